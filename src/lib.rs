@@ -1,0 +1,3 @@
+//! Tutti: a self-hosted real-time collaboration backend.
+
+pub mod ids;
