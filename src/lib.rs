@@ -1,3 +1,5 @@
 //! Tutti: a self-hosted real-time collaboration backend.
 
 pub mod ids;
+pub mod protocol;
+pub mod wire;

@@ -1,0 +1,81 @@
+//! The close codes, one table for the code and `docs/PROTOCOL.md`. 44xx is final, y-websocket stops at it; all others mean: come back.
+
+/// Why the server closes a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CloseCode {
+    /// The client closed, or asked to.
+    Normal,
+    /// The server stops or restarts; come back.
+    GoingAway,
+    /// The frames break RFC 6455.
+    Protocol,
+    /// Text that is not UTF-8.
+    InvalidText,
+    /// A message beyond the limit, on paths where that is not an edit.
+    TooBig,
+    /// A fault of the server; come back.
+    Internal,
+    /// The server is full or its database is away; come back.
+    TryLater,
+    /// No token, or one that does not hold. Final.
+    Unauthorized,
+    /// The token does not allow this room, known or not. Final.
+    Forbidden,
+    /// An edit larger than the server takes. Final: all later typing of this client would build on it.
+    EditTooLarge,
+    /// An edit or message that cannot be read. Final, as above.
+    EditRefused,
+    /// The client took its frames too slowly and its outbox was full; come back.
+    SlowConsumer,
+    /// No sign of life after a ping; come back.
+    HeartbeatLost,
+    /// The token ran out; come back with a fresh one.
+    TokenExpired,
+}
+
+impl CloseCode {
+    /// The number on the wire.
+    pub fn code(self) -> u16 {
+        match self {
+            CloseCode::Normal => 1000,
+            CloseCode::GoingAway => 1001,
+            CloseCode::Protocol => 1002,
+            CloseCode::InvalidText => 1007,
+            CloseCode::TooBig => 1009,
+            CloseCode::Internal => 1011,
+            CloseCode::TryLater => 1013,
+            CloseCode::Unauthorized => 4401,
+            CloseCode::Forbidden => 4403,
+            CloseCode::EditTooLarge => 4413,
+            CloseCode::EditRefused => 4422,
+            CloseCode::SlowConsumer => 4500,
+            CloseCode::HeartbeatLost => 4501,
+            CloseCode::TokenExpired => 4504,
+        }
+    }
+
+    /// What the close frame says where nothing more exact is known.
+    pub fn reason(self) -> &'static str {
+        match self {
+            CloseCode::Normal => "",
+            CloseCode::GoingAway => "the server restarts, come back",
+            CloseCode::Protocol => "not WebSocket as RFC 6455 has it",
+            CloseCode::InvalidText => "text must be UTF-8",
+            CloseCode::TooBig => "message too large",
+            CloseCode::Internal => "internal error",
+            CloseCode::TryLater => "try again later",
+            CloseCode::Unauthorized => "a valid token is needed",
+            CloseCode::Forbidden => "no access to this room",
+            CloseCode::EditTooLarge => "edit too large",
+            CloseCode::EditRefused => "edit refused",
+            CloseCode::SlowConsumer => "too slow in reading",
+            CloseCode::HeartbeatLost => "no answer to a ping",
+            CloseCode::TokenExpired => "the token ran out, come back with a fresh one",
+        }
+    }
+
+    /// Whether a client must not come back as it is.
+    pub fn is_final(self) -> bool {
+        (4400..4500).contains(&self.code())
+    }
+}

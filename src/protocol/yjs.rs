@@ -1,0 +1,164 @@
+//! y-protocols as y-websocket speaks it: sync, awareness, auth. Frames are made whole, WebSocket header included, so that one
+//! encoding serves all receivers.
+
+use bytes::Bytes;
+
+use super::DecodeError;
+use super::lib0::{Input, put_buf, put_var_uint};
+use crate::wire::frame;
+
+const SYNC: u64 = 0;
+const AWARENESS: u64 = 1;
+const AUTH: u64 = 2;
+const QUERY_AWARENESS: u64 = 3;
+
+/// Most messages in one frame; clients send one.
+const MESSAGES_MAX: usize = 64;
+
+/// One message from a client. Contents are slices of the frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// The client's state vector; answered with Step2.
+    Step1(Bytes),
+    /// What the server lacks, an update in v1 encoding.
+    Step2(Bytes),
+    /// An edit, an update in v1 encoding.
+    Update(Bytes),
+    /// Awareness entries, see [`super::awareness`].
+    Awareness(Bytes),
+    /// Asks for all known awareness states.
+    QueryAwareness,
+}
+
+/// Reads all messages of a frame, in order.
+pub fn decode(frame: &Bytes) -> Result<Vec<Message>, DecodeError> {
+    let mut input = Input::new(frame);
+    let mut messages = Vec::with_capacity(1);
+    loop {
+        if messages.len() == MESSAGES_MAX {
+            return Err(DecodeError::TooMany);
+        }
+        messages.push(match input.var_uint()? {
+            SYNC => match input.var_uint()? {
+                0 => Message::Step1(input.buf()?),
+                1 => Message::Step2(input.buf()?),
+                2 => Message::Update(input.buf()?),
+                _ => return Err(DecodeError::UnknownType),
+            },
+            AWARENESS => Message::Awareness(input.buf()?),
+            QUERY_AWARENESS => Message::QueryAwareness,
+            _ => return Err(DecodeError::UnknownType),
+        });
+        if input.is_empty() {
+            return Ok(messages);
+        }
+    }
+}
+
+fn framed(prefix: &[u8], body: &[u8]) -> Bytes {
+    let mut head = Vec::with_capacity(prefix.len() + 8);
+    head.extend_from_slice(prefix);
+    put_var_uint(&mut head, body.len() as u64);
+    frame::binary(&[&head, body])
+}
+
+/// The server's state vector; the client answers with what the server lacks.
+pub fn step1(state_vector: &[u8]) -> Bytes {
+    framed(&[0, 0], state_vector)
+}
+
+/// What the client lacks.
+pub fn step2(update: &[u8]) -> Bytes {
+    framed(&[0, 1], update)
+}
+
+/// An edit.
+pub fn update(update: &[u8]) -> Bytes {
+    framed(&[0, 2], update)
+}
+
+/// Awareness entries, encoded by [`super::awareness::encode`].
+pub fn awareness(entries: &[u8]) -> Bytes {
+    framed(&[1], entries)
+}
+
+/// A denial: of the connection before its close, or of a reader's edit.
+pub fn denied(reason: &str) -> Bytes {
+    let mut body = vec![AUTH as u8, 0];
+    put_buf(&mut body, reason.as_bytes());
+    frame::binary(&[&body])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The payload of a small frame.
+    fn payload(frame: Bytes) -> Vec<u8> {
+        assert_eq!(frame[0], 0x82);
+        frame[2..].to_vec()
+    }
+
+    #[test]
+    fn the_golden_bytes_are_read() {
+        let cases: [(&[u8], Message); 5] = [
+            (&[0, 0, 1, 0], Message::Step1(Bytes::from_static(&[0]))),
+            (&[0, 1, 2, 0, 0], Message::Step2(Bytes::from_static(&[0, 0]))),
+            (
+                &[0, 2, 0x0c, 1, 1, 1, 0, 4, 1, 1, 0x74, 2, 0x68, 0x69, 0],
+                Message::Update(Bytes::from_static(&[1, 1, 1, 0, 4, 1, 1, 0x74, 2, 0x68, 0x69, 0])),
+            ),
+            (&[1, 1, 0], Message::Awareness(Bytes::from_static(&[0]))),
+            (&[3], Message::QueryAwareness),
+        ];
+        for (raw, message) in cases {
+            assert_eq!(decode(&Bytes::copy_from_slice(raw)), Ok(vec![message]), "{raw:x?}");
+        }
+    }
+
+    #[test]
+    fn the_golden_bytes_are_written() {
+        assert_eq!(payload(step1(&[0])), [0, 0, 1, 0]);
+        assert_eq!(payload(step1(&[1, 1, 2])), [0, 0, 3, 1, 1, 2]);
+        assert_eq!(payload(step2(&[0, 0])), [0, 1, 2, 0, 0]);
+        assert_eq!(payload(awareness(&[0])), [1, 1, 0]);
+        assert_eq!(payload(denied("no")), [2, 0, 2, 0x6e, 0x6f]);
+    }
+
+    #[test]
+    fn several_messages_in_one_frame_are_read_in_order() {
+        let raw = Bytes::from_static(&[0, 0, 1, 0, 3]);
+        assert_eq!(
+            decode(&raw),
+            Ok(vec![Message::Step1(Bytes::from_static(&[0])), Message::QueryAwareness])
+        );
+        assert_eq!(decode(&Bytes::from(vec![3; 64])).map(|all| all.len()), Ok(64));
+        assert_eq!(decode(&Bytes::from(vec![3; 65])), Err(DecodeError::TooMany));
+    }
+
+    #[test]
+    fn empty_cut_and_unknown_messages_are_refused() {
+        for raw in [&[][..], &[0], &[0, 2, 5, 1], &[1, 0x80]] {
+            assert_eq!(
+                decode(&Bytes::copy_from_slice(raw)),
+                Err(DecodeError::Truncated),
+                "{raw:x?}"
+            );
+        }
+        for raw in [&[0, 3, 0][..], &[9], &[2, 0, 0]] {
+            assert_eq!(
+                decode(&Bytes::copy_from_slice(raw)),
+                Err(DecodeError::UnknownType),
+                "{raw:x?}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_decoder_panic(raw in prop::collection::vec(any::<u8>(), 0..100)) {
+            let _ = decode(&Bytes::from(raw));
+        }
+    }
+}
