@@ -2,4 +2,5 @@
 
 pub mod ids;
 pub mod protocol;
+pub mod replica;
 pub mod wire;

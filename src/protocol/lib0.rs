@@ -56,20 +56,35 @@ impl<'a> Input<'a> {
         Ok(value)
     }
 
+    /// A variable-length number of at most 32 bits.
+    pub fn var_u32(&mut self) -> Result<u32, DecodeError> {
+        u32::try_from(self.var_uint()?).map_err(|_| DecodeError::NumberTooLarge)
+    }
+
     /// `len` bytes, checked against what is there.
-    pub fn take(&mut self, len: u64) -> Result<Bytes, DecodeError> {
+    pub fn take(&mut self, len: u64) -> Result<&'a [u8], DecodeError> {
         if len > self.remaining() as u64 {
             return Err(DecodeError::Truncated);
         }
         let start = self.at;
         self.at += len as usize;
-        Ok(self.frame.slice(start..self.at))
+        Ok(&self.frame[start..self.at])
     }
 
     /// Bytes after their length.
-    pub fn buf(&mut self) -> Result<Bytes, DecodeError> {
+    pub fn raw_buf(&mut self) -> Result<&'a [u8], DecodeError> {
         let len = self.var_uint()?;
         self.take(len)
+    }
+
+    /// Bytes after their length, sharing the frame.
+    pub fn buf(&mut self) -> Result<Bytes, DecodeError> {
+        self.raw_buf().map(|raw| self.frame.slice_ref(raw))
+    }
+
+    /// Text after its length.
+    pub fn text(&mut self) -> Result<&'a str, DecodeError> {
+        std::str::from_utf8(self.raw_buf()?).map_err(|_| DecodeError::Utf8)
     }
 }
 

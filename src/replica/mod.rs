@@ -1,0 +1,29 @@
+//! The server's own copy of a document. Pure: no I/O, no clock, no randomness, no actors; it knows Yjs updates and nothing of who
+//! sends them or where they are kept.
+//!
+//! [`scan`] reads an update before yrs does and bounds it; [`nesting`] remembers how deep each block lies; [`document`] applies
+//! updates and answers what a peer lacks; [`render`] turns a document into text and JSON.
+
+mod document;
+mod nesting;
+mod render;
+mod scan;
+#[cfg(test)]
+mod tests;
+
+pub use document::{Applied, News, Refusal, Replica};
+pub use render::{RenderError, render_json, render_text};
+
+/// Deepest nesting of shared types (a text in a map in an array …). yrs walks some of them by recursion.
+pub const NESTING_MAX: u32 = 128;
+/// Deepest nesting of plain values (JSON) inside one shared value.
+pub const VALUE_DEPTH_MAX: u32 = 64;
+/// Most Yjs clients that may ever have typed in one document.
+pub const CLIENTS_MAX: usize = 1_000_000;
+
+/// A block's place: its Yjs client and the clock of its first unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct BlockId {
+    pub client: u64,
+    pub clock: u32,
+}
