@@ -168,6 +168,15 @@ impl Replica {
                 .all(|section| !section.has_gap && is_new(section.client, section.start))
     }
 
+    /// Whether the document has all that was typed in an update; what it deletes is not looked at.
+    pub fn has_blocks_of(&self, update: &Bytes) -> bool {
+        scan(update, &self.nesting).is_ok_and(|scan| {
+            scan.sections
+                .iter()
+                .all(|section| section.end <= self.nesting.clock(section.client))
+        })
+    }
+
     /// Refuses what would make the document too large. The size is measured again only where it can be other than assumed, so
     /// that a full document does not make every edit cost an encoding.
     fn check_size(&mut self, more: usize) -> Result<(), Refusal> {

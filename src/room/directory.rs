@@ -1,0 +1,172 @@
+//! Finds the room of a name, or starts it. A sharded map and no actor, so that rooms do not share one mailbox.
+//!
+//! A room ends only while nobody holds a [`Lease`] on it: whoever looked it up will be heard by it, never by its remains.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use actix::{Addr, ArbiterHandle, Supervisor};
+
+use super::RoomKey;
+use super::journal::Journal;
+use super::room::Room;
+use super::settings::RoomSettings;
+use super::uncommitted::Budget;
+use crate::ids::RoomName;
+use crate::store::Store;
+
+const SHARDS: usize = 64;
+
+struct Slot {
+    room: Addr<Room>,
+    key: RoomKey,
+    leases: usize,
+}
+
+type Shard = HashMap<RoomName, Slot>;
+
+/// What a room needs to start.
+#[derive(Clone)]
+pub struct RoomContext {
+    /// Loads the room.
+    pub store: Store,
+    /// Commits its entries.
+    pub journal: Addr<Journal>,
+    /// Its limits.
+    pub settings: Arc<RoomSettings>,
+    /// What all rooms together may hold uncommitted.
+    pub budget: Arc<Budget>,
+}
+
+/// The live rooms by name.
+pub struct Directory {
+    shards: Vec<Mutex<Shard>>,
+    hasher: RandomState,
+    next_key: AtomicU64,
+    /// The threads of rooms.
+    arbiters: Vec<ArbiterHandle>,
+    context: RoomContext,
+}
+
+impl Directory {
+    /// An empty directory that starts rooms on `arbiters`, spread by a hash of their names.
+    pub fn new(
+        arbiters: Vec<ArbiterHandle>,
+        store: Store,
+        journal: Addr<Journal>,
+        settings: RoomSettings,
+    ) -> Arc<Self> {
+        let budget = Arc::new(Budget::new(settings.uncommitted_bytes_max));
+        Arc::new(Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            hasher: RandomState::new(),
+            next_key: AtomicU64::new(1),
+            arbiters,
+            context: RoomContext {
+                store,
+                journal,
+                settings: Arc::new(settings),
+                budget,
+            },
+        })
+    }
+
+    /// The room of `name`, started if it is not live, kept from ending while the lease lives.
+    pub fn lookup(self: &Arc<Self>, name: &RoomName) -> Lease {
+        let mut shard = self.shard(name);
+        let slot = match shard.get_mut(name) {
+            Some(slot) if slot.room.connected() => slot,
+            _ => {
+                let slot = self.start(name);
+                shard.entry(name.clone()).insert_entry(slot).into_mut()
+            }
+        };
+        slot.leases += 1;
+        Lease {
+            room: slot.room.clone(),
+            key: slot.key,
+            name: name.clone(),
+            directory: self.clone(),
+        }
+    }
+
+    /// The room of `name` if it is live. It may end at any time.
+    pub fn peek(&self, name: &RoomName) -> Option<Addr<Room>> {
+        self.shard(name).get(name).map(|slot| slot.room.clone())
+    }
+
+    /// All live rooms.
+    pub fn rooms(&self) -> Vec<Addr<Room>> {
+        self.shards
+            .iter()
+            .flat_map(|shard| lock(shard).values().map(|slot| slot.room.clone()).collect::<Vec<_>>())
+            .collect()
+    }
+
+    /// Lets a room go that wants to end; `false` if somebody is about to talk to it.
+    pub(super) fn release(&self, name: &RoomName, key: RoomKey) -> bool {
+        let mut shard = self.shard(name);
+        match shard.get(name) {
+            Some(slot) if slot.key == key && slot.leases > 0 => false,
+            Some(slot) if slot.key == key => shard.remove(name).is_some(),
+            _ => true,
+        }
+    }
+
+    /// Removes a room that died.
+    pub(super) fn forget(&self, name: &RoomName, key: RoomKey) {
+        let mut shard = self.shard(name);
+        if shard.get(name).is_some_and(|slot| slot.key == key) {
+            shard.remove(name);
+        }
+    }
+
+    fn start(self: &Arc<Self>, name: &RoomName) -> Slot {
+        let key = RoomKey(self.next_key.fetch_add(1, Ordering::Relaxed));
+        let arbiter = &self.arbiters[self.hash(name) / SHARDS % self.arbiters.len()];
+        let (name, directory, context) = (name.clone(), self.clone(), self.context.clone());
+        let room = Supervisor::start_in_arbiter(arbiter, move |_| Room::new(name, key, directory, context));
+        Slot { room, key, leases: 0 }
+    }
+
+    fn hash(&self, name: &RoomName) -> usize {
+        self.hasher.hash_one(name) as usize >> 1
+    }
+
+    fn shard(&self, name: &RoomName) -> MutexGuard<'_, Shard> {
+        lock(&self.shards[self.hash(name) % SHARDS])
+    }
+}
+
+/// Nothing panics while a shard is locked, and a map of addresses is whole after each step all the same.
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A room that does not end while this lives.
+pub struct Lease {
+    room: Addr<Room>,
+    key: RoomKey,
+    name: RoomName,
+    directory: Arc<Directory>,
+}
+
+impl Lease {
+    /// The room.
+    pub fn room(&self) -> &Addr<Room> {
+        &self.room
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut shard = self.directory.shard(&self.name);
+        if let Some(slot) = shard.get_mut(&self.name)
+            && slot.key == self.key
+        {
+            slot.leases -= 1;
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Commits the entries of many rooms together: one transaction in flight, the next gathers while it runs, so batches grow with
+//! load by themselves and nothing waits when there is none.
+
+use std::collections::VecDeque;
+
+use actix::fut::ActorFutureExt;
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
+use uuid::Uuid;
+
+use super::room::Room;
+use crate::store::{Append, Outcome, Store};
+
+/// Asks for a commit. A room has at most one in flight, so the queue is bounded by the rooms' own queues.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Submit {
+    pub append: Append,
+    /// Who is told.
+    pub room: Addr<Room>,
+}
+
+/// Tells a room what became of its append.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Committed {
+    pub id: Uuid,
+    pub outcome: Outcome,
+}
+
+/// The actor that commits. Started by the server, it ends with the process; a panic in it ends the process, for nothing could be
+/// acknowledged any more.
+pub struct Journal {
+    store: Store,
+    waiting: VecDeque<Submit>,
+    is_writing: bool,
+    batch_entries_max: usize,
+    batch_bytes_max: usize,
+}
+
+impl Journal {
+    /// A journal that writes to `store`, batches of at most `batch_entries_max` and `batch_bytes_max`, but always one append.
+    pub fn new(store: Store, batch_entries_max: usize, batch_bytes_max: usize) -> Self {
+        Self {
+            store,
+            waiting: VecDeque::new(),
+            is_writing: false,
+            batch_entries_max,
+            batch_bytes_max,
+        }
+    }
+
+    /// The appends for the next transaction.
+    fn next_batch(&mut self) -> Vec<Submit> {
+        let (mut entries, mut bytes) = (0, 0);
+        let fits = |submit: &&Submit| {
+            entries += submit.append.entries.len();
+            bytes += submit
+                .append
+                .entries
+                .iter()
+                .map(|entry| entry.body.len())
+                .sum::<usize>();
+            entries <= self.batch_entries_max && bytes <= self.batch_bytes_max
+        };
+        let count = self.waiting.iter().take_while(fits).count().max(1);
+        self.waiting.drain(..count.min(self.waiting.len())).collect()
+    }
+
+    fn write(&mut self, ctx: &mut Context<Self>) {
+        if self.is_writing || self.waiting.is_empty() {
+            return;
+        }
+        self.is_writing = true;
+        let (appends, rooms): (Vec<_>, Vec<_>) = self
+            .next_batch()
+            .into_iter()
+            .map(|Submit { append, room }| {
+                let id = append.id;
+                (append, (id, room))
+            })
+            .unzip();
+        let store = self.store.clone();
+        let commit = async move { store.append(appends).await };
+        let done = commit.into_actor(self).map(move |outcomes, journal, ctx| {
+            for ((id, room), outcome) in rooms.into_iter().zip(outcomes) {
+                room.do_send(Committed { id, outcome });
+            }
+            journal.is_writing = false;
+            journal.write(ctx);
+        });
+        ctx.spawn(done);
+    }
+}
+
+impl Actor for Journal {
+    type Context = Context<Self>;
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("the journal panicked, the process ends: nothing could be acknowledged any more");
+            std::process::exit(70);
+        }
+    }
+}
+
+impl Handler<Submit> for Journal {
+    type Result = ();
+
+    fn handle(&mut self, submit: Submit, ctx: &mut Context<Self>) {
+        self.waiting.push_back(submit);
+        self.write(ctx);
+    }
+}

@@ -1,0 +1,134 @@
+//! How a room comes to life: from the newest snapshot and the edits after it, never as an empty document because the store failed.
+
+use std::collections::HashMap;
+
+use actix::fut::ActorFutureExt;
+use actix::{AsyncContext, Context, WrapFuture};
+use bytes::Bytes;
+
+use super::messages::Join;
+use super::room::{Early, Live, Phase, RETRY_FIRST, Room};
+use crate::protocol::{CloseCode, yjs};
+use crate::replica::{Refusal, Replica};
+use crate::store::{Loaded, RoomId, StoreError};
+
+/// Why a room could not be brought to life.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LoadError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the stored document is damaged: {0}")]
+    Damaged(#[from] Refusal),
+    #[error("loading panicked: {0}")]
+    Panic(String),
+}
+
+impl Room {
+    /// Reads the room from the store. While an append is in flight this waits: what that holds must be on one side only.
+    pub(super) fn load(&mut self, ctx: &mut Context<Self>) {
+        if self.uncommitted.is_in_flight() {
+            return;
+        }
+        let store = self.context.store.clone();
+        let name = self.name.clone();
+        let state_bytes_max = self.context.settings.document_bytes_max;
+        let loading = async move {
+            let loaded = store.load(&name).await?;
+            // Off this thread: a large document takes long, and other rooms live here.
+            let built = actix_rt::task::spawn_blocking(move || build(loaded, state_bytes_max)).await;
+            built.unwrap_or_else(|panic| Err(LoadError::Panic(panic.to_string())))
+        };
+        ctx.spawn(loading.into_actor(self).map(|loaded, room, ctx| match loaded {
+            Ok((row, live)) => room.loaded(row, live, ctx),
+            Err(error) => room.load_failed(&error, ctx),
+        }));
+    }
+
+    fn loaded(&mut self, row: Option<RoomId>, mut live: Live, ctx: &mut Context<Self>) {
+        let uncommitted: Vec<Bytes> = self.uncommitted.bodies().cloned().collect();
+        for update in &uncommitted {
+            if let Err(error) = live.replica.apply(update) {
+                tracing::error!(room.name = %self.name, %error, "an uncommitted edit cannot be applied again");
+            }
+        }
+        // Members are there already after a restart: they have what was refused or lost meanwhile.
+        if !self.members.is_empty() {
+            self.outbound.all(yjs::step1(&live.replica.state_vector()), None);
+        }
+        self.row = row.or(self.row);
+        self.phase = Phase::Live(Box::new(live));
+        self.retry = RETRY_FIRST;
+        tracing::info!(room.name = %self.name, "room loaded");
+        self.take_early(ctx);
+        self.arm_idle(ctx);
+    }
+
+    fn load_failed(&mut self, error: &LoadError, ctx: &mut Context<Self>) {
+        let wait = self.next_retry();
+        tracing::error!(room.name = %self.name, %error, retry_ms = wait.as_millis() as u64, "room cannot be loaded");
+        self.phase = Phase::Failed;
+        self.take_early(ctx);
+        self.retry_timer = Some(ctx.run_later(wait, |room, ctx| {
+            room.retry_timer = None;
+            room.phase = Phase::Loading;
+            room.load(ctx);
+        }));
+        self.arm_idle(ctx);
+    }
+
+    /// Handles what arrived while the room was loading, in its order.
+    fn take_early(&mut self, ctx: &mut Context<Self>) {
+        for early in std::mem::take(&mut self.early) {
+            match early {
+                Early::Join(message) => self.join(message),
+                Early::Edit(message) => self.edit(message, ctx),
+                Early::AskState(message) => self.ask_state(message),
+                Early::Awareness(message) => self.awareness(message),
+                Early::AskAwareness(message) => self.ask_awareness(message),
+                Early::Leave(message) => self.leave(message, ctx),
+            }
+        }
+    }
+
+    /// Turns a join away from a room that cannot be loaded.
+    pub(super) fn refuse(&mut self, join: &Join) {
+        let link = self.outbound.link(&join.relay);
+        self.outbound.close(
+            link,
+            join.socket,
+            CloseCode::TryLater,
+            "the room cannot be loaded now, try again later",
+        );
+    }
+}
+
+fn build(loaded: Option<Loaded>, state_bytes_max: usize) -> Result<(Option<RoomId>, Live), LoadError> {
+    let Some(Loaded {
+        id,
+        snapshot,
+        edits,
+        clients,
+        ..
+    }) = loaded
+    else {
+        let replica = Replica::load(None, &[], state_bytes_max)?;
+        return Ok((
+            None,
+            Live {
+                replica,
+                authors: HashMap::new(),
+                state: None,
+            },
+        ));
+    };
+    let snapshot = snapshot.map(|(_, state)| state);
+    let replica = Replica::load(snapshot.as_ref(), &edits, state_bytes_max)?;
+    Ok((
+        Some(id),
+        Live {
+            replica,
+            authors: clients.into_iter().collect(),
+            state: None,
+        },
+    ))
+}

@@ -1,0 +1,79 @@
+//! Who is in a room: sockets, their users and what they may do. Pure.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::messages::UserPresence;
+use crate::auth::Access;
+use crate::ids::{SocketId, UserId};
+
+/// One socket in a room.
+#[derive(Debug)]
+pub struct Member {
+    /// Its relay, as an index into the room's links.
+    pub link: usize,
+    /// Whose socket it is.
+    pub user: UserId,
+    /// The name shown to others.
+    pub name: Arc<str>,
+    /// What it may do here.
+    pub access: Access,
+    /// The Yjs client that the socket announced first, its own.
+    pub own_client: Option<u64>,
+    /// Whether an edit of it was refused for now, so that it must be asked again by Step1.
+    pub is_lacking: bool,
+}
+
+/// The members by socket.
+#[derive(Debug, Default)]
+pub struct Members {
+    by_socket: HashMap<SocketId, Member>,
+}
+
+impl Members {
+    /// Adds a member; a socket is in a room at most once.
+    pub fn insert(&mut self, socket: SocketId, member: Member) {
+        self.by_socket.insert(socket, member);
+    }
+
+    /// Removes a member.
+    pub fn remove(&mut self, socket: SocketId) -> Option<Member> {
+        self.by_socket.remove(&socket)
+    }
+
+    /// The member of a socket.
+    pub fn get(&self, socket: SocketId) -> Option<&Member> {
+        self.by_socket.get(&socket)
+    }
+
+    /// The member of a socket, to change it.
+    pub fn get_mut(&mut self, socket: SocketId) -> Option<&mut Member> {
+        self.by_socket.get_mut(&socket)
+    }
+
+    /// All members, to change them.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (SocketId, &mut Member)> {
+        self.by_socket.iter_mut().map(|(socket, member)| (*socket, member))
+    }
+
+    /// Whether nobody is in.
+    pub fn is_empty(&self) -> bool {
+        self.by_socket.is_empty()
+    }
+
+    /// The members by user, in order of the users' ids.
+    pub fn users(&self) -> Vec<UserPresence> {
+        let mut users: BTreeMap<&UserId, UserPresence> = BTreeMap::new();
+        for member in self.by_socket.values() {
+            users
+                .entry(&member.user)
+                .or_insert_with(|| UserPresence {
+                    user: member.user.clone(),
+                    name: member.name.clone(),
+                    sockets: 0,
+                })
+                .sockets += 1;
+        }
+        users.into_values().collect()
+    }
+}

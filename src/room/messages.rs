@@ -1,0 +1,117 @@
+//! What a room is told, by sockets and by REST. What it tells goes through the relays (see [`super::outbound`]).
+//!
+//! `charge` is the number of bytes that the sender holds as unhandled until the room gives them back.
+
+use std::sync::Arc;
+
+use actix::Message;
+use bytes::Bytes;
+
+use super::directory::Lease;
+use super::relay::RelayHandle;
+use crate::auth::Access;
+use crate::ids::{SocketId, UserId};
+
+/// Adds a socket to the room's members. Answered through the relay: with the joining state, or by closing the socket.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Join {
+    /// Keeps the room from ending before it has handled this.
+    pub lease: Lease,
+    /// The socket.
+    pub socket: SocketId,
+    /// The relay of the socket's thread, which knows its outlet.
+    pub relay: RelayHandle,
+    /// Whose socket it is.
+    pub user: UserId,
+    /// The name shown to others.
+    pub name: Arc<str>,
+    /// What its token allows here; at least read.
+    pub access: Access,
+}
+
+/// How an edit came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EditKind {
+    /// Typed just now.
+    Update,
+    /// The answer to a Step1: what the server lacked.
+    Step2,
+}
+
+/// An edit of the document.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Edit {
+    /// Its sender.
+    pub socket: SocketId,
+    /// The update, v1 encoding, as it came.
+    pub update: Bytes,
+    /// How it came.
+    pub kind: EditKind,
+    /// Credit to give back, in bytes.
+    pub charge: usize,
+}
+
+/// A Step1: asks for what the sender lacks.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct AskState {
+    /// Its sender.
+    pub socket: SocketId,
+    /// The sender's state vector, encoded.
+    pub state_vector: Bytes,
+    /// Credit to give back, in bytes.
+    pub charge: usize,
+}
+
+/// Awareness entries: own states, and others' states sent back.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Awareness {
+    /// Its sender.
+    pub socket: SocketId,
+    /// The entries, encoded as they came.
+    pub entries: Bytes,
+    /// Credit to give back, in bytes.
+    pub charge: usize,
+}
+
+/// Asks for all awareness states.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct AskAwareness {
+    /// Its sender.
+    pub socket: SocketId,
+    /// Credit to give back, in bytes.
+    pub charge: usize,
+}
+
+/// Removes a socket from the members.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Leave {
+    /// The socket.
+    pub socket: SocketId,
+}
+
+/// Who is in the room, by user.
+#[derive(Message)]
+#[rtype(result = "Vec<UserPresence>")]
+pub struct GetPresence;
+
+/// One user of a room.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct UserPresence {
+    /// The token's `sub`.
+    pub user: UserId,
+    /// The name shown to others.
+    pub name: Arc<str>,
+    /// How many sockets the user has in the room.
+    pub sockets: usize,
+}
+
+/// Answered once everything that the room had uncommitted when it came is committed.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Flush;

@@ -1,0 +1,34 @@
+//! Rooms: everything that happens in one is ordered by one actor, shown by relays and made durable by the journal.
+//!
+//! [`Room`] orders; its parts are pure and tested without actors: [`members`] (who is in), [`presence`] (awareness states),
+//! [`uncommitted`] (edits on their way into the store), [`outbound`] (what this turn shows to whom). [`Directory`] finds or starts a
+//! room, [`Relay`] hands a room's frames to the sockets of one thread, [`Journal`] commits entries of many rooms together.
+//!
+//! A room knows neither HTTP nor streams. What it sends goes room → relay → outlet, so that one mailbox keeps one order.
+
+mod answering;
+mod directory;
+mod editing;
+mod journal;
+mod loading;
+mod members;
+mod messages;
+mod outbound;
+mod presence;
+mod relay;
+#[allow(clippy::module_inception)]
+mod room;
+mod saving;
+mod settings;
+mod uncommitted;
+
+pub use directory::{Directory, Lease};
+pub use journal::Journal;
+pub use messages::{AskAwareness, AskState, Awareness, Edit, EditKind, Flush, GetPresence, Join, Leave, UserPresence};
+pub use relay::{CloseAll, Counted, LocalRelay, Outlet, Relay, RelayHandle, Relays, StopReading};
+pub use room::Room;
+pub use settings::RoomSettings;
+
+/// One life of a room in this process; a room that ends and starts again gets another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RoomKey(pub u64);

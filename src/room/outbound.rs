@@ -1,0 +1,158 @@
+//! What a room's turn shows to whom, gathered by relay, and the credit that goes back to senders. Pure but for the sending.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+
+use super::RoomKey;
+use super::relay::{Counted, Item, RelayHandle, RoomDied, Turn};
+use crate::ids::SocketId;
+use crate::protocol::CloseCode;
+
+/// While a relay has more than this of a room in its mailbox, the room gives nobody credit: senders stop reading, so what
+/// waits there is bounded by their credit.
+const RELAY_BEHIND_BYTES: usize = 4 << 20;
+/// What an item costs in a mailbox beside its frame, about.
+const ITEM_BYTES: usize = 64;
+
+/// The way from a room to one relay.
+struct Link {
+    relay: RelayHandle,
+    items: Vec<Item>,
+    bytes: usize,
+    in_flight: Arc<AtomicUsize>,
+}
+
+/// A room's outgoing side.
+pub struct Outbound {
+    room: RoomKey,
+    links: Vec<Link>,
+    /// Credit not given back yet: link, socket, bytes.
+    owed: Vec<(usize, SocketId, usize)>,
+}
+
+impl Outbound {
+    /// For the room of `key`.
+    pub fn new(key: RoomKey) -> Self {
+        Self {
+            room: key,
+            links: Vec::new(),
+            owed: Vec::new(),
+        }
+    }
+
+    /// The link to a relay, made at first use. There are as many as worker threads.
+    pub fn link(&mut self, relay: &RelayHandle) -> usize {
+        match self.links.iter().position(|link| link.relay.id == relay.id) {
+            Some(link) => link,
+            None => {
+                let relay = relay.clone();
+                self.links.push(Link {
+                    relay,
+                    items: Vec::new(),
+                    bytes: 0,
+                    in_flight: Arc::default(),
+                });
+                self.links.len() - 1
+            }
+        }
+    }
+
+    fn push(&mut self, link: usize, item: Item, bytes: usize) {
+        let link = &mut self.links[link];
+        link.items.push(item);
+        link.bytes += bytes + ITEM_BYTES;
+    }
+
+    /// Lets frames for all reach a socket from here on.
+    pub fn attach(&mut self, link: usize, socket: SocketId) {
+        self.push(link, Item::Attach(socket), 0);
+    }
+
+    /// Ends that.
+    pub fn detach(&mut self, link: usize, socket: SocketId) {
+        self.push(link, Item::Detach(socket), 0);
+    }
+
+    /// Shows a frame to all attached sockets, but for `except`.
+    pub fn all(&mut self, frame: Bytes, except: Option<SocketId>) {
+        for link in 0..self.links.len() {
+            self.push(
+                link,
+                Item::All {
+                    frame: frame.clone(),
+                    except,
+                },
+                frame.len(),
+            );
+        }
+    }
+
+    /// Sends a frame to one socket.
+    pub fn one(&mut self, link: usize, socket: SocketId, frame: Bytes, counted: Counted) {
+        let bytes = frame.len();
+        self.push(link, Item::One { socket, frame, counted }, bytes);
+    }
+
+    /// Ends a socket.
+    pub fn close(&mut self, link: usize, socket: SocketId, code: CloseCode, reason: impl Into<String>) {
+        self.push(
+            link,
+            Item::Close {
+                socket,
+                code,
+                reason: reason.into(),
+            },
+            0,
+        );
+    }
+
+    /// Owes a socket the credit for `bytes` that the room has handled.
+    pub fn credit(&mut self, link: usize, socket: SocketId, bytes: usize) {
+        match self.owed.last_mut() {
+            Some((_, last, owed)) if *last == socket => *owed += bytes,
+            _ => self.owed.push((link, socket, bytes)),
+        }
+    }
+
+    /// Whether credit is kept back until a relay has caught up.
+    pub fn is_behind(&self) -> bool {
+        !self.owed.is_empty()
+    }
+
+    /// How many bytes the turn has gathered for its fullest relay.
+    pub fn turn_bytes(&self) -> usize {
+        self.links.iter().map(|link| link.bytes).max().unwrap_or(0)
+    }
+
+    /// Ends the turn: one message to each relay that has something to do.
+    pub fn flush(&mut self) {
+        let waiting = |link: &Link| link.in_flight.load(Ordering::Relaxed);
+        if self.links.iter().all(|link| waiting(link) <= RELAY_BEHIND_BYTES) {
+            for (link, socket, bytes) in std::mem::take(&mut self.owed) {
+                self.push(link, Item::Credit { socket, bytes }, 0);
+            }
+        }
+        for link in &mut self.links {
+            if link.items.is_empty() {
+                continue;
+            }
+            let bytes = std::mem::take(&mut link.bytes);
+            link.in_flight.fetch_add(bytes, Ordering::Relaxed);
+            link.relay.addr.do_send(Turn {
+                room: self.room,
+                items: std::mem::take(&mut link.items),
+                in_flight: link.in_flight.clone(),
+                bytes,
+            });
+        }
+    }
+
+    /// Tells all relays that the room has died.
+    pub fn died(&mut self) {
+        for link in &self.links {
+            link.relay.addr.do_send(RoomDied(self.room));
+        }
+    }
+}

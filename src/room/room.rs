@@ -1,0 +1,323 @@
+//! The actor that orders everything that happens in one room.
+
+//!
+//! What it does with each message stands beside: [`super::loading`], [`super::answering`], [`super::editing`], [`super::saving`].
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use actix::fut::ActorFuture;
+use actix::{Actor, AsyncContext, Context, Handler, MessageResult, ResponseFuture, SpawnHandle, Supervised};
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::RoomKey;
+use super::directory::{Directory, RoomContext};
+use super::members::Members;
+use super::messages::*;
+use super::outbound::Outbound;
+use super::presence::Presence;
+use super::uncommitted::Uncommitted;
+use crate::ids::{RoomName, UserId};
+use crate::replica::Replica;
+use crate::store::RoomId;
+
+/// A turn ends when the mailbox is empty, or here: a mailbox under load never is.
+const TURN_MESSAGES_MAX: usize = 256;
+/// As above, in bytes shown to one relay.
+const TURN_BYTES_MAX: usize = 64 * 1024;
+/// Waits between attempts of what the database refused for now: doubled from the first to the last, each jittered.
+pub(super) const RETRY_FIRST: Duration = Duration::from_millis(100);
+pub(super) const RETRY_LAST: Duration = Duration::from_secs(5);
+/// How often a room looks whether a relay that was behind has caught up.
+const BEHIND_POLL: Duration = Duration::from_millis(5);
+/// How often states that nobody renews are forgotten, and the encoded document.
+const SWEEP: Duration = Duration::from_secs(10);
+/// A room whose replica breaks more often than this within [`BREAKS_WITHIN`] is closed for writing.
+pub(super) const BREAKS_MAX: usize = 3;
+pub(super) const BREAKS_WITHIN: Duration = Duration::from_secs(60);
+
+/// What arrived while the room was loading; bounded by its senders' credit.
+pub(super) enum Early {
+    Join(Join),
+    Edit(Edit),
+    AskState(AskState),
+    Awareness(Awareness),
+    AskAwareness(AskAwareness),
+    Leave(Leave),
+}
+
+/// Where the room stands in its life.
+pub(super) enum Phase {
+    /// The store has not answered yet.
+    Loading,
+    /// The store failed; joins are refused until a later attempt succeeds. Never an empty document.
+    Failed,
+    /// Open.
+    Live(Box<Live>),
+}
+
+/// What a loaded room has.
+pub(super) struct Live {
+    pub replica: Replica,
+    /// Who brought each Yjs client first; what others forward of it keeps that name.
+    pub authors: HashMap<u64, UserId>,
+    /// The whole document, encoded, for clients that join with nothing; until the next edit or sweep.
+    pub state: Option<Bytes>,
+}
+
+/// One live room. Started by the [`Directory`] at the first lookup, under actix's supervisor; owns the replica, the presence
+/// table, the members and what is not committed yet.
+///
+/// It ends when nobody has been in for a while: everything is committed, the directory lets it go, its timers are cancelled and
+/// it ends with its last address. It restarts, members and uncommitted entries kept, when the CRDT library fails. If it dies of
+/// a panic elsewhere, its members are closed with 1011 and come back to a new one.
+pub struct Room {
+    pub(super) name: RoomName,
+    pub(super) key: RoomKey,
+    pub(super) directory: Arc<Directory>,
+    pub(super) context: RoomContext,
+    pub(super) phase: Phase,
+    /// The room's row; made before the first append.
+    pub(super) row: Option<RoomId>,
+    pub(super) early: Vec<Early>,
+    pub(super) members: Members,
+    pub(super) presence: Presence,
+    pub(super) uncommitted: Uncommitted,
+    pub(super) outbound: Outbound,
+    /// Who waits for everything to be committed, see [`Flush`].
+    pub(super) flushed: Vec<oneshot::Sender<()>>,
+    pub(super) messages_this_turn: usize,
+    pub(super) retry: Duration,
+    pub(super) retry_timer: Option<SpawnHandle>,
+    pub(super) idle_timer: Option<SpawnHandle>,
+    pub(super) behind_timer: Option<SpawnHandle>,
+    pub(super) sweep_timer: Option<SpawnHandle>,
+    pub(super) breaks: Vec<Instant>,
+    pub(super) is_closed_for_writing: bool,
+    pub(super) is_restarting: bool,
+    pub(super) is_released: bool,
+}
+
+impl Room {
+    pub(super) fn new(name: RoomName, key: RoomKey, directory: Arc<Directory>, context: RoomContext) -> Self {
+        let settings = &context.settings;
+        let uncommitted = Uncommitted::new(
+            settings.unsaved_bytes_max,
+            context.budget.clone(),
+            settings.batch_entries_max,
+            settings.batch_bytes_max,
+        );
+        Self {
+            name,
+            key,
+            directory,
+            context,
+            phase: Phase::Loading,
+            row: None,
+            early: Vec::new(),
+            members: Members::default(),
+            presence: Presence::default(),
+            uncommitted,
+            outbound: Outbound::new(key),
+            flushed: Vec::new(),
+            messages_this_turn: 0,
+            retry: RETRY_FIRST,
+            retry_timer: None,
+            idle_timer: None,
+            behind_timer: None,
+            sweep_timer: None,
+            breaks: Vec::new(),
+            is_closed_for_writing: false,
+            is_restarting: false,
+            is_released: false,
+        }
+    }
+
+    fn count_message(&mut self, ctx: &mut Context<Self>) {
+        self.messages_this_turn += 1;
+        if self.messages_this_turn >= TURN_MESSAGES_MAX || self.outbound.turn_bytes() >= TURN_BYTES_MAX {
+            self.end_turn(ctx);
+        }
+    }
+
+    fn end_turn(&mut self, ctx: &mut Context<Self>) {
+        self.messages_this_turn = 0;
+        self.outbound.flush();
+        self.commit(ctx);
+        if self.uncommitted.is_empty() && self.early.is_empty() {
+            for waiting in self.flushed.drain(..) {
+                // Whoever asked may have stopped waiting.
+                let _ = waiting.send(());
+            }
+        }
+        if self.outbound.is_behind() && self.behind_timer.is_none() {
+            self.behind_timer = Some(ctx.run_later(BEHIND_POLL, |room, _| room.behind_timer = None));
+        }
+    }
+
+    /// (Re)starts the wait for the room's end, if nobody is in.
+    pub(super) fn arm_idle(&mut self, ctx: &mut Context<Self>) {
+        if let Some(timer) = self.idle_timer.take() {
+            ctx.cancel_future(timer);
+        }
+        if self.members.is_empty() {
+            self.idle_timer = Some(ctx.run_later(self.context.settings.idle, |room, ctx| {
+                room.idle_timer = None;
+                room.end(ctx);
+            }));
+        }
+    }
+
+    fn end(&mut self, ctx: &mut Context<Self>) {
+        let is_done = self.members.is_empty() && self.early.is_empty() && self.uncommitted.is_empty();
+        if !is_done || !self.directory.release(&self.name, self.key) {
+            return self.arm_idle(ctx);
+        }
+        tracing::info!(room.name = %self.name, "room unloaded");
+        self.is_released = true;
+        self.phase = Phase::Failed;
+        // They would keep it; without them it ends with its last address.
+        for timer in [&mut self.retry_timer, &mut self.behind_timer, &mut self.sweep_timer] {
+            if let Some(timer) = timer.take() {
+                ctx.cancel_future(timer);
+            }
+        }
+    }
+
+    fn sweep(&mut self) {
+        self.presence.expire(Instant::now());
+        if let Phase::Live(live) = &mut self.phase {
+            live.state = None;
+        }
+    }
+}
+
+/// Ends the room's turn whenever its mailbox is empty: actix polls what an actor spawned after each emptied mailbox.
+struct TurnEnd;
+
+impl ActorFuture<Room> for TurnEnd {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        room: &mut Room,
+        ctx: &mut Context<Room>,
+        _: &mut std::task::Context<'_>,
+    ) -> Poll<()> {
+        if room.is_released {
+            return Poll::Ready(());
+        }
+        room.end_turn(ctx);
+        Poll::Pending
+    }
+}
+
+impl Actor for Room {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.is_restarting = false;
+        // A restart has cancelled all timers, that of a repeated append too.
+        if self.retry_timer.take().is_some() && self.uncommitted.is_in_flight() {
+            self.resubmit(ctx);
+        }
+        self.load(ctx);
+        self.sweep_timer = Some(ctx.run_interval(SWEEP, |room, _| room.sweep()));
+        ctx.spawn(TurnEnd);
+    }
+
+    fn stopped(&mut self, _: &mut Self::Context) {
+        if self.is_restarting || self.is_released {
+            return;
+        }
+        tracing::error!(room.name = %self.name, "room died, its members come back to a new one");
+        self.directory.forget(&self.name, self.key);
+        self.outbound.died();
+    }
+}
+
+impl Supervised for Room {
+    fn restarting(&mut self, _: &mut Self::Context) {
+        self.idle_timer = None;
+        self.behind_timer = None;
+    }
+}
+
+impl Handler<Join> for Room {
+    type Result = ();
+
+    fn handle(&mut self, message: Join, ctx: &mut Self::Context) {
+        self.join(message);
+        self.count_message(ctx);
+    }
+}
+
+impl Handler<Edit> for Room {
+    type Result = ();
+
+    fn handle(&mut self, message: Edit, ctx: &mut Self::Context) {
+        self.edit(message, ctx);
+        self.count_message(ctx);
+    }
+}
+
+impl Handler<AskState> for Room {
+    type Result = ();
+
+    fn handle(&mut self, message: AskState, ctx: &mut Self::Context) {
+        self.ask_state(message);
+        self.count_message(ctx);
+    }
+}
+
+impl Handler<Awareness> for Room {
+    type Result = ();
+
+    fn handle(&mut self, message: Awareness, ctx: &mut Self::Context) {
+        self.awareness(message);
+        self.count_message(ctx);
+    }
+}
+
+impl Handler<AskAwareness> for Room {
+    type Result = ();
+
+    fn handle(&mut self, message: AskAwareness, ctx: &mut Self::Context) {
+        self.ask_awareness(message);
+        self.count_message(ctx);
+    }
+}
+
+impl Handler<Leave> for Room {
+    type Result = ();
+
+    fn handle(&mut self, message: Leave, ctx: &mut Self::Context) {
+        self.leave(message, ctx);
+        self.count_message(ctx);
+    }
+}
+
+impl Handler<GetPresence> for Room {
+    type Result = MessageResult<GetPresence>;
+
+    fn handle(&mut self, _: GetPresence, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.members.users())
+    }
+}
+
+impl Handler<Flush> for Room {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Flush, _: &mut Self::Context) -> Self::Result {
+        let (sender, receiver) = oneshot::channel();
+        self.flushed.push(sender);
+        Box::pin(async move {
+            // A room that dies has nothing more to commit.
+            let _ = receiver.await;
+        })
+    }
+}

@@ -1,0 +1,139 @@
+//! How a room's entries become durable: one append in flight, repeated under the same id until the store answers, and only then
+//! the frames that tell their authors.
+
+use std::time::Duration;
+
+use actix::fut::ActorFutureExt;
+use actix::{AsyncContext, Context, Handler, WrapFuture};
+use uuid::Uuid;
+
+use super::journal::{Committed, Submit};
+use super::relay::Counted;
+use super::room::{Phase, RETRY_FIRST, RETRY_LAST, Room};
+use super::uncommitted::{Acknowledgement, Settled};
+use crate::protocol::{CloseCode, yjs};
+use crate::store::StoreError;
+
+impl Room {
+    /// Sends the next append, unless one is in flight; makes the room's row first if there is none.
+    pub(super) fn commit(&mut self, ctx: &mut Context<Self>) {
+        let may_commit = matches!(self.phase, Phase::Live(_)) && self.retry_timer.is_none();
+        if !may_commit || self.uncommitted.is_empty() || self.uncommitted.is_in_flight() {
+            return;
+        }
+        let Some(row) = self.row else { return self.make_row(ctx) };
+        if let Some(append) = self.uncommitted.next_append(row, Uuid::now_v7) {
+            self.context.journal.do_send(Submit {
+                append,
+                room: ctx.address(),
+            });
+        }
+    }
+
+    /// Sends the append in flight once more. Had it been committed, the store tells.
+    pub(super) fn resubmit(&mut self, ctx: &mut Context<Self>) {
+        let Some(row) = self.row else { return self.make_row(ctx) };
+        if let Some(append) = self.uncommitted.repeat(row) {
+            self.context.journal.do_send(Submit {
+                append,
+                room: ctx.address(),
+            });
+        }
+    }
+
+    fn make_row(&mut self, ctx: &mut Context<Self>) {
+        let (store, name) = (self.context.store.clone(), self.name.clone());
+        let made = async move { store.ensure_room(&name).await }
+            .into_actor(self)
+            .map(|made, room, ctx| {
+                room.retry_timer = None;
+                match made {
+                    Ok(row) => {
+                        room.row = Some(row);
+                        room.resubmit(ctx);
+                    }
+                    Err(error) => room.retry_later(&error, ctx),
+                }
+            });
+        // Nothing is committed meanwhile, as while a retry is waited for.
+        self.retry_timer = Some(ctx.spawn(made));
+    }
+
+    fn retry_later(&mut self, error: &StoreError, ctx: &mut Context<Self>) {
+        if *error == StoreError::NoSuchRoom {
+            self.row = None;
+        }
+        let wait = self.next_retry();
+        tracing::warn!(room.name = %self.name, %error, retry_ms = wait.as_millis() as u64, "edits are not committed yet");
+        self.retry_timer = Some(ctx.run_later(wait, |room, ctx| {
+            room.retry_timer = None;
+            room.resubmit(ctx);
+        }));
+    }
+
+    /// The wait before the next attempt: doubled each time, jittered so that rooms do not come all at once.
+    pub(super) fn next_retry(&mut self) -> Duration {
+        let wait = self.retry.mul_f64(rand::random_range(0.5..1.0));
+        self.retry = (self.retry * 2).min(RETRY_LAST);
+        wait
+    }
+
+    fn settled(
+        &mut self,
+        Settled {
+            acknowledgements,
+            refused,
+        }: Settled,
+    ) {
+        self.retry = RETRY_FIRST;
+        for acknowledgement in acknowledgements {
+            self.acknowledge(acknowledgement);
+        }
+        for (refused, waiting) in refused {
+            tracing::error!(room.name = %self.name, %refused, "the store refused an edit for ever");
+            for Acknowledgement { socket, .. } in waiting {
+                if let Some(member) = self.members.get(socket) {
+                    self.outbound
+                        .close(member.link, socket, CloseCode::EditRefused, refused.to_string());
+                }
+            }
+        }
+        if self.uncommitted.is_empty() {
+            self.ask_the_lacking();
+        }
+    }
+
+    /// Asks those by Step1 whose edits were refused while too much was uncommitted.
+    fn ask_the_lacking(&mut self) {
+        let Phase::Live(live) = &self.phase else { return };
+        for (socket, member) in self.members.iter_mut().filter(|(_, member)| member.is_lacking) {
+            member.is_lacking = false;
+            self.outbound.one(
+                member.link,
+                socket,
+                yjs::step1(&live.replica.state_vector()),
+                Counted::Yes,
+            );
+        }
+    }
+}
+
+impl Handler<Committed> for Room {
+    type Result = ();
+
+    fn handle(&mut self, Committed { id, outcome }: Committed, ctx: &mut Context<Self>) {
+        if !self.uncommitted.is_in_flight_as(id) {
+            return;
+        }
+        match outcome {
+            Ok(outcome) => {
+                let settled = self.uncommitted.settle(outcome);
+                self.settled(settled);
+                if matches!(self.phase, Phase::Loading) {
+                    self.load(ctx);
+                }
+            }
+            Err(error) => self.retry_later(&error, ctx),
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! A room's entries on their way into the store: what waits, what is in flight, and who hears when it is committed. Pure.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::ids::{SocketId, UserId};
+use crate::store::{Append, NewEntry, Placed, Refused, RoomId};
+
+/// What all rooms together may hold uncommitted, in bytes.
+#[derive(Debug)]
+pub struct Budget {
+    held: AtomicUsize,
+    bytes_max: usize,
+}
+
+impl Budget {
+    /// A budget of `bytes_max`, all free.
+    pub fn new(bytes_max: usize) -> Self {
+        Self {
+            held: AtomicUsize::new(0),
+            bytes_max,
+        }
+    }
+}
+
+/// A frame that its author gets once an entry is committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledgement {
+    /// The author's socket.
+    pub socket: SocketId,
+    /// The frame.
+    pub frame: Bytes,
+}
+
+/// One entry that is not committed yet.
+#[derive(Debug)]
+struct Waiting {
+    entry: NewEntry,
+    /// Yjs clients first seen with it, and whose they are.
+    clients: Vec<(u64, UserId)>,
+    acknowledgements: Vec<Acknowledgement>,
+}
+
+/// What a committed append leads to.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// Frames to send, in order.
+    pub acknowledgements: Vec<Acknowledgement>,
+    /// Entries that the store refused for ever, with those who wait for them.
+    pub refused: Vec<(Refused, Vec<Acknowledgement>)>,
+}
+
+/// The queue of one room.
+#[derive(Debug)]
+pub struct Uncommitted {
+    queue: VecDeque<Waiting>,
+    bytes: usize,
+    bytes_max: usize,
+    budget: Arc<Budget>,
+    /// The append that was sent: its id, which a repetition keeps, and how many entries from the front it has.
+    in_flight: Option<(Uuid, usize)>,
+    entries_per_append_max: usize,
+    bytes_per_append_max: usize,
+}
+
+impl Uncommitted {
+    /// An empty queue of at most `bytes_max`, whose appends are at most as large as given.
+    pub fn new(
+        bytes_max: usize,
+        budget: Arc<Budget>,
+        entries_per_append_max: usize,
+        bytes_per_append_max: usize,
+    ) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            bytes: 0,
+            bytes_max,
+            budget,
+            in_flight: None,
+            entries_per_append_max,
+            bytes_per_append_max,
+        }
+    }
+
+    /// Whether an entry of `bytes` finds room. An empty queue takes one of any size.
+    pub fn has_room_for(&self, bytes: usize) -> bool {
+        let all = self.budget.held.load(Ordering::Relaxed);
+        self.queue.is_empty() || (self.bytes + bytes <= self.bytes_max && all + bytes <= self.budget.bytes_max)
+    }
+
+    /// Adds an entry and the frame that its commit sends.
+    pub fn push(&mut self, entry: NewEntry, clients: Vec<(u64, UserId)>, acknowledgement: Option<Acknowledgement>) {
+        self.bytes += entry.body.len();
+        self.budget.held.fetch_add(entry.body.len(), Ordering::Relaxed);
+        self.queue.push_back(Waiting {
+            entry,
+            clients,
+            acknowledgements: acknowledgement.into_iter().collect(),
+        });
+    }
+
+    /// Sends a frame once all that is uncommitted now is committed: hands it back if that is so already.
+    pub fn when_settled(&mut self, acknowledgement: Acknowledgement) -> Option<Acknowledgement> {
+        match self.queue.back_mut() {
+            Some(last) => {
+                last.acknowledgements.push(acknowledgement);
+                None
+            }
+            None => Some(acknowledgement),
+        }
+    }
+
+    /// Whether everything is committed.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Whether an append is on its way.
+    pub fn is_in_flight(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
+    /// The bodies of all entries, oldest first, to apply again to a document loaded anew.
+    pub fn bodies(&self) -> impl Iterator<Item = &Bytes> {
+        self.queue.iter().map(|waiting| &waiting.entry.body)
+    }
+
+    /// The append to send next, if none is in flight and something waits; `new_id` names it.
+    pub fn next_append(&mut self, room: RoomId, new_id: impl FnOnce() -> Uuid) -> Option<Append> {
+        if self.in_flight.is_some() || self.queue.is_empty() {
+            return None;
+        }
+        let mut bytes = 0;
+        let fits = |waiting: &&Waiting| {
+            bytes += waiting.entry.body.len();
+            bytes <= self.bytes_per_append_max
+        };
+        let count = self
+            .queue
+            .iter()
+            .take(self.entries_per_append_max)
+            .take_while(fits)
+            .count()
+            .max(1);
+        self.in_flight = Some((new_id(), count));
+        self.repeat(room)
+    }
+
+    /// The append in flight once more, the same as before.
+    pub fn repeat(&self, room: RoomId) -> Option<Append> {
+        let (id, count) = self.in_flight?;
+        let sent = self.queue.iter().take(count);
+        Some(Append {
+            room,
+            id,
+            entries: sent.clone().map(|waiting| waiting.entry.clone()).collect(),
+            clients: sent.flat_map(|waiting| waiting.clients.iter().cloned()).collect(),
+        })
+    }
+
+    /// Whether the append in flight is that of `id`.
+    pub fn is_in_flight_as(&self, id: Uuid) -> bool {
+        self.in_flight.is_some_and(|(in_flight, _)| in_flight == id)
+    }
+
+    /// Takes the outcome of the append in flight.
+    pub fn settle(&mut self, outcome: Vec<Result<Placed, Refused>>) -> Settled {
+        self.in_flight = None;
+        let mut settled = Settled::default();
+        for result in outcome {
+            let Some(waiting) = self.queue.pop_front() else { break };
+            self.give_back(waiting.entry.body.len());
+            match result {
+                Ok(_) => settled.acknowledgements.extend(waiting.acknowledgements),
+                Err(refused) => settled.refused.push((refused, waiting.acknowledgements)),
+            }
+        }
+        settled
+    }
+
+    fn give_back(&mut self, bytes: usize) {
+        self.bytes -= bytes;
+        self.budget.held.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Uncommitted {
+    fn drop(&mut self) {
+        self.budget.held.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,21 @@
+//! Sockets: one actor a WebSocket connection, owner of its stream. Each protocol's side of a conversation is a session.
+//!
+//! [`Socket`] reads, beats and ends; [`Outbox`] is its bounded queue of frames, written by the thread's relay too; [`Stream`] is
+//! the only place that knows what carries the bytes; [`Gate`] counts connections. Never touches a replica or the store.
+
+mod actor;
+mod gate;
+mod heartbeat;
+mod opening;
+mod outbox;
+mod session;
+mod settings;
+mod stream;
+
+pub use actor::{Socket, SocketContext};
+pub use gate::{Gate, GateFull, Permit};
+pub use heartbeat::Rhythm;
+pub use opening::{Opening, Path};
+pub use outbox::{Outbox, OutboxBudget};
+pub use settings::SocketSettings;
+pub use stream::Stream;

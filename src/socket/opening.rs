@@ -1,0 +1,43 @@
+//! What the upgrade decided about a connection, handed to the socket with the stream.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::gate::Permit;
+use crate::auth::{Access, Identity};
+use crate::ids::RoomName;
+use crate::protocol::CloseCode;
+
+/// What a connection is for.
+#[derive(Debug)]
+pub enum Path {
+    /// The y-websocket protocol in one room.
+    Yjs {
+        /// The room.
+        room: RoomName,
+        /// Who connects.
+        identity: Arc<Identity>,
+        /// What the token allows there; at least read.
+        access: Access,
+    },
+    /// The y-websocket protocol, for someone who may not: told so in band, held, then closed.
+    Denied {
+        /// What the close frame says; final.
+        code: CloseCode,
+        /// The reason in words.
+        reason: String,
+        /// How long the close waits. Old clients come back at once after a close, so it is the server that slows them down.
+        hold: Duration,
+    },
+    /// Sends each message back; for testing proxies.
+    Echo,
+}
+
+/// A decided upgrade.
+#[derive(Debug)]
+pub struct Opening {
+    /// What the connection is for.
+    pub path: Path,
+    /// The connection's place among all.
+    pub permit: Permit,
+}

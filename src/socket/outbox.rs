@@ -1,0 +1,337 @@
+//! A socket's bounded queue of encoded frames. The relay pushes and flushes in its own turn; what the peer does not take at once
+//! waits here until the socket sees that the stream is writable again.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Waker;
+use std::time::Instant;
+
+use bytes::{Buf, Bytes};
+
+use super::stream::Stream;
+use crate::protocol::CloseCode;
+use crate::room::{Counted, Outlet};
+use crate::wire::frame;
+
+/// Most frames in one write.
+const WRITE_FRAMES_MAX: usize = 64;
+
+/// What all outboxes together may hold, in bytes.
+#[derive(Debug)]
+pub struct OutboxBudget {
+    held: AtomicUsize,
+    bytes_max: usize,
+}
+
+impl OutboxBudget {
+    /// A budget of `bytes_max`, all free.
+    pub fn new(bytes_max: usize) -> Arc<Self> {
+        Arc::new(Self {
+            held: AtomicUsize::new(0),
+            bytes_max,
+        })
+    }
+
+    /// Bytes of live frames that wait for peers now.
+    pub fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+}
+
+/// Where the joining state is, of which there is one at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Delivery {
+    Idle,
+    Expected,
+    Delivered,
+}
+
+#[derive(Default)]
+struct Queue {
+    frames: VecDeque<(Bytes, Counted)>,
+    /// Bytes of counted frames.
+    counted: usize,
+    /// Whether the front frame is partly written.
+    is_begun: bool,
+}
+
+/// The queue of one socket, shared with its thread's relay.
+pub struct Outbox {
+    /// `None` once the socket has ended.
+    stream: RefCell<Option<Rc<Stream>>>,
+    queue: RefCell<Queue>,
+    bytes_max: usize,
+    budget: Arc<OutboxBudget>,
+    /// Bytes sent to rooms and not handled by them yet.
+    unhandled: Cell<usize>,
+    /// Whether the socket waits for credit.
+    is_paused: Cell<bool>,
+    is_stopped: Cell<bool>,
+    closing: Cell<Option<CloseCode>>,
+    /// A close to be held for a while, see [`Outbox::take_held_close`].
+    held_close: RefCell<Option<(CloseCode, String)>>,
+    state: Cell<Delivery>,
+    /// When a message last went out, for the keep-alive.
+    spoke: Cell<Instant>,
+    /// When the peer last took something, or had nothing to take.
+    progressed: Cell<Instant>,
+    /// Wakes the socket's pump.
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Outbox {
+    /// An empty outbox in front of `stream`.
+    pub fn new(stream: Rc<Stream>, bytes_max: usize, budget: Arc<OutboxBudget>) -> Rc<Self> {
+        let now = Instant::now();
+        Rc::new(Self {
+            stream: RefCell::new(Some(stream)),
+            queue: RefCell::default(),
+            bytes_max,
+            budget,
+            unhandled: Cell::new(0),
+            is_paused: Cell::new(false),
+            is_stopped: Cell::new(false),
+            closing: Cell::new(None),
+            held_close: RefCell::new(None),
+            state: Cell::new(Delivery::Idle),
+            spoke: Cell::new(now),
+            progressed: Cell::new(now),
+            waker: RefCell::new(None),
+        })
+    }
+
+    /// Whether frames wait for the peer.
+    pub fn is_waiting(&self) -> bool {
+        !self.queue.borrow().frames.is_empty()
+    }
+
+    /// Notes that joining state was asked for and will come.
+    pub fn expect_state(&self) {
+        self.state.set(Delivery::Expected);
+    }
+
+    /// Whether joining state has just been taken by the peer, so that the next may be asked for.
+    pub fn take_delivered_state(&self) -> bool {
+        let is_delivered = self.state.get() == Delivery::Delivered;
+        if is_delivered {
+            self.state.set(Delivery::Idle);
+        }
+        is_delivered
+    }
+
+    /// A close of a peer that may come back, and would do so at once: to be held, then done with [`close_now`](Self::close_now).
+    pub fn take_held_close(&self) -> Option<(CloseCode, String)> {
+        self.held_close.take()
+    }
+
+    /// Why the socket closes, once it does.
+    pub fn closing(&self) -> Option<CloseCode> {
+        self.closing.get()
+    }
+
+    /// Whether no more may be read, for good.
+    pub fn is_stopped(&self) -> bool {
+        self.is_stopped.get()
+    }
+
+    /// Whether the socket may send its rooms more, with at most `bytes_max` unhandled. If not, credit wakes it.
+    pub fn has_credit(&self, bytes_max: usize) -> bool {
+        self.is_paused.set(self.unhandled.get() >= bytes_max);
+        !self.is_paused.get()
+    }
+
+    /// Counts bytes as sent to a room.
+    pub fn charge(&self, bytes: usize) {
+        self.unhandled.set(self.unhandled.get() + bytes);
+    }
+
+    /// When a message last went out.
+    pub fn spoke(&self) -> Instant {
+        self.spoke.get()
+    }
+
+    /// When the peer last took something, or had nothing to take.
+    pub fn progressed(&self) -> Instant {
+        self.progressed.get()
+    }
+
+    /// Names whom to wake when there is something to do.
+    pub fn set_waker(&self, waker: &Waker) {
+        let mut slot = self.waker.borrow_mut();
+        if !slot.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *slot = Some(waker.clone());
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn enqueue(&self, frame: Bytes, counted: Counted) {
+        let mut queue = self.queue.borrow_mut();
+        if queue.frames.is_empty() {
+            self.progressed.set(Instant::now());
+        }
+        if counted == Counted::Yes {
+            queue.counted += frame.len();
+            self.budget.held.fetch_add(frame.len(), Ordering::Relaxed);
+        }
+        queue.frames.push_back((frame, counted));
+    }
+
+    /// Whether a counted frame of `bytes` is too much for the socket, or for all together while this one is behind.
+    fn is_overfull(&self, bytes: usize) -> bool {
+        let own = self.queue.borrow().counted + bytes;
+        own > self.bytes_max || (own > bytes && self.budget.held() + bytes > self.budget.bytes_max)
+    }
+
+    /// Writes until the peer takes no more. An error means that the connection is gone.
+    pub fn write(&self) -> io::Result<()> {
+        let stream = self.stream.borrow();
+        let Some(stream) = &*stream else { return Ok(()) };
+        let mut queue = self.queue.borrow_mut();
+        while !queue.frames.is_empty() {
+            let mut parts = [IoSlice::new(&[]); WRITE_FRAMES_MAX];
+            let count = queue.frames.len().min(WRITE_FRAMES_MAX);
+            for (part, (frame, _)) in parts.iter_mut().zip(&queue.frames) {
+                *part = IoSlice::new(frame);
+            }
+            let written = match stream.try_write(&parts[..count]) {
+                Ok(written) => written,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            };
+            self.progressed.set(Instant::now());
+            self.take_off(&mut queue, written);
+        }
+        if queue.frames.is_empty() && queue.frames.capacity() > WRITE_FRAMES_MAX {
+            queue.frames = VecDeque::new();
+        }
+        Ok(())
+    }
+
+    fn take_off(&self, queue: &mut Queue, mut written: usize) {
+        while let Some((frame, counted)) = queue.frames.front_mut() {
+            let part = written.min(frame.len());
+            if *counted == Counted::Yes {
+                queue.counted -= part;
+                self.budget.held.fetch_sub(part, Ordering::Relaxed);
+            }
+            written -= part;
+            if part < frame.len() {
+                frame.advance(part);
+                queue.is_begun |= part > 0;
+                return;
+            }
+            if *counted == Counted::No {
+                self.state.set(Delivery::Delivered);
+                self.wake();
+            }
+            queue.frames.pop_front();
+            queue.is_begun = false;
+        }
+    }
+
+    /// Closes now, with a close frame behind what waits; a slow peer gets no more than that.
+    pub fn close_now(&self, code: CloseCode, reason: &str) {
+        if self.closing.get().is_some() {
+            return;
+        }
+        if code == CloseCode::SlowConsumer {
+            self.drop_waiting();
+        }
+        self.enqueue(frame::close(code.code(), reason), Counted::Yes);
+        self.closing.set(Some(code));
+        self.wake();
+    }
+
+    /// Answers the peer's close frame with its own code (RFC 6455 section 5.5.1).
+    pub fn answer_close(&self, code: Option<u16>) {
+        if self.closing.get().is_none() {
+            self.enqueue(frame::close(code.unwrap_or(CloseCode::Normal.code()), ""), Counted::Yes);
+            self.closing.set(Some(CloseCode::Normal));
+            self.wake();
+        }
+    }
+
+    /// As [`Outlet::flush`], for what a peer's keep-alive watchdog does not see.
+    pub fn flush_control(&self) {
+        let spoke = self.spoke.get();
+        self.flush();
+        self.spoke.set(spoke);
+    }
+
+    /// Drops what waits, but for a frame that the peer has the beginning of.
+    fn drop_waiting(&self) {
+        let mut queue = self.queue.borrow_mut();
+        let begun = if queue.is_begun { queue.frames.pop_front() } else { None };
+        self.budget.held.fetch_sub(queue.counted, Ordering::Relaxed);
+        queue.frames = VecDeque::new();
+        queue.counted = 0;
+        if let Some((frame, counted)) = begun {
+            if counted == Counted::Yes {
+                queue.counted = frame.len();
+                self.budget.held.fetch_add(frame.len(), Ordering::Relaxed);
+            }
+            queue.frames.push_back((frame, counted));
+        }
+    }
+
+    /// Lets go of the stream and of all frames; pushes go nowhere from now on.
+    pub fn release(&self) {
+        self.closing.set(self.closing.get().or(Some(CloseCode::Normal)));
+        self.stream.take();
+        self.queue.borrow_mut().is_begun = false;
+        self.drop_waiting();
+        self.waker.take();
+    }
+}
+
+impl Outlet for Outbox {
+    fn push(&self, frame: Bytes, counted: Counted) {
+        if self.closing.get().is_some() {
+            return;
+        }
+        if counted == Counted::Yes && self.is_overfull(frame.len()) {
+            return self.close(CloseCode::SlowConsumer, CloseCode::SlowConsumer.reason());
+        }
+        self.enqueue(frame, counted);
+    }
+
+    fn flush(&self) {
+        if self.is_waiting() {
+            self.spoke.set(Instant::now());
+            // A dead connection shows in reading too, which ends the socket.
+            let _ = self.write();
+            if self.is_waiting() {
+                self.wake();
+            }
+        }
+    }
+
+    fn credit(&self, bytes: usize) {
+        self.unhandled.set(self.unhandled.get().saturating_sub(bytes));
+        if self.is_paused.get() {
+            self.wake();
+        }
+    }
+
+    fn close(&self, code: CloseCode, reason: &str) {
+        if code == CloseCode::TryLater {
+            *self.held_close.borrow_mut() = Some((code, reason.to_owned()));
+            self.wake();
+        } else {
+            self.close_now(code, reason);
+        }
+    }
+
+    fn stop_reading(&self) {
+        self.is_stopped.set(true);
+    }
+}

@@ -1,0 +1,24 @@
+//! The limits and waits of sockets, as the configuration gives them.
+
+use std::time::Duration;
+
+use super::heartbeat::Rhythm;
+
+/// What bounds each socket.
+#[derive(Debug, Clone)]
+pub struct SocketSettings {
+    /// When to ping, and when to give up.
+    pub rhythm: Rhythm,
+    /// Most bytes of live frames that may wait for a peer.
+    pub outbox_bytes_max: usize,
+    /// Most bytes that may be unhandled in the socket's rooms; past it the socket reads nothing.
+    pub unhandled_bytes_max: usize,
+    /// Longest message of someone who may edit, in bytes.
+    pub writer_message_bytes_max: usize,
+    /// Longest message of anyone else, in bytes.
+    pub reader_message_bytes_max: usize,
+    /// Most fragments of one message.
+    pub fragments_max: usize,
+    /// How long a closed socket waits for the peer's end.
+    pub linger: Duration,
+}
