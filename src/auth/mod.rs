@@ -9,10 +9,9 @@ mod key;
 mod key_file;
 mod mint;
 pub mod origin;
-mod verifier;
-
 #[cfg(test)]
-mod attacks;
+mod tests;
+mod verifier;
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};

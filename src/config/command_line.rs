@@ -189,10 +189,18 @@ impl fmt::Display for Stop {
         match self {
             Self::Usage(error) => error.fmt(f),
             Self::Problems(problems) => {
-                writeln!(f, "The configuration has {} problem(s):", problems.len())?;
+                writeln!(f, "the configuration has {}:", counted(problems.len()))?;
                 problems.iter().try_for_each(|problem| writeln!(f, "  {problem}"))
             }
         }
+    }
+}
+
+fn counted(problems: usize) -> String {
+    if problems == 1 {
+        "a problem".to_owned()
+    } else {
+        format!("{problems} problems")
     }
 }
 

@@ -85,7 +85,8 @@ fn sqlite(rest: &str) -> Result<DatabaseKind, NotADatabaseUrl> {
 
 fn postgres(text: &str) -> Result<DatabaseKind, NotADatabaseUrl> {
     let url = url::Url::parse(text).map_err(|_| NotADatabaseUrl)?;
-    if url.cannot_be_a_base() || url.fragment().is_some() {
+    // An `@` in the path comes from a password with a bare slash: host and password would be told apart wrongly.
+    if url.cannot_be_a_base() || url.fragment().is_some() || url.path().contains('@') {
         return Err(NotADatabaseUrl);
     }
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
@@ -167,6 +168,7 @@ mod tests {
             "sqlite://a%20b.db",
             "postgres:tutti",
             "postgres://u:p/w@host/db",
+            "postgres://u:1/w@host/db",
             "postgres://h:port/db",
             "postgres://h/db#x",
         ];
