@@ -125,8 +125,10 @@ fn is_placeholder(text: &str) -> bool {
 /// Whether a text is one short unit repeated, has few different bytes, or mostly counts up, down or in place.
 fn is_patterned(bytes: &[u8]) -> bool {
     let is_repeated = (1..=PERIOD_MAX).any(|period| bytes.iter().zip(&bytes[period..]).all(|(a, b)| a == b));
-    let steps = bytes.windows(2).filter(|pair| pair[0].abs_diff(pair[1]) <= 1).count();
-    is_repeated || distinct(bytes) < DISTINCT_MIN || steps * 2 > bytes.len()
+    let step = |pair: &[u8]| i16::from(pair[1]) - i16::from(pair[0]);
+    let counted = |three: &&[u8]| step(three).abs() <= 1 && step(three) == step(&three[1..]);
+    let counted = bytes.windows(3).filter(counted).count();
+    is_repeated || distinct(bytes) < DISTINCT_MIN || counted * 2 > bytes.len()
 }
 
 fn distinct(bytes: &[u8]) -> usize {
@@ -185,6 +187,8 @@ mod tests {
             "my-super-secret-jwt-signing-key-for-testing",
             "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
             "0123456789abcdef0123456789abcdef",
+            "k7Qx9mPzk7Qx9mPzk7Qx9mPzk7Qx9mPz",
+            "azgtzmagtmzzagmtgazmtagztmgaazmgtgza",
             "abcdefghijklmnopqrstuvwxyz0123456789",
             "qwertyqwertyqwertyqwertyqwertyqwerty",
         ];
