@@ -1,6 +1,25 @@
-//! Tutti: a self-hosted real-time collaboration backend.
+//! Tutti: a self-hosted real-time collaboration backend. One binary, one database, the clients people already have.
+//!
+//! Modules, from the bottom up; upper ones may use lower ones, never the other way round:
+//!
+//! - [`ids`]: room names, users, seqs. [`config`]: options in, a checked configuration or all problems out. [`telemetry`]: logs.
+//! - [`wire`]: WebSocket frames. [`protocol`]: what Yjs clients say inside them. [`auth`]: tokens, access, the one policy.
+//! - [`replica`]: the server's copy of a document. [`store`]: the timelines in Postgres or SQLite.
+//! - [`room`]: the actor that orders what happens in a room, the relays that show it, the journal that commits it.
+//! - [`socket`]: the actor that owns one connection.
+//! - [`http`]: routes, REST, the upgrade. [`server`]: all of it put together, started and stopped.
+//!
+//! `docs/ARCHITECTURE.md` walks through what happens when a client joins, types, is too slow, and when the process stops.
 
+pub mod auth;
+pub mod config;
+pub mod http;
 pub mod ids;
 pub mod protocol;
 pub mod replica;
+pub mod room;
+pub mod server;
+pub mod socket;
+pub mod store;
+pub mod telemetry;
 pub mod wire;

@@ -1,0 +1,151 @@
+//! What a verified token says, claim by claim, with the bounds of each. Reached only once the signature holds.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
+use super::grants::{Grant, Grants};
+use super::{Identity, TokenError};
+use crate::ids::UserId;
+
+/// Longest `sub`, in bytes.
+pub(super) const SUBJECT_BYTES_MAX: usize = 200;
+/// Longest `name`, in bytes.
+pub(super) const NAME_BYTES_MAX: usize = 200;
+/// Longest `jti`, in bytes.
+pub(super) const TOKEN_ID_BYTES_MAX: usize = 200;
+/// Latest `exp` or `nbf`: the last second that RFC 3339 can write, 9999-12-31T23:59:59Z.
+pub(super) const TIME_S_MAX: u64 = 253_402_300_799;
+
+/// The claims that matter here, their types still unchecked; others are ignored. A claim given twice is an error.
+#[derive(Deserialize)]
+pub(super) struct Claims {
+    sub: Option<Value>,
+    name: Option<Value>,
+    exp: Option<Value>,
+    nbf: Option<Value>,
+    jti: Option<Value>,
+    rooms: Option<Value>,
+    iss: Option<Value>,
+    // Not an `Option`: a null counts as a claim that names no audience.
+    #[serde(default = "absent")]
+    aud: Audience,
+}
+
+/// Which claims a token must carry, and how far clocks may differ.
+#[derive(Debug, Clone)]
+pub(super) struct Expected {
+    pub issuer: Option<String>,
+    pub audiences: Vec<String>,
+    pub leeway_s: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Several(Vec<String>),
+    Other(IgnoredAny),
+    #[serde(skip)]
+    Absent,
+}
+
+fn absent() -> Audience {
+    Audience::Absent
+}
+
+impl Claims {
+    /// Reads the payload of a token.
+    pub fn parse(json: &[u8]) -> Result<Self, TokenError> {
+        serde_json::from_slice(json).map_err(|_| TokenError::Malformed)
+    }
+
+    /// Checks every claim at the time `now_s`, taking a token that expired up to `grace_s` ago.
+    pub fn identity(self, expected: &Expected, now_s: u64, grace_s: u64) -> Result<Identity, TokenError> {
+        let expires_at_s = time_s("exp", self.exp)?.ok_or(TokenError::Missing("exp"))?;
+        let valid_until_s = expires_at_s + expected.leeway_s;
+        if now_s >= valid_until_s.saturating_add(grace_s) {
+            return Err(TokenError::Expired);
+        }
+        if time_s("nbf", self.nbf)?.is_some_and(|nbf| nbf > now_s.saturating_add(expected.leeway_s)) {
+            return Err(TokenError::NotYet);
+        }
+        check_issuer(self.iss, expected.issuer.as_deref())?;
+        check_audience(&self.aud, &expected.audiences)?;
+
+        let subject = text("sub", self.sub, SUBJECT_BYTES_MAX)?.ok_or(TokenError::Missing("sub"))?;
+        let name = match self.name {
+            Some(Value::String(name)) if name.is_empty() => None,
+            name => text("name", name, NAME_BYTES_MAX)?,
+        };
+        Ok(Identity {
+            name: Arc::from(name.as_deref().unwrap_or(&subject)),
+            user: UserId::new(subject),
+            expires_at_s,
+            valid_until_s,
+            token_id: text("jti", self.jti, TOKEN_ID_BYTES_MAX)?,
+            grants: Arc::new(grants(self.rooms)?),
+        })
+    }
+}
+
+/// Whether a text may be a `sub`, `name` or `jti`. A control character would break logs, and NUL the database.
+pub(super) fn is_plain(text: &str, bytes_max: usize) -> bool {
+    (1..=bytes_max).contains(&text.len()) && !text.chars().any(char::is_control)
+}
+
+fn text(claim: &'static str, value: Option<Value>, bytes_max: usize) -> Result<Option<String>, TokenError> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if is_plain(&text, bytes_max) => Ok(Some(text)),
+        Some(_) => Err(TokenError::Claim(claim)),
+    }
+}
+
+fn time_s(claim: &'static str, value: Option<Value>) -> Result<Option<u64>, TokenError> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => value
+            .as_u64()
+            .filter(|seconds| *seconds <= TIME_S_MAX)
+            .map(Some)
+            .ok_or(TokenError::Claim(claim)),
+    }
+}
+
+fn check_issuer(issuer: Option<Value>, expected: Option<&str>) -> Result<(), TokenError> {
+    let Some(expected) = expected else {
+        return Ok(());
+    };
+    match issuer {
+        None | Some(Value::Null) => Err(TokenError::Missing("iss")),
+        Some(Value::String(issuer)) if issuer == expected => Ok(()),
+        Some(_) => Err(TokenError::Issuer),
+    }
+}
+
+/// A token for someone else must not open this server, even if the same key signed it.
+fn check_audience(audience: &Audience, expected: &[String]) -> Result<(), TokenError> {
+    match audience {
+        Audience::Absent if expected.is_empty() => Ok(()),
+        Audience::Absent => Err(TokenError::Missing("aud")),
+        Audience::One(name) if expected.contains(name) => Ok(()),
+        Audience::Several(names) if names.iter().any(|name| expected.contains(name)) => Ok(()),
+        Audience::One(_) | Audience::Several(_) => Err(TokenError::Audience),
+        Audience::Other(_) => Err(TokenError::Claim("aud")),
+    }
+}
+
+/// No `rooms`: no access. A grant that is not understood refuses the token: it might have been meant to take
+/// something away.
+fn grants(rooms: Option<Value>) -> Result<Grants, TokenError> {
+    match rooms {
+        None | Some(Value::Null) => Ok(Grants::default()),
+        Some(list) => {
+            let list: Vec<Grant> = serde_json::from_value(list).map_err(|_| TokenError::Claim("rooms"))?;
+            Grants::new(list).map_err(|_| TokenError::Claim("rooms"))
+        }
+    }
+}

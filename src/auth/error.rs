@@ -1,0 +1,57 @@
+//! Why a token is refused. The messages go to whoever sent it: they say what to do and never hold a part of it.
+
+use super::claims::{NAME_BYTES_MAX, SUBJECT_BYTES_MAX, TOKEN_ID_BYTES_MAX};
+use super::verifier::{KEY_ID_BYTES_MAX, TOKEN_BYTES_MAX};
+
+/// Why a token is refused, by condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// More bytes than any token of ours has.
+    #[error("the token has more than {TOKEN_BYTES_MAX} bytes; put fewer claims into it")]
+    TooLong,
+    /// Not three base64url parts with JSON in the first two.
+    #[error("this is not a JSON Web Token; send the three parts with dots between them, nothing around them")]
+    Malformed,
+    /// The header names another algorithm than the key's, `none` included.
+    #[error("the token's algorithm is not the one of this server's key; sign it with the configured algorithm")]
+    Algorithm,
+    /// The header's `kid` is longer than any of ours.
+    #[error("the token's kid has more than {KEY_ID_BYTES_MAX} bytes; shorten it")]
+    KeyId,
+    /// The header demands extensions (`crit`, RFC 7515 section 4.1.11); this server knows none.
+    #[error("the token's header demands extensions (crit) that this server does not know; leave them out")]
+    Critical,
+    /// No current key made this signature.
+    #[error("the token's signature does not fit this server's key; sign it with the configured key")]
+    Signature,
+    /// A claim has the wrong type or is out of range.
+    #[error("the token's claim {0} is not as it must be: {rule}", rule = rule(.0))]
+    Claim(&'static str),
+    /// A claim that must be there is not.
+    #[error("the token lacks the claim {0}: {rule}", rule = rule(.0))]
+    Missing(&'static str),
+    /// `exp` and the leeway are past.
+    #[error("the token has expired; get a fresh one")]
+    Expired,
+    /// `nbf` and the leeway are still to come.
+    #[error("the token is not valid yet (nbf); wait, or set the issuer's clock right")]
+    NotYet,
+    /// `iss` is not the configured issuer.
+    #[error("the token comes from another issuer (iss) than this server is configured for")]
+    Issuer,
+    /// `aud` names none of the configured audiences, or none is configured.
+    #[error("the token is meant for another audience (aud) than this server is configured for")]
+    Audience,
+}
+
+/// What a claim must be.
+fn rule(claim: &str) -> String {
+    match claim {
+        "sub" => format!("a text of 1 to {SUBJECT_BYTES_MAX} bytes without control characters"),
+        "name" => format!("a text of at most {NAME_BYTES_MAX} bytes without control characters"),
+        "jti" => format!("a text of 1 to {TOKEN_ID_BYTES_MAX} bytes without control characters"),
+        "exp" | "nbf" => "a time in whole Unix seconds".to_owned(),
+        "rooms" => r#"a list of {"room": pattern, "access": "none", "read", "write" or "admin"}"#.to_owned(),
+        _ => "a text, or for aud a list of texts".to_owned(),
+    }
+}

@@ -1,0 +1,225 @@
+//! Which rooms a token opens: a list of patterns, of which the first that matches decides.
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::access::Access;
+use crate::ids::{ROOM_NAME_BYTES_MAX, RoomName};
+
+/// Most grants in a list.
+pub const GRANTS_MAX: usize = 1000;
+/// Longest pattern, in bytes: no longer one could match a room.
+pub const PATTERN_BYTES_MAX: usize = ROOM_NAME_BYTES_MAX;
+
+/// A room's name in which each `*` stands for any run of characters, `/` included, or none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct RoomPattern(String);
+
+/// Access to the rooms of a pattern.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grant {
+    /// The rooms.
+    #[serde(rename = "room")]
+    pub pattern: RoomPattern,
+    /// What is allowed in them; `none` takes rooms out of a later, wider pattern.
+    pub access: Access,
+}
+
+/// At most [`GRANTS_MAX`] grants in their order. The empty list gives no access.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(transparent)]
+pub struct Grants(Vec<Grant>);
+
+/// Why grants are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum GrantsError {
+    /// A pattern that could match no room.
+    #[error("a room pattern has 1 to {PATTERN_BYTES_MAX} bytes of A-Z a-z 0-9 . _ ~ : @ / - space and *")]
+    Pattern,
+    /// Too many grants.
+    #[error("at most {GRANTS_MAX} grants are allowed")]
+    TooMany,
+    /// A grant on the command line without `=`, or with an unknown access.
+    #[error("a grant is written 'pattern=access' with access one of none, read, write, admin, such as 'docs/*=write'")]
+    Form,
+}
+
+impl RoomPattern {
+    /// Checks and takes `text`.
+    pub fn parse(text: &str) -> Result<Self, GrantsError> {
+        let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"._~:@/- *".contains(&b);
+        match (1..=PATTERN_BYTES_MAX).contains(&text.len()) && text.bytes().all(is_allowed) {
+            true => Ok(Self(text.to_owned())),
+            false => Err(GrantsError::Pattern),
+        }
+    }
+
+    /// Whether the whole name fits the pattern. Takes time in proportion to both lengths together: each part between
+    /// stars is taken where it first occurs, which never needs to be undone.
+    pub fn matches(&self, room: &RoomName) -> bool {
+        let name = room.as_str();
+        let Some((first, rest)) = self.0.split_once('*') else {
+            return self.0 == name;
+        };
+        let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+        let Some(mut name) = name.strip_prefix(first).and_then(|name| name.strip_suffix(last)) else {
+            return false;
+        };
+        for part in middle.split('*') {
+            match name.find(part) {
+                Some(start) => name = &name[start + part.len()..],
+                None => return false,
+            }
+        }
+        true
+    }
+}
+
+impl<'de> Deserialize<'de> for RoomPattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+impl Grant {
+    /// Reads `pattern=access`.
+    pub fn parse(text: &str) -> Result<Self, GrantsError> {
+        let (pattern, access) = text.rsplit_once('=').ok_or(GrantsError::Form)?;
+        let access = access.parse().map_err(|_| GrantsError::Form)?;
+        Ok(Self {
+            pattern: RoomPattern::parse(pattern)?,
+            access,
+        })
+    }
+}
+
+impl Grants {
+    /// Takes a list.
+    pub fn new(grants: Vec<Grant>) -> Result<Self, GrantsError> {
+        match grants.len() {
+            ..=GRANTS_MAX => Ok(Self(grants)),
+            _ => Err(GrantsError::TooMany),
+        }
+    }
+
+    /// What the first matching grant allows. Looks at every grant, so ask once when a room is joined, not for each edit.
+    pub fn access(&self, room: &RoomName) -> Access {
+        self.0
+            .iter()
+            .find(|grant| grant.pattern.matches(room))
+            .map_or(Access::None, |grant| grant.access)
+    }
+
+    /// The grants in their order.
+    pub fn as_slice(&self) -> &[Grant] {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room(name: &str) -> RoomName {
+        RoomName::parse(name).unwrap()
+    }
+
+    #[test]
+    fn a_pattern_matches_whole_names_and_a_star_crosses_slashes() {
+        let cases = [
+            ("docs/plan", "docs/plan", true),
+            ("docs/plan", "docs/plans", false),
+            ("docs/plan", "my/docs/plan", false),
+            ("*", "docs/2026/plan", true),
+            ("docs/*", "docs/2026/plan", true),
+            ("docs/*", "docs", false),
+            ("docs/*", "docsx/plan", false),
+            ("*/plan", "docs/plan", true),
+            ("*/plan", "plan", false),
+            ("a*c", "abc", true),
+            ("a*c", "ac", true),
+            ("ab*ba", "aba", false),
+            ("a*b*c", "axxbyyc", true),
+            ("a*b*c", "axxcyyb", false),
+            ("a*bc*bc", "abcbc", true),
+            ("a*bc*bc", "abc", false),
+            ("**", "x", true),
+            ("a**b", "ab", true),
+            ("A*", "a", false),
+            ("a.c", "abc", false),
+        ];
+        for (pattern, name, is_match) in cases {
+            assert_eq!(
+                RoomPattern::parse(pattern).unwrap().matches(&room(name)),
+                is_match,
+                "{pattern} {name}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_first_matching_grant_decides() {
+        let grants = ["docs/secret=none", "docs/*=write", "*=read"].map(|text| Grant::parse(text).unwrap());
+        let grants = Grants::new(grants.to_vec()).unwrap();
+        let cases = [
+            ("docs/secret", Access::None),
+            ("docs/plan", Access::Write),
+            ("general", Access::Read),
+        ];
+        for (name, access) in cases {
+            assert_eq!(grants.access(&room(name)), access, "{name}");
+        }
+        assert_eq!(Grants::default().access(&room("general")), Access::None);
+    }
+
+    #[test]
+    fn lists_and_patterns_have_bounds() {
+        let grant = Grant::parse("a=read").unwrap();
+        assert!(Grants::new(vec![grant.clone(); GRANTS_MAX]).is_ok());
+        assert_eq!(Grants::new(vec![grant; GRANTS_MAX + 1]), Err(GrantsError::TooMany));
+        assert!(RoomPattern::parse(&"*".repeat(PATTERN_BYTES_MAX)).is_ok());
+        for text in ["", "a?", "ä*", "a\0", &"*".repeat(PATTERN_BYTES_MAX + 1)] {
+            assert_eq!(RoomPattern::parse(text), Err(GrantsError::Pattern), "{text:?}");
+        }
+        for text in ["docs/*", "docs/*=owner", "=", "docs/*="] {
+            assert_eq!(Grant::parse(text), Err(GrantsError::Form), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_of_stars_against_a_long_name_is_quick() {
+        let pattern = RoomPattern::parse(&"a*".repeat(PATTERN_BYTES_MAX / 2)).unwrap();
+        let grants = Grants::new(vec![
+            Grant {
+                pattern,
+                access: Access::Admin
+            };
+            GRANTS_MAX
+        ])
+        .unwrap();
+        let name = room(&format!("{}b", "a".repeat(PATTERN_BYTES_MAX / 2 - 1)));
+        let start = std::time::Instant::now();
+        assert_eq!(grants.access(&name), Access::None);
+        assert!(start.elapsed() < std::time::Duration::from_millis(500));
+    }
+
+    proptest::proptest! {
+        /// Against the plain definition: a star takes nothing, or one more character.
+        #[test]
+        fn matching_agrees_with_the_definition(pattern in "[ab*]{1,8}", name in "[ab]{1,10}") {
+            fn fits(pattern: &[u8], name: &[u8]) -> bool {
+                match (pattern, name) {
+                    ([], []) => true,
+                    ([b'*', rest @ ..], _) if fits(rest, name) => true,
+                    ([b'*', ..], [_, name @ ..]) => fits(pattern, name),
+                    ([p, rest @ ..], [n, name @ ..]) => p == n && fits(rest, name),
+                    _ => false,
+                }
+            }
+            let matched = RoomPattern::parse(&pattern).unwrap().matches(&room(&name));
+            assert_eq!(matched, fits(pattern.as_bytes(), name.as_bytes()));
+        }
+    }
+}

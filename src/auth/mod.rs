@@ -1,0 +1,59 @@
+//! Who someone is and what they may do: tokens in, an [`Identity`] out; access and the one policy; origins. Knows
+//! settings and names; neither sockets, HTTP nor the store.
+
+mod access;
+mod claims;
+mod error;
+mod grants;
+mod key;
+mod key_file;
+mod mint;
+pub mod origin;
+#[cfg(test)]
+mod tests;
+mod verifier;
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub use access::{Access, Action, NotAnAccess, allows};
+pub use error::TokenError;
+pub use grants::{GRANTS_MAX, Grant, Grants, GrantsError, PATTERN_BYTES_MAX, RoomPattern};
+pub use key::{Key, KeyError};
+pub use key_file::KeyFileError;
+pub use mint::{MintError, Minter, NewToken};
+pub use verifier::Verifier;
+
+use crate::ids::{RoomName, UserId};
+
+/// Who holds a token, and what it opens. Made by [`Verifier`] only from a token that it has verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The token's `sub`.
+    pub user: UserId,
+    /// The name shown to others: the token's `name`, or its `sub`.
+    pub name: Arc<str>,
+    /// The token's `exp`, in Unix seconds.
+    pub expires_at_s: u64,
+    /// When a live socket with this token ends: `exp` and the leeway, in Unix seconds. Up to here the token would be
+    /// accepted again, so a socket that ended earlier would come back with it at once.
+    pub valid_until_s: u64,
+    /// The token's `jti`, by which it can be revoked.
+    pub token_id: Option<String>,
+    /// The rooms that it opens.
+    pub grants: Arc<Grants>,
+}
+
+impl Identity {
+    /// What this identity may do in `room`.
+    pub fn access(&self, room: &RoomName) -> Access {
+        self.grants.access(room)
+    }
+}
+
+/// The wall clock in Unix seconds, in which tokens count.
+pub fn now_s() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,93 @@
+//! From a token to an identity: size, header, signature, claims, in this order, so that nothing unsigned is believed.
+//! What is taken from the header before the signature holds is only the algorithm's name, to compare it.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::claims::{Claims, Expected};
+use super::key::{Key, KeyError};
+use super::{Identity, TokenError};
+use crate::config::{JwtAlgorithm, JwtConfig};
+
+/// Longest token, in bytes.
+pub(super) const TOKEN_BYTES_MAX: usize = 8 * 1024;
+/// Longest `kid` in a token's header, in bytes.
+pub(super) const KEY_ID_BYTES_MAX: usize = 256;
+
+/// Verifies tokens with one configuration's keys. Cheap to share behind an `Arc`; holds no clock.
+pub struct Verifier {
+    keys: Vec<Key>,
+    algorithm: JwtAlgorithm,
+    expected: Expected,
+}
+
+/// The fields of a header that are looked at. Keys and addresses of keys in it (`jwk`, `jku`, `x5u`, `x5c`) are the
+/// sender's claims about itself and ignored.
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    kid: Option<String>,
+    crit: Option<IgnoredAny>,
+}
+
+impl Verifier {
+    /// A verifier with the configuration's keys; makes the key file if one is needed and none is there.
+    pub fn open(config: &JwtConfig) -> Result<Self, KeyError> {
+        let expected = Expected {
+            issuer: config.issuer.clone(),
+            audiences: config.audiences.clone(),
+            leeway_s: config.leeway_s,
+        };
+        Ok(Self {
+            keys: Key::load(config)?,
+            algorithm: config.algorithm,
+            expected,
+        })
+    }
+
+    /// Who holds `token`, at the time `now_s` in Unix seconds.
+    pub fn verify(&self, token: &str, now_s: u64) -> Result<Identity, TokenError> {
+        self.verify_recent(token, now_s, 0)
+    }
+
+    /// As [`verify`](Self::verify), but takes a token that expired up to `grace_s` seconds ago: it proves who came,
+    /// not that they may come in. For giving a guest a fresh token under the same name.
+    pub fn verify_recent(&self, token: &str, now_s: u64, grace_s: u64) -> Result<Identity, TokenError> {
+        self.signed_claims(token)?.identity(&self.expected, now_s, grace_s)
+    }
+
+    fn signed_claims(&self, token: &str) -> Result<Claims, TokenError> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(TokenError::TooLong);
+        }
+        let (message, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
+        let (header, payload) = message.split_once('.').ok_or(TokenError::Malformed)?;
+        self.check_header(&decoded(header)?)?;
+        // A dot more leaves one in the payload, which base64 refuses.
+        let (payload, signature) = (decoded(payload)?, decoded(signature)?);
+        if !self.keys.iter().any(|key| key.verifies(message.as_bytes(), &signature)) {
+            return Err(TokenError::Signature);
+        }
+        Claims::parse(&payload)
+    }
+
+    fn check_header(&self, json: &[u8]) -> Result<(), TokenError> {
+        let header: Header = serde_json::from_slice(json).map_err(|_| TokenError::Malformed)?;
+        if header.alg != self.algorithm.as_str() {
+            return Err(TokenError::Algorithm);
+        }
+        if header.kid.is_some_and(|kid| kid.len() > KEY_ID_BYTES_MAX) {
+            return Err(TokenError::KeyId);
+        }
+        match header.crit {
+            Some(_) => Err(TokenError::Critical),
+            None => Ok(()),
+        }
+    }
+}
+
+fn decoded(part: &str) -> Result<Vec<u8>, TokenError> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed)
+}

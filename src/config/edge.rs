@@ -1,0 +1,48 @@
+//! Where the server listens, whom it trusts, and how many threads serve.
+
+use std::net::SocketAddr;
+use std::num::NonZero;
+
+use super::options::EdgeOptions;
+use super::reading::Reading;
+use super::{IpRange, Origin};
+
+/// Where the server listens and whom it trusts.
+#[derive(Debug, Clone)]
+pub struct EdgeConfig {
+    /// Address to listen on; port 0 takes a free one.
+    pub bind: SocketAddr,
+    /// Origins whose pages may connect, besides the server's own.
+    pub allowed_origins: Vec<Origin>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpRange>,
+    /// Whether `?token=` is read.
+    pub accepts_query_tokens: bool,
+    /// Whether the demo is served and guests get tokens.
+    pub is_demo: bool,
+    /// Threads for sockets.
+    pub workers: usize,
+    /// Threads for rooms.
+    pub room_threads: usize,
+}
+
+impl EdgeConfig {
+    pub(super) fn read(reading: &mut Reading, options: &EdgeOptions) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+        let origins = options.allowed_origins.as_deref().unwrap_or_default();
+        let proxies = options.trusted_proxies.as_deref().unwrap_or_default();
+        Self {
+            bind: reading.parsed("bind", &options.bind, loopback, |text| {
+                text.parse()
+                    .map_err(|_| "an IP address and a port, like 127.0.0.1:8080 or [::]:8080")
+            }),
+            allowed_origins: reading.list("allowed-origins", origins, 1000, Origin::parse),
+            trusted_proxies: reading.list("trusted-proxies", proxies, 1000, str::parse),
+            accepts_query_tokens: reading.boolean("query-tokens", &options.query_tokens),
+            is_demo: reading.boolean("demo", &options.demo),
+            workers: reading.number_or_auto("workers", &options.workers, 1..=1024, cores),
+            room_threads: reading.number_or_auto("room-threads", &options.room_threads, 1..=1024, (cores / 2).max(1)),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The bound of every queue and input: how much.
+
+use super::options::LimitOptions;
+use super::reading::Reading;
+
+/// Most bytes that a bound in bytes may be set to: 1 TiB.
+const BYTES_MAX: usize = 1 << 40;
+
+/// The bounds of every queue and input, in bytes or as counts.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Most sockets.
+    pub sockets_max: usize,
+    /// Most sockets from one address (IPv6: one /64).
+    pub sockets_per_ip_max: usize,
+    /// Most bytes waiting for one socket.
+    pub outbox_bytes_max: usize,
+    /// Most bytes waiting for all sockets together.
+    pub outboxes_bytes_max: usize,
+    /// Most bytes of one socket that its rooms have not handled.
+    pub socket_unhandled_bytes_max: usize,
+    /// Most bytes of a document, and of a message from someone who may write.
+    pub document_bytes_max: usize,
+    /// Most bytes of a message from someone who may only read.
+    pub reader_message_bytes_max: usize,
+    /// Most frames that one message may be split into.
+    pub fragments_max: usize,
+    /// Most bytes that one room keeps while the database is down.
+    pub room_unsaved_bytes_max: usize,
+    /// Most uncommitted bytes of all rooms together.
+    pub uncommitted_bytes_max: usize,
+    /// Most entries that one transaction commits.
+    pub batch_entries_max: usize,
+    /// Most bytes that one transaction commits, if more than one append is in it.
+    pub batch_bytes_max: usize,
+}
+
+impl Limits {
+    pub(super) fn read(reading: &mut Reading, options: &LimitOptions) -> Self {
+        let limits = Self {
+            sockets_max: reading.number("sockets-max", &options.sockets_max, 1..=10_000_000),
+            sockets_per_ip_max: reading.number("sockets-per-ip-max", &options.sockets_per_ip_max, 1..=10_000_000),
+            outbox_bytes_max: reading.number("outbox-bytes-max", &options.outbox_bytes_max, 4096..=BYTES_MAX),
+            outboxes_bytes_max: reading.number("outboxes-bytes-max", &options.outboxes_bytes_max, 4096..=BYTES_MAX),
+            socket_unhandled_bytes_max: reading.number(
+                "socket-unhandled-bytes-max",
+                &options.socket_unhandled_bytes_max,
+                1024..=BYTES_MAX,
+            ),
+            document_bytes_max: reading.number("document-bytes-max", &options.document_bytes_max, 1024..=BYTES_MAX),
+            reader_message_bytes_max: reading.number(
+                "reader-message-bytes-max",
+                &options.reader_message_bytes_max,
+                1024..=BYTES_MAX,
+            ),
+            fragments_max: reading.number("fragments-max", &options.fragments_max, 1..=1_000_000),
+            room_unsaved_bytes_max: reading.number(
+                "room-unsaved-bytes-max",
+                &options.room_unsaved_bytes_max,
+                1024..=BYTES_MAX,
+            ),
+            uncommitted_bytes_max: reading.number(
+                "uncommitted-bytes-max",
+                &options.uncommitted_bytes_max,
+                1024..=BYTES_MAX,
+            ),
+            batch_entries_max: reading.number("batch-entries-max", &options.batch_entries_max, 1..=100_000),
+            batch_bytes_max: reading.number("batch-bytes-max", &options.batch_bytes_max, 1024..=BYTES_MAX),
+        };
+        limits.demand_order(reading);
+        limits
+    }
+
+    /// The bound of one must not pass the bound of all, or it would never be reached.
+    fn demand_order(&self, reading: &mut Reading) {
+        let pairs = [
+            (
+                "outbox-bytes-max",
+                self.outbox_bytes_max,
+                "outboxes-bytes-max",
+                self.outboxes_bytes_max,
+            ),
+            (
+                "room-unsaved-bytes-max",
+                self.room_unsaved_bytes_max,
+                "uncommitted-bytes-max",
+                self.uncommitted_bytes_max,
+            ),
+            (
+                "reader-message-bytes-max",
+                self.reader_message_bytes_max,
+                "document-bytes-max",
+                self.document_bytes_max,
+            ),
+        ];
+        let has_problem = |reading: &Reading, option| reading.problems.iter().any(|problem| problem.option == option);
+        for (option, bytes, whole, whole_bytes) in pairs {
+            if bytes > whole_bytes && !has_problem(reading, option) && !has_problem(reading, whole) {
+                reading.problem(
+                    option,
+                    format!("{bytes} is more than --{whole}, which is {whole_bytes}"),
+                );
+            }
+        }
+    }
+}

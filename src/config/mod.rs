@@ -1,0 +1,99 @@
+//! The program's configuration: flags and environment variables in, one checked [`Config`] or all problems out.
+//! The only module that reads the environment. It knows nothing of what the settings are for.
+
+mod command_line;
+mod database_url;
+mod edge;
+mod ip_range;
+mod jwt;
+mod limits;
+mod log;
+mod options;
+mod origin;
+mod reading;
+mod secret;
+mod store;
+#[cfg(test)]
+mod tests;
+mod timing;
+
+pub use command_line::{Command, Stop, TokenCommand, command_line, serve_config};
+pub use database_url::{DatabaseUrl, NotADatabaseUrl};
+pub use edge::EdgeConfig;
+pub use ip_range::{IpRange, NotAnIpRange};
+pub use jwt::{JwtAlgorithm, JwtConfig, JwtKey};
+pub use limits::Limits;
+pub use log::{LogConfig, LogFormat};
+pub use origin::{NotAnOrigin, Origin};
+pub use reading::{Problem, Setting, variable};
+pub use secret::{SECRET_BYTES_MAX, SECRET_BYTES_MIN, Secret, WeakSecret};
+pub use store::StoreConfig;
+pub use timing::Timing;
+
+use options::ServeOptions;
+use reading::Reading;
+
+/// Everything that `tutti serve` can be told, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the server listens and whom it trusts.
+    pub edge: EdgeConfig,
+    /// Where everything durable lies.
+    pub store: StoreConfig,
+    /// How tokens are checked.
+    pub jwt: JwtConfig,
+    /// The bounds of every queue and input.
+    pub limits: Limits,
+    /// How long anything waits.
+    pub timing: Timing,
+    /// What is logged.
+    pub log: LogConfig,
+    /// Every option with the value in effect, secrets hidden, as `tutti check` prints them.
+    pub settings: Vec<Setting>,
+}
+
+impl Config {
+    /// Reads all options in one pass.
+    fn read(options: &ServeOptions) -> Result<Self, Vec<Problem>> {
+        let mut reading = Reading::default();
+        let edge = EdgeConfig::read(&mut reading, &options.edge);
+        let store = StoreConfig::read(&mut reading, &options.store);
+        let jwt = JwtConfig::read(&mut reading, &options.jwt, &store.url);
+        let limits = Limits::read(&mut reading, &options.limits);
+        let timing = Timing::read(&mut reading, &options.timing);
+        let log = LogConfig::read(&mut reading, &options.log);
+        demand_key_beyond_loopback(&mut reading, &edge, options);
+        if edge.is_demo && matches!(jwt.key, JwtKey::PublicKeys(_)) {
+            reading.problem("demo", "guests need tokens, and a public key cannot sign them; use --jwt-secret instead of --jwt-public-key-file");
+        }
+        if reading.problems.is_empty() {
+            Ok(Self {
+                edge,
+                store,
+                jwt,
+                limits,
+                timing,
+                log,
+                settings: reading.settings,
+            })
+        } else {
+            Err(reading.problems)
+        }
+    }
+}
+
+/// A key that nobody chose protects nobody but the person at this machine.
+fn demand_key_beyond_loopback(reading: &mut Reading, edge: &EdgeConfig, options: &ServeOptions) {
+    let is_set = |option: &Option<String>| option.as_ref().is_some_and(|text| !text.is_empty());
+    let has_key = is_set(&options.jwt.jwt_secret) || is_set(&options.jwt.jwt_public_key_file);
+    if !has_key && !edge.bind.ip().to_canonical().is_loopback() {
+        reading.problem(
+            "bind",
+            format!(
+                "{} can be reached from other machines, so a key is needed: set TUTTI_JWT_SECRET to what \
+                 `openssl rand -hex 32` prints, or TUTTI_JWT_PUBLIC_KEY_FILE, or listen on 127.0.0.1",
+                edge.bind
+            ),
+        );
+    }
+}

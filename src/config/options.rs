@@ -1,0 +1,219 @@
+//! Every option as it is written: a flag, an environment variable, a default, one sentence. All are texts here;
+//! reading them is one pass elsewhere, so that all problems are reported together. An empty text of an option
+//! without a default is the same as none.
+
+use clap::Args;
+
+/// All options of `tutti serve`.
+#[derive(Args, Debug)]
+pub(super) struct ServeOptions {
+    #[command(flatten)]
+    pub edge: EdgeOptions,
+    #[command(flatten)]
+    pub store: StoreOptions,
+    #[command(flatten)]
+    pub jwt: JwtOptions,
+    #[command(flatten)]
+    pub limits: LimitOptions,
+    #[command(flatten)]
+    pub timing: TimingOptions,
+    #[command(flatten)]
+    pub log: LogOptions,
+}
+
+/// Where the server listens and whom it trusts.
+#[derive(Args, Debug)]
+pub(super) struct EdgeOptions {
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, env = "TUTTI_BIND", value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
+    pub bind: String,
+    /// Origins whose pages may connect, besides the server's own (comma-separated, exact)
+    #[arg(long, env = "TUTTI_ALLOWED_ORIGINS", value_name = "ORIGINS")]
+    pub allowed_origins: Option<String>,
+    /// Proxies whose X-Forwarded-For is believed (comma-separated addresses or CIDR ranges)
+    #[arg(long, env = "TUTTI_TRUSTED_PROXIES", value_name = "RANGES")]
+    pub trusted_proxies: Option<String>,
+    /// Whether tokens may travel as ?token= in a URL, where proxies may log them
+    #[arg(long, env = "TUTTI_QUERY_TOKENS", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", default_value = "true")]
+    pub query_tokens: String,
+    /// Serve the demo and give guest tokens to everyone who reaches it
+    #[arg(long, env = "TUTTI_DEMO", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", default_value = "false")]
+    pub demo: String,
+    /// Threads for sockets; auto is one a core
+    #[arg(long, env = "TUTTI_WORKERS", value_name = "COUNT", default_value = "auto")]
+    pub workers: String,
+    /// Threads for rooms; auto is one for two cores
+    #[arg(long, env = "TUTTI_ROOM_THREADS", value_name = "COUNT", default_value = "auto")]
+    pub room_threads: String,
+}
+
+/// Where everything durable lies.
+#[derive(Args, Debug)]
+pub(super) struct StoreOptions {
+    /// The database: sqlite://<file> or postgres://user:password@host/database
+    #[arg(
+        long,
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL",
+        default_value = "sqlite://tutti.db"
+    )]
+    pub database_url: String,
+    /// Most connections to the database
+    #[arg(
+        long,
+        env = "TUTTI_DATABASE_CONNECTIONS_MAX",
+        value_name = "COUNT",
+        default_value = "8"
+    )]
+    pub database_connections_max: String,
+    /// This server's name, unlike that of any other server on the same database
+    #[arg(long, env = "TUTTI_SERVER_NAME", value_name = "NAME", default_value = "main")]
+    pub server_name: String,
+}
+
+/// How tokens are checked.
+#[derive(Args, Debug)]
+pub(super) struct JwtOptions {
+    /// The secret that signs tokens, at least 32 bytes; without a key the server makes one, on loopback only
+    #[arg(long, env = "TUTTI_JWT_SECRET", hide_env_values = true, value_name = "SECRET")]
+    pub jwt_secret: Option<String>,
+    /// The secret before, which stays valid while it is being replaced
+    #[arg(
+        long,
+        env = "TUTTI_JWT_SECRET_PREVIOUS",
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    pub jwt_secret_previous: Option<String>,
+    /// PEM file with the public key of who signs tokens (two keys during a rotation), instead of a secret
+    #[arg(long, env = "TUTTI_JWT_PUBLIC_KEY_FILE", value_name = "FILE")]
+    pub jwt_public_key_file: Option<String>,
+    /// The key's algorithm: HS256, HS384, HS512; RS256, RS384, RS512, ES256, ES384, EdDSA with a public key
+    #[arg(long, env = "TUTTI_JWT_ALGORITHM", value_name = "NAME", default_value = "HS256")]
+    pub jwt_algorithm: String,
+    /// The issuer (iss) that tokens must carry
+    #[arg(long, env = "TUTTI_JWT_ISSUER", value_name = "ISSUER")]
+    pub jwt_issuer: Option<String>,
+    /// The audiences (aud, comma-separated) of which tokens must name one; without, tokens must name none
+    #[arg(long, env = "TUTTI_JWT_AUDIENCE", value_name = "AUDIENCES")]
+    pub jwt_audience: Option<String>,
+    /// Seconds that this clock and the issuer's may differ, at most 60
+    #[arg(long, env = "TUTTI_JWT_LEEWAY_S", value_name = "SECONDS", default_value = "30")]
+    pub jwt_leeway_s: String,
+}
+
+/// The bounds of every queue and input.
+#[derive(Args, Debug)]
+pub(super) struct LimitOptions {
+    /// Most sockets
+    #[arg(long, env = "TUTTI_SOCKETS_MAX", value_name = "COUNT", default_value = "15000")]
+    pub sockets_max: String,
+    /// Most sockets from one address (IPv6: one /64)
+    #[arg(long, env = "TUTTI_SOCKETS_PER_IP_MAX", value_name = "COUNT", default_value = "1000")]
+    pub sockets_per_ip_max: String,
+    /// Most bytes waiting for one socket; past it a slow client is closed
+    #[arg(
+        long,
+        env = "TUTTI_OUTBOX_BYTES_MAX",
+        value_name = "BYTES",
+        default_value = "1048576"
+    )]
+    pub outbox_bytes_max: String,
+    /// Most bytes waiting for all sockets together
+    #[arg(
+        long,
+        env = "TUTTI_OUTBOXES_BYTES_MAX",
+        value_name = "BYTES",
+        default_value = "1073741824"
+    )]
+    pub outboxes_bytes_max: String,
+    /// Most bytes of one socket that its rooms have not handled; past it the socket is not read
+    #[arg(
+        long,
+        env = "TUTTI_SOCKET_UNHANDLED_BYTES_MAX",
+        value_name = "BYTES",
+        default_value = "262144"
+    )]
+    pub socket_unhandled_bytes_max: String,
+    /// Most bytes of a document, and of one message from someone who may write
+    #[arg(
+        long,
+        env = "TUTTI_DOCUMENT_BYTES_MAX",
+        value_name = "BYTES",
+        default_value = "67108864"
+    )]
+    pub document_bytes_max: String,
+    /// Most bytes of one message from someone who may only read
+    #[arg(
+        long,
+        env = "TUTTI_READER_MESSAGE_BYTES_MAX",
+        value_name = "BYTES",
+        default_value = "65536"
+    )]
+    pub reader_message_bytes_max: String,
+    /// Most frames that one message may be split into
+    #[arg(long, env = "TUTTI_FRAGMENTS_MAX", value_name = "COUNT", default_value = "1024")]
+    pub fragments_max: String,
+    /// Most bytes that one room keeps while the database is down
+    #[arg(
+        long,
+        env = "TUTTI_ROOM_UNSAVED_BYTES_MAX",
+        value_name = "BYTES",
+        default_value = "16777216"
+    )]
+    pub room_unsaved_bytes_max: String,
+    /// Most uncommitted bytes of all rooms together
+    #[arg(
+        long,
+        env = "TUTTI_UNCOMMITTED_BYTES_MAX",
+        value_name = "BYTES",
+        default_value = "268435456"
+    )]
+    pub uncommitted_bytes_max: String,
+    /// Most entries that one transaction commits
+    #[arg(long, env = "TUTTI_BATCH_ENTRIES_MAX", value_name = "COUNT", default_value = "2000")]
+    pub batch_entries_max: String,
+    /// Most bytes that one transaction commits, if more than one append is in it
+    #[arg(long, env = "TUTTI_BATCH_BYTES_MAX", value_name = "BYTES", default_value = "1048576")]
+    pub batch_bytes_max: String,
+}
+
+/// How long anything waits.
+#[derive(Args, Debug)]
+pub(super) struct TimingOptions {
+    /// Milliseconds between two pings to a socket
+    #[arg(long, env = "TUTTI_PING_INTERVAL_MS", value_name = "MS", default_value = "25000")]
+    pub ping_interval_ms: String,
+    /// Milliseconds to wait for the pong before the socket is closed
+    #[arg(long, env = "TUTTI_PONG_TIMEOUT_MS", value_name = "MS", default_value = "10000")]
+    pub pong_timeout_ms: String,
+    /// Milliseconds between two messages that keep a lone Yjs client connected, which gives up after 30 s without one
+    #[arg(
+        long,
+        env = "TUTTI_KEEPALIVE_INTERVAL_MS",
+        value_name = "MS",
+        default_value = "15000"
+    )]
+    pub keepalive_interval_ms: String,
+    /// Milliseconds after which a peer that takes no byte is closed
+    #[arg(long, env = "TUTTI_STALL_TIMEOUT_MS", value_name = "MS", default_value = "30000")]
+    pub stall_timeout_ms: String,
+    /// Milliseconds that a room without members stays in memory
+    #[arg(long, env = "TUTTI_ROOM_IDLE_MS", value_name = "MS", default_value = "30000")]
+    pub room_idle_ms: String,
+    /// Milliseconds in which the server stops after SIGTERM
+    #[arg(long, env = "TUTTI_SHUTDOWN_TIMEOUT_MS", value_name = "MS", default_value = "10000")]
+    pub shutdown_timeout_ms: String,
+}
+
+/// What is logged, to the standard error output.
+#[derive(Args, Debug)]
+pub(super) struct LogOptions {
+    /// How log lines are written: text or json
+    #[arg(long, env = "TUTTI_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    pub log_format: String,
+    /// What is logged: error, warn, info, debug or trace, or a tracing filter such as info,tutti::room=debug
+    #[arg(long, env = "TUTTI_LOG_LEVEL", value_name = "FILTER", default_value = "info")]
+    pub log_level: String,
+}

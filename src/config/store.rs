@@ -1,0 +1,33 @@
+//! Where everything durable lies.
+
+use super::DatabaseUrl;
+use super::options::StoreOptions;
+use super::reading::Reading;
+
+/// Where everything durable lies.
+#[derive(Debug, Clone)]
+pub struct StoreConfig {
+    /// The database.
+    pub url: DatabaseUrl,
+    /// Most connections to it.
+    pub connections_max: u32,
+    /// This server's name among those on the same database.
+    pub server_name: String,
+}
+
+impl StoreConfig {
+    pub(super) fn read(reading: &mut Reading, options: &StoreOptions) -> Self {
+        let connections = &options.database_connections_max;
+        Self {
+            url: DatabaseUrl::read(reading, &options.database_url),
+            connections_max: reading.number("database-connections-max", connections, 1..=1000) as u32,
+            server_name: reading.parsed("server-name", &options.server_name, String::new(), |name| {
+                let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+                match (1..=64).contains(&name.len()) && name.bytes().all(is_allowed) {
+                    true => Ok(name.to_owned()),
+                    false => Err("1 to 64 characters of A-Z a-z 0-9 . _ -"),
+                }
+            }),
+        }
+    }
+}
