@@ -100,7 +100,7 @@ async function write (guests) {
   }
 }
 
-/** Others' names show for a moment after a cursor moved: they move right before each picture. */
+/** Others' names show for a moment after a cursor moved: they move before each picture. */
 async function nudge ({ Miles, Nadia }, word) {
   await Miles.getByText('The new quartet, first time in public').click()
   await Miles.keyboard.press('End')
@@ -110,7 +110,8 @@ async function nudge ({ Miles, Nadia }, word) {
 
 async function shoot (guests) {
   const { Clara } = guests
-  await textOf(Clara).focus()
+  // Taking a picture may take longer than a name is shown.
+  await Clara.addStyleTag({ content: '.cm-ySelectionInfo { animation-play-state: paused !important }' })
   await Clara.getByText('Overture').click()
   await Clara.keyboard.press('Home')
   await Clara.getByTestId('history-row').nth(2).waitFor()

@@ -4,18 +4,24 @@
 /** Each carries white text and stands out on the light and on the dark page. */
 const PALETTE = ['#b4472e', '#a8650f', '#64762a', '#2d7d53', '#1f7a80', '#2f6fb0', '#5e5fc0', '#8a4fae', '#b03f86', '#b93c5d']
 
-/** @param {string} user  @returns {string} `#rrggbb` */
-export function colourOf (user) {
+/** Neighbours in the palette look alike. This and the palette's length have no common divisor, so that steps reach every colour. */
+const STEP = 3
+
+/** FNV-1a. */
+function indexOf (user) {
   let hash = 2166136261
   for (const char of user) hash = Math.imul(hash ^ char.codePointAt(0), 16777619)
-  return PALETTE[(hash >>> 0) % PALETTE.length]
+  return (hash >>> 0) % PALETTE.length
 }
+
+/** @param {string} user  @returns {string} `#rrggbb` */
+export const colourOf = (user) => PALETTE[indexOf(user)]
 
 /** A colour that nobody in `taken` has, the user's own if possible. */
 export function freeColour (user, taken) {
-  const own = colourOf(user)
-  if (!taken.has(own)) return own
-  return PALETTE.find((colour) => !taken.has(colour)) ?? own
+  const first = indexOf(user)
+  const colours = PALETTE.map((_, index) => PALETTE[(first + index * STEP) % PALETTE.length])
+  return colours.find((colour) => !taken.has(colour)) ?? colours[0]
 }
 
 /** Whether a colour that came over the network is one: anything else could carry styles of its own. */

@@ -70,7 +70,6 @@ export function createPeople ({ onRename, onReveal }) {
       ownUser = user
       drawn = ''
       awareness.on('change', draw)
-      draw()
     },
     /** The colour by which a user who is here goes; null for one who is not. */
     colourOfPresent: (user) => (awareness && peopleIn(awareness, ownUser).find((person) => person.user === user)?.colour) ?? null

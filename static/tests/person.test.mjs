@@ -16,6 +16,13 @@ test('a taken colour is replaced by a free one, while there are any', () => {
   assert.equal(freeColour('Ada~k3f9', new Set(['#000000'])), own)
 })
 
+test('ten people wear ten colours', () => {
+  const taken = new Set()
+  for (let person = 0; person < 10; person++) taken.add(freeColour(`Ada~${person}`, taken))
+  assert.equal(taken.size, 10)
+  assert.ok(taken.has(freeColour('Bo~1', taken)))
+})
+
 test('a person is read as they describe themselves', () => {
   const state = { user: { name: ' Ada ', color: '#112233', user: 'Ada~k3f9' } }
   assert.deepEqual(personOf(7, state), { user: 'Ada~k3f9', name: 'Ada', colour: '#112233' })
