@@ -1,0 +1,56 @@
+// Builds the demo into dist/: index.html beside assets/ whose names carry a hash of their content, so the server may let
+// browsers keep them for ever. Knows nothing about the server.
+
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import esbuild from 'esbuild'
+
+const here = fileURLToPath(new URL('.', import.meta.url))
+const out = join(here, 'dist')
+
+await rm(out, { recursive: true, force: true })
+
+const { metafile } = await esbuild.build({
+  absWorkingDir: here,
+  entryPoints: { app: 'demo/main.js', theme: 'demo/theme-first.js', style: 'demo/styles/app.css', icon: 'demo/icon.svg' },
+  outdir: join(out, 'assets'),
+  entryNames: '[name]-[hash]',
+  assetNames: '[name]-[hash]',
+  publicPath: '/assets',
+  bundle: true,
+  minify: true,
+  format: 'esm',
+  target: ['es2022'],
+  loader: { '.woff2': 'file', '.svg': 'copy' },
+  legalComments: 'none',
+  metafile: true,
+  logLevel: 'warning'
+})
+
+/** The built file's URL by the path of its source. */
+const builtFrom = new Map(Object.entries(metafile.outputs)
+  .filter(([, output]) => output.entryPoint)
+  .map(([file, output]) => [output.entryPoint, `/assets/${basename(file)}`]))
+
+const page = await readFile(join(here, 'demo/index.html'), 'utf8')
+await writeFile(join(out, 'index.html'), page.replace(/\{\{(.+?)\}\}/g, (_, source) => {
+  const url = builtFrom.get(source)
+  if (!url) throw new Error(`index.html names ${source}, which is not built`)
+  return url
+}))
+
+await mkdir(join(out, 'assets'), { recursive: true })
+await writeFile(join(out, 'assets/licenses.txt'), await licences(Object.keys(metafile.inputs)))
+
+/** The licence texts of every package of which something is in the bundle: they ask to travel with it. */
+async function licences (inputs) {
+  const packages = new Set(inputs.map((file) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1]).filter(Boolean))
+  const texts = await Promise.all([...packages].sort().map(async (name) => {
+    const folder = join(here, 'node_modules', name)
+    const file = (await readdir(folder)).find((entry) => /^licen[cs]e/i.test(entry))
+    if (!file) throw new Error(`${name} has no licence file`)
+    return `${name}\n${'-'.repeat(name.length)}\n${await readFile(join(folder, file), 'utf8')}`
+  }))
+  return texts.join('\n\n')
+}

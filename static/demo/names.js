@@ -1,0 +1,40 @@
+// What documents and guests are called: which names the server accepts, and pleasant ones for those who have not chosen.
+// Pure: no DOM, no network.
+
+const DOCUMENT_NAME_BYTES_MAX = 150
+const GUEST_NAME_CHARS_MAX = 40
+
+const PLAYERS = [
+  'Clara', 'Miles', 'Nadia', 'Ella', 'Django', 'Hildegard', 'Joni', 'Ravi', 'Fela', 'Amadé', 'Nina', 'Erik', 'Lili', 'Astor',
+  'Cesária', 'Duke', 'Fanny', 'Ludwig', 'Mercedes', 'Paco', 'Sona', 'Thelonious', 'Violeta', 'Yo-Yo'
+]
+const INSTRUMENTS = ['Cello', 'Oboe', 'Viola', 'Harp', 'Celesta', 'Bassoon', 'Kora', 'Flute', 'Sitar', 'Horn', 'Lute', 'Marimba']
+const MOODS = [
+  'allegro', 'andante', 'cantabile', 'dolce', 'giocoso', 'grazioso', 'largo', 'leggero', 'legato', 'sereno', 'tranquillo', 'vivace'
+]
+const FORMS = ['aria', 'ballad', 'canon', 'duet', 'etude', 'fugue', 'nocturne', 'overture', 'prelude', 'rondo', 'serenade', 'waltz']
+
+const pick = (list) => list[Math.floor(Math.random() * list.length)]
+
+export const randomGuestName = () => Math.random() < 0.7 ? pick(PLAYERS) : pick(INSTRUMENTS)
+
+export const randomDocumentName = () => `${pick(MOODS)}-${pick(FORMS)}-${100 + Math.floor(Math.random() * 900)}`
+
+/** What a person typed as their own name, fit to show; empty if nothing is left. A tilde would end the shown name. */
+export const cleanGuestName = (typed) =>
+  [...typed.replace(/[\p{C}~]/gu, ' ').replace(/\s+/g, ' ').trim()].slice(0, GUEST_NAME_CHARS_MAX).join('').trim()
+
+/** Whether the server accepts this as a document's name. */
+export const isDocumentName = (name) =>
+  /^[A-Za-z0-9._~:@/ -]+$/.test(name) && name.length <= DOCUMENT_NAME_BYTES_MAX &&
+  name.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..')
+
+/** The document name meant by what a person typed; empty if nothing usable is left. */
+export const slugify = (typed) => typed
+  .normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase().replaceAll('ß', 'ss')
+  .replace(/[^a-z0-9._~:@/]+/g, '-')
+  .slice(0, DOCUMENT_NAME_BYTES_MAX)
+  .split('/').map((segment) => segment.replace(/^[-.]+|[-.]+$/g, '')).filter(Boolean).join('/')
+
+/** The name that a person sees for a user: what stands before the tilde. */
+export const shownName = (user) => user.split('~', 1)[0] || user

@@ -1,0 +1,120 @@
+// Who is here: the list in the side panel and the small stack of avatars in the bar, from awareness. This window's guest stands first,
+// with a name that can be typed over.
+
+import { initialsOf } from './colours.js'
+import { byTestId, h } from './element.js'
+import { cleanGuestName } from './names.js'
+import { personOf } from './person.js'
+
+const STACK_MAX = 3
+const LIST_MAX = 100
+
+export const avatar = (name, colour) => h('span', { class: 'avatar', '--who': colour, 'aria-hidden': 'true' }, initialsOf(name))
+
+/** One entry a user, whatever number of windows shows them, the own one first. */
+function peopleIn (awareness, ownUser) {
+  const people = new Map()
+  for (const [client, state] of awareness.getStates()) {
+    if (!state?.user) continue
+    const person = personOf(client, state)
+    const isOwn = client === awareness.clientID || person.user === ownUser
+    if (!people.has(person.user) || isOwn) people.set(person.user, { ...person, isOwn, cursor: state.cursor })
+  }
+  return [...people.values()].sort((a, b) => b.isOwn - a.isOwn || a.name.localeCompare(b.name))
+}
+
+/** @param {{ onRename: (name: string) => Promise<void>, onReveal: (cursor: object) => void }} options */
+export function createPeople ({ onRename, onReveal }) {
+  const list = byTestId('people')
+  const count = document.getElementById('people-count')
+  const stack = document.getElementById('people-stack')
+  const own = ownRow(onRename)
+  let awareness = null
+  let ownUser = ''
+  let drawn = ''
+
+  const draw = () => {
+    const people = awareness ? peopleIn(awareness, ownUser) : []
+    const look = JSON.stringify(people.map(({ user, name, colour }) => [user, name, colour]))
+    if (look === drawn) return
+    drawn = look
+    const others = people.filter(({ isOwn }) => !isOwn)
+    own.show(people.find(({ isOwn }) => isOwn))
+    // The own row stays in place, so that a name half typed is not lost when someone comes or goes.
+    for (const row of [...list.children]) if (row !== own.element) row.remove()
+    if (!own.element.isConnected) list.prepend(own.element)
+    list.append(...others.slice(0, LIST_MAX).map(otherRow))
+    count.textContent = String(people.length)
+    stack.replaceChildren(
+      ...people.slice(0, STACK_MAX).map(({ name, colour }) => avatar(name, colour)),
+      ...(people.length > STACK_MAX ? [h('span', { class: 'avatar avatar-more' }, `+${people.length - STACK_MAX}`)] : []))
+    stack.parentElement.setAttribute('aria-label', `People and history, ${people.length} here`)
+  }
+
+  const otherRow = ({ user, name, colour }) => h('li', { 'data-testid': 'person', 'data-user': user },
+    h('button', {
+      class: 'person',
+      type: 'button',
+      title: `Go to ${name}’s cursor`,
+      onclick: () => {
+        const cursor = peopleIn(awareness, ownUser).find((person) => person.user === user)?.cursor
+        if (cursor) onReveal(cursor)
+      }
+    }, avatar(name, colour), h('span', { class: 'person-name' }, name)))
+
+  return {
+    /** Shows who is in a document from now on. */
+    follow (newAwareness, user) {
+      awareness?.off('change', draw)
+      awareness = newAwareness
+      ownUser = user
+      drawn = ''
+      awareness.on('change', draw)
+    },
+    /** The colour by which a user who is here goes; null for one who is not. */
+    colourOfPresent: (user) => (awareness && peopleIn(awareness, ownUser).find((person) => person.user === user)?.colour) ?? null
+  }
+}
+
+function ownRow (onRename) {
+  let name = ''
+  const face = h('span', { class: 'own-face' })
+  const error = h('p', { class: 'field-error', role: 'alert', hidden: true })
+  const input = h('input', {
+    'data-testid': 'name',
+    'aria-label': 'Your name',
+    class: 'own-name',
+    maxlength: '40',
+    autocomplete: 'nickname',
+    spellcheck: 'false',
+    onkeydown: (event) => {
+      if (event.key === 'Escape') input.value = name
+      if (event.key === 'Enter' || event.key === 'Escape') input.blur()
+    },
+    onchange: async () => {
+      const typed = cleanGuestName(input.value)
+      input.value = typed || name
+      if (!typed || typed === name) return
+      input.setAttribute('aria-busy', 'true')
+      try {
+        await onRename(typed)
+        error.hidden = true
+      } catch {
+        input.value = name
+        error.textContent = 'The server does not answer. Your name is unchanged.'
+        error.hidden = false
+      } finally {
+        input.removeAttribute('aria-busy')
+      }
+    }
+  })
+  return {
+    element: h('li', { 'data-testid': 'person', class: 'person person-own' }, face, input, h('span', { class: 'tag' }, 'you'), error),
+    show (person) {
+      if (!person) return
+      name = person.name
+      face.replaceChildren(avatar(name, person.colour))
+      if (document.activeElement !== input) input.value = name
+    }
+  }
+}

@@ -1,0 +1,13 @@
+// Reads what a client says about its person in awareness. It comes unchecked from other clients: whatever does not fit is replaced.
+
+import { colourOf, isColour } from './colours.js'
+
+const NAME_CHARS_MAX = 40
+
+/** @param {number} client the Yjs client  @returns {{ user: string, name: string, colour: string }} */
+export function personOf (client, state) {
+  const { user, name, color } = state?.user ?? {}
+  const key = typeof user === 'string' ? user : String(client)
+  const shown = typeof name === 'string' ? [...name.trim()].slice(0, NAME_CHARS_MAX).join('') : ''
+  return { user: key, name: shown || 'Someone', colour: isColour(color) ? color : colourOf(key) }
+}

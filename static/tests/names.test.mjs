@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { cleanGuestName, isDocumentName, randomDocumentName, shownName, slugify } from '../demo/names.js'
+
+test('a document name may hold what the server allows and nothing else', () => {
+  for (const name of ['hello', 'notes/2026 plan', 'a.b_c~d:e@f-g', 'x'.repeat(150)]) assert.ok(isDocumentName(name), name)
+  for (const name of ['', '/', 'a//b', '/a', 'a/', '.', 'a/../b', './a', 'ä', 'a?b', 'a#b', 'a%b', 'a\nb', 'x'.repeat(151)]) {
+    assert.ok(!isDocumentName(name), JSON.stringify(name))
+  }
+})
+
+test('what people type becomes the name they meant', () => {
+  const meant = { 'Meine Größe': 'meine-grosse', ' Café, 1st draft! ': 'cafe-1st-draft', 'Team / Plans': 'team/plans', '../etc': 'etc', '---': '', '日本': '' }
+  for (const [typed, name] of Object.entries(meant)) assert.equal(slugify(typed), name)
+})
+
+test('a slug is empty or a name that the server accepts', () => {
+  for (const typed of ['a//b', '. . .', './..', 'x'.repeat(400), `${'x'.repeat(149)}/y`, '~', 'A B/ C ', 'ﬁ½™']) {
+    const slug = slugify(typed)
+    assert.ok(slug === '' || isDocumentName(slug), JSON.stringify([typed, slug]))
+  }
+})
+
+test('a random document name is one that the server accepts', () => {
+  for (let i = 0; i < 200; i++) assert.ok(isDocumentName(randomDocumentName()))
+})
+
+test('a guest name loses control characters, tildes and surplus spaces', () => {
+  assert.equal(cleanGuestName('  Ana \u0000 ~ Lopez\u202e '), 'Ana Lopez')
+  assert.equal(cleanGuestName('~ \n'), '')
+  assert.equal([...cleanGuestName('👩'.repeat(60))].length, 40)
+})
+
+test('the shown name is what stands before the tilde', () => {
+  assert.equal(shownName('Ada~k3f9'), 'Ada')
+  assert.equal(shownName('service'), 'service')
+  assert.equal(shownName('~x'), '~x')
+})
