@@ -67,6 +67,7 @@ impl Relays {
             outlets,
             rooms: HashMap::new(),
             touched: Vec::new(),
+            to_close: Vec::new(),
         }
         .start();
         let handle = RelayHandle {
@@ -162,13 +163,13 @@ pub(super) struct RoomDied(pub RoomKey);
 #[rtype(result = "()")]
 pub struct StopReading;
 
-/// The process stops: sockets end.
+/// The process stops: the next of the sockets end, each told once.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct CloseAll {
     /// What they are told.
     pub code: CloseCode,
-    /// At most so many of them; call again for the rest.
+    /// At most so many of them; to be repeated for the rest.
     pub count: usize,
 }
 
@@ -180,6 +181,8 @@ pub struct Relay {
     rooms: HashMap<RoomKey, Vec<(SocketId, Rc<dyn Outlet>)>>,
     /// The outlets of this turn that have something to write.
     touched: Vec<(SocketId, Rc<dyn Outlet>)>,
+    /// The sockets that are still to be told that the process stops.
+    to_close: Vec<SocketId>,
 }
 
 impl Actor for Relay {
@@ -284,9 +287,17 @@ impl Handler<CloseAll> for Relay {
     type Result = ();
 
     fn handle(&mut self, CloseAll { code, count }: CloseAll, _: &mut Context<Self>) {
-        let some: Vec<_> = self.outlets.borrow().values().take(count).cloned().collect();
-        for outlet in some {
-            outlet.close(code, code.reason());
+        if self.to_close.is_empty() {
+            self.to_close = self.outlets.borrow().keys().copied().collect();
+        }
+        for socket in self
+            .to_close
+            .drain(..count.min(self.to_close.len()))
+            .collect::<Vec<_>>()
+        {
+            if let Some(outlet) = self.outlet(socket) {
+                outlet.close(code, code.reason());
+            }
         }
     }
 }

@@ -73,7 +73,7 @@ enum Ending {
 /// `stopped` leaves the room, lets go of the outbox and gives the permit back.
 pub struct Socket {
     id: SocketId,
-    context: Rc<SocketContext>,
+    context: Arc<SocketContext>,
     stream: Rc<Stream>,
     reader: Reader,
     outbox: Rc<Outbox>,
@@ -89,12 +89,14 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Starts a socket on the current thread. `early` are bytes that came with the handshake.
-    pub fn start_on(stream: Stream, early: Bytes, opening: Opening, context: Rc<SocketContext>) {
+    /// Starts a socket on the current thread. `head` is the handshake's answer, to be written first; `early` are bytes that came
+    /// with the request.
+    pub fn start_on(stream: Stream, head: Bytes, early: Bytes, opening: Opening, context: Arc<SocketContext>) {
         let Opening { path, permit } = opening;
         let stream = Rc::new(stream);
         let settings = &context.settings;
         let outbox = Outbox::new(stream.clone(), settings.outbox_bytes_max, context.outboxes.clone());
+        outbox.push(head, Counted::Yes);
         let message_bytes_max = match &path {
             Path::Yjs { access, .. } => message_bytes_max(
                 *access,

@@ -13,7 +13,7 @@ mod settings;
 mod stream;
 
 pub use actor::{Socket, SocketContext};
-pub use gate::{Gate, GateFull, Permit};
+pub use gate::{Gate, GateFull, Permit, network};
 pub use heartbeat::Rhythm;
 pub use opening::{Opening, Path};
 pub use outbox::{Outbox, OutboxBudget};

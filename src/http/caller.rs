@@ -1,0 +1,147 @@
+//! Who calls, and whether they may: handlers take [`Caller`] or [`May`] as an argument and so cannot forget to ask.
+
+use std::future::{Ready, ready};
+use std::marker::PhantomData;
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpRequest, web};
+
+use super::error::ApiError;
+use super::state::AppState;
+use crate::auth::{self, Access, Action, Identity, TokenError};
+use crate::ids::RoomName;
+
+/// The subprotocol that the server answers with.
+pub const LABEL: &str = "tutti.v1";
+/// Precedes a token among the subprotocols.
+const TOKEN_PROTOCOL: &str = "auth.";
+/// Precedes a token in a query.
+const TOKEN_PARAMETER: &str = "token=";
+
+/// Why nobody is known to call.
+#[derive(Debug, thiserror::Error)]
+pub enum NoCaller {
+    /// No token at all.
+    #[error("a token is needed: send it as Authorization: Bearer, as subprotocol auth.<token>, or as ?token=")]
+    NoToken,
+    /// A token that does not hold.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+}
+
+/// All subprotocols that a request offers, over all its headers.
+pub fn offered_protocols(req: &HttpRequest) -> impl Iterator<Item = &str> {
+    let values = req.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL);
+    values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+}
+
+/// The token of a request: from `Authorization`, else from a subprotocol, else from the query where that is allowed.
+fn token<'a>(req: &'a HttpRequest, state: &AppState) -> Option<&'a str> {
+    let bearer = || {
+        let value = req.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    };
+    let protocol = || offered_protocols(req).find_map(|offer| offer.strip_prefix(TOKEN_PROTOCOL));
+    let query = || {
+        let mut parameters = req.query_string().split('&');
+        parameters
+            .find_map(|parameter| parameter.strip_prefix(TOKEN_PARAMETER))
+            .filter(|_| state.accepts_query_tokens)
+    };
+    bearer().or_else(protocol).or_else(query)
+}
+
+/// Who calls, if the request's token holds.
+pub fn identify(req: &HttpRequest, state: &AppState) -> Result<Identity, NoCaller> {
+    let token = token(req, state).ok_or(NoCaller::NoToken)?;
+    Ok(state.verifier.verify(token, auth::now_s())?)
+}
+
+/// Someone with a valid token.
+pub struct Caller(pub Identity);
+
+impl Caller {
+    fn of(req: &HttpRequest) -> Result<Self, ApiError> {
+        let state = req.app_data::<web::Data<AppState>>().ok_or(ApiError::Internal)?;
+        identify(req, state)
+            .map(Caller)
+            .map_err(|error| ApiError::Unauthorized(error.to_string()))
+    }
+}
+
+impl FromRequest for Caller {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Caller::of(req))
+    }
+}
+
+/// An action, as a type, for the arguments of handlers.
+pub trait Permission {
+    /// The action.
+    const ACTION: Action;
+}
+
+macro_rules! permissions {
+    ($($(#[$doc:meta])* $name:ident),*) => {$(
+        $(#[$doc])*
+        pub struct $name;
+
+        impl Permission for $name {
+            const ACTION: Action = Action::$name;
+        }
+    )*};
+}
+
+permissions! {
+    /// [`Action::ListRoom`].
+    ListRoom,
+    /// [`Action::ReadHistory`].
+    ReadHistory,
+    /// [`Action::ReadDocument`].
+    ReadDocument,
+    /// [`Action::ReadPresence`].
+    ReadPresence
+}
+
+/// Someone who may do `P` in the room that the path names. Who may not even read it gets the answer for an unknown room.
+pub struct May<P> {
+    /// The room.
+    pub room: RoomName,
+    /// What the token allows there.
+    pub access: Access,
+    permission: PhantomData<P>,
+}
+
+impl<P: Permission> FromRequest for May<P> {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let may = || {
+            let Caller(identity) = Caller::of(req)?;
+            let name = web::Path::<String>::extract(req)
+                .into_inner()
+                .map_err(ApiError::parameter)?;
+            let room = RoomName::parse(&name)?;
+            let access = identity.access(&room);
+            match auth::allows(access, P::ACTION) {
+                true => Ok(May {
+                    room,
+                    access,
+                    permission: PhantomData,
+                }),
+                false if auth::allows(access, Action::ListRoom) => Err(ApiError::Forbidden),
+                false => Err(ApiError::RoomNotFound),
+            }
+        };
+        ready(may())
+    }
+}

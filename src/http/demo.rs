@@ -1,0 +1,127 @@
+//! The demo, with `--demo` only: its pages, and tokens for guests who may edit below `demo/`.
+
+use actix_web::http::header;
+use actix_web::web::{Data, Json, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use rust_embed::{Embed, EmbeddedFile};
+use serde::{Deserialize, Serialize};
+
+use super::error::ApiError;
+use super::rooms::rfc3339;
+use super::state::AppState;
+use crate::auth::{self, Grant, Grants, NewToken};
+
+/// Where guests may edit.
+const GUEST_GRANT: &str = "demo/*=write";
+/// How long a guest's token is good for.
+const GUEST_TOKEN_S: u64 = 12 * 3600;
+/// How long after that a guest still gets the same name again.
+const GUEST_RETURN_S: u64 = 24 * 3600;
+/// Longest name of a guest, in bytes.
+const GUEST_NAME_BYTES_MAX: usize = 60;
+/// Separates a guest's name from what makes it unique.
+const GUEST_MARK: char = '~';
+
+/// Scripts, styles and fonts come from here and nowhere else.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; style-src 'self' 'unsafe-inline'; \
+     img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The built pages; empty in a binary that was built without them.
+#[derive(Embed)]
+#[folder = "static/dist"]
+#[allow_missing = true]
+struct Pages;
+
+#[derive(Deserialize)]
+pub struct TokenRequest {
+    name: String,
+    token: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GuestToken {
+    token: String,
+    user: String,
+    name: String,
+    expires_at: String,
+}
+
+/// `POST /demo/token`: a token for a guest, the same guest again with an earlier token.
+pub async fn token(request: Json<TokenRequest>, state: Data<AppState>) -> Result<Json<GuestToken>, ApiError> {
+    let name = request.name.trim();
+    let is_plain = |c: char| !c.is_control() && c != GUEST_MARK;
+    if name.is_empty() || name.len() > GUEST_NAME_BYTES_MAX || !name.chars().all(is_plain) {
+        let message =
+            format!("a name has 1 to {GUEST_NAME_BYTES_MAX} bytes, without control characters and {GUEST_MARK}");
+        return Err(ApiError::Body(message));
+    }
+    let now_s = auth::now_s();
+    let known = request.token.as_deref().and_then(|token| {
+        let identity = state.verifier.verify_recent(token, now_s, GUEST_RETURN_S).ok()?;
+        identity
+            .user
+            .as_str()
+            .contains(GUEST_MARK)
+            .then(|| identity.user.to_string())
+    });
+    let user = known.unwrap_or_else(|| format!("{name}{GUEST_MARK}{:04x}", rand::random::<u16>()));
+    let expires_at_s = now_s + GUEST_TOKEN_S;
+    let minter = state.minter.as_ref().ok_or(ApiError::Internal)?;
+    let token = Grant::parse(GUEST_GRANT)
+        .and_then(|grant| Grants::new(vec![grant]))
+        .map_err(|error| error.to_string())
+        .and_then(|grants| {
+            let token = NewToken {
+                subject: &user,
+                name: Some(name),
+                grants: &grants,
+                expires_at_s,
+            };
+            minter.mint(&token).map_err(|error| error.to_string())
+        })
+        .map_err(|error| {
+            tracing::error!(error, "a guest's token cannot be made");
+            ApiError::Internal
+        })?;
+    let expires_at = rfc3339(expires_at_s as i64 * 1000);
+    Ok(Json(GuestToken {
+        token,
+        user,
+        name: name.to_owned(),
+        expires_at,
+    }))
+}
+
+/// `GET /` and `GET /d/{document}`: the one page of the demo.
+pub async fn page() -> HttpResponse {
+    match Pages::get("index.html") {
+        Some(page) => HttpResponse::Ok()
+            .content_type("text/html; charset=utf-8")
+            .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+            .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+            .insert_header((header::REFERRER_POLICY, "no-referrer"))
+            .insert_header((header::CACHE_CONTROL, "no-cache"))
+            .body(page.data),
+        None => HttpResponse::NotFound()
+            .content_type("text/plain; charset=utf-8")
+            .body("This binary was built without the demo's pages. Build them with `make demo`, then build the server again.\n"),
+    }
+}
+
+/// `GET /assets/{file}`: scripts, styles, fonts; their names change with their content.
+pub async fn asset(req: HttpRequest, file: Path<String>) -> Result<HttpResponse, ApiError> {
+    let EmbeddedFile { data, .. } = Pages::get(&format!("assets/{file}")).ok_or(ApiError::NoSuchPath)?;
+    let content_type = match req.path().rsplit('.').next() {
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        Some("woff2") => "font/woff2",
+        _ => "text/plain; charset=utf-8",
+    };
+    Ok(HttpResponse::Ok()
+        .content_type(content_type)
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::CACHE_CONTROL, "public, max-age=31536000, immutable"))
+        .body(data))
+}

@@ -1,0 +1,137 @@
+//! The errors of REST. Each has a status, a code that stays the same for programs, and a message that tells a person what to do.
+//! What the database or a library said goes to the log, never to a client.
+
+use std::fmt::Display;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::{HttpResponse, ResponseError};
+
+use crate::ids::RoomNameError;
+use crate::replica::RenderError;
+use crate::store::StoreError;
+
+/// Why a request is not answered as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// No token, or one that does not hold.
+    #[error("{0}")]
+    Unauthorized(String),
+    /// The room is unknown, or the caller may not read it: both look alike.
+    #[error("there is no such room, or the token does not allow it")]
+    RoomNotFound,
+    /// The caller may see the room, but not do this.
+    #[error("the token does not allow this")]
+    Forbidden,
+    /// A page from elsewhere.
+    #[error("{0}")]
+    Origin(String),
+    /// A parameter of the path or the query.
+    #[error("{0}")]
+    Parameter(String),
+    /// The request's body.
+    #[error("{0}")]
+    Body(String),
+    /// Not a WebSocket handshake, or one that cannot be answered.
+    #[error("{0}")]
+    Handshake(String),
+    /// The root type asked for.
+    #[error(transparent)]
+    Root(#[from] RenderError),
+    /// Nothing lives at this path.
+    #[error("there is nothing at this path; the API lies below /api/v1")]
+    NoSuchPath,
+    /// Full, stopping, or the database is away.
+    #[error("{0}")]
+    TryLater(String),
+    /// A fault of ours; the log has the cause.
+    #[error("internal error; the server's log has the cause")]
+    Internal,
+}
+
+impl ApiError {
+    /// A wrong parameter of the query.
+    pub fn parameter(error: impl Display) -> Self {
+        ApiError::Parameter(error.to_string())
+    }
+
+    /// A wrong body.
+    pub fn body(error: impl Display) -> Self {
+        ApiError::Body(error.to_string())
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            ApiError::Unauthorized(_) => "unauthorized",
+            ApiError::RoomNotFound => "room_not_found",
+            ApiError::Forbidden => "forbidden",
+            ApiError::Origin(_) => "origin_not_allowed",
+            ApiError::Parameter(_) => "invalid_parameter",
+            ApiError::Body(_) => "invalid_body",
+            ApiError::Handshake(_) => "invalid_handshake",
+            ApiError::Root(RenderError::NoSuchRoot) => "root_not_found",
+            ApiError::Root(RenderError::SeveralRoots(_)) => "root_needed",
+            ApiError::NoSuchPath => "not_found",
+            ApiError::TryLater(_) => "try_later",
+            ApiError::Internal => "internal",
+        }
+    }
+}
+
+impl From<RoomNameError> for ApiError {
+    fn from(error: RoomNameError) -> Self {
+        ApiError::Parameter(error.to_string())
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => {
+                tracing::warn!(%error, "a request needs the database");
+                ApiError::TryLater("the database does not answer now, try again later".into())
+            }
+            error => {
+                tracing::error!(%error, "a request failed in the store");
+                ApiError::Internal
+            }
+        }
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            ApiError::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            ApiError::Forbidden | ApiError::Origin(_) => StatusCode::FORBIDDEN,
+            ApiError::RoomNotFound | ApiError::NoSuchPath | ApiError::Root(RenderError::NoSuchRoot) => {
+                StatusCode::NOT_FOUND
+            }
+            ApiError::Parameter(_) | ApiError::Body(_) | ApiError::Handshake(_) | ApiError::Root(_) => {
+                StatusCode::BAD_REQUEST
+            }
+            ApiError::TryLater(_) => StatusCode::SERVICE_UNAVAILABLE,
+            ApiError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        match self {
+            ApiError::Unauthorized(_) => {
+                response.insert_header((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+            }
+            ApiError::TryLater(_) => {
+                response.insert_header((header::RETRY_AFTER, HeaderValue::from_static("2")));
+            }
+            _ => {}
+        }
+        let error = serde_json::json!({ "error": { "code": self.code(), "message": self.to_string() } });
+        response.json(error)
+    }
+}
+
+/// Answers what no route takes.
+pub async fn no_such_path() -> Result<HttpResponse, ApiError> {
+    Err(ApiError::NoSuchPath)
+}

@@ -1,0 +1,22 @@
+//! For operators and their tools: is the process alive, is it ready.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use serde_json::json;
+
+use super::error::ApiError;
+use super::state::AppState;
+
+/// `GET /healthz`: the process answers.
+pub async fn alive() -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "status": "alive" }))
+}
+
+/// `GET /readyz`: new connections are welcome: the store answers and the server is not stopping.
+pub async fn ready(state: Data<AppState>) -> Result<HttpResponse, ApiError> {
+    if state.is_draining() {
+        return Err(ApiError::TryLater("the server is stopping".into()));
+    }
+    state.store.ping().await?;
+    Ok(HttpResponse::Ok().json(json!({ "status": "ready" })))
+}

@@ -1,0 +1,114 @@
+//! REST: a room's timeline, page by page.
+
+use actix_web::web::{Data, Json, Query};
+use serde::{Deserialize, Serialize};
+
+use super::caller::{May, ReadHistory};
+use super::error::ApiError;
+use super::rooms::{page_limit, rfc3339};
+use super::state::AppState;
+use crate::ids::{RoomName, Seq, UserId};
+use crate::store::{Bodies, Entry, HistoryQuery, Kind, Page};
+
+/// Entries in a page if the caller does not say, and at most.
+const PAGE_DEFAULT: u32 = 100;
+const PAGE_MAX: u32 = 1000;
+
+#[derive(Deserialize)]
+pub struct PageQuery {
+    after: Option<u64>,
+    before: Option<u64>,
+    limit: Option<u32>,
+    kind: Option<EntryKind>,
+    author: Option<String>,
+}
+
+#[derive(Deserialize, Serialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum EntryKind {
+    Edit,
+    Message,
+    Event,
+    Step,
+}
+
+impl From<EntryKind> for Kind {
+    fn from(kind: EntryKind) -> Self {
+        match kind {
+            EntryKind::Edit => Kind::Edit,
+            EntryKind::Message => Kind::Message,
+            EntryKind::Event => Kind::Event,
+            EntryKind::Step => Kind::Step,
+        }
+    }
+}
+
+impl From<Kind> for EntryKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Edit => EntryKind::Edit,
+            Kind::Message => EntryKind::Message,
+            Kind::Event => EntryKind::Event,
+            Kind::Step => EntryKind::Step,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub struct EntryView {
+    seq: Seq,
+    kind: EntryKind,
+    author: UserId,
+    at: String,
+    bytes: u64,
+}
+
+impl From<Entry> for EntryView {
+    fn from(entry: Entry) -> Self {
+        Self {
+            seq: entry.seq,
+            kind: entry.kind.into(),
+            author: entry.author,
+            at: rfc3339(entry.at_ms),
+            bytes: entry.body_bytes,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub struct HistoryPage {
+    room: RoomName,
+    entries: Vec<EntryView>,
+    /// Where the next page begins: to pass as `after`, or as `before` where the request had only that; null at the end.
+    next: Option<Seq>,
+}
+
+/// `GET /api/v1/rooms/{room}/history`: entries by seq, ascending. With `before` alone, those just before it.
+pub async fn page(
+    may: May<ReadHistory>,
+    query: Query<PageQuery>,
+    state: Data<AppState>,
+) -> Result<Json<HistoryPage>, ApiError> {
+    let limit = page_limit(query.limit, PAGE_DEFAULT, PAGE_MAX)?;
+    let row = state.store.room(&may.room).await?.ok_or(ApiError::RoomNotFound)?;
+    let is_backwards = query.before.is_some() && query.after.is_none();
+    let asked = HistoryQuery {
+        after: query.after.map(Seq),
+        before: query.before.map(Seq),
+        kind: query.kind.map(Kind::from),
+        author: query.author.as_deref().map(UserId::new),
+        limit,
+        page: if is_backwards { Page::Newest } else { Page::Oldest },
+        bodies: Bodies::NotOfEdits,
+    };
+    let entries = state.store.history(row.id, asked).await?;
+    // A page may be shorter than asked for; only an empty one says that there are no more.
+    let edge = if is_backwards { entries.first() } else { entries.last() };
+    let is_end = |seq: Seq| if is_backwards { seq <= Seq(1) } else { seq >= row.head };
+    let next = edge.map(|entry| entry.seq).filter(|seq| !is_end(*seq));
+    Ok(Json(HistoryPage {
+        room: may.room,
+        entries: entries.into_iter().map(EntryView::from).collect(),
+        next,
+    }))
+}

@@ -1,0 +1,52 @@
+//! HTTP: every route, REST beside the sockets, and the decision on each upgrade. Knows neither SQL nor yrs.
+//!
+//! A handler's arguments say what its caller must be allowed ([`caller::May`]); errors have stable codes ([`error::ApiError`]).
+
+mod caller;
+mod demo;
+mod document;
+mod error;
+mod health;
+mod history;
+mod pace;
+mod peer;
+mod rooms;
+mod state;
+mod upgrade;
+
+use actix_web::web::{self, ServiceConfig};
+
+pub use state::AppState;
+
+/// Every route of the server.
+pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
+    config
+        .app_data(state.clone())
+        .app_data(web::QueryConfig::default().error_handler(|error, _| error::ApiError::parameter(error).into()))
+        .app_data(
+            web::JsonConfig::default()
+                .limit(4096)
+                .error_handler(|error, _| error::ApiError::body(error).into()),
+        )
+        .route("/healthz", web::get().to(health::alive))
+        .route("/readyz", web::get().to(health::ready))
+        .route("/yjs/{room:.*}", web::get().to(upgrade::yjs))
+        .service(
+            web::scope("/api/v1")
+                .route("/rooms", web::get().to(rooms::list))
+                .route("/rooms/{room:.+}/history", web::get().to(history::page))
+                .route("/rooms/{room:.+}/document", web::get().to(document::read))
+                .route("/rooms/{room:.+}/presence", web::get().to(rooms::presence))
+                .route("/rooms/{room:.+}", web::get().to(rooms::one))
+                .default_service(web::to(error::no_such_path)),
+        );
+    if state.is_demo {
+        config
+            .route("/demo/token", web::post().to(demo::token))
+            .route("/echo", web::get().to(upgrade::echo))
+            .route("/", web::get().to(demo::page))
+            .route("/d/{document:.*}", web::get().to(demo::page))
+            .route("/assets/{file}", web::get().to(demo::asset));
+    }
+    config.default_service(web::to(error::no_such_path));
+}

@@ -1,0 +1,57 @@
+//! Whose address a connection has: the peer's own, or what a configured proxy says in front of it.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use actix_web::HttpRequest;
+
+use crate::config::IpRange;
+
+/// The client's address. `X-Forwarded-For` is read from its end as long as the one who wrote it is a trusted proxy.
+pub fn address(req: &HttpRequest, trusted: &[IpRange]) -> IpAddr {
+    let peer = req
+        .peer_addr()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+    let values = req
+        .headers()
+        .get_all("x-forwarded-for")
+        .filter_map(|value| value.to_str().ok());
+    forwarded(peer, values, trusted)
+}
+
+fn forwarded<'a>(peer: IpAddr, values: impl Iterator<Item = &'a str>, trusted: &[IpRange]) -> IpAddr {
+    let is_trusted = |address: IpAddr| trusted.iter().any(|range| range.contains(address));
+    let hops: Vec<&str> = values.flat_map(|value| value.split(',')).collect();
+    let mut client = peer;
+    for hop in hops.iter().rev() {
+        if !is_trusted(client) {
+            break;
+        }
+        match hop.trim().parse() {
+            Ok(address) => client = address,
+            Err(_) => break,
+        }
+    }
+    client
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_trusted_proxies_speak_for_others() {
+        let trusted: Vec<IpRange> = vec!["10.0.0.0/8".parse().unwrap()];
+        let cases = [
+            ("203.0.113.9", "198.51.100.1", "203.0.113.9"),
+            ("10.0.0.1", "198.51.100.1", "198.51.100.1"),
+            ("10.0.0.1", "6.6.6.6, 198.51.100.1", "198.51.100.1"),
+            ("10.0.0.1", "198.51.100.1, 10.0.0.2", "198.51.100.1"),
+            ("10.0.0.1", "nonsense", "10.0.0.1"),
+            ("10.0.0.1", "", "10.0.0.1"),
+        ];
+        for (peer, header, client) in cases {
+            let found = forwarded(peer.parse().unwrap(), [header].into_iter(), &trusted);
+            assert_eq!(found, client.parse::<IpAddr>().unwrap(), "{peer} {header}");
+        }
+    }
+}

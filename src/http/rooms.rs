@@ -1,0 +1,126 @@
+//! REST: which rooms there are, one of them, and who is in it.
+
+use actix_web::web::{Data, Json, Query};
+use serde::{Deserialize, Serialize};
+
+use super::caller::{Caller, ListRoom, May, ReadPresence};
+use super::error::ApiError;
+use super::state::AppState;
+use crate::auth::{Access, Action, allows};
+use crate::ids::{RoomName, Seq};
+use crate::room::{GetPresence, UserPresence};
+use crate::store::RoomRow;
+
+/// Rooms in a page if the caller does not say, and at most.
+const PAGE_DEFAULT: u32 = 100;
+const PAGE_MAX: u32 = 1000;
+/// Rooms looked at for one page: the token may open few of many.
+const LOOKED_AT_MAX: u32 = 10_000;
+
+/// Milliseconds since 1970 as RFC 3339, UTC.
+pub fn rfc3339(at_ms: i64) -> String {
+    let at = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_ms) * 1_000_000);
+    at.ok()
+        .and_then(|at| at.format(&time::format_description::well_known::Rfc3339).ok())
+        .unwrap_or_default()
+}
+
+#[derive(Deserialize)]
+pub struct ListQuery {
+    #[serde(default)]
+    prefix: String,
+    after: Option<String>,
+    limit: Option<u32>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoomEntry {
+    room: RoomName,
+    seq: Seq,
+    created_at: String,
+    updated_at: String,
+    access: Access,
+}
+
+impl RoomEntry {
+    fn new(row: RoomRow, access: Access) -> Self {
+        Self {
+            room: row.name,
+            seq: row.head,
+            created_at: rfc3339(row.created_at_ms),
+            updated_at: rfc3339(row.updated_at_ms),
+            access,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub struct RoomList {
+    rooms: Vec<RoomEntry>,
+    /// To pass as `after` for the next page; null at the end.
+    next: Option<RoomName>,
+}
+
+/// `GET /api/v1/rooms`: the rooms that the token may read, by name.
+pub async fn list(caller: Caller, query: Query<ListQuery>, state: Data<AppState>) -> Result<Json<RoomList>, ApiError> {
+    let Caller(identity) = caller;
+    let limit = page_limit(query.limit, PAGE_DEFAULT, PAGE_MAX)?;
+    let mut after = query.after.as_deref().map(RoomName::parse).transpose()?;
+    let mut rooms = Vec::new();
+    let mut looked_at = 0;
+    loop {
+        let rows = state.store.rooms(&query.prefix, after.as_ref(), PAGE_MAX).await?;
+        let is_end = rows.len() < PAGE_MAX as usize;
+        looked_at += rows.len() as u32;
+        for row in rows {
+            if rooms.len() == limit as usize {
+                return Ok(Json(RoomList { rooms, next: after }));
+            }
+            after = Some(row.name.clone());
+            let access = identity.access(&row.name);
+            if allows(access, Action::ListRoom) {
+                rooms.push(RoomEntry::new(row, access));
+            }
+        }
+        if is_end || looked_at >= LOOKED_AT_MAX {
+            return Ok(Json(RoomList {
+                rooms,
+                next: after.filter(|_| !is_end),
+            }));
+        }
+    }
+}
+
+/// The page size asked for, within bounds.
+pub fn page_limit(asked: Option<u32>, default: u32, max: u32) -> Result<u32, ApiError> {
+    match asked.unwrap_or(default) {
+        limit if (1..=max).contains(&limit) => Ok(limit),
+        _ => Err(ApiError::Parameter(format!("limit must be from 1 to {max}"))),
+    }
+}
+
+/// `GET /api/v1/rooms/{room}`.
+pub async fn one(may: May<ListRoom>, state: Data<AppState>) -> Result<Json<RoomEntry>, ApiError> {
+    let row = state.store.room(&may.room).await?.ok_or(ApiError::RoomNotFound)?;
+    Ok(Json(RoomEntry::new(row, may.access)))
+}
+
+#[derive(Serialize)]
+pub struct RoomPresence {
+    room: RoomName,
+    users: Vec<UserPresence>,
+}
+
+/// `GET /api/v1/rooms/{room}/presence`: who is in it now.
+pub async fn presence(may: May<ReadPresence>, state: Data<AppState>) -> Result<Json<RoomPresence>, ApiError> {
+    let users = match state.directory.peek(&may.room) {
+        // A room that ended meanwhile has nobody in it.
+        Some(room) => room.send(GetPresence).await.unwrap_or_default(),
+        None => Vec::new(),
+    };
+    if users.is_empty() && state.store.room(&may.room).await?.is_none() {
+        return Err(ApiError::RoomNotFound);
+    }
+    Ok(Json(RoomPresence { room: may.room, users }))
+}

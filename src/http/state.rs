@@ -1,0 +1,58 @@
+//! What handlers share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::Semaphore;
+
+use super::pace::Pace;
+use crate::auth::{Minter, Verifier};
+use crate::config::{IpRange, Origin};
+use crate::room::Directory;
+use crate::socket::Gate;
+use crate::store::Store;
+
+/// Documents rendered at once; each may be large.
+const RENDERS_MAX: usize = 2;
+
+/// The state of one server, for its handlers.
+pub struct AppState {
+    /// Reads what is durable.
+    pub store: Store,
+    /// Finds live rooms.
+    pub directory: Arc<Directory>,
+    /// Checks tokens.
+    pub verifier: Verifier,
+    /// Makes guests' tokens, with `--demo`.
+    pub minter: Option<Minter>,
+    /// Counts connections.
+    pub gate: Arc<Gate>,
+    /// Slows down who comes back in a loop.
+    pub pace: Pace,
+    /// Permits to render a document.
+    pub renders: Arc<Semaphore>,
+    /// Largest document, in bytes.
+    pub document_bytes_max: usize,
+    /// Origins whose pages may connect, beside the server's own.
+    pub allowed_origins: Vec<Origin>,
+    /// Whose `X-Forwarded-For` counts.
+    pub trusted_proxies: Vec<IpRange>,
+    /// Whether `?token=` counts.
+    pub accepts_query_tokens: bool,
+    /// Whether the demo is served.
+    pub is_demo: bool,
+    /// Whether the server is about to stop.
+    pub is_draining: AtomicBool,
+}
+
+impl AppState {
+    /// Permits to render documents.
+    pub fn render_permits() -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(RENDERS_MAX))
+    }
+
+    /// Whether new connections are turned away because the server stops.
+    pub fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,113 @@
+//! Decides on each WebSocket upgrade. The decision travels in the answer's extensions to where the stream is taken over
+//! (see [`crate::server`]); until then nothing but HTTP has happened.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::web::{Data, Path as UrlPath};
+use actix_web::{HttpRequest, HttpResponse};
+use actix_web_actors::ws;
+
+use super::caller::{LABEL, identify, offered_protocols};
+use super::error::ApiError;
+use super::pace::Visitor;
+use super::peer;
+use super::state::AppState;
+use crate::auth::origin::{self, OriginVerdict};
+use crate::auth::{Action, Identity, allows};
+use crate::ids::RoomName;
+use crate::protocol::CloseCode;
+use crate::socket::{GateFull, Opening, Path, Permit, network};
+
+/// The shortest time a denied connection is held. Its client knows at once; what waits is its coming back.
+const DENIED_HOLD_MIN: Duration = Duration::from_secs(1);
+
+/// `GET /yjs/{room}`: y-websocket. Who may not is upgraded all the same and told in band: to a browser a refused upgrade looks
+/// like a server that is down, and it comes back for ever.
+pub async fn yjs(req: HttpRequest, name: UrlPath<String>, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
+    let permit = admit(&req, &state)?;
+    let decided = decide(&req, &name, &state);
+    let user = decided.as_ref().ok().map(|(_, identity)| identity.user.clone());
+    let network = network(peer::address(&req, &state.trusted_proxies));
+    let wait = state.pace.wait(
+        Visitor {
+            network,
+            user,
+            place: req.path().to_owned(),
+        },
+        Instant::now(),
+    );
+    let path = match decided {
+        Ok((room, identity)) => {
+            tokio::time::sleep(wait).await;
+            let access = identity.access(&room);
+            Path::Yjs {
+                room,
+                identity: Arc::new(identity),
+                access,
+            }
+        }
+        Err((code, reason)) => Path::Denied {
+            code,
+            reason,
+            hold: wait.max(DENIED_HOLD_MIN),
+        },
+    };
+    answer(&req, Opening { path, permit })
+}
+
+/// `GET /echo`: sends back what comes, for testing proxies and clients.
+pub async fn echo(req: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
+    let permit = admit(&req, &state)?;
+    answer(
+        &req,
+        Opening {
+            path: Path::Echo,
+            permit,
+        },
+    )
+}
+
+/// What every upgrade must pass before its answer: origin, and room for one more.
+fn admit(req: &HttpRequest, state: &AppState) -> Result<Permit, ApiError> {
+    let origins = req.headers().get_all(header::ORIGIN).map(HeaderValue::as_bytes);
+    let host = req.headers().get(header::HOST).map(HeaderValue::as_bytes);
+    if let OriginVerdict::Refused(refusal) = origin::judge(origins, host, &state.allowed_origins) {
+        return Err(ApiError::Origin(refusal.to_string()));
+    }
+    if state.is_draining() {
+        return Err(ApiError::TryLater("the server is stopping, try again later".into()));
+    }
+    let peer = peer::address(req, &state.trusted_proxies);
+    state
+        .gate
+        .enter(peer)
+        .map_err(|full: GateFull| ApiError::TryLater(full.to_string()))
+}
+
+/// Who comes into which room, or why not. Unknown and forbidden rooms look alike.
+fn decide(req: &HttpRequest, name: &str, state: &AppState) -> Result<(RoomName, Identity), (CloseCode, String)> {
+    let identity = identify(req, state).map_err(|error| (CloseCode::Unauthorized, error.to_string()))?;
+    let room = RoomName::parse(name).map_err(|error| (CloseCode::Forbidden, error.to_string()))?;
+    if !allows(identity.access(&room), Action::Join) {
+        return Err((CloseCode::Forbidden, CloseCode::Forbidden.reason().into()));
+    }
+    Ok((room, identity))
+}
+
+/// The 101 with the decision, labelled where the client offered labels.
+fn answer(req: &HttpRequest, opening: Opening) -> Result<HttpResponse, ApiError> {
+    let mut response = ws::handshake(req).map_err(|error| ApiError::Handshake(error.to_string()))?;
+    let mut offers = offered_protocols(req).peekable();
+    if offers.peek().is_some() {
+        if !offers.any(|offer| offer == LABEL) {
+            let message = format!("offer the subprotocol {LABEL} beside the token, browsers need it in the answer");
+            return Err(ApiError::Handshake(message));
+        }
+        response.insert_header((header::SEC_WEBSOCKET_PROTOCOL, LABEL));
+    }
+    let mut response = response.finish();
+    response.extensions_mut().insert(opening);
+    Ok(response)
+}

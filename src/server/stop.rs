@@ -1,0 +1,164 @@
+//! How the process runs and how it stops: nothing new is taken, what was taken is committed and acknowledged, sockets are closed
+//! over a while so that not all come back at once, and all of it in bounded time.
+
+use std::io::Write;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Server, ServerError, store_settings};
+use crate::auth::{self, Grant, Grants, Minter, NewToken};
+use crate::config::{Config, JwtKey, StoreConfig};
+use crate::protocol::CloseCode;
+use crate::room::{CloseAll, Flush, StopReading};
+use crate::store::Store;
+
+/// Between two slices of sockets that are closed.
+const CLOSE_EVERY: Duration = Duration::from_millis(50);
+/// The fewest sockets of a slice, for each worker.
+const CLOSE_SLICE: usize = 100;
+/// Closing everything must not take more of the time to stop than one part in so many.
+const CLOSE_PART: u32 = 4;
+/// How long threads may take to end once everything else has.
+const THREADS_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long the token in the ready link is good for.
+const LINK_TOKEN_S: u64 = 24 * 3600;
+
+/// Runs until SIGTERM or SIGINT stops it; a second one ends the process at once.
+pub fn run(config: Config) -> Result<(), ServerError> {
+    let system = actix_rt::System::new();
+    let server = system.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let server = Server::start(&config).await?;
+        greet(&server, &config)?;
+        let mut next_signal = async move || {
+            tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
+        };
+        next_signal().await;
+        actix_rt::spawn(async move {
+            next_signal().await;
+            tracing::warn!("a second signal, ending at once");
+            std::process::exit(1);
+        });
+        Ok::<_, ServerError>(server.drain().await)
+    })?;
+    std::thread::spawn(|| {
+        std::thread::sleep(THREADS_TIMEOUT);
+        tracing::error!("threads did not end in time");
+        std::process::exit(1);
+    });
+    server.join();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Brings the database's tables up to date, and returns how many migrations ran.
+pub fn migrate(config: StoreConfig) -> Result<usize, ServerError> {
+    let system = actix_rt::System::new();
+    // Migrating appends nothing, so the longest entry does not matter.
+    let settings = store_settings(&config, 0);
+    let (store, count) = system.block_on(async {
+        let store = Store::open(settings).await?;
+        let count = store.migrate().await?;
+        Ok::<_, ServerError>((store, count))
+    })?;
+    store.shutdown();
+    Ok(count)
+}
+
+/// Tells the person who started the server where it is, and gives a link that works at once.
+fn greet(server: &Server, config: &Config) -> Result<(), ServerError> {
+    let address = server.address();
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "listening on http://{address}")?;
+    if config.edge.is_demo {
+        writeln!(
+            out,
+            "\n  Tutti is ready. Open this in two windows and type:\n\n      http://{address}/\n"
+        )?;
+    } else if let (JwtKey::KeyFile(_), Ok(minter)) = (&config.jwt.key, Minter::open(&config.jwt)) {
+        let grants = Grant::parse("*=write").and_then(|grant| Grants::new(vec![grant]));
+        if let Ok(grants) = grants {
+            let expires_at_s = auth::now_s() + LINK_TOKEN_S;
+            let token = NewToken {
+                subject: "you",
+                name: None,
+                grants: &grants,
+                expires_at_s,
+            };
+            let token = minter.mint(&token)?;
+            writeln!(
+                out,
+                "\n  Tutti is ready, with a key of its own. For y-websocket, good for a day:\n"
+            )?;
+            writeln!(
+                out,
+                "      new WebsocketProvider('ws://{address}/yjs', 'my-room', doc, {{ params: {{ token: '{token}' }} }})\n"
+            )?;
+        }
+    }
+    Ok(out.flush()?)
+}
+
+impl Server {
+    /// Stops, from an actix system that goes on: for tests. The threads end by themselves.
+    pub async fn stop(self) {
+        let stopped = self.drain().await;
+        // `join` blocks, and this thread may drive the system that the threads report to.
+        std::thread::spawn(|| stopped.join());
+    }
+
+    /// Commits what was taken, tells its authors, and closes all sockets.
+    pub(super) async fn drain(self) -> Stopped {
+        let deadline = Instant::now() + self.stop_timeout;
+        tracing::info!(sockets = self.state.gate.count(), "stopping");
+        self.state.is_draining.store(true, Ordering::Relaxed);
+        self.http.pause().await;
+        for relay in self.relays.all() {
+            relay.addr.do_send(StopReading);
+        }
+        let flushes = join_all(self.state.directory.rooms().into_iter().map(|room| room.send(Flush)));
+        if tokio::time::timeout(self.stop_timeout / 2, flushes).await.is_err() {
+            tracing::error!("not everything could be committed in time; its authors were not told that it was");
+        }
+        self.close_sockets(deadline).await;
+        self.http.stop(false).await;
+        Stopped { server: self }
+    }
+
+    async fn close_sockets(&self, deadline: Instant) {
+        let slices = (self.stop_timeout / CLOSE_PART).as_millis() / CLOSE_EVERY.as_millis();
+        let count = CLOSE_SLICE.max(self.state.gate.count() / (slices.max(1) as usize) + 1);
+        while self.state.gate.count() > 0 && Instant::now() < deadline {
+            for relay in self.relays.all() {
+                relay.addr.do_send(CloseAll {
+                    code: CloseCode::GoingAway,
+                    count,
+                });
+            }
+            tokio::time::sleep(CLOSE_EVERY).await;
+        }
+    }
+}
+
+/// A server whose sockets are closed and whose rooms are committed; its threads are left.
+pub(super) struct Stopped {
+    server: Server,
+}
+
+impl Stopped {
+    /// Ends the threads. Blocks.
+    pub fn join(self) {
+        let Server { arbiters, store, .. } = self.server;
+        for arbiter in arbiters {
+            arbiter.stop();
+            if arbiter.join().is_err() {
+                tracing::error!("a thread ended by a panic");
+            }
+        }
+        store.shutdown();
+    }
+}
