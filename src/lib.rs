@@ -1,3 +1,4 @@
 //! Tutti: a self-hosted real-time collaboration backend.
 
 pub mod ids;
+pub mod store;
