@@ -1,6 +1,7 @@
 -- Rooms and their timelines. Times are Unix milliseconds: the same number in both databases, on the wire and in the code.
 
 create table room (
+    -- Short, since it stands in every row of every table; a name may have 200 bytes.
     id         bigint generated always as identity primary key,
     -- "C": sorted by bytes, as SQLite does, so that paging by name means the same everywhere and prefixes use the index.
     name       text collate "C" not null unique,
@@ -23,6 +24,7 @@ create table entry (
     at      bigint not null,
     -- The sender's own name for the entry, so that sending it again stores it once. Most entries have none.
     key     text,
+    -- What the kind says: the store never looks inside.
     body    bytea not null,
     primary key (room_id, seq)
 );
@@ -30,6 +32,7 @@ create table entry (
 -- A repeated key of one author in one room is one entry. By author, so that nobody can take another's key away.
 create unique index entry_key on entry (room_id, author, key) where key is not null;
 
+-- Makes loading fast and replaces no entry: any row may be deleted.
 create table snapshot (
     room_id bigint not null references room (id) on delete cascade,
     -- The state holds all edits up to this seq, and nothing else.
@@ -39,6 +42,7 @@ create table snapshot (
     primary key (room_id, seq)
 );
 
+-- Attribution: a Yjs update names client ids, not users.
 create table client (
     room_id   bigint not null references room (id) on delete cascade,
     -- A Yjs client id is unsigned with up to 64 bits, a bigint signed: the same bits, so large ids show as negative.
@@ -48,6 +52,7 @@ create table client (
     primary key (room_id, client_id)
 );
 
+-- Named seqs: any past state can be read from the entries, so a version needs no state of its own.
 create table version (
     room_id bigint not null references room (id) on delete cascade,
     seq     bigint not null check (seq > 0),

@@ -2,6 +2,7 @@
 -- Strict tables: without it SQLite stores a text where a number belongs, and finds out when reading.
 
 create table room (
+    -- Short, since it stands in every row of every table; a name may have 200 bytes.
     id         integer primary key,
     -- Compared by bytes (SQLite's default), as in Postgres, so that paging by name means the same everywhere.
     name       text not null unique,
@@ -23,6 +24,7 @@ create table entry (
     at      integer not null,
     -- The sender's own name for the entry, so that sending it again stores it once. Most entries have none.
     key     text,
+    -- What the kind says: the store never looks inside.
     body    blob not null,
     primary key (room_id, seq)
 -- Without rowid: the rows lie in the order of their primary key, so a room's timeline is read in one run, from one tree.
@@ -31,6 +33,7 @@ create table entry (
 -- A repeated key of one author in one room is one entry. By author, so that nobody can take another's key away.
 create unique index entry_key on entry (room_id, author, key) where key is not null;
 
+-- Makes loading fast and replaces no entry: any row may be deleted.
 create table snapshot (
     room_id integer not null references room (id) on delete cascade,
     -- The state holds all edits up to this seq, and nothing else.
@@ -40,6 +43,7 @@ create table snapshot (
     primary key (room_id, seq)
 ) strict;
 
+-- Attribution: a Yjs update names client ids, not users.
 create table client (
     room_id   integer not null references room (id) on delete cascade,
     -- A Yjs client id is unsigned with up to 64 bits, an integer signed: the same bits, so large ids show as negative.
@@ -49,6 +53,7 @@ create table client (
     primary key (room_id, client_id)
 ) strict, without rowid;
 
+-- Named seqs: any past state can be read from the entries, so a version needs no state of its own.
 create table version (
     room_id integer not null references room (id) on delete cascade,
     seq     integer not null check (seq > 0),

@@ -87,18 +87,24 @@ struct Failed {
 
 impl From<sqlx::Error> for Failed {
     fn from(error: sqlx::Error) -> Self {
-        Self { reach: reach(&error), error: error.into() }
+        Self {
+            reach: reach(&error),
+            error: error.into(),
+        }
     }
 }
 
 impl From<StoreError> for Failed {
     fn from(error: StoreError) -> Self {
-        Self { reach: Reach::Database, error }
+        Self {
+            reach: Reach::Database,
+            error,
+        }
     }
 }
 
 /// Stores `appends`, at most one a room, in one transaction; if that fails for a reason that is not the whole
-/// database's, room by room, and then entry by entry. One outcome an append, in order.
+/// database's, room by room, and a room whose data is bad entry by entry. One outcome an append, in order.
 pub(super) async fn append<C: Statements>(writer: &Writer<C>, rules: &Rules, appends: &[Append]) -> Vec<Outcome> {
     let mut rooms = HashSet::new();
     let batch: Vec<&Append> = appends.iter().filter(|append| rooms.insert(append.room)).collect();
@@ -161,13 +167,16 @@ async fn transaction<C: Statements>(
     let stored = timeout(limit, fill(&mut begun.connection, rules, batch, how)).await;
     match stored.map_err(|_| StoreError::timed_out(limit))? {
         Ok(outcomes) => {
-            timeout(limit, begun.commit()).await.map_err(|_| StoreError::timed_out(limit))??;
+            timeout(limit, begun.commit())
+                .await
+                .map_err(|_| StoreError::timed_out(limit))??;
             Ok(outcomes)
         }
         Err(error) => {
             let failed = Failed::from(error);
             if failed.reach != Reach::Database {
-                timeout(limit, begun.rollback()).await.map_err(|_| StoreError::timed_out(limit))??;
+                // If that fails the connection is closed, which rolls back as well.
+                let _ = timeout(limit, begun.rollback()).await;
             }
             Err(failed)
         }
@@ -213,8 +222,16 @@ async fn fill<C: Statements>(
         }
         let last = LastAppend::new(append.room, append.id, numbering.head().at_ms, &outcome);
         // A user whose id cannot be stored makes no entries either, so nothing will ask for their clients.
-        let clients = append.clients.iter().filter(|(_, user)| !user.as_str().contains('\0')).collect();
-        settled.push(Settled { head: numbering.head(), last, clients });
+        let clients = append
+            .clients
+            .iter()
+            .filter(|(_, user)| !user.as_str().contains('\0'))
+            .collect();
+        settled.push(Settled {
+            head: numbering.head(),
+            last,
+            clients,
+        });
         outcomes.push(Ok(outcome));
     }
     if !settled.is_empty() {
@@ -262,9 +279,17 @@ async fn insert_alone<C: Statements>(
         Err(error) if reach(&error) == Reach::Data => {
             connection.run("rollback to savepoint entry").await?;
             // Not the database's message: it may quote the entry.
-            let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
+            let code = error
+                .as_database_error()
+                .and_then(|error| error.code())
+                .unwrap_or_default();
             let constraint = error.as_database_error().and_then(|error| error.constraint());
-            warn!(room.id = row.room.0, code = &*code, constraint, "an entry was refused by the database");
+            warn!(
+                room.id = row.room.0,
+                code = &*code,
+                constraint,
+                "an entry was refused by the database"
+            );
             Ok(Err(Refused::ByDatabase))
         }
         Err(error) => Err(error),
@@ -278,17 +303,29 @@ async fn known_keys<'a, C: Statements>(
     batch: &[&'a Append],
 ) -> sqlx::Result<HashMap<RoomId, Vec<(Key<'a>, Seq, i64)>>> {
     let key = |append: &'a Append, entry: &'a NewEntry| {
-        let key = entry.key.as_deref().filter(|_| check(entry, rules.entry_bytes_max).is_ok())?;
-        Some(Key { room: append.room, author: &entry.author, key })
+        let key = entry
+            .key
+            .as_deref()
+            .filter(|_| check(entry, rules.entry_bytes_max).is_ok())?;
+        Some(Key {
+            room: append.room,
+            author: &entry.author,
+            key,
+        })
     };
-    let keys: Vec<Key<'a>> =
-        batch.iter().flat_map(|&append| append.entries.iter().filter_map(move |entry| key(append, entry))).collect();
+    let keys: Vec<Key<'a>> = batch
+        .iter()
+        .flat_map(|&append| append.entries.iter().filter_map(move |entry| key(append, entry)))
+        .collect();
     let mut known: HashMap<RoomId, Vec<_>> = HashMap::new();
     if keys.is_empty() {
         return Ok(known);
     }
     for (index, seq, at_ms) in connection.known_keys(&keys).await? {
-        known.entry(keys[index].room).or_default().push((keys[index], seq, at_ms));
+        known
+            .entry(keys[index].room)
+            .or_default()
+            .push((keys[index], seq, at_ms));
     }
     Ok(known)
 }

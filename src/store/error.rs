@@ -81,7 +81,7 @@ fn postgres_reach(code: &str) -> Reach {
 fn sqlite_reach(code: Option<i32>) -> Reach {
     match code {
         // TOOBIG, CONSTRAINT, MISMATCH.
-        Some(18 | 19 | 20) => Reach::Data,
+        Some(18..=20) => Reach::Data,
         // ERROR: the statement itself.
         Some(1) => Reach::Room,
         // BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, CORRUPT, FULL, CANTOPEN and what else is about the file.
@@ -97,6 +97,11 @@ pub(super) fn sqlite_code(error: &(dyn sqlx::error::DatabaseError + 'static)) ->
 }
 
 impl StoreError {
+    /// The store was shut down.
+    pub(super) fn closed() -> Self {
+        Self::Unavailable("the store is closed".to_owned())
+    }
+
     /// An operation took longer than `limit`.
     pub(super) fn timed_out(limit: Duration) -> Self {
         Self::Unavailable(format!("no answer within {limit:?}"))

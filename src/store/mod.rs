@@ -38,6 +38,9 @@ use sqlite::Sqlite;
 /// Most entries of one history page.
 pub const HISTORY_ENTRIES_MAX: u32 = 10_000;
 
+/// Most rooms of one page.
+pub const ROOMS_MAX: u32 = 1_000;
+
 /// Most bytes of bodies in one history page, its first entry aside. A page that reaches it is shorter than asked for.
 pub const HISTORY_BYTES_MAX: usize = 8 << 20;
 
@@ -53,6 +56,7 @@ pub struct Store {
     operation_timeout: Duration,
 }
 
+#[expect(clippy::large_enum_variant, reason = "a store has one, behind an Arc")]
 enum Backend {
     Postgres(Postgres),
     Sqlite(Sqlite),
@@ -86,7 +90,11 @@ impl Store {
             }
         });
         let backend = backend.await??;
-        Ok(Self { backend: Arc::new(backend), runtime: Arc::new(runtime), operation_timeout })
+        Ok(Self {
+            backend: Arc::new(backend),
+            runtime: Arc::new(runtime),
+            operation_timeout,
+        })
     }
 
     /// How many migrations the database lacks. Needs no right to change it.
@@ -132,7 +140,10 @@ impl Store {
             }
         };
         // Bounded inside, transaction by transaction, so that what is stored is also answered.
-        self.runtime.run(work).await.unwrap_or_else(|error| vec![Err(error); count])
+        self.runtime
+            .run(work)
+            .await
+            .unwrap_or_else(|error| vec![Err(error); count])
     }
 
     /// All that is needed to bring the room `name` to life; `None` if there is no such room.
@@ -153,7 +164,8 @@ impl Store {
         on_backend!(self, backend => backend.room(&name))
     }
 
-    /// At most `limit` rooms whose names start with `prefix` (taken literally) and sort after `after_name`, by bytes.
+    /// At most `limit` and [`ROOMS_MAX`] rooms whose names start with `prefix` (taken literally) and sort after
+    /// `after_name`, in the order of their bytes.
     pub async fn rooms(
         &self,
         prefix: &str,
@@ -164,6 +176,7 @@ impl Store {
             // No name starts so, and Postgres would not take the question.
             return Ok(Vec::new());
         }
+        let limit = limit.min(ROOMS_MAX);
         let prefix = prefix.to_owned();
         let after = after_name.map_or(String::new(), RoomName::to_string);
         on_backend!(self, backend => backend.rooms(&prefix, &after, limit))
@@ -193,6 +206,9 @@ impl Store {
         let limit = self.operation_timeout;
         let work = tokio::time::timeout(limit, work);
         // The timer belongs to the store's runtime, so the time-out is made there.
-        self.runtime.run(work).await?.map_err(|_| StoreError::timed_out(limit))?
+        self.runtime
+            .run(work)
+            .await?
+            .map_err(|_| StoreError::timed_out(limit))?
     }
 }

@@ -21,9 +21,17 @@ pub(super) struct StoreRuntime {
 impl StoreRuntime {
     pub fn start() -> Result<Self, StoreError> {
         let mut builder = Builder::new_multi_thread();
-        let runtime = builder.worker_threads(THREADS).thread_name("store").enable_all().build();
-        let runtime = runtime.map_err(|error| StoreError::Open(format!("the store's threads cannot start: {error}")))?;
-        Ok(Self { handle: runtime.handle().clone(), runtime: Mutex::new(Some(runtime)) })
+        let runtime = builder
+            .worker_threads(THREADS)
+            .thread_name("store")
+            .enable_all()
+            .build();
+        let runtime =
+            runtime.map_err(|error| StoreError::Open(format!("the store's threads cannot start: {error}")))?;
+        Ok(Self {
+            handle: runtime.handle().clone(),
+            runtime: Mutex::new(Some(runtime)),
+        })
     }
 
     /// Runs `work` to its end, even if the caller stops waiting.
@@ -33,7 +41,7 @@ impl StoreRuntime {
     ) -> Result<T, StoreError> {
         self.handle.spawn(work).await.map_err(|error| match error.is_panic() {
             true => StoreError::Unexpected("the store's work panicked".to_owned()),
-            false => StoreError::Unavailable("the store is closed".to_owned()),
+            false => StoreError::closed(),
         })
     }
 

@@ -31,7 +31,10 @@ impl Sqlite {
     /// Opens the file, makes it if it is missing, and begins to write once, so that what is wrong is known at once.
     pub async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
         let options = SqliteConnectOptions::from_str(&settings.url).map_err(|error| {
-            StoreError::Settings(format!("the database URL is not valid ({error}): {}", super::settings::URL_HELP))
+            StoreError::Settings(format!(
+                "the database URL is not valid ({error}): {}",
+                super::settings::URL_HELP
+            ))
         })?;
         let path = options.get_filename().to_owned();
         let options = options.busy_timeout(settings.lock_timeout).foreign_keys(true);
@@ -46,9 +49,16 @@ impl Sqlite {
         let readers = SqlitePoolOptions::new()
             .max_connections(settings.connections_max.saturating_sub(1).max(1))
             .acquire_timeout(settings.connect_timeout)
-            .connect_lazy_with(options.pragma("query_only", "on").thread_name(|id| format!("store-reader-{id}")));
+            .connect_lazy_with(
+                options
+                    .pragma("query_only", "on")
+                    .thread_name(|id| format!("store-reader-{id}")),
+            );
         let writer = Writer::new(writing, settings.connect_timeout, settings.operation_timeout());
-        let rules = Rules { server: settings.server_name.clone(), entry_bytes_max: settings.entry_bytes_max };
+        let rules = Rules {
+            server: settings.server_name.clone(),
+            entry_bytes_max: settings.entry_bytes_max,
+        };
         Ok(Self { writer, readers, rules })
     }
 
@@ -62,7 +72,10 @@ impl Sqlite {
     pub async fn migrate(&self) -> Result<usize, StoreError> {
         let pending = self.pending_migrations().await?;
         if pending > 0 {
-            let pool = SqlitePoolOptions::new().max_connections(1).connect_with(self.writer.options.clone()).await?;
+            let pool = SqlitePoolOptions::new()
+                .max_connections(1)
+                .connect_with(self.writer.options.clone())
+                .await?;
             MIGRATIONS.run(&pool).await.map_err(migrate::error)?;
             pool.close().await;
         }
@@ -80,9 +93,11 @@ impl Sqlite {
     }
 }
 
+/// Writes, and takes it back. Beginning to write is not enough: on a file it may only read, SQLite begins to read.
 async fn probe(options: &SqliteConnectOptions) -> sqlx::Result<()> {
     let mut connection = SqliteConnection::connect_with(options).await?;
-    sqlx::raw_sql("begin immediate; rollback").execute(&mut connection).await?;
+    let write = "begin immediate; create table _tutti_probe (id integer); rollback";
+    sqlx::raw_sql(write).execute(&mut connection).await?;
     connection.close().await
 }
 

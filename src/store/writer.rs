@@ -2,6 +2,7 @@
 //! since after a failure nobody knows in which state it is (SQLite may have rolled back by itself; a statement of a
 //! vanished network may still be in flight). A dropped connection is rolled back by its database.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::{ConnectOptions, Connection};
@@ -15,6 +16,8 @@ use super::error::StoreError;
 pub(super) struct Writer<C: Connection> {
     pub options: C::Options,
     idle: Mutex<Option<C>>,
+    /// Set under the lock of `idle`: no transaction begins after the close.
+    is_closed: AtomicBool,
     connect_timeout: Duration,
     /// How long one transaction may take, from begin to commit; also how long to wait for the one before it.
     pub transaction_timeout: Duration,
@@ -29,13 +32,24 @@ pub(super) struct Begun<'w, C> {
 impl<C: Statements> Writer<C> {
     /// Makes a writer that connects by `options` when it is first needed.
     pub fn new(options: C::Options, connect_timeout: Duration, transaction_timeout: Duration) -> Self {
-        Self { options, idle: Mutex::new(None), connect_timeout, transaction_timeout }
+        Self {
+            options,
+            idle: Mutex::new(None),
+            is_closed: AtomicBool::new(false),
+            connect_timeout,
+            transaction_timeout,
+        }
     }
 
     /// Begins a transaction, connecting if there is no usable connection.
     pub async fn begin(&self) -> Result<Begun<'_, C>, StoreError> {
         let limit = self.transaction_timeout;
-        let mut slot = timeout(limit, self.idle.lock()).await.map_err(|_| StoreError::timed_out(limit))?;
+        let mut slot = timeout(limit, self.idle.lock())
+            .await
+            .map_err(|_| StoreError::timed_out(limit))?;
+        if self.is_closed.load(Ordering::Relaxed) {
+            return Err(StoreError::closed());
+        }
         if let Some(mut connection) = slot.take() {
             // It may have died while idle. Nothing is begun, so nothing is lost by trying a new one.
             if let Ok(Ok(())) = timeout(self.connect_timeout, connection.run(C::BEGIN)).await {
@@ -53,12 +67,16 @@ impl<C: Statements> Writer<C> {
 
     async fn connect(&self) -> Result<C, StoreError> {
         let limit = self.connect_timeout;
-        Ok(timeout(limit, self.options.connect()).await.map_err(|_| StoreError::timed_out(limit))??)
+        Ok(timeout(limit, self.options.connect())
+            .await
+            .map_err(|_| StoreError::timed_out(limit))??)
     }
 
     /// Waits for the transaction that runs, and closes the connection.
     pub async fn close(&self) {
-        if let Some(connection) = self.idle.lock().await.take() {
+        let mut idle = self.idle.lock().await;
+        self.is_closed.store(true, Ordering::Relaxed);
+        if let Some(connection) = idle.take() {
             // What was to be stored is committed; a connection that does not close well is closed all the same.
             let _ = connection.close().await;
         }

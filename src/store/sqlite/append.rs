@@ -23,15 +23,22 @@ impl Statements for SqliteConnection {
     async fn lock(&mut self, rooms: &[RoomId]) -> sqlx::Result<Vec<Head>> {
         let sql = "select id, head, last_at from room where id in (select value from json_each($1))";
         let rows: Vec<(i64, i64, i64)> = sqlx::query_as(sql).bind(json(rooms)).fetch_all(self).await?;
-        let head = |(room, head, at_ms)| Head { room: RoomId(room), seq: seq(head), at_ms };
+        let head = |(room, head, at_ms)| Head {
+            room: RoomId(room),
+            seq: seq(head),
+            at_ms,
+        };
         Ok(rows.into_iter().map(head).collect())
     }
 
     async fn last_appends(&mut self, server: &str, rooms: &[RoomId]) -> sqlx::Result<Vec<LastAppend>> {
         let sql = "select room_id, append_id, first_seq, at, outcome from last_append \
                    where server = $1 and room_id in (select value from json_each($2))";
-        let rows: Vec<(i64, _, i64, i64, Option<String>)> =
-            sqlx::query_as(sql).bind(server).bind(json(rooms)).fetch_all(self).await?;
+        let rows: Vec<(i64, _, i64, i64, Option<String>)> = sqlx::query_as(sql)
+            .bind(server)
+            .bind(json(rooms))
+            .fetch_all(self)
+            .await?;
         let last = |(room, id, first_seq, at_ms, outcome)| LastAppend {
             room: RoomId(room),
             id,
@@ -46,7 +53,10 @@ impl Statements for SqliteConnection {
         let sql = "select seq, at from entry where room_id = $1 and author = $2 and key = $3";
         let mut known = Vec::new();
         for (index, key) in keys.iter().enumerate() {
-            let query = sqlx::query_as(sql).bind(key.room.0).bind(key.author.as_str()).bind(key.key);
+            let query = sqlx::query_as(sql)
+                .bind(key.room.0)
+                .bind(key.author.as_str())
+                .bind(key.key);
             let row: Option<(i64, i64)> = query.fetch_optional(&mut *self).await?;
             known.extend(row.map(|(number, at_ms)| (index, seq(number), at_ms)));
         }
@@ -57,8 +67,18 @@ impl Statements for SqliteConnection {
         for rows in rows.chunks(ROWS_AT_ONCE) {
             insert(self, rows).await?;
         }
+        if settled.is_empty() {
+            return Ok(());
+        }
+        let rooms = settled_json(settled);
+        let sql =
+            "update room set head = value ->> 1, last_at = value ->> 2 from json_each($1) where room.id = value ->> 0";
+        sqlx::query(sql).bind(&rooms).execute(&mut *self).await?;
+        let sql = "insert or replace into last_append (room_id, server, at, append_id, first_seq, outcome) \
+                   select value ->> 0, $2, value ->> 2, unhex(value ->> 3), value ->> 4, value ->> 5 from json_each($1)";
+        sqlx::query(sql).bind(&rooms).bind(server).execute(&mut *self).await?;
         for room in settled {
-            settle(self, server, room).await?;
+            bind_clients(self, room).await?;
         }
         Ok(())
     }
@@ -80,27 +100,26 @@ async fn insert(connection: &mut SqliteConnection, rows: &[Row<'_>]) -> sqlx::Re
     query.build().execute(connection).await.map(drop)
 }
 
-async fn settle(connection: &mut SqliteConnection, server: &str, room: &Settled<'_>) -> sqlx::Result<()> {
-    let (id, at_ms) = (room.head.room.0, room.head.at_ms);
-    let sql = "update room set head = $2, last_at = $3 where id = $1";
-    sqlx::query(sql).bind(id).bind(seq_column(room.head.seq)).bind(at_ms).execute(&mut *connection).await?;
-    let sql = "insert or replace into last_append (room_id, server, append_id, first_seq, at, outcome) \
-               values ($1, $2, $3, $4, $5, $6)";
-    sqlx::query(sql)
-        .bind(id)
-        .bind(server)
-        .bind(room.last.id)
-        .bind(seq_column(room.last.first_seq))
-        .bind(at_ms)
-        .bind(room.last.outcome.as_deref())
-        .execute(&mut *connection)
-        .await?;
+async fn bind_clients(connection: &mut SqliteConnection, room: &Settled<'_>) -> sqlx::Result<()> {
+    let sql = "insert into client (room_id, client_id, user_id) values ($1, $2, $3) on conflict do nothing";
     for (client, user) in &room.clients {
-        let sql = "insert into client (room_id, client_id, user_id) values ($1, $2, $3) on conflict do nothing";
-        let query = sqlx::query(sql).bind(id).bind(client_column(*client)).bind(user.as_str());
+        let query = sqlx::query(sql)
+            .bind(room.head.room.0)
+            .bind(client_column(*client))
+            .bind(user.as_str());
         query.execute(&mut *connection).await?;
     }
     Ok(())
+}
+
+/// A list of [room, head, time, append id, first seq, outcome].
+fn settled_json(settled: &[Settled<'_>]) -> String {
+    let room = |room: &Settled<'_>| {
+        let (head, last) = (room.head, &room.last);
+        let id = last.id.simple().to_string();
+        serde_json::json!([head.room.0, head.seq, head.at_ms, id, last.first_seq, last.outcome])
+    };
+    serde_json::Value::from_iter(settled.iter().map(room)).to_string()
 }
 
 /// SQLite has no arrays; its JSON functions make rows of a list.
