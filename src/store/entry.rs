@@ -1,0 +1,173 @@
+//! What the store takes and gives: entries, rooms, answers. Plain values; what a body means is for others to know.
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::ids::{RoomName, Seq, UserId};
+
+/// Longest key of an entry, in bytes. Keys are indexed, and Postgres cannot index long texts.
+pub const KEY_BYTES_MAX: usize = 256;
+
+/// A room's row in the database. Stays the same for the room's whole life.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct RoomId(pub i64);
+
+/// What an entry is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Kind {
+    /// A Yjs update, v1 encoding.
+    Edit,
+    /// A chat message.
+    Message,
+    /// An app's durable event.
+    Event,
+    /// A step of a central-authority editor (`edit.push`).
+    Step,
+}
+
+/// An entry on its way in: it has no seq and no time yet.
+#[derive(Clone, Debug)]
+pub struct NewEntry {
+    /// What it is.
+    pub kind: Kind,
+    /// Who made it.
+    pub author: UserId,
+    /// The sender's own name for it: repeated by the same author in the same room, it is stored once.
+    pub key: Option<String>,
+    /// Its content.
+    pub body: Bytes,
+}
+
+/// What one room wants stored, all in one go.
+#[derive(Clone, Debug)]
+pub struct Append {
+    /// Where; made by [`ensure_room`](super::Store::ensure_room).
+    pub room: RoomId,
+    /// Names this append. An append whose answer was lost (`Err(Unavailable)`) is sent again with the same id and the
+    /// same entries, before any other of its room, and is then stored once.
+    pub id: Uuid,
+    /// In the order they shall have.
+    pub entries: Vec<NewEntry>,
+    /// Yjs client ids first seen live, with the user who brought them. Already bound ones keep their user.
+    pub clients: Vec<(u64, UserId)>,
+}
+
+/// Where an entry stands in the timeline, for good.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Placed {
+    /// Its seq.
+    pub seq: Seq,
+    /// Its time in Unix milliseconds; never earlier than that of any entry before it.
+    pub at_ms: i64,
+    /// False if the author's key was known already; then `seq` and `at_ms` are those of the first entry with it.
+    pub is_new: bool,
+}
+
+/// Why one entry will never be stored, while its neighbours are. The messages are fit for a client.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refused {
+    /// A NUL character in the author or the key: Postgres cannot store it.
+    #[error("a NUL character cannot be stored")]
+    Nul,
+    /// Longer than [`KEY_BYTES_MAX`].
+    #[error("a key has at most {KEY_BYTES_MAX} bytes")]
+    KeyTooLong,
+    /// Longer than the store's setting `entry_bytes_max`.
+    #[error("an entry has at most {max} bytes")]
+    TooLarge {
+        /// The setting, in bytes.
+        max: usize,
+    },
+    /// The database did not take it, though it took the others. The log says why.
+    #[error("the entry cannot be stored")]
+    ByDatabase,
+}
+
+/// The answer to one [`Append`]: one item an entry, in order.
+pub type Outcome = Result<Vec<Result<Placed, Refused>>, super::StoreError>;
+
+/// A committed entry.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// Its place in the timeline.
+    pub seq: Seq,
+    /// What it is.
+    pub kind: Kind,
+    /// Who made it.
+    pub author: UserId,
+    /// When it was committed, in Unix milliseconds.
+    pub at_ms: i64,
+    /// The sender's own name for it.
+    pub key: Option<String>,
+    /// The body's length.
+    pub body_bytes: u64,
+    /// Its content; `None` if the query left it out.
+    pub body: Option<Bytes>,
+}
+
+/// Which end of a range a history page is taken from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Page {
+    /// The oldest entries of the range.
+    Oldest,
+    /// The newest entries of the range.
+    Newest,
+}
+
+/// Which bodies a history page brings along.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Bodies {
+    /// All of them.
+    All,
+    /// Those of messages, events and steps; of edits, which may be large and say nothing to a person, only the length.
+    NotOfEdits,
+}
+
+/// A page of a room's timeline.
+#[derive(Clone, Debug)]
+pub struct HistoryQuery {
+    /// Only entries with a greater seq.
+    pub after: Option<Seq>,
+    /// Only entries with a lesser seq.
+    pub before: Option<Seq>,
+    /// Only entries of this kind.
+    pub kind: Option<Kind>,
+    /// Only this author's entries.
+    pub author: Option<UserId>,
+    /// At most this many entries; the store's own bound is [`HISTORY_ENTRIES_MAX`](super::HISTORY_ENTRIES_MAX).
+    pub limit: u32,
+    /// Which end of the range.
+    pub page: Page,
+    /// Which bodies.
+    pub bodies: Bodies,
+}
+
+/// A room as it stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RoomRow {
+    /// Its row.
+    pub id: RoomId,
+    /// Its name.
+    pub name: RoomName,
+    /// The newest entry's seq; 0 without entries.
+    pub head: Seq,
+    /// When it was made, in Unix milliseconds.
+    pub created_at_ms: i64,
+    /// The newest entry's time, or the creation's, in Unix milliseconds.
+    pub updated_at_ms: i64,
+}
+
+/// All that is needed to bring a room to life, read at one moment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Loaded {
+    /// The room's row.
+    pub id: RoomId,
+    /// The newest entry's seq; 0 without entries.
+    pub head: Seq,
+    /// The newest snapshot: the document's state up to that seq.
+    pub snapshot: Option<(Seq, Bytes)>,
+    /// The bodies of the edits after the snapshot, in order.
+    pub edits: Vec<Bytes>,
+    /// Who brought which Yjs client first.
+    pub clients: Vec<(u64, UserId)>,
+}

@@ -1,0 +1,214 @@
+//! The durable side of every room: one ordered timeline each, in Postgres or SQLite. Gives entries their seqs, stores
+//! each append once, and reads them back. Never decodes a body; knows no documents, protocols or actors.
+//!
+//! Only this module names `sqlx`. All its I/O runs on a runtime of its own, so its methods may be awaited on any
+//! executor, and what was begun goes on when the caller stops waiting.
+
+mod append;
+mod entry;
+mod error;
+mod last_append;
+mod migrate;
+mod number;
+mod postgres;
+mod rows;
+mod runtime;
+mod settings;
+mod sqlite;
+mod writer;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+pub use entry::{
+    Append, Bodies, Entry, HistoryQuery, KEY_BYTES_MAX, Kind, Loaded, NewEntry, Outcome, Page, Placed, Refused, RoomId,
+    RoomRow,
+};
+pub use error::StoreError;
+pub use settings::StoreSettings;
+
+use crate::ids::{RoomName, Seq};
+use postgres::Postgres;
+use runtime::StoreRuntime;
+use settings::Dialect;
+use sqlite::Sqlite;
+
+/// Most entries of one history page.
+pub const HISTORY_ENTRIES_MAX: u32 = 10_000;
+
+/// Most rooms of one page.
+pub const ROOMS_MAX: u32 = 1_000;
+
+/// Most bytes of bodies in one history page, its first entry aside. A page that reaches it is shorter than asked for.
+pub const HISTORY_BYTES_MAX: usize = 8 << 20;
+
+/// How long [`Store::shutdown`] waits for what is under way.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The database. Cheap to clone; all clones share its connections and its runtime, which end with
+/// [`shutdown`](Self::shutdown) or with the last clone.
+#[derive(Clone)]
+pub struct Store {
+    backend: Arc<Backend>,
+    runtime: Arc<StoreRuntime>,
+    operation_timeout: Duration,
+}
+
+#[expect(clippy::large_enum_variant, reason = "a store has one, behind an Arc")]
+enum Backend {
+    Postgres(Postgres),
+    Sqlite(Sqlite),
+}
+
+/// Runs a method of the store's backend, whichever it is, on the store's runtime and in bounded time.
+macro_rules! on_backend {
+    ($store:expr, $backend:ident => $call:expr) => {{
+        let backend = $store.backend.clone();
+        let work = async move {
+            match &*backend {
+                Backend::Postgres($backend) => $call.await,
+                Backend::Sqlite($backend) => $call.await,
+            }
+        };
+        $store.in_time(work).await
+    }};
+}
+
+impl Store {
+    /// Opens the database, and makes it if it is an SQLite file that is missing. Does not migrate. The error says what
+    /// to do.
+    pub async fn open(settings: StoreSettings) -> Result<Self, StoreError> {
+        let dialect = settings.dialect()?;
+        let runtime = StoreRuntime::start()?;
+        let operation_timeout = settings.operation_timeout();
+        let backend = runtime.run(async move {
+            match dialect {
+                Dialect::Postgres => Postgres::open(&settings).await.map(Backend::Postgres),
+                Dialect::Sqlite => Sqlite::open(&settings).await.map(Backend::Sqlite),
+            }
+        });
+        let backend = backend.await??;
+        Ok(Self {
+            backend: Arc::new(backend),
+            runtime: Arc::new(runtime),
+            operation_timeout,
+        })
+    }
+
+    /// How many migrations the database lacks. Needs no right to change it.
+    pub async fn pending_migrations(&self) -> Result<usize, StoreError> {
+        on_backend!(self, backend => backend.pending_migrations())
+    }
+
+    /// Brings the database's tables up to date; returns how many migrations it lacked. Takes as long as it takes.
+    pub async fn migrate(&self) -> Result<usize, StoreError> {
+        let backend = self.backend.clone();
+        let work = async move {
+            match &*backend {
+                Backend::Postgres(backend) => backend.migrate().await,
+                Backend::Sqlite(backend) => backend.migrate().await,
+            }
+        };
+        self.runtime.run(work).await?
+    }
+
+    /// Whether the database answers and is migrated.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        on_backend!(self, backend => backend.ping())
+    }
+
+    /// The row of the room `name`, made if there is none.
+    pub async fn ensure_room(&self, name: &RoomName) -> Result<RoomId, StoreError> {
+        let name = name.clone();
+        on_backend!(self, backend => backend.ensure_room(&name))
+    }
+
+    /// Stores the appends of many rooms, at most one a room, in one transaction. One outcome an append, in order. An
+    /// entry, or a room, that cannot be stored does not hinder the others.
+    ///
+    /// Of an append that failed as [`StoreError::Unavailable`] nobody knows whether it is stored: send it again with the
+    /// same id, before any other of its room.
+    pub async fn append(&self, appends: Vec<Append>) -> Vec<Outcome> {
+        let count = appends.len();
+        let backend = self.backend.clone();
+        let work = async move {
+            match &*backend {
+                Backend::Postgres(backend) => backend.append(&appends).await,
+                Backend::Sqlite(backend) => backend.append(&appends).await,
+            }
+        };
+        // Bounded inside, transaction by transaction, so that what is stored is also answered.
+        self.runtime
+            .run(work)
+            .await
+            .unwrap_or_else(|error| vec![Err(error); count])
+    }
+
+    /// All that is needed to bring the room `name` to life; `None` if there is no such room.
+    pub async fn load(&self, name: &RoomName) -> Result<Option<Loaded>, StoreError> {
+        let name = name.clone();
+        on_backend!(self, backend => backend.load(&name))
+    }
+
+    /// A page of the timeline, in ascending order. It may be shorter than asked for ([`HISTORY_BYTES_MAX`]): only an
+    /// empty page says that the range has no more.
+    pub async fn history(&self, room: RoomId, query: HistoryQuery) -> Result<Vec<Entry>, StoreError> {
+        on_backend!(self, backend => backend.history(room, &query))
+    }
+
+    /// The room `name`, if it exists.
+    pub async fn room(&self, name: &RoomName) -> Result<Option<RoomRow>, StoreError> {
+        let name = name.clone();
+        on_backend!(self, backend => backend.room(&name))
+    }
+
+    /// At most `limit` and [`ROOMS_MAX`] rooms whose names start with `prefix` (taken literally) and sort after
+    /// `after_name`, in the order of their bytes.
+    pub async fn rooms(
+        &self,
+        prefix: &str,
+        after_name: Option<&RoomName>,
+        limit: u32,
+    ) -> Result<Vec<RoomRow>, StoreError> {
+        if prefix.contains('\0') {
+            // No name starts so, and Postgres would not take the question.
+            return Ok(Vec::new());
+        }
+        let limit = limit.min(ROOMS_MAX);
+        let prefix = prefix.to_owned();
+        let after = after_name.map_or(String::new(), RoomName::to_string);
+        on_backend!(self, backend => backend.rooms(&prefix, &after, limit))
+    }
+
+    /// Keeps `state` as the document's state up to `seq`. A snapshot makes loading fast and replaces no entry.
+    pub async fn save_snapshot(&self, room: RoomId, seq: Seq, state: Bytes) -> Result<(), StoreError> {
+        on_backend!(self, backend => backend.save_snapshot(room, seq, &state))
+    }
+
+    /// Waits, at most some seconds, for what is under way, then closes the connections and ends the runtime. Blocks: to
+    /// be called from a thread that drives no executor. Whatever comes later is answered with `Unavailable`.
+    pub fn shutdown(&self) {
+        let backend = self.backend.clone();
+        self.runtime.end(SHUTDOWN_TIMEOUT, async move {
+            match &*backend {
+                Backend::Postgres(backend) => backend.close().await,
+                Backend::Sqlite(backend) => backend.close().await,
+            }
+        });
+    }
+
+    async fn in_time<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let limit = self.operation_timeout;
+        let work = tokio::time::timeout(limit, work);
+        // The timer belongs to the store's runtime, so the time-out is made there.
+        self.runtime
+            .run(work)
+            .await?
+            .map_err(|_| StoreError::timed_out(limit))?
+    }
+}

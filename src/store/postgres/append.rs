@@ -1,0 +1,117 @@
+//! The statements of an append, on Postgres: one round trip each, whatever the number of rooms and entries.
+
+use sqlx::PgConnection;
+use sqlx::postgres::PgBindIterExt;
+
+use crate::ids::Seq;
+use crate::store::append::{Key, Settled, Statements};
+use crate::store::entry::RoomId;
+use crate::store::last_append::LastAppend;
+use crate::store::number::{Head, Row};
+use crate::store::rows::{client_column, kind_column, seq, seq_column};
+
+impl Statements for PgConnection {
+    const BEGIN: &'static str = "begin";
+
+    async fn run(&mut self, statement: &'static str) -> sqlx::Result<()> {
+        sqlx::raw_sql(statement).execute(self).await.map(drop)
+    }
+
+    async fn lock(&mut self, rooms: &[RoomId]) -> sqlx::Result<Vec<Head>> {
+        let sql = "select id, head, last_at from room where id = any($1) order by id for update";
+        let rows: Vec<(i64, i64, i64)> = sqlx::query_as(sql)
+            .bind(rooms.iter().map(|room| room.0).bind_iter())
+            .fetch_all(self)
+            .await?;
+        let head = |(room, head, at_ms)| Head {
+            room: RoomId(room),
+            seq: seq(head),
+            at_ms,
+        };
+        Ok(rows.into_iter().map(head).collect())
+    }
+
+    async fn last_appends(&mut self, server: &str, rooms: &[RoomId]) -> sqlx::Result<Vec<LastAppend>> {
+        let sql = "select room_id, append_id, first_seq, at, outcome from last_append \
+                   where server = $1 and room_id = any($2)";
+        let query = sqlx::query_as(sql)
+            .bind(server)
+            .bind(rooms.iter().map(|room| room.0).bind_iter());
+        let rows: Vec<(i64, _, i64, i64, Option<String>)> = query.fetch_all(self).await?;
+        let last = |(room, id, first_seq, at_ms, outcome)| LastAppend {
+            room: RoomId(room),
+            id,
+            first_seq: seq(first_seq),
+            at_ms,
+            outcome,
+        };
+        Ok(rows.into_iter().map(last).collect())
+    }
+
+    async fn known_keys(&mut self, keys: &[Key<'_>]) -> sqlx::Result<Vec<(usize, Seq, i64)>> {
+        let sql = "select k.ordinal, e.seq, e.at \
+                   from unnest($1::bigint[], $2::text[], $3::text[]) with ordinality as k (room_id, author, key, ordinal) \
+                   join entry e on e.room_id = k.room_id and e.author = k.author and e.key = k.key \
+                   where e.key is not null";
+        let rows: Vec<(i64, i64, i64)> = sqlx::query_as(sql)
+            .bind(keys.iter().map(|key| key.room.0).bind_iter())
+            .bind(keys.iter().map(|key| key.author.as_str()).bind_iter())
+            .bind(keys.iter().map(|key| key.key).bind_iter())
+            .fetch_all(self)
+            .await?;
+        // Ordinals count from 1.
+        let known = |(ordinal, number, at_ms): (i64, i64, i64)| {
+            (
+                usize::try_from(ordinal - 1).expect("an ordinal counts the keys"),
+                seq(number),
+                at_ms,
+            )
+        };
+        Ok(rows.into_iter().map(known).collect())
+    }
+
+    async fn write(&mut self, server: &str, rows: &[Row<'_>], settled: &[Settled<'_>]) -> sqlx::Result<()> {
+        let sql = "with entries as (\
+                     insert into entry (room_id, seq, kind, author, at, key, body) \
+                     select * from unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::text[], $5::bigint[], $6::text[], $7::bytea[])\
+                   ), heads as (\
+                     update room set head = h.head, last_at = h.last_at \
+                     from unnest($8::bigint[], $9::bigint[], $10::bigint[]) as h (room_id, head, last_at) \
+                     where room.id = h.room_id\
+                   ), appends as (\
+                     insert into last_append (server, room_id, append_id, first_seq, at, outcome) \
+                     select $11, * from unnest($8::bigint[], $12::uuid[], $13::bigint[], $10::bigint[], $14::text[]) \
+                     on conflict (room_id, server) do update set append_id = excluded.append_id, \
+                       first_seq = excluded.first_seq, at = excluded.at, outcome = excluded.outcome\
+                   ) \
+                   insert into client (room_id, client_id, user_id) \
+                   select * from unnest($15::bigint[], $16::bigint[], $17::text[]) \
+                   on conflict (room_id, client_id) do nothing";
+        let clients = || {
+            settled
+                .iter()
+                .flat_map(|room| room.clients.iter().map(move |&client| (room.head.room, client)))
+        };
+        sqlx::query(sql)
+            .bind(rows.iter().map(|row| row.room.0).bind_iter())
+            .bind(rows.iter().map(|row| seq_column(row.seq)).bind_iter())
+            .bind(rows.iter().map(|row| kind_column(row.entry.kind)).bind_iter())
+            .bind(rows.iter().map(|row| row.entry.author.as_str()).bind_iter())
+            .bind(rows.iter().map(|row| row.at_ms).bind_iter())
+            .bind(rows.iter().map(|row| row.entry.key.as_deref()).bind_iter())
+            .bind(rows.iter().map(|row| &row.entry.body[..]).bind_iter())
+            .bind(settled.iter().map(|room| room.head.room.0).bind_iter())
+            .bind(settled.iter().map(|room| seq_column(room.head.seq)).bind_iter())
+            .bind(settled.iter().map(|room| room.head.at_ms).bind_iter())
+            .bind(server)
+            .bind(settled.iter().map(|room| room.last.id).bind_iter())
+            .bind(settled.iter().map(|room| seq_column(room.last.first_seq)).bind_iter())
+            .bind(settled.iter().map(|room| room.last.outcome.as_deref()).bind_iter())
+            .bind(clients().map(|(room, _)| room.0).bind_iter())
+            .bind(clients().map(|(_, client)| client_column(client.0)).bind_iter())
+            .bind(clients().map(|(_, client)| client.1.as_str()).bind_iter())
+            .execute(self)
+            .await
+            .map(drop)
+    }
+}

@@ -1,0 +1,71 @@
+//! Reading timelines, on Postgres.
+
+use bytes::Bytes;
+
+use super::Postgres;
+use crate::ids::RoomName;
+use crate::store::entry::{Entry, HistoryQuery, Kind, Loaded, Page, RoomId};
+use crate::store::error::StoreError;
+use crate::store::rows::{self, HistoryColumns};
+
+impl Postgres {
+    pub async fn load(&self, name: &RoomName) -> Result<Option<Loaded>, StoreError> {
+        // One view for all four statements: the head and the edits belong together.
+        let mut tx = self
+            .pool
+            .begin_with("begin isolation level repeatable read read only")
+            .await?;
+        let sql = "select id, head from room where name = $1";
+        let room: Option<(i64, i64)> = sqlx::query_as(sql).bind(name.as_str()).fetch_optional(&mut *tx).await?;
+        let Some((room, head)) = room else { return Ok(None) };
+
+        let sql = "select seq, state from snapshot where room_id = $1 order by seq desc limit 1";
+        let snapshot: Option<(i64, Vec<u8>)> = sqlx::query_as(sql).bind(room).fetch_optional(&mut *tx).await?;
+
+        let sql = "select body from entry where room_id = $1 and seq > $2 and kind = $3 order by seq";
+        let after = snapshot.as_ref().map_or(0, |(seq, _)| *seq);
+        let query = sqlx::query_scalar(sql)
+            .bind(room)
+            .bind(after)
+            .bind(rows::kind_column(Kind::Edit));
+        let edits: Vec<Vec<u8>> = query.fetch_all(&mut *tx).await?;
+
+        let sql = "select client_id, user_id from client where room_id = $1";
+        let clients: Vec<(i64, String)> = sqlx::query_as(sql).bind(room).fetch_all(&mut *tx).await?;
+        tx.commit().await?;
+
+        Ok(Some(Loaded {
+            id: RoomId(room),
+            head: rows::seq(head),
+            snapshot: snapshot.map(|(seq, state)| (rows::seq(seq), Bytes::from(state))),
+            edits: edits.into_iter().map(Bytes::from).collect(),
+            clients: clients.into_iter().map(rows::client).collect(),
+        }))
+    }
+
+    pub async fn history(&self, room: RoomId, query: &HistoryQuery) -> Result<Vec<Entry>, StoreError> {
+        let sql = match query.page {
+            Page::Oldest => {
+                "select seq, kind, author, at, key, length(body)::bigint, case when kind = $7 then null else body end \
+                 from entry where room_id = $1 and seq > $2 and seq < $3 \
+                 and ($4 is null or kind = $4) and ($5 is null or author = $5) order by seq limit $6"
+            }
+            Page::Newest => {
+                "select seq, kind, author, at, key, length(body)::bigint, case when kind = $7 then null else body end \
+                 from entry where room_id = $1 and seq > $2 and seq < $3 \
+                 and ($4 is null or kind = $4) and ($5 is null or author = $5) order by seq desc limit $6"
+            }
+        };
+        let columns = HistoryColumns::from(query);
+        let found = sqlx::query_as(sql)
+            .bind(room.0)
+            .bind(columns.after)
+            .bind(columns.before)
+            .bind(columns.kind)
+            .bind(columns.author)
+            .bind(columns.limit)
+            .bind(columns.bodiless)
+            .fetch(&self.pool);
+        rows::page(query, found).await
+    }
+}

@@ -1,0 +1,161 @@
+//! Turns rows into values and values into columns, alike for both databases.
+
+use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt};
+
+use super::HISTORY_BYTES_MAX;
+use super::entry::{Bodies, Entry, HistoryQuery, Kind, Page, RoomId, RoomRow};
+use super::error::StoreError;
+use crate::ids::{RoomName, Seq, UserId};
+
+/// id, name, head, created_at, last_at.
+pub(super) type RoomColumns = (i64, String, i64, i64, i64);
+
+/// seq, kind, author, at, key, the body's length, the body or null.
+pub(super) type EntryColumns = (i64, i16, String, i64, Option<String>, i64, Option<Vec<u8>>);
+
+pub(super) fn room(columns: RoomColumns) -> Result<RoomRow, StoreError> {
+    let (id, name, head, created_at_ms, updated_at_ms) = columns;
+    let name =
+        RoomName::parse(&name).map_err(|error| StoreError::Unexpected(format!("the name of room {id}: {error}")))?;
+    Ok(RoomRow {
+        id: RoomId(id),
+        name,
+        head: seq(head),
+        created_at_ms,
+        updated_at_ms,
+    })
+}
+
+fn entry(columns: EntryColumns) -> Result<Entry, StoreError> {
+    let (number, kind, author, at_ms, key, body_bytes, body) = columns;
+    let author = UserId::new(author);
+    let (body_bytes, body) = (body_bytes.unsigned_abs(), body.map(Bytes::from));
+    Ok(Entry {
+        seq: seq(number),
+        kind: kind_of(kind)?,
+        author,
+        at_ms,
+        key,
+        body_bytes,
+        body,
+    })
+}
+
+/// Gathers a page from rows in the page's own direction; ascending by seq, whatever the direction.
+pub(super) async fn page(
+    query: &HistoryQuery,
+    mut rows: impl Stream<Item = sqlx::Result<EntryColumns>> + Unpin,
+) -> Result<Vec<Entry>, StoreError> {
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut bytes = 0;
+    while let Some(columns) = rows.try_next().await? {
+        let entry = entry(columns)?;
+        bytes += entry.body.as_ref().map_or(0, Bytes::len);
+        if bytes > HISTORY_BYTES_MAX && !entries.is_empty() {
+            break;
+        }
+        entries.push(entry);
+    }
+    if query.page == Page::Newest {
+        entries.reverse();
+    }
+    Ok(entries)
+}
+
+/// The parameters of a history query, as columns.
+pub(super) struct HistoryColumns<'q> {
+    pub after: i64,
+    pub before: i64,
+    pub kind: Option<i16>,
+    pub author: Option<&'q str>,
+    pub limit: i64,
+    /// The kind whose bodies stay behind; 0, which is none, for all bodies.
+    pub bodiless: i16,
+}
+
+impl<'q> From<&'q HistoryQuery> for HistoryColumns<'q> {
+    fn from(query: &'q HistoryQuery) -> Self {
+        Self {
+            after: query.after.map_or(0, seq_column),
+            before: query.before.map_or(i64::MAX, seq_column),
+            kind: query.kind.map(kind_column),
+            author: query.author.as_ref().map(UserId::as_str),
+            limit: i64::from(query.limit.min(super::HISTORY_ENTRIES_MAX)),
+            bodiless: match query.bodies {
+                Bodies::All => 0,
+                Bodies::NotOfEdits => kind_column(Kind::Edit),
+            },
+        }
+    }
+}
+
+/// The first name past all that start with `prefix`. Names are ASCII, so the greatest character is past them all.
+pub(super) fn prefix_end(prefix: &str) -> String {
+    format!("{prefix}\u{10FFFF}")
+}
+
+pub(super) fn kind_column(kind: Kind) -> i16 {
+    match kind {
+        Kind::Edit => 1,
+        Kind::Message => 2,
+        Kind::Event => 3,
+        Kind::Step => 4,
+    }
+}
+
+fn kind_of(column: i16) -> Result<Kind, StoreError> {
+    Ok(match column {
+        1 => Kind::Edit,
+        2 => Kind::Message,
+        3 => Kind::Event,
+        4 => Kind::Step,
+        _ => return Err(StoreError::Unexpected(format!("no such kind of entry: {column}"))),
+    })
+}
+
+/// A seq from outside may exceed what a column holds; no entry is past that, so the greatest stands for all of them.
+pub(super) fn seq_column(seq: Seq) -> i64 {
+    i64::try_from(seq.0).unwrap_or(i64::MAX)
+}
+
+/// The tables' checks keep seqs from being negative.
+pub(super) fn seq(column: i64) -> Seq {
+    Seq(column.unsigned_abs())
+}
+
+/// The same bits, since a column is signed.
+pub(super) fn client_column(client: u64) -> i64 {
+    client.cast_signed()
+}
+
+pub(super) fn client((client, user): (i64, String)) -> (u64, UserId) {
+    (client.cast_unsigned(), UserId::new(user))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_id_of_any_size_survives_its_column() {
+        for id in [0, 1, u64::from(u32::MAX), 1 << 53, i64::MAX as u64 + 1, u64::MAX] {
+            assert_eq!(client((client_column(id), "ada".to_owned())).0, id);
+        }
+    }
+
+    #[test]
+    fn a_kind_survives_its_column_and_unknown_ones_are_reported() {
+        for kind in [Kind::Edit, Kind::Message, Kind::Event, Kind::Step] {
+            assert_eq!(kind_of(kind_column(kind)), Ok(kind));
+        }
+        assert!(matches!(kind_of(0), Err(StoreError::Unexpected(_))));
+        assert!(matches!(kind_of(5), Err(StoreError::Unexpected(_))));
+    }
+
+    #[test]
+    fn a_seq_past_any_entry_stays_past_any_entry() {
+        assert_eq!(seq_column(Seq(u64::MAX)), i64::MAX);
+        assert_eq!(seq(seq_column(Seq(7))), Seq(7));
+    }
+}

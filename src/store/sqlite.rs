@@ -1,0 +1,128 @@
+//! The store on an embedded SQLite file: opening, migrations. One process at a time is meant to write to it.
+
+mod append;
+mod read;
+mod room;
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection, SqlitePool};
+
+use super::append::{Rules, append};
+use super::entry::{Append, Outcome};
+use super::error::{StoreError, sqlite_code};
+use super::migrate;
+use super::settings::StoreSettings;
+use super::writer::Writer;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+pub(super) struct Sqlite {
+    /// Everything that writes: SQLite has one writer at a time, and waiting in order beats polling for its lock.
+    writer: Writer<SqliteConnection>,
+    readers: SqlitePool,
+    rules: Rules,
+}
+
+impl Sqlite {
+    /// Opens the file, makes it if it is missing, and begins to write once, so that what is wrong is known at once.
+    pub async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::from_str(&settings.url).map_err(|error| {
+            StoreError::Settings(format!(
+                "the database URL is not valid ({error}): {}",
+                super::settings::URL_HELP
+            ))
+        })?;
+        let path = options.get_filename().to_owned();
+        let options = options.busy_timeout(settings.lock_timeout).foreign_keys(true);
+        let writing = options
+            .clone()
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // A commit is on disk before it is acknowledged; NORMAL would lose the last ones with the power.
+            .synchronous(SqliteSynchronous::Full)
+            .thread_name(|_| "store-writer".to_owned());
+        probe(&writing).await.map_err(|error| open_error(&path, &error))?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(settings.connections_max.saturating_sub(1).max(1))
+            .acquire_timeout(settings.connect_timeout)
+            .connect_lazy_with(
+                options
+                    .pragma("query_only", "on")
+                    .thread_name(|id| format!("store-reader-{id}")),
+            );
+        let writer = Writer::new(writing, settings.connect_timeout, settings.operation_timeout());
+        let rules = Rules {
+            server: settings.server_name.clone(),
+            entry_bytes_max: settings.entry_bytes_max,
+        };
+        Ok(Self { writer, readers, rules })
+    }
+
+    pub async fn pending_migrations(&self) -> Result<usize, StoreError> {
+        let exists = "select exists (select 1 from sqlite_schema where name = '_sqlx_migrations')";
+        let mut connection = self.readers.acquire().await?;
+        let exists = sqlx::query_scalar(exists).fetch_one(&mut *connection).await?;
+        migrate::pending(&MIGRATIONS, &mut *connection, exists).await
+    }
+
+    pub async fn migrate(&self) -> Result<usize, StoreError> {
+        let pending = self.pending_migrations().await?;
+        if pending > 0 {
+            let pool = SqlitePoolOptions::new()
+                .max_connections(1)
+                .connect_with(self.writer.options.clone())
+                .await?;
+            MIGRATIONS.run(&pool).await.map_err(migrate::error)?;
+            pool.close().await;
+        }
+        Ok(pending)
+    }
+
+    pub async fn append(&self, appends: &[Append]) -> Vec<Outcome> {
+        append(&self.writer, &self.rules, appends).await
+    }
+
+    /// The readers first, so that the last connection is the writer's, which may tidy the write-ahead log away.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// Writes, and takes it back. Beginning to write is not enough: on a file it may only read, SQLite begins to read.
+async fn probe(options: &SqliteConnectOptions) -> sqlx::Result<()> {
+    let mut connection = SqliteConnection::connect_with(options).await?;
+    let write = "begin immediate; create table _tutti_probe (id integer); rollback";
+    sqlx::raw_sql(write).execute(&mut connection).await?;
+    connection.close().await
+}
+
+/// Says what to do about a file that cannot be opened.
+fn open_error(path: &Path, error: &sqlx::Error) -> StoreError {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let (file, folder_name) = (path.display(), folder.display());
+    let code = error.as_database_error().and_then(sqlite_code);
+    StoreError::Open(match code {
+        _ if path.is_dir() => format!("{file} is a folder: name a file in it in the database URL"),
+        _ if !folder.is_dir() => format!("there is no folder {folder_name} for the database: create it"),
+        // NOTADB, CORRUPT.
+        Some(26) => format!("{file} is not an SQLite database: name another file in the database URL"),
+        Some(11) => format!("the database {file} is damaged: restore it from a backup"),
+        // PERM, READONLY, CANTOPEN, AUTH.
+        Some(3 | 8 | 14 | 23) => {
+            format!("{file} cannot be written: give this program write access to it and to the folder {folder_name}")
+        }
+        // BUSY, LOCKED.
+        Some(5 | 6) => format!("{file} is in use by another program: stop that one, or name another file"),
+        // FULL.
+        Some(13) => format!("no space is left for {file}"),
+        _ => format!("{file} cannot be opened: {error}"),
+    })
+}

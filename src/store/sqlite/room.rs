@@ -1,0 +1,74 @@
+//! Rooms and snapshots, on SQLite.
+
+use bytes::Bytes;
+
+use super::Sqlite;
+use crate::ids::{RoomName, Seq};
+use crate::store::append::now_ms;
+use crate::store::entry::{RoomId, RoomRow};
+use crate::store::error::StoreError;
+use crate::store::rows::{self, RoomColumns};
+
+impl Sqlite {
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        // A table, so that an answer also means: migrated.
+        sqlx::query("select 1 from room limit 1")
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(())
+    }
+
+    pub async fn ensure_room(&self, name: &RoomName) -> Result<RoomId, StoreError> {
+        // Looked up first: most rooms exist, and readers need not wait for the writer.
+        let sql = "select id from room where name = $1";
+        let found = sqlx::query_scalar(sql)
+            .bind(name.as_str())
+            .fetch_optional(&self.readers)
+            .await?;
+        if let Some(id) = found {
+            return Ok(RoomId(id));
+        }
+        let mut begun = self.writer.begin().await?;
+        // The update changes nothing; without one, a room that exists by now would not be returned.
+        let sql = "insert into room (name, last_at, created_at) values ($1, $2, $2) \
+                   on conflict (name) do update set name = excluded.name returning id";
+        let query = sqlx::query_scalar(sql).bind(name.as_str()).bind(now_ms());
+        let id = query.fetch_one(&mut begun.connection).await?;
+        begun.commit().await?;
+        Ok(RoomId(id))
+    }
+
+    pub async fn room(&self, name: &RoomName) -> Result<Option<RoomRow>, StoreError> {
+        let sql = "select id, name, head, created_at, last_at from room where name = $1";
+        let row: Option<RoomColumns> = sqlx::query_as(sql)
+            .bind(name.as_str())
+            .fetch_optional(&self.readers)
+            .await?;
+        row.map(rows::room).transpose()
+    }
+
+    pub async fn rooms(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<RoomRow>, StoreError> {
+        let sql = "select id, name, head, created_at, last_at from room \
+                   where name >= $1 and name < $2 and name > $3 order by name limit $4";
+        let query = sqlx::query_as(sql)
+            .bind(prefix)
+            .bind(rows::prefix_end(prefix))
+            .bind(after)
+            .bind(i64::from(limit));
+        let found: Vec<RoomColumns> = query.fetch_all(&self.readers).await?;
+        found.into_iter().map(rows::room).collect()
+    }
+
+    pub async fn save_snapshot(&self, room: RoomId, seq: Seq, state: &Bytes) -> Result<(), StoreError> {
+        let mut begun = self.writer.begin().await?;
+        // Snapshots of one seq hold the same edits, so the first is as good as the second.
+        let sql =
+            "insert into snapshot (room_id, seq, state) values ($1, $2, $3) on conflict (room_id, seq) do nothing";
+        let query = sqlx::query(sql)
+            .bind(room.0)
+            .bind(rows::seq_column(seq))
+            .bind(&state[..]);
+        query.execute(&mut begun.connection).await?;
+        Ok(begun.commit().await?)
+    }
+}

@@ -1,0 +1,14 @@
+//! The store's contract: every case runs on a fresh SQLite file and on a fresh Postgres database. What only one of them
+//! can do wrong stands in its own cases. Asks the store through its public interface; plain SQL only sets the scene.
+
+mod append;
+mod faults;
+mod load;
+mod migrations;
+mod open;
+mod proxy;
+mod repeat;
+mod rooms;
+mod shutdown;
+mod support;
+mod timeline;

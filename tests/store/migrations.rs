@@ -1,0 +1,76 @@
+//! Migrations: counted, run once, and understood to be wrong when they are.
+
+use sqlx::{Connection, PgConnection};
+use tutti::store::{Store, StoreError};
+use uuid::Uuid;
+
+use crate::support::*;
+
+contract! {
+    async fn migrations_are_pending_until_they_have_run(db: &Database) {
+        let store = Store::open(db.settings("s1")).await.expect("the store opens");
+        let pending = store.pending_migrations().await.expect("the store answers");
+        assert!(pending > 0);
+        assert!(store.ping().await.is_err());
+        assert_eq!(store.migrate().await, Ok(pending));
+        assert_eq!(store.pending_migrations().await, Ok(0));
+        assert_eq!(store.migrate().await, Ok(0));
+        assert_eq!(store.ping().await, Ok(()));
+    }
+
+    async fn a_database_newer_than_the_program_is_not_touched(db: &Database) {
+        let store = db.store("s1").await;
+        db.execute("insert into _sqlx_migrations (version, description, success, checksum, execution_time) \
+                    select 9999, 'from the future', success, checksum, 0 from _sqlx_migrations limit 1").await;
+        let error = store.pending_migrations().await.expect_err("the database is newer");
+        assert!(matches!(&error, StoreError::Migration(message) if message.contains("newer")), "{error}");
+        assert_eq!(store.migrate().await, Err(error));
+    }
+
+    async fn a_migration_that_was_edited_is_noticed(db: &Database) {
+        let store = db.store("s1").await;
+        db.execute("update _sqlx_migrations set checksum = '\\x00'").await;
+        assert!(matches!(store.migrate().await, Err(StoreError::Migration(_))));
+    }
+}
+
+#[test]
+fn servers_that_start_together_migrate_once() {
+    on_postgres(async |db: &Database| {
+        let open = || async { Store::open(db.settings("s1")).await.expect("the store opens") };
+        let stores = [open().await, open().await, open().await];
+        let migrated = futures_util::future::join_all(stores.iter().map(Store::migrate)).await;
+        assert!(migrated.iter().all(Result::is_ok), "{migrated:?}");
+    });
+}
+
+#[test]
+fn a_role_without_the_right_to_make_tables_can_serve() {
+    on_postgres(async |db: &Database| {
+        drop(db.store("owner").await);
+        let role = format!("tutti_test_{}", Uuid::new_v4().simple());
+        db.execute(&format!(
+            "create role {role} login; grant select, insert, update on all tables in schema public to {role}; \
+             revoke create on schema public from public"
+        ))
+        .await;
+        let (scheme, rest) = db.url.split_once("://").expect("a URL with a scheme");
+        let host = rest.split_once('@').map_or(rest, |(_, host)| host);
+        let url = format!("{scheme}://{role}@{host}");
+
+        let store = opened(tutti::store::StoreSettings::new(&url, "s1")).await;
+        let room = room(&store, "a").await;
+        placed(&store, &append(room, vec![keyed("ada", "k")])).await;
+        assert_eq!(store.load(&name("a")).await.map(|loaded| loaded.is_some()), Ok(true));
+        let mut connection = PgConnection::connect(&url).await.expect("the role may connect");
+        assert!(
+            sqlx::raw_sql("create table forbidden ()")
+                .execute(&mut connection)
+                .await
+                .is_err()
+        );
+
+        drop((store, connection));
+        db.execute(&format!("drop owned by {role}; drop role {role}")).await;
+    });
+}

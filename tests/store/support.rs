@@ -1,0 +1,266 @@
+//! Fresh databases, and short ways to say what the cases say often.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+use tempfile::TempDir;
+use tutti::ids::{RoomName, Seq, UserId};
+use tutti::store::{Append, Entry, HistoryQuery, Kind, NewEntry, Outcome, Page, Placed, RoomId, Store, StoreSettings};
+use tutti::store::{Bodies, Refused};
+use uuid::Uuid;
+
+/// Turns `async fn case(db: &Database)` into two tests, one a database.
+macro_rules! contract {
+    ($(async fn $name:ident($db:ident: &Database) $body:block)*) => {
+        $(async fn $name($db: &Database) $body)*
+        mod sqlite { $(#[test] fn $name() { crate::support::on_sqlite(super::$name) })* }
+        mod postgres { $(#[test] fn $name() { crate::support::on_postgres(super::$name) })* }
+    };
+}
+pub(crate) use contract;
+
+/// A database that nobody else knows; gone when dropped.
+pub struct Database {
+    pub url: String,
+    kept: Kept,
+}
+
+enum Kept {
+    Sqlite { _folder: TempDir },
+    Postgres { admin_url: String, name: String },
+}
+
+/// Runs `case` on a fresh SQLite file.
+pub fn on_sqlite(case: impl AsyncFnOnce(&Database)) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = format!("sqlite://{}", folder.path().join("tutti.db").display());
+    block_on(case(&Database {
+        url,
+        kept: Kept::Sqlite { _folder: folder },
+    }));
+}
+
+/// Runs `case` on a fresh Postgres database.
+pub fn on_postgres(case: impl AsyncFnOnce(&Database)) {
+    let admin_url = std::env::var("TUTTI_TEST_POSTGRES_URL").expect(
+        "TUTTI_TEST_POSTGRES_URL must name a Postgres role that may create databases: run `make test`, which starts one",
+    );
+    let name = format!("tutti_test_{}", Uuid::new_v4().simple());
+    block_on(async {
+        admin(&admin_url, format!("create database {name} template template0")).await;
+        let url = with_database(&admin_url, &name);
+        case(&Database {
+            url,
+            kept: Kept::Postgres { admin_url, name },
+        })
+        .await;
+    });
+}
+
+/// The cases' executor: not the store's.
+pub fn block_on<T>(case: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+        .block_on(case)
+}
+
+/// `url` with another database.
+pub fn with_database(url: &str, database: &str) -> String {
+    let (address, query) = url
+        .split_once('?')
+        .map_or((url, String::new()), |(url, query)| (url, format!("?{query}")));
+    let (scheme, rest) = address.split_once("://").expect("a URL with a scheme");
+    let host = rest.split('/').next().expect("a URL with a host");
+    format!("{scheme}://{host}/{database}{query}")
+}
+
+async fn admin(url: &str, sql: String) {
+    let mut connection = PgConnection::connect(url)
+        .await
+        .expect("the test database server answers");
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .execute(&mut connection)
+        .await
+        .expect("the test role may create databases");
+    connection.close().await.expect("a clean end");
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        if let Kept::Postgres { admin_url, name } = &self.kept {
+            let (url, sql) = (admin_url.clone(), format!("drop database {name} with (force)"));
+            // A thread, because the case's executor is still running.
+            let dropped = std::thread::spawn(move || block_on(admin(&url, sql))).join();
+            assert!(
+                dropped.is_ok() || std::thread::panicking(),
+                "the test database could not be dropped"
+            );
+        }
+    }
+}
+
+impl Database {
+    pub fn settings(&self, server_name: &str) -> StoreSettings {
+        StoreSettings::new(&self.url, server_name)
+    }
+
+    /// A store of the server `server_name`, migrated.
+    pub async fn store(&self, server_name: &str) -> Store {
+        opened(self.settings(server_name)).await
+    }
+
+    /// Runs statements past the store.
+    pub async fn execute(&self, sql: &str) {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match self.kept {
+            Kept::Sqlite { .. } => {
+                let mut connection = SqliteConnection::connect(&self.url).await.expect("the file opens");
+                sqlx::raw_sql(sql)
+                    .execute(&mut connection)
+                    .await
+                    .expect("the statement works");
+            }
+            Kept::Postgres { .. } => {
+                let mut connection = PgConnection::connect(&self.url).await.expect("the database opens");
+                sqlx::raw_sql(sql)
+                    .execute(&mut connection)
+                    .await
+                    .expect("the statement works");
+            }
+        }
+    }
+
+    /// Makes the database refuse every entry by `mallory`, which no check before SQL notices.
+    pub async fn refuse_mallory(&self) {
+        match self.kept {
+            Kept::Sqlite { .. } => {
+                self.execute(
+                    "create trigger refuse before insert on entry when new.author = 'mallory' \
+                     begin select raise(abort, 'refused'); end",
+                )
+                .await
+            }
+            Kept::Postgres { .. } => {
+                self.execute("alter table entry add constraint refuse check (author <> 'mallory')")
+                    .await
+            }
+        }
+    }
+}
+
+pub async fn opened(settings: StoreSettings) -> Store {
+    let store = Store::open(settings).await.expect("the store opens");
+    store.migrate().await.expect("the migrations run");
+    store
+}
+
+pub fn name(text: &str) -> RoomName {
+    RoomName::parse(text).expect("a room name")
+}
+
+pub async fn room(store: &Store, text: &str) -> RoomId {
+    store.ensure_room(&name(text)).await.expect("the room is made")
+}
+
+pub fn entry(kind: Kind, author: &str, body: &'static str) -> NewEntry {
+    NewEntry {
+        kind,
+        author: UserId::new(author),
+        key: None,
+        body: Bytes::from_static(body.as_bytes()),
+    }
+}
+
+pub fn edit(body: &'static str) -> NewEntry {
+    entry(Kind::Edit, "ada", body)
+}
+
+pub fn keyed(author: &str, key: &str) -> NewEntry {
+    NewEntry {
+        key: Some(key.to_owned()),
+        ..entry(Kind::Message, author, "hello")
+    }
+}
+
+pub fn append(room: RoomId, entries: Vec<NewEntry>) -> Append {
+    Append {
+        room,
+        id: Uuid::new_v4(),
+        entries,
+        clients: Vec::new(),
+    }
+}
+
+/// Appends to one room.
+pub async fn one(store: &Store, append: &Append) -> Outcome {
+    let mut outcomes = store.append(vec![append.clone()]).await;
+    assert_eq!(outcomes.len(), 1);
+    outcomes.remove(0)
+}
+
+/// Appends to one room; every entry is placed.
+pub async fn placed(store: &Store, append: &Append) -> Vec<Placed> {
+    let outcome = one(store, append).await.expect("the append is stored");
+    outcome
+        .into_iter()
+        .map(|placed| placed.expect("the entry is stored"))
+        .collect()
+}
+
+/// Appends as a room does: again, with the same id, while the store is not available.
+pub async fn insistently(store: &Store, appends: Vec<Append>) -> Vec<Vec<Placed>> {
+    let outcomes = within_seconds(30, async {
+        let mut done: Vec<Option<Outcome>> = vec![None; appends.len()];
+        while done.iter().any(Option::is_none) {
+            let open: Vec<usize> = (0..appends.len()).filter(|&index| done[index].is_none()).collect();
+            let again = open.iter().map(|&index| appends[index].clone()).collect();
+            for (index, outcome) in open.into_iter().zip(store.append(again).await) {
+                done[index] = outcome.is_ok().then_some(outcome);
+            }
+        }
+        done.into_iter().flatten().collect::<Vec<Outcome>>()
+    });
+    let placed = |outcome: Outcome| outcome.into_iter().flatten().collect::<Result<Vec<Placed>, Refused>>();
+    outcomes
+        .await
+        .into_iter()
+        .map(|outcome| placed(outcome).expect("no entry is refused"))
+        .collect()
+}
+
+pub async fn within_seconds<T>(seconds: u64, work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(seconds), work)
+        .await
+        .expect("it ends in time")
+}
+
+pub fn seqs(placed: &[Placed]) -> Vec<u64> {
+    placed.iter().map(|placed| placed.seq.0).collect()
+}
+
+pub fn everything() -> HistoryQuery {
+    HistoryQuery {
+        after: None,
+        before: None,
+        kind: None,
+        author: None,
+        limit: u32::MAX,
+        page: Page::Oldest,
+        bodies: Bodies::All,
+    }
+}
+
+pub async fn history(store: &Store, room: RoomId) -> Vec<Entry> {
+    store.history(room, everything()).await.expect("the history is read")
+}
+
+/// The timeline has the seqs 1, 2, 3 … `count`, and its times never decrease.
+pub async fn assert_gap_free(store: &Store, room: RoomId, count: u64) {
+    let entries = history(store, room).await;
+    let found: Vec<Seq> = entries.iter().map(|entry| entry.seq).collect();
+    assert_eq!(found, (1..=count).map(Seq).collect::<Vec<_>>());
+    assert!(entries.is_sorted_by_key(|entry| entry.at_ms));
+}
