@@ -18,6 +18,9 @@ const anyToken = /eyJ[\w-]+\.eyJ[\w-]+/
 
 const holdsSecret = (line) => anyToken.test(line) || line.includes(secret)
 
+const running = new Set()
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')))
+
 export class Server {
   #process = null
   #address = '127.0.0.1:0'
@@ -67,7 +70,8 @@ export class Server {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#process = child
-    process.once('exit', () => child.kill('SIGKILL'))
+    running.add(child)
+    child.once('exit', () => running.delete(child))
     let failure = null
     child.once('error', (error) => (failure = error))
     let listening = null
