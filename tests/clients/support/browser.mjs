@@ -100,7 +100,7 @@ export class Window {
   /** A picture for people to look at, in tests/clients/.artifacts. */
   async picture(name) {
     await mkdir(artifacts, { recursive: true })
-    await this.page.screenshot({ path: join(artifacts, `${name}.png`) })
+    await this.page.screenshot({ path: join(artifacts, `${name}.png`), animations: 'disabled' })
   }
 }
 

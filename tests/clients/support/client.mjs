@@ -13,6 +13,9 @@ export const versions = [
   { name: 'y-websocket 3.0.0', Provider: Provider300, stopsWhenDenied: false },
 ]
 
+// Each provider listens to the end of the process; some tests have a dozen of them.
+process.setMaxListeners(100)
+
 export class Client {
   /** Every socket that the provider opened, the oldest first. */
   sockets = []
