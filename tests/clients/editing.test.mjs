@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import * as Y from 'yjs'
 import { converge, join, newRoom, versions } from './support/client.mjs'
-import { isStep2 } from './support/frames.mjs'
+import { barrier, isSame, isStep2 } from './support/frames.mjs'
 import { startServer } from './support/server.mjs'
 import { until } from './support/until.mjs'
 
@@ -87,6 +87,16 @@ for (const version of versions) {
       ada.type('echo')
       await ada.acknowledged()
       assert.equal(echoes.filter((frame) => frame.endsWith(sent)).length, 1)
+    })
+
+    test('however large an edit is, the server never sends a barrier that nobody sent', async (t) => {
+      const ada = await join(t, server, { version, room: newRoom() })
+      const { socket } = ada
+      for (const bytes of [1, 10_000, 65_000, 66_000, 300_000]) ada.type('x'.repeat(bytes))
+      await ada.acknowledged()
+      ada.type('and a small one')
+      await ada.acknowledged()
+      assert.equal(socket.received.filter((frame) => isSame(frame, barrier)).length, 2)
     })
 
     test('a client that comes back with the whole document receives a few bytes, not the document', async (t) => {

@@ -2,9 +2,10 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import * as Y from 'yjs'
 import { converge, join, newRoom, open, versions } from './support/client.mjs'
 import { stores } from './support/database.mjs'
-import { updateFrame } from './support/frames.mjs'
+import { barrier, isAwareness, isSame, isStep1, queryAwareness, updateFrame } from './support/frames.mjs'
 import { startServer } from './support/server.mjs'
 import { openSocket } from './support/socket.mjs'
 import { until } from './support/until.mjs'
@@ -151,6 +152,32 @@ describe('hostile frames', () => {
     await ada.acknowledged()
     const late = open(t, server, { version, room })
     await late.reads('lost, and found')
+  })
+
+  test('behind an edit that comes after a gap, a barrier does not come back before the gap is closed', async (t) => {
+    const server = await started(t)
+    const doc = new Y.Doc()
+    const updates = []
+    doc.on('update', (update) => updates.push(updateFrame(update)))
+    for (const text of ['first ', 'second ', 'third']) doc.getText('content').insert(doc.getText('content').length, text)
+    const [first, second, third] = updates
+
+    const room = newRoom()
+    const socket = await openSocket(server, room).opened()
+    t.after(() => socket.terminate())
+    const count = (matches) => socket.received.filter(matches).length
+    const isBarrier = (frame) => isSame(frame, barrier)
+    for (const frame of [first, barrier]) socket.send(frame)
+    await until(() => count(isBarrier) === 1, 'the first edit is acknowledged')
+    const answered = count(isAwareness)
+    for (const frame of [third, barrier, queryAwareness]) socket.send(frame)
+    await until(() => count(isAwareness) > answered, 'the server has handled all')
+    assert.equal(count(isStep1), 2, 'the server asks for what is missing')
+    assert.equal(count(isBarrier), 1, 'what is not stored is not acknowledged')
+    for (const frame of [second, third, barrier]) socket.send(frame)
+    await until(() => count(isBarrier) >= 2, 'all is acknowledged')
+    const text = await server.fetch(`/api/v1/rooms/${room}/document?format=text&root=content`)
+    assert.equal(await text.text(), 'first second third')
   })
 
   test('a flood of frames by one client does not keep the others from typing', async (t) => {

@@ -45,6 +45,19 @@ for (const version of versions) {
       assert.equal(rita.denials, 0)
     })
 
+    // A provider sends every state that it learns of back to the server.
+    test('a large state of another does not cost a reader its connection', async (t) => {
+      const [ada, , room] = await pair(t)
+      const rita = await join(t, server, { version, room, as: reader() })
+      ada.awareness.setLocalStateField('note', 'x'.repeat(70_000))
+      ada.type('typed after it')
+      await rita.reads('typed after it')
+      await rita.seesNames(['Ada', 'Bob'])
+      rita.announce('Rita')
+      await ada.seesNames(['Ada', 'Bob', 'Rita'])
+      assert.deepEqual([rita.sockets.length, rita.socket.closed], [1, null])
+    })
+
     test('a client that says goodbye is gone at once', async (t) => {
       const [ada, bob] = await pair(t)
       bob.close()

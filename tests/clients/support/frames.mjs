@@ -4,7 +4,9 @@ import * as decoding from 'lib0/decoding'
 import * as encoding from 'lib0/encoding'
 
 const sync = 0
+const awareness = 1
 const auth = 2
+const step1 = 0
 const step2 = 1
 const update = 2
 
@@ -15,6 +17,13 @@ export const barrier = Uint8Array.of(sync, update, 2, 0, 0)
 export const keepAlive = Uint8Array.of(1, 1, 0)
 
 export const isSame = (a, b) => Buffer.compare(a, b) === 0
+
+/** Asks for all awareness states; the answer comes behind what was answered at once before. */
+export const queryAwareness = Uint8Array.of(3)
+
+export const isStep1 = (frame) => frame[0] === sync && frame[1] === step1
+
+export const isAwareness = (frame) => frame[0] === awareness
 
 export const isStep2 = (frame) => frame[0] === sync && frame[1] === step2
 
