@@ -11,7 +11,11 @@ problems=()
 at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
 
 if ! command -v cargo >/dev/null || ! command -v rustc >/dev/null; then
-  problems+=("Rust (cargo, rustc) is missing: install $rust_wanted or newer from https://rustup.rs")
+  if [ -x "$HOME/.cargo/bin/cargo" ]; then
+    problems+=("Rust is installed, but not on PATH: run '. \"\$HOME/.cargo/env\"'")
+  else
+    problems+=("Rust (cargo, rustc) is missing: install $rust_wanted or newer from https://rustup.rs")
+  fi
 else
   have=$(rustc --version | cut -d ' ' -f 2)
   at_least "$rust_wanted" "$have" || problems+=("Rust is $have, needed is $rust_wanted or newer: run 'rustup update stable'")

@@ -10,7 +10,8 @@ import { freshDatabase } from './database.mjs'
 import { secret, token } from './token.mjs'
 import { until } from './until.mjs'
 
-const program = process.env.TUTTI_BIN ?? fileURLToPath(new URL('../../../target/debug/tutti', import.meta.url))
+/** The server program. */
+export const program = process.env.TUTTI_BIN ?? fileURLToPath(new URL('../../../target/debug/tutti', import.meta.url))
 const logLinesKept = 200
 
 /** Every JSON Web Token, whoever minted it: two base64url objects and a dot between. */
