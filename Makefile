@@ -1,0 +1,44 @@
+# Every task of the project by one name. `make` alone lists them.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test demo screenshots fmt lint clean check-tools
+
+DEMO_SOURCES := $(shell find static -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
+
+help: ## List the tasks
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: check-tools static/dist/index.html ## Build all and start the demo on http://127.0.0.1:8080
+	cargo build --release
+	@exec target/release/tutti serve --demo
+
+test: ## Install what the tests need, then run every check and test
+	@scripts/test.sh
+
+demo: check-tools static/dist/index.html ## Build the browser demo into static/dist
+
+screenshots: check-tools static/dist/index.html tests/clients/node_modules/.package-lock.json ## Take the pictures in docs/images from the demo
+	cargo build
+	@scripts/screenshots.sh target/debug/tutti docs/images
+
+fmt: ## Format the Rust code
+	cargo fmt
+
+lint: ## What must be clean before a commit: format and clippy
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+
+clean: ## Remove everything that was built
+	cargo clean
+	rm -rf static/dist static/node_modules tests/clients/node_modules tests/clients/.artifacts
+
+check-tools:
+	@scripts/check-tools.sh
+
+# npm writes this hidden lock file last, so it stands for a complete install.
+%/node_modules/.package-lock.json: %/package-lock.json
+	cd $* && npm ci --no-audit --no-fund
+
+static/dist/index.html: static/node_modules/.package-lock.json $(DEMO_SOURCES)
+	cd static && npm run build
+	@touch $@

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Makes sure that a PostgreSQL server and Chromium are on the machine: installs them by apt on Debian and Ubuntu, and
+# says what to install elsewhere. Changes nothing where both are there.
+set -euo pipefail
+
+here=$(dirname "$0")
+packages=()
+missing=()
+
+"$here/with-postgres.sh" --find >/dev/null 2>&1 || { packages+=(postgresql); missing+=("a PostgreSQL server (initdb, postgres)"); }
+
+chromium=${CHROMIUM:-/usr/bin/chromium}
+[ -x "$chromium" ] || { packages+=(chromium); missing+=("Chromium at $chromium (or its path in CHROMIUM)"); }
+
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+tell() { printf 'The tests need what is missing here:\n'; printf '  - %s\n' "${missing[@]}"; } >&2
+
+if ! command -v apt-get >/dev/null; then
+  tell
+  echo "This is not Debian or Ubuntu: install them by hand and run 'make test' again." >&2
+  exit 1
+fi
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  if ! command -v sudo >/dev/null; then
+    tell
+    echo "Run as root: apt-get update && apt-get install ${packages[*]}" >&2
+    exit 1
+  fi
+  as_root=(sudo)
+fi
+
+# Another apt may be at work (unattended upgrades on a new machine): wait for its lock instead of failing.
+apt() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -qq "$@"; }
+
+echo "Installing: ${packages[*]}"
+for attempt in 1 2 3 4 5 6; do
+  # The lock on the package lists is not covered by the option above.
+  apt update && break
+  [ "$attempt" -lt 6 ] || { echo "apt-get update failed $attempt times" >&2; exit 1; }
+  sleep 10
+done
+apt install --yes --no-install-recommends "${packages[@]}" >/dev/null
+
+[ -x "$chromium" ] || { echo "apt-get installed no Chromium at $chromium: set CHROMIUM to its path" >&2; exit 1; }
+"$here/with-postgres.sh" --find >/dev/null

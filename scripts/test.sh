@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# `make test`: every check and test in order, ending at the first that fails. A tool that is missing fails its stage.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+target=${CARGO_TARGET_DIR:-$PWD/target}
+export TUTTI_BIN=$target/debug/tutti
+export TUTTI_TEST_DATA=${TUTTI_TEST_DATA:-$PWD/../shared/data}
+export CHROMIUM=${CHROMIUM:-/usr/bin/chromium}
+summary=()
+
+# stage NAME COMMAND…
+stage() {
+  local name=$1 began=$SECONDS
+  shift
+  printf '\n==> %s\n' "$name"
+  if ! "$@"; then
+    printf '\nmake test FAILED in the stage: %s\n' "$name" >&2
+    exit 1
+  fi
+  summary+=("$(printf '%4d s  %s' $((SECONDS - began)) "$name")")
+}
+
+recorded_data_is_there() {
+  local file is_missing=0
+  for file in friendsforever.json.gz seph-blog1.json.gz; do
+    [ -r "$TUTTI_TEST_DATA/$file" ] && continue
+    echo "Missing: $TUTTI_TEST_DATA/$file" >&2
+    is_missing=1
+  done
+  [ "$is_missing" -eq 0 ] && return
+  echo "The recorded editing sessions lie outside the repository: put them there, or name their folder in TUTTI_TEST_DATA." >&2
+  return 1
+}
+
+stage 'tools' scripts/check-tools.sh
+stage 'recorded data' recorded_data_is_there
+stage 'PostgreSQL and Chromium' scripts/install-test-tools.sh
+stage 'demo' make --no-print-directory demo
+stage 'demo: unit tests' npm --prefix static test
+stage 'npm packages of the client tests' make --no-print-directory tests/clients/node_modules/.package-lock.json
+stage 'cargo fmt' cargo fmt --check
+stage 'cargo clippy' cargo clippy --all-targets -- -D warnings
+stage 'cargo test' scripts/with-postgres.sh cargo test
+stage 'the server that the clients meet' cargo build
+stage 'clients: npm providers and a browser' scripts/with-postgres.sh npm --prefix tests/clients test
+
+printf '\n'
+printf '%s\n' "${summary[@]}"
+printf 'make test: all passed in %d s\n' "$SECONDS"

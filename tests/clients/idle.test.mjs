@@ -1,0 +1,26 @@
+// A client that is alone and does nothing. Its provider hangs up when it has heard nothing for 30 s, so this is about
+// time itself and takes 70 s; nothing else is in this file, so that other files run beside it.
+
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { join, newRoom, versions } from './support/client.mjs'
+import { isSame, keepAlive } from './support/frames.mjs'
+import { startServer } from './support/server.mjs'
+
+describe('alone and idle', { concurrency: true }, () => {
+  for (const version of versions) {
+    test(`${version.name} keeps one connection for 70 s`, async (t) => {
+      const server = await startServer()
+      t.after(() => server.close())
+      const ada = (await join(t, server, { version, room: newRoom() })).announce('Ada')
+      await delay(70_000)
+      assert.equal(ada.sockets.length, 1)
+      assert.equal(ada.socket.closed, null)
+      const beats = ada.socket.received.filter((frame) => isSame(frame, keepAlive)).length
+      assert.ok(beats >= 4 && beats <= 6, `${beats} frames kept it alive`)
+      ada.type('still connected')
+      await ada.acknowledged()
+    })
+  }
+})

@@ -1,0 +1,110 @@
+// A real browser on the demo: windows, what stands in them, and pictures of them.
+
+import { existsSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { chromium } from 'playwright-core'
+
+const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
+const artifacts = fileURLToPath(new URL('../.artifacts', import.meta.url))
+const waitMs = 30_000
+const quiet = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-background-networking',
+  '--no-first-run',
+  '--disable-component-update',
+  '--disable-sync',
+]
+
+/** Starts the browser; fails, and never skips, where there is none. */
+export async function startBrowser() {
+  if (!existsSync(executablePath)) {
+    throw new Error(`there is no browser at ${executablePath}: run \`make test\`, install chromium, or name one in CHROMIUM`)
+  }
+  return chromium.launch({ executablePath, args: quiet })
+}
+
+/** One person's window on the demo. */
+export class Window {
+  /** What went wrong in the page's scripts; must stay empty. */
+  errors = []
+
+  constructor(page) {
+    this.page = page
+    page.setDefaultTimeout(waitMs)
+    page.on('pageerror', (error) => this.errors.push(String(error)))
+  }
+
+  async open(url) {
+    await this.page.goto(url)
+    await this.isLive()
+  }
+
+  async isLive() {
+    await this.page.locator('[data-testid="status"][data-state="live"]').waitFor()
+  }
+
+  async isOffline() {
+    await this.page.locator('[data-testid="status"][data-state="offline"]').waitFor()
+  }
+
+  /** Waits for one of saved, saving, unsaved. */
+  async is(state) {
+    await this.page.locator(`[data-testid="saved"][data-state="${state}"]`).waitFor()
+  }
+
+  async callMyself(name) {
+    const field = this.page.getByTestId('name')
+    await field.fill(name)
+    await field.press('Enter')
+  }
+
+  async sees(name) {
+    await this.page.getByTestId('people').getByText(name, { exact: true }).waitFor()
+  }
+
+  async type(text) {
+    await this.page.locator('[data-testid="editor"] .cm-content').focus()
+    await this.page.keyboard.type(text, { delay: 5 })
+  }
+
+  async press(key) {
+    await this.page.locator('[data-testid="editor"] .cm-content').focus()
+    await this.page.keyboard.press(key)
+  }
+
+  /** The text in the editor, without the others' cursors in it. */
+  async content() {
+    return this.page.locator('[data-testid="editor"] .cm-content').evaluate((element) => {
+      const copy = element.cloneNode(true)
+      for (const widget of copy.querySelectorAll('.cm-ySelectionCaret, .cm-placeholder, .cm-widgetBuffer')) widget.remove()
+      return [...copy.querySelectorAll('.cm-line')].map((line) => line.textContent).join('\n')
+    })
+  }
+
+  /** Waits for another's cursor in the text, labelled with a name. */
+  async seesCursorOf(name) {
+    await this.page.locator('.cm-ySelectionCaret .cm-ySelectionInfo', { hasText: name }).first().waitFor({ state: 'attached' })
+  }
+
+  async historyNames(name) {
+    await this.page.getByTestId('history-row').filter({ hasText: name }).first().waitFor()
+  }
+
+  async lists(document) {
+    await this.page.getByTestId('documents').getByText(document, { exact: true }).waitFor()
+  }
+
+  /** A picture for people to look at, in tests/clients/.artifacts. */
+  async picture(name) {
+    await mkdir(artifacts, { recursive: true })
+    await this.page.screenshot({ path: join(artifacts, `${name}.png`), animations: 'disabled' })
+  }
+}
+
+/** A window of its own in a browser context. */
+export async function openWindow(context) {
+  return new Window(await context.newPage())
+}

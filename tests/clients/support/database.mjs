@@ -1,0 +1,38 @@
+// Fresh databases for a server under test: an SQLite file in a temporary folder, or a PostgreSQL database of its own.
+
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+
+export const stores = ['sqlite', 'postgres']
+
+/** `{ url, folder, drop }`: the folder is the server's working folder and goes with the database. */
+export async function freshDatabase(store) {
+  const folder = await mkdtemp(join(tmpdir(), 'tutti-clients-'))
+  const dropFolder = () => rm(folder, { recursive: true, force: true })
+  if (store === 'sqlite') return { url: `sqlite://${join(folder, 'tutti.db')}`, folder, drop: dropFolder }
+
+  const admin = process.env.TUTTI_TEST_POSTGRES_URL
+  if (!admin) throw new Error('TUTTI_TEST_POSTGRES_URL is not set: run `make test`, or scripts/with-postgres.sh npm test')
+  const database = `tutti_clients_${randomBytes(8).toString('hex')}`
+  await query(admin, `create database ${database}`)
+  const url = new URL(admin)
+  url.pathname = `/${database}`
+  const drop = async () => {
+    await query(admin, `drop database if exists ${database} with (force)`)
+    await dropFolder()
+  }
+  return { url: url.href, folder, drop }
+}
+
+async function query(url, sql) {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    await client.query(sql)
+  } finally {
+    await client.end()
+  }
+}

@@ -1,0 +1,140 @@
+// The server program under test, as a process: started on a free port, stopped, killed and started again on the same
+// port and database. Watches its log for secrets.
+
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { freshDatabase } from './database.mjs'
+import { secret, token } from './token.mjs'
+import { until } from './until.mjs'
+
+/** The server program. */
+export const program = process.env.TUTTI_BIN ?? fileURLToPath(new URL('../../../target/debug/tutti', import.meta.url))
+const logLinesKept = 200
+
+/** Every JSON Web Token, whoever minted it: two base64url objects and a dot between. */
+const anyToken = /eyJ[\w-]+\.eyJ[\w-]+/
+
+const holdsSecret = (line) => anyToken.test(line) || line.includes(secret)
+
+const running = new Set()
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')))
+
+export class Server {
+  #process = null
+  #address = '127.0.0.1:0'
+  #database
+  #arguments
+  #environment
+  #log = []
+  #leaks = []
+
+  constructor(database, options) {
+    this.#database = database
+    this.#arguments = options.args ?? []
+    const { PATH, HOME, TMPDIR } = process.env
+    this.#environment = { PATH, HOME, TMPDIR, DATABASE_URL: database.url, TUTTI_LOG_LEVEL: options.logLevel ?? 'debug' }
+    if (!options.isKeyless) this.#environment.TUTTI_JWT_SECRET = secret
+  }
+
+  get url() {
+    return `http://${this.#address}`
+  }
+
+  get yjsUrl() {
+    return `ws://${this.#address}/yjs`
+  }
+
+  /** The last lines that the server logged. */
+  get log() {
+    return this.#log.join('\n')
+  }
+
+  token(claims) {
+    return token(claims)
+  }
+
+  /** A REST call with a token that may read and write everything, unless `as` is another token or null. */
+  fetch(path, { as = token(), ...options } = {}) {
+    const headers = as === null ? {} : { authorization: `Bearer ${as}` }
+    return fetch(this.url + path, { headers, signal: AbortSignal.timeout(10_000), ...options })
+  }
+
+  async start() {
+    assert.equal(this.#process, null, 'the server runs already')
+    assert.ok(existsSync(program), `there is no server program at ${program}: run \`cargo build\`, or set TUTTI_BIN`)
+    const child = spawn(program, ['serve', '--bind', this.#address, ...this.#arguments], {
+      cwd: this.#database.folder,
+      env: this.#environment,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    this.#process = child
+    running.add(child)
+    child.once('exit', () => running.delete(child))
+    let failure = null
+    child.once('error', (error) => (failure = error))
+    let listening = null
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      listening ??= /listening on http:\/\/(\S+?)\/?$/.exec(line)?.[1]
+    })
+    createInterface({ input: child.stderr }).on('line', (line) => this.#keep(line))
+    try {
+      await until(() => listening || failure || child.exitCode !== null, 'the server says where it listens')
+      if (!listening) throw failure ?? new Error(`exit code ${child.exitCode}`)
+    } catch (error) {
+      child.kill('SIGKILL')
+      this.#process = null
+      throw new Error(`the server did not start: ${error.message}\n${this.log}`)
+    }
+    this.#address = listening
+    return this
+  }
+
+  #keep(line) {
+    if (holdsSecret(line)) this.#leaks.push(line)
+    this.#log.push(line)
+    if (this.#log.length > logLinesKept) this.#log.shift()
+  }
+
+  async #end(signal, withinMs) {
+    const child = this.#process
+    if (child === null) return null
+    child.kill(signal)
+    await until(() => child.exitCode !== null || child.signalCode !== null, `the server ends after ${signal}`, { withinMs })
+    this.#process = null
+    return child.exitCode
+  }
+
+  /** The power is gone. */
+  async kill9() {
+    await this.#end('SIGKILL', 5_000)
+  }
+
+  /** Asks it to stop; the exit code, which should be 0. */
+  async stop() {
+    return this.#end('SIGTERM', 20_000)
+  }
+
+  /** Ends whatever runs, drops the database, and fails if a secret was logged. */
+  async close() {
+    await this.kill9()
+    await this.#database.drop()
+    assert.deepEqual(this.#leaks, [], 'the log holds no token and no secret')
+  }
+}
+
+/**
+ * Starts a server on a fresh database. `store`: sqlite or postgres; `args`: more arguments to `serve`; `isKeyless`: let it
+ * make a key of its own.
+ */
+export async function startServer({ store = 'sqlite', ...options } = {}) {
+  const database = await freshDatabase(store)
+  try {
+    return await new Server(database, options).start()
+  } catch (error) {
+    await database.drop()
+    throw error
+  }
+}
