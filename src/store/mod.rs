@@ -15,6 +15,8 @@ mod rows;
 mod runtime;
 mod settings;
 mod sqlite;
+mod statements;
+mod transaction;
 mod writer;
 
 use std::sync::Arc;

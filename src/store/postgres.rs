@@ -12,11 +12,12 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgPool};
 use tokio::time::timeout;
 
-use super::append::{Rules, append};
+use super::append::append;
 use super::entry::{Append, Outcome};
 use super::error::StoreError;
 use super::migrate;
 use super::settings::StoreSettings;
+use super::transaction::Rules;
 use super::writer::Writer;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");

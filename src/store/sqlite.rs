@@ -11,11 +11,12 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, SqlitePool};
 
-use super::append::{Rules, append};
+use super::append::append;
 use super::entry::{Append, Outcome};
 use super::error::{StoreError, sqlite_code};
 use super::migrate;
 use super::settings::StoreSettings;
+use super::transaction::Rules;
 use super::writer::Writer;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");

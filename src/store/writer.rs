@@ -9,8 +9,8 @@ use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
 
-use super::append::Statements;
 use super::error::StoreError;
+use super::statements::Statements;
 
 /// Hands out its connection to one transaction at a time.
 pub(super) struct Writer<C: Connection> {

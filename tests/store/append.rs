@@ -121,3 +121,35 @@ async fn write_batches(store: Store, rooms: [RoomId; 2], batches: usize) -> Vec<
     }
     answered
 }
+
+#[test]
+fn commits_are_durable_in_postgres_whatever_the_databases_default() {
+    on_postgres(async |db: &Database| {
+        drop(db.store("s1").await);
+        db.execute(
+            "do $$ begin execute format('alter database %I set synchronous_commit = off', current_database()); end $$; \
+             alter table entry add check (current_setting('synchronous_commit') = 'on')",
+        )
+        .await;
+        let store = db.store("s1").await;
+        let room = room(&store, "a").await;
+        placed(&store, &append(room, vec![edit("x")])).await;
+    });
+}
+
+#[test]
+fn commits_are_durable_in_sqlite() {
+    on_sqlite(async |db: &Database| {
+        let store = db.store("s1").await;
+        // 2 is FULL: in WAL mode each commit is synced.
+        db.execute(
+            "create trigger durable before insert on entry \
+             when (select synchronous from pragma_synchronous) <> 2 \
+             or (select journal_mode from pragma_journal_mode) <> 'wal' \
+             begin select raise(abort, 'not durable'); end",
+        )
+        .await;
+        let room = room(&store, "a").await;
+        placed(&store, &append(room, vec![edit("x")])).await;
+    });
+}

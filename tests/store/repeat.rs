@@ -1,5 +1,6 @@
 //! What is sent again is stored once: appends by their id, entries by their key.
 
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tutti::ids::Seq;
 use tutti::store::{Placed, Refused};
 
@@ -106,4 +107,52 @@ contract! {
         }
         assert_gap_free(&store, room, 20).await;
     }
+}
+
+#[test]
+fn an_append_sent_again_while_its_first_try_still_commits_is_stored_once() {
+    on_postgres(async |db: &Database| {
+        let store = db.store("s1").await;
+        let room = room(&store, "a").await;
+        let append = append(room, vec![edit("1")]);
+        // The first try, all but committed: its server lost the connection and does not know.
+        let mut first = PgConnection::connect(&db.url).await.expect("the database opens");
+        let (id, append_id) = (room.0, append.id);
+        let sql = format!(
+            "begin; select from room where id = {id} for update; \
+             insert into entry (room_id, seq, kind, author, at, body) values ({id}, 1, 1, 'ada', 5, '1'); \
+             update room set head = 1 where id = {id}; \
+             insert into last_append (room_id, server, append_id, first_seq, at) values ({id}, 's1', '{append_id}', 1, 5)"
+        );
+        sqlx::raw_sql(AssertSqlSafe(sql))
+            .execute(&mut first)
+            .await
+            .expect("the statements work");
+
+        let first_try_ends = async {
+            let waiting = "select count(*) from pg_stat_activity \
+                           where datname = current_database() and wait_event_type = 'Lock'";
+            let mut observer = PgConnection::connect(&db.url).await.expect("the database opens");
+            while sqlx::query_scalar::<_, i64>(waiting)
+                .fetch_one(&mut observer)
+                .await
+                .expect("an answer")
+                == 0
+            {}
+            sqlx::raw_sql("commit")
+                .execute(&mut first)
+                .await
+                .expect("the commit works");
+        };
+        let (again, ()) = within_seconds(10, async { tokio::join!(placed(&store, &append), first_try_ends) }).await;
+        assert_eq!(
+            again,
+            [Placed {
+                seq: Seq(1),
+                at_ms: 5,
+                is_new: true
+            }]
+        );
+        assert_gap_free(&store, room, 1).await;
+    });
 }

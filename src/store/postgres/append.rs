@@ -4,11 +4,11 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgBindIterExt;
 
 use crate::ids::Seq;
-use crate::store::append::{Key, Settled, Statements};
 use crate::store::entry::RoomId;
 use crate::store::last_append::LastAppend;
 use crate::store::number::{Head, Row};
 use crate::store::rows::{client_column, kind_column, seq, seq_column};
+use crate::store::statements::{Key, Settled, Statements};
 
 impl Statements for PgConnection {
     const BEGIN: &'static str = "begin";
@@ -18,7 +18,8 @@ impl Statements for PgConnection {
     }
 
     async fn lock(&mut self, rooms: &[RoomId]) -> sqlx::Result<Vec<Head>> {
-        let sql = "select id, head, last_at from room where id = any($1) order by id for update";
+        // "No key": enough to keep other appends out, and no obstacle to a snapshot's foreign key, which "for update" is.
+        let sql = "select id, head, last_at from room where id = any($1) order by id for no key update";
         let rows: Vec<(i64, i64, i64)> = sqlx::query_as(sql)
             .bind(rooms.iter().map(|room| room.0).bind_iter())
             .fetch_all(self)

@@ -4,11 +4,11 @@
 use sqlx::{QueryBuilder, SqliteConnection};
 
 use crate::ids::Seq;
-use crate::store::append::{Key, Settled, Statements};
 use crate::store::entry::RoomId;
 use crate::store::last_append::LastAppend;
 use crate::store::number::{Head, Row};
 use crate::store::rows::{client_column, kind_column, seq, seq_column};
+use crate::store::statements::{Key, Settled, Statements};
 
 /// Rows of one insert: enough to make the statement's cost small, few enough to keep one prepared statement for most.
 const ROWS_AT_ONCE: usize = 50;

@@ -4,10 +4,10 @@ use bytes::Bytes;
 
 use super::Sqlite;
 use crate::ids::{RoomName, Seq};
-use crate::store::append::now_ms;
 use crate::store::entry::{RoomId, RoomRow};
 use crate::store::error::StoreError;
 use crate::store::rows::{self, RoomColumns};
+use crate::store::transaction::now_ms;
 
 impl Sqlite {
     pub async fn ping(&self) -> Result<(), StoreError> {

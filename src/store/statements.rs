@@ -1,0 +1,55 @@
+//! What an append needs a database to do. The adapters implement it for their connections; nothing else differs.
+
+use sqlx::Connection;
+
+use super::entry::RoomId;
+use super::last_append::LastAppend;
+use super::number::{Head, Row};
+use crate::ids::{Seq, UserId};
+
+/// The statements of an append, within a transaction.
+pub(super) trait Statements: Connection + Send {
+    /// Begins a transaction that may write.
+    const BEGIN: &'static str;
+
+    /// Runs a statement without parameters.
+    fn run(&mut self, statement: &'static str) -> impl Future<Output = sqlx::Result<()>> + Send;
+
+    /// Locks the rooms' rows in the order of their ids, until the transaction ends. Leaves out those that do not exist.
+    fn lock(&mut self, rooms: &[RoomId]) -> impl Future<Output = sqlx::Result<Vec<Head>>> + Send;
+
+    /// What `server` appended last in each of the rooms. To be asked after [`lock`](Self::lock), by a statement of its
+    /// own: one that waited for the lock may see the table as it was before the wait.
+    fn last_appends(
+        &mut self,
+        server: &str,
+        rooms: &[RoomId],
+    ) -> impl Future<Output = sqlx::Result<Vec<LastAppend>>> + Send;
+
+    /// Which of `keys` are in the table: index in `keys`, seq, time.
+    fn known_keys(&mut self, keys: &[Key<'_>]) -> impl Future<Output = sqlx::Result<Vec<(usize, Seq, i64)>>> + Send;
+
+    /// Inserts `rows`, sets the heads of `settled` rooms, remembers their appends, binds their clients.
+    fn write(
+        &mut self,
+        server: &str,
+        rows: &[Row<'_>],
+        settled: &[Settled<'_>],
+    ) -> impl Future<Output = sqlx::Result<()>> + Send;
+}
+
+/// A key to look up.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Key<'a> {
+    pub room: RoomId,
+    pub author: &'a UserId,
+    pub key: &'a str,
+}
+
+/// A room after its append.
+#[derive(Debug)]
+pub(super) struct Settled<'a> {
+    pub head: Head,
+    pub last: LastAppend,
+    pub clients: Vec<&'a (u64, UserId)>,
+}

@@ -1,0 +1,228 @@
+//! One transaction of an append, from begin to commit: finds what is stored already, numbers the rest, writes it. The
+//! rules are here, once for both databases.
+
+use std::collections::HashMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::time::timeout;
+use tracing::warn;
+
+use super::entry::{Append, NewEntry, Outcome, Placed, Refused, RoomId};
+use super::error::{Reach, StoreError, reach};
+use super::last_append::LastAppend;
+use super::number::{Head, Numbering, Row, check};
+use super::statements::{Key, Settled, Statements};
+use super::writer::Writer;
+use crate::ids::Seq;
+
+/// What holds for every append of this store.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    /// The name under which this server's appends are remembered.
+    pub server: String,
+    /// Longest body.
+    pub entry_bytes_max: usize,
+}
+
+/// How far the data of a transaction is trusted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// All rows in one statement.
+    Together,
+    /// Each row behind a savepoint, so that a bad one is refused alone.
+    EntryByEntry,
+}
+
+/// A transaction that stored nothing (or of whose commit nobody knows).
+pub(super) struct Failed {
+    pub reach: Reach,
+    pub error: StoreError,
+}
+
+impl From<sqlx::Error> for Failed {
+    fn from(error: sqlx::Error) -> Self {
+        let reach = reach(&error);
+        let error = error.into();
+        Self { reach, error }
+    }
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        let reach = Reach::Database;
+        Self { reach, error }
+    }
+}
+
+/// Stores `batch`, which names each room once, wholly or not at all. One outcome an append, in order.
+pub(super) async fn transaction<C: Statements>(
+    writer: &Writer<C>,
+    rules: &Rules,
+    batch: &[&Append],
+    how: How,
+) -> Result<Vec<Outcome>, Failed> {
+    let limit = writer.transaction_timeout;
+    let timed_out = |_| StoreError::timed_out(limit);
+    let mut begun = writer.begin().await?;
+    let content = Content {
+        connection: &mut begun.connection,
+        rules,
+        how,
+        rows: Vec::new(),
+    };
+    match timeout(limit, content.fill(batch)).await.map_err(timed_out)? {
+        Ok(outcomes) => {
+            timeout(limit, begun.commit()).await.map_err(timed_out)??;
+            Ok(outcomes)
+        }
+        Err(error) => {
+            let failed = Failed::from(error);
+            if failed.reach != Reach::Database {
+                // If that fails the connection is closed, which rolls back as well.
+                let _ = timeout(limit, begun.rollback()).await;
+            }
+            Err(failed)
+        }
+    }
+}
+
+/// What stands between begin and commit.
+struct Content<'t, 'a, C> {
+    connection: &'t mut C,
+    rules: &'t Rules,
+    how: How,
+    /// The new entries, unless each is inserted by itself.
+    rows: Vec<Row<'a>>,
+}
+
+impl<'a, C: Statements> Content<'_, 'a, C> {
+    async fn fill(mut self, batch: &[&'a Append]) -> sqlx::Result<Vec<Outcome>> {
+        let rooms: Vec<RoomId> = batch.iter().map(|append| append.room).collect();
+        let heads = self.connection.lock(&rooms).await?;
+        let heads: HashMap<RoomId, Head> = heads.into_iter().map(|head| (head.room, head)).collect();
+        let last = self.connection.last_appends(&self.rules.server, &rooms).await?;
+        let last: HashMap<RoomId, LastAppend> = last.into_iter().map(|last| (last.room, last)).collect();
+        let mut known = self.known_keys(batch).await?;
+        let now_ms = now_ms();
+
+        let (mut outcomes, mut settled) = (Vec::with_capacity(batch.len()), Vec::new());
+        for &append in batch {
+            let Some(&head) = heads.get(&append.room) else {
+                outcomes.push(Err(StoreError::NoSuchRoom));
+                continue;
+            };
+            if let Some(last) = last.get(&append.room).filter(|last| last.id == append.id) {
+                outcomes.push(last.answer(append, self.rules.entry_bytes_max));
+                continue;
+            }
+            let mut numbering = Numbering::new(head, now_ms);
+            for (key, seq, at_ms) in known.remove(&append.room).unwrap_or_default() {
+                numbering.know(key.author, key.key, seq, at_ms);
+            }
+            let outcome = self.number(append, &mut numbering).await?;
+            settled.push(settle(append, numbering.head(), &outcome));
+            outcomes.push(Ok(outcome));
+        }
+        if !settled.is_empty() {
+            self.connection.write(&self.rules.server, &self.rows, &settled).await?;
+        }
+        Ok(outcomes)
+    }
+
+    /// Gives each entry of `append` its place; the new ones join `rows` or are inserted at once.
+    async fn number(
+        &mut self,
+        append: &'a Append,
+        numbering: &mut Numbering<'a>,
+    ) -> sqlx::Result<Vec<Result<Placed, Refused>>> {
+        let mut outcome = Vec::with_capacity(append.entries.len());
+        for entry in &append.entries {
+            let placed = match check(entry, self.rules.entry_bytes_max) {
+                Ok(()) => numbering.place(entry),
+                Err(refused) => {
+                    outcome.push(Err(refused));
+                    continue;
+                }
+            };
+            let inserted = match placed.is_new {
+                true => self.insert(numbering.row(entry, placed)).await?,
+                false => Ok(()),
+            };
+            if placed.is_new && inserted.is_ok() {
+                numbering.take(entry, placed);
+            }
+            outcome.push(inserted.map(|()| placed));
+        }
+        Ok(outcome)
+    }
+
+    async fn insert(&mut self, row: Row<'a>) -> sqlx::Result<Result<(), Refused>> {
+        if self.how == How::Together {
+            self.rows.push(row);
+            return Ok(Ok(()));
+        }
+        self.connection.run("savepoint entry").await?;
+        match self.connection.write(&self.rules.server, &[row], &[]).await {
+            Ok(()) => {
+                self.connection.run("release savepoint entry").await?;
+                Ok(Ok(()))
+            }
+            Err(error) if reach(&error) == Reach::Data => {
+                self.connection.run("rollback to savepoint entry").await?;
+                // Not the database's message: it may quote the entry.
+                let error = error.as_database_error();
+                let code = error.and_then(|error| error.code()).unwrap_or_default();
+                let constraint = error.and_then(|error| error.constraint());
+                let room = row.room.0;
+                warn!(
+                    room.id = room,
+                    code = &*code,
+                    constraint,
+                    "the database refused an entry"
+                );
+                Ok(Err(Refused::ByDatabase))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The entries already in the table that carry a key of the batch, by room.
+    async fn known_keys(&mut self, batch: &[&'a Append]) -> sqlx::Result<HashMap<RoomId, Vec<(Key<'a>, Seq, i64)>>> {
+        let is_fit = |entry: &&NewEntry| check(entry, self.rules.entry_bytes_max).is_ok();
+        let mut keys = Vec::new();
+        for &append in batch {
+            let room = append.room;
+            let fit = append.entries.iter().filter(is_fit);
+            keys.extend(fit.filter_map(|NewEntry { author, key, .. }| {
+                Some(Key {
+                    room,
+                    author,
+                    key: key.as_deref()?,
+                })
+            }));
+        }
+        let mut known: HashMap<RoomId, Vec<_>> = HashMap::new();
+        if keys.is_empty() {
+            return Ok(known);
+        }
+        for (index, seq, at_ms) in self.connection.known_keys(&keys).await? {
+            let key = keys[index];
+            known.entry(key.room).or_default().push((key, seq, at_ms));
+        }
+        Ok(known)
+    }
+}
+
+fn settle<'a>(append: &'a Append, head: Head, outcome: &[Result<Placed, Refused>]) -> Settled<'a> {
+    let last = LastAppend::new(append.room, append.id, head.at_ms, outcome);
+    // A user whose id cannot be stored makes no entries either, so nothing will ask for their clients.
+    let clients = append.clients.iter().filter(|(_, user)| !user.as_str().contains('\0'));
+    let clients = clients.collect();
+    Settled { head, last, clients }
+}
+
+/// Unix milliseconds.
+pub(super) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
