@@ -146,6 +146,13 @@ test('both releases of the provider edit one document', async (t) => {
   await converge(clients, (text) => text.length === 20)
 })
 
+test('the first edit of a new room is acknowledged as fast as any', async (t) => {
+  const [version] = versions
+  const ada = await join(t, server, { version, room: newRoom() })
+  ada.type('a new room')
+  await ada.acknowledged({ withinMs: 2_000 })
+})
+
 test('a large offline edit arrives as one piece', async (t) => {
   const room = newRoom()
   const [version] = versions
