@@ -39,23 +39,15 @@ fn migrate(store: StoreConfig, log: &LogConfig) -> ExitCode {
     let run = || -> Result<(), Box<dyn Error>> {
         telemetry::init(log)?;
         let count = server::migrate(store)?;
-        Ok(writeln!(
-            io::stdout(),
-            "{count} migration(s) ran; the database is up to date"
-        )?)
+        Ok(writeln!(io::stdout(), "{count} migration(s) ran; the database is up to date")?)
     };
     done(run())
 }
 
 fn token(command: &TokenCommand) -> ExitCode {
-    let grants = command
-        .rooms
-        .iter()
-        .map(|text| Grant::parse(text).map_err(|error| format!("--room {text:?}: {error}")));
-    let grants = match grants
-        .collect::<Result<_, _>>()
-        .and_then(|list| Grants::new(list).map_err(|e| e.to_string()))
-    {
+    let grants =
+        command.rooms.iter().map(|text| Grant::parse(text).map_err(|error| format!("--room {text:?}: {error}")));
+    let grants = match grants.collect::<Result<_, _>>().and_then(|list| Grants::new(list).map_err(|e| e.to_string())) {
         Ok(grants) => grants,
         Err(problem) => return stop(USAGE, &problem),
     };

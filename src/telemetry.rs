@@ -36,10 +36,7 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let filter = EnvFilter::builder().parse(&config.filter)?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(writer)
-        .with_ansi(is_coloured);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(is_coloured);
     Ok(match config.format {
         LogFormat::Text => Box::new(lines.finish()),
         LogFormat::Json => Box::new(lines.json().flatten_event(true).finish()),
@@ -69,10 +66,7 @@ mod tests {
     fn logged(format: LogFormat, filter: &str) -> String {
         let lines = Lines::default();
         let writer = lines.clone();
-        let config = LogConfig {
-            format,
-            filter: filter.to_owned(),
-        };
+        let config = LogConfig { format, filter: filter.to_owned() };
         let subscriber = subscriber(&config, move || writer.clone(), false).unwrap();
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(room.name = "docs/plan", "room loaded");
@@ -85,10 +79,7 @@ mod tests {
     #[test]
     fn a_text_line_reads_alone_and_has_its_fields() {
         let text = logged(LogFormat::Text, "info");
-        assert!(
-            text.contains("room loaded") && text.contains(r#"room.name="docs/plan""#),
-            "{text}"
-        );
+        assert!(text.contains("room loaded") && text.contains(r#"room.name="docs/plan""#), "{text}");
         assert_eq!(text.lines().count(), 1);
     }
 
@@ -97,10 +88,7 @@ mod tests {
         let text = logged(LogFormat::Json, "debug");
         let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), 2);
-        assert_eq!(
-            (&lines[0]["message"], &lines[0]["room.name"]),
-            (&"room loaded".into(), &"docs/plan".into())
-        );
+        assert_eq!((&lines[0]["message"], &lines[0]["room.name"]), (&"room loaded".into(), &"docs/plan".into()));
     }
 
     #[test]

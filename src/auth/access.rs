@@ -50,10 +50,7 @@ impl FromStr for Access {
     type Err = NotAnAccess;
 
     fn from_str(text: &str) -> Result<Self, NotAnAccess> {
-        Self::ALL
-            .into_iter()
-            .find(|access| access.as_str() == text)
-            .ok_or(NotAnAccess)
+        Self::ALL.into_iter().find(|access| access.as_str() == text).ok_or(NotAnAccess)
     }
 }
 

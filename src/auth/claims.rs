@@ -107,11 +107,9 @@ fn text(claim: &'static str, value: Option<Value>, bytes_max: usize) -> Result<O
 fn time_s(claim: &'static str, value: Option<Value>) -> Result<Option<u64>, TokenError> {
     match value {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => value
-            .as_u64()
-            .filter(|seconds| *seconds <= TIME_S_MAX)
-            .map(Some)
-            .ok_or(TokenError::Claim(claim)),
+        Some(value) => {
+            value.as_u64().filter(|seconds| *seconds <= TIME_S_MAX).map(Some).ok_or(TokenError::Claim(claim))
+        }
     }
 }
 

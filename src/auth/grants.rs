@@ -88,10 +88,7 @@ impl Grant {
     pub fn parse(text: &str) -> Result<Self, GrantsError> {
         let (pattern, access) = text.rsplit_once('=').ok_or(GrantsError::Form)?;
         let access = access.parse().map_err(|_| GrantsError::Form)?;
-        Ok(Self {
-            pattern: RoomPattern::parse(pattern)?,
-            access,
-        })
+        Ok(Self { pattern: RoomPattern::parse(pattern)?, access })
     }
 }
 
@@ -106,10 +103,7 @@ impl Grants {
 
     /// What the first matching grant allows. Looks at every grant, so ask once when a room is joined, not for each edit.
     pub fn access(&self, room: &RoomName) -> Access {
-        self.0
-            .iter()
-            .find(|grant| grant.pattern.matches(room))
-            .map_or(Access::None, |grant| grant.access)
+        self.0.iter().find(|grant| grant.pattern.matches(room)).map_or(Access::None, |grant| grant.access)
     }
 
     /// The grants in their order.
@@ -151,11 +145,7 @@ mod tests {
             ("a.c", "abc", false),
         ];
         for (pattern, name, is_match) in cases {
-            assert_eq!(
-                RoomPattern::parse(pattern).unwrap().matches(&room(name)),
-                is_match,
-                "{pattern} {name}"
-            );
+            assert_eq!(RoomPattern::parse(pattern).unwrap().matches(&room(name)), is_match, "{pattern} {name}");
         }
     }
 
@@ -163,11 +153,7 @@ mod tests {
     fn the_first_matching_grant_decides() {
         let grants = ["docs/secret=none", "docs/*=write", "*=read"].map(|text| Grant::parse(text).unwrap());
         let grants = Grants::new(grants.to_vec()).unwrap();
-        let cases = [
-            ("docs/secret", Access::None),
-            ("docs/plan", Access::Write),
-            ("general", Access::Read),
-        ];
+        let cases = [("docs/secret", Access::None), ("docs/plan", Access::Write), ("general", Access::Read)];
         for (name, access) in cases {
             assert_eq!(grants.access(&room(name)), access, "{name}");
         }
@@ -191,14 +177,7 @@ mod tests {
     #[test]
     fn a_pattern_of_stars_against_a_long_name_is_quick() {
         let pattern = RoomPattern::parse(&"a*".repeat(PATTERN_BYTES_MAX / 2)).unwrap();
-        let grants = Grants::new(vec![
-            Grant {
-                pattern,
-                access: Access::Admin
-            };
-            GRANTS_MAX
-        ])
-        .unwrap();
+        let grants = Grants::new(vec![Grant { pattern, access: Access::Admin }; GRANTS_MAX]).unwrap();
         let name = room(&format!("{}b", "a".repeat(PATTERN_BYTES_MAX / 2 - 1)));
         let start = std::time::Instant::now();
         assert_eq!(grants.access(&name), Access::None);

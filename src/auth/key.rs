@@ -44,21 +44,16 @@ impl Key {
     /// All keys of a configuration, the current one first. Makes the key file if none is there.
     pub fn load(config: &JwtConfig) -> Result<Vec<Self>, KeyError> {
         match &config.key {
-            JwtKey::Secret { current, previous } => Ok([Some(current), previous.as_ref()]
-                .into_iter()
-                .flatten()
-                .map(|s| Self::secret(s, config))
-                .collect()),
+            JwtKey::Secret { current, previous } => {
+                Ok([Some(current), previous.as_ref()].into_iter().flatten().map(|s| Self::secret(s, config)).collect())
+            }
             JwtKey::KeyFile(path) => Ok(vec![Self::secret(&key_file::load_or_create(path)?, config)]),
             JwtKey::PublicKeys(pem) => public_keys(pem, config.algorithm),
         }
     }
 
     fn secret(secret: &Secret, config: &JwtConfig) -> Self {
-        Self {
-            decoding: DecodingKey::from_secret(secret.expose()),
-            algorithm: name(config.algorithm),
-        }
+        Self { decoding: DecodingKey::from_secret(secret.expose()), algorithm: name(config.algorithm) }
     }
 
     /// Whether this key made `signature` over `message`. Takes constant time for a secret.
@@ -71,10 +66,7 @@ impl Key {
 /// The signature of `message`, by a secret.
 pub(super) fn sign(secret: &Secret, algorithm: JwtAlgorithm, message: &[u8]) -> Option<Vec<u8>> {
     let key = EncodingKey::from_secret(secret.expose());
-    (DEFAULT_PROVIDER.signer_factory)(&name(algorithm), &key)
-        .ok()?
-        .try_sign(message)
-        .ok()
+    (DEFAULT_PROVIDER.signer_factory)(&name(algorithm), &key).ok()?.try_sign(message).ok()
 }
 
 fn name(algorithm: JwtAlgorithm) -> Algorithm {

@@ -48,21 +48,12 @@ pub(super) fn load_or_create(path: &Path) -> Result<Secret, KeyFileError> {
     if let Some(secret) = load(path)? {
         return Ok(secret);
     }
-    create(path).map_err(|source| KeyFileError::Create {
-        path: path.to_owned(),
-        source,
-    })?;
-    load(path)?.ok_or_else(|| KeyFileError::Read {
-        path: path.to_owned(),
-        source: io::ErrorKind::NotFound.into(),
-    })
+    create(path).map_err(|source| KeyFileError::Create { path: path.to_owned(), source })?;
+    load(path)?.ok_or_else(|| KeyFileError::Read { path: path.to_owned(), source: io::ErrorKind::NotFound.into() })
 }
 
 fn load(path: &Path) -> Result<Option<Secret>, KeyFileError> {
-    let failed = |source| KeyFileError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| KeyFileError::Read { path: path.to_owned(), source };
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -72,15 +63,9 @@ fn load(path: &Path) -> Result<Option<Secret>, KeyFileError> {
         return Err(KeyFileError::Exposed { path: path.to_owned() });
     }
     let mut text = Vec::new();
-    file.take(SECRET_BYTES_MAX as u64)
-        .read_to_end(&mut text)
-        .map_err(failed)?;
-    let secret = std::str::from_utf8(&text)
-        .ok()
-        .and_then(|text| Secret::parse(text.trim()).ok());
-    secret
-        .map(Some)
-        .ok_or_else(|| KeyFileError::Content { path: path.to_owned() })
+    file.take(SECRET_BYTES_MAX as u64).read_to_end(&mut text).map_err(failed)?;
+    let secret = std::str::from_utf8(&text).ok().and_then(|text| Secret::parse(text.trim()).ok());
+    secret.map(Some).ok_or_else(|| KeyFileError::Content { path: path.to_owned() })
 }
 
 /// Writes a whole file under another name and links it to its place: the place never holds half a key, and never
@@ -100,10 +85,7 @@ fn create(path: &Path) -> io::Result<()> {
 }
 
 fn write_key(path: &Path) -> io::Result<()> {
-    let key: String = rand::random::<[u8; KEY_BYTES]>()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let key: String = rand::random::<[u8; KEY_BYTES]>().iter().map(|byte| format!("{byte:02x}")).collect();
     let mut file = owner_only().write(true).create_new(true).open(path)?;
     writeln!(file, "{key}")?;
     file.sync_all()
@@ -153,9 +135,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tutti.db.key");
         let keys: Vec<Secret> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..16)
-                .map(|_| scope.spawn(|| load_or_create(&path).unwrap()))
-                .collect();
+            let threads: Vec<_> = (0..16).map(|_| scope.spawn(|| load_or_create(&path).unwrap())).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         assert!(keys.iter().all(|key| *key == keys[0]));
@@ -180,17 +160,8 @@ mod tests {
         for content in ["", "changeme", "\u{0}"] {
             let path = folder.path().join("bad.key");
             let _ = fs::remove_file(&path);
-            owner_only()
-                .write(true)
-                .create_new(true)
-                .open(&path)
-                .unwrap()
-                .write_all(content.as_bytes())
-                .unwrap();
-            assert!(
-                matches!(load_or_create(&path), Err(KeyFileError::Content { .. })),
-                "{content:?}"
-            );
+            owner_only().write(true).create_new(true).open(&path).unwrap().write_all(content.as_bytes()).unwrap();
+            assert!(matches!(load_or_create(&path), Err(KeyFileError::Content { .. })), "{content:?}");
         }
         let error = load_or_create(&folder.path().join("missing/tutti.key")).unwrap_err();
         assert!(matches!(&error, KeyFileError::Create { .. }) && error.to_string().contains("TUTTI_JWT_SECRET"));

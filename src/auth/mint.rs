@@ -107,10 +107,7 @@ impl Minter {
         if token.expires_at_s > TIME_S_MAX {
             return Err(MintError::Expiry);
         }
-        let header = Header {
-            alg: self.algorithm.as_str(),
-            typ: "JWT",
-        };
+        let header = Header { alg: self.algorithm.as_str(), typ: "JWT" };
         let claims = Claims {
             sub: token.subject,
             name: token.name,
@@ -122,16 +119,10 @@ impl Minter {
         let message = format!("{}.{}", encoded(&header)?, encoded(&claims)?);
         let signature = key::sign(&self.secret, self.algorithm, message.as_bytes()).ok_or(MintError::Signing)?;
         let token = format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature));
-        if token.len() > TOKEN_BYTES_MAX {
-            Err(MintError::TooLong)
-        } else {
-            Ok(token)
-        }
+        if token.len() > TOKEN_BYTES_MAX { Err(MintError::TooLong) } else { Ok(token) }
     }
 }
 
 fn encoded(part: &impl Serialize) -> Result<String, MintError> {
-    serde_json::to_vec(part)
-        .map(|json| URL_SAFE_NO_PAD.encode(json))
-        .map_err(|_| MintError::Signing)
+    serde_json::to_vec(part).map(|json| URL_SAFE_NO_PAD.encode(json)).map_err(|_| MintError::Signing)
 }

@@ -43,10 +43,7 @@ pub fn judge<'a>(
     if origins.next().is_some() {
         return OriginVerdict::Refused(OriginRefusal::Several);
     }
-    let Some(origin) = std::str::from_utf8(origin)
-        .ok()
-        .and_then(|text| Origin::parse(text).ok())
-    else {
+    let Some(origin) = std::str::from_utf8(origin).ok().and_then(|text| Origin::parse(text).ok()) else {
         return OriginVerdict::Refused(OriginRefusal::Malformed);
     };
     let host = host.and_then(|host| std::str::from_utf8(host).ok());
@@ -65,11 +62,7 @@ mod tests {
 
     fn judged(origins: &[&str], host: Option<&str>, allowed: &[&str]) -> OriginVerdict {
         let allowed: Vec<Origin> = allowed.iter().map(|text| Origin::parse(text).unwrap()).collect();
-        judge(
-            origins.iter().map(|text| text.as_bytes()),
-            host.map(str::as_bytes),
-            &allowed,
-        )
+        judge(origins.iter().map(|text| text.as_bytes()), host.map(str::as_bytes), &allowed)
     }
 
     #[test]
@@ -97,11 +90,7 @@ mod tests {
             (&["https://app.example.com", "https://evil.io"], Refused(Several)),
         ];
         for (origins, verdict) in table {
-            assert_eq!(
-                judged(origins, Some("collab.example.com"), &allowed),
-                verdict,
-                "{origins:?}"
-            );
+            assert_eq!(judged(origins, Some("collab.example.com"), &allowed), verdict, "{origins:?}");
         }
     }
 

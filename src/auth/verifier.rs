@@ -35,16 +35,9 @@ struct Header {
 impl Verifier {
     /// A verifier with the configuration's keys; makes the key file if one is needed and none is there.
     pub fn open(config: &JwtConfig) -> Result<Self, KeyError> {
-        let expected = Expected {
-            issuer: config.issuer.clone(),
-            audiences: config.audiences.clone(),
-            leeway_s: config.leeway_s,
-        };
-        Ok(Self {
-            keys: Key::load(config)?,
-            algorithm: config.algorithm,
-            expected,
-        })
+        let expected =
+            Expected { issuer: config.issuer.clone(), audiences: config.audiences.clone(), leeway_s: config.leeway_s };
+        Ok(Self { keys: Key::load(config)?, algorithm: config.algorithm, expected })
     }
 
     /// Who holds `token`, at the time `now_s` in Unix seconds.

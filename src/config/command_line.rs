@@ -98,13 +98,7 @@ struct TokenOptions {
     #[arg(long, value_name = "DURATION", default_value = "24h")]
     ttl: String,
     /// The database, beside which the key lies if no secret is given
-    #[arg(
-        long,
-        env = "DATABASE_URL",
-        hide_env_values = true,
-        value_name = "URL",
-        default_value = "sqlite://tutti.db"
-    )]
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", default_value = "sqlite://tutti.db")]
     database_url: String,
     #[command(flatten)]
     jwt: JwtOptions,
@@ -157,13 +151,7 @@ impl TokenCommand {
             return Err(reading.problems);
         }
         let ttl = Duration::from_secs(ttl_s);
-        Ok(Self {
-            jwt,
-            subject: options.sub,
-            name: options.name,
-            rooms: options.room,
-            ttl,
-        })
+        Ok(Self { jwt, subject: options.sub, name: options.name, rooms: options.room, ttl })
     }
 }
 
@@ -178,10 +166,7 @@ fn duration_s(text: &str) -> Result<u64, &'static str> {
         _ => return Err(ALLOWED),
     };
     let count: u64 = text[..text.len() - 1].parse().map_err(|_| ALLOWED)?;
-    count
-        .checked_mul(unit_s)
-        .filter(|seconds| (1..=TTL_S_MAX).contains(seconds))
-        .ok_or(ALLOWED)
+    count.checked_mul(unit_s).filter(|seconds| (1..=TTL_S_MAX).contains(seconds)).ok_or(ALLOWED)
 }
 
 impl fmt::Display for Stop {
@@ -197,11 +182,7 @@ impl fmt::Display for Stop {
 }
 
 fn counted(problems: usize) -> String {
-    if problems == 1 {
-        "a problem".to_owned()
-    } else {
-        format!("{problems} problems")
-    }
+    if problems == 1 { "a problem".to_owned() } else { format!("{problems} problems") }
 }
 
 #[cfg(test)]

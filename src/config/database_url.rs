@@ -34,20 +34,14 @@ impl DatabaseUrl {
             Some(("postgres" | "postgresql", _)) => postgres(text)?,
             _ => return Err(NotADatabaseUrl),
         };
-        Ok(Self {
-            url: text.to_owned(),
-            kind,
-        })
+        Ok(Self { url: text.to_owned(), kind })
     }
 
     /// Reads the option; a wrong value is not repeated, because it may hold a password.
     pub(super) fn read(reading: &mut Reading, text: &str) -> Self {
         let url = Self::parse(text).unwrap_or_else(|error| {
             reading.problem("database-url", error.to_string());
-            Self {
-                url: String::new(),
-                kind: DatabaseKind::Sqlite { file: PathBuf::new() },
-            }
+            Self { url: String::new(), kind: DatabaseKind::Sqlite { file: PathBuf::new() } }
         });
         reading.setting("database-url", &url);
         url
@@ -122,25 +116,15 @@ mod tests {
             ("postgres://u:p@db/tutti", "tutti.key"),
         ];
         for (url, key) in cases {
-            assert_eq!(
-                DatabaseUrl::parse(url).map(|url| url.key_file()),
-                Ok(key.into()),
-                "{url}"
-            );
+            assert_eq!(DatabaseUrl::parse(url).map(|url| url.key_file()), Ok(key.into()), "{url}");
         }
     }
 
     #[test]
     fn user_password_and_parameters_are_never_shown() {
         let cases = [
-            (
-                "postgres://ann:hunter2@db:5433/tutti?sslmode=require&password=hunter2",
-                "postgres://db:5433/tutti",
-            ),
-            (
-                "postgres://hunter2:hunter2@%2Frun%2Fpg/tutti",
-                "postgres://%2Frun%2Fpg/tutti",
-            ),
+            ("postgres://ann:hunter2@db:5433/tutti?sslmode=require&password=hunter2", "postgres://db:5433/tutti"),
+            ("postgres://hunter2:hunter2@%2Frun%2Fpg/tutti", "postgres://%2Frun%2Fpg/tutti"),
             ("postgresql://db/tutti?user=a@b&password=hunter2", "postgres://db/tutti"),
             ("postgres://ann:hunter2%40%2F@[::1]/t", "postgres://[::1]/t"),
         ];

@@ -34,8 +34,7 @@ impl EdgeConfig {
         let proxies = options.trusted_proxies.as_deref().unwrap_or_default();
         Self {
             bind: reading.parsed("bind", &options.bind, loopback, |text| {
-                text.parse()
-                    .map_err(|_| "an IP address and a port, like 127.0.0.1:8080 or [::]:8080")
+                text.parse().map_err(|_| "an IP address and a port, like 127.0.0.1:8080 or [::]:8080")
             }),
             allowed_origins: reading.list("allowed-origins", origins, 1000, Origin::parse),
             trusted_proxies: reading.list("trusted-proxies", proxies, 1000, str::parse),

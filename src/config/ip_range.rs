@@ -32,9 +32,7 @@ impl FromStr for IpRange {
     type Err = NotAnIpRange;
 
     fn from_str(text: &str) -> Result<Self, NotAnIpRange> {
-        let (address, prefix) = text
-            .split_once('/')
-            .map_or((text, None), |(address, prefix)| (address, Some(prefix)));
+        let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
         let base: IpAddr = address.parse().map_err(|_| NotAnIpRange)?;
         let width = width(base);
         let prefix_bits = match prefix {
@@ -70,10 +68,7 @@ fn bits(address: IpAddr) -> u128 {
 /// The address with only its first `prefix_bits` bits.
 fn masked(address: IpAddr, prefix_bits: u32) -> u128 {
     let dropped = width(address) - prefix_bits;
-    bits(address)
-        .checked_shr(dropped)
-        .and_then(|kept| kept.checked_shl(dropped))
-        .unwrap_or(0)
+    bits(address).checked_shr(dropped).and_then(|kept| kept.checked_shl(dropped)).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -104,17 +99,7 @@ mod tests {
 
     #[test]
     fn what_is_no_range_is_refused() {
-        for text in [
-            "",
-            "10",
-            "10.0.0.0/33",
-            "10.0.0.0/",
-            "10.0.0.0/+8",
-            "10.0.0.1/8",
-            "::/129",
-            "localhost",
-            "*",
-        ] {
+        for text in ["", "10", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/+8", "10.0.0.1/8", "::/129", "localhost", "*"] {
             assert_eq!(text.parse::<IpRange>(), Err(NotAnIpRange), "{text:?}");
         }
     }

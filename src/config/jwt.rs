@@ -151,9 +151,7 @@ fn secret(reading: &mut Reading, option: &'static str, text: &str) -> Option<Sec
     if text.is_empty() {
         return None;
     }
-    Secret::parse(text)
-        .map_err(|weak| reading.problem(option, weak.to_string()))
-        .ok()
+    Secret::parse(text).map_err(|weak| reading.problem(option, weak.to_string())).ok()
 }
 
 fn secret_previous(reading: &mut Reading, text: &str, current_text: &str) -> Option<Secret> {
@@ -162,10 +160,7 @@ fn secret_previous(reading: &mut Reading, text: &str, current_text: &str) -> Opt
     if !text.is_empty() && current_text.is_empty() {
         reading.problem(OPTION, "it stands beside --jwt-secret during a rotation and needs it");
     } else if !text.is_empty() && text == current_text {
-        reading.problem(
-            OPTION,
-            "it is the same as --jwt-secret; leave it out, or give the secret before this one",
-        );
+        reading.problem(OPTION, "it is the same as --jwt-secret; leave it out, or give the secret before this one");
     }
     previous
 }
@@ -194,10 +189,7 @@ fn read_public_keys(file: &Path) -> Result<String, String> {
 /// A secret never verifies what a public key should, nor the other way round.
 fn fits(reading: &mut Reading, algorithm: JwtAlgorithm, secret: &str, public_key_file: &str) {
     if !secret.is_empty() && !public_key_file.is_empty() {
-        reading.problem(
-            "jwt-public-key-file",
-            "a public key and --jwt-secret exclude each other; keep one of them",
-        );
+        reading.problem("jwt-public-key-file", "a public key and --jwt-secret exclude each other; keep one of them");
     } else if !public_key_file.is_empty() && algorithm.is_symmetric() {
         reading.problem("jwt-algorithm", format!("{algorithm} is for secrets; with --jwt-public-key-file name the key's own algorithm: RS256, RS384, RS512, ES256, ES384 or EdDSA"));
     } else if public_key_file.is_empty() && !algorithm.is_symmetric() {

@@ -74,32 +74,19 @@ impl Limits {
     /// The bound of one must not pass the bound of all, or it would never be reached.
     fn demand_order(&self, reading: &mut Reading) {
         let pairs = [
-            (
-                "outbox-bytes-max",
-                self.outbox_bytes_max,
-                "outboxes-bytes-max",
-                self.outboxes_bytes_max,
-            ),
+            ("outbox-bytes-max", self.outbox_bytes_max, "outboxes-bytes-max", self.outboxes_bytes_max),
             (
                 "room-unsaved-bytes-max",
                 self.room_unsaved_bytes_max,
                 "uncommitted-bytes-max",
                 self.uncommitted_bytes_max,
             ),
-            (
-                "reader-message-bytes-max",
-                self.reader_message_bytes_max,
-                "document-bytes-max",
-                self.document_bytes_max,
-            ),
+            ("reader-message-bytes-max", self.reader_message_bytes_max, "document-bytes-max", self.document_bytes_max),
         ];
         let has_problem = |reading: &Reading, option| reading.problems.iter().any(|problem| problem.option == option);
         for (option, bytes, whole, whole_bytes) in pairs {
             if bytes > whole_bytes && !has_problem(reading, option) && !has_problem(reading, whole) {
-                reading.problem(
-                    option,
-                    format!("{bytes} is more than --{whole}, which is {whole_bytes}"),
-                );
+                reading.problem(option, format!("{bytes} is more than --{whole}, which is {whole_bytes}"));
             }
         }
     }

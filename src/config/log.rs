@@ -32,11 +32,9 @@ impl LogConfig {
             "json" => Ok("json"),
             _ => Err("text or json"),
         });
-        let filter = reading.parsed("log-level", &options.log_level, String::new(), |text| {
-            match is_filter(text) {
-                true => Ok(text.to_owned()),
-                false => Err("error, warn, info, debug, trace, off, or a filter such as info,tutti::room=debug"),
-            }
+        let filter = reading.parsed("log-level", &options.log_level, String::new(), |text| match is_filter(text) {
+            true => Ok(text.to_owned()),
+            false => Err("error, warn, info, debug, trace, off, or a filter such as info,tutti::room=debug"),
         });
         Self { format, filter }
     }

@@ -67,15 +67,7 @@ impl Config {
             reading.problem("demo", "guests need tokens, and a public key cannot sign them; use --jwt-secret instead of --jwt-public-key-file");
         }
         if reading.problems.is_empty() {
-            Ok(Self {
-                edge,
-                store,
-                jwt,
-                limits,
-                timing,
-                log,
-                settings: reading.settings,
-            })
+            Ok(Self { edge, store, jwt, limits, timing, log, settings: reading.settings })
         } else {
             Err(reading.problems)
         }

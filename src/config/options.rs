@@ -51,21 +51,10 @@ pub(super) struct EdgeOptions {
 #[derive(Args, Debug)]
 pub(super) struct StoreOptions {
     /// The database: sqlite://<file> or postgres://user:password@host/database
-    #[arg(
-        long,
-        env = "DATABASE_URL",
-        hide_env_values = true,
-        value_name = "URL",
-        default_value = "sqlite://tutti.db"
-    )]
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", default_value = "sqlite://tutti.db")]
     pub database_url: String,
     /// Most connections to the database
-    #[arg(
-        long,
-        env = "TUTTI_DATABASE_CONNECTIONS_MAX",
-        value_name = "COUNT",
-        default_value = "8"
-    )]
+    #[arg(long, env = "TUTTI_DATABASE_CONNECTIONS_MAX", value_name = "COUNT", default_value = "8")]
     pub database_connections_max: String,
     /// This server's name, unlike that of any other server on the same database
     #[arg(long, env = "TUTTI_SERVER_NAME", value_name = "NAME", default_value = "main")]
@@ -79,12 +68,7 @@ pub(super) struct JwtOptions {
     #[arg(long, env = "TUTTI_JWT_SECRET", hide_env_values = true, value_name = "SECRET")]
     pub jwt_secret: Option<String>,
     /// The secret before, which stays valid while it is being replaced
-    #[arg(
-        long,
-        env = "TUTTI_JWT_SECRET_PREVIOUS",
-        hide_env_values = true,
-        value_name = "SECRET"
-    )]
+    #[arg(long, env = "TUTTI_JWT_SECRET_PREVIOUS", hide_env_values = true, value_name = "SECRET")]
     pub jwt_secret_previous: Option<String>,
     /// PEM file with the public key of who signs tokens (two keys during a rotation), instead of a secret
     #[arg(long, env = "TUTTI_JWT_PUBLIC_KEY_FILE", value_name = "FILE")]
@@ -113,63 +97,28 @@ pub(super) struct LimitOptions {
     #[arg(long, env = "TUTTI_SOCKETS_PER_IP_MAX", value_name = "COUNT", default_value = "1000")]
     pub sockets_per_ip_max: String,
     /// Most bytes waiting for one socket; past it a slow client is closed
-    #[arg(
-        long,
-        env = "TUTTI_OUTBOX_BYTES_MAX",
-        value_name = "BYTES",
-        default_value = "1048576"
-    )]
+    #[arg(long, env = "TUTTI_OUTBOX_BYTES_MAX", value_name = "BYTES", default_value = "1048576")]
     pub outbox_bytes_max: String,
     /// Most bytes waiting for all sockets together
-    #[arg(
-        long,
-        env = "TUTTI_OUTBOXES_BYTES_MAX",
-        value_name = "BYTES",
-        default_value = "1073741824"
-    )]
+    #[arg(long, env = "TUTTI_OUTBOXES_BYTES_MAX", value_name = "BYTES", default_value = "1073741824")]
     pub outboxes_bytes_max: String,
     /// Most bytes of one socket that its rooms have not handled; past it the socket is not read
-    #[arg(
-        long,
-        env = "TUTTI_SOCKET_UNHANDLED_BYTES_MAX",
-        value_name = "BYTES",
-        default_value = "262144"
-    )]
+    #[arg(long, env = "TUTTI_SOCKET_UNHANDLED_BYTES_MAX", value_name = "BYTES", default_value = "262144")]
     pub socket_unhandled_bytes_max: String,
     /// Most bytes of a document, and of one message from someone who may write
-    #[arg(
-        long,
-        env = "TUTTI_DOCUMENT_BYTES_MAX",
-        value_name = "BYTES",
-        default_value = "67108864"
-    )]
+    #[arg(long, env = "TUTTI_DOCUMENT_BYTES_MAX", value_name = "BYTES", default_value = "67108864")]
     pub document_bytes_max: String,
     /// Most bytes of one message from someone who may only read
-    #[arg(
-        long,
-        env = "TUTTI_READER_MESSAGE_BYTES_MAX",
-        value_name = "BYTES",
-        default_value = "65536"
-    )]
+    #[arg(long, env = "TUTTI_READER_MESSAGE_BYTES_MAX", value_name = "BYTES", default_value = "65536")]
     pub reader_message_bytes_max: String,
     /// Most frames that one message may be split into
     #[arg(long, env = "TUTTI_FRAGMENTS_MAX", value_name = "COUNT", default_value = "1024")]
     pub fragments_max: String,
     /// Most bytes that one room keeps while the database is down
-    #[arg(
-        long,
-        env = "TUTTI_ROOM_UNSAVED_BYTES_MAX",
-        value_name = "BYTES",
-        default_value = "16777216"
-    )]
+    #[arg(long, env = "TUTTI_ROOM_UNSAVED_BYTES_MAX", value_name = "BYTES", default_value = "16777216")]
     pub room_unsaved_bytes_max: String,
     /// Most uncommitted bytes of all rooms together
-    #[arg(
-        long,
-        env = "TUTTI_UNCOMMITTED_BYTES_MAX",
-        value_name = "BYTES",
-        default_value = "268435456"
-    )]
+    #[arg(long, env = "TUTTI_UNCOMMITTED_BYTES_MAX", value_name = "BYTES", default_value = "268435456")]
     pub uncommitted_bytes_max: String,
     /// Most entries that one transaction commits
     #[arg(long, env = "TUTTI_BATCH_ENTRIES_MAX", value_name = "COUNT", default_value = "2000")]
@@ -189,12 +138,7 @@ pub(super) struct TimingOptions {
     #[arg(long, env = "TUTTI_PONG_TIMEOUT_MS", value_name = "MS", default_value = "10000")]
     pub pong_timeout_ms: String,
     /// Milliseconds between two messages that keep a lone Yjs client connected, which gives up after 30 s without one
-    #[arg(
-        long,
-        env = "TUTTI_KEEPALIVE_INTERVAL_MS",
-        value_name = "MS",
-        default_value = "15000"
-    )]
+    #[arg(long, env = "TUTTI_KEEPALIVE_INTERVAL_MS", value_name = "MS", default_value = "15000")]
     pub keepalive_interval_ms: String,
     /// Milliseconds after which a peer that takes no byte is closed
     #[arg(long, env = "TUTTI_STALL_TIMEOUT_MS", value_name = "MS", default_value = "30000")]

@@ -34,11 +34,7 @@ impl Origin {
             "https" => Some(443),
             _ => None,
         };
-        Ok(Self {
-            host: canonical_host(host)?,
-            port: port.filter(|port| Some(*port) != default_port),
-            scheme,
-        })
+        Ok(Self { host: canonical_host(host)?, port: port.filter(|port| Some(*port) != default_port), scheme })
     }
 
     /// Whether a page of this origin was loaded from the server that a `Host` header with this value names. The
@@ -78,12 +74,8 @@ fn canonical_host(host: &str) -> Result<String, NotAnOrigin> {
         let address: Ipv6Addr = inner.parse().map_err(|_| NotAnOrigin)?;
         return Ok(format!("[{address}]"));
     }
-    let is_label = |label: &str| {
-        !label.is_empty()
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    };
+    let is_label =
+        |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     match host.split('.').all(is_label) {
         true => Ok(host.to_ascii_lowercase()),
         false => Err(NotAnOrigin),
@@ -106,11 +98,7 @@ mod tests {
             ("capacitor://localhost", "capacitor://localhost"),
         ];
         for (text, canonical) in cases {
-            assert_eq!(
-                Origin::parse(text).map(|o| o.to_string()),
-                Ok(canonical.to_owned()),
-                "{text}"
-            );
+            assert_eq!(Origin::parse(text).map(|o| o.to_string()), Ok(canonical.to_owned()), "{text}");
         }
     }
 

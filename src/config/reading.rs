@@ -55,10 +55,7 @@ pub(super) struct Reading {
 impl Reading {
     /// Notes what is wrong with `option`. The text must not hold a secret.
     pub fn problem(&mut self, option: &'static str, text: impl Into<String>) {
-        self.problems.push(Problem {
-            option,
-            text: text.into(),
-        });
+        self.problems.push(Problem { option, text: text.into() });
     }
 
     /// Notes that `value` is wrong, and what is allowed instead.
@@ -70,10 +67,7 @@ impl Reading {
 
     /// Notes the value in effect.
     pub fn setting(&mut self, option: &'static str, value: impl Display) {
-        self.settings.push(Setting {
-            option,
-            value: value.to_string(),
-        });
+        self.settings.push(Setting { option, value: value.to_string() });
     }
 
     /// Notes that an option that must not be shown is set, or not.
@@ -99,9 +93,7 @@ impl Reading {
 
     /// A whole number within `range`.
     pub fn number(&mut self, option: &'static str, text: &str, range: RangeInclusive<usize>) -> usize {
-        self.parsed(option, text, *range.start(), |text| {
-            number_within(text, &range).ok_or_else(|| between(&range))
-        })
+        self.parsed(option, text, *range.start(), |text| number_within(text, &range).ok_or_else(|| between(&range)))
     }
 
     /// A whole number within `range`, or `auto`, which stands for `automatic`.
@@ -144,23 +136,10 @@ impl Reading {
             }
         }
         if values.len() > count_max {
-            self.problem(
-                option,
-                format!(
-                    "a list of {} is too long; at most {count_max} are allowed",
-                    values.len()
-                ),
-            );
+            self.problem(option, format!("a list of {} is too long; at most {count_max} are allowed", values.len()));
         }
         let shown: Vec<String> = values.iter().map(T::to_string).collect();
-        self.setting(
-            option,
-            if shown.is_empty() {
-                NONE.to_owned()
-            } else {
-                shown.join(",")
-            },
-        );
+        self.setting(option, if shown.is_empty() { NONE.to_owned() } else { shown.join(",") });
         values
     }
 
@@ -171,11 +150,7 @@ impl Reading {
             return None;
         }
         if text.len() > bytes_max || text.chars().any(char::is_control) {
-            self.wrong(
-                option,
-                text,
-                format_args!("a text of at most {bytes_max} bytes without control characters"),
-            );
+            self.wrong(option, text, format_args!("a text of at most {bytes_max} bytes without control characters"));
         }
         self.setting(option, text);
         Some(text.to_owned())
@@ -196,14 +171,8 @@ mod tests {
 
     #[test]
     fn a_number_at_the_bounds_is_taken_and_one_past_them_is_refused() {
-        for (text, is_allowed) in [
-            ("1", true),
-            ("10", true),
-            ("0", false),
-            ("11", false),
-            ("", false),
-            ("1.0", false),
-        ] {
+        for (text, is_allowed) in [("1", true), ("10", true), ("0", false), ("11", false), ("", false), ("1.0", false)]
+        {
             let mut reading = Reading::default();
             reading.number("workers", text, 1..=10);
             assert_eq!(reading.problems.is_empty(), is_allowed, "{text:?}");
@@ -231,9 +200,7 @@ mod tests {
     #[test]
     fn a_list_ignores_spaces_and_empty_elements_and_names_each_wrong_one() {
         let mut reading = Reading::default();
-        let values = reading.list("jwt-audience", " 1, x,,2,y", 10, |e| {
-            e.parse::<u8>().map_err(|_| "a number")
-        });
+        let values = reading.list("jwt-audience", " 1, x,,2,y", 10, |e| e.parse::<u8>().map_err(|_| "a number"));
         assert_eq!(values, [1, 2]);
         assert_eq!(reading.problems.len(), 2);
     }

@@ -152,11 +152,7 @@ mod tests {
 
     #[test]
     fn what_random_generators_print_is_taken() {
-        let alphabets = [
-            "0123456789abcdef",
-            "0123456789",
-            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+/",
-        ];
+        let alphabets = ["0123456789abcdef", "0123456789", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+/"];
         for alphabet in alphabets {
             for _ in 0..500 {
                 let text: String =
@@ -200,11 +196,6 @@ mod tests {
     #[test]
     fn neither_debug_nor_the_errors_show_the_secret() {
         assert_eq!(format!("{:?}", Secret::parse(GOOD)), "Ok(Secret(hidden))");
-        assert!(
-            !Secret::parse("hunter2")
-                .map_err(|e| e.to_string())
-                .unwrap_err()
-                .contains("hunter2")
-        );
+        assert!(!Secret::parse("hunter2").map_err(|e| e.to_string()).unwrap_err().contains("hunter2"));
     }
 }

@@ -27,12 +27,7 @@ fn without_any_option_the_server_listens_on_loopback_and_keeps_its_own_key() {
 fn a_flag_alone_means_true() {
     assert!(serve_config(["--demo"]).unwrap().edge.is_demo);
     assert!(serve_config(["--demo", "--workers", "2"]).unwrap().edge.is_demo);
-    assert!(
-        !serve_config(["--query-tokens", "false"])
-            .unwrap()
-            .edge
-            .accepts_query_tokens
-    );
+    assert!(!serve_config(["--query-tokens", "false"]).unwrap().edge.accepts_query_tokens);
 }
 
 #[test]
@@ -56,10 +51,7 @@ fn every_problem_is_reported_at_once() {
     let problems = problems(&flags);
     for flag in flags {
         let option = flag.split_once('=').unwrap().0;
-        assert!(
-            problems.iter().any(|problem| problem.starts_with(option)),
-            "{option} is not among {problems:#?}"
-        );
+        assert!(problems.iter().any(|problem| problem.starts_with(option)), "{option} is not among {problems:#?}");
     }
     let text = problems.join("\n");
     assert!(!text.contains("hunter2") && !text.contains("changeme"), "{text}");
@@ -70,10 +62,7 @@ fn beyond_loopback_a_key_is_demanded_and_the_problem_says_how_to_set_one() {
     for bind in ["0.0.0.0:80", "[::]:80", "192.0.2.1:80"] {
         let bind = format!("--bind={bind}");
         let problems = problems(&[&bind]);
-        assert!(
-            problems.len() == 1 && problems[0].contains("TUTTI_JWT_SECRET"),
-            "{problems:?}"
-        );
+        assert!(problems.len() == 1 && problems[0].contains("TUTTI_JWT_SECRET"), "{problems:?}");
         assert!(serve_config([&bind, &format!("--jwt-secret={SECRET}")]).is_ok());
         // An empty variable is no key.
         assert!(serve_config([&bind, "--jwt-secret="]).is_err());
@@ -92,27 +81,15 @@ fn a_secret_and_a_public_key_never_stand_side_by_side() {
     let cases = [
         ([&secret[..], &public_key].concat(), "exclude each other"),
         ([&public_key[..]].concat(), "HS256 is for secrets"),
-        (
-            [&secret[..], &["--jwt-algorithm=RS256"]].concat(),
-            "RS256 needs --jwt-public-key-file",
-        ),
+        ([&secret[..], &["--jwt-algorithm=RS256"]].concat(), "RS256 needs --jwt-public-key-file"),
         (["--jwt-algorithm=EdDSA"].to_vec(), "EdDSA needs --jwt-public-key-file"),
-        (
-            [&public_key[..], &["--jwt-algorithm=RS256", "--demo"]].concat(),
-            "guests need tokens",
-        ),
+        ([&public_key[..], &["--jwt-algorithm=RS256", "--demo"]].concat(), "guests need tokens"),
         (["--jwt-secret-previous", SECRET].to_vec(), "needs it"),
-        (
-            [&secret[..], &["--jwt-secret-previous", SECRET]].concat(),
-            "the same as --jwt-secret",
-        ),
+        ([&secret[..], &["--jwt-secret-previous", SECRET]].concat(), "the same as --jwt-secret"),
     ];
     for (flags, expected) in cases {
         let problems = problems(&flags);
-        assert!(
-            problems.len() == 1 && problems[0].contains(expected),
-            "{flags:?} gave {problems:?}"
-        );
+        assert!(problems.len() == 1 && problems[0].contains(expected), "{flags:?} gave {problems:?}");
     }
     assert!(serve_config([&public_key[..], &["--jwt-algorithm=RS256"]].concat()).is_ok());
 }
@@ -120,10 +97,7 @@ fn a_secret_and_a_public_key_never_stand_side_by_side() {
 #[test]
 fn the_bound_of_one_must_not_pass_the_bound_of_all() {
     let problems = problems(&["--outbox-bytes-max=8192", "--outboxes-bytes-max=8191"]);
-    assert!(
-        problems.len() == 1 && problems[0].starts_with("--outbox-bytes-max"),
-        "{problems:?}"
-    );
+    assert!(problems.len() == 1 && problems[0].starts_with("--outbox-bytes-max"), "{problems:?}");
     assert!(serve_config(["--outbox-bytes-max=8192", "--outboxes-bytes-max=8192"]).is_ok());
 }
 
@@ -174,21 +148,13 @@ fn every_option_has_the_variable_of_its_name_and_is_among_the_settings() {
 #[test]
 fn the_example_environment_holds_every_variable_with_its_default_and_nothing_else() {
     let example = include_str!("../../.env.example");
-    let mut lines: Vec<(&str, &str)> = example
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| line.split_once('='))
-        .collect();
-    let mut options: Vec<(String, String)> = serve_options()
-        .into_iter()
-        .map(|(_, env, default)| (env, default))
-        .collect();
+    let mut lines: Vec<(&str, &str)> =
+        example.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('=')).collect();
+    let mut options: Vec<(String, String)> =
+        serve_options().into_iter().map(|(_, env, default)| (env, default)).collect();
     lines.sort_unstable();
     options.sort_unstable();
-    let options: Vec<(&str, &str)> = options
-        .iter()
-        .map(|(env, default)| (env.as_str(), default.as_str()))
-        .collect();
+    let options: Vec<(&str, &str)> = options.iter().map(|(env, default)| (env.as_str(), default.as_str())).collect();
     assert_eq!(lines, options);
 }
 
@@ -211,18 +177,9 @@ fn serve_options() -> Vec<(String, String, String)> {
         .get_arguments()
         .filter(|arg| arg.get_id() != "help")
         .map(|arg| {
-            let default = arg
-                .get_default_values()
-                .first()
-                .map_or("", |value| value.to_str().unwrap());
-            let env = arg
-                .get_env()
-                .unwrap_or_else(|| panic!("{} has no variable", arg.get_id()));
-            (
-                arg.get_long().unwrap().to_owned(),
-                env.to_str().unwrap().to_owned(),
-                default.to_owned(),
-            )
+            let default = arg.get_default_values().first().map_or("", |value| value.to_str().unwrap());
+            let env = arg.get_env().unwrap_or_else(|| panic!("{} has no variable", arg.get_id()));
+            (arg.get_long().unwrap().to_owned(), env.to_str().unwrap().to_owned(), default.to_owned())
         })
         .collect()
 }

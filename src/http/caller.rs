@@ -33,10 +33,7 @@ pub enum NoCaller {
 /// All subprotocols that a request offers, over all its headers.
 pub fn offered_protocols(req: &HttpRequest) -> impl Iterator<Item = &str> {
     let values = req.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL);
-    values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
+    values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).map(str::trim)
 }
 
 /// The token of a request: from `Authorization`, else from a subprotocol, else from the query where that is allowed.
@@ -49,9 +46,7 @@ fn token<'a>(req: &'a HttpRequest, state: &AppState) -> Option<&'a str> {
     let protocol = || offered_protocols(req).find_map(|offer| offer.strip_prefix(TOKEN_PROTOCOL));
     let query = || {
         let mut parameters = req.query_string().split('&');
-        parameters
-            .find_map(|parameter| parameter.strip_prefix(TOKEN_PARAMETER))
-            .filter(|_| state.accepts_query_tokens)
+        parameters.find_map(|parameter| parameter.strip_prefix(TOKEN_PARAMETER)).filter(|_| state.accepts_query_tokens)
     };
     bearer().or_else(protocol).or_else(query)
 }
@@ -68,9 +63,7 @@ pub struct Caller(pub Identity);
 impl Caller {
     fn of(req: &HttpRequest) -> Result<Self, ApiError> {
         let state = req.app_data::<web::Data<AppState>>().ok_or(ApiError::Internal)?;
-        identify(req, state)
-            .map(Caller)
-            .map_err(|error| ApiError::Unauthorized(error.to_string()))
+        identify(req, state).map(Caller).map_err(|error| ApiError::Unauthorized(error.to_string()))
     }
 }
 
@@ -127,17 +120,11 @@ impl<P: Permission> FromRequest for May<P> {
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let may = || {
             let Caller(identity) = Caller::of(req)?;
-            let name = web::Path::<String>::extract(req)
-                .into_inner()
-                .map_err(ApiError::parameter)?;
+            let name = web::Path::<String>::extract(req).into_inner().map_err(ApiError::parameter)?;
             let room = RoomName::parse(&name)?;
             let access = identity.access(&room);
             match auth::allows(access, P::ACTION) {
-                true => Ok(May {
-                    room,
-                    access,
-                    permission: PhantomData,
-                }),
+                true => Ok(May { room, access, permission: PhantomData }),
                 false if auth::allows(access, Action::ListRoom) => Err(ApiError::Forbidden),
                 false => Err(ApiError::RoomNotFound),
             }

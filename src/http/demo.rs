@@ -59,11 +59,7 @@ pub async fn token(request: Json<TokenRequest>, state: Data<AppState>) -> Result
     let now_s = auth::now_s();
     let known = request.token.as_deref().and_then(|token| {
         let identity = state.verifier.verify_recent(token, now_s, GUEST_RETURN_S).ok()?;
-        identity
-            .user
-            .as_str()
-            .contains(GUEST_MARK)
-            .then(|| identity.user.to_string())
+        identity.user.as_str().contains(GUEST_MARK).then(|| identity.user.to_string())
     });
     let user = known.unwrap_or_else(|| format!("{name}{GUEST_MARK}{:04x}", rand::random::<u16>()));
     let expires_at_s = now_s + GUEST_TOKEN_S;
@@ -72,12 +68,7 @@ pub async fn token(request: Json<TokenRequest>, state: Data<AppState>) -> Result
         .and_then(|grant| Grants::new(vec![grant]))
         .map_err(|error| error.to_string())
         .and_then(|grants| {
-            let token = NewToken {
-                subject: &user,
-                name: Some(name),
-                grants: &grants,
-                expires_at_s,
-            };
+            let token = NewToken { subject: &user, name: Some(name), grants: &grants, expires_at_s };
             minter.mint(&token).map_err(|error| error.to_string())
         })
         .map_err(|error| {
@@ -85,12 +76,7 @@ pub async fn token(request: Json<TokenRequest>, state: Data<AppState>) -> Result
             ApiError::Internal
         })?;
     let expires_at = rfc3339(expires_at_s as i64 * 1000);
-    Ok(Json(GuestToken {
-        token,
-        user,
-        name: name.to_owned(),
-        expires_at,
-    }))
+    Ok(Json(GuestToken { token, user, name: name.to_owned(), expires_at }))
 }
 
 /// `GET /` and `GET /d/{document}`: the one page of the demo.

@@ -1,11 +1,12 @@
 //! REST: a room's timeline, page by page.
 
-use actix_web::web::{Data, Json, Query};
-use serde::{Deserialize, Serialize};
+use actix_web::web::{Data, Json};
+use serde::Serialize;
 
 use super::caller::{May, ReadHistory};
 use super::error::ApiError;
-use super::rooms::{page_limit, rfc3339};
+use super::parameters::Parameters;
+use super::rooms::rfc3339;
 use super::state::AppState;
 use crate::ids::{RoomName, Seq, UserId};
 use crate::store::{Bodies, Entry, HistoryQuery, Kind, Page};
@@ -14,16 +15,7 @@ use crate::store::{Bodies, Entry, HistoryQuery, Kind, Page};
 const PAGE_DEFAULT: u32 = 100;
 const PAGE_MAX: u32 = 1000;
 
-#[derive(Deserialize)]
-pub struct PageQuery {
-    after: Option<u64>,
-    before: Option<u64>,
-    limit: Option<u32>,
-    kind: Option<EntryKind>,
-    author: Option<String>,
-}
-
-#[derive(Deserialize, Serialize, Clone, Copy)]
+#[derive(Serialize, Clone, Copy)]
 #[serde(rename_all = "lowercase")]
 enum EntryKind {
     Edit,
@@ -32,14 +24,13 @@ enum EntryKind {
     Step,
 }
 
-impl From<EntryKind> for Kind {
-    fn from(kind: EntryKind) -> Self {
-        match kind {
-            EntryKind::Edit => Kind::Edit,
-            EntryKind::Message => Kind::Message,
-            EntryKind::Event => Kind::Event,
-            EntryKind::Step => Kind::Step,
-        }
+fn kind(name: &str) -> Result<Kind, ApiError> {
+    match name {
+        "edit" => Ok(Kind::Edit),
+        "message" => Ok(Kind::Message),
+        "event" => Ok(Kind::Event),
+        "step" => Ok(Kind::Step),
+        _ => Err(ApiError::Parameter("kind must be edit, message, event or step".into())),
     }
 }
 
@@ -86,17 +77,22 @@ pub struct HistoryPage {
 /// `GET /api/v1/rooms/{room}/history`: entries by seq, ascending. With `before` alone, those just before it.
 pub async fn page(
     may: May<ReadHistory>,
-    query: Query<PageQuery>,
+    mut parameters: Parameters,
     state: Data<AppState>,
 ) -> Result<Json<HistoryPage>, ApiError> {
-    let limit = page_limit(query.limit, PAGE_DEFAULT, PAGE_MAX)?;
+    let limit = parameters.limit(PAGE_DEFAULT, PAGE_MAX)?;
+    let after = parameters.value("after", "a seq")?.map(Seq);
+    let before = parameters.value("before", "a seq")?.map(Seq);
+    let kind = parameters.text("kind").as_deref().map(kind).transpose()?;
+    let author = parameters.text("author").map(UserId::new);
+    parameters.end()?;
     let row = state.store.room(&may.room).await?.ok_or(ApiError::RoomNotFound)?;
-    let is_backwards = query.before.is_some() && query.after.is_none();
+    let is_backwards = before.is_some() && after.is_none();
     let asked = HistoryQuery {
-        after: query.after.map(Seq),
-        before: query.before.map(Seq),
-        kind: query.kind.map(Kind::from),
-        author: query.author.as_deref().map(UserId::new),
+        after,
+        before,
+        kind,
+        author,
         limit,
         page: if is_backwards { Page::Newest } else { Page::Oldest },
         bodies: Bodies::NotOfEdits,
@@ -106,9 +102,5 @@ pub async fn page(
     let edge = if is_backwards { entries.first() } else { entries.last() };
     let is_end = |seq: Seq| if is_backwards { seq <= Seq(1) } else { seq >= row.head };
     let next = edge.map(|entry| entry.seq).filter(|seq| !is_end(*seq));
-    Ok(Json(HistoryPage {
-        room: may.room,
-        entries: entries.into_iter().map(EntryView::from).collect(),
-        next,
-    }))
+    Ok(Json(HistoryPage { room: may.room, entries: entries.into_iter().map(EntryView::from).collect(), next }))
 }

@@ -9,6 +9,7 @@ mod error;
 mod health;
 mod history;
 mod pace;
+mod parameters;
 mod peer;
 mod rooms;
 mod state;
@@ -22,12 +23,7 @@ pub use state::AppState;
 pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
     config
         .app_data(state.clone())
-        .app_data(web::QueryConfig::default().error_handler(|error, _| error::ApiError::parameter(error).into()))
-        .app_data(
-            web::JsonConfig::default()
-                .limit(4096)
-                .error_handler(|error, _| error::ApiError::body(error).into()),
-        )
+        .app_data(web::JsonConfig::default().limit(4096).error_handler(|error, _| error::ApiError::body(error).into()))
         .route("/healthz", web::get().to(health::alive))
         .route("/readyz", web::get().to(health::ready))
         .route("/yjs/{room:.*}", web::get().to(upgrade::yjs))

@@ -53,10 +53,7 @@ impl Pace {
         }
         let spent = all.entry(visitor).or_insert(Spent { count: 0, at: now });
         let earned = now.duration_since(spent.at).as_millis() / EARNED_EVERY.as_millis();
-        spent.count = spent
-            .count
-            .saturating_sub(u32::try_from(earned).unwrap_or(u32::MAX))
-            .saturating_add(1);
+        spent.count = spent.count.saturating_sub(u32::try_from(earned).unwrap_or(u32::MAX)).saturating_add(1);
         spent.at = now;
         (EARNED_EVERY * spent.count.saturating_sub(FREE).min(1000)).min(WAIT_MAX)
     }
@@ -67,11 +64,7 @@ mod tests {
     use super::*;
 
     fn visitor(place: &str) -> Visitor {
-        Visitor {
-            network: "10.0.0.1".parse().unwrap(),
-            user: None,
-            place: place.into(),
-        }
+        Visitor { network: "10.0.0.1".parse().unwrap(), user: None, place: place.into() }
     }
 
     #[test]

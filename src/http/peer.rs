@@ -8,13 +8,8 @@ use crate::config::IpRange;
 
 /// The client's address. `X-Forwarded-For` is read from its end as long as the one who wrote it is a trusted proxy.
 pub fn address(req: &HttpRequest, trusted: &[IpRange]) -> IpAddr {
-    let peer = req
-        .peer_addr()
-        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
-    let values = req
-        .headers()
-        .get_all("x-forwarded-for")
-        .filter_map(|value| value.to_str().ok());
+    let peer = req.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+    let values = req.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());
     forwarded(peer, values, trusted)
 }
 

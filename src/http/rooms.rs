@@ -1,10 +1,13 @@
 //! REST: which rooms there are, one of them, and who is in it.
 
-use actix_web::web::{Data, Json, Query};
-use serde::{Deserialize, Serialize};
+use actix_web::web::{Data, Json};
+use serde::Serialize;
+use time::OffsetDateTime;
+use time::macros::format_description;
 
 use super::caller::{Caller, ListRoom, May, ReadPresence};
 use super::error::ApiError;
+use super::parameters::Parameters;
 use super::state::AppState;
 use crate::auth::{Access, Action, allows};
 use crate::ids::{RoomName, Seq};
@@ -17,20 +20,11 @@ const PAGE_MAX: u32 = 1000;
 /// Rooms looked at for one page: the token may open few of many.
 const LOOKED_AT_MAX: u32 = 10_000;
 
-/// Milliseconds since 1970 as RFC 3339, UTC.
+/// Milliseconds since 1970 as RFC 3339, UTC, always with three decimals so that texts sort as times do.
 pub fn rfc3339(at_ms: i64) -> String {
-    let at = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_ms) * 1_000_000);
-    at.ok()
-        .and_then(|at| at.format(&time::format_description::well_known::Rfc3339).ok())
-        .unwrap_or_default()
-}
-
-#[derive(Deserialize)]
-pub struct ListQuery {
-    #[serde(default)]
-    prefix: String,
-    after: Option<String>,
-    limit: Option<u32>,
+    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+    let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_ms) * 1_000_000);
+    at.ok().and_then(|at| at.format(format).ok()).unwrap_or_default()
 }
 
 #[derive(Serialize)]
@@ -63,14 +57,22 @@ pub struct RoomList {
 }
 
 /// `GET /api/v1/rooms`: the rooms that the token may read, by name.
-pub async fn list(caller: Caller, query: Query<ListQuery>, state: Data<AppState>) -> Result<Json<RoomList>, ApiError> {
+pub async fn list(
+    caller: Caller,
+    mut parameters: Parameters,
+    state: Data<AppState>,
+) -> Result<Json<RoomList>, ApiError> {
     let Caller(identity) = caller;
-    let limit = page_limit(query.limit, PAGE_DEFAULT, PAGE_MAX)?;
-    let mut after = query.after.as_deref().map(RoomName::parse).transpose()?;
+    let limit = parameters.limit(PAGE_DEFAULT, PAGE_MAX)?;
+    let prefix = parameters.text("prefix").unwrap_or_default();
+    let after = parameters.text("after");
+    parameters.end()?;
+    let wrong = |error| ApiError::Parameter(format!("after must be a room's name: {error}"));
+    let mut after = after.as_deref().map(RoomName::parse).transpose().map_err(wrong)?;
     let mut rooms = Vec::new();
     let mut looked_at = 0;
     loop {
-        let rows = state.store.rooms(&query.prefix, after.as_ref(), PAGE_MAX).await?;
+        let rows = state.store.rooms(&prefix, after.as_ref(), PAGE_MAX).await?;
         let is_end = rows.len() < PAGE_MAX as usize;
         looked_at += rows.len() as u32;
         for row in rows {
@@ -84,19 +86,8 @@ pub async fn list(caller: Caller, query: Query<ListQuery>, state: Data<AppState>
             }
         }
         if is_end || looked_at >= LOOKED_AT_MAX {
-            return Ok(Json(RoomList {
-                rooms,
-                next: after.filter(|_| !is_end),
-            }));
+            return Ok(Json(RoomList { rooms, next: after.filter(|_| !is_end) }));
         }
-    }
-}
-
-/// The page size asked for, within bounds.
-pub fn page_limit(asked: Option<u32>, default: u32, max: u32) -> Result<u32, ApiError> {
-    match asked.unwrap_or(default) {
-        limit if (1..=max).contains(&limit) => Ok(limit),
-        _ => Err(ApiError::Parameter(format!("limit must be from 1 to {max}"))),
     }
 }
 

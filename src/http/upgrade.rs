@@ -30,29 +30,14 @@ pub async fn yjs(req: HttpRequest, name: UrlPath<String>, state: Data<AppState>)
     let decided = decide(&req, &name, &state);
     let user = decided.as_ref().ok().map(|(_, identity)| identity.user.clone());
     let network = network(peer::address(&req, &state.trusted_proxies));
-    let wait = state.pace.wait(
-        Visitor {
-            network,
-            user,
-            place: req.path().to_owned(),
-        },
-        Instant::now(),
-    );
+    let wait = state.pace.wait(Visitor { network, user, place: req.path().to_owned() }, Instant::now());
     let path = match decided {
         Ok((room, identity)) => {
             tokio::time::sleep(wait).await;
             let access = identity.access(&room);
-            Path::Yjs {
-                room,
-                identity: Arc::new(identity),
-                access,
-            }
+            Path::Yjs { room, identity: Arc::new(identity), access }
         }
-        Err((code, reason)) => Path::Denied {
-            code,
-            reason,
-            hold: wait.max(DENIED_HOLD_MIN),
-        },
+        Err((code, reason)) => Path::Denied { code, reason, hold: wait.max(DENIED_HOLD_MIN) },
     };
     answer(&req, Opening { path, permit })
 }
@@ -60,13 +45,7 @@ pub async fn yjs(req: HttpRequest, name: UrlPath<String>, state: Data<AppState>)
 /// `GET /echo`: sends back what comes, for testing proxies and clients.
 pub async fn echo(req: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
     let permit = admit(&req, &state)?;
-    answer(
-        &req,
-        Opening {
-            path: Path::Echo,
-            permit,
-        },
-    )
+    answer(&req, Opening { path: Path::Echo, permit })
 }
 
 /// What every upgrade must pass before its answer: origin, and room for one more.
@@ -80,10 +59,7 @@ fn admit(req: &HttpRequest, state: &AppState) -> Result<Permit, ApiError> {
         return Err(ApiError::TryLater("the server is stopping, try again later".into()));
     }
     let peer = peer::address(req, &state.trusted_proxies);
-    state
-        .gate
-        .enter(peer)
-        .map_err(|full: GateFull| ApiError::TryLater(full.to_string()))
+    state.gate.enter(peer).map_err(|full: GateFull| ApiError::TryLater(full.to_string()))
 }
 
 /// Who comes into which room, or why not. Unknown and forbidden rooms look alike.

@@ -29,22 +29,14 @@ pub fn decode(body: &Bytes) -> Result<Vec<Entry>, DecodeError> {
     let count = input.var_uint()?;
     // An entry has at least three bytes, which bounds what a claimed count can make us reserve.
     if count > ENTRIES_MAX || count > input.remaining() as u64 / 3 {
-        return Err(if count > ENTRIES_MAX {
-            DecodeError::TooMany
-        } else {
-            DecodeError::Truncated
-        });
+        return Err(if count > ENTRIES_MAX { DecodeError::TooMany } else { DecodeError::Truncated });
     }
     let mut entries = Vec::with_capacity(count as usize);
     for _ in 0..count {
         let client = input.var_uint()?;
         let clock = input.var_uint()?;
         let state = input.buf()?;
-        entries.push(Entry {
-            client,
-            clock,
-            state: (state != GONE).then_some(state),
-        });
+        entries.push(Entry { client, clock, state: (state != GONE).then_some(state) });
     }
     Ok(entries)
 }
@@ -68,16 +60,8 @@ mod tests {
     #[test]
     fn the_golden_bytes_are_read_and_written() {
         let state = Bytes::from_static(br#"{"user":{"name":"A"}}"#);
-        let present = Entry {
-            client: 1,
-            clock: 1,
-            state: Some(state),
-        };
-        let gone = Entry {
-            client: 1,
-            clock: 2,
-            state: None,
-        };
+        let present = Entry { client: 1, clock: 1, state: Some(state) };
+        let gone = Entry { client: 1, clock: 2, state: None };
         let mut raw = vec![1, 1, 1, 0x15];
         raw.extend_from_slice(br#"{"user":{"name":"A"}}"#);
         assert_eq!(encode([&present].into_iter()), raw);
@@ -90,10 +74,7 @@ mod tests {
     #[test]
     fn a_count_beyond_the_bytes_is_refused() {
         assert_eq!(decode(&Bytes::from_static(&[5, 1, 1, 0])), Err(DecodeError::Truncated));
-        assert_eq!(
-            decode(&Bytes::from_static(&[0xff, 0xff, 0x7f])),
-            Err(DecodeError::TooMany)
-        );
+        assert_eq!(decode(&Bytes::from_static(&[0xff, 0xff, 0x7f])), Err(DecodeError::TooMany));
         assert_eq!(decode(&Bytes::new()), Err(DecodeError::Truncated));
     }
 }

@@ -130,11 +130,7 @@ mod tests {
             (&[], DecodeError::Truncated),
         ];
         for (raw, error) in cases {
-            assert_eq!(
-                Input::new(&Bytes::copy_from_slice(raw)).var_uint(),
-                Err(error),
-                "{raw:x?}"
-            );
+            assert_eq!(Input::new(&Bytes::copy_from_slice(raw)).var_uint(), Err(error), "{raw:x?}");
         }
     }
 

@@ -129,10 +129,7 @@ mod tests {
     #[test]
     fn several_messages_in_one_frame_are_read_in_order() {
         let raw = Bytes::from_static(&[0, 0, 1, 0, 3]);
-        assert_eq!(
-            decode(&raw),
-            Ok(vec![Message::Step1(Bytes::from_static(&[0])), Message::QueryAwareness])
-        );
+        assert_eq!(decode(&raw), Ok(vec![Message::Step1(Bytes::from_static(&[0])), Message::QueryAwareness]));
         assert_eq!(decode(&Bytes::from(vec![3; 64])).map(|all| all.len()), Ok(64));
         assert_eq!(decode(&Bytes::from(vec![3; 65])), Err(DecodeError::TooMany));
     }
@@ -140,18 +137,10 @@ mod tests {
     #[test]
     fn empty_cut_and_unknown_messages_are_refused() {
         for raw in [&[][..], &[0], &[0, 2, 5, 1], &[1, 0x80]] {
-            assert_eq!(
-                decode(&Bytes::copy_from_slice(raw)),
-                Err(DecodeError::Truncated),
-                "{raw:x?}"
-            );
+            assert_eq!(decode(&Bytes::copy_from_slice(raw)), Err(DecodeError::Truncated), "{raw:x?}");
         }
         for raw in [&[0, 3, 0][..], &[9], &[2, 0, 0]] {
-            assert_eq!(
-                decode(&Bytes::copy_from_slice(raw)),
-                Err(DecodeError::UnknownType),
-                "{raw:x?}"
-            );
+            assert_eq!(decode(&Bytes::copy_from_slice(raw)), Err(DecodeError::UnknownType), "{raw:x?}");
         }
     }
 

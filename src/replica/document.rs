@@ -27,8 +27,9 @@ pub struct News {
 pub struct Applied {
     /// What it added; `None` if the document had all of it.
     pub news: Option<News>,
-    /// Whether all of it is in the document. If not, something before it is missing: ask its sender by Step1.
-    pub is_complete: bool,
+    /// `None` if all of it is in the document. Otherwise what came before it is missing, and the document must reach these
+    /// clocks (Yjs client, clock) to have it all; none, if it only deletes what is not there. Ask its sender by Step1.
+    pub lacking: Option<Vec<(u64, u32)>>,
 }
 
 /// Why an edit is not in the document.
@@ -136,11 +137,13 @@ impl Replica {
         })?;
         self.may_have_shrunk |= scan.has_deletions && news.is_some();
         let mut clients = Vec::new();
+        let mut lacking = Vec::new();
         for section in scan.sections {
             let known = self.nesting.clock(section.client);
-            let end = reached
-                .as_ref()
-                .map_or(section.end, |state| state.get(&ClientID::new(section.client)));
+            let end = reached.as_ref().map_or(section.end, |state| state.get(&ClientID::new(section.client)));
+            if end < section.end {
+                lacking.push((section.client, section.end));
+            }
             if end <= known {
                 continue;
             }
@@ -152,29 +155,25 @@ impl Replica {
             self.state_bytes += update.len();
             News { update, clients }
         });
-        Ok(Applied {
-            news,
-            is_complete: reached.is_none(),
-        })
+        Ok(Applied { news, lacking: reached.map(|_| lacking) })
+    }
+
+    /// Whether the document has reached all of these clocks, see [`Applied::lacking`].
+    pub fn has_reached(&self, clocks: &[(u64, u32)]) -> bool {
+        clocks.iter().all(|(client, clock)| self.nesting.clock(*client) >= *clock)
     }
 
     /// Whether the document has nothing of the update's blocks, so that the update itself is what it adds.
     fn is_all_new(&self, scan: &Scan) -> bool {
         let is_new = |client, start| self.nesting.clock(client) == start;
         !scan.sections.is_empty()
-            && scan
-                .sections
-                .iter()
-                .all(|section| !section.has_gap && is_new(section.client, section.start))
+            && scan.sections.iter().all(|section| !section.has_gap && is_new(section.client, section.start))
     }
 
     /// Whether the document has all that was typed in an update; what it deletes is not looked at.
     pub fn has_blocks_of(&self, update: &Bytes) -> bool {
-        scan(update, &self.nesting).is_ok_and(|scan| {
-            scan.sections
-                .iter()
-                .all(|section| section.end <= self.nesting.clock(section.client))
-        })
+        scan(update, &self.nesting)
+            .is_ok_and(|scan| scan.sections.iter().all(|section| section.end <= self.nesting.clock(section.client)))
     }
 
     /// Refuses what would make the document too large. The size is measured again only where it can be other than assumed, so
@@ -187,11 +186,7 @@ impl Replica {
             self.measured_bytes = self.state_bytes;
             self.may_have_shrunk = false;
         }
-        if self.state_bytes + more > limit {
-            Err(Refusal::TooLarge { limit })
-        } else {
-            Ok(())
-        }
+        if self.state_bytes + more > limit { Err(Refusal::TooLarge { limit }) } else { Ok(()) }
     }
 
     /// The state vector, encoded: what a Step1 carries.

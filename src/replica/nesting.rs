@@ -43,10 +43,7 @@ impl Nesting {
 
     /// How many units of `client` the document has; its state vector's entry.
     pub fn clock(&self, client: u64) -> u32 {
-        self.clients
-            .get(&client)
-            .and_then(|runs| runs.last())
-            .map_or(0, |last| last.end)
+        self.clients.get(&client).and_then(|runs| runs.last()).map_or(0, |last| last.end)
     }
 
     /// How many clients the document has.
@@ -59,13 +56,7 @@ impl Nesting {
         let known = self.clock(client);
         let own = self.clients.entry(client).or_default();
         for run in runs.iter().filter(|run| run.end > known) {
-            push_run(
-                own,
-                Run {
-                    start: run.start.max(known),
-                    ..*run
-                },
-            );
+            push_run(own, Run { start: run.start.max(known), ..*run });
         }
     }
 }
@@ -77,44 +68,9 @@ mod tests {
     #[test]
     fn blocks_in_a_row_at_one_depth_are_one_run() {
         let mut nesting = Nesting::default();
-        nesting.extend(
-            7,
-            &[Run {
-                start: 0,
-                end: 5,
-                depth: 1,
-            }],
-        );
-        nesting.extend(
-            7,
-            &[
-                Run {
-                    start: 3,
-                    end: 9,
-                    depth: 1,
-                },
-                Run {
-                    start: 9,
-                    end: 10,
-                    depth: 2,
-                },
-            ],
-        );
-        assert_eq!(
-            nesting.clients[&7],
-            [
-                Run {
-                    start: 0,
-                    end: 9,
-                    depth: 1
-                },
-                Run {
-                    start: 9,
-                    end: 10,
-                    depth: 2
-                }
-            ]
-        );
+        nesting.extend(7, &[Run { start: 0, end: 5, depth: 1 }]);
+        nesting.extend(7, &[Run { start: 3, end: 9, depth: 1 }, Run { start: 9, end: 10, depth: 2 }]);
+        assert_eq!(nesting.clients[&7], [Run { start: 0, end: 9, depth: 1 }, Run { start: 9, end: 10, depth: 2 }]);
         assert_eq!(nesting.clock(7), 10);
         assert_eq!(nesting.depth(BlockId { client: 7, clock: 8 }), Some(1));
         assert_eq!(nesting.depth(BlockId { client: 7, clock: 9 }), Some(2));

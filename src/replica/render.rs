@@ -25,11 +25,7 @@ pub fn render_json(replica: &Replica, root: Option<&str>) -> Result<Value, Rende
         let out = txn.get(name).ok_or(RenderError::NoSuchRoot)?;
         return Ok(json(&out, &txn));
     }
-    Ok(Value::Object(
-        txn.root_refs()
-            .map(|(name, out)| (name.to_owned(), json(&out, &txn)))
-            .collect(),
-    ))
+    Ok(Value::Object(txn.root_refs().map(|(name, out)| (name.to_owned(), json(&out, &txn))).collect()))
 }
 
 /// The text of one root type; without a name, of the only one. XML is written as tags.
@@ -69,19 +65,13 @@ fn json<T: ReadTxn>(out: &Out, txn: &T) -> Value {
         // A root type that only came by updates: its content tells what it is.
         Out::UndefinedRef(branch) => {
             let map = entries(&MapRef::from(*branch), txn);
-            if map.is_empty() {
-                sequence(branch, txn)
-            } else {
-                Value::Object(map)
-            }
+            if map.is_empty() { sequence(branch, txn) } else { Value::Object(map) }
         }
     }
 }
 
 fn entries<T: ReadTxn>(map: &MapRef, txn: &T) -> JsonMap<String, Value> {
-    map.iter(txn)
-        .map(|(key, out)| (key.to_owned(), json(&out, txn)))
-        .collect()
+    map.iter(txn).map(|(key, out)| (key.to_owned(), json(&out, txn))).collect()
 }
 
 /// A sequence as an array, or as a string if it holds text or XML. yrs never ends reading text as array items, so text goes first.
@@ -113,9 +103,6 @@ fn any_json(any: &Any) -> Value {
         Any::String(text) => text.as_ref().into(),
         Any::Buffer(bytes) => bytes.iter().copied().map(Value::from).collect(),
         Any::Array(values) => values.iter().map(any_json).collect(),
-        Any::Map(values) => values
-            .iter()
-            .map(|(key, value)| (key.clone(), any_json(value)))
-            .collect(),
+        Any::Map(values) => values.iter().map(|(key, value)| (key.clone(), any_json(value))).collect(),
     }
 }

@@ -72,23 +72,15 @@ enum State {
 
 /// Reads `update` against what the document `known` holds.
 pub(crate) fn scan(update: &Bytes, known: &Nesting) -> Result<Scan, ScanError> {
-    let mut scanner = Scanner {
-        input: Input::new(update),
-        known,
-        sections: Vec::new(),
-        index: HashMap::new(),
-        deferred: Vec::new(),
-    };
+    let mut scanner =
+        Scanner { input: Input::new(update), known, sections: Vec::new(), index: HashMap::new(), deferred: Vec::new() };
     scanner.blocks()?;
     scanner.resolve()?;
     let has_deletions = scanner.deletions()?;
     if !scanner.input.is_empty() {
         return Err(ScanError::Unsupported);
     }
-    Ok(Scan {
-        sections: scanner.sections,
-        has_deletions,
-    })
+    Ok(Scan { sections: scanner.sections, has_deletions })
 }
 
 struct Scanner<'a> {
@@ -111,10 +103,7 @@ impl Scanner<'_> {
     }
 
     fn block_id(&mut self) -> Result<BlockId, ScanError> {
-        Ok(BlockId {
-            client: self.input.var_uint()?,
-            clock: self.input.var_u32()?,
-        })
+        Ok(BlockId { client: self.input.var_uint()?, clock: self.input.var_u32()? })
     }
 
     fn blocks(&mut self) -> Result<(), ScanError> {
@@ -133,13 +122,7 @@ impl Scanner<'_> {
                     return Err(ScanError::Unsupported);
                 }
             }
-            self.sections.push(Section {
-                client,
-                start,
-                end: start,
-                has_gap: false,
-                runs: Vec::new(),
-            });
+            self.sections.push(Section { client, start, end: start, has_gap: false, runs: Vec::new() });
             for _ in 0..blocks {
                 self.block()?;
             }
@@ -187,15 +170,7 @@ impl Scanner<'_> {
             (None, Some(base)) => {
                 let section = self.sections.len() - 1;
                 let id = self.next_id();
-                self.deferred.push(Deferred {
-                    section,
-                    id,
-                    len,
-                    base,
-                    step,
-                    is_type,
-                    state: State::Open,
-                });
+                self.deferred.push(Deferred { section, id, len, base, step, is_type, state: State::Open });
                 self.advance(len)
             }
             (depth, _) => self.place(len, depth),
@@ -205,10 +180,7 @@ impl Scanner<'_> {
     /// The id of the block that follows in the current section.
     fn next_id(&self) -> BlockId {
         let section = &self.sections[self.sections.len() - 1];
-        BlockId {
-            client: section.client,
-            clock: section.end,
-        }
+        BlockId { client: section.client, clock: section.end }
     }
 
     fn advance(&mut self, len: u32) -> Result<(), ScanError> {
@@ -225,14 +197,7 @@ impl Scanner<'_> {
         let last = self.sections.len() - 1;
         let section = &mut self.sections[last];
         match depth {
-            Some(depth) => push_run(
-                &mut section.runs,
-                Run {
-                    start,
-                    end: section.end,
-                    depth,
-                },
-            ),
+            Some(depth) => push_run(&mut section.runs, Run { start, end: section.end, depth }),
             None => section.has_gap = true,
         }
         Ok(())
@@ -290,11 +255,7 @@ impl Scanner<'_> {
         for block in &deferred {
             let State::Done(depth) = block.state else { continue };
             let start = block.id.clock;
-            self.sections[block.section].runs.push(Run {
-                start,
-                end: start + block.len,
-                depth,
-            });
+            self.sections[block.section].runs.push(Run { start, end: start + block.len, depth });
         }
         for section in &mut self.sections {
             section.runs.sort_by_key(|run| run.start);

@@ -21,10 +21,7 @@ fn empty() -> Replica {
 
 /// A client's document, counting as Yjs does.
 fn client(id: u64) -> Doc {
-    Doc::with_options(Options {
-        offset_kind: OffsetKind::Utf16,
-        ..Options::with_client_id(yrs::ClientID::new(id))
-    })
+    Doc::with_options(Options { offset_kind: OffsetKind::Utf16, ..Options::with_client_id(yrs::ClientID::new(id)) })
 }
 
 /// Types at the end of text `t` and returns the edit as the client would send it.
@@ -36,7 +33,7 @@ fn typed(doc: &Doc, text: &str) -> Bytes {
 }
 
 fn news(applied: Applied) -> Bytes {
-    assert!(applied.is_complete);
+    assert_eq!(applied.lacking, None);
     applied.news.expect("the edit adds something").update
 }
 
@@ -63,13 +60,7 @@ fn what_is_known_already_adds_nothing_and_of_what_is_half_known_only_the_rest_co
     };
     let mut replica = empty();
     replica.apply(&first).unwrap();
-    assert_eq!(
-        replica.apply(&first).unwrap(),
-        Applied {
-            news: None,
-            is_complete: true
-        }
-    );
+    assert_eq!(replica.apply(&first).unwrap(), Applied { news: None, lacking: None });
     let rest = news(replica.apply(&both).unwrap());
     assert!(rest.len() < both.len());
     let mut reader = empty();
@@ -84,13 +75,8 @@ fn an_edit_after_a_gap_is_incomplete_until_the_gap_is_closed() {
     let first = typed(&doc, "one");
     let second = typed(&doc, "two");
     let mut replica = empty();
-    assert_eq!(
-        replica.apply(&second).unwrap(),
-        Applied {
-            news: None,
-            is_complete: false
-        }
-    );
+    assert_eq!(replica.apply(&second).unwrap(), Applied { news: None, lacking: Some(vec![(1, 6)]) });
+    assert!(!replica.has_reached(&[(1, 6)]));
     assert_eq!(replica.state_vector(), [0]);
     news(replica.apply(&first).unwrap());
     news(replica.apply(&second).unwrap());
@@ -108,7 +94,7 @@ fn a_deletion_of_what_is_not_there_yet_is_incomplete() {
         txn.encode_update_v1().into()
     };
     let mut replica = empty();
-    assert!(!replica.apply(&deletion).unwrap().is_complete);
+    assert_eq!(replica.apply(&deletion).unwrap().lacking, Some(vec![]));
     replica.apply(&first).unwrap();
     assert_eq!(news(replica.apply(&deletion).unwrap()), deletion);
     assert_eq!(replica.apply(&deletion).unwrap().news, None);
@@ -170,11 +156,7 @@ fn documents_of_all_shared_types_pass_the_scanner_and_render() {
         let array = doc.get_or_insert_array("array");
         let mut txn = doc.transact_mut();
         map.insert(&mut txn, "n", 1.5);
-        map.insert(
-            &mut txn,
-            "deep",
-            MapPrelim::from([("list", yrs::any!([1, "two", null, true]))]),
-        );
+        map.insert(&mut txn, "deep", MapPrelim::from([("list", yrs::any!([1, "two", null, true]))]));
         array.insert(&mut txn, 0, ArrayPrelim::from(["a", "b"]));
         txn.encode_update_v1().into()
     };
@@ -184,12 +166,7 @@ fn documents_of_all_shared_types_pass_the_scanner_and_render() {
         render_json(&replica, None).unwrap(),
         serde_json::json!({"map": {"n": 1.5, "deep": {"list": [1, "two", null, true]}}, "array": [["a", "b"]]})
     );
-    assert!(
-        render_text(&replica, None)
-            .unwrap_err()
-            .to_string()
-            .contains("array, map")
-    );
+    assert!(render_text(&replica, None).unwrap_err().to_string().contains("array, map"));
     assert!(render_text(&replica, Some("none")).is_err());
 }
 
@@ -228,23 +205,11 @@ fn nested_types(depth: u32) -> Bytes {
 fn values_and_types_nested_too_deep_are_refused_at_the_limit() {
     let deepest = VALUE_DEPTH_MAX as usize;
     news(empty().apply(&nested_values(deepest)).unwrap());
-    assert_eq!(
-        empty().apply(&nested_values(deepest + 1)),
-        Err(ScanError::ValueTooDeep.into())
-    );
-    assert_eq!(
-        empty().apply(&nested_values(20_000)),
-        Err(ScanError::ValueTooDeep.into())
-    );
+    assert_eq!(empty().apply(&nested_values(deepest + 1)), Err(ScanError::ValueTooDeep.into()));
+    assert_eq!(empty().apply(&nested_values(20_000)), Err(ScanError::ValueTooDeep.into()));
     news(empty().apply(&nested_types(NESTING_MAX)).unwrap());
-    assert_eq!(
-        empty().apply(&nested_types(NESTING_MAX + 1)),
-        Err(ScanError::NestedTooDeep.into())
-    );
-    assert_eq!(
-        empty().apply(&nested_types(30_000)),
-        Err(ScanError::NestedTooDeep.into())
-    );
+    assert_eq!(empty().apply(&nested_types(NESTING_MAX + 1)), Err(ScanError::NestedTooDeep.into()));
+    assert_eq!(empty().apply(&nested_types(30_000)), Err(ScanError::NestedTooDeep.into()));
 }
 
 #[test]
@@ -255,15 +220,9 @@ fn nesting_is_counted_across_edits_and_siblings() {
     let value = [1, 1, 2, 0, 8, 0, 1, NESTING_MAX as u8 - 1, 1, 126, 0];
     news(replica.apply(&Bytes::copy_from_slice(&fixed(&value))).unwrap());
     let inside = fixed(&[1, 1, 3, 0, 7, 0, 1, NESTING_MAX as u8 - 1, 0, 0]);
-    assert_eq!(
-        replica.apply(&Bytes::from(inside)),
-        Err(ScanError::NestedTooDeep.into())
-    );
+    assert_eq!(replica.apply(&Bytes::from(inside)), Err(ScanError::NestedTooDeep.into()));
     let beside = [1, 1, 3, 0, 0x87, 2, 0, 0, 0];
-    assert_eq!(
-        replica.apply(&Bytes::copy_from_slice(&beside)),
-        Err(ScanError::NestedTooDeep.into())
-    );
+    assert_eq!(replica.apply(&Bytes::copy_from_slice(&beside)), Err(ScanError::NestedTooDeep.into()));
 }
 
 /// The bytes, whose one number is below 128 and so needs no longer form.
@@ -281,13 +240,7 @@ fn types_that_refer_forward_are_counted_too() {
     // A circle of two clients that lie in each other: nothing of it is integrated.
     let circle = [2, 1, 4, 0, 7, 0, 3, 0, 0, 1, 3, 0, 7, 0, 4, 0, 0, 0];
     let applied = replica.apply(&Bytes::copy_from_slice(&circle)).unwrap();
-    assert_eq!(
-        applied,
-        Applied {
-            news: None,
-            is_complete: false
-        }
-    );
+    assert_eq!(applied, Applied { news: None, lacking: Some(vec![(4, 1), (3, 1)]) });
 }
 
 #[test]
@@ -296,15 +249,9 @@ fn claims_beyond_the_bytes_and_unsupported_content_are_refused() {
         ("nothing", &[]),
         ("200 million clients", &[0x80, 0x84, 0xaf, 0x5f, 0]),
         ("200 million blocks", &[1, 0x80, 0x84, 0xaf, 0x5f, 1, 0, 0]),
-        (
-            "200 million values",
-            &[1, 1, 1, 0, 8, 1, 1, b'a', 0x80, 0x84, 0xaf, 0x5f, 0],
-        ),
+        ("200 million values", &[1, 1, 1, 0, 8, 1, 1, b'a', 0x80, 0x84, 0xaf, 0x5f, 0]),
         ("200 million deletions", &[0, 1, 1, 0x80, 0x84, 0xaf, 0x5f]),
-        (
-            "a clock past 32 bits",
-            &[1, 1, 1, 0xff, 0xff, 0xff, 0xff, 0x0f, 4, 1, 1, b'a', 1, b'x', 0],
-        ),
+        ("a clock past 32 bits", &[1, 1, 1, 0xff, 0xff, 0xff, 0xff, 0x0f, 4, 1, 1, b'a', 1, b'x', 0]),
         ("legacy JSON content", &[1, 1, 1, 0, 2, 1, 1, b'a', 1, 1, b'1', 0]),
         ("an XML hook", &[1, 1, 1, 0, 7, 1, 1, b'a', 5, 1, b'h', 0]),
         ("the same client twice", &[2, 1, 1, 0, 0, 1, 1, 1, 1, 0, 1, 0]),
@@ -312,10 +259,7 @@ fn claims_beyond_the_bytes_and_unsupported_content_are_refused() {
         ("text that is not UTF-8", &[1, 1, 1, 0, 4, 1, 1, b'a', 1, 0xff, 0]),
     ];
     for (what, raw) in cases {
-        assert!(
-            matches!(empty().apply(&Bytes::copy_from_slice(raw)), Err(Refusal::Scan(_))),
-            "{what}"
-        );
+        assert!(matches!(empty().apply(&Bytes::copy_from_slice(raw)), Err(Refusal::Scan(_))), "{what}");
     }
 }
 
@@ -384,7 +328,7 @@ proptest! {
             let known = StateVector::decode_v1(&replica.state_vector()).unwrap();
             let step2 = client.transact().encode_diff_v1(&known);
             let applied = replica.apply(&step2.into()).unwrap();
-            prop_assert!(applied.is_complete);
+            prop_assert_eq!(applied.lacking, None);
             stored.extend(applied.news.map(|news| news.update));
         }
         let reloaded = Replica::load(None, &stored, LIMIT).unwrap();

@@ -3,13 +3,20 @@
 use std::time::Instant;
 
 use actix::Context;
+use bytes::Bytes;
 
 use super::members::Member;
 use super::messages::{AskAwareness, AskState, Awareness, Join, Leave};
 use super::relay::Counted;
 use super::room::{Early, Phase, Room};
 use crate::auth::{Action, allows};
+use crate::ids::SocketId;
 use crate::protocol::{CloseCode, awareness, yjs};
+
+/// States gathered in one frame, in bytes; one more may be added.
+const PRESENCE_FRAME_BYTES: usize = 16 * 1024;
+/// What an entry has beside its state, about.
+const ENTRY_BYTES: usize = 24;
 
 impl Room {
     /// Adds a member and sends it the joining state.
@@ -21,30 +28,13 @@ impl Room {
             return self.early.push(Early::Join(join));
         };
         let link = self.outbound.link(&join.relay);
-        let Join {
-            lease,
-            socket,
-            user,
-            name,
-            access,
-            ..
-        } = join;
+        let Join { lease, socket, user, name, access, .. } = join;
         tracing::debug!(room.name = %self.name, socket.id = %socket, user.id = %user, "joined");
         self.outbound.attach(link, socket);
         let step1 = yjs::step1(&live.replica.state_vector());
         self.outbound.one(link, socket, step1, Counted::Yes);
-        if !self.presence.is_empty() {
-            let states = yjs::awareness(&awareness::encode(self.presence.entries()));
-            self.outbound.one(link, socket, states, Counted::Yes);
-        }
-        let member = Member {
-            link,
-            user,
-            name,
-            access,
-            own_client: None,
-            is_lacking: false,
-        };
+        self.show_presence(link, socket);
+        let member = Member { link, user, name, access, own_client: None, lack: None };
         self.members.insert(socket, member);
         drop(lease);
     }
@@ -58,10 +48,9 @@ impl Room {
         if let Some(member) = self.members.remove(socket) {
             tracing::debug!(room.name = %self.name, socket.id = %socket, user.id = %member.user, "left");
             self.outbound.detach(member.link, socket);
-            let removals = self.presence.leave(socket);
+            let removals = self.presence.leave(socket, Instant::now());
             if !removals.is_empty() {
-                self.outbound
-                    .all(yjs::awareness(&awareness::encode(removals.iter())), None);
+                self.outbound.all(yjs::awareness(&awareness::encode(removals.iter())), None);
             }
         }
         self.arm_idle(ctx);
@@ -90,9 +79,7 @@ impl Room {
                 }
                 self.outbound.one(member.link, ask.socket, frame, Counted::No);
             }
-            Err(error) => self
-                .outbound
-                .close(member.link, ask.socket, CloseCode::EditRefused, error.to_string()),
+            Err(error) => self.outbound.close(member.link, ask.socket, CloseCode::EditRefused, error.to_string()),
         }
     }
 
@@ -112,9 +99,7 @@ impl Room {
         let entries = match awareness::decode(&message.entries) {
             Ok(entries) => entries,
             Err(error) => {
-                return self
-                    .outbound
-                    .close(link, socket, CloseCode::EditRefused, error.to_string());
+                return self.outbound.close(link, socket, CloseCode::EditRefused, error.to_string());
             }
         };
         if member.own_client.is_none()
@@ -122,23 +107,21 @@ impl Room {
         {
             member.own_client = Some(own.client);
         }
-        match self
-            .presence
-            .take(socket, &member.user, member.own_client, entries, Instant::now())
-        {
+        match self.presence.take(socket, &member.user, member.own_client, entries, Instant::now()) {
             Ok(change) => {
                 if !change.news.is_empty() {
                     let frame = yjs::awareness(&awareness::encode(change.news.iter()));
                     self.outbound.all(frame, Some(socket));
                 }
-                if !change.reply.is_empty() {
-                    let frame = yjs::awareness(&awareness::encode(change.reply.iter()));
-                    self.outbound.one(link, socket, frame, Counted::Yes);
+                for (owner, removal) in change.renew {
+                    if let Some(member) = self.members.get(owner) {
+                        let frame = yjs::awareness(&awareness::encode([&removal].into_iter()));
+                        self.outbound.one(member.link, owner, frame, Counted::Yes);
+                    }
                 }
             }
-            Err(error) => self
-                .outbound
-                .close(link, socket, CloseCode::EditRefused, error.to_string()),
+            // The connection is still good for typing.
+            Err(error) => self.outbound.one(link, socket, yjs::denied(&error.to_string()), Counted::Yes),
         }
     }
 
@@ -151,7 +134,29 @@ impl Room {
             return;
         };
         self.outbound.credit(member.link, ask.socket, ask.charge);
-        let states = yjs::awareness(&awareness::encode(self.presence.entries()));
-        self.outbound.one(member.link, ask.socket, states, Counted::Yes);
+        let link = member.link;
+        if self.presence.entries().len() == 0 {
+            let nobody = yjs::awareness(&awareness::encode([].iter()));
+            return self.outbound.one(link, ask.socket, nobody, Counted::Yes);
+        }
+        self.show_presence(link, ask.socket);
+    }
+
+    /// Sends all states to one socket, in frames small enough for a reader to send back.
+    fn show_presence(&mut self, link: usize, socket: SocketId) {
+        let entries: Vec<_> = self.presence.entries().collect();
+        let mut bytes = 0;
+        let chunks = entries.chunk_by(|_, next| {
+            bytes += next.state.as_ref().map_or(0, Bytes::len) + ENTRY_BYTES;
+            let fits = bytes <= PRESENCE_FRAME_BYTES;
+            if !fits {
+                bytes = 0;
+            }
+            fits
+        });
+        for chunk in chunks {
+            let frame = yjs::awareness(&awareness::encode(chunk.iter().copied()));
+            self.outbound.one(link, socket, frame, Counted::Yes);
+        }
     }
 }

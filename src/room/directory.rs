@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix::{Addr, ArbiterHandle, Supervisor};
@@ -45,6 +45,8 @@ pub struct Directory {
     shards: Vec<Mutex<Shard>>,
     hasher: RandomState,
     next_key: AtomicU64,
+    /// Whether the process stops, and rooms with it.
+    is_stopping: AtomicBool,
     /// The threads of rooms.
     arbiters: Vec<ArbiterHandle>,
     context: RoomContext,
@@ -63,13 +65,9 @@ impl Directory {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
             next_key: AtomicU64::new(1),
+            is_stopping: AtomicBool::new(false),
             arbiters,
-            context: RoomContext {
-                store,
-                journal,
-                settings: Arc::new(settings),
-                budget,
-            },
+            context: RoomContext { store, journal, settings: Arc::new(settings), budget },
         })
     }
 
@@ -84,12 +82,7 @@ impl Directory {
             }
         };
         slot.leases += 1;
-        Lease {
-            room: slot.room.clone(),
-            key: slot.key,
-            name: name.clone(),
-            directory: self.clone(),
-        }
+        Lease { room: slot.room.clone(), key: slot.key, name: name.clone(), directory: self.clone() }
     }
 
     /// The room of `name` if it is live. It may end at any time.
@@ -103,6 +96,16 @@ impl Directory {
             .iter()
             .flat_map(|shard| lock(shard).values().map(|slot| slot.room.clone()).collect::<Vec<_>>())
             .collect()
+    }
+
+    /// Notes that the process stops: rooms that end now have not died.
+    pub fn stop(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the process stops.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
     }
 
     /// Lets a room go that wants to end; `false` if somebody is about to talk to it.

@@ -40,13 +40,7 @@ pub struct Journal {
 impl Journal {
     /// A journal that writes to `store`, batches of at most `batch_entries_max` and `batch_bytes_max`, but always one append.
     pub fn new(store: Store, batch_entries_max: usize, batch_bytes_max: usize) -> Self {
-        Self {
-            store,
-            waiting: VecDeque::new(),
-            is_writing: false,
-            batch_entries_max,
-            batch_bytes_max,
-        }
+        Self { store, waiting: VecDeque::new(), is_writing: false, batch_entries_max, batch_bytes_max }
     }
 
     /// The appends for the next transaction.
@@ -54,12 +48,7 @@ impl Journal {
         let (mut entries, mut bytes) = (0, 0);
         let fits = |submit: &&Submit| {
             entries += submit.append.entries.len();
-            bytes += submit
-                .append
-                .entries
-                .iter()
-                .map(|entry| entry.body.len())
-                .sum::<usize>();
+            bytes += submit.append.entries.iter().map(|entry| entry.body.len()).sum::<usize>();
             entries <= self.batch_entries_max && bytes <= self.batch_bytes_max
         };
         let count = self.waiting.iter().take_while(fits).count().max(1);

@@ -61,6 +61,7 @@ impl Room {
         tracing::info!(room.name = %self.name, "room loaded");
         self.take_early(ctx);
         self.arm_idle(ctx);
+        self.end_turn(ctx);
     }
 
     fn load_failed(&mut self, error: &LoadError, ctx: &mut Context<Self>) {
@@ -74,6 +75,7 @@ impl Room {
             room.load(ctx);
         }));
         self.arm_idle(ctx);
+        self.end_turn(ctx);
     }
 
     /// Handles what arrived while the room was loading, in its order.
@@ -93,42 +95,16 @@ impl Room {
     /// Turns a join away from a room that cannot be loaded.
     pub(super) fn refuse(&mut self, join: &Join) {
         let link = self.outbound.link(&join.relay);
-        self.outbound.close(
-            link,
-            join.socket,
-            CloseCode::TryLater,
-            "the room cannot be loaded now, try again later",
-        );
+        self.outbound.close(link, join.socket, CloseCode::TryLater, "the room cannot be loaded now, try again later");
     }
 }
 
 fn build(loaded: Option<Loaded>, state_bytes_max: usize) -> Result<(Option<RoomId>, Live), LoadError> {
-    let Some(Loaded {
-        id,
-        snapshot,
-        edits,
-        clients,
-        ..
-    }) = loaded
-    else {
+    let Some(Loaded { id, snapshot, edits, clients, .. }) = loaded else {
         let replica = Replica::load(None, &[], state_bytes_max)?;
-        return Ok((
-            None,
-            Live {
-                replica,
-                authors: HashMap::new(),
-                state: None,
-            },
-        ));
+        return Ok((None, Live { replica, authors: HashMap::new(), state: None }));
     };
     let snapshot = snapshot.map(|(_, state)| state);
     let replica = Replica::load(snapshot.as_ref(), &edits, state_bytes_max)?;
-    Ok((
-        Some(id),
-        Live {
-            replica,
-            authors: clients.into_iter().collect(),
-            state: None,
-        },
-    ))
+    Ok((Some(id), Live { replica, authors: clients.into_iter().collect(), state: None }))
 }

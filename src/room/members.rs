@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::messages::UserPresence;
 use crate::auth::Access;
 use crate::ids::{SocketId, UserId};
@@ -20,8 +22,39 @@ pub struct Member {
     pub access: Access,
     /// The Yjs client that the socket announced first, its own.
     pub own_client: Option<u64>,
-    /// Whether an edit of it was refused for now, so that it must be asked again by Step1.
-    pub is_lacking: bool,
+    /// What the document lacks of this member, if anything.
+    pub lack: Option<Box<Lack>>,
+}
+
+/// Most echoes that wait for a lack to be filled. A client whose further ones are dropped never takes its edits for saved.
+const HELD_ECHOES_MAX: usize = 64;
+
+/// Edits of a member that came after a gap, or were refused for now. Until the document has them, nothing that the member sends
+/// later tells it that all before is committed.
+#[derive(Debug, Default)]
+pub struct Lack {
+    /// Clocks that the document must reach, by Yjs client.
+    pub clocks: Vec<(u64, u32)>,
+    /// Whether only a Step2 can tell that all is there.
+    pub needs_step2: bool,
+    /// Whether the member was asked by Step1.
+    pub is_asked: bool,
+    /// Echoes that wait.
+    held: Vec<Bytes>,
+}
+
+impl Lack {
+    /// Keeps an echo until the lack is filled.
+    pub fn hold(&mut self, echo: Bytes) {
+        if self.held.len() < HELD_ECHOES_MAX {
+            self.held.push(echo);
+        }
+    }
+
+    /// The echoes that waited, in order.
+    pub fn into_echoes(self) -> Vec<Bytes> {
+        self.held
+    }
 }
 
 /// The members by socket.
@@ -67,11 +100,7 @@ impl Members {
         for member in self.by_socket.values() {
             users
                 .entry(&member.user)
-                .or_insert_with(|| UserPresence {
-                    user: member.user.clone(),
-                    name: member.name.clone(),
-                    sockets: 0,
-                })
+                .or_insert_with(|| UserPresence { user: member.user.clone(), name: member.name.clone(), sockets: 0 })
                 .sockets += 1;
         }
         users.into_values().collect()

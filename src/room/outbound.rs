@@ -35,11 +35,7 @@ pub struct Outbound {
 impl Outbound {
     /// For the room of `key`.
     pub fn new(key: RoomKey) -> Self {
-        Self {
-            room: key,
-            links: Vec::new(),
-            owed: Vec::new(),
-        }
+        Self { room: key, links: Vec::new(), owed: Vec::new() }
     }
 
     /// The link to a relay, made at first use. There are as many as worker threads.
@@ -48,12 +44,7 @@ impl Outbound {
             Some(link) => link,
             None => {
                 let relay = relay.clone();
-                self.links.push(Link {
-                    relay,
-                    items: Vec::new(),
-                    bytes: 0,
-                    in_flight: Arc::default(),
-                });
+                self.links.push(Link { relay, items: Vec::new(), bytes: 0, in_flight: Arc::default() });
                 self.links.len() - 1
             }
         }
@@ -78,14 +69,7 @@ impl Outbound {
     /// Shows a frame to all attached sockets, but for `except`.
     pub fn all(&mut self, frame: Bytes, except: Option<SocketId>) {
         for link in 0..self.links.len() {
-            self.push(
-                link,
-                Item::All {
-                    frame: frame.clone(),
-                    except,
-                },
-                frame.len(),
-            );
+            self.push(link, Item::All { frame: frame.clone(), except }, frame.len());
         }
     }
 
@@ -97,15 +81,7 @@ impl Outbound {
 
     /// Ends a socket.
     pub fn close(&mut self, link: usize, socket: SocketId, code: CloseCode, reason: impl Into<String>) {
-        self.push(
-            link,
-            Item::Close {
-                socket,
-                code,
-                reason: reason.into(),
-            },
-            0,
-        );
+        self.push(link, Item::Close { socket, code, reason: reason.into() }, 0);
     }
 
     /// Owes a socket the credit for `bytes` that the room has handled.

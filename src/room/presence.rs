@@ -3,6 +3,9 @@
 //!
 //! Every y-websocket client sends every remote state back (PROTOCOL.md, "Presence amplification"), so most entries are dropped by
 //! their clock, before anything is parsed. A state belongs to the user who brought it; nobody else can change or remove it.
+//!
+//! Peers remember the clock of a state beyond its removal and ignore the same clock when it comes again. So whoever may be back
+//! is told its own removal, which makes y-protocols raise the clock and announce the state anew, at once.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -15,6 +18,12 @@ use crate::protocol::awareness::Entry;
 
 /// Clients renew a state every 15 s, and drop one that was not renewed for this long.
 const RENEWED_WITHIN: Duration = Duration::from_secs(30);
+/// Clients that were in a room before the server restarted come back to it within this time.
+const RETURN_WITHIN: Duration = Duration::from_secs(60);
+/// With more states than this, one that returns waits for the others' next renewal instead of having all announced anew.
+const ANNOUNCE_MAX: usize = 64;
+/// Longest state, in bytes. Every client sends every state back, readers too, so it must fit into a reader's message.
+const STATE_BYTES_MAX: usize = 32 * 1024;
 /// Most states that one socket may have; an editor has one.
 const STATES_PER_SOCKET_MAX: usize = 32;
 /// How many of those who left are remembered.
@@ -35,6 +44,9 @@ pub enum PresenceError {
     /// Other clients would fail on it.
     #[error("an awareness state must be JSON")]
     NotJson,
+    /// Longer than [`STATE_BYTES_MAX`].
+    #[error("an awareness state has at most {STATE_BYTES_MAX} bytes")]
+    TooLarge,
     /// More than [`STATES_PER_SOCKET_MAX`].
     #[error("one connection may announce at most {STATES_PER_SOCKET_MAX} awareness states")]
     TooMany,
@@ -45,20 +57,34 @@ pub enum PresenceError {
 pub struct Change {
     /// To show to all others.
     pub news: Vec<Entry>,
-    /// To answer to the sender: the removal of its own state, which makes it raise its clock and announce itself again.
-    pub reply: Vec<Entry>,
+    /// Removals for the owners of states, each for its own socket only: see the module's documentation.
+    pub renew: Vec<(SocketId, Entry)>,
 }
 
 /// The awareness states of one room.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Presence {
     states: HashMap<u64, State>,
-    /// Clients that left, with the clock of their removal, which peers remember too; oldest first.
-    departed: HashMap<u64, u64>,
+    /// Clients that left; oldest first.
+    departed: HashMap<u64, Departed>,
     departed_order: VecDeque<u64>,
+    started: Instant,
+}
+
+/// A client that left.
+#[derive(Debug, Clone, Copy)]
+struct Departed {
+    /// The clock of its removal, which peers remember too.
+    clock: u64,
+    at: Instant,
 }
 
 impl Presence {
+    /// The empty table of a room that starts at `now`.
+    pub fn new(now: Instant) -> Self {
+        Self { states: HashMap::new(), departed: HashMap::new(), departed_order: VecDeque::new(), started: now }
+    }
+
     /// Takes entries that `socket` of `user` sent; `own_client` is the client that it announced first.
     pub fn take(
         &mut self,
@@ -76,7 +102,7 @@ impl Presence {
                 Some(state) => match &entry.state {
                     None if entry.clock >= state.entry.clock => {
                         self.states.remove(&entry.client);
-                        self.remember(entry.client, entry.clock);
+                        self.remember(entry.client, entry.clock, now);
                         change.news.push(entry);
                     }
                     Some(json) if entry.clock > state.entry.clock => {
@@ -92,56 +118,69 @@ impl Presence {
                     Some(_) if is_own && entry.clock == state.entry.clock => state.socket = socket,
                     _ => {}
                 },
-                None => {
-                    let Some(json) = &entry.state else { continue };
-                    match self.departed.get(&entry.client) {
-                        Some(&clock) if entry.clock <= clock => {
-                            if is_own {
-                                change.reply.push(Entry {
-                                    clock,
-                                    state: None,
-                                    ..entry
-                                });
-                            }
-                        }
-                        _ => {
-                            check(json)?;
-                            self.count(socket)?;
-                            self.forget(entry.client);
-                            let state = State {
-                                entry: entry.clone(),
-                                socket,
-                                user: user.clone(),
-                                renewed: now,
-                            };
-                            self.states.insert(entry.client, state);
-                            change.news.push(entry);
-                        }
-                    }
-                }
+                None => self.announced(socket, user, is_own, entry, now, &mut change)?,
             }
         }
         Ok(change)
     }
 
+    /// Takes an entry of a client that has no state.
+    fn announced(
+        &mut self,
+        socket: SocketId,
+        user: &UserId,
+        is_own: bool,
+        entry: Entry,
+        now: Instant,
+        change: &mut Change,
+    ) -> Result<(), PresenceError> {
+        let Some(json) = &entry.state else { return Ok(()) };
+        let departed = self.departed.get(&entry.client).copied();
+        let is_known = departed.is_some_and(|departed| entry.clock <= departed.clock);
+        if is_known && !is_own {
+            // A peer sends back what it has not yet heard to be gone.
+            return Ok(());
+        }
+        let may_be_back = departed.is_some() || now.duration_since(self.started) < RETURN_WITHIN;
+        if is_own && may_be_back {
+            let clock = departed.map_or(entry.clock, |departed| departed.clock.max(entry.clock));
+            change.renew.push((socket, Entry { client: entry.client, clock, state: None }));
+        }
+        if is_own && let Some(departed) = departed {
+            self.renew_unheard(departed, change);
+        }
+        if is_known {
+            return Ok(());
+        }
+        check(json)?;
+        self.count(socket)?;
+        self.forget(entry.client);
+        let state = State { entry: entry.clone(), socket, user: user.clone(), renewed: now };
+        self.states.insert(entry.client, state);
+        change.news.push(entry);
+        Ok(())
+    }
+
+    /// Has the states announced anew that have not changed since `departed` left: it dropped them then, but remembers their clocks.
+    fn renew_unheard(&self, departed: Departed, change: &mut Change) {
+        if self.states.len() > ANNOUNCE_MAX {
+            return;
+        }
+        for state in self.states.values().filter(|state| state.renewed <= departed.at) {
+            change.renew.push((state.socket, Entry { state: None, ..state.entry.clone() }));
+        }
+    }
+
     /// Removes what `socket` announced; the removals to show to all others, with raised clocks so that they count.
-    pub fn leave(&mut self, socket: SocketId) -> Vec<Entry> {
-        let gone: Vec<u64> = self
-            .states
-            .iter()
-            .filter(|(_, state)| state.socket == socket)
-            .map(|(client, _)| *client)
-            .collect();
+    pub fn leave(&mut self, socket: SocketId, now: Instant) -> Vec<Entry> {
+        let gone: Vec<u64> =
+            self.states.iter().filter(|(_, state)| state.socket == socket).map(|(client, _)| *client).collect();
         let mut removals = Vec::with_capacity(gone.len());
         for client in gone {
             if let Some(state) = self.states.remove(&client) {
                 let clock = state.entry.clock + 1;
-                self.remember(client, clock);
-                removals.push(Entry {
-                    client,
-                    clock,
-                    state: None,
-                });
+                self.remember(client, clock, now);
+                removals.push(Entry { client, clock, state: None });
             }
         }
         removals
@@ -150,15 +189,10 @@ impl Presence {
     /// Forgets states that their owners no longer renew; peers drop them by themselves.
     pub fn expire(&mut self, now: Instant) {
         let is_old = |state: &State| now.duration_since(state.renewed) > RENEWED_WITHIN;
-        let old: Vec<u64> = self
-            .states
-            .iter()
-            .filter(|(_, state)| is_old(state))
-            .map(|(client, _)| *client)
-            .collect();
+        let old: Vec<u64> = self.states.iter().filter(|(_, state)| is_old(state)).map(|(client, _)| *client).collect();
         for client in old {
             if let Some(state) = self.states.remove(&client) {
-                self.remember(client, state.entry.clock);
+                self.remember(client, state.entry.clock, now);
             }
         }
     }
@@ -168,22 +202,13 @@ impl Presence {
         self.states.values().map(|state| &state.entry)
     }
 
-    /// Whether nobody announced anything.
-    pub fn is_empty(&self) -> bool {
-        self.states.is_empty()
-    }
-
     fn count(&self, socket: SocketId) -> Result<(), PresenceError> {
         let own = self.states.values().filter(|state| state.socket == socket).count();
-        if own >= STATES_PER_SOCKET_MAX {
-            Err(PresenceError::TooMany)
-        } else {
-            Ok(())
-        }
+        if own >= STATES_PER_SOCKET_MAX { Err(PresenceError::TooMany) } else { Ok(()) }
     }
 
-    fn remember(&mut self, client: u64, clock: u64) {
-        if self.departed.insert(client, clock).is_none() {
+    fn remember(&mut self, client: u64, clock: u64, now: Instant) {
+        if self.departed.insert(client, Departed { clock, at: now }).is_none() {
             self.departed_order.push_back(client);
         }
         if self.departed_order.len() > DEPARTED_MAX
@@ -201,9 +226,10 @@ impl Presence {
 }
 
 fn check(json: &Bytes) -> Result<(), PresenceError> {
-    serde_json::from_slice::<IgnoredAny>(json)
-        .map(|_| ())
-        .map_err(|_| PresenceError::NotJson)
+    if json.len() > STATE_BYTES_MAX {
+        return Err(PresenceError::TooLarge);
+    }
+    serde_json::from_slice::<IgnoredAny>(json).map(|_| ()).map_err(|_| PresenceError::NotJson)
 }
 
 #[cfg(test)]
@@ -214,32 +240,32 @@ mod tests {
     const B: SocketId = SocketId(2);
 
     fn entry(client: u64, clock: u64, state: Option<&'static str>) -> Entry {
-        Entry {
-            client,
-            clock,
-            state: state.map(|text| Bytes::from_static(text.as_bytes())),
-        }
+        Entry { client, clock, state: state.map(|text| Bytes::from_static(text.as_bytes())) }
     }
 
     struct Table(Presence);
 
     impl Table {
+        fn take_at(&mut self, now: Instant, socket: SocketId, user: &str, own: u64, entry: Entry) -> Change {
+            self.0.take(socket, &UserId::new(user), Some(own), vec![entry], now).unwrap()
+        }
+
         fn take(&mut self, socket: SocketId, user: &str, own: u64, entry: Entry) -> Change {
-            self.0
-                .take(socket, &UserId::new(user), Some(own), vec![entry], Instant::now())
-                .unwrap()
+            self.take_at(Instant::now(), socket, user, own, entry)
+        }
+
+        fn leave(&mut self, socket: SocketId) -> Vec<Entry> {
+            self.0.leave(socket, Instant::now())
         }
     }
 
+    /// The table of a room that has been live for long.
     fn table() -> Table {
-        Table(Presence::default())
+        Table(Presence::new(Instant::now() - RETURN_WITHIN))
     }
 
     fn news(entry: Entry) -> Change {
-        Change {
-            news: vec![entry],
-            reply: vec![],
-        }
+        Change { news: vec![entry], renew: vec![] }
     }
 
     #[test]
@@ -258,25 +284,42 @@ mod tests {
         assert_eq!(table.take(B, "bob", 1, entry(1, 9, None)), Change::default());
         assert_eq!(table.0.entries().collect::<Vec<_>>(), [&entry(1, 1, Some("{}"))]);
         assert_eq!(table.take(A, "ada", 1, entry(1, 1, None)), news(entry(1, 1, None)));
-        assert!(table.0.is_empty());
+        assert_eq!(table.0.entries().len(), 0);
     }
 
     #[test]
     fn a_client_that_returns_with_its_old_clock_is_told_to_raise_it() {
         let mut table = table();
         table.take(A, "ada", 1, entry(1, 5, Some("{}")));
-        assert_eq!(table.0.leave(A), [entry(1, 6, None)]);
+        assert_eq!(table.leave(A), [entry(1, 6, None)]);
         // Sent back late by a peer: no news, and no answer for the peer.
         assert_eq!(table.take(B, "bob", 2, entry(1, 5, Some("{}"))), Change::default());
-        let reply = Change {
-            news: vec![],
-            reply: vec![entry(1, 6, None)],
-        };
-        assert_eq!(table.take(B, "ada", 1, entry(1, 5, Some("{}"))), reply);
-        assert_eq!(
-            table.take(B, "ada", 1, entry(1, 7, Some("{}"))),
-            news(entry(1, 7, Some("{}")))
-        );
+        let renew = Change { news: vec![], renew: vec![(B, entry(1, 6, None))] };
+        assert_eq!(table.take(B, "ada", 1, entry(1, 5, Some("{}"))), renew);
+        let raised = table.take(B, "ada", 1, entry(1, 7, Some("{}")));
+        assert_eq!(raised.news, [entry(1, 7, Some("{}"))]);
+    }
+
+    #[test]
+    fn others_announce_anew_what_one_that_returns_has_dropped() {
+        let mut table = table();
+        let start = Instant::now();
+        let later = start + Duration::from_secs(1);
+        table.take_at(start, A, "ada", 1, entry(1, 5, Some("{}")));
+        table.take_at(start, B, "bob", 2, entry(2, 3, Some("{}")));
+        table.0.leave(B, start);
+        table.take_at(later, SocketId(3), "cleo", 3, entry(3, 1, Some("{}")));
+        let change = table.take_at(later, B, "bob", 2, entry(2, 3, Some("{}")));
+        // Cleo came after Bob had left, so Bob does not know her clock.
+        assert_eq!(change.renew, [(B, entry(2, 4, None)), (A, entry(1, 5, None))]);
+    }
+
+    #[test]
+    fn after_a_restart_of_the_server_everybody_is_told_to_raise_the_clock() {
+        let mut table = Table(Presence::new(Instant::now()));
+        let change = table.take(A, "ada", 1, entry(1, 5, Some("{}")));
+        assert_eq!(change, Change { news: vec![entry(1, 5, Some("{}"))], renew: vec![(A, entry(1, 5, None))] });
+        assert_eq!(table.take(A, "ada", 1, entry(1, 6, Some("{}"))), news(entry(1, 6, Some("{}"))));
     }
 
     #[test]
@@ -284,8 +327,8 @@ mod tests {
         let mut table = table();
         table.take(A, "ada", 1, entry(1, 5, Some("{}")));
         assert_eq!(table.take(B, "ada", 1, entry(1, 5, Some("{}"))), Change::default());
-        assert_eq!(table.0.leave(A), []);
-        assert_eq!(table.0.leave(B), [entry(1, 6, None)]);
+        assert_eq!(table.leave(A), []);
+        assert_eq!(table.leave(B), [entry(1, 6, None)]);
     }
 
     #[test]
@@ -294,59 +337,44 @@ mod tests {
         table.take(A, "ada", 1, entry(1, 5, Some("{}")));
         table.take(B, "ada", 2, entry(2, 1, Some("{}")));
         table.take(B, "ada", 2, entry(1, 5, Some("{}")));
-        assert_eq!(table.0.leave(B), [entry(2, 2, None)]);
-        assert_eq!(table.0.leave(A), [entry(1, 6, None)]);
+        assert_eq!(table.leave(B), [entry(2, 2, None)]);
+        assert_eq!(table.leave(A), [entry(1, 6, None)]);
     }
 
     #[test]
-    fn what_is_not_json_and_one_state_too_many_are_refused() {
+    fn what_is_not_json_too_large_or_one_state_too_many_is_refused() {
         let mut table = table();
-        let refused = table.0.take(
-            A,
-            &UserId::new("ada"),
-            None,
-            vec![entry(1, 1, Some("{"))],
-            Instant::now(),
-        );
-        assert_eq!(refused, Err(PresenceError::NotJson));
-        let states = |n: usize| (0..n as u64).map(|client| entry(client, 1, Some("{}"))).collect();
         let ada = UserId::new("ada");
-        assert!(
-            table
-                .0
-                .take(A, &ada, None, states(STATES_PER_SOCKET_MAX), Instant::now())
-                .is_ok()
-        );
-        let one_more = vec![entry(99, 1, Some("{}"))];
-        assert_eq!(
-            table.0.take(A, &ada, None, one_more, Instant::now()),
-            Err(PresenceError::TooMany)
-        );
+        let mut take = |entries| table.0.take(A, &ada, None, entries, Instant::now());
+        assert_eq!(take(vec![entry(1, 1, Some("{"))]), Err(PresenceError::NotJson));
+        let text = |bytes: usize| Some(Bytes::from(format!("\"{}\"", "x".repeat(bytes - 2))));
+        let longest = Entry { state: text(STATE_BYTES_MAX), ..entry(0, 1, None) };
+        assert!(take(vec![longest]).is_ok());
+        let longer = Entry { state: text(STATE_BYTES_MAX + 1), ..entry(0, 2, None) };
+        assert_eq!(take(vec![longer]), Err(PresenceError::TooLarge));
+        let states = |n: usize| (0..n as u64).map(|client| entry(client, 1, Some("{}"))).collect();
+        assert!(take(states(STATES_PER_SOCKET_MAX)).is_ok());
+        assert_eq!(take(vec![entry(99, 1, Some("{}"))]), Err(PresenceError::TooMany));
     }
 
     #[test]
     fn a_state_that_is_not_renewed_is_forgotten_and_returns_with_a_raised_clock_only() {
         let mut table = table();
         let start = Instant::now();
-        table.take(A, "ada", 1, entry(1, 5, Some("{}")));
+        table.take_at(start, A, "ada", 1, entry(1, 5, Some("{}")));
         table.0.expire(start + RENEWED_WITHIN);
-        assert!(!table.0.is_empty());
-        table
-            .0
-            .expire(Instant::now() + RENEWED_WITHIN + Duration::from_millis(1));
-        assert!(table.0.is_empty());
+        assert_eq!(table.0.entries().len(), 1);
+        table.0.expire(start + RENEWED_WITHIN + Duration::from_millis(1));
+        assert_eq!(table.0.entries().len(), 0);
         assert_eq!(table.take(B, "bob", 2, entry(1, 5, Some("{}"))), Change::default());
-        assert_eq!(
-            table.take(A, "ada", 1, entry(1, 6, Some("{}"))),
-            news(entry(1, 6, Some("{}")))
-        );
+        assert_eq!(table.take(A, "ada", 1, entry(1, 6, Some("{}"))).news, [entry(1, 6, Some("{}"))]);
     }
 
     #[test]
     fn only_so_many_departed_are_remembered() {
-        let mut presence = Presence::default();
+        let mut presence = table().0;
         for client in 0..=DEPARTED_MAX as u64 {
-            presence.remember(client, 1);
+            presence.remember(client, 1, Instant::now());
         }
         assert_eq!(presence.departed.len(), DEPARTED_MAX);
         assert!(!presence.departed.contains_key(&0));

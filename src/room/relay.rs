@@ -63,17 +63,8 @@ impl Relays {
 
     fn start(&self, outlets: Outlets) -> RelayHandle {
         let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
-        let addr = Relay {
-            outlets,
-            rooms: HashMap::new(),
-            touched: Vec::new(),
-            to_close: Vec::new(),
-        }
-        .start();
-        let handle = RelayHandle {
-            id: started.len(),
-            addr,
-        };
+        let addr = Relay { outlets, rooms: HashMap::new(), touched: Vec::new(), to_close: Vec::new() }.start();
+        let handle = RelayHandle { id: started.len(), addr };
         started.push(handle.clone());
         handle
     }
@@ -93,10 +84,7 @@ impl LocalRelay {
         LOCAL.with(|local| {
             let start = || {
                 let outlets = Outlets::default();
-                LocalRelay {
-                    handle: relays.start(outlets.clone()),
-                    outlets,
-                }
+                LocalRelay { handle: relays.start(outlets.clone()), outlets }
             };
             local.get_or_init(start).clone()
         })
@@ -127,19 +115,11 @@ pub(super) enum Item {
     /// A frame for every attached socket, but for `except`.
     All { frame: Bytes, except: Option<SocketId> },
     /// A frame for one socket.
-    One {
-        socket: SocketId,
-        frame: Bytes,
-        counted: Counted,
-    },
+    One { socket: SocketId, frame: Bytes, counted: Counted },
     /// Bytes of a socket that the room has handled.
     Credit { socket: SocketId, bytes: usize },
     /// Ends a socket.
-    Close {
-        socket: SocketId,
-        code: CloseCode,
-        reason: String,
-    },
+    Close { socket: SocketId, code: CloseCode, reason: String },
 }
 
 /// What a room did in one turn, as far as this relay's sockets are concerned.
@@ -290,11 +270,7 @@ impl Handler<CloseAll> for Relay {
         if self.to_close.is_empty() {
             self.to_close = self.outlets.borrow().keys().copied().collect();
         }
-        for socket in self
-            .to_close
-            .drain(..count.min(self.to_close.len()))
-            .collect::<Vec<_>>()
-        {
+        for socket in self.to_close.drain(..count.min(self.to_close.len())).collect::<Vec<_>>() {
             if let Some(outlet) = self.outlet(socket) {
                 outlet.close(code, code.reason());
             }

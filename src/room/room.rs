@@ -120,7 +120,7 @@ impl Room {
             row: None,
             early: Vec::new(),
             members: Members::default(),
-            presence: Presence::default(),
+            presence: Presence::new(Instant::now()),
             uncommitted,
             outbound: Outbound::new(key),
             flushed: Vec::new(),
@@ -144,7 +144,9 @@ impl Room {
         }
     }
 
-    fn end_turn(&mut self, ctx: &mut Context<Self>) {
+    /// Shows what the turn has gathered, and commits. Ends each message's turn; what a timer or an answer of the store begins, ends
+    /// with this by itself.
+    pub(super) fn end_turn(&mut self, ctx: &mut Context<Self>) {
         self.messages_this_turn = 0;
         self.outbound.flush();
         self.commit(ctx);
@@ -155,7 +157,10 @@ impl Room {
             }
         }
         if self.outbound.is_behind() && self.behind_timer.is_none() {
-            self.behind_timer = Some(ctx.run_later(BEHIND_POLL, |room, _| room.behind_timer = None));
+            self.behind_timer = Some(ctx.run_later(BEHIND_POLL, |room, ctx| {
+                room.behind_timer = None;
+                room.end_turn(ctx);
+            }));
         }
     }
 
@@ -231,7 +236,7 @@ impl Actor for Room {
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
-        if self.is_restarting || self.is_released {
+        if self.is_restarting || self.is_released || self.directory.is_stopping() {
             return;
         }
         tracing::error!(room.name = %self.name, "room died, its members come back to a new one");

@@ -23,38 +23,30 @@ impl Room {
         }
         let Some(row) = self.row else { return self.make_row(ctx) };
         if let Some(append) = self.uncommitted.next_append(row, Uuid::now_v7) {
-            self.context.journal.do_send(Submit {
-                append,
-                room: ctx.address(),
-            });
+            self.context.journal.do_send(Submit { append, room: ctx.address() });
         }
     }
 
-    /// Sends the append in flight once more. Had it been committed, the store tells.
+    /// Sends the append in flight once more, or the next one. Had it been committed, the store tells.
     pub(super) fn resubmit(&mut self, ctx: &mut Context<Self>) {
         let Some(row) = self.row else { return self.make_row(ctx) };
         if let Some(append) = self.uncommitted.repeat(row) {
-            self.context.journal.do_send(Submit {
-                append,
-                room: ctx.address(),
-            });
+            self.context.journal.do_send(Submit { append, room: ctx.address() });
         }
     }
 
     fn make_row(&mut self, ctx: &mut Context<Self>) {
         let (store, name) = (self.context.store.clone(), self.name.clone());
-        let made = async move { store.ensure_room(&name).await }
-            .into_actor(self)
-            .map(|made, room, ctx| {
-                room.retry_timer = None;
-                match made {
-                    Ok(row) => {
-                        room.row = Some(row);
-                        room.resubmit(ctx);
-                    }
-                    Err(error) => room.retry_later(&error, ctx),
+        let made = async move { store.ensure_room(&name).await }.into_actor(self).map(|made, room, ctx| {
+            room.retry_timer = None;
+            match made {
+                Ok(row) => {
+                    room.row = Some(row);
+                    room.resubmit(ctx);
                 }
-            });
+                Err(error) => room.retry_later(&error, ctx),
+            }
+        });
         // Nothing is committed meanwhile, as while a retry is waited for.
         self.retry_timer = Some(ctx.spawn(made));
     }
@@ -78,13 +70,7 @@ impl Room {
         wait
     }
 
-    fn settled(
-        &mut self,
-        Settled {
-            acknowledgements,
-            refused,
-        }: Settled,
-    ) {
+    fn settled(&mut self, Settled { acknowledgements, refused }: Settled) {
         self.retry = RETRY_FIRST;
         for acknowledgement in acknowledgements {
             self.acknowledge(acknowledgement);
@@ -93,8 +79,7 @@ impl Room {
             tracing::error!(room.name = %self.name, %refused, "the store refused an edit for ever");
             for Acknowledgement { socket, .. } in waiting {
                 if let Some(member) = self.members.get(socket) {
-                    self.outbound
-                        .close(member.link, socket, CloseCode::EditRefused, refused.to_string());
+                    self.outbound.close(member.link, socket, CloseCode::EditRefused, refused.to_string());
                 }
             }
         }
@@ -106,14 +91,11 @@ impl Room {
     /// Asks those by Step1 whose edits were refused while too much was uncommitted.
     fn ask_the_lacking(&mut self) {
         let Phase::Live(live) = &self.phase else { return };
-        for (socket, member) in self.members.iter_mut().filter(|(_, member)| member.is_lacking) {
-            member.is_lacking = false;
-            self.outbound.one(
-                member.link,
-                socket,
-                yjs::step1(&live.replica.state_vector()),
-                Counted::Yes,
-            );
+        for (socket, member) in self.members.iter_mut() {
+            if let Some(lack) = member.lack.as_mut().filter(|lack| !lack.is_asked) {
+                lack.is_asked = true;
+                self.outbound.one(member.link, socket, yjs::step1(&live.replica.state_vector()), Counted::Yes);
+            }
         }
     }
 }

@@ -20,10 +20,7 @@ pub struct Budget {
 impl Budget {
     /// A budget of `bytes_max`, all free.
     pub fn new(bytes_max: usize) -> Self {
-        Self {
-            held: AtomicUsize::new(0),
-            bytes_max,
-        }
+        Self { held: AtomicUsize::new(0), bytes_max }
     }
 }
 
@@ -96,11 +93,7 @@ impl Uncommitted {
     pub fn push(&mut self, entry: NewEntry, clients: Vec<(u64, UserId)>, acknowledgement: Option<Acknowledgement>) {
         self.bytes += entry.body.len();
         self.budget.held.fetch_add(entry.body.len(), Ordering::Relaxed);
-        self.queue.push_back(Waiting {
-            entry,
-            clients,
-            acknowledgements: acknowledgement.into_iter().collect(),
-        });
+        self.queue.push_back(Waiting { entry, clients, acknowledgements: acknowledgement.into_iter().collect() });
     }
 
     /// Sends a frame once all that is uncommitted now is committed: hands it back if that is so already.
@@ -139,13 +132,7 @@ impl Uncommitted {
             bytes += waiting.entry.body.len();
             bytes <= self.bytes_per_append_max
         };
-        let count = self
-            .queue
-            .iter()
-            .take(self.entries_per_append_max)
-            .take_while(fits)
-            .count()
-            .max(1);
+        let count = self.queue.iter().take(self.entries_per_append_max).take_while(fits).count().max(1);
         self.in_flight = Some((new_id(), count));
         self.repeat(room)
     }

@@ -114,15 +114,7 @@ impl Server {
         let http = serve(listener, config.edge.workers, state.clone(), sockets)?;
         tracing::info!(%address, database = %config.store.url, "listening");
         let stop_timeout = config.timing.shutdown_timeout;
-        Ok(Self {
-            address,
-            http,
-            state,
-            relays,
-            arbiters,
-            store,
-            stop_timeout,
-        })
+        Ok(Self { address, http, state, relays, arbiters, store, stop_timeout })
     }
 
     /// Where it listens.
@@ -140,9 +132,8 @@ fn serve(
 ) -> io::Result<actix_server::ServerHandle> {
     let service = move || {
         let for_requests = state.clone();
-        let requests = App::new()
-            .wrap(Compress::default())
-            .configure(move |config| http::routes(config, &for_requests));
+        let requests =
+            App::new().wrap(Compress::default()).configure(move |config| http::routes(config, &for_requests));
         HttpService::build()
             .client_request_timeout(HEAD_TIMEOUT)
             .tcp_nodelay(true)
@@ -150,11 +141,8 @@ fn serve(
             .finish(map_config(requests, |()| AppConfig::default()))
             .tcp()
     };
-    let server = actix_server::Server::build()
-        .workers(workers)
-        .disable_signals()
-        .listen("tutti", listener, service)?
-        .run();
+    let server =
+        actix_server::Server::build().workers(workers).disable_signals().listen("tutti", listener, service)?.run();
     let handle = server.handle();
     actix_rt::spawn(server);
     Ok(handle)

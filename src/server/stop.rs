@@ -75,25 +75,14 @@ fn greet(server: &Server, config: &Config) -> Result<(), ServerError> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "listening on http://{address}")?;
     if config.edge.is_demo {
-        writeln!(
-            out,
-            "\n  Tutti is ready. Open this in two windows and type:\n\n      http://{address}/\n"
-        )?;
+        writeln!(out, "\n  Tutti is ready. Open this in two windows and type:\n\n      http://{address}/\n")?;
     } else if let (JwtKey::KeyFile(_), Ok(minter)) = (&config.jwt.key, Minter::open(&config.jwt)) {
         let grants = Grant::parse("*=write").and_then(|grant| Grants::new(vec![grant]));
         if let Ok(grants) = grants {
             let expires_at_s = auth::now_s() + LINK_TOKEN_S;
-            let token = NewToken {
-                subject: "you",
-                name: None,
-                grants: &grants,
-                expires_at_s,
-            };
+            let token = NewToken { subject: "you", name: None, grants: &grants, expires_at_s };
             let token = minter.mint(&token)?;
-            writeln!(
-                out,
-                "\n  Tutti is ready, with a key of its own. For y-websocket, good for a day:\n"
-            )?;
+            writeln!(out, "\n  Tutti is ready, with a key of its own. For y-websocket, good for a day:\n")?;
             writeln!(
                 out,
                 "      new WebsocketProvider('ws://{address}/yjs', 'my-room', doc, {{ params: {{ token: '{token}' }} }})\n"
@@ -125,6 +114,7 @@ impl Server {
             tracing::error!("not everything could be committed in time; its authors were not told that it was");
         }
         self.close_sockets(deadline).await;
+        self.state.directory.stop();
         self.http.stop(false).await;
         Stopped { server: self }
     }
@@ -134,10 +124,7 @@ impl Server {
         let count = CLOSE_SLICE.max(self.state.gate.count() / (slices.max(1) as usize) + 1);
         while self.state.gate.count() > 0 && Instant::now() < deadline {
             for relay in self.relays.all() {
-                relay.addr.do_send(CloseAll {
-                    code: CloseCode::GoingAway,
-                    count,
-                });
+                relay.addr.do_send(CloseAll { code: CloseCode::GoingAway, count });
             }
             tokio::time::sleep(CLOSE_EVERY).await;
         }

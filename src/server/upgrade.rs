@@ -57,12 +57,7 @@ impl ServiceFactory<Handshake> for Upgrades {
         let routes = App::new().configure(move |config| http::routes(config, &state));
         let routes = map_config(routes, |()| AppConfig::default()).map_init_err(drop);
         let routes = actix_service::IntoServiceFactory::<_, Request>::into_factory(routes).new_service(());
-        Box::pin(async move {
-            Ok(Upgrade {
-                routes: Rc::new(service(routes.await?)),
-                sockets,
-            })
-        })
+        Box::pin(async move { Ok(Upgrade { routes: Rc::new(service(routes.await?)), sockets }) })
     }
 }
 
@@ -92,9 +87,7 @@ impl Service<Handshake> for Upgrade {
             let mut head = BytesMut::new();
             match opening {
                 Some(opening) => {
-                    parts
-                        .codec
-                        .encode(Message::Item((response, BodySize::None)), &mut head)?;
+                    parts.codec.encode(Message::Item((response, BodySize::None)), &mut head)?;
                     let stream = Stream::new(parts.io);
                     Socket::start_on(stream, head.freeze(), parts.read_buf.freeze(), opening, sockets);
                     Ok(())
@@ -114,16 +107,11 @@ impl Service<Handshake> for Upgrade {
 async fn answer(mut response: Response<()>, body: BoxBody, mut codec: Codec, mut io: TcpStream) -> io::Result<()> {
     let mut out = BytesMut::new();
     let size = body.size();
-    response
-        .head_mut()
-        .set_connection_type(actix_http::ConnectionType::Close);
+    response.head_mut().set_connection_type(actix_http::ConnectionType::Close);
     codec.encode(Message::Item((response, size)), &mut out)?;
     let mut body = pin!(body);
     while let Some(chunk) = poll_fn(|cx| body.as_mut().poll_next(cx)).await {
-        codec.encode(
-            Message::Chunk(Some(chunk.map_err(|error| io::Error::other(error.to_string()))?)),
-            &mut out,
-        )?;
+        codec.encode(Message::Chunk(Some(chunk.map_err(|error| io::Error::other(error.to_string()))?)), &mut out)?;
     }
     codec.encode(Message::Chunk(None), &mut out)?;
     io.write_all(&out).await?;

@@ -98,18 +98,13 @@ impl Socket {
         let outbox = Outbox::new(stream.clone(), settings.outbox_bytes_max, context.outboxes.clone());
         outbox.push(head, Counted::Yes);
         let message_bytes_max = match &path {
-            Path::Yjs { access, .. } => message_bytes_max(
-                *access,
-                settings.writer_message_bytes_max,
-                settings.reader_message_bytes_max,
-            ),
+            Path::Yjs { access, .. } => {
+                message_bytes_max(*access, settings.writer_message_bytes_max, settings.reader_message_bytes_max)
+            }
             Path::Denied { .. } => settings.reader_message_bytes_max,
             Path::Echo => settings.writer_message_bytes_max,
         };
-        let reader = Reader::new(Limits {
-            message_bytes_max,
-            fragments_max: settings.fragments_max,
-        });
+        let reader = Reader::new(Limits { message_bytes_max, fragments_max: settings.fragments_max });
         let relay = LocalRelay::current(&context.relays);
         let id = SocketId(NEXT_ID.fetch_add(1, Ordering::Relaxed));
         let socket = Socket {
@@ -154,13 +149,9 @@ impl Socket {
     fn watch_expiry(&self, valid_until_s: u64, ctx: &mut Context<Self>) {
         let left = Duration::from_secs(valid_until_s.saturating_sub(now_s()));
         if left.is_zero() {
-            return self
-                .outbox
-                .close(CloseCode::TokenExpired, CloseCode::TokenExpired.reason());
+            return self.outbox.close(CloseCode::TokenExpired, CloseCode::TokenExpired.reason());
         }
-        ctx.run_later(left.min(EXPIRY_CHECK_MAX), move |socket, ctx| {
-            socket.watch_expiry(valid_until_s, ctx)
-        });
+        ctx.run_later(left.min(EXPIRY_CHECK_MAX), move |socket, ctx| socket.watch_expiry(valid_until_s, ctx));
     }
 
     // Reading
@@ -169,6 +160,7 @@ impl Socket {
         let is_echo_waiting = matches!(self.session, Session::Echo) && self.outbox.is_waiting();
         !self.outbox.is_stopped()
             && !is_echo_waiting
+            && !self.outbox.is_sending_much()
             && self.outbox.has_credit(self.context.settings.unhandled_bytes_max)
     }
 
@@ -305,11 +297,7 @@ impl Socket {
                 ctx.run_later(hold, move |socket, _| socket.outbox.close_now(code, &reason));
             }
         }
-        if self.outbox.closing().is_some() {
-            self.poll_end(cx, ctx)
-        } else {
-            Poll::Pending
-        }
+        if self.outbox.closing().is_some() { self.poll_end(cx, ctx) } else { Poll::Pending }
     }
 
     // Heartbeat
@@ -335,16 +323,11 @@ impl Socket {
                 self.outbox.flush_control();
             }
             Beat::KeepAlive => {
-                self.outbox
-                    .push(yjs::awareness(&awareness::encode([].iter())), Counted::Yes);
+                self.outbox.push(yjs::awareness(&awareness::encode([].iter())), Counted::Yes);
                 self.outbox.flush();
             }
-            Beat::Lost => self
-                .outbox
-                .close(CloseCode::HeartbeatLost, CloseCode::HeartbeatLost.reason()),
-            Beat::Stalled => self
-                .outbox
-                .close(CloseCode::SlowConsumer, CloseCode::SlowConsumer.reason()),
+            Beat::Lost => self.outbox.close(CloseCode::HeartbeatLost, CloseCode::HeartbeatLost.reason()),
+            Beat::Stalled => self.outbox.close(CloseCode::SlowConsumer, CloseCode::SlowConsumer.reason()),
         }
         ctx.run_later(wait, Self::beat);
     }
@@ -378,11 +361,7 @@ impl Actor for Socket {
         self.relay.register(self.id, self.outbox.clone());
         self.open(ctx);
         ctx.run_later(
-            self.context
-                .settings
-                .rhythm
-                .keepalive_interval
-                .min(self.context.settings.rhythm.ping_interval),
+            self.context.settings.rhythm.keepalive_interval.min(self.context.settings.rhythm.ping_interval),
             Self::beat,
         );
         ctx.spawn(Pump);

@@ -33,11 +33,7 @@ pub struct Gate {
 impl Gate {
     /// A gate that lets in `all_max` connections, `by_address_max` of one address.
     pub fn new(all_max: usize, by_address_max: usize) -> Arc<Self> {
-        Arc::new(Self {
-            counts: Mutex::default(),
-            all_max,
-            by_address_max,
-        })
+        Arc::new(Self { counts: Mutex::default(), all_max, by_address_max })
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
@@ -57,10 +53,7 @@ impl Gate {
         }
         counts.by_address.insert(address, of_address + 1);
         counts.all += 1;
-        Ok(Permit {
-            gate: self.clone(),
-            address,
-        })
+        Ok(Permit { gate: self.clone(), address })
     }
 
     /// How many connections are in.

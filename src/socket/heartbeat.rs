@@ -55,9 +55,7 @@ impl Rhythm {
         {
             return (Beat::Stalled, self.ping_interval);
         }
-        let mut wait = signs
-            .progressed
-            .map_or(self.stall_timeout, |since| left(since, self.stall_timeout));
+        let mut wait = signs.progressed.map_or(self.stall_timeout, |since| left(since, self.stall_timeout));
         match signs.pinged {
             Some(pinged) if signs.is_reading => {
                 let silence = left(pinged, self.pong_timeout);
@@ -99,13 +97,7 @@ mod tests {
 
     fn beat(at_s: u64, change: impl Fn(&mut Signs, Instant)) -> (Beat, u64) {
         let start = Instant::now();
-        let mut signs = Signs {
-            heard: start,
-            pinged: None,
-            spoke: None,
-            progressed: None,
-            is_reading: true,
-        };
+        let mut signs = Signs { heard: start, pinged: None, spoke: None, progressed: None, is_reading: true };
         change(&mut signs, start);
         let (beat, wait) = RHYTHM.beat(signs, start + Duration::from_secs(at_s));
         (beat, wait.as_secs())

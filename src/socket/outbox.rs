@@ -30,10 +30,7 @@ pub struct OutboxBudget {
 impl OutboxBudget {
     /// A budget of `bytes_max`, all free.
     pub fn new(bytes_max: usize) -> Arc<Self> {
-        Arc::new(Self {
-            held: AtomicUsize::new(0),
-            bytes_max,
-        })
+        Arc::new(Self { held: AtomicUsize::new(0), bytes_max })
     }
 
     /// Bytes of live frames that wait for peers now.
@@ -53,8 +50,9 @@ enum Delivery {
 #[derive(Default)]
 struct Queue {
     frames: VecDeque<(Bytes, Counted)>,
-    /// Bytes of counted frames.
+    /// Bytes of counted frames, and of the others.
     counted: usize,
+    uncounted: usize,
     /// Whether the front frame is partly written.
     is_begun: bool,
 }
@@ -107,6 +105,11 @@ impl Outbox {
     /// Whether frames wait for the peer.
     pub fn is_waiting(&self) -> bool {
         !self.queue.borrow().frames.is_empty()
+    }
+
+    /// Whether more than a full outbox waits that does not count: an answer of the document's size.
+    pub fn is_sending_much(&self) -> bool {
+        self.queue.borrow().uncounted > self.bytes_max
     }
 
     /// Notes that joining state was asked for and will come.
@@ -181,6 +184,8 @@ impl Outbox {
         if counted == Counted::Yes {
             queue.counted += frame.len();
             self.budget.held.fetch_add(frame.len(), Ordering::Relaxed);
+        } else {
+            queue.uncounted += frame.len();
         }
         queue.frames.push_back((frame, counted));
     }
@@ -222,6 +227,8 @@ impl Outbox {
             if *counted == Counted::Yes {
                 queue.counted -= part;
                 self.budget.held.fetch_sub(part, Ordering::Relaxed);
+            } else {
+                queue.uncounted -= part;
             }
             written -= part;
             if part < frame.len() {
@@ -274,12 +281,11 @@ impl Outbox {
         self.budget.held.fetch_sub(queue.counted, Ordering::Relaxed);
         queue.frames = VecDeque::new();
         queue.counted = 0;
+        queue.uncounted = 0;
+        drop(queue);
         if let Some((frame, counted)) = begun {
-            if counted == Counted::Yes {
-                queue.counted = frame.len();
-                self.budget.held.fetch_add(frame.len(), Ordering::Relaxed);
-            }
-            queue.frames.push_back((frame, counted));
+            self.enqueue(frame, counted);
+            self.queue.borrow_mut().is_begun = true;
         }
     }
 

@@ -28,10 +28,7 @@ pub(super) struct Violation {
 
 impl From<DecodeError> for Violation {
     fn from(error: DecodeError) -> Self {
-        Self {
-            code: CloseCode::EditRefused,
-            reason: error.to_string(),
-        }
+        Self { code: CloseCode::EditRefused, reason: error.to_string() }
     }
 }
 
@@ -119,20 +116,8 @@ impl YjsSession {
     ) -> Self {
         let lease = directory.lookup(name);
         let room = lease.room().clone();
-        room.do_send(Join {
-            lease,
-            socket,
-            relay,
-            user: identity.user.clone(),
-            name: identity.name.clone(),
-            access,
-        });
-        Self {
-            socket,
-            room,
-            held_step1: None,
-            is_state_asked: false,
-        }
+        room.do_send(Join { lease, socket, relay, user: identity.user.clone(), name: identity.name.clone(), access });
+        Self { socket, room, held_step1: None, is_state_asked: false }
     }
 
     /// Leaves the room.
@@ -152,29 +137,15 @@ impl YjsSession {
                 yjs::Message::Step1(state_vector) => self.ask_state(state_vector, charge, outbox),
                 yjs::Message::Step2(update) => {
                     outbox.charge(charge);
-                    self.room.do_send(Edit {
-                        socket,
-                        update,
-                        kind: EditKind::Step2,
-                        charge,
-                    });
+                    self.room.do_send(Edit { socket, update, kind: EditKind::Step2, charge });
                 }
                 yjs::Message::Update(update) => {
                     outbox.charge(charge);
-                    self.room.do_send(Edit {
-                        socket,
-                        update,
-                        kind: EditKind::Update,
-                        charge,
-                    });
+                    self.room.do_send(Edit { socket, update, kind: EditKind::Update, charge });
                 }
                 yjs::Message::Awareness(entries) => {
                     outbox.charge(charge);
-                    self.room.do_send(Awareness {
-                        socket,
-                        entries,
-                        charge,
-                    });
+                    self.room.do_send(Awareness { socket, entries, charge });
                 }
                 yjs::Message::QueryAwareness => {
                     outbox.charge(charge);
@@ -189,11 +160,7 @@ impl YjsSession {
         outbox.charge(charge);
         self.is_state_asked = true;
         outbox.expect_state();
-        self.room.do_send(AskState {
-            socket: self.socket,
-            state_vector,
-            charge,
-        });
+        self.room.do_send(AskState { socket: self.socket, state_vector, charge });
     }
 }
 

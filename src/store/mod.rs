@@ -92,11 +92,7 @@ impl Store {
             }
         });
         let backend = backend.await??;
-        Ok(Self {
-            backend: Arc::new(backend),
-            runtime: Arc::new(runtime),
-            operation_timeout,
-        })
+        Ok(Self { backend: Arc::new(backend), runtime: Arc::new(runtime), operation_timeout })
     }
 
     /// How many migrations the database lacks. Needs no right to change it.
@@ -142,10 +138,7 @@ impl Store {
             }
         };
         // Bounded inside, transaction by transaction, so that what is stored is also answered.
-        self.runtime
-            .run(work)
-            .await
-            .unwrap_or_else(|error| vec![Err(error); count])
+        self.runtime.run(work).await.unwrap_or_else(|error| vec![Err(error); count])
     }
 
     /// All that is needed to bring the room `name` to life; `None` if there is no such room.
@@ -208,9 +201,6 @@ impl Store {
         let limit = self.operation_timeout;
         let work = tokio::time::timeout(limit, work);
         // The timer belongs to the store's runtime, so the time-out is made there.
-        self.runtime
-            .run(work)
-            .await?
-            .map_err(|_| StoreError::timed_out(limit))?
+        self.runtime.run(work).await?.map_err(|_| StoreError::timed_out(limit))?
     }
 }

@@ -36,11 +36,7 @@ pub(super) struct Numbering<'a> {
 impl<'a> Numbering<'a> {
     /// Starts after `head`; entries get the time `now_ms`, or the head's if that is later.
     pub fn new(head: Head, now_ms: i64) -> Self {
-        Self {
-            head,
-            at_ms: now_ms.max(head.at_ms),
-            known: HashMap::new(),
-        }
+        Self { head, at_ms: now_ms.max(head.at_ms), known: HashMap::new() }
     }
 
     /// Tells of an entry in the table whose key is one of those to come.
@@ -50,21 +46,10 @@ impl<'a> Numbering<'a> {
 
     /// Where `entry` goes: to its key's first entry, or next after the head. Spends no seq.
     pub fn place(&self, entry: &'a NewEntry) -> Placed {
-        let first = entry
-            .key
-            .as_deref()
-            .and_then(|key| self.known.get(&(&entry.author, key)));
+        let first = entry.key.as_deref().and_then(|key| self.known.get(&(&entry.author, key)));
         match first {
-            Some(&(seq, at_ms)) => Placed {
-                seq,
-                at_ms,
-                is_new: false,
-            },
-            None => Placed {
-                seq: Seq(self.head.seq.0 + 1),
-                at_ms: self.at_ms,
-                is_new: true,
-            },
+            Some(&(seq, at_ms)) => Placed { seq, at_ms, is_new: false },
+            None => Placed { seq: Seq(self.head.seq.0 + 1), at_ms: self.at_ms, is_new: true },
         }
     }
 
@@ -84,12 +69,7 @@ impl<'a> Numbering<'a> {
 
     /// The row of a new `entry`.
     pub fn row(&self, entry: &'a NewEntry, placed: Placed) -> Row<'a> {
-        Row {
-            room: self.head.room,
-            seq: placed.seq,
-            at_ms: placed.at_ms,
-            entry,
-        }
+        Row { room: self.head.room, seq: placed.seq, at_ms: placed.at_ms, entry }
     }
 }
 
@@ -115,20 +95,11 @@ mod tests {
     use super::*;
     use crate::store::Kind;
 
-    const HEAD: Head = Head {
-        room: RoomId(7),
-        seq: Seq(10),
-        at_ms: 1_000,
-    };
+    const HEAD: Head = Head { room: RoomId(7), seq: Seq(10), at_ms: 1_000 };
 
     fn entry(author: &str, key: Option<&str>) -> NewEntry {
         let key = key.map(str::to_owned);
-        NewEntry {
-            kind: Kind::Message,
-            author: UserId::new(author),
-            key,
-            body: Bytes::from_static(b"x"),
-        }
+        NewEntry { kind: Kind::Message, author: UserId::new(author), key, body: Bytes::from_static(b"x") }
     }
 
     #[test]
@@ -137,24 +108,10 @@ mod tests {
         let mut numbering = Numbering::new(HEAD, 2_000);
         for (entry, seq) in [(&a, 11), (&b, 12)] {
             let placed = numbering.place(entry);
-            assert_eq!(
-                placed,
-                Placed {
-                    seq: Seq(seq),
-                    at_ms: 2_000,
-                    is_new: true
-                }
-            );
+            assert_eq!(placed, Placed { seq: Seq(seq), at_ms: 2_000, is_new: true });
             numbering.take(entry, placed);
         }
-        assert_eq!(
-            numbering.head(),
-            Head {
-                room: RoomId(7),
-                seq: Seq(12),
-                at_ms: 2_000
-            }
-        );
+        assert_eq!(numbering.head(), Head { room: RoomId(7), seq: Seq(12), at_ms: 2_000 });
     }
 
     #[test]
@@ -177,22 +134,8 @@ mod tests {
         let (a, other) = (entry("ada", Some("k")), entry("bob", Some("k")));
         let mut numbering = Numbering::new(HEAD, 2_000);
         numbering.take(&a, numbering.place(&a));
-        assert_eq!(
-            numbering.place(&a),
-            Placed {
-                seq: Seq(11),
-                at_ms: 2_000,
-                is_new: false
-            }
-        );
-        assert_eq!(
-            numbering.place(&other),
-            Placed {
-                seq: Seq(12),
-                at_ms: 2_000,
-                is_new: true
-            }
-        );
+        assert_eq!(numbering.place(&a), Placed { seq: Seq(11), at_ms: 2_000, is_new: false });
+        assert_eq!(numbering.place(&other), Placed { seq: Seq(12), at_ms: 2_000, is_new: true });
     }
 
     #[test]
@@ -200,10 +143,7 @@ mod tests {
         let at_limit = entry("ada", Some(&"k".repeat(KEY_BYTES_MAX)));
         assert_eq!(check(&at_limit, 1), Ok(()));
         assert_eq!(check(&at_limit, 0), Err(Refused::TooLarge { max: 0 }));
-        assert_eq!(
-            check(&entry("ada", Some(&"k".repeat(KEY_BYTES_MAX + 1))), 1),
-            Err(Refused::KeyTooLong)
-        );
+        assert_eq!(check(&entry("ada", Some(&"k".repeat(KEY_BYTES_MAX + 1))), 1), Err(Refused::KeyTooLong));
         assert_eq!(check(&entry("a\0", None), 1), Err(Refused::Nul));
         assert_eq!(check(&entry("ada", Some("\0")), 1), Err(Refused::Nul));
     }

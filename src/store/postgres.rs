@@ -37,10 +37,7 @@ impl Postgres {
     /// Connects once, so that what is wrong is known at once and exactly.
     pub async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
         let options = PgConnectOptions::from_str(&settings.url).map_err(|error| {
-            StoreError::Settings(format!(
-                "the database URL is not valid ({error}): {}",
-                super::settings::URL_HELP
-            ))
+            StoreError::Settings(format!("the database URL is not valid ({error}): {}", super::settings::URL_HELP))
         })?;
         let options = match options.get_application_name() {
             Some(_) => options,
@@ -53,10 +50,7 @@ impl Postgres {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) => return Err(open_error(&options, &error)),
             Err(_) => {
-                return Err(StoreError::Open(format!(
-                    "{} does not answer within {limit:?}",
-                    place(&options)
-                )));
+                return Err(StoreError::Open(format!("{} does not answer within {limit:?}", place(&options))));
             }
         };
         // The answer is known; how the connection ends does not matter.
@@ -67,16 +61,8 @@ impl Postgres {
             .after_release(move |connection, _| Box::pin(still_answers(connection, limit)))
             .connect_lazy_with(session.clone());
         let writer = Writer::new(session, settings.connect_timeout, settings.operation_timeout());
-        let rules = Rules {
-            server: settings.server_name.clone(),
-            entry_bytes_max: settings.entry_bytes_max,
-        };
-        Ok(Self {
-            options,
-            writer,
-            pool,
-            rules,
-        })
+        let rules = Rules { server: settings.server_name.clone(), entry_bytes_max: settings.entry_bytes_max };
+        Ok(Self { options, writer, pool, rules })
     }
 
     pub async fn pending_migrations(&self) -> Result<usize, StoreError> {
@@ -124,9 +110,7 @@ fn session(options: &PgConnectOptions, settings: &StoreSettings) -> PgConnectOpt
 /// Whether a connection given back to the pool is usable: without an answer in time it would occupy its slot for as long
 /// as TCP keeps trying.
 async fn still_answers(connection: &mut PgConnection, limit: Duration) -> sqlx::Result<bool> {
-    timeout(limit, connection.ping())
-        .await
-        .map_err(|_| sqlx::Error::PoolTimedOut)??;
+    timeout(limit, connection.ping()).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
     Ok(true)
 }
 

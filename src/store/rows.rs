@@ -18,28 +18,14 @@ pub(super) fn room(columns: RoomColumns) -> Result<RoomRow, StoreError> {
     let (id, name, head, created_at_ms, updated_at_ms) = columns;
     let name =
         RoomName::parse(&name).map_err(|error| StoreError::Unexpected(format!("the name of room {id}: {error}")))?;
-    Ok(RoomRow {
-        id: RoomId(id),
-        name,
-        head: seq(head),
-        created_at_ms,
-        updated_at_ms,
-    })
+    Ok(RoomRow { id: RoomId(id), name, head: seq(head), created_at_ms, updated_at_ms })
 }
 
 fn entry(columns: EntryColumns) -> Result<Entry, StoreError> {
     let (number, kind, author, at_ms, key, body_bytes, body) = columns;
     let author = UserId::new(author);
     let (body_bytes, body) = (body_bytes.unsigned_abs(), body.map(Bytes::from));
-    Ok(Entry {
-        seq: seq(number),
-        kind: kind_of(kind)?,
-        author,
-        at_ms,
-        key,
-        body_bytes,
-        body,
-    })
+    Ok(Entry { seq: seq(number), kind: kind_of(kind)?, author, at_ms, key, body_bytes, body })
 }
 
 /// Gathers a page from rows in the page's own direction; ascending by seq, whatever the direction.

@@ -21,17 +21,10 @@ pub(super) struct StoreRuntime {
 impl StoreRuntime {
     pub fn start() -> Result<Self, StoreError> {
         let mut builder = Builder::new_multi_thread();
-        let runtime = builder
-            .worker_threads(THREADS)
-            .thread_name("store")
-            .enable_all()
-            .build();
+        let runtime = builder.worker_threads(THREADS).thread_name("store").enable_all().build();
         let runtime =
             runtime.map_err(|error| StoreError::Open(format!("the store's threads cannot start: {error}")))?;
-        Ok(Self {
-            handle: runtime.handle().clone(),
-            runtime: Mutex::new(Some(runtime)),
-        })
+        Ok(Self { handle: runtime.handle().clone(), runtime: Mutex::new(Some(runtime)) })
     }
 
     /// Runs `work` to its end, even if the caller stops waiting.

@@ -64,24 +64,14 @@ impl StoreSettings {
             return Ok(Dialect::Postgres);
         }
         let Some(path) = self.url.strip_prefix("sqlite:") else {
-            return Err(StoreError::Settings(format!(
-                "the database URL is of no kind known here: {URL_HELP}"
-            )));
+            return Err(StoreError::Settings(format!("the database URL is of no kind known here: {URL_HELP}")));
         };
         if path.contains(":memory:") || path.contains("mode=memory") {
             let message = format!("a database in memory would forget everything at the end: {URL_HELP}");
             return Err(StoreError::Settings(message));
         }
-        if path
-            .trim_start_matches('/')
-            .split('?')
-            .next()
-            .unwrap_or_default()
-            .is_empty()
-        {
-            return Err(StoreError::Settings(format!(
-                "the database URL names no file: {URL_HELP}"
-            )));
+        if path.trim_start_matches('/').split('?').next().unwrap_or_default().is_empty() {
+            return Err(StoreError::Settings(format!("the database URL names no file: {URL_HELP}")));
         }
         Ok(Dialect::Sqlite)
     }
@@ -126,15 +116,8 @@ mod tests {
 
     #[test]
     fn a_url_that_names_no_lasting_database_is_refused() {
-        for url in [
-            "",
-            "mysql://h/d",
-            "tutti.db",
-            "sqlite://",
-            "sqlite:",
-            "sqlite::memory:",
-            "sqlite://x?mode=memory",
-        ] {
+        for url in ["", "mysql://h/d", "tutti.db", "sqlite://", "sqlite:", "sqlite::memory:", "sqlite://x?mode=memory"]
+        {
             assert!(matches!(dialect(url), Err(StoreError::Settings(_))), "{url}");
         }
     }

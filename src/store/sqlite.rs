@@ -32,10 +32,7 @@ impl Sqlite {
     /// Opens the file, makes it if it is missing, and begins to write once, so that what is wrong is known at once.
     pub async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
         let options = SqliteConnectOptions::from_str(&settings.url).map_err(|error| {
-            StoreError::Settings(format!(
-                "the database URL is not valid ({error}): {}",
-                super::settings::URL_HELP
-            ))
+            StoreError::Settings(format!("the database URL is not valid ({error}): {}", super::settings::URL_HELP))
         })?;
         let path = options.get_filename().to_owned();
         let options = options.busy_timeout(settings.lock_timeout).foreign_keys(true);
@@ -50,16 +47,9 @@ impl Sqlite {
         let readers = SqlitePoolOptions::new()
             .max_connections(settings.connections_max.saturating_sub(1).max(1))
             .acquire_timeout(settings.connect_timeout)
-            .connect_lazy_with(
-                options
-                    .pragma("query_only", "on")
-                    .thread_name(|id| format!("store-reader-{id}")),
-            );
+            .connect_lazy_with(options.pragma("query_only", "on").thread_name(|id| format!("store-reader-{id}")));
         let writer = Writer::new(writing, settings.connect_timeout, settings.operation_timeout());
-        let rules = Rules {
-            server: settings.server_name.clone(),
-            entry_bytes_max: settings.entry_bytes_max,
-        };
+        let rules = Rules { server: settings.server_name.clone(), entry_bytes_max: settings.entry_bytes_max };
         Ok(Self { writer, readers, rules })
     }
 
@@ -73,10 +63,7 @@ impl Sqlite {
     pub async fn migrate(&self) -> Result<usize, StoreError> {
         let pending = self.pending_migrations().await?;
         if pending > 0 {
-            let pool = SqlitePoolOptions::new()
-                .max_connections(1)
-                .connect_with(self.writer.options.clone())
-                .await?;
+            let pool = SqlitePoolOptions::new().max_connections(1).connect_with(self.writer.options.clone()).await?;
             MIGRATIONS.run(&pool).await.map_err(migrate::error)?;
             pool.close().await;
         }

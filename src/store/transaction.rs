@@ -64,12 +64,7 @@ pub(super) async fn transaction<C: Statements>(
     let limit = writer.transaction_timeout;
     let timed_out = |_| StoreError::timed_out(limit);
     let mut begun = writer.begin().await?;
-    let content = Content {
-        connection: &mut begun.connection,
-        rules,
-        how,
-        rows: Vec::new(),
-    };
+    let content = Content { connection: &mut begun.connection, rules, how, rows: Vec::new() };
     match timeout(limit, content.fill(batch)).await.map_err(timed_out)? {
         Ok(outcomes) => {
             timeout(limit, begun.commit()).await.map_err(timed_out)??;
@@ -174,12 +169,7 @@ impl<'a, C: Statements> Content<'_, 'a, C> {
                 let code = error.and_then(|error| error.code()).unwrap_or_default();
                 let constraint = error.and_then(|error| error.constraint());
                 let room = row.room.0;
-                warn!(
-                    room.id = room,
-                    code = &*code,
-                    constraint,
-                    "the database refused an entry"
-                );
+                warn!(room.id = room, code = &*code, constraint, "the database refused an entry");
                 Ok(Err(Refused::ByDatabase))
             }
             Err(error) => Err(error),
@@ -193,13 +183,9 @@ impl<'a, C: Statements> Content<'_, 'a, C> {
         for &append in batch {
             let room = append.room;
             let fit = append.entries.iter().filter(is_fit);
-            keys.extend(fit.filter_map(|NewEntry { author, key, .. }| {
-                Some(Key {
-                    room,
-                    author,
-                    key: key.as_deref()?,
-                })
-            }));
+            keys.extend(
+                fit.filter_map(|NewEntry { author, key, .. }| Some(Key { room, author, key: key.as_deref()? })),
+            );
         }
         let mut known: HashMap<RoomId, Vec<_>> = HashMap::new();
         if keys.is_empty() {

@@ -44,9 +44,7 @@ impl<C: Statements> Writer<C> {
     /// Begins a transaction, connecting if there is no usable connection.
     pub async fn begin(&self) -> Result<Begun<'_, C>, StoreError> {
         let limit = self.transaction_timeout;
-        let mut slot = timeout(limit, self.idle.lock())
-            .await
-            .map_err(|_| StoreError::timed_out(limit))?;
+        let mut slot = timeout(limit, self.idle.lock()).await.map_err(|_| StoreError::timed_out(limit))?;
         if self.is_closed.load(Ordering::Relaxed) {
             return Err(StoreError::closed());
         }
@@ -67,9 +65,7 @@ impl<C: Statements> Writer<C> {
 
     async fn connect(&self) -> Result<C, StoreError> {
         let limit = self.connect_timeout;
-        Ok(timeout(limit, self.options.connect())
-            .await
-            .map_err(|_| StoreError::timed_out(limit))??)
+        Ok(timeout(limit, self.options.connect()).await.map_err(|_| StoreError::timed_out(limit))??)
     }
 
     /// Waits for the transaction that runs, and closes the connection.

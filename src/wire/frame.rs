@@ -73,9 +73,7 @@ pub fn parse_header(buf: &[u8]) -> Result<Option<(Header, usize)>, WireError> {
     }
     let short = second & 0x7f;
     if opcode.is_control() && (!is_last || short as usize > CONTROL_BYTES_MAX) {
-        return Err(WireError::Protocol(
-            "a control frame must be whole and at most 125 bytes",
-        ));
+        return Err(WireError::Protocol("a control frame must be whole and at most 125 bytes"));
     }
     let (payload_bytes, length_bytes) = match short {
         126 => match rest.first_chunk::<2>() {
@@ -99,12 +97,7 @@ pub fn parse_header(buf: &[u8]) -> Result<Option<(Header, usize)>, WireError> {
     let Some(mask) = rest[length_bytes..].first_chunk::<4>() else {
         return Ok(None);
     };
-    let header = Header {
-        is_last,
-        opcode,
-        mask: *mask,
-        payload_bytes,
-    };
+    let header = Header { is_last, opcode, mask: *mask, payload_bytes };
     Ok(Some((header, 2 + length_bytes + 4)))
 }
 
@@ -115,9 +108,7 @@ pub fn unmask(payload: &mut [u8], mask: [u8; 4], offset: usize) {
     let wide = u64::from_ne_bytes([key[0], key[1], key[2], key[3], key[0], key[1], key[2], key[3]]);
     let mut chunks = payload.chunks_exact_mut(8);
     for chunk in &mut chunks {
-        let word = u64::from_ne_bytes([
-            chunk[0], chunk[1], chunk[2], chunk[3], chunk[4], chunk[5], chunk[6], chunk[7],
-        ]);
+        let word = u64::from_ne_bytes([chunk[0], chunk[1], chunk[2], chunk[3], chunk[4], chunk[5], chunk[6], chunk[7]]);
         chunk.copy_from_slice(&(word ^ wide).to_ne_bytes());
     }
     for (byte, key) in chunks.into_remainder().iter_mut().zip(key.iter().cycle()) {
@@ -184,10 +175,7 @@ mod tests {
         // A single-frame masked text message "Hello".
         let raw = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
         let (header, used) = parse_header(&raw).unwrap().unwrap();
-        assert_eq!(
-            (header.is_last, header.opcode, header.payload_bytes, used),
-            (true, Opcode::Text, 5, 6)
-        );
+        assert_eq!((header.is_last, header.opcode, header.payload_bytes, used), (true, Opcode::Text, 5, 6));
         let mut payload = raw[used..].to_vec();
         unmask(&mut payload, header.mask, 0);
         assert_eq!(payload, b"Hello");

@@ -185,10 +185,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const LIMITS: Limits = Limits {
-        message_bytes_max: 1000,
-        fragments_max: 4,
-    };
+    const LIMITS: Limits = Limits { message_bytes_max: 1000, fragments_max: 4 };
 
     /// A masked client frame.
     fn client_frame(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -222,13 +219,7 @@ mod tests {
         raw.extend(client_frame(0x89, b"p"));
         raw.extend(client_frame(0x80, b"lo"));
         let messages = read_all(&mut Reader::new(LIMITS), &raw).unwrap();
-        assert_eq!(
-            messages,
-            [
-                Message::Ping(Bytes::from_static(b"p")),
-                Message::Text(Bytes::from_static(b"Hello"))
-            ]
-        );
+        assert_eq!(messages, [Message::Ping(Bytes::from_static(b"p")), Message::Text(Bytes::from_static(b"Hello"))]);
     }
 
     #[test]
@@ -236,33 +227,21 @@ mod tests {
         let whole = client_frame(0x82, &[1; 1000]);
         assert_eq!(read_all(&mut Reader::new(LIMITS), &whole).unwrap().len(), 1);
         let header_only = &client_frame(0x82, &[1; 1001])[..8];
-        assert_eq!(
-            Reader::new(LIMITS).read(&mut &header_only[..]),
-            Err(WireError::TooBig { limit: 1000 })
-        );
+        assert_eq!(Reader::new(LIMITS).read(&mut &header_only[..]), Err(WireError::TooBig { limit: 1000 }));
         let claims_4_gib = [0x82, 0xff, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
-        assert_eq!(
-            Reader::new(LIMITS).read(&mut &claims_4_gib[..]),
-            Err(WireError::TooBig { limit: 1000 })
-        );
+        assert_eq!(Reader::new(LIMITS).read(&mut &claims_4_gib[..]), Err(WireError::TooBig { limit: 1000 }));
     }
 
     #[test]
     fn fragments_count_together_against_both_limits() {
         let mut raw = client_frame(0x02, &[1; 600]);
         raw.extend(&client_frame(0x80, &[1; 401])[..8]);
-        assert_eq!(
-            read_all(&mut Reader::new(LIMITS), &raw),
-            Err(WireError::TooBig { limit: 1000 })
-        );
+        assert_eq!(read_all(&mut Reader::new(LIMITS), &raw), Err(WireError::TooBig { limit: 1000 }));
         let mut raw = client_frame(0x02, b"");
         for _ in 0..4 {
             raw.extend(client_frame(0x00, b"x"));
         }
-        assert!(matches!(
-            read_all(&mut Reader::new(LIMITS), &raw),
-            Err(WireError::Protocol(_))
-        ));
+        assert!(matches!(read_all(&mut Reader::new(LIMITS), &raw), Err(WireError::Protocol(_))));
     }
 
     #[test]

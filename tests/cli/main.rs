@@ -30,43 +30,23 @@ fn refused(arguments: &[&str], variables: &[(&str, &str)], words: &[&str]) {
     let output = tutti(folder.path(), arguments, variables);
     assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", complaints(&output));
     for word in words {
-        assert!(
-            complaints(&output).contains(word),
-            "{arguments:?} lacks {word:?}: {}",
-            complaints(&output)
-        );
+        assert!(complaints(&output).contains(word), "{arguments:?} lacks {word:?}: {}", complaints(&output));
     }
     assert_eq!(out(&output), "");
-    assert_eq!(
-        std::fs::read_dir(folder.path()).unwrap().count(),
-        0,
-        "{arguments:?} left a file"
-    );
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{arguments:?} left a file");
 }
 
 #[test]
 fn token_prints_one_line_that_the_key_beside_the_database_verifies() {
     let folder = tempfile::tempdir().unwrap();
-    let arguments = [
-        "token",
-        "--sub",
-        "alice",
-        "--name",
-        "Alice",
-        "--room",
-        "docs/*=write",
-        "--room",
-        "*=read",
-    ];
+    let arguments = ["token", "--sub", "alice", "--name", "Alice", "--room", "docs/*=write", "--room", "*=read"];
     let output = tutti(folder.path(), &arguments, &[("DATABASE_URL", "sqlite://my.db")]);
     assert_eq!((output.status.code(), complaints(&output)), (Some(0), ""));
 
     let database = format!("sqlite://{}", folder.path().join("my.db").display());
     let config = tutti::config::serve_config(["--database-url", &database]).unwrap();
     let verifier = tutti::auth::Verifier::open(&config.jwt).unwrap();
-    let identity = verifier
-        .verify(out(&output).trim_end_matches('\n'), tutti::auth::now_s())
-        .unwrap();
+    let identity = verifier.verify(out(&output).trim_end_matches('\n'), tutti::auth::now_s()).unwrap();
     let access = |room| identity.access(&tutti::ids::RoomName::parse(room).unwrap()).as_str();
     assert_eq!((identity.user.as_str(), &*identity.name), ("alice", "Alice"));
     assert_eq!((access("docs/plan"), access("general")), ("write", "read"));
@@ -91,36 +71,21 @@ fn token_refuses_what_no_token_can_say() {
     let token = ["token", "--sub", "alice", "--room", "*=read"];
     refused(&["token", "--sub", "alice"], &[], &["--room"]);
     refused(&["token", "--room", "*=read"], &[], &["--sub"]);
-    refused(
-        &["token", "--sub", "alice", "--room", "*=owner"],
-        &[],
-        &["--room", "*=owner", "none, read, write, admin"],
-    );
+    refused(&["token", "--sub", "alice", "--room", "*=owner"], &[], &["--room", "*=owner", "none, read, write, admin"]);
     refused(&[&token[..], &["--ttl", "24"]].concat(), &[], &["--ttl", "24h"]);
     let variables = [("TUTTI_JWT_SECRET", SECRET)];
-    refused(
-        &["token", "--sub", "a\nb", "--room", "*=read"],
-        &variables,
-        &["--sub", "control characters"],
-    );
+    refused(&["token", "--sub", "a\nb", "--room", "*=read"], &variables, &["--sub", "control characters"]);
     refused(&[&token[..], &["--name", ""]].concat(), &variables, &["--name"]);
 }
 
 #[test]
 fn check_prints_the_values_in_effect_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let variables = [
-        ("TUTTI_SOCKETS_MAX", "77"),
-        ("TUTTI_FRAGMENTS_MAX", "5"),
-        ("TUTTI_JWT_SECRET", SECRET),
-    ];
+    let variables = [("TUTTI_SOCKETS_MAX", "77"), ("TUTTI_FRAGMENTS_MAX", "5"), ("TUTTI_JWT_SECRET", SECRET)];
     let output = tutti(folder.path(), &["check", "--fragments-max", "6"], &variables);
     assert_eq!(output.status.code(), Some(0), "{}", complaints(&output));
     let value = |option: &str| {
-        let line = out(&output)
-            .lines()
-            .find(|line| line.split(' ').next() == Some(option))
-            .unwrap();
+        let line = out(&output).lines().find(|line| line.split(' ').next() == Some(option)).unwrap();
         line.split_whitespace().last().unwrap()
     };
     assert_eq!(value("--bind"), "127.0.0.1:8080");
@@ -133,11 +98,7 @@ fn check_prints_the_values_in_effect_and_changes_nothing() {
 
 #[test]
 fn check_reports_every_problem_at_once_by_flag_and_variable() {
-    let variables = [
-        ("TUTTI_SOCKETS_MAX", "0"),
-        ("DATABASE_URL", "postgres:ann:hunter2"),
-        ("TUTTI_DEMO", "maybe"),
-    ];
+    let variables = [("TUTTI_SOCKETS_MAX", "0"), ("DATABASE_URL", "postgres:ann:hunter2"), ("TUTTI_DEMO", "maybe")];
     let words = [
         "5 problems",
         "--sockets-max (TUTTI_SOCKETS_MAX): \"0\"",
@@ -146,11 +107,7 @@ fn check_reports_every_problem_at_once_by_flag_and_variable() {
         "--allowed-origins (TUTTI_ALLOWED_ORIGINS): \"*\"",
         "--bind (TUTTI_BIND)",
     ];
-    refused(
-        &["check", "--allowed-origins", "*", "--bind", "0.0.0.0:80"],
-        &variables,
-        &words,
-    );
+    refused(&["check", "--allowed-origins", "*", "--bind", "0.0.0.0:80"], &variables, &words);
     let folder = tempfile::tempdir().unwrap();
     assert!(!complaints(&tutti(folder.path(), &["check"], &variables)).contains("hunter2"));
 }
@@ -170,21 +127,15 @@ fn serve_refuses_weak_secrets_with_a_reason_that_does_not_repeat_them() {
         }
         let folder = tempfile::tempdir().unwrap();
         let output = tutti(folder.path(), &["serve"], &[("TUTTI_JWT_SECRET", secret)]);
-        let complaint = complaints(&output)
-            .replace("TUTTI_JWT_SECRET", "")
-            .replace("--jwt-secret", "")
-            .replace("the secret", "");
+        let complaint =
+            complaints(&output).replace("TUTTI_JWT_SECRET", "").replace("--jwt-secret", "").replace("the secret", "");
         assert!(!complaint.contains(secret), "{complaint}");
     }
 }
 
 #[test]
 fn serve_without_a_key_is_for_loopback_only() {
-    refused(
-        &["serve", "--bind", "0.0.0.0:0"],
-        &[],
-        &["--bind", "TUTTI_JWT_SECRET", "openssl rand -hex 32"],
-    );
+    refused(&["serve", "--bind", "0.0.0.0:0"], &[], &["--bind", "TUTTI_JWT_SECRET", "openssl rand -hex 32"]);
 }
 
 #[test]
@@ -194,11 +145,7 @@ fn a_key_file_that_is_no_public_key_is_refused_by_check() {
     let arguments = ["check", "--jwt-public-key-file", "key.pem", "--jwt-algorithm", "RS256"];
     let output = tutti(folder.path(), &arguments, &[]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(
-        complaints(&output).contains("BEGIN PUBLIC KEY"),
-        "{}",
-        complaints(&output)
-    );
+    assert!(complaints(&output).contains("BEGIN PUBLIC KEY"), "{}", complaints(&output));
     refused(&arguments, &[], &["key.pem", "cannot be read"]);
 }
 
@@ -213,10 +160,7 @@ fn an_unknown_option_or_command_is_named() {
 #[test]
 fn help_shows_defaults_and_no_secret() {
     let folder = tempfile::tempdir().unwrap();
-    let variables = [
-        ("TUTTI_JWT_SECRET", SECRET),
-        ("DATABASE_URL", "postgres://ann:hunter2@h/d"),
-    ];
+    let variables = [("TUTTI_JWT_SECRET", SECRET), ("DATABASE_URL", "postgres://ann:hunter2@h/d")];
     for command in ["serve", "token", "migrate", "check"] {
         let output = tutti(folder.path(), &[command, "--help"], &variables);
         assert_eq!(output.status.code(), Some(0));

@@ -65,12 +65,7 @@ contract! {
 
 fn hasty(settings: StoreSettings) -> StoreSettings {
     let moment = Duration::from_millis(200);
-    StoreSettings {
-        connect_timeout: moment,
-        lock_timeout: moment,
-        statement_timeout: 5 * moment,
-        ..settings
-    }
+    StoreSettings { connect_timeout: moment, lock_timeout: moment, statement_timeout: 5 * moment, ..settings }
 }
 
 #[test]
@@ -82,21 +77,12 @@ fn an_sqlite_file_locked_for_too_long_is_unavailable_and_then_works_again() {
         let append = append(room, vec![edit("2")]);
 
         let mut other = SqliteConnection::connect(&db.url).await.expect("the file opens");
-        sqlx::raw_sql("begin immediate")
-            .execute(&mut other)
-            .await
-            .expect("the lock is free");
+        sqlx::raw_sql("begin immediate").execute(&mut other).await.expect("the lock is free");
         assert!(matches!(one(&store, &append).await, Err(StoreError::Unavailable(_))));
-        assert!(matches!(
-            store.ensure_room(&name("b")).await,
-            Err(StoreError::Unavailable(_))
-        ));
+        assert!(matches!(store.ensure_room(&name("b")).await, Err(StoreError::Unavailable(_))));
         assert_eq!(history(&store, room).await.len(), 1, "readers do not wait for writers");
 
-        sqlx::raw_sql("rollback")
-            .execute(&mut other)
-            .await
-            .expect("the lock is given back");
+        sqlx::raw_sql("rollback").execute(&mut other).await.expect("the lock is given back");
         assert_eq!(seqs(&placed(&store, &append).await), [2]);
     });
 }
@@ -115,10 +101,7 @@ fn a_room_locked_for_too_long_does_not_hold_up_the_others() {
         assert!(matches!(outcomes[0], Err(StoreError::Unavailable(_))), "{outcomes:?}");
         assert!(outcomes[1].is_ok());
 
-        sqlx::raw_sql("rollback")
-            .execute(&mut other)
-            .await
-            .expect("the lock is given back");
+        sqlx::raw_sql("rollback").execute(&mut other).await.expect("the lock is given back");
         let again = store.append(batch).await;
         assert!(again[0].is_ok());
         assert_eq!(again[1], outcomes[1]);
@@ -172,10 +155,7 @@ fn a_network_gone_silent_is_given_up_in_time() {
         let append = append(room, vec![edit("1")]);
         proxy.set(Network::Silent);
         let gone = within_seconds(5, async { (one(&store, &append).await, store.load(&name("a")).await) }).await;
-        assert!(matches!(
-            gone,
-            (Err(StoreError::Unavailable(_)), Err(StoreError::Unavailable(_)))
-        ));
+        assert!(matches!(gone, (Err(StoreError::Unavailable(_)), Err(StoreError::Unavailable(_)))));
         proxy.set(Network::Down);
         proxy.set(Network::Up);
         assert_eq!(insistently(&store, vec![append]).await[0][0].seq, Seq(1));

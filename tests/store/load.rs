@@ -86,22 +86,11 @@ contract! {
 }
 
 async fn loaded(store: &Store) -> Loaded {
-    store
-        .load(&name("a"))
-        .await
-        .expect("the store answers")
-        .expect("the room exists")
+    store.load(&name("a")).await.expect("the store answers").expect("the room exists")
 }
 
 async fn fill(store: &Store, room: RoomId) {
     let other = |kind| entry(kind, "ada", "not an edit");
-    let entries = vec![
-        edit("e1"),
-        other(Kind::Message),
-        edit("e3"),
-        other(Kind::Event),
-        other(Kind::Step),
-        edit("e6"),
-    ];
+    let entries = vec![edit("e1"), other(Kind::Message), edit("e3"), other(Kind::Event), other(Kind::Step), edit("e6")];
     assert_eq!(placed(store, &append(room, entries)).await.len(), 6);
 }

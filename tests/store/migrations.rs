@@ -63,12 +63,7 @@ fn a_role_without_the_right_to_make_tables_can_serve() {
         placed(&store, &append(room, vec![keyed("ada", "k")])).await;
         assert_eq!(store.load(&name("a")).await.map(|loaded| loaded.is_some()), Ok(true));
         let mut connection = PgConnection::connect(&url).await.expect("the role may connect");
-        assert!(
-            sqlx::raw_sql("create table forbidden ()")
-                .execute(&mut connection)
-                .await
-                .is_err()
-        );
+        assert!(sqlx::raw_sql("create table forbidden ()").execute(&mut connection).await.is_err());
 
         drop((store, connection));
         db.execute(&format!("drop owned by {role}; drop role {role}")).await;

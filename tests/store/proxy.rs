@@ -31,11 +31,7 @@ impl Proxy {
     pub fn start(target: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port();
-        let proxy = Self {
-            port,
-            network: Arc::default(),
-            streams: Arc::default(),
-        };
+        let proxy = Self { port, network: Arc::default(), streams: Arc::default() };
         let (network, streams) = (proxy.network.clone(), proxy.streams.clone());
         // Ends with the process: accept has no other way to be interrupted.
         thread::spawn(move || {

@@ -124,35 +124,17 @@ fn an_append_sent_again_while_its_first_try_still_commits_is_stored_once() {
              update room set head = 1 where id = {id}; \
              insert into last_append (room_id, server, append_id, first_seq, at) values ({id}, 's1', '{append_id}', 1, 5)"
         );
-        sqlx::raw_sql(AssertSqlSafe(sql))
-            .execute(&mut first)
-            .await
-            .expect("the statements work");
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut first).await.expect("the statements work");
 
         let first_try_ends = async {
             let waiting = "select count(*) from pg_stat_activity \
                            where datname = current_database() and wait_event_type = 'Lock'";
             let mut observer = PgConnection::connect(&db.url).await.expect("the database opens");
-            while sqlx::query_scalar::<_, i64>(waiting)
-                .fetch_one(&mut observer)
-                .await
-                .expect("an answer")
-                == 0
-            {}
-            sqlx::raw_sql("commit")
-                .execute(&mut first)
-                .await
-                .expect("the commit works");
+            while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut observer).await.expect("an answer") == 0 {}
+            sqlx::raw_sql("commit").execute(&mut first).await.expect("the commit works");
         };
         let (again, ()) = within_seconds(10, async { tokio::join!(placed(&store, &append), first_try_ends) }).await;
-        assert_eq!(
-            again,
-            [Placed {
-                seq: Seq(1),
-                at_ms: 5,
-                is_new: true
-            }]
-        );
+        assert_eq!(again, [Placed { seq: Seq(1), at_ms: 5, is_new: true }]);
         assert_gap_free(&store, room, 1).await;
     });
 }

@@ -63,9 +63,6 @@ contract! {
 
 async fn listed(store: &Store, prefix: &str, after: Option<&str>, limit: u32) -> Vec<String> {
     let after = after.map(name);
-    let rooms = store
-        .rooms(prefix, after.as_ref(), limit)
-        .await
-        .expect("the rooms are listed");
+    let rooms = store.rooms(prefix, after.as_ref(), limit).await.expect("the rooms are listed");
     rooms.iter().map(|room| room.name.to_string()).collect()
 }

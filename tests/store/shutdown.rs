@@ -64,8 +64,6 @@ fn a_shut_down_sqlite_store_leaves_one_file() {
         history(&store, room).await;
         store.shutdown();
     });
-    let files = std::fs::read_dir(folder.path())
-        .expect("the folder")
-        .map(|file| file.expect("a file").file_name());
+    let files = std::fs::read_dir(folder.path()).expect("the folder").map(|file| file.expect("a file").file_name());
     assert_eq!(files.collect::<Vec<_>>(), ["tutti.db"]);
 }

@@ -35,10 +35,7 @@ enum Kept {
 pub fn on_sqlite(case: impl AsyncFnOnce(&Database)) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let url = format!("sqlite://{}", folder.path().join("tutti.db").display());
-    block_on(case(&Database {
-        url,
-        kept: Kept::Sqlite { _folder: folder },
-    }));
+    block_on(case(&Database { url, kept: Kept::Sqlite { _folder: folder } }));
 }
 
 /// Runs `case` on a fresh Postgres database.
@@ -50,41 +47,26 @@ pub fn on_postgres(case: impl AsyncFnOnce(&Database)) {
     block_on(async {
         admin(&admin_url, format!("create database {name} template template0")).await;
         let url = with_database(&admin_url, &name);
-        case(&Database {
-            url,
-            kept: Kept::Postgres { admin_url, name },
-        })
-        .await;
+        case(&Database { url, kept: Kept::Postgres { admin_url, name } }).await;
     });
 }
 
 /// The cases' executor: not the store's.
 pub fn block_on<T>(case: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime")
-        .block_on(case)
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(case)
 }
 
 /// `url` with another database.
 pub fn with_database(url: &str, database: &str) -> String {
-    let (address, query) = url
-        .split_once('?')
-        .map_or((url, String::new()), |(url, query)| (url, format!("?{query}")));
+    let (address, query) = url.split_once('?').map_or((url, String::new()), |(url, query)| (url, format!("?{query}")));
     let (scheme, rest) = address.split_once("://").expect("a URL with a scheme");
     let host = rest.split('/').next().expect("a URL with a host");
     format!("{scheme}://{host}/{database}{query}")
 }
 
 async fn admin(url: &str, sql: String) {
-    let mut connection = PgConnection::connect(url)
-        .await
-        .expect("the test database server answers");
-    sqlx::raw_sql(AssertSqlSafe(sql))
-        .execute(&mut connection)
-        .await
-        .expect("the test role may create databases");
+    let mut connection = PgConnection::connect(url).await.expect("the test database server answers");
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.expect("the test role may create databases");
     connection.close().await.expect("a clean end");
 }
 
@@ -94,10 +76,7 @@ impl Drop for Database {
             let (url, sql) = (admin_url.clone(), format!("drop database {name} with (force)"));
             // A thread, because the case's executor is still running.
             let dropped = std::thread::spawn(move || block_on(admin(&url, sql))).join();
-            assert!(
-                dropped.is_ok() || std::thread::panicking(),
-                "the test database could not be dropped"
-            );
+            assert!(dropped.is_ok() || std::thread::panicking(), "the test database could not be dropped");
         }
     }
 }
@@ -118,17 +97,11 @@ impl Database {
         match self.kept {
             Kept::Sqlite { .. } => {
                 let mut connection = SqliteConnection::connect(&self.url).await.expect("the file opens");
-                sqlx::raw_sql(sql)
-                    .execute(&mut connection)
-                    .await
-                    .expect("the statement works");
+                sqlx::raw_sql(sql).execute(&mut connection).await.expect("the statement works");
             }
             Kept::Postgres { .. } => {
                 let mut connection = PgConnection::connect(&self.url).await.expect("the database opens");
-                sqlx::raw_sql(sql)
-                    .execute(&mut connection)
-                    .await
-                    .expect("the statement works");
+                sqlx::raw_sql(sql).execute(&mut connection).await.expect("the statement works");
             }
         }
     }
@@ -144,8 +117,7 @@ impl Database {
                 .await
             }
             Kept::Postgres { .. } => {
-                self.execute("alter table entry add constraint refuse check (author <> 'mallory')")
-                    .await
+                self.execute("alter table entry add constraint refuse check (author <> 'mallory')").await
             }
         }
     }
@@ -166,12 +138,7 @@ pub async fn room(store: &Store, text: &str) -> RoomId {
 }
 
 pub fn entry(kind: Kind, author: &str, body: &'static str) -> NewEntry {
-    NewEntry {
-        kind,
-        author: UserId::new(author),
-        key: None,
-        body: Bytes::from_static(body.as_bytes()),
-    }
+    NewEntry { kind, author: UserId::new(author), key: None, body: Bytes::from_static(body.as_bytes()) }
 }
 
 pub fn edit(body: &'static str) -> NewEntry {
@@ -179,19 +146,11 @@ pub fn edit(body: &'static str) -> NewEntry {
 }
 
 pub fn keyed(author: &str, key: &str) -> NewEntry {
-    NewEntry {
-        key: Some(key.to_owned()),
-        ..entry(Kind::Message, author, "hello")
-    }
+    NewEntry { key: Some(key.to_owned()), ..entry(Kind::Message, author, "hello") }
 }
 
 pub fn append(room: RoomId, entries: Vec<NewEntry>) -> Append {
-    Append {
-        room,
-        id: Uuid::new_v4(),
-        entries,
-        clients: Vec::new(),
-    }
+    Append { room, id: Uuid::new_v4(), entries, clients: Vec::new() }
 }
 
 /// Appends to one room.
@@ -204,10 +163,7 @@ pub async fn one(store: &Store, append: &Append) -> Outcome {
 /// Appends to one room; every entry is placed.
 pub async fn placed(store: &Store, append: &Append) -> Vec<Placed> {
     let outcome = one(store, append).await.expect("the append is stored");
-    outcome
-        .into_iter()
-        .map(|placed| placed.expect("the entry is stored"))
-        .collect()
+    outcome.into_iter().map(|placed| placed.expect("the entry is stored")).collect()
 }
 
 /// Appends as a room does: again, with the same id, while the store is not available.
@@ -224,17 +180,11 @@ pub async fn insistently(store: &Store, appends: Vec<Append>) -> Vec<Vec<Placed>
         done.into_iter().flatten().collect::<Vec<Outcome>>()
     });
     let placed = |outcome: Outcome| outcome.into_iter().flatten().collect::<Result<Vec<Placed>, Refused>>();
-    outcomes
-        .await
-        .into_iter()
-        .map(|outcome| placed(outcome).expect("no entry is refused"))
-        .collect()
+    outcomes.await.into_iter().map(|outcome| placed(outcome).expect("no entry is refused")).collect()
 }
 
 pub async fn within_seconds<T>(seconds: u64, work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(seconds), work)
-        .await
-        .expect("it ends in time")
+    tokio::time::timeout(Duration::from_secs(seconds), work).await.expect("it ends in time")
 }
 
 pub fn seqs(placed: &[Placed]) -> Vec<u64> {

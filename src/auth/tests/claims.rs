@@ -10,14 +10,8 @@ fn a_good_token_tells_who_and_what() {
         "rooms": [{ "room": "docs/*", "access": "write" }], "unknown": [{}],
     }))
     .unwrap();
-    assert_eq!(
-        (identity.user.as_str(), &*identity.name, identity.token_id.as_deref()),
-        ("alice", "Alice", Some("t1"))
-    );
-    assert_eq!(
-        (identity.expires_at_s, identity.valid_until_s),
-        (NOW_S + 60, NOW_S + 60 + LEEWAY_S)
-    );
+    assert_eq!((identity.user.as_str(), &*identity.name, identity.token_id.as_deref()), ("alice", "Alice", Some("t1")));
+    assert_eq!((identity.expires_at_s, identity.valid_until_s), (NOW_S + 60, NOW_S + 60 + LEEWAY_S));
     assert_eq!(identity.access(&RoomName::parse("docs/plan").unwrap()), Access::Write);
     assert_eq!(identity.access(&RoomName::parse("general").unwrap()), Access::None);
 }
@@ -75,11 +69,7 @@ fn who_a_token_is_for_and_from_is_checked() {
         (Some("us"), Value::Null, Some(Missing("iss"))),
     ];
     for (issuer, claim, error) in issuers {
-        assert_eq!(
-            check(issuer, &[], &with("iss", claim.clone())),
-            error,
-            "{issuer:?} {claim}"
-        );
+        assert_eq!(check(issuer, &[], &with("iss", claim.clone())), error, "{issuer:?} {claim}");
     }
     let audiences: [(&[&str], Value, Option<TokenError>); 13] = [
         (&[], Value::Null, None),
@@ -97,11 +87,7 @@ fn who_a_token_is_for_and_from_is_checked() {
         (&["tutti"], Value::Null, Some(Missing("aud"))),
     ];
     for (configured, claim, error) in audiences {
-        assert_eq!(
-            check(None, configured, &with("aud", claim.clone())),
-            error,
-            "{configured:?} {claim}"
-        );
+        assert_eq!(check(None, configured, &with("aud", claim.clone())), error, "{configured:?} {claim}");
     }
     let mut null = good();
     null["aud"] = Value::Null;
@@ -160,11 +146,7 @@ fn a_token_without_rooms_opens_none_and_a_grant_that_is_not_understood_refuses_i
         json!([{ "room": "*", "access": "write", "until": 1 }]),
     ];
     for rooms in refused {
-        assert_eq!(
-            verified(&with("rooms", rooms.clone())).err(),
-            Some(TokenError::Claim("rooms")),
-            "{rooms}"
-        );
+        assert_eq!(verified(&with("rooms", rooms.clone())).err(), Some(TokenError::Claim("rooms")), "{rooms}");
     }
 }
 
@@ -174,10 +156,7 @@ fn an_expired_token_still_proves_who_came_within_the_grace_only() {
     let token = token_of(r#"{"alg":"HS256"}"#, expired.to_string().as_bytes());
     assert_eq!(verifier().verify(&token, NOW_S), Err(TokenError::Expired));
     assert_eq!(verifier().verify_recent(&token, NOW_S, 100), Err(TokenError::Expired));
-    assert_eq!(
-        verifier().verify_recent(&token, NOW_S, 101).unwrap().user.as_str(),
-        "alice"
-    );
+    assert_eq!(verifier().verify_recent(&token, NOW_S, 101).unwrap().user.as_str(), "alice");
     let forged = format!("{token}A");
     assert!(verifier().verify_recent(&forged, NOW_S, u64::MAX).is_err());
 }

@@ -21,21 +21,12 @@ pub(super) const OTHER_SECRET: &str = "3b8e6f1c92d74a05e8b1c6f3072d9a54";
 pub(super) const RSA_PUBLIC: &str = include_str!("../testdata/rsa.public.pem");
 
 pub(super) fn config(algorithm: JwtAlgorithm, key: JwtKey) -> JwtConfig {
-    JwtConfig {
-        key,
-        algorithm,
-        issuer: None,
-        audiences: Vec::new(),
-        leeway_s: LEEWAY_S,
-    }
+    JwtConfig { key, algorithm, issuer: None, audiences: Vec::new(), leeway_s: LEEWAY_S }
 }
 
 pub(super) fn secrets(current: &str, previous: Option<&str>) -> JwtKey {
     let parsed = |text| Secret::parse(text).unwrap();
-    JwtKey::Secret {
-        current: parsed(current),
-        previous: previous.map(parsed),
-    }
+    JwtKey::Secret { current: parsed(current), previous: previous.map(parsed) }
 }
 
 pub(super) fn hs256() -> JwtConfig {
@@ -77,10 +68,7 @@ pub(super) fn with(claim: &str, value: Value) -> Value {
 }
 
 pub(super) fn verified(claims: &Value) -> Result<Identity, TokenError> {
-    verifier().verify(
-        &token_of(r#"{"alg":"HS256","typ":"JWT"}"#, claims.to_string().as_bytes()),
-        NOW_S,
-    )
+    verifier().verify(&token_of(r#"{"alg":"HS256","typ":"JWT"}"#, claims.to_string().as_bytes()), NOW_S)
 }
 
 pub(super) fn with_header(header: Value) -> Result<Identity, TokenError> {

@@ -20,24 +20,16 @@ impl Statements for PgConnection {
     async fn lock(&mut self, rooms: &[RoomId]) -> sqlx::Result<Vec<Head>> {
         // "No key": enough to keep other appends out, and no obstacle to a snapshot's foreign key, which "for update" is.
         let sql = "select id, head, last_at from room where id = any($1) order by id for no key update";
-        let rows: Vec<(i64, i64, i64)> = sqlx::query_as(sql)
-            .bind(rooms.iter().map(|room| room.0).bind_iter())
-            .fetch_all(self)
-            .await?;
-        let head = |(room, head, at_ms)| Head {
-            room: RoomId(room),
-            seq: seq(head),
-            at_ms,
-        };
+        let rows: Vec<(i64, i64, i64)> =
+            sqlx::query_as(sql).bind(rooms.iter().map(|room| room.0).bind_iter()).fetch_all(self).await?;
+        let head = |(room, head, at_ms)| Head { room: RoomId(room), seq: seq(head), at_ms };
         Ok(rows.into_iter().map(head).collect())
     }
 
     async fn last_appends(&mut self, server: &str, rooms: &[RoomId]) -> sqlx::Result<Vec<LastAppend>> {
         let sql = "select room_id, append_id, first_seq, at, outcome from last_append \
                    where server = $1 and room_id = any($2)";
-        let query = sqlx::query_as(sql)
-            .bind(server)
-            .bind(rooms.iter().map(|room| room.0).bind_iter());
+        let query = sqlx::query_as(sql).bind(server).bind(rooms.iter().map(|room| room.0).bind_iter());
         let rows: Vec<(i64, _, i64, i64, Option<String>)> = query.fetch_all(self).await?;
         let last = |(room, id, first_seq, at_ms, outcome)| LastAppend {
             room: RoomId(room),
@@ -62,11 +54,7 @@ impl Statements for PgConnection {
             .await?;
         // Ordinals count from 1.
         let known = |(ordinal, number, at_ms): (i64, i64, i64)| {
-            (
-                usize::try_from(ordinal - 1).expect("an ordinal counts the keys"),
-                seq(number),
-                at_ms,
-            )
+            (usize::try_from(ordinal - 1).expect("an ordinal counts the keys"), seq(number), at_ms)
         };
         Ok(rows.into_iter().map(known).collect())
     }
@@ -88,11 +76,8 @@ impl Statements for PgConnection {
                    insert into client (room_id, client_id, user_id) \
                    select * from unnest($15::bigint[], $16::bigint[], $17::text[]) \
                    on conflict (room_id, client_id) do nothing";
-        let clients = || {
-            settled
-                .iter()
-                .flat_map(|room| room.clients.iter().map(move |&client| (room.head.room, client)))
-        };
+        let clients =
+            || settled.iter().flat_map(|room| room.clients.iter().map(move |&client| (room.head.room, client)));
         sqlx::query(sql)
             .bind(rows.iter().map(|row| row.room.0).bind_iter())
             .bind(rows.iter().map(|row| seq_column(row.seq)).bind_iter())

@@ -11,10 +11,7 @@ use crate::store::rows::{self, HistoryColumns};
 impl Postgres {
     pub async fn load(&self, name: &RoomName) -> Result<Option<Loaded>, StoreError> {
         // One view for all four statements: the head and the edits belong together.
-        let mut tx = self
-            .pool
-            .begin_with("begin isolation level repeatable read read only")
-            .await?;
+        let mut tx = self.pool.begin_with("begin isolation level repeatable read read only").await?;
         let sql = "select id, head from room where name = $1";
         let room: Option<(i64, i64)> = sqlx::query_as(sql).bind(name.as_str()).fetch_optional(&mut *tx).await?;
         let Some((room, head)) = room else { return Ok(None) };
@@ -24,10 +21,7 @@ impl Postgres {
 
         let sql = "select body from entry where room_id = $1 and seq > $2 and kind = $3 order by seq";
         let after = snapshot.as_ref().map_or(0, |(seq, _)| *seq);
-        let query = sqlx::query_scalar(sql)
-            .bind(room)
-            .bind(after)
-            .bind(rows::kind_column(Kind::Edit));
+        let query = sqlx::query_scalar(sql).bind(room).bind(after).bind(rows::kind_column(Kind::Edit));
         let edits: Vec<Vec<u8>> = query.fetch_all(&mut *tx).await?;
 
         let sql = "select client_id, user_id from client where room_id = $1";

@@ -12,9 +12,7 @@ use crate::store::transaction::now_ms;
 impl Postgres {
     pub async fn ping(&self) -> Result<(), StoreError> {
         // A table, so that an answer also means: migrated.
-        sqlx::query("select 1 from room limit 1")
-            .fetch_optional(&self.pool)
-            .await?;
+        sqlx::query("select 1 from room limit 1").fetch_optional(&self.pool).await?;
         Ok(())
     }
 
@@ -24,41 +22,27 @@ impl Postgres {
             return Ok(room);
         }
         let sql = "insert into room (name, last_at, created_at) values ($1, $2, $2) on conflict (name) do nothing";
-        sqlx::query(sql)
-            .bind(name.as_str())
-            .bind(now_ms())
-            .execute(&self.pool)
-            .await?;
+        sqlx::query(sql).bind(name.as_str()).bind(now_ms()).execute(&self.pool).await?;
         let room = self.room_id(name).await?;
         room.ok_or_else(|| StoreError::Unexpected(format!("room {name} is neither there nor can it be made")))
     }
 
     async fn room_id(&self, name: &RoomName) -> Result<Option<RoomId>, StoreError> {
         let sql = "select id from room where name = $1";
-        let id = sqlx::query_scalar(sql)
-            .bind(name.as_str())
-            .fetch_optional(&self.pool)
-            .await?;
+        let id = sqlx::query_scalar(sql).bind(name.as_str()).fetch_optional(&self.pool).await?;
         Ok(id.map(RoomId))
     }
 
     pub async fn room(&self, name: &RoomName) -> Result<Option<RoomRow>, StoreError> {
         let sql = "select id, name, head, created_at, last_at from room where name = $1";
-        let row: Option<RoomColumns> = sqlx::query_as(sql)
-            .bind(name.as_str())
-            .fetch_optional(&self.pool)
-            .await?;
+        let row: Option<RoomColumns> = sqlx::query_as(sql).bind(name.as_str()).fetch_optional(&self.pool).await?;
         row.map(rows::room).transpose()
     }
 
     pub async fn rooms(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<RoomRow>, StoreError> {
         let sql = "select id, name, head, created_at, last_at from room \
                    where name >= $1 and name < $2 and name > $3 order by name limit $4";
-        let query = sqlx::query_as(sql)
-            .bind(prefix)
-            .bind(rows::prefix_end(prefix))
-            .bind(after)
-            .bind(i64::from(limit));
+        let query = sqlx::query_as(sql).bind(prefix).bind(rows::prefix_end(prefix)).bind(after).bind(i64::from(limit));
         let found: Vec<RoomColumns> = query.fetch_all(&self.pool).await?;
         found.into_iter().map(rows::room).collect()
     }
@@ -67,10 +51,7 @@ impl Postgres {
         // Snapshots of one seq hold the same edits, so the first is as good as the second.
         let sql =
             "insert into snapshot (room_id, seq, state) values ($1, $2, $3) on conflict (room_id, seq) do nothing";
-        let query = sqlx::query(sql)
-            .bind(room.0)
-            .bind(rows::seq_column(seq))
-            .bind(&state[..]);
+        let query = sqlx::query(sql).bind(room.0).bind(rows::seq_column(seq)).bind(&state[..]);
         query.execute(&self.pool).await?;
         Ok(())
     }

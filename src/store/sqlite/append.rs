@@ -23,22 +23,15 @@ impl Statements for SqliteConnection {
     async fn lock(&mut self, rooms: &[RoomId]) -> sqlx::Result<Vec<Head>> {
         let sql = "select id, head, last_at from room where id in (select value from json_each($1))";
         let rows: Vec<(i64, i64, i64)> = sqlx::query_as(sql).bind(json(rooms)).fetch_all(self).await?;
-        let head = |(room, head, at_ms)| Head {
-            room: RoomId(room),
-            seq: seq(head),
-            at_ms,
-        };
+        let head = |(room, head, at_ms)| Head { room: RoomId(room), seq: seq(head), at_ms };
         Ok(rows.into_iter().map(head).collect())
     }
 
     async fn last_appends(&mut self, server: &str, rooms: &[RoomId]) -> sqlx::Result<Vec<LastAppend>> {
         let sql = "select room_id, append_id, first_seq, at, outcome from last_append \
                    where server = $1 and room_id in (select value from json_each($2))";
-        let rows: Vec<(i64, _, i64, i64, Option<String>)> = sqlx::query_as(sql)
-            .bind(server)
-            .bind(json(rooms))
-            .fetch_all(self)
-            .await?;
+        let rows: Vec<(i64, _, i64, i64, Option<String>)> =
+            sqlx::query_as(sql).bind(server).bind(json(rooms)).fetch_all(self).await?;
         let last = |(room, id, first_seq, at_ms, outcome)| LastAppend {
             room: RoomId(room),
             id,
@@ -53,10 +46,7 @@ impl Statements for SqliteConnection {
         let sql = "select seq, at from entry where room_id = $1 and author = $2 and key = $3";
         let mut known = Vec::new();
         for (index, key) in keys.iter().enumerate() {
-            let query = sqlx::query_as(sql)
-                .bind(key.room.0)
-                .bind(key.author.as_str())
-                .bind(key.key);
+            let query = sqlx::query_as(sql).bind(key.room.0).bind(key.author.as_str()).bind(key.key);
             let row: Option<(i64, i64)> = query.fetch_optional(&mut *self).await?;
             known.extend(row.map(|(number, at_ms)| (index, seq(number), at_ms)));
         }
@@ -103,10 +93,7 @@ async fn insert(connection: &mut SqliteConnection, rows: &[Row<'_>]) -> sqlx::Re
 async fn bind_clients(connection: &mut SqliteConnection, room: &Settled<'_>) -> sqlx::Result<()> {
     let sql = "insert into client (room_id, client_id, user_id) values ($1, $2, $3) on conflict do nothing";
     for (client, user) in &room.clients {
-        let query = sqlx::query(sql)
-            .bind(room.head.room.0)
-            .bind(client_column(*client))
-            .bind(user.as_str());
+        let query = sqlx::query(sql).bind(room.head.room.0).bind(client_column(*client)).bind(user.as_str());
         query.execute(&mut *connection).await?;
     }
     Ok(())

@@ -21,10 +21,7 @@ impl Sqlite {
 
         let sql = "select body from entry where room_id = $1 and seq > $2 and kind = $3 order by seq";
         let after = snapshot.as_ref().map_or(0, |(seq, _)| *seq);
-        let query = sqlx::query_scalar(sql)
-            .bind(room)
-            .bind(after)
-            .bind(rows::kind_column(Kind::Edit));
+        let query = sqlx::query_scalar(sql).bind(room).bind(after).bind(rows::kind_column(Kind::Edit));
         let edits: Vec<Vec<u8>> = query.fetch_all(&mut *tx).await?;
 
         let sql = "select client_id, user_id from client where room_id = $1";

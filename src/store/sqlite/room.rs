@@ -12,19 +12,14 @@ use crate::store::transaction::now_ms;
 impl Sqlite {
     pub async fn ping(&self) -> Result<(), StoreError> {
         // A table, so that an answer also means: migrated.
-        sqlx::query("select 1 from room limit 1")
-            .fetch_optional(&self.readers)
-            .await?;
+        sqlx::query("select 1 from room limit 1").fetch_optional(&self.readers).await?;
         Ok(())
     }
 
     pub async fn ensure_room(&self, name: &RoomName) -> Result<RoomId, StoreError> {
         // Looked up first: most rooms exist, and readers need not wait for the writer.
         let sql = "select id from room where name = $1";
-        let found = sqlx::query_scalar(sql)
-            .bind(name.as_str())
-            .fetch_optional(&self.readers)
-            .await?;
+        let found = sqlx::query_scalar(sql).bind(name.as_str()).fetch_optional(&self.readers).await?;
         if let Some(id) = found {
             return Ok(RoomId(id));
         }
@@ -40,21 +35,14 @@ impl Sqlite {
 
     pub async fn room(&self, name: &RoomName) -> Result<Option<RoomRow>, StoreError> {
         let sql = "select id, name, head, created_at, last_at from room where name = $1";
-        let row: Option<RoomColumns> = sqlx::query_as(sql)
-            .bind(name.as_str())
-            .fetch_optional(&self.readers)
-            .await?;
+        let row: Option<RoomColumns> = sqlx::query_as(sql).bind(name.as_str()).fetch_optional(&self.readers).await?;
         row.map(rows::room).transpose()
     }
 
     pub async fn rooms(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<RoomRow>, StoreError> {
         let sql = "select id, name, head, created_at, last_at from room \
                    where name >= $1 and name < $2 and name > $3 order by name limit $4";
-        let query = sqlx::query_as(sql)
-            .bind(prefix)
-            .bind(rows::prefix_end(prefix))
-            .bind(after)
-            .bind(i64::from(limit));
+        let query = sqlx::query_as(sql).bind(prefix).bind(rows::prefix_end(prefix)).bind(after).bind(i64::from(limit));
         let found: Vec<RoomColumns> = query.fetch_all(&self.readers).await?;
         found.into_iter().map(rows::room).collect()
     }
@@ -64,10 +52,7 @@ impl Sqlite {
         // Snapshots of one seq hold the same edits, so the first is as good as the second.
         let sql =
             "insert into snapshot (room_id, seq, state) values ($1, $2, $3) on conflict (room_id, seq) do nothing";
-        let query = sqlx::query(sql)
-            .bind(room.0)
-            .bind(rows::seq_column(seq))
-            .bind(&state[..]);
+        let query = sqlx::query(sql).bind(room.0).bind(rows::seq_column(seq)).bind(&state[..]);
         query.execute(&mut begun.connection).await?;
         Ok(begun.commit().await?)
     }
