@@ -3,7 +3,9 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { join, newRoom, open, versions } from './support/client.mjs'
+import { awarenessFrame } from './support/frames.mjs'
 import { startServer } from './support/server.mjs'
+import { openSocket } from './support/socket.mjs'
 import { until } from './support/until.mjs'
 
 let server
@@ -153,6 +155,26 @@ test('rooms do not see each other', async (t) => {
   const bob = (await join(t, server, { version, room: newRoom() })).announce('Bob')
   await Promise.all([ada.acknowledged(), bob.acknowledged()])
   assert.deepEqual([ada.names(), bob.names()], [['Ada'], ['Bob']])
+})
+
+test('a reader joins a room of hundreds, and stays', async (t) => {
+  const [version] = versions
+  const room = newRoom()
+  const people = 300
+  const state = { user: { name: 'Ada', color: '#30bced', note: 'x'.repeat(250) } }
+  // A connection may announce a few states: 30 people share one here.
+  for (let first = 0; first < people; first += 30) {
+    const socket = await openSocket(server, room, { as: server.token({ sub: `guest-${first}` }) }).opened()
+    t.after(() => socket.terminate())
+    for (let client = first; client < first + 30; client += 1) socket.send(awarenessFrame(client + 1, 1, state))
+  }
+  const rita = await join(t, server, { version, room, as: reader() })
+  await until(() => rita.awareness.getStates().size > people, 'the reader sees all')
+  // Its provider has sent all the states back by now; what comes next shows that it is still heard.
+  const ada = await join(t, server, { version, room })
+  rita.announce('Rita')
+  await until(() => ada.names().includes('Rita'), 'the reader is seen', { state: () => rita.closings() })
+  assert.equal(rita.sockets.length, 1)
 })
 
 test('a client that is denied sees nobody and is seen by nobody', async (t) => {

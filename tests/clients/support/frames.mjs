@@ -36,6 +36,17 @@ export function denialReason(frame) {
   return decoding.readVarString(decoder)
 }
 
+/** An awareness frame with one state. */
+export function awarenessFrame(client, clock, state) {
+  const entries = encoding.createEncoder()
+  for (const number of [1, client, clock]) encoding.writeVarUint(entries, number)
+  encoding.writeVarString(entries, JSON.stringify(state))
+  const encoder = encoding.createEncoder()
+  encoding.writeVarUint(encoder, awareness)
+  encoding.writeVarUint8Array(encoder, encoding.toUint8Array(entries))
+  return encoding.toUint8Array(encoder)
+}
+
 /** A sync Update frame around any bytes, also ones that are no update. */
 export function updateFrame(bytes) {
   const encoder = encoding.createEncoder()
