@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::members::Member;
 use super::messages::{AskAwareness, AskState, Awareness, Join, Leave};
+use super::presence::PresenceError;
 use super::relay::Counted;
 use super::room::{Early, Phase, Room};
 use crate::auth::{Action, allows};
@@ -119,6 +120,10 @@ impl Room {
                         self.outbound.one(member.link, owner, frame, Counted::Yes);
                     }
                 }
+            }
+            // What no Yjs client sends.
+            Err(error @ PresenceError::NotJson) => {
+                self.outbound.close(link, socket, CloseCode::EditRefused, error.to_string());
             }
             // The connection is still good for typing.
             Err(error) => self.outbound.one(link, socket, yjs::denied(&error.to_string()), Counted::Yes),

@@ -30,8 +30,9 @@ impl Room {
     /// Sends the append in flight once more, or the next one. Had it been committed, the store tells.
     pub(super) fn resubmit(&mut self, ctx: &mut Context<Self>) {
         let Some(row) = self.row else { return self.make_row(ctx) };
-        if let Some(append) = self.uncommitted.repeat(row) {
-            self.context.journal.do_send(Submit { append, room: ctx.address() });
+        match self.uncommitted.repeat(row) {
+            Some(append) => self.context.journal.do_send(Submit { append, room: ctx.address() }),
+            None => self.commit(ctx),
         }
     }
 
