@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use crate::ids::UserId;
 
 /// So many connections in a row are not slowed down: tabs, reloads, a restart of the server.
-const FREE: u32 = 8;
+const FREE: u32 = 20;
 /// One more is free each time this passes.
-const EARNED_EVERY: Duration = Duration::from_secs(2);
+const EARNED_EVERY: Duration = Duration::from_millis(500);
 /// Longest wait.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 /// How many are remembered. When full, those who have earned everything back are forgotten, then all.
@@ -70,18 +70,20 @@ mod tests {
     #[test]
     fn a_tight_loop_waits_longer_and_longer_up_to_a_bound() {
         let (pace, now) = (Pace::default(), Instant::now());
-        let waits: Vec<u64> = (0..16).map(|_| pace.wait(visitor("a"), now).as_secs()).collect();
-        assert_eq!(waits, [0, 0, 0, 0, 0, 0, 0, 0, 2, 4, 6, 8, 10, 10, 10, 10]);
+        let waits: Vec<Duration> = (0..60).map(|_| pace.wait(visitor("a"), now)).collect();
+        assert_eq!(waits[..FREE as usize], [Duration::ZERO; FREE as usize]);
+        assert_eq!(waits[FREE as usize..][..3], [EARNED_EVERY, EARNED_EVERY * 2, EARNED_EVERY * 3]);
+        assert_eq!(waits[59], WAIT_MAX);
         assert_eq!(pace.wait(visitor("b"), now), Duration::ZERO);
     }
 
     #[test]
     fn patience_is_earned_back() {
         let (pace, now) = (Pace::default(), Instant::now());
-        for _ in 0..9 {
+        for _ in 0..=FREE {
             pace.wait(visitor("a"), now);
         }
-        assert_eq!(pace.wait(visitor("a"), now + EARNED_EVERY * 20), Duration::ZERO);
+        assert_eq!(pace.wait(visitor("a"), now + EARNED_EVERY * FREE), Duration::ZERO);
     }
 
     #[test]

@@ -37,6 +37,9 @@ pub trait Outlet {
     fn stop_reading(&self);
 }
 
+/// A socket attached to a room.
+type Seat = (SocketId, Rc<dyn Outlet>);
+
 /// The sockets of one thread.
 type Outlets = Rc<RefCell<HashMap<SocketId, Rc<dyn Outlet>>>>;
 
@@ -158,9 +161,9 @@ pub struct CloseAll {
 pub struct Relay {
     outlets: Outlets,
     /// The attached sockets of each room.
-    rooms: HashMap<RoomKey, Vec<(SocketId, Rc<dyn Outlet>)>>,
+    rooms: HashMap<RoomKey, Vec<Seat>>,
     /// The outlets of this turn that have something to write.
-    touched: Vec<(SocketId, Rc<dyn Outlet>)>,
+    touched: Vec<Rc<dyn Outlet>>,
     /// The sockets that are still to be told that the process stops.
     to_close: Vec<SocketId>,
 }
@@ -204,14 +207,14 @@ impl Relay {
                 for (socket, outlet) in self.rooms.get(&room).into_iter().flatten() {
                     if Some(*socket) != except {
                         outlet.push(frame.clone(), Counted::Yes);
-                        self.touched.push((*socket, outlet.clone()));
+                        self.touched.push(outlet.clone());
                     }
                 }
             }
             Item::One { socket, frame, counted } => {
                 if let Some(outlet) = self.outlet(socket) {
                     outlet.push(frame, counted);
-                    self.touched.push((socket, outlet));
+                    self.touched.push(outlet);
                 }
             }
             Item::Credit { socket, bytes } => {
@@ -236,7 +239,7 @@ impl Handler<Turn> for Relay {
             self.hand_out(turn.room, item);
         }
         // Flushing twice is harmless: the second one finds nothing.
-        for (_, outlet) in self.touched.drain(..) {
+        for outlet in self.touched.drain(..) {
             outlet.flush();
         }
         turn.in_flight.fetch_sub(turn.bytes, Ordering::Relaxed);

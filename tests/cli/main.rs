@@ -1,5 +1,7 @@
 //! The program as a person or a script uses it: arguments and variables in; output, complaints and exit code out.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::Path;
 use std::process::{Command, Output};
 
