@@ -20,6 +20,7 @@ mod relay;
 mod room;
 mod saving;
 mod settings;
+mod snapshots;
 mod uncommitted;
 
 pub use directory::{Directory, Lease};

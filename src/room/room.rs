@@ -20,6 +20,7 @@ use super::members::Members;
 use super::messages::*;
 use super::outbound::Outbound;
 use super::presence::Presence;
+use super::snapshots::Tail;
 use super::uncommitted::Uncommitted;
 use crate::ids::{RoomName, UserId};
 use crate::replica::Replica;
@@ -83,6 +84,7 @@ pub struct Room {
     pub(super) phase: Phase,
     /// The room's row; made before the first append.
     pub(super) row: Option<RoomId>,
+    pub(super) tail: Tail,
     pub(super) early: Vec<Early>,
     pub(super) members: Members,
     pub(super) presence: Presence,
@@ -118,6 +120,7 @@ impl Room {
             context,
             phase: Phase::Loading,
             row: None,
+            tail: Tail::default(),
             early: Vec::new(),
             members: Members::default(),
             presence: Presence::new(Instant::now()),

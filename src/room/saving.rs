@@ -71,7 +71,7 @@ impl Room {
         wait
     }
 
-    fn settled(&mut self, Settled { acknowledgements, refused }: Settled) {
+    fn settled(&mut self, Settled { acknowledgements, refused, bytes }: Settled, ctx: &mut Context<Self>) {
         self.retry = RETRY_FIRST;
         for acknowledgement in acknowledgements {
             self.acknowledge(acknowledgement);
@@ -84,6 +84,7 @@ impl Room {
                 }
             }
         }
+        self.lengthen_tail(bytes, ctx);
         if self.uncommitted.is_empty() {
             self.ask_the_lacking();
         }
@@ -111,7 +112,7 @@ impl Handler<Committed> for Room {
         match outcome {
             Ok(outcome) => {
                 let settled = self.uncommitted.settle(outcome);
-                self.settled(settled);
+                self.settled(settled, ctx);
                 if matches!(self.phase, Phase::Loading) {
                     self.load(ctx);
                 }

@@ -49,6 +49,8 @@ pub struct Settled {
     pub acknowledgements: Vec<Acknowledgement>,
     /// Entries that the store refused for ever, with those who wait for them.
     pub refused: Vec<(Refused, Vec<Acknowledgement>)>,
+    /// Bytes that were stored.
+    pub bytes: usize,
 }
 
 /// The queue of one room.
@@ -162,7 +164,10 @@ impl Uncommitted {
             let Some(waiting) = self.queue.pop_front() else { break };
             self.give_back(waiting.entry.body.len());
             match result {
-                Ok(_) => settled.acknowledgements.extend(waiting.acknowledgements),
+                Ok(_) => {
+                    settled.bytes += waiting.entry.body.len();
+                    settled.acknowledgements.extend(waiting.acknowledgements);
+                }
                 Err(refused) => settled.refused.push((refused, waiting.acknowledgements)),
             }
         }
