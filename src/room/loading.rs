@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::messages::Join;
 use super::room::{Early, Live, Phase, RETRY_FIRST, Room};
 use super::snapshots::Tail;
+use crate::metrics;
 use crate::protocol::{CloseCode, yjs};
 use crate::replica::{Refusal, Replica};
 use crate::store::{Loaded, RoomId, StoreError};
@@ -56,13 +57,11 @@ impl Room {
                 tracing::error!(room.name = %self.name, %error, "an uncommitted edit cannot be applied again");
             }
         }
-        // Members are there already after a restart: they have what was refused or lost meanwhile.
-        if !self.members.is_empty() {
-            self.outbound.all(yjs::step1(&live.replica.state_vector()), None);
-        }
         self.row = row.or(self.row);
         self.tail = tail;
         self.phase = Phase::Live(Box::new(live));
+        // Members are there already after a restart.
+        self.ask_all();
         self.retry = RETRY_FIRST;
         tracing::info!(room.name = %self.name, "room loaded");
         self.take_early(ctx);
@@ -71,8 +70,17 @@ impl Room {
         self.end_turn(ctx);
     }
 
+    /// Asks all members by Step1 for what was refused or lost meanwhile.
+    pub(super) fn ask_all(&mut self) {
+        let Phase::Live(live) = &self.phase else { return };
+        if !self.members.is_empty() {
+            self.outbound.all(yjs::step1(&live.replica.state_vector()), None);
+        }
+    }
+
     fn load_failed(&mut self, error: &LoadError, ctx: &mut Context<Self>) {
         let wait = self.next_retry();
+        metrics::ROOM_LOADS_FAILED.inc();
         tracing::error!(room.name = %self.name, %error, retry_ms = wait.as_millis() as u64, "room cannot be loaded");
         self.phase = Phase::Failed;
         self.take_early(ctx);

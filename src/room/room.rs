@@ -23,6 +23,7 @@ use super::presence::Presence;
 use super::snapshots::Tail;
 use super::uncommitted::Uncommitted;
 use crate::ids::{RoomName, UserId};
+use crate::metrics;
 use crate::replica::Replica;
 use crate::store::RoomId;
 
@@ -113,6 +114,7 @@ impl Room {
             settings.batch_entries_max,
             settings.batch_bytes_max,
         );
+        metrics::ROOMS.inc();
         Self {
             name,
             key,
@@ -242,9 +244,19 @@ impl Actor for Room {
         if self.is_restarting || self.is_released || self.directory.is_stopping() {
             return;
         }
+        metrics::ROOM_DEATHS.inc();
         tracing::error!(room.name = %self.name, "room died, its members come back to a new one");
         self.directory.forget(&self.name, self.key);
         self.outbound.died();
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        metrics::ROOMS.dec();
+        if self.is_closed_for_writing {
+            metrics::ROOMS_CLOSED_FOR_WRITING.dec();
+        }
     }
 }
 
@@ -314,6 +326,21 @@ impl Handler<GetPresence> for Room {
 
     fn handle(&mut self, _: GetPresence, _: &mut Self::Context) -> Self::Result {
         MessageResult(self.members.users())
+    }
+}
+
+impl Handler<OpenForWriting> for Room {
+    type Result = bool;
+
+    fn handle(&mut self, _: OpenForWriting, _: &mut Self::Context) -> Self::Result {
+        self.breaks.clear();
+        let was_closed = std::mem::take(&mut self.is_closed_for_writing);
+        if was_closed {
+            metrics::ROOMS_CLOSED_FOR_WRITING.dec();
+            tracing::info!(room.name = %self.name, "room opened for writing");
+            self.ask_all();
+        }
+        was_closed
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use super::loading::{LoadError, build};
 use super::room::Room;
 use crate::ids::{RoomName, Seq};
+use crate::metrics;
 use crate::store::Store;
 
 /// Edits after a snapshot, in bytes, that are always fine.
@@ -56,6 +57,7 @@ impl Room {
             match made {
                 Ok((seq, bytes)) => {
                     room.tail.state_bytes = bytes;
+                    metrics::SNAPSHOTS_SAVED.inc();
                     tracing::info!(room.name = %room.name, %seq, bytes, "snapshot saved");
                 }
                 Err(error) => tracing::warn!(room.name = %room.name, %error, "no snapshot, later again"),

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::ids::{SocketId, UserId};
+use crate::metrics;
 use crate::store::{Append, NewEntry, Placed, Refused, RoomId};
 
 /// What all rooms together may hold uncommitted, in bytes.
@@ -21,6 +22,16 @@ impl Budget {
     /// A budget of `bytes_max`, all free.
     pub fn new(bytes_max: usize) -> Self {
         Self { held: AtomicUsize::new(0), bytes_max }
+    }
+
+    fn hold(&self, bytes: usize) {
+        self.held.fetch_add(bytes, Ordering::Relaxed);
+        metrics::UNCOMMITTED_BYTES.add(bytes as i64);
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.held.fetch_sub(bytes, Ordering::Relaxed);
+        metrics::UNCOMMITTED_BYTES.sub(bytes as i64);
     }
 }
 
@@ -94,7 +105,7 @@ impl Uncommitted {
     /// Adds an entry and the frame that its commit sends.
     pub fn push(&mut self, entry: NewEntry, clients: Vec<(u64, UserId)>, acknowledgement: Option<Acknowledgement>) {
         self.bytes += entry.body.len();
-        self.budget.held.fetch_add(entry.body.len(), Ordering::Relaxed);
+        self.budget.hold(entry.body.len());
         self.queue.push_back(Waiting { entry, clients, acknowledgements: acknowledgement.into_iter().collect() });
     }
 
@@ -176,12 +187,12 @@ impl Uncommitted {
 
     fn give_back(&mut self, bytes: usize) {
         self.bytes -= bytes;
-        self.budget.held.fetch_sub(bytes, Ordering::Relaxed);
+        self.budget.give_back(bytes);
     }
 }
 
 impl Drop for Uncommitted {
     fn drop(&mut self) {
-        self.budget.held.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.budget.give_back(self.bytes);
     }
 }

@@ -116,6 +116,9 @@ impl Server {
         self.close_sockets(deadline).await;
         self.state.directory.stop();
         self.http.stop(false).await;
+        if let Some((_, metrics)) = &self.metrics {
+            metrics.stop(false).await;
+        }
         Stopped { server: self }
     }
 
