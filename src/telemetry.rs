@@ -35,7 +35,8 @@ fn subscriber<W>(
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::builder().parse(&config.filter)?;
+    // The HTTP server's own lines say nothing that ours do not; a filter that names it still wins.
+    let filter = EnvFilter::builder().parse(format!("actix_server=warn,{}", config.filter))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(is_coloured);
     Ok(match config.format {
         LogFormat::Text => Box::new(lines.finish()),

@@ -16,16 +16,22 @@ mod state;
 mod upgrade;
 
 use actix_web::web::{self, ServiceConfig};
+use actix_web::{Route, guard};
 
 pub use state::AppState;
+
+/// What probes and link checkers ask for, too.
+fn get_or_head() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
 
 /// Every route of the server.
 pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
     config
         .app_data(state.clone())
         .app_data(web::JsonConfig::default().limit(4096).error_handler(|error, _| error::ApiError::body(error).into()))
-        .route("/healthz", web::get().to(health::alive))
-        .route("/readyz", web::get().to(health::ready))
+        .route("/healthz", get_or_head().to(health::alive))
+        .route("/readyz", get_or_head().to(health::ready))
         .route("/yjs/{room:.*}", web::get().to(upgrade::yjs))
         .service(
             web::scope("/api/v1")
@@ -41,7 +47,7 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
         config
             .route("/demo/token", web::post().to(demo::token))
             .route("/echo", web::get().to(upgrade::echo))
-            .route("/", web::get().to(demo::page))
+            .route("/", get_or_head().to(demo::page))
             .route("/d/{document:.*}", web::get().to(demo::page))
             .route("/assets/{file}", web::get().to(demo::asset));
     }
