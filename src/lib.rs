@@ -2,7 +2,7 @@
 //!
 //! Modules, from the bottom up; upper ones may use lower ones, never the other way round:
 //!
-//! - [`ids`]: room names, users, seqs. [`config`]: options in, a checked configuration or all problems out. [`telemetry`]: logs.
+//! - [`ids`]: room names, users, seqs. [`metrics`]: what is counted. [`config`]: options in, a checked configuration or all problems out. [`telemetry`]: logs.
 //! - [`wire`]: WebSocket frames. [`protocol`]: what Yjs clients say inside them. [`auth`]: tokens, access, the one policy.
 //! - [`replica`]: the server's copy of a document. [`store`]: the timelines in Postgres or SQLite.
 //! - [`room`]: the actor that orders what happens in a room, the relays that show it, the journal that commits it.
@@ -15,6 +15,7 @@ pub mod auth;
 pub mod config;
 pub mod http;
 pub mod ids;
+pub mod metrics;
 pub mod protocol;
 pub mod replica;
 pub mod room;

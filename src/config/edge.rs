@@ -20,6 +20,8 @@ pub struct EdgeConfig {
     pub accepts_query_tokens: bool,
     /// Whether the demo is served and guests get tokens.
     pub is_demo: bool,
+    /// Where `/metrics` is served, if anywhere.
+    pub metrics_bind: Option<SocketAddr>,
     /// Threads for sockets.
     pub workers: usize,
     /// Threads for rooms.
@@ -40,6 +42,11 @@ impl EdgeConfig {
             trusted_proxies: reading.list("trusted-proxies", proxies, 1000, str::parse),
             accepts_query_tokens: reading.boolean("query-tokens", &options.query_tokens),
             is_demo: reading.boolean("demo", &options.demo),
+            metrics_bind: reading
+                .list("metrics-bind", options.metrics_bind.as_deref().unwrap_or_default(), 1, |text| {
+                    text.parse().map_err(|_| "an IP address and a port, like 127.0.0.1:9090")
+                })
+                .pop(),
             workers: reading.number_or_auto("workers", &options.workers, 1..=1024, cores),
             room_threads: reading.number_or_auto("room-threads", &options.room_threads, 1..=1024, (cores / 2).max(1)),
         }

@@ -39,6 +39,9 @@ pub(super) struct EdgeOptions {
     /// Serve the demo and give guest tokens to everyone who reaches it
     #[arg(long, env = "TUTTI_DEMO", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", default_value = "false")]
     pub demo: String,
+    /// Address and port for GET /metrics, in Prometheus' format; keep it to those who operate the server
+    #[arg(long, env = "TUTTI_METRICS_BIND", value_name = "IP:PORT")]
+    pub metrics_bind: Option<String>,
     /// Threads for sockets; auto is one a core
     #[arg(long, env = "TUTTI_WORKERS", value_name = "COUNT", default_value = "auto")]
     pub workers: String,

@@ -101,7 +101,9 @@ permissions! {
     /// [`Action::ReadDocument`].
     ReadDocument,
     /// [`Action::ReadPresence`].
-    ReadPresence
+    ReadPresence,
+    /// [`Action::Administer`].
+    Administer
 }
 
 /// Someone who may do `P` in the room that the path names. Who may not even read it gets the answer for an unknown room.

@@ -33,6 +33,7 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
                 .route("/rooms/{room:.+}/history", web::get().to(history::page))
                 .route("/rooms/{room:.+}/document", web::get().to(document::read))
                 .route("/rooms/{room:.+}/presence", web::get().to(rooms::presence))
+                .route("/rooms/{room:.+}/open", web::post().to(rooms::open))
                 .route("/rooms/{room:.+}", web::get().to(rooms::one))
                 .default_service(web::to(error::no_such_path)),
         );

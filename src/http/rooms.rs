@@ -5,13 +5,13 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use super::caller::{Caller, ListRoom, May, ReadPresence};
+use super::caller::{Administer, Caller, ListRoom, May, ReadPresence};
 use super::error::ApiError;
 use super::parameters::Parameters;
 use super::state::AppState;
 use crate::auth::{Access, Action, allows};
 use crate::ids::{RoomName, Seq};
-use crate::room::{GetPresence, UserPresence};
+use crate::room::{GetPresence, OpenForWriting, UserPresence};
 use crate::store::RoomRow;
 
 /// Rooms in a page if the caller does not say, and at most.
@@ -95,6 +95,23 @@ pub async fn list(
 pub async fn one(may: May<ListRoom>, state: Data<AppState>) -> Result<Json<RoomEntry>, ApiError> {
     let row = state.store.room(&may.room).await?.ok_or(ApiError::RoomNotFound)?;
     Ok(Json(RoomEntry::new(row, may.access)))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Opened {
+    room: RoomName,
+    was_closed: bool,
+}
+
+/// `POST /api/v1/rooms/{room}/open`: lets a room take edits again that was closed after repeated faults.
+pub async fn open(may: May<Administer>, state: Data<AppState>) -> Result<Json<Opened>, ApiError> {
+    let was_closed = match state.directory.peek(&may.room) {
+        // A room that ended meanwhile starts open.
+        Some(room) => room.send(OpenForWriting).await.unwrap_or_default(),
+        None => false,
+    };
+    Ok(Json(Opened { room: may.room, was_closed }))
 }
 
 #[derive(Serialize)]

@@ -123,6 +123,10 @@ impl Replica {
         let (news, reached) = guarded(|| {
             // Left open where yrs fails: dropping a transaction commits it, which may fail again.
             let mut txn = ManuallyDrop::new(doc.transact_mut());
+            // Nothing in a normal build; tests make it panic on their poison.
+            fail::fail_point!("replica-apply", update.windows(8).any(|part| part == b"(poison)"), |_| Err(
+                Refusal::Broken
+            ));
             txn.apply_update(decoded).map_err(|_| Refusal::Broken)?;
             let is_complete = txn.prune_pending().is_none();
             let news = match txn.has_changes() {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix::{Addr, ArbiterHandle, Supervisor};
+use tokio::sync::Semaphore;
 
 use super::RoomKey;
 use super::journal::Journal;
@@ -18,6 +19,8 @@ use crate::ids::RoomName;
 use crate::store::Store;
 
 const SHARDS: usize = 64;
+/// Snapshots made at once.
+const SNAPSHOTS_MAX: usize = 2;
 
 struct Slot {
     room: Addr<Room>,
@@ -38,6 +41,8 @@ pub struct RoomContext {
     pub settings: Arc<RoomSettings>,
     /// What all rooms together may hold uncommitted.
     pub budget: Arc<Budget>,
+    /// Permits to make a snapshot: each holds a whole document in memory.
+    pub snapshot_permits: Arc<Semaphore>,
 }
 
 /// The live rooms by name.
@@ -67,7 +72,13 @@ impl Directory {
             next_key: AtomicU64::new(1),
             is_stopping: AtomicBool::new(false),
             arbiters,
-            context: RoomContext { store, journal, settings: Arc::new(settings), budget },
+            context: RoomContext {
+                store,
+                journal,
+                settings: Arc::new(settings),
+                budget,
+                snapshot_permits: Arc::new(Semaphore::new(SNAPSHOTS_MAX)),
+            },
         })
     }
 

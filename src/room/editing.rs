@@ -12,6 +12,7 @@ use super::room::{BREAKS_MAX, BREAKS_WITHIN, Early, Phase, Room};
 use super::uncommitted::Acknowledgement;
 use crate::auth::{Action, allows};
 use crate::ids::SocketId;
+use crate::metrics;
 use crate::protocol::{CloseCode, yjs};
 use crate::replica::{Applied, News, Refusal};
 use crate::store::{Kind, NewEntry};
@@ -57,6 +58,7 @@ impl Room {
                     Refusal::TooLarge { .. } => CloseCode::EditTooLarge,
                     _ => CloseCode::EditRefused,
                 };
+                metrics::EDITS_REFUSED.inc();
                 self.outbound.close(link, edit.socket, code, refusal.to_string());
             }
         }
@@ -163,7 +165,11 @@ impl Room {
         let now = Instant::now();
         self.breaks.retain(|at| now.duration_since(*at) < BREAKS_WITHIN);
         self.breaks.push(now);
-        self.is_closed_for_writing |= self.breaks.len() >= BREAKS_MAX;
+        metrics::ROOM_RESTARTS.inc();
+        if self.breaks.len() >= BREAKS_MAX && !self.is_closed_for_writing {
+            self.is_closed_for_writing = true;
+            metrics::ROOMS_CLOSED_FOR_WRITING.inc();
+        }
         tracing::error!(room.name = %self.name, closed_for_writing = self.is_closed_for_writing, "an edit broke the document's replica, the room restarts");
         self.outbound.close(link, socket, CloseCode::EditRefused, Refusal::Broken.to_string());
         self.outbound.flush();

@@ -8,6 +8,8 @@ use bytes::Bytes;
 
 use super::messages::Join;
 use super::room::{Early, Live, Phase, RETRY_FIRST, Room};
+use super::snapshots::Tail;
+use crate::metrics;
 use crate::protocol::{CloseCode, yjs};
 use crate::replica::{Refusal, Replica};
 use crate::store::{Loaded, RoomId, StoreError};
@@ -21,6 +23,10 @@ pub(super) enum LoadError {
     Damaged(#[from] Refusal),
     #[error("loading panicked: {0}")]
     Panic(String),
+    #[error("the room is not in the store")]
+    Missing,
+    #[error("the server stops")]
+    Stopping,
 }
 
 impl Room {
@@ -39,33 +45,42 @@ impl Room {
             built.unwrap_or_else(|panic| Err(LoadError::Panic(panic.to_string())))
         };
         ctx.spawn(loading.into_actor(self).map(|loaded, room, ctx| match loaded {
-            Ok((row, live)) => room.loaded(row, live, ctx),
+            Ok(built) => room.loaded(built, ctx),
             Err(error) => room.load_failed(&error, ctx),
         }));
     }
 
-    fn loaded(&mut self, row: Option<RoomId>, mut live: Live, ctx: &mut Context<Self>) {
+    fn loaded(&mut self, Built { row, mut live, tail }: Built, ctx: &mut Context<Self>) {
         let uncommitted: Vec<Bytes> = self.uncommitted.bodies().cloned().collect();
         for update in &uncommitted {
             if let Err(error) = live.replica.apply(update) {
                 tracing::error!(room.name = %self.name, %error, "an uncommitted edit cannot be applied again");
             }
         }
-        // Members are there already after a restart: they have what was refused or lost meanwhile.
-        if !self.members.is_empty() {
-            self.outbound.all(yjs::step1(&live.replica.state_vector()), None);
-        }
         self.row = row.or(self.row);
+        self.tail = tail;
         self.phase = Phase::Live(Box::new(live));
+        // Members are there already after a restart.
+        self.ask_all();
         self.retry = RETRY_FIRST;
         tracing::info!(room.name = %self.name, "room loaded");
         self.take_early(ctx);
         self.arm_idle(ctx);
+        self.lengthen_tail(0, ctx);
         self.end_turn(ctx);
+    }
+
+    /// Asks all members by Step1 for what was refused or lost meanwhile.
+    pub(super) fn ask_all(&mut self) {
+        let Phase::Live(live) = &self.phase else { return };
+        if !self.members.is_empty() {
+            self.outbound.all(yjs::step1(&live.replica.state_vector()), None);
+        }
     }
 
     fn load_failed(&mut self, error: &LoadError, ctx: &mut Context<Self>) {
         let wait = self.next_retry();
+        metrics::ROOM_LOADS_FAILED.inc();
         tracing::error!(room.name = %self.name, %error, retry_ms = wait.as_millis() as u64, "room cannot be loaded");
         self.phase = Phase::Failed;
         self.take_early(ctx);
@@ -99,12 +114,22 @@ impl Room {
     }
 }
 
-fn build(loaded: Option<Loaded>, state_bytes_max: usize) -> Result<(Option<RoomId>, Live), LoadError> {
+/// A room as the store has it.
+pub(super) struct Built {
+    pub row: Option<RoomId>,
+    pub live: Live,
+    pub tail: Tail,
+}
+
+pub(super) fn build(loaded: Option<Loaded>, state_bytes_max: usize) -> Result<Built, LoadError> {
     let Some(Loaded { id, snapshot, edits, clients, .. }) = loaded else {
         let replica = Replica::load(None, &[], state_bytes_max)?;
-        return Ok((None, Live { replica, authors: HashMap::new(), state: None }));
+        let live = Live { replica, authors: HashMap::new(), state: None };
+        return Ok(Built { row: None, live, tail: Tail::default() });
     };
     let snapshot = snapshot.map(|(_, state)| state);
     let replica = Replica::load(snapshot.as_ref(), &edits, state_bytes_max)?;
-    Ok((Some(id), Live { replica, authors: clients.into_iter().collect(), state: None }))
+    let live = Live { replica, authors: clients.into_iter().collect(), state: None };
+    let tail = Tail::new(snapshot.map_or(0, |state| state.len()), edits.iter().map(Bytes::len).sum());
+    Ok(Built { row: Some(id), live, tail })
 }

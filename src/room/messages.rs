@@ -111,6 +111,11 @@ pub struct UserPresence {
     pub sockets: usize,
 }
 
+/// Opens a room that was closed for writing after repeated faults; whether it was.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub struct OpenForWriting;
+
 /// Answered once everything that the room had uncommitted when it came is committed.
 #[derive(Message)]
 #[rtype(result = "()")]

@@ -20,11 +20,14 @@ mod relay;
 mod room;
 mod saving;
 mod settings;
+mod snapshots;
 mod uncommitted;
 
 pub use directory::{Directory, Lease};
 pub use journal::Journal;
-pub use messages::{AskAwareness, AskState, Awareness, Edit, EditKind, Flush, GetPresence, Join, Leave, UserPresence};
+pub use messages::{
+    AskAwareness, AskState, Awareness, Edit, EditKind, Flush, GetPresence, Join, Leave, OpenForWriting, UserPresence,
+};
 pub use relay::{CloseAll, Counted, LocalRelay, Outlet, Relay, RelayHandle, Relays, StopReading};
 pub use room::Room;
 pub use settings::RoomSettings;

@@ -20,8 +20,10 @@ use super::members::Members;
 use super::messages::*;
 use super::outbound::Outbound;
 use super::presence::Presence;
+use super::snapshots::Tail;
 use super::uncommitted::Uncommitted;
 use crate::ids::{RoomName, UserId};
+use crate::metrics;
 use crate::replica::Replica;
 use crate::store::RoomId;
 
@@ -83,6 +85,7 @@ pub struct Room {
     pub(super) phase: Phase,
     /// The room's row; made before the first append.
     pub(super) row: Option<RoomId>,
+    pub(super) tail: Tail,
     pub(super) early: Vec<Early>,
     pub(super) members: Members,
     pub(super) presence: Presence,
@@ -111,6 +114,7 @@ impl Room {
             settings.batch_entries_max,
             settings.batch_bytes_max,
         );
+        metrics::ROOMS.inc();
         Self {
             name,
             key,
@@ -118,6 +122,7 @@ impl Room {
             context,
             phase: Phase::Loading,
             row: None,
+            tail: Tail::default(),
             early: Vec::new(),
             members: Members::default(),
             presence: Presence::new(Instant::now()),
@@ -239,9 +244,19 @@ impl Actor for Room {
         if self.is_restarting || self.is_released || self.directory.is_stopping() {
             return;
         }
+        metrics::ROOM_DEATHS.inc();
         tracing::error!(room.name = %self.name, "room died, its members come back to a new one");
         self.directory.forget(&self.name, self.key);
         self.outbound.died();
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        metrics::ROOMS.dec();
+        if self.is_closed_for_writing {
+            metrics::ROOMS_CLOSED_FOR_WRITING.dec();
+        }
     }
 }
 
@@ -311,6 +326,21 @@ impl Handler<GetPresence> for Room {
 
     fn handle(&mut self, _: GetPresence, _: &mut Self::Context) -> Self::Result {
         MessageResult(self.members.users())
+    }
+}
+
+impl Handler<OpenForWriting> for Room {
+    type Result = bool;
+
+    fn handle(&mut self, _: OpenForWriting, _: &mut Self::Context) -> Self::Result {
+        self.breaks.clear();
+        let was_closed = std::mem::take(&mut self.is_closed_for_writing);
+        if was_closed {
+            metrics::ROOMS_CLOSED_FOR_WRITING.dec();
+            tracing::info!(room.name = %self.name, "room opened for writing");
+            self.ask_all();
+        }
+        was_closed
     }
 }
 

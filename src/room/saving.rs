@@ -11,6 +11,7 @@ use super::journal::{Committed, Submit};
 use super::relay::Counted;
 use super::room::{Phase, RETRY_FIRST, RETRY_LAST, Room};
 use super::uncommitted::{Acknowledgement, Settled};
+use crate::metrics;
 use crate::protocol::{CloseCode, yjs};
 use crate::store::StoreError;
 
@@ -71,7 +72,7 @@ impl Room {
         wait
     }
 
-    fn settled(&mut self, Settled { acknowledgements, refused }: Settled) {
+    fn settled(&mut self, Settled { acknowledgements, refused, bytes }: Settled, ctx: &mut Context<Self>) {
         self.retry = RETRY_FIRST;
         for acknowledgement in acknowledgements {
             self.acknowledge(acknowledgement);
@@ -84,6 +85,7 @@ impl Room {
                 }
             }
         }
+        self.lengthen_tail(bytes, ctx);
         if self.uncommitted.is_empty() {
             self.ask_the_lacking();
         }
@@ -110,13 +112,17 @@ impl Handler<Committed> for Room {
         }
         match outcome {
             Ok(outcome) => {
+                metrics::ENTRIES_COMMITTED.inc_by(outcome.iter().filter(|entry| entry.is_ok()).count() as u64);
                 let settled = self.uncommitted.settle(outcome);
-                self.settled(settled);
+                self.settled(settled, ctx);
                 if matches!(self.phase, Phase::Loading) {
                     self.load(ctx);
                 }
             }
-            Err(error) => self.retry_later(&error, ctx),
+            Err(error) => {
+                metrics::APPENDS_FAILED.inc();
+                self.retry_later(&error, ctx);
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::ids::{SocketId, UserId};
+use crate::metrics;
 use crate::store::{Append, NewEntry, Placed, Refused, RoomId};
 
 /// What all rooms together may hold uncommitted, in bytes.
@@ -21,6 +22,16 @@ impl Budget {
     /// A budget of `bytes_max`, all free.
     pub fn new(bytes_max: usize) -> Self {
         Self { held: AtomicUsize::new(0), bytes_max }
+    }
+
+    fn hold(&self, bytes: usize) {
+        self.held.fetch_add(bytes, Ordering::Relaxed);
+        metrics::UNCOMMITTED_BYTES.add(bytes as i64);
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.held.fetch_sub(bytes, Ordering::Relaxed);
+        metrics::UNCOMMITTED_BYTES.sub(bytes as i64);
     }
 }
 
@@ -49,6 +60,8 @@ pub struct Settled {
     pub acknowledgements: Vec<Acknowledgement>,
     /// Entries that the store refused for ever, with those who wait for them.
     pub refused: Vec<(Refused, Vec<Acknowledgement>)>,
+    /// Bytes that were stored.
+    pub bytes: usize,
 }
 
 /// The queue of one room.
@@ -92,7 +105,7 @@ impl Uncommitted {
     /// Adds an entry and the frame that its commit sends.
     pub fn push(&mut self, entry: NewEntry, clients: Vec<(u64, UserId)>, acknowledgement: Option<Acknowledgement>) {
         self.bytes += entry.body.len();
-        self.budget.held.fetch_add(entry.body.len(), Ordering::Relaxed);
+        self.budget.hold(entry.body.len());
         self.queue.push_back(Waiting { entry, clients, acknowledgements: acknowledgement.into_iter().collect() });
     }
 
@@ -162,7 +175,10 @@ impl Uncommitted {
             let Some(waiting) = self.queue.pop_front() else { break };
             self.give_back(waiting.entry.body.len());
             match result {
-                Ok(_) => settled.acknowledgements.extend(waiting.acknowledgements),
+                Ok(_) => {
+                    settled.bytes += waiting.entry.body.len();
+                    settled.acknowledgements.extend(waiting.acknowledgements);
+                }
                 Err(refused) => settled.refused.push((refused, waiting.acknowledgements)),
             }
         }
@@ -171,12 +187,12 @@ impl Uncommitted {
 
     fn give_back(&mut self, bytes: usize) {
         self.bytes -= bytes;
-        self.budget.held.fetch_sub(bytes, Ordering::Relaxed);
+        self.budget.give_back(bytes);
     }
 }
 
 impl Drop for Uncommitted {
     fn drop(&mut self) {
-        self.budget.held.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.budget.give_back(self.bytes);
     }
 }

@@ -14,12 +14,13 @@ use actix_http::HttpService;
 use actix_service::map_config;
 use actix_web::dev::AppConfig;
 use actix_web::middleware::Compress;
-use actix_web::{App, web};
+use actix_web::{App, HttpServer, web};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
 use crate::auth::{KeyError, MintError, Minter, Verifier};
 use crate::config::{Config, StoreConfig};
 use crate::http::{self, AppState};
+use crate::metrics;
 use crate::room::{Directory, Journal, Relays, RoomSettings};
 use crate::socket::{Gate, OutboxBudget, Rhythm, SocketContext, SocketSettings};
 use crate::store::{Store, StoreError, StoreSettings};
@@ -62,6 +63,7 @@ pub enum ServerError {
 pub struct Server {
     address: SocketAddr,
     http: actix_server::ServerHandle,
+    metrics: Option<(SocketAddr, actix_server::ServerHandle)>,
     state: web::Data<AppState>,
     relays: Arc<Relays>,
     arbiters: Vec<Arbiter>,
@@ -76,6 +78,7 @@ impl Server {
         let minter = config.edge.is_demo.then(|| Minter::open(&config.jwt)).transpose()?;
         let listener = listen(config.edge.bind)?;
         let address = listener.local_addr()?;
+        let metrics = config.edge.metrics_bind.map(listen).transpose()?;
         let store = open_store(store_settings(&config.store, config.limits.document_bytes_max)).await?;
 
         let limits = &config.limits;
@@ -112,14 +115,20 @@ impl Server {
             outboxes: OutboxBudget::new(limits.outboxes_bytes_max),
         });
         let http = serve(listener, config.edge.workers, state.clone(), sockets)?;
+        let metrics = metrics.map(serve_metrics).transpose()?;
         tracing::info!(%address, database = %config.store.url, "listening");
         let stop_timeout = config.timing.shutdown_timeout;
-        Ok(Self { address, http, state, relays, arbiters, store, stop_timeout })
+        Ok(Self { address, http, metrics, state, relays, arbiters, store, stop_timeout })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it serves its metrics, if it does.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|(address, _)| *address)
     }
 }
 
@@ -146,6 +155,16 @@ fn serve(
     let handle = server.handle();
     actix_rt::spawn(server);
     Ok(handle)
+}
+
+/// Serves the metrics at an address of their own, which operators keep to themselves.
+fn serve_metrics(listener: TcpListener) -> io::Result<(SocketAddr, actix_server::ServerHandle)> {
+    let address = listener.local_addr()?;
+    let routes = || App::new().route("/metrics", web::get().to(|| async { metrics::text() }));
+    let server = HttpServer::new(routes).workers(1).disable_signals().listen(listener)?.run();
+    let handle = server.handle();
+    actix_rt::spawn(server);
+    Ok((address, handle))
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, ServerError> {

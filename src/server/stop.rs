@@ -74,6 +74,9 @@ fn greet(server: &Server, config: &Config) -> Result<(), ServerError> {
     let address = server.address();
     let mut out = std::io::stdout().lock();
     writeln!(out, "listening on http://{address}")?;
+    if let Some(address) = server.metrics_address() {
+        writeln!(out, "metrics on http://{address}/metrics")?;
+    }
     if config.edge.is_demo {
         writeln!(out, "\n  Tutti is ready. Open this in two windows and type:\n\n      http://{address}/\n")?;
     } else if let (JwtKey::KeyFile(_), Ok(minter)) = (&config.jwt.key, Minter::open(&config.jwt)) {
@@ -116,6 +119,9 @@ impl Server {
         self.close_sockets(deadline).await;
         self.state.directory.stop();
         self.http.stop(false).await;
+        if let Some((_, metrics)) = &self.metrics {
+            metrics.stop(false).await;
+        }
         Stopped { server: self }
     }
 

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::metrics;
+
 /// Why a connection is refused for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum GateFull {
@@ -53,6 +55,8 @@ impl Gate {
         }
         counts.by_address.insert(address, of_address + 1);
         counts.all += 1;
+        metrics::SOCKETS.inc();
+        metrics::SOCKETS_OPENED.inc();
         Ok(Permit { gate: self.clone(), address })
     }
 
@@ -73,6 +77,7 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let mut counts = self.gate.counts();
         counts.all -= 1;
+        metrics::SOCKETS.dec();
         if let Some(of_address) = counts.by_address.get_mut(&self.address) {
             *of_address -= 1;
             if *of_address == 0 {

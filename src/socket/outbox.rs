@@ -13,6 +13,7 @@ use std::time::Instant;
 use bytes::{Buf, Bytes};
 
 use super::stream::Stream;
+use crate::metrics;
 use crate::protocol::CloseCode;
 use crate::room::{Counted, Outlet};
 use crate::wire::frame;
@@ -33,9 +34,14 @@ impl OutboxBudget {
         Arc::new(Self { held: AtomicUsize::new(0), bytes_max })
     }
 
-    /// Bytes of live frames that wait for peers now.
-    pub fn held(&self) -> usize {
-        self.held.load(Ordering::Relaxed)
+    fn hold(&self, bytes: usize) {
+        self.held.fetch_add(bytes, Ordering::Relaxed);
+        metrics::OUTBOX_BYTES.add(bytes as i64);
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.held.fetch_sub(bytes, Ordering::Relaxed);
+        metrics::OUTBOX_BYTES.sub(bytes as i64);
     }
 }
 
@@ -183,7 +189,7 @@ impl Outbox {
         }
         if counted == Counted::Yes {
             queue.counted += frame.len();
-            self.budget.held.fetch_add(frame.len(), Ordering::Relaxed);
+            self.budget.hold(frame.len());
         } else {
             queue.uncounted += frame.len();
         }
@@ -193,7 +199,8 @@ impl Outbox {
     /// Whether a counted frame of `bytes` is too much for the socket, or for all together while this one is behind.
     fn is_overfull(&self, bytes: usize) -> bool {
         let own = self.queue.borrow().counted + bytes;
-        own > self.bytes_max || (own > bytes && self.budget.held() + bytes > self.budget.bytes_max)
+        own > self.bytes_max
+            || (own > bytes && self.budget.held.load(Ordering::Relaxed) + bytes > self.budget.bytes_max)
     }
 
     /// Writes until the peer takes no more. An error means that the connection is gone.
@@ -226,7 +233,7 @@ impl Outbox {
             let part = written.min(frame.len());
             if *counted == Counted::Yes {
                 queue.counted -= part;
-                self.budget.held.fetch_sub(part, Ordering::Relaxed);
+                self.budget.give_back(part);
             } else {
                 queue.uncounted -= part;
             }
@@ -251,6 +258,7 @@ impl Outbox {
             return;
         }
         if code == CloseCode::SlowConsumer {
+            metrics::SLOW_CONSUMERS.inc();
             self.drop_waiting();
         }
         self.enqueue(frame::close(code.code(), reason), Counted::Yes);
@@ -278,7 +286,7 @@ impl Outbox {
     fn drop_waiting(&self) {
         let mut queue = self.queue.borrow_mut();
         let begun = if queue.is_begun { queue.frames.pop_front() } else { None };
-        self.budget.held.fetch_sub(queue.counted, Ordering::Relaxed);
+        self.budget.give_back(queue.counted);
         queue.frames = VecDeque::new();
         queue.counted = 0;
         queue.uncounted = 0;

@@ -16,6 +16,7 @@ mod runtime;
 mod settings;
 mod sqlite;
 mod statements;
+mod thinning;
 mod transaction;
 mod writer;
 
@@ -177,9 +178,15 @@ impl Store {
         on_backend!(self, backend => backend.rooms(&prefix, &after, limit))
     }
 
-    /// Keeps `state` as the document's state up to `seq`. A snapshot makes loading fast and replaces no entry.
+    /// Keeps `state` as the document's state up to `seq`, and thins the older ones out. A snapshot makes loading fast and replaces
+    /// no entry.
     pub async fn save_snapshot(&self, room: RoomId, seq: Seq, state: Bytes) -> Result<(), StoreError> {
-        on_backend!(self, backend => backend.save_snapshot(room, seq, &state))
+        on_backend!(self, backend => backend.save_snapshot(room, seq, &state))?;
+        let going = thinning::superfluous(on_backend!(self, backend => backend.snapshot_seqs(room))?);
+        if going.is_empty() {
+            return Ok(());
+        }
+        on_backend!(self, backend => backend.delete_snapshots(room, &going))
     }
 
     /// Waits, at most some seconds, for what is under way, then closes the connections and ends the runtime. Blocks: to

@@ -55,4 +55,17 @@ impl Postgres {
         query.execute(&self.pool).await?;
         Ok(())
     }
+
+    pub async fn snapshot_seqs(&self, room: RoomId) -> Result<Vec<Seq>, StoreError> {
+        let sql = "select seq from snapshot where room_id = $1";
+        let seqs: Vec<i64> = sqlx::query_scalar(sql).bind(room.0).fetch_all(&self.pool).await?;
+        Ok(seqs.into_iter().map(rows::seq).collect())
+    }
+
+    pub async fn delete_snapshots(&self, room: RoomId, seqs: &[Seq]) -> Result<(), StoreError> {
+        let seqs: Vec<i64> = seqs.iter().map(|seq| rows::seq_column(*seq)).collect();
+        let sql = "delete from snapshot where room_id = $1 and seq = any($2)";
+        sqlx::query(sql).bind(room.0).bind(seqs).execute(&self.pool).await?;
+        Ok(())
+    }
 }

@@ -56,4 +56,20 @@ impl Sqlite {
         query.execute(&mut begun.connection).await?;
         Ok(begun.commit().await?)
     }
+
+    pub async fn snapshot_seqs(&self, room: RoomId) -> Result<Vec<Seq>, StoreError> {
+        let sql = "select seq from snapshot where room_id = $1";
+        let seqs: Vec<i64> = sqlx::query_scalar(sql).bind(room.0).fetch_all(&self.readers).await?;
+        Ok(seqs.into_iter().map(rows::seq).collect())
+    }
+
+    pub async fn delete_snapshots(&self, room: RoomId, seqs: &[Seq]) -> Result<(), StoreError> {
+        let mut begun = self.writer.begin().await?;
+        for seq in seqs {
+            let sql = "delete from snapshot where room_id = $1 and seq = $2";
+            let query = sqlx::query(sql).bind(room.0).bind(rows::seq_column(*seq));
+            query.execute(&mut begun.connection).await?;
+        }
+        Ok(begun.commit().await?)
+    }
 }

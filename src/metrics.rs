@@ -1,0 +1,67 @@
+//! What the process counts, for operators. One registry a process; no label ever names a room or a user, so the number of series
+//! stays the same however many there are.
+
+use std::sync::LazyLock;
+
+use prometheus::{IntCounter, IntGauge, TextEncoder, register_int_counter, register_int_gauge};
+
+macro_rules! counters {
+    ($kind:ty, $register:ident: $($name:ident = $metric:literal, $help:literal;)*) => {$(
+        #[doc = $help]
+        pub static $name: LazyLock<$kind> =
+            LazyLock::new(|| $register!($metric, $help).expect("each metric is registered once, under a valid name"));
+    )*};
+}
+
+counters! { IntCounter, register_int_counter:
+    ENTRIES_COMMITTED = "tutti_entries_committed_total", "Entries that the store has committed.";
+    APPENDS_FAILED = "tutti_appends_failed_total", "Appends that the store refused for now; each is repeated.";
+    ROOM_LOADS_FAILED = "tutti_room_loads_failed_total", "Attempts to load a room that failed.";
+    ROOM_RESTARTS = "tutti_room_restarts_total", "Rooms that started again after an edit broke their replica.";
+    ROOM_DEATHS = "tutti_room_deaths_total", "Rooms that died of a panic.";
+    SNAPSHOTS_SAVED = "tutti_snapshots_saved_total", "Snapshots of documents that were saved.";
+    EDITS_REFUSED = "tutti_edits_refused_total", "Edits that were refused for ever.";
+    SOCKETS_OPENED = "tutti_sockets_opened_total", "WebSocket connections that were opened.";
+    SLOW_CONSUMERS = "tutti_slow_consumers_total", "Sockets that were closed because their peer took too little.";
+}
+
+counters! { IntGauge, register_int_gauge:
+    SOCKETS = "tutti_sockets", "WebSocket connections now.";
+    ROOMS = "tutti_rooms", "Rooms in memory now.";
+    ROOMS_CLOSED_FOR_WRITING = "tutti_rooms_closed_for_writing", "Rooms that take no edits until an operator opens them.";
+    OUTBOX_BYTES = "tutti_outbox_bytes", "Bytes of live frames that wait for peers now.";
+    UNCOMMITTED_BYTES = "tutti_uncommitted_bytes", "Bytes of entries that are not committed yet.";
+}
+
+/// All metrics in Prometheus' text format.
+pub fn text() -> String {
+    // What nothing has touched yet stands there as 0, so that an alert on it can be written.
+    for counter in [
+        &ENTRIES_COMMITTED,
+        &APPENDS_FAILED,
+        &ROOM_LOADS_FAILED,
+        &ROOM_RESTARTS,
+        &ROOM_DEATHS,
+        &SNAPSHOTS_SAVED,
+        &EDITS_REFUSED,
+        &SOCKETS_OPENED,
+        &SLOW_CONSUMERS,
+    ] {
+        LazyLock::force(counter);
+    }
+    for gauge in [&SOCKETS, &ROOMS, &ROOMS_CLOSED_FOR_WRITING, &OUTBOX_BYTES, &UNCOMMITTED_BYTES] {
+        LazyLock::force(gauge);
+    }
+    TextEncoder::new().encode_to_string(&prometheus::gather()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_metric_is_in_the_text_with_its_help() {
+        let text = super::text();
+        for metric in ["tutti_entries_committed_total", "tutti_sockets", "tutti_uncommitted_bytes"] {
+            assert!(text.contains(&format!("# HELP {metric} ")), "{metric} in {text}");
+        }
+    }
+}
