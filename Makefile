@@ -1,7 +1,7 @@
 # Every task of the project by one name. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test demo screenshots fmt lint clean check-tools
+.PHONY: help run test crash demo screenshots fmt lint clean check-tools
 
 DEMO_SOURCES := $(shell find static -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
 
@@ -14,6 +14,10 @@ run: check-tools static/dist/index.html ## Build all and start the demo on http:
 
 test: ## Install what the tests need, then run every check and test
 	@scripts/test.sh
+
+crash: check-tools tests/clients/node_modules/.package-lock.json ## Kill the server and the database while people type, then look for every edit
+	@scripts/install-test-tools.sh
+	@scripts/crash.sh
 
 demo: check-tools static/dist/index.html ## Build the browser demo into static/dist
 

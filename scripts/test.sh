@@ -43,6 +43,7 @@ stage 'cargo fmt' cargo fmt --check
 stage 'cargo clippy' cargo clippy --all-targets -- -D warnings
 stage 'cargo test' scripts/with-postgres.sh cargo test
 stage 'the server that the clients meet' cargo build
+stage 'crash: kill -9 of the server and the database' scripts/crash.sh --short
 stage 'clients: npm providers and a browser' scripts/with-postgres.sh npm --prefix tests/clients test
 
 printf '\n'

@@ -25,6 +25,11 @@ impl<'a> Input<'a> {
         self.at == self.frame.len()
     }
 
+    /// How many bytes have been read.
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
     /// How many bytes are left.
     pub fn remaining(&self) -> usize {
         self.frame.len() - self.at

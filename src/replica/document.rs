@@ -8,7 +8,8 @@ use yrs::updates::decoder::Decode;
 use yrs::updates::encoder::Encode;
 use yrs::{ClientID, Doc, OffsetKind, Options, ReadTxn, StateVector, Transact, Update, WriteTxn};
 
-use super::nesting::Nesting;
+use super::gaps;
+use super::nesting::{Nesting, Run};
 use super::scan::{Scan, ScanError, scan};
 use crate::protocol::DecodeError;
 use crate::protocol::lib0::Input;
@@ -118,7 +119,9 @@ impl Replica {
         self.check_size(update.len())?;
         let doc = &self.doc;
         let is_all_new = self.is_all_new(&scan);
-        let decoded = guarded(|| Update::decode_v1(update).map_err(|_| Refusal::Undecodable))
+        let cut = gaps::cut(update, &scan);
+        let joining = cut.as_ref().unwrap_or(update);
+        let decoded = guarded(|| Update::decode_v1(joining).map_err(|_| Refusal::Undecodable))
             .map_err(|_| Refusal::Undecodable)?;
         let (news, reached) = guarded(|| {
             // Left open where yrs fails: dropping a transaction commits it, which may fail again.
@@ -128,7 +131,7 @@ impl Replica {
                 Refusal::Broken
             ));
             txn.apply_update(decoded).map_err(|_| Refusal::Broken)?;
-            let is_complete = txn.prune_pending().is_none();
+            let is_complete = txn.prune_pending().is_none() && cut.is_none();
             let news = match txn.has_changes() {
                 false => None,
                 true if is_complete && is_all_new => Some(update.clone()),
@@ -152,7 +155,8 @@ impl Replica {
                 continue;
             }
             clients.push(section.client);
-            let runs: Vec<_> = section.runs.iter().filter(|run| run.start < end).copied().collect();
+            let reached = section.runs.iter().filter(|run| run.start < end);
+            let runs: Vec<_> = reached.map(|run| Run { end: run.end.min(end), ..*run }).collect();
             self.nesting.extend(section.client, &runs);
         }
         let news = news.map(|update| {

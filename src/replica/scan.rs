@@ -2,6 +2,7 @@
 //! types nested too deep, content that yrs reads differently from Yjs. Allocates in proportion to the update's bytes only.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -40,6 +41,12 @@ pub(crate) struct Section {
     pub end: u32,
     /// Whether clocks within are left out.
     pub has_gap: bool,
+    /// Whether clocks are left out, within or before, that the document does not have either.
+    pub is_cut: bool,
+    /// How many blocks stand before the first such gap.
+    pub joined_blocks: usize,
+    /// The bytes of these blocks in the update.
+    pub joined: Range<usize>,
     /// Depths of the blocks, in order of their clocks.
     pub runs: Vec<Run>,
 }
@@ -49,6 +56,8 @@ pub(crate) struct Section {
 pub(crate) struct Scan {
     pub sections: Vec<Section>,
     pub has_deletions: bool,
+    /// Where the deletions begin in the update.
+    pub deletions_at: usize,
 }
 
 /// A block whose depth depends on a block that stands later in the update.
@@ -76,11 +85,12 @@ pub(crate) fn scan(update: &Bytes, known: &Nesting) -> Result<Scan, ScanError> {
         Scanner { input: Input::new(update), known, sections: Vec::new(), index: HashMap::new(), deferred: Vec::new() };
     scanner.blocks()?;
     scanner.resolve()?;
+    let deletions_at = scanner.input.position();
     let has_deletions = scanner.deletions()?;
     if !scanner.input.is_empty() {
         return Err(ScanError::Unsupported);
     }
-    Ok(Scan { sections: scanner.sections, has_deletions })
+    Ok(Scan { sections: scanner.sections, has_deletions, deletions_at })
 }
 
 struct Scanner<'a> {
@@ -113,7 +123,8 @@ impl Scanner<'_> {
             let blocks = self.count(1)?;
             let client = self.input.var_uint()?;
             let start = self.input.var_u32()?;
-            if self.known.clock(client) == 0 {
+            let known = self.known.clock(client);
+            if known == 0 {
                 new_clients += 1;
             }
             if let Some(last) = self.sections.last() {
@@ -122,9 +133,25 @@ impl Scanner<'_> {
                     return Err(ScanError::Unsupported);
                 }
             }
-            self.sections.push(Section { client, start, end: start, has_gap: false, runs: Vec::new() });
+            let at = self.input.position();
+            self.sections.push(Section {
+                client,
+                start,
+                end: start,
+                has_gap: false,
+                is_cut: start > known,
+                joined_blocks: 0,
+                joined: at..at,
+                runs: Vec::new(),
+            });
             for _ in 0..blocks {
                 self.block()?;
+                let (last, at) = (self.sections.len() - 1, self.input.position());
+                let section = &mut self.sections[last];
+                if !section.is_cut {
+                    section.joined_blocks += 1;
+                    section.joined.end = at;
+                }
             }
         }
         if self.known.clients() + new_clients > CLIENTS_MAX {
@@ -192,13 +219,16 @@ impl Scanner<'_> {
 
     /// Counts a block of the current section, at a depth, or a gap (`None`).
     fn place(&mut self, len: u32, depth: Option<u32>) -> Result<(), ScanError> {
-        let start = self.next_id().clock;
+        let BlockId { client, clock: start } = self.next_id();
         self.advance(len)?;
         let last = self.sections.len() - 1;
         let section = &mut self.sections[last];
         match depth {
             Some(depth) => push_run(&mut section.runs, Run { start, end: section.end, depth }),
-            None => section.has_gap = true,
+            None => {
+                section.has_gap = true;
+                section.is_cut |= section.end > self.known.clock(client);
+            }
         }
         Ok(())
     }

@@ -83,6 +83,74 @@ fn an_edit_after_a_gap_is_incomplete_until_the_gap_is_closed() {
     assert_eq!(render_text(&replica, None).unwrap(), "onetwo");
 }
 
+/// Types at a place of text `t` and returns the edit as the client would send it.
+fn typed_at(doc: &Doc, index: u32, text: &str) -> Bytes {
+    let t = doc.get_or_insert_text("t");
+    let mut txn = doc.transact_mut();
+    t.insert(&mut txn, index, text);
+    txn.encode_update_v1().into()
+}
+
+/// A replica that holds "base" of client 2, and client 1, who has it too.
+fn with_base() -> (Replica, Doc) {
+    let mut replica = empty();
+    let base = typed(&client(2), "base");
+    replica.apply(&base).unwrap();
+    let doc = client(1);
+    doc.transact_mut().apply_update(Update::decode_v1(&base).unwrap()).unwrap();
+    (replica, doc)
+}
+
+#[test]
+fn an_edit_after_a_gap_that_builds_on_nothing_in_it_is_incomplete_too() {
+    let (mut replica, doc) = with_base();
+    let before = replica.state_vector();
+    let _lost = typed_at(&doc, 1, "1");
+    for (edit, clock) in [(typed_at(&doc, 3, "2"), 2), (typed_at(&doc, 0, "3"), 3)] {
+        let lacking = Some(vec![(1, clock)]);
+        assert_eq!(replica.apply(&edit).unwrap(), Applied { news: None, lacking });
+    }
+    assert_eq!(replica.state_vector(), before);
+    assert_eq!(render_text(&replica, None).unwrap(), "base");
+    let known = StateVector::decode_v1(&before).unwrap();
+    let step2: Bytes = doc.transact().encode_diff_v1(&known).into();
+    assert_eq!(news(replica.apply(&step2).unwrap()), step2);
+    assert_eq!(render_text(&replica, None).unwrap(), "3b1a2se");
+}
+
+#[test]
+fn of_an_edit_with_a_gap_only_what_stands_before_it_counts() {
+    let (mut replica, doc) = with_base();
+    let edits = [typed_at(&doc, 1, "1"), typed_at(&doc, 3, "2"), typed_at(&doc, 0, "3")];
+    let with_gap: Bytes = yrs::merge_updates_v1([&edits[0], &edits[2]]).unwrap().into();
+    let applied = replica.apply(&with_gap).unwrap();
+    assert_eq!(applied.lacking, Some(vec![(1, 3)]));
+    assert_eq!(applied.news.unwrap().update, edits[0]);
+    news(replica.apply(&edits[1]).unwrap());
+    assert_eq!(news(replica.apply(&with_gap).unwrap()), edits[2]);
+    assert_eq!(render_text(&replica, None).unwrap(), "3b1a2se");
+}
+
+#[test]
+fn of_an_edit_that_builds_on_others_missing_typing_only_what_stands_before_counts() {
+    let doc = client(1);
+    typed(&doc, "own");
+    let other = client(2);
+    let missing = typed(&other, "other");
+    doc.transact_mut().apply_update(Update::decode_v1(&missing).unwrap()).unwrap();
+    // Behind one's own typing, before the other's: "own!other".
+    typed_at(&doc, 3, "!");
+    let known = StateVector::decode_v1(&[1, 2, 5]).unwrap();
+    let edit: Bytes = doc.transact().encode_diff_v1(&known).into();
+    let mut replica = empty();
+    assert_eq!(replica.apply(&edit).unwrap().lacking, Some(vec![(1, 4)]));
+    assert!(!replica.has_reached(&[(1, 4)]));
+    news(replica.apply(&missing).unwrap());
+    news(replica.apply(&edit).unwrap());
+    assert!(replica.has_reached(&[(1, 4)]));
+    assert_eq!(render_text(&replica, None).unwrap(), "own!other");
+}
+
 #[test]
 fn a_deletion_of_what_is_not_there_yet_is_incomplete() {
     let doc = client(1);

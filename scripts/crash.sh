@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# `make crash`: kills the server and the database again and again while people type, then looks for every acknowledged edit.
+#
+#   scripts/crash.sh             100 kills on each store, 30 of the database, 30 of both
+#   scripts/crash.sh --short     the few kills that `make test` makes
+#   STORE=postgres MODE=database KILLS=300 SEED=7 CLIENTS=20 ROOMS=5 scripts/crash.sh
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if [ -z "${TUTTI_BIN:-}" ]; then
+  cargo build
+  export TUTTI_BIN=${CARGO_TARGET_DIR:-$PWD/target}/debug/tutti
+fi
+exec node tests/crash/crash.mjs "$@"

@@ -1,0 +1,113 @@
+// A PostgreSQL server of one's own, to be killed and started again: a free port of 127.0.0.1, a temporary folder, synced to
+// disk like one in production.
+
+import { execFile, execFileSync, spawn } from 'node:child_process'
+import { chown, mkdtemp, open, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { until } from '../clients/support/until.mjs'
+import { pg } from './packages.mjs'
+
+const run = promisify(execFile)
+const finder = fileURLToPath(new URL('../../scripts/with-postgres.sh', import.meta.url))
+
+const running = new Set()
+// SIGQUIT, since SIGKILL would leave the backends behind.
+process.on('exit', () => running.forEach((child) => child.kill('SIGQUIT')))
+
+/** PostgreSQL refuses to run as root; Debian's package made a user for it. */
+function owner() {
+  if (process.getuid() !== 0) return {}
+  const id = (flag) => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }))
+  return { uid: id('-u'), gid: id('-g') }
+}
+
+/** Below the ports that outgoing connections take: while the server is down, one of those could be given its port. */
+async function freePort() {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000)
+    const probe = createServer()
+    const isFree = await new Promise((resolve) => {
+      probe.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => probe.close(() => resolve(true)))
+    })
+    if (isFree) return port
+  }
+}
+
+export class Postgres {
+  #process = null
+
+  /** Makes and starts one. */
+  static async create() {
+    const postgres = new Postgres()
+    const { stdout } = await run(finder, ['--find'])
+    postgres.programs = stdout.trim()
+    postgres.owner = owner()
+    postgres.folder = await mkdtemp(join(tmpdir(), 'tutti-crash-'))
+    postgres.port = await freePort()
+    const { folder, programs } = postgres
+    if (postgres.owner.uid !== undefined) await chown(folder, postgres.owner.uid, postgres.owner.gid)
+    const init = ['--pgdata=data', '--username=postgres', '--auth=trust', '--encoding=UTF8', '--locale=C']
+    await run(join(programs, 'initdb'), init, { cwd: folder, ...postgres.owner })
+    await postgres.start()
+    return postgres
+  }
+
+  get url() {
+    return `postgres://postgres@127.0.0.1:${this.port}/postgres`
+  }
+
+  /** Starts it, and waits until it has recovered and answers. */
+  async start() {
+    const settings = { listen_addresses: '127.0.0.1', unix_socket_directories: this.folder, fsync: 'on' }
+    const args = ['-D', 'data', '-p', String(this.port), ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])]
+    const log = await open(join(this.folder, 'postgres.log'), 'a')
+    const child = spawn(join(this.programs, 'postgres'), args, {
+      cwd: this.folder,
+      stdio: ['ignore', log.fd, log.fd],
+      ...this.owner,
+    })
+    await log.close()
+    running.add(child)
+    child.once('exit', () => running.delete(child))
+    this.#process = child
+    const isOver = () => child.exitCode !== null || child.signalCode !== null
+    await until(async () => isOver() || (await this.answers()), 'PostgreSQL answers', { withinMs: 60_000 })
+    if (isOver()) throw new Error(`PostgreSQL did not start, see ${this.folder}/postgres.log`)
+  }
+
+  async answers() {
+    try {
+      await this.query('select 1')
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  /** The rows of a query, on a connection of its own: one kept open would die with the server. */
+  async query(sql, values) {
+    const client = new pg.Client({ connectionString: this.url })
+    client.on('error', () => {})
+    await client.connect()
+    try {
+      return (await client.query(sql, values)).rows
+    } finally {
+      await client.end()
+    }
+  }
+
+  /** Immediate shutdown, what `pg_ctl stop -m immediate` asks for: no session ends in order, the next start recovers. */
+  async kill() {
+    const child = this.#process
+    child.kill('SIGQUIT')
+    await until(() => child.exitCode !== null || child.signalCode !== null, 'PostgreSQL is gone')
+  }
+
+  async drop() {
+    await rm(this.folder, { recursive: true, force: true })
+  }
+}
