@@ -45,9 +45,7 @@ fn attribution_holds_after_the_room_was_unloaded() {
     let offline = alice.leave();
     let update = typed(&offline, "offline");
     let presence = |_: ()| get(server.address, "/api/v1/rooms/room/presence", Some(&writer("auditor"))).json();
-    crate::support::eventually("alice is gone", || {
-        presence(())["users"].as_array().unwrap().is_empty().then_some(())
-    });
+    crate::support::eventually("alice is gone", || presence(())["users"].as_array().unwrap().is_empty().then_some(()));
     let mut bob = Editor::join(server.address, "room", &writer("bob"), 2);
     bob.socket.say(&message::update(&update));
     bob.barrier();

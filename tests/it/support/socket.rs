@@ -113,8 +113,10 @@ impl Socket {
 
     /// The payload of the next message; pings in between are answered.
     pub fn payload(&mut self) -> Vec<u8> {
+        let started = Instant::now();
         loop {
             let frame = self.frame();
+            assert!(started.elapsed() < DEADLINE, "no message in time");
             match frame.opcode {
                 BINARY => return frame.payload,
                 PING => self.send(&frame::frame(PONG, &frame.payload)),
