@@ -1,0 +1,138 @@
+//! Documents larger than an outbox, and peers that take them slowly.
+
+use std::io::Read;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::editor::{Editor, document, text};
+use crate::support::frame::{BINARY, PING, PONG, frame, parse};
+use crate::support::message::{self, Message, STEP1_EMPTY};
+use crate::support::server::Server;
+use crate::support::socket::Socket;
+use crate::support::token::writer;
+
+const DOCUMENT_BYTES: usize = 3 << 20;
+
+/// A server whose room has a large document, and who typed it.
+fn with_large_document(options: &[&str]) -> (Server, Editor) {
+    let server = Server::with(options);
+    let mut alice = Editor::join(server.address, "room", &writer("alice"), 1);
+    alice.saves(&"x".repeat(DOCUMENT_BYTES));
+    (server, alice)
+}
+
+fn is_whole(state: &Message) -> bool {
+    let Message::Step2(update) = state else { return false };
+    use yrs::updates::decoder::Decode;
+    use yrs::{Transact, Update};
+    let doc = document(9);
+    doc.transact_mut().apply_update(Update::decode_v1(update).unwrap()).unwrap();
+    text(&doc).len() == DOCUMENT_BYTES
+}
+
+#[test]
+fn a_document_larger_than_the_outbox_arrives_whole() {
+    let (server, _alice) = with_large_document(&["--outbox-bytes-max", "65536"]);
+    let mut bob = Socket::yjs(server.address, "room", &writer("bob"));
+    bob.say(STEP1_EMPTY);
+    assert!(matches!(bob.message(), Message::Step1(_)));
+    assert!(is_whole(&bob.message()));
+}
+
+#[test]
+fn step1_again_while_the_first_answer_is_under_way_is_answered_after_it() {
+    let (server, _alice) = with_large_document(&["--outbox-bytes-max", "65536"]);
+    let mut bob = Socket::yjs(server.address, "room", &writer("bob"));
+    assert!(matches!(bob.message(), Message::Step1(_)));
+    bob.send(&[frame(BINARY, STEP1_EMPTY), frame(BINARY, STEP1_EMPTY)].concat());
+    assert!(is_whole(&bob.message()));
+    assert!(is_whole(&bob.message()));
+}
+
+#[test]
+fn of_many_step1_only_one_answer_is_under_way_and_the_last_one_is_answered() {
+    let (server, mut alice) = with_large_document(&[]);
+    let mut bob = Socket::yjs(server.address, "room", &writer("bob"));
+    assert!(matches!(bob.message(), Message::Step1(_)));
+    let known = [1, 1].into_iter().chain(clock(DOCUMENT_BYTES)).collect::<Vec<u8>>();
+    bob.send(&[frame(BINARY, STEP1_EMPTY).repeat(50), frame(BINARY, &message::step1(&known))].concat());
+    let mut large = 0;
+    loop {
+        match bob.message() {
+            Message::Step2(update) if update.len() >= DOCUMENT_BYTES => large += 1,
+            Message::Step2(update) => break assert!(update.len() < 100, "{} bytes", update.len()),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!((1..=25).contains(&large), "{large} whole documents for 50 questions");
+    alice.barrier();
+}
+
+#[test]
+fn edits_made_while_the_document_is_under_way_are_not_missed() {
+    let (server, mut alice) = with_large_document(&["--outbox-bytes-max", "65536"]);
+    let mut bob = Socket::yjs(server.address, "room", &writer("bob"));
+    bob.say(STEP1_EMPTY);
+    for number in 0..100 {
+        alice.types(&format!("{number};"));
+    }
+    alice.barrier();
+    let doc = document(9);
+    while text(&doc) != alice.text() {
+        use yrs::updates::decoder::Decode;
+        use yrs::{Transact, Update};
+        if let Message::Step2(update) | Message::Update(update) = bob.message() {
+            doc.transact_mut().apply_update(Update::decode_v1(&update).unwrap()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn twenty_clients_joining_a_large_document_at_once_all_get_it() {
+    let (server, _alice) = with_large_document(&["--outbox-bytes-max", "65536", "--outboxes-bytes-max", "131072"]);
+    let address = server.address;
+    let join = |number: usize| {
+        thread::spawn(move || {
+            let mut socket = Socket::yjs(address, "room", &writer(&format!("user{number}")));
+            socket.say(STEP1_EMPTY);
+            is_whole(&socket.until("Step2", |message| matches!(message, Message::Step2(_))))
+        })
+    };
+    let joined: Vec<_> = (0..20).map(join).collect();
+    assert!(joined.into_iter().all(|thread| thread.join().unwrap()));
+}
+
+#[test]
+fn a_peer_that_reads_slowly_but_steadily_is_not_closed() {
+    let options = ["--stall-timeout-ms", "1000", "--ping-interval-ms", "300", "--pong-timeout-ms", "300"];
+    let (server, alice) = with_large_document(&options);
+    drop(alice);
+    let mut bob = Socket::yjs(server.address, "room", &writer("bob"));
+    bob.say(STEP1_EMPTY);
+    let started = Instant::now();
+    let (mut incoming, mut at, mut states) = (Vec::new(), 0, 0);
+    while states == 0 {
+        // Its slowness is what is tested: the document takes it some seconds, more than every timeout together.
+        thread::sleep(Duration::from_millis(50));
+        let mut buffer = vec![0; 48 * 1024];
+        let count = bob.stream.read(&mut buffer).expect("the server goes on sending");
+        assert_ne!(count, 0, "closed after {:?}", started.elapsed());
+        incoming.extend_from_slice(&buffer[..count]);
+        while let Some((received, bytes)) = parse(&incoming[at..]) {
+            at += bytes;
+            match received.opcode {
+                PING => bob.send(&frame(PONG, &[])),
+                BINARY if received.payload.len() > DOCUMENT_BYTES => states += 1,
+                BINARY => {}
+                _ => panic!("closed: {:?}", received.close()),
+            }
+        }
+    }
+    assert!(started.elapsed() > Duration::from_secs(2), "{:?}", started.elapsed());
+}
+
+fn clock(value: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    message::put_number(&mut out, value as u64);
+    out
+}

@@ -1,0 +1,21 @@
+#![allow(clippy::unwrap_used)]
+//! The whole server over real sockets, one module a feature. The clients are written here from PROTOCOL.md, not from the
+//! server's code.
+
+mod attribution;
+mod echo;
+mod frames;
+mod heartbeat;
+mod joining;
+mod life;
+mod log;
+mod modules;
+mod opening;
+mod origin;
+mod pace;
+mod readers;
+mod rest;
+mod slow;
+mod stop;
+mod support;
+mod tokens;

@@ -1,0 +1,97 @@
+//! The program in a process of its own, for what only a process has: memory, signals, an exit code, log lines.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use super::server::flags;
+use super::{DEADLINE, within};
+
+/// A running `tutti serve`, killed when dropped.
+pub struct Process {
+    pub address: SocketAddr,
+    child: Child,
+    log: std::path::PathBuf,
+}
+
+fn command(folder: &Path, options: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tutti"));
+    command.env_clear().current_dir(folder).arg("serve").args(flags(folder, options)).stdin(Stdio::null());
+    command
+}
+
+impl Process {
+    /// Starts a server over the database in `folder`, where its log goes, too.
+    pub fn start(folder: &Path, options: &[&str]) -> Self {
+        let log = folder.join("log");
+        let mut child = command(folder, options)
+            .stdout(Stdio::piped())
+            .stderr(File::create(&log).unwrap())
+            .spawn()
+            .expect("the program starts");
+        let (sender, line) = mpsc::channel();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            let _ = out.read_line(&mut line);
+            let _ = sender.send(line);
+        });
+        let line = line.recv_timeout(DEADLINE).expect("the program says where it listens");
+        let address = line.trim().strip_prefix("listening on http://").map(str::parse);
+        let address = address.unwrap_or_else(|| panic!("{}", fs::read_to_string(&log).unwrap())).unwrap();
+        Self { address, child, log }
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Resident memory, in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
+        line.trim().trim_end_matches("kB").trim().parse::<usize>().unwrap() * 1024
+    }
+
+    /// Asks the program to end.
+    pub fn terminate(&self) {
+        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Ends the program as a crash does.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits for the program's end.
+    pub fn wait(&mut self, deadline: Duration) -> ExitStatus {
+        within(deadline, "the program ends", || self.child.try_wait().unwrap())
+    }
+
+    /// Everything logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Fails where it has ended already, which is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs a server that cannot start; its exit code and what it complained.
+pub fn fails(folder: &Path, options: &[&str]) -> (Option<i32>, String) {
+    let log = folder.join("log");
+    let mut child = command(folder, options).stdout(Stdio::null()).stderr(File::create(&log).unwrap()).spawn().unwrap();
+    let status = within(DEADLINE, "the program ends", || child.try_wait().unwrap());
+    (status.code(), fs::read_to_string(&log).unwrap())
+}

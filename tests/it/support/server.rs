@@ -1,0 +1,69 @@
+//! A server in this process, on a free port, over a database of its own.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use tutti::server;
+
+use super::token::SECRET;
+
+/// A running server, stopped when dropped.
+pub struct Server {
+    pub address: SocketAddr,
+    pub database_url: String,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    _folder: TempDir,
+}
+
+/// The flags of every test server, with `options` beside them.
+pub fn flags(folder: &Path, options: &[&str]) -> Vec<String> {
+    let database_url = database_url(folder);
+    let own = ["--bind", "127.0.0.1:0", "--database-url", &database_url, "--jwt-secret", SECRET];
+    own.iter().chain(options).map(|flag| (*flag).to_owned()).collect()
+}
+
+pub fn database_url(folder: &Path) -> String {
+    format!("sqlite://{}", folder.join("tutti.db").display())
+}
+
+impl Server {
+    /// A server with default options.
+    pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// A server with these options.
+    pub fn with(options: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = tutti::config::serve_config(flags(folder.path(), options)).expect("good options");
+        let (started, address) = mpsc::channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = thread::spawn(move || {
+            actix::System::new().block_on(async move {
+                let server = server::Server::start(&config).await.expect("the server starts");
+                started.send(server.address()).unwrap();
+                // Dropped means stop, too.
+                let _ = stopped.await;
+                server.stop().await;
+            });
+        });
+        let address = address.recv().expect("the server starts");
+        let database_url = database_url(folder.path());
+        Self { address, database_url, stop: Some(stop), thread: Some(thread), _folder: folder }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(ended.is_ok() || thread::panicking(), "the server stops cleanly");
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! How a token reaches the server, and what happens with one that does not hold.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tutti::auth::now_s;
+
+use crate::support::editor::Editor;
+use crate::support::http::{get, request};
+use crate::support::message::{Message, STEP1_EMPTY};
+use crate::support::server::Server;
+use crate::support::socket::{End, Socket, upgrade};
+use crate::support::token::{SECRET, rooms, signed, token, token_until, writer};
+
+/// Demands that a socket was upgraded, is told in band, and then closed with `code`; the reason.
+fn denied(mut socket: Socket, code: u16) -> String {
+    assert_eq!(socket.answer.status, 101);
+    let payload = socket.payload();
+    assert_eq!(&payload[..2], [2, 0]);
+    let Message::Denied(reason) = crate::support::message::parse(&payload) else { panic!("not a denial") };
+    let (closed, close_reason) = socket.closed();
+    assert_eq!((closed, &close_reason), (code, &reason));
+    assert_eq!(socket.ended(), End::Finished);
+    reason
+}
+
+fn offering(server: &Server, protocols: &[&str]) -> Socket {
+    let headers: Vec<String> = protocols.iter().map(|value| format!("Sec-WebSocket-Protocol: {value}")).collect();
+    let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
+    Socket::open(server.address, &upgrade("/yjs/room", &headers), &[])
+}
+
+fn with_query(server: &Server, query: &str) -> Socket {
+    Socket::open(server.address, &upgrade(&format!("/yjs/room?{query}"), &[]), &[])
+}
+
+#[test]
+fn a_token_in_the_authorization_header_opens_the_room_whatever_the_schemes_case() {
+    let server = Server::start();
+    for scheme in ["Bearer", "bearer", "BEARER"] {
+        let header = format!("Authorization: {scheme} {}", writer("alice"));
+        let mut socket = Socket::open(server.address, &upgrade("/yjs/room", &[&header]), &[]);
+        assert_eq!(socket.answer.header("sec-websocket-protocol"), None);
+        assert_eq!(socket.payload(), STEP1_EMPTY);
+    }
+}
+
+#[test]
+fn a_token_among_the_subprotocols_opens_the_room_and_only_the_label_is_answered() {
+    let server = Server::start();
+    let auth = format!("auth.{}", writer("alice"));
+    let forms: [&[&str]; 5] = [
+        &[&format!("tutti.v1, {auth}")],
+        &[&format!("{auth},tutti.v1")],
+        &["tutti.v1", &auth],
+        &[&auth, "tutti.v1"],
+        &["other", &format!(" {auth} ,other"), "tutti.v1"],
+    ];
+    for form in forms {
+        let mut socket = offering(&server, form);
+        assert_eq!(socket.answer.status, 101);
+        let answered = socket.answer.headers.iter().filter(|(name, _)| name == "sec-websocket-protocol");
+        let answered: Vec<&str> = answered.map(|(_, value)| value.as_str()).collect();
+        assert_eq!(answered, ["tutti.v1"]);
+        assert_eq!(socket.payload(), STEP1_EMPTY);
+    }
+}
+
+#[test]
+fn a_token_among_the_subprotocols_without_the_label_is_refused_with_400() {
+    let server = Server::start();
+    for form in [format!("auth.{}", writer("alice")), "other".into(), "TUTTI.V1".into()] {
+        let socket = offering(&server, &[&form]);
+        assert_eq!(socket.answer.status, 400, "{form}");
+        assert_eq!(socket.answer.header("sec-websocket-protocol"), None);
+    }
+}
+
+#[test]
+fn a_token_in_the_query_opens_the_room() {
+    let server = Server::start();
+    let mut socket = with_query(&server, &format!("a=b&token={}", writer("alice")));
+    assert_eq!(socket.payload(), STEP1_EMPTY);
+}
+
+#[test]
+fn a_token_in_the_query_is_no_token_where_that_is_switched_off() {
+    let server = Server::with(&["--query-tokens", "false"]);
+    let query = format!("token={}", writer("alice"));
+    let reason = denied(with_query(&server, &query), 4401);
+    assert!(reason.contains("a token is needed"), "{reason}");
+    assert_eq!(get(server.address, &format!("/api/v1/rooms?{query}"), None).status, 401);
+    assert_eq!(get(server.address, "/api/v1/rooms", Some(&writer("alice"))).status, 200);
+}
+
+#[test]
+fn the_header_counts_before_the_subprotocol_and_that_before_the_query() {
+    let server = Server::start();
+    let (good, bad) = (writer("alice"), "bad");
+    let open = |header: &str, protocol: &str, query: &str| {
+        let headers = [
+            format!("Authorization: Bearer {header}"),
+            format!("Sec-WebSocket-Protocol: tutti.v1, auth.{protocol}"),
+        ];
+        let headers: Vec<&str> =
+            headers.iter().map(String::as_str).skip(usize::from(header.is_empty())).collect();
+        Socket::open(server.address, &upgrade(&format!("/yjs/room?token={query}"), &headers), &[])
+    };
+    assert_eq!(open(&good, bad, bad).payload(), STEP1_EMPTY);
+    denied(open(bad, &good, &good), 4401);
+    assert_eq!(open("", &good, bad).payload(), STEP1_EMPTY);
+    denied(open("", bad, &good), 4401);
+}
+
+#[test]
+fn a_cookie_is_no_token() {
+    let server = Server::start();
+    let cookie = format!("Cookie: token={0}; authorization=Bearer {0}", writer("alice"));
+    denied(Socket::open(server.address, &upgrade("/yjs/room", &[&cookie]), &[]), 4401);
+    let head = format!("GET /api/v1/rooms HTTP/1.1\r\nHost: localhost\r\n{cookie}\r\nConnection: close\r\n\r\n");
+    assert_eq!(request(server.address, &head).status, 401);
+}
+
+#[test]
+fn tokens_that_do_not_hold_are_told_so_in_band_and_closed_with_4401() {
+    let server = Server::start();
+    let good = writer("alice");
+    let claims = |exp: u64| json!({ "sub": "alice", "exp": exp, "rooms": rooms(&["*=write"]) });
+    let hour = now_s() + 3600;
+    let cases = [
+        ("no token", String::new(), "a token is needed"),
+        ("garbage", "garbage".into(), "not a JSON Web Token"),
+        ("expired", signed(SECRET, &claims(now_s() - 3600)), "expired"),
+        ("another key", signed("0123456789abcdef0123456789abcdeX", &claims(hour)), "signature"),
+        ("changed", format!("{}x", &good[..good.len() - 1]), ""),
+        ("no expiry", signed(SECRET, &json!({ "sub": "a", "rooms": [] })), "exp"),
+        ("for another audience", signed(SECRET, &json!({ "sub": "a", "exp": hour, "aud": "x" })), "audience"),
+        ("unsigned", format!("eyJhbGciOiJub25lIn0.{}.", good.split('.').nth(1).unwrap()), "algorithm"),
+    ];
+    std::thread::scope(|scope| {
+        for (what, token, words) in &cases {
+            let server = &server;
+            scope.spawn(move || {
+                let authorization = format!("Authorization: Bearer {token}");
+                let headers: &[&str] = if token.is_empty() { &[] } else { &[&authorization] };
+                let head = upgrade(&format!("/yjs/{}", what.replace(' ', "-")), headers);
+                let reason = denied(Socket::open(server.address, &head, &[]), 4401);
+                assert!(reason.contains(words), "{what}: {reason}");
+            });
+        }
+    });
+}
+
+#[test]
+fn unknown_and_forbidden_rooms_are_closed_with_4403_and_the_same_words() {
+    let server = Server::start();
+    Editor::join(server.address, "secret/plan", &writer("alice"), 1).saves("x");
+    let token = token("bob", &["secret/plan=none", "open/*=write"]);
+    let reasons = ["secret/plan", "secret/nothing", "nothing"]
+        .map(|room| denied(Socket::yjs(server.address, room, &token), 4403));
+    assert_eq!(reasons[0], reasons[1]);
+    assert_eq!(reasons[0], reasons[2]);
+}
+
+#[test]
+fn a_room_that_cannot_be_is_closed_with_4403_and_says_why() {
+    let server = Server::start();
+    let long = "x".repeat(201);
+    let names = ["", "a//b", "%2e%2e/x", "a%00b", "b%C3%BCro", "a%2A", &long];
+    std::thread::scope(|scope| {
+        for name in names {
+            let server = &server;
+            scope.spawn(move || {
+                let reason = denied(Socket::yjs(server.address, name, &writer("alice")), 4403);
+                assert!(reason.contains("room name"), "{name}: {reason}");
+            });
+        }
+    });
+    let mut longest = Socket::yjs(server.address, &long[..200], &writer("alice"));
+    assert_eq!(longest.payload(), STEP1_EMPTY);
+}
+
+#[test]
+fn a_denied_client_that_goes_on_sending_changes_nothing() {
+    let server = Server::start();
+    let mut alice = Editor::join(server.address, "room", &writer("alice"), 1);
+    let mut socket = Socket::yjs(server.address, "room", &token("bob", &[]));
+    socket.say(crate::support::message::UPDATE_HI);
+    denied(socket, 4403);
+    alice.barrier();
+    assert_eq!(alice.updates.len(), 1);
+}
+
+#[test]
+fn a_token_that_runs_out_on_a_live_socket_closes_it_with_4504() {
+    let server = Server::with(&["--jwt-leeway-s", "0"]);
+    let started = Instant::now();
+    let mut alice = Editor::join(server.address, "room", &token_until("alice", &["*=write"], now_s() + 2), 1);
+    alice.saves("in time");
+    let mut bob = Editor::join(server.address, "room", &writer("bob"), 2);
+    assert_eq!(alice.socket.closed().0, 4504);
+    assert!((Duration::from_millis(900)..Duration::from_secs(5)).contains(&started.elapsed()), "{:?}", started.elapsed());
+    bob.barrier();
+    assert_eq!(bob.text(), "in time");
+}
