@@ -4,11 +4,13 @@
 
 mod attribution;
 mod echo;
+mod faults;
 mod frames;
 mod heartbeat;
 mod joining;
 mod life;
 mod log;
+mod memory;
 mod modules;
 mod opening;
 mod origin;

@@ -45,8 +45,22 @@ impl Answer {
 
 /// `GET path`, with a token if there is one.
 pub fn get(address: SocketAddr, path: &str, token: Option<&str>) -> Answer {
+    ask("GET", address, path, token)
+}
+
+/// `POST path` without a body, with a token if there is one.
+pub fn post(address: SocketAddr, path: &str, token: Option<&str>) -> Answer {
+    ask("POST", address, path, token)
+}
+
+fn ask(method: &str, address: SocketAddr, path: &str, token: Option<&str>) -> Answer {
     let authorization = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
-    request(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{authorization}Connection: close\r\n\r\n"))
+    request(
+        address,
+        &format!(
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\n{authorization}Content-Length: 0\r\nConnection: close\r\n\r\n"
+        ),
+    )
 }
 
 /// Sends any request.

@@ -1,7 +1,7 @@
 //! The program in a process of its own, for what only a process has: memory, signals, an exit code, log lines.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -16,6 +16,8 @@ pub struct Process {
     pub address: SocketAddr,
     child: Child,
     log: std::path::PathBuf,
+    /// What it prints after saying where it listens.
+    lines: mpsc::Receiver<String>,
 }
 
 fn command(folder: &Path, options: &[&str]) -> Command {
@@ -33,17 +35,23 @@ impl Process {
             .stderr(File::create(&log).unwrap())
             .spawn()
             .expect("the program starts");
-        let (sender, line) = mpsc::channel();
+        let (sender, lines) = mpsc::channel();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || {
-            let mut line = String::new();
-            let _ = out.read_line(&mut line);
-            let _ = sender.send(line);
+            // Nobody listens any more once the test has what it needs.
+            while out.by_ref().lines().map_while(Result::ok).any(|line| sender.send(line).is_err()) {}
         });
-        let line = line.recv_timeout(DEADLINE).expect("the program says where it listens");
+        let line = lines.recv_timeout(DEADLINE).expect("the program says where it listens");
         let address = line.trim().strip_prefix("listening on http://").map(str::parse);
         let address = address.unwrap_or_else(|| panic!("{}", fs::read_to_string(&log).unwrap())).unwrap();
-        Self { address, child, log }
+        Self { address, child, log, lines }
+    }
+
+    /// Where it says that its metrics are.
+    pub fn metrics_address(&self) -> SocketAddr {
+        let line = self.lines.recv_timeout(DEADLINE).expect("the program says where its metrics are");
+        let address = line.strip_prefix("metrics on http://").and_then(|rest| rest.strip_suffix("/metrics"));
+        address.unwrap_or_else(|| panic!("{line}")).parse().unwrap()
     }
 
     pub fn id(&self) -> u32 {
