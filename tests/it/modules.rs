@@ -162,7 +162,8 @@ fn only_config_reads_the_environment() {
 
 #[test]
 fn the_reading_itself_finds_what_it_looks_for() {
-    let code = without_comments("use crate::{\n  auth::{a, b}, // crate::http\n  store,\n};\nfn f() { crate::room::x() }");
+    let code =
+        without_comments("use crate::{\n  auth::{a, b}, // crate::http\n  store,\n};\nfn f() { crate::room::x() }");
     assert_eq!(named_modules(&code), ["auth", "store", "room"]);
     assert!(names("use sqlx::Row;", "sqlx") && names("use {yrs, sqlx};", "sqlx"));
     assert!(!names("let my_sqlx::x", "sqlx") && !names("crate::sqlx::x", "sqlx") && !names("sqlx_x::y", "sqlx"));

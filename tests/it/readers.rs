@@ -75,7 +75,8 @@ fn a_reader_is_seen_by_others_and_by_rest() {
     let expected = State { client: 2, clock: 1, json: r#"{"user":{"name":"B"}}"#.into() };
     alice.until("bob's state", |_, message| *message == Message::Awareness(vec![expected.clone()]));
     let users = get(server.address, "/api/v1/rooms/room/presence", Some(&reader("carol"))).json();
-    let names: Vec<&str> = users["users"].as_array().unwrap().iter().map(|user| user["user"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        users["users"].as_array().unwrap().iter().map(|user| user["user"].as_str().unwrap()).collect();
     assert_eq!(names, ["alice", "bob"]);
 }
 

@@ -1,8 +1,8 @@
 //! A peer that never reads costs nobody else anything: neither memory, nor time, nor edits.
 
 use std::fs;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -43,7 +43,9 @@ fn flood(writer: &mut Editor, clock: &mut u64, bytes: usize, taken: &AtomicUsize
             ((number + 1) * STATE_BYTES <= taken.load(Ordering::Relaxed) + AHEAD_BYTES).then_some(())
         });
     }
-    eventually("the whole flood is read", || (taken.load(Ordering::Relaxed) >= bytes / STATE_BYTES * STATE_BYTES).then_some(()));
+    eventually("the whole flood is read", || {
+        (taken.load(Ordering::Relaxed) >= bytes / STATE_BYTES * STATE_BYTES).then_some(())
+    });
 }
 
 /// Whether the kernel of this machine has a TCP connection from the server's port to `client`.
@@ -92,7 +94,9 @@ fn a_peer_that_never_reads_under_a_flood_of_320_mb_costs_less_than_4_mib_and_is_
         }
     });
     let gone_after = gone_after.unwrap_or_else(|| {
-        within(Duration::from_secs(30), "the dead connection is gone", || (!is_connected(&process, dead_address)).then_some(()));
+        within(Duration::from_secs(30), "the dead connection is gone", || {
+            (!is_connected(&process, dead_address)).then_some(())
+        });
         started.elapsed()
     });
     assert!(gone_after < Duration::from_secs(30), "{gone_after:?}");

@@ -98,12 +98,9 @@ fn the_header_counts_before_the_subprotocol_and_that_before_the_query() {
     let server = Server::start();
     let (good, bad) = (writer("alice"), "bad");
     let open = |header: &str, protocol: &str, query: &str| {
-        let headers = [
-            format!("Authorization: Bearer {header}"),
-            format!("Sec-WebSocket-Protocol: tutti.v1, auth.{protocol}"),
-        ];
-        let headers: Vec<&str> =
-            headers.iter().map(String::as_str).skip(usize::from(header.is_empty())).collect();
+        let headers =
+            [format!("Authorization: Bearer {header}"), format!("Sec-WebSocket-Protocol: tutti.v1, auth.{protocol}")];
+        let headers: Vec<&str> = headers.iter().map(String::as_str).skip(usize::from(header.is_empty())).collect();
         Socket::open(server.address, &upgrade(&format!("/yjs/room?token={query}"), &headers), &[])
     };
     assert_eq!(open(&good, bad, bad).payload(), STEP1_EMPTY);
@@ -199,7 +196,11 @@ fn a_token_that_runs_out_on_a_live_socket_closes_it_with_4504() {
     alice.saves("in time");
     let mut bob = Editor::join(server.address, "room", &writer("bob"), 2);
     assert_eq!(alice.socket.closed().0, 4504);
-    assert!((Duration::from_millis(900)..Duration::from_secs(5)).contains(&started.elapsed()), "{:?}", started.elapsed());
+    assert!(
+        (Duration::from_millis(900)..Duration::from_secs(5)).contains(&started.elapsed()),
+        "{:?}",
+        started.elapsed()
+    );
     bob.barrier();
     assert_eq!(bob.text(), "in time");
 }
