@@ -360,10 +360,7 @@ impl Actor for Socket {
     fn started(&mut self, ctx: &mut Self::Context) {
         self.relay.register(self.id, self.outbox.clone());
         self.open(ctx);
-        ctx.run_later(
-            self.context.settings.rhythm.keepalive_interval.min(self.context.settings.rhythm.ping_interval),
-            Self::beat,
-        );
+        ctx.run_later(self.context.settings.rhythm.first_wait(), Self::beat);
         ctx.spawn(Pump);
     }
 

@@ -47,6 +47,11 @@ pub struct Signs {
 }
 
 impl Rhythm {
+    /// How long a new socket waits before it first asks what is due.
+    pub fn first_wait(&self) -> Duration {
+        self.ping_interval.min(self.keepalive_interval).min(self.stall_timeout)
+    }
+
     /// What is due at `now`, and how long to wait before asking again.
     pub fn beat(&self, signs: Signs, now: Instant) -> (Beat, Duration) {
         let left = |since: Instant, wait: Duration| wait.saturating_sub(now.duration_since(since));
@@ -58,7 +63,9 @@ impl Rhythm {
         let mut wait = signs.progressed.map_or(self.stall_timeout, |since| left(since, self.stall_timeout));
         match signs.pinged {
             Some(pinged) if signs.is_reading => {
-                let silence = left(pinged, self.pong_timeout);
+                // The ping stands behind what the peer is still taking.
+                let reached = signs.progressed.map_or(pinged, |progressed| progressed.max(pinged));
+                let silence = left(reached, self.pong_timeout);
                 if silence.is_zero() {
                     return (Beat::Lost, self.ping_interval);
                 }
@@ -68,7 +75,8 @@ impl Rhythm {
             None => {
                 let silence = left(signs.heard, self.ping_interval);
                 if silence.is_zero() {
-                    return (Beat::Ping, self.pong_timeout);
+                    let keepalive = signs.spoke.map_or(wait, |spoke| left(spoke, self.keepalive_interval));
+                    return (Beat::Ping, wait.min(self.pong_timeout).min(keepalive));
                 }
                 wait = wait.min(silence);
             }
@@ -126,6 +134,23 @@ mod tests {
         let spoke = |signs: &mut Signs, start| signs.spoke = Some(start);
         assert_eq!(beat(14, spoke), (Beat::Rest, 1));
         assert_eq!(beat(15, spoke), (Beat::KeepAlive, 10));
+    }
+
+    #[test]
+    fn a_ping_does_not_put_off_the_keep_alive() {
+        let spoke = |signs: &mut Signs, start| signs.spoke = Some(start);
+        assert_eq!(beat(25, |signs, start| signs.spoke = Some(start + Duration::from_secs(14))), (Beat::Ping, 4));
+        assert_eq!(beat(25, spoke), (Beat::Ping, 0));
+    }
+
+    #[test]
+    fn a_pong_is_due_only_once_the_peer_has_taken_what_stands_before_the_ping() {
+        let slow = |signs: &mut Signs, start| {
+            signs.pinged = Some(start);
+            signs.progressed = Some(start + Duration::from_secs(9));
+        };
+        assert_eq!(beat(18, slow), (Beat::Rest, 1));
+        assert_eq!(beat(19, slow).0, Beat::Lost);
     }
 
     #[test]

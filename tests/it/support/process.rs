@@ -3,26 +3,26 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::server::flags;
+use super::server::{ANY_PORT, flags};
 use super::{DEADLINE, within};
 
 /// A running `tutti serve`, killed when dropped.
 pub struct Process {
     pub address: SocketAddr,
     child: Child,
-    log: std::path::PathBuf,
+    log: PathBuf,
     /// What it prints after saying where it listens.
     lines: mpsc::Receiver<String>,
 }
 
-fn command(folder: &Path, options: &[&str]) -> Command {
+fn command(folder: &Path, bind: &str, options: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tutti"));
-    command.env_clear().current_dir(folder).arg("serve").args(flags(folder, options)).stdin(Stdio::null());
+    command.env_clear().current_dir(folder).arg("serve").args(flags(folder, bind, options)).stdin(Stdio::null());
     command
 }
 
@@ -30,7 +30,7 @@ impl Process {
     /// Starts a server over the database in `folder`, where its log goes, too.
     pub fn start(folder: &Path, options: &[&str]) -> Self {
         let log = folder.join("log");
-        let mut child = command(folder, options)
+        let mut child = command(folder, ANY_PORT, options)
             .stdout(Stdio::piped())
             .stderr(File::create(&log).unwrap())
             .spawn()
@@ -52,10 +52,6 @@ impl Process {
         let line = self.lines.recv_timeout(DEADLINE).expect("the program says where its metrics are");
         let address = line.strip_prefix("metrics on http://").and_then(|rest| rest.strip_suffix("/metrics"));
         address.unwrap_or_else(|| panic!("{line}")).parse().unwrap()
-    }
-
-    pub fn id(&self) -> u32 {
-        self.child.id()
     }
 
     /// Resident memory, in bytes.
@@ -96,10 +92,11 @@ impl Drop for Process {
     }
 }
 
-/// Runs a server that cannot start; its exit code and what it complained.
-pub fn fails(folder: &Path, options: &[&str]) -> (Option<i32>, String) {
+/// Runs a server at `bind` that cannot start; its exit code and what it complained.
+pub fn fails(folder: &Path, bind: &str) -> (Option<i32>, String) {
     let log = folder.join("log");
-    let mut child = command(folder, options).stdout(Stdio::null()).stderr(File::create(&log).unwrap()).spawn().unwrap();
+    let mut command = command(folder, bind, &[]);
+    let mut child = command.stdout(Stdio::null()).stderr(File::create(&log).unwrap()).spawn().unwrap();
     let status = within(DEADLINE, "the program ends", || child.try_wait().unwrap());
     (status.code(), fs::read_to_string(&log).unwrap())
 }

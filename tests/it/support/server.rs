@@ -20,10 +20,13 @@ pub struct Server {
     _folder: TempDir,
 }
 
+/// Takes a free port.
+pub const ANY_PORT: &str = "127.0.0.1:0";
+
 /// The flags of every test server, with `options` beside them.
-pub fn flags(folder: &Path, options: &[&str]) -> Vec<String> {
+pub fn flags(folder: &Path, bind: &str, options: &[&str]) -> Vec<String> {
     let database_url = database_url(folder);
-    let own = ["--bind", "127.0.0.1:0", "--database-url", &database_url, "--jwt-secret", SECRET];
+    let own = ["--bind", bind, "--database-url", &database_url, "--jwt-secret", SECRET];
     own.iter().chain(options).map(|flag| (*flag).to_owned()).collect()
 }
 
@@ -40,7 +43,7 @@ impl Server {
     /// A server with these options.
     pub fn with(options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let config = tutti::config::serve_config(flags(folder.path(), options)).expect("good options");
+        let config = tutti::config::serve_config(flags(folder.path(), ANY_PORT, options)).expect("good options");
         let (started, address) = mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = thread::spawn(move || {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::DEADLINE;
 use super::frame::{self, BINARY, CLOSE, Frame, PING, PONG};
@@ -171,14 +171,5 @@ impl Socket {
     /// Sends a message in a frame of its own.
     pub fn say(&mut self, payload: &[u8]) {
         self.send(&frame::frame(BINARY, payload));
-    }
-
-    /// Demands that the server sends nothing for a while.
-    pub fn stays_silent(&mut self, while_: Duration) {
-        assert_eq!(self.at, self.incoming.len(), "something is here already");
-        self.stream.set_read_timeout(Some(while_)).unwrap();
-        let read = self.stream.read(&mut [0]);
-        assert!(read.as_ref().is_err_and(is_timeout), "{read:?}");
-        self.stream.set_read_timeout(Some(DEADLINE)).unwrap();
     }
 }
