@@ -120,6 +120,7 @@ function tell(run, say, seconds) {
     lost: findings.lost.size,
     duplicated: findings.duplicated.size,
     faults: findings.faults.size,
+    'stored entries': run.database.isReadable ? 'all read' : 'NOT CHECKED',
     seconds,
   }
   for (const [name, value] of Object.entries(rows)) say(`  ${name.padEnd(38)}${value}`)
