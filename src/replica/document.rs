@@ -29,7 +29,7 @@ pub struct Applied {
     /// What it added; `None` if the document had all of it.
     pub news: Option<News>,
     /// `None` if all of it is in the document. Otherwise what came before it is missing, and the document must reach these
-    /// clocks (Yjs client, clock) to have it all; none, if it only deletes what is not there. Ask its sender by Step1.
+    /// clocks (Yjs client, clock) to have it all; none named, if only its sender's Step2 can tell. Ask the sender by Step1.
     pub lacking: Option<Vec<(u64, u32)>>,
 }
 
@@ -163,7 +163,9 @@ impl Replica {
             self.state_bytes += update.len();
             News { update, clients }
         });
-        Ok(Applied { news, lacking: reached.map(|_| lacking) })
+        // Deletions of what is missing are dropped with it, so that reaching the clocks does not bring them.
+        let lacking = reached.map(|_| if scan.has_deletions { Vec::new() } else { lacking });
+        Ok(Applied { news, lacking })
     }
 
     /// Whether the document has reached all of these clocks, see [`Applied::lacking`].

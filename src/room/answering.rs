@@ -51,7 +51,7 @@ impl Room {
             self.outbound.detach(member.link, socket);
             let removals = self.presence.leave(socket, Instant::now());
             if !removals.is_empty() {
-                self.outbound.all(yjs::awareness(&awareness::encode(removals.iter())), None);
+                self.outbound.all(yjs::awareness(&awareness::encode(removals.iter())));
             }
         }
         self.arm_idle(ctx);
@@ -112,7 +112,7 @@ impl Room {
             Ok(change) => {
                 if !change.news.is_empty() {
                     let frame = yjs::awareness(&awareness::encode(change.news.iter()));
-                    self.outbound.all(frame, Some(socket));
+                    self.outbound.all_but(frame, socket, &[]);
                 }
                 for (owner, removal) in change.renew {
                     if let Some(member) = self.members.get(owner) {

@@ -117,7 +117,8 @@ impl Room {
         member.lack.take_if(is_filled).map(|lack| *lack)
     }
 
-    /// Shows an edit to the others at once, and keeps it for the journal. Its author hears after the commit.
+    /// Shows an edit to the others at once, and keeps it for the journal. Its author hears after the commit, also where another
+    /// forwards it.
     fn show_and_keep(&mut self, news: News, edit: &Edit, is_complete: bool) {
         let Phase::Live(live) = &mut self.phase else { return };
         let Some(member) = self.members.get(edit.socket) else {
@@ -125,7 +126,9 @@ impl Room {
         };
         live.state = None;
         let frame = yjs::update(&news.update);
-        self.outbound.all(frame.clone(), Some(edit.socket));
+        let is_own = news.clients.iter().all(|client| member.own_client == Some(*client));
+        let owners = if is_own { Vec::new() } else { self.members.owners(&news.clients, edit.socket) };
+        self.outbound.all_but(frame.clone(), edit.socket, &owners);
 
         let known: Vec<_> = news.clients.iter().map(|client| live.authors.get(client)).collect();
         let author = match known.first() {
@@ -133,16 +136,20 @@ impl Room {
             _ => member.user.clone(),
         };
         let mut clients = Vec::new();
-        for client in news.clients {
-            live.authors.entry(client).or_insert_with(|| {
-                clients.push((client, member.user.clone()));
-                member.user.clone()
-            });
+        for client in news.clients.iter().copied() {
+            // What a Step2 brings of others may come from anyone who saw it; the name waits for its typist.
+            if edit.kind == EditKind::Update || member.own_client == Some(client) {
+                live.authors.entry(client).or_insert_with(|| {
+                    clients.push((client, member.user.clone()));
+                    member.user.clone()
+                });
+            }
         }
         let entry = NewEntry { kind: Kind::Edit, author, key: None, body: news.update };
         // What is missing comes again with the sender's Step2, and is acknowledged with that.
-        let echo = is_complete.then_some(Acknowledgement { socket: edit.socket, frame });
-        self.uncommitted.push(entry, clients, echo);
+        let sender = is_complete.then_some(edit.socket);
+        let echoes = owners.into_iter().chain(sender).map(|socket| Acknowledgement { socket, frame: frame.clone() });
+        self.uncommitted.push(entry, clients, echoes.collect());
     }
 
     /// Sends an author a frame once all that is uncommitted now is committed.

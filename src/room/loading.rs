@@ -74,7 +74,7 @@ impl Room {
     pub(super) fn ask_all(&mut self) {
         let Phase::Live(live) = &self.phase else { return };
         if !self.members.is_empty() {
-            self.outbound.all(yjs::step1(&live.replica.state_vector()), None);
+            self.outbound.all(yjs::step1(&live.replica.state_vector()));
         }
     }
 

@@ -84,6 +84,13 @@ impl Members {
         self.by_socket.get_mut(&socket)
     }
 
+    /// The sockets, but for `sender`, whose own typing by one of these Yjs clients is.
+    pub fn owners(&self, clients: &[u64], sender: SocketId) -> Vec<SocketId> {
+        let is_owner = |member: &Member| member.own_client.is_some_and(|own| clients.contains(&own));
+        let owners = self.by_socket.iter().filter(|(socket, member)| **socket != sender && is_owner(member));
+        owners.map(|(socket, _)| *socket).collect()
+    }
+
     /// All members, to change them.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (SocketId, &mut Member)> {
         self.by_socket.iter_mut().map(|(socket, member)| (*socket, member))

@@ -66,10 +66,19 @@ impl Outbound {
         self.push(link, Item::Detach(socket), 0);
     }
 
-    /// Shows a frame to all attached sockets, but for `except`.
-    pub fn all(&mut self, frame: Bytes, except: Option<SocketId>) {
+    /// Shows a frame to all attached sockets.
+    pub fn all(&mut self, frame: Bytes) {
         for link in 0..self.links.len() {
-            self.push(link, Item::All { frame: frame.clone(), except }, frame.len());
+            let item = Item::All { frame: frame.clone(), sender: None, owners: Box::default() };
+            self.push(link, item, frame.len());
+        }
+    }
+
+    /// Shows a frame to all attached sockets but its sender and those who made it.
+    pub fn all_but(&mut self, frame: Bytes, sender: SocketId, owners: &[SocketId]) {
+        for link in 0..self.links.len() {
+            let item = Item::All { frame: frame.clone(), sender: Some(sender), owners: owners.into() };
+            self.push(link, item, frame.len());
         }
     }
 

@@ -115,8 +115,8 @@ pub(super) enum Item {
     Attach(SocketId),
     /// The socket left the room.
     Detach(SocketId),
-    /// A frame for every attached socket, but for `except`.
-    All { frame: Bytes, except: Option<SocketId> },
+    /// A frame for every attached socket, but for its sender and those who made it and hear of it later.
+    All { frame: Bytes, sender: Option<SocketId>, owners: Box<[SocketId]> },
     /// A frame for one socket.
     One { socket: SocketId, frame: Bytes, counted: Counted },
     /// Bytes of a socket that the room has handled.
@@ -203,9 +203,9 @@ impl Relay {
                 }
             }
             Item::Detach(socket) => self.detach(room, socket),
-            Item::All { frame, except } => {
+            Item::All { frame, sender, owners } => {
                 for (socket, outlet) in self.rooms.get(&room).into_iter().flatten() {
-                    if Some(*socket) != except {
+                    if Some(*socket) != sender && !owners.contains(socket) {
                         outlet.push(frame.clone(), Counted::Yes);
                         self.touched.push(outlet.clone());
                     }

@@ -102,11 +102,11 @@ impl Uncommitted {
         self.queue.is_empty() || (self.bytes + bytes <= self.bytes_max && all + bytes <= self.budget.bytes_max)
     }
 
-    /// Adds an entry and the frame that its commit sends.
-    pub fn push(&mut self, entry: NewEntry, clients: Vec<(u64, UserId)>, acknowledgement: Option<Acknowledgement>) {
+    /// Adds an entry and the frames that its commit sends.
+    pub fn push(&mut self, entry: NewEntry, clients: Vec<(u64, UserId)>, acknowledgements: Vec<Acknowledgement>) {
         self.bytes += entry.body.len();
         self.budget.hold(entry.body.len());
-        self.queue.push_back(Waiting { entry, clients, acknowledgements: acknowledgement.into_iter().collect() });
+        self.queue.push_back(Waiting { entry, clients, acknowledgements });
     }
 
     /// Sends a frame once all that is uncommitted now is committed: hands it back if that is so already.

@@ -1,8 +1,12 @@
 //! Whose name an edit bears in the timeline.
 
+use yrs::updates::decoder::Decode;
+use yrs::{Transact, Update};
+
+use crate::support::database::Lock;
 use crate::support::editor::{Editor, document, typed};
 use crate::support::http::get;
-use crate::support::message;
+use crate::support::message::{self, QUERY};
 use crate::support::server::Server;
 use crate::support::token::writer;
 
@@ -63,4 +67,37 @@ fn a_client_that_nobody_knows_is_bound_to_who_first_brings_it() {
     carol.socket.say(&message::update(&typed(&elsewhere, " more")));
     carol.barrier();
     assert_eq!(authors(&server, "room"), ["bob", "bob"]);
+}
+
+#[test]
+fn what_another_brings_first_after_a_crash_does_not_take_the_typists_name() {
+    let server = Server::start();
+    // Bob saw what Alice typed before the server died; Alice comes back after him.
+    let lost = document(1);
+    let shown = typed(&lost, "shown ");
+    let bob = document(2);
+    bob.transact_mut().apply_update(Update::decode_v1(&shown).unwrap()).unwrap();
+    let mut bob = Editor::join_with(server.address, "room", &writer("bob"), bob);
+    bob.until("the Step2's echo", |_, message| matches!(message, message::Message::Update(_)));
+    let mut alice = Editor::join_with(server.address, "room", &writer("alice"), lost);
+    alice.saves("and more");
+    assert_eq!(authors(&server, "room"), ["bob", "alice"]);
+}
+
+#[test]
+fn who_is_back_does_not_hear_its_own_typing_from_another_before_it_is_committed() {
+    let server = Server::start();
+    let mut alice = Editor::join(server.address, "room", &writer("alice"), 1);
+    alice.socket.say(&message::awareness(1, 1, "{}"));
+    alice.saves("before ");
+    let mut bob = Editor::join(server.address, "room", &writer("bob"), 2);
+    let mut carol = Editor::join(server.address, "room", &writer("carol"), 3);
+    let lost = typed(&alice.doc, "lost on its way");
+    let lock = Lock::hold(&server.database_url);
+    bob.socket.say(&message::update(&lost));
+    carol.until_text("before lost on its way");
+    alice.socket.say(QUERY);
+    assert!(matches!(alice.take(), message::Message::Awareness(_)), "her own edit is not shown to her yet");
+    drop(lock);
+    alice.until("her edit, committed", |_, message| *message == message::Message::Update(lost.clone()));
 }
