@@ -308,7 +308,8 @@ impl Socket {
         }
         let signs = Signs {
             heard: self.heard,
-            pinged: self.pinged,
+            // The peer cannot answer before it has the ping.
+            pinged: self.pinged.map(|pinged| pinged.max(self.outbox.ping_left())),
             spoke: self.session.needs_keepalive().then(|| self.outbox.spoke()),
             progressed: self.outbox.is_waiting().then(|| self.outbox.progressed()),
             is_reading: self.is_reading(),
@@ -320,7 +321,7 @@ impl Socket {
             Beat::Ping => {
                 self.pinged = Some(now);
                 self.outbox.push(frame::encode(Opcode::Ping, &[]), Counted::Yes);
-                self.outbox.flush_control();
+                self.outbox.flush_ping();
             }
             Beat::KeepAlive => {
                 self.outbox.push(yjs::awareness(&awareness::encode([].iter())), Counted::Yes);

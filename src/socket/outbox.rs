@@ -83,6 +83,10 @@ pub struct Outbox {
     spoke: Cell<Instant>,
     /// When the peer last took something, or had nothing to take.
     progressed: Cell<Instant>,
+    /// Whether a ping waits behind other frames.
+    is_ping_waiting: Cell<bool>,
+    /// When the last ping left, see [`Outbox::flush_ping`].
+    ping_left: Cell<Instant>,
     /// Wakes the socket's pump.
     waker: RefCell<Option<Waker>>,
 }
@@ -104,6 +108,8 @@ impl Outbox {
             state: Cell::new(Delivery::Idle),
             spoke: Cell::new(now),
             progressed: Cell::new(now),
+            is_ping_waiting: Cell::new(false),
+            ping_left: Cell::new(now),
             waker: RefCell::new(None),
         })
     }
@@ -225,6 +231,9 @@ impl Outbox {
         if queue.frames.is_empty() && queue.frames.capacity() > WRITE_FRAMES_MAX {
             queue.frames = VecDeque::new();
         }
+        if queue.frames.is_empty() && self.is_ping_waiting.replace(false) {
+            self.ping_left.set(Instant::now());
+        }
         Ok(())
     }
 
@@ -275,11 +284,17 @@ impl Outbox {
         }
     }
 
-    /// As [`Outlet::flush`], for what a peer's keep-alive watchdog does not see.
-    pub fn flush_control(&self) {
+    /// As [`Outlet::flush`], for a ping, which a peer's keep-alive watchdog does not see.
+    pub fn flush_ping(&self) {
         let spoke = self.spoke.get();
+        self.is_ping_waiting.set(true);
         self.flush();
         self.spoke.set(spoke);
+    }
+
+    /// When the last ping, and all that stood before it, was handed to the kernel. An older time while it waits.
+    pub fn ping_left(&self) -> Instant {
+        self.ping_left.get()
     }
 
     /// Drops what waits, but for a frame that the peer has the beginning of.
