@@ -35,9 +35,6 @@ const READS_PER_TURN: usize = 4;
 const LINGER_BYTES_MAX: usize = 64 * 1024;
 /// How long the close of a socket that may come back is held: most clients come back at once after one.
 const COME_BACK_HOLD: Duration = Duration::from_secs(2);
-/// Longest wait for a token's end in one timer; longer ones are set again.
-const EXPIRY_CHECK_MAX: Duration = Duration::from_secs(24 * 3600);
-
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 thread_local! {
@@ -79,7 +76,10 @@ pub struct Socket {
     outbox: Rc<Outbox>,
     session: Session,
     relay: LocalRelay,
-    opening: Path,
+    /// What the upgrade decided, until the socket opens.
+    opening: Option<Path>,
+    /// When its token ends, in Unix seconds.
+    valid_until_s: u64,
     /// Bytes that came with the handshake.
     early: Bytes,
     heard: Instant,
@@ -115,7 +115,8 @@ impl Socket {
             outbox,
             session: Session::Denied,
             relay,
-            opening: path,
+            opening: Some(path),
+            valid_until_s: u64::MAX,
             early,
             heard: Instant::now(),
             pinged: None,
@@ -126,32 +127,28 @@ impl Socket {
     }
 
     fn open(&mut self, ctx: &mut Context<Self>) {
-        match &self.opening {
-            Path::Yjs { room, identity, access } => {
+        match self.opening.take() {
+            Some(Path::Yjs { room, identity, access }) => {
                 tracing::info!(socket.id = %self.id, room.name = %room, user.id = %identity.user, "socket opened");
                 let handle = self.relay.handle();
                 let directory = &self.context.directory;
-                self.session = Session::Yjs(YjsSession::join(self.id, handle, directory, room, identity, *access));
-                self.watch_expiry(identity.valid_until_s, ctx);
+                self.session = Session::Yjs(YjsSession::join(self.id, handle, directory, &room, &identity, access));
+                self.valid_until_s = identity.valid_until_s;
             }
-            Path::Denied { code, reason, hold } => {
+            Some(Path::Denied { code, reason, hold }) => {
                 tracing::info!(socket.id = %self.id, code = code.code(), reason, "socket denied");
-                self.outbox.push(yjs::denied(reason), Counted::Yes);
-                let (code, reason) = (*code, reason.clone());
-                ctx.run_later(*hold, move |socket, _| socket.outbox.close(code, &reason));
+                self.outbox.push(yjs::denied(&reason), Counted::Yes);
+                ctx.run_later(hold, move |socket, _| socket.outbox.close(code, &reason));
             }
-            Path::Echo => self.session = Session::Echo,
+            Some(Path::Echo) => self.session = Session::Echo,
+            None => {}
         }
         self.outbox.flush();
     }
 
-    /// Closes the socket when its token ends.
-    fn watch_expiry(&self, valid_until_s: u64, ctx: &mut Context<Self>) {
-        let left = Duration::from_secs(valid_until_s.saturating_sub(now_s()));
-        if left.is_zero() {
-            return self.outbox.close(CloseCode::TokenExpired, CloseCode::TokenExpired.reason());
-        }
-        ctx.run_later(left.min(EXPIRY_CHECK_MAX), move |socket, ctx| socket.watch_expiry(valid_until_s, ctx));
+    /// How long the token holds; zero when it has ended.
+    fn token_left(&self) -> Duration {
+        Duration::from_secs(self.valid_until_s.saturating_sub(now_s()))
     }
 
     // Reading
@@ -300,7 +297,7 @@ impl Socket {
         if self.outbox.closing().is_some() { self.poll_end(cx, ctx) } else { Poll::Pending }
     }
 
-    // Heartbeat
+    // Heartbeat and the token's end
 
     fn beat(&mut self, ctx: &mut Context<Self>) {
         if self.outbox.closing().is_some() {
@@ -315,6 +312,10 @@ impl Socket {
             is_reading: self.is_reading(),
         };
         let now = Instant::now();
+        let token_left = self.token_left();
+        if token_left.is_zero() {
+            return self.outbox.close(CloseCode::TokenExpired, CloseCode::TokenExpired.reason());
+        }
         let (beat, wait) = self.context.settings.rhythm.beat(signs, now);
         match beat {
             Beat::Rest => {}
@@ -330,7 +331,7 @@ impl Socket {
             Beat::Lost => self.outbox.close(CloseCode::HeartbeatLost, CloseCode::HeartbeatLost.reason()),
             Beat::Stalled => self.outbox.close(CloseCode::SlowConsumer, CloseCode::SlowConsumer.reason()),
         }
-        ctx.run_later(wait, Self::beat);
+        ctx.run_later(wait.min(token_left), Self::beat);
     }
 }
 
@@ -361,7 +362,7 @@ impl Actor for Socket {
     fn started(&mut self, ctx: &mut Self::Context) {
         self.relay.register(self.id, self.outbox.clone());
         self.open(ctx);
-        ctx.run_later(self.context.settings.rhythm.first_wait(), Self::beat);
+        ctx.run_later(self.context.settings.rhythm.first_wait().min(self.token_left()), Self::beat);
         ctx.spawn(Pump);
     }
 
