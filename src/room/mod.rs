@@ -14,6 +14,7 @@ mod loading;
 mod members;
 mod messages;
 mod outbound;
+mod pace;
 mod presence;
 mod relay;
 #[allow(clippy::module_inception)]

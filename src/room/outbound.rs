@@ -101,6 +101,11 @@ impl Outbound {
         }
     }
 
+    /// Whether nothing is to be told to anybody.
+    pub fn is_empty(&self) -> bool {
+        self.owed.is_empty() && self.links.iter().all(|link| link.items.is_empty())
+    }
+
     /// Whether credit is kept back until a relay has caught up.
     pub fn is_behind(&self) -> bool {
         !self.owed.is_empty()

@@ -19,6 +19,7 @@ use super::directory::{Directory, RoomContext};
 use super::members::Members;
 use super::messages::*;
 use super::outbound::Outbound;
+use super::pace::Pace;
 use super::presence::Presence;
 use super::snapshots::Tail;
 use super::uncommitted::Uncommitted;
@@ -94,6 +95,9 @@ pub struct Room {
     /// Who waits for everything to be committed, see [`Flush`].
     pub(super) flushed: Vec<oneshot::Sender<()>>,
     pub(super) messages_this_turn: usize,
+    /// When to show, and the timer for what is held back.
+    pace: Pace,
+    show_timer: Option<SpawnHandle>,
     pub(super) retry: Duration,
     pub(super) retry_timer: Option<SpawnHandle>,
     pub(super) idle_timer: Option<SpawnHandle>,
@@ -130,6 +134,8 @@ impl Room {
             outbound: Outbound::new(key),
             flushed: Vec::new(),
             messages_this_turn: 0,
+            pace: Pace::default(),
+            show_timer: None,
             retry: RETRY_FIRST,
             retry_timer: None,
             idle_timer: None,
@@ -149,22 +155,44 @@ impl Room {
         }
     }
 
-    /// Shows what the turn has gathered, and commits. Ends each message's turn; what a timer or an answer of the store begins, ends
-    /// with this by itself.
+    /// Commits, and shows what the turn has gathered, or holds it back a little under load. Ends each message's turn; what a timer
+    /// or an answer of the store begins, ends with this by itself.
     pub(super) fn end_turn(&mut self, ctx: &mut Context<Self>) {
-        self.messages_this_turn = 0;
-        self.outbound.flush();
         self.commit(ctx);
-        if self.uncommitted.is_empty() && self.early.is_empty() {
+        if !self.outbound.is_empty() {
+            self.show_or_hold(ctx);
+        }
+        if self.uncommitted.is_empty() && self.early.is_empty() && self.outbound.is_empty() {
             for waiting in self.flushed.drain(..) {
                 // Whoever asked may have stopped waiting.
                 let _ = waiting.send(());
             }
         }
+    }
+
+    fn show_or_hold(&mut self, ctx: &mut Context<Self>) {
+        let is_full = self.messages_this_turn >= TURN_MESSAGES_MAX || self.outbound.turn_bytes() >= TURN_BYTES_MAX;
+        match self.pace.wait(Instant::now()) {
+            Some(wait) if !is_full => {
+                if self.show_timer.is_none() {
+                    self.show_timer = Some(ctx.run_later(wait, |room, ctx| {
+                        room.show_timer = None;
+                        room.end_turn(ctx);
+                    }));
+                }
+            }
+            _ => self.show(ctx),
+        }
+    }
+
+    fn show(&mut self, ctx: &mut Context<Self>) {
+        self.pace.shown(Instant::now(), self.messages_this_turn);
+        self.messages_this_turn = 0;
+        self.outbound.flush();
         if self.outbound.is_behind() && self.behind_timer.is_none() {
             self.behind_timer = Some(ctx.run_later(BEHIND_POLL, |room, ctx| {
                 room.behind_timer = None;
-                room.end_turn(ctx);
+                room.show(ctx);
             }));
         }
     }
@@ -191,7 +219,7 @@ impl Room {
         self.is_released = true;
         self.phase = Phase::Failed;
         // They would keep it; without them it ends with its last address.
-        for timer in [&mut self.retry_timer, &mut self.behind_timer, &mut self.sweep_timer] {
+        for timer in [&mut self.retry_timer, &mut self.behind_timer, &mut self.sweep_timer, &mut self.show_timer] {
             if let Some(timer) = timer.take() {
                 ctx.cancel_future(timer);
             }
@@ -264,6 +292,7 @@ impl Supervised for Room {
     fn restarting(&mut self, _: &mut Self::Context) {
         self.idle_timer = None;
         self.behind_timer = None;
+        self.show_timer = None;
     }
 }
 

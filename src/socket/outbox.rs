@@ -70,6 +70,8 @@ pub struct Outbox {
     queue: RefCell<Queue>,
     bytes_max: usize,
     budget: Arc<OutboxBudget>,
+    /// How much of the budget this outbox has taken: what waited for the peer after the last write.
+    held: Cell<usize>,
     /// Bytes sent to rooms and not handled by them yet.
     unhandled: Cell<usize>,
     /// Whether the socket waits for credit.
@@ -81,7 +83,9 @@ pub struct Outbox {
     state: Cell<Delivery>,
     /// When a message last went out, for the keep-alive.
     spoke: Cell<Instant>,
-    /// When the peer last took something, or had nothing to take.
+    /// Whether the peer has not taken all of the last write.
+    is_blocked: Cell<bool>,
+    /// When the peer fell behind, or last took something since.
     progressed: Cell<Instant>,
     /// Whether a ping waits behind other frames.
     is_ping_waiting: Cell<bool>,
@@ -100,6 +104,7 @@ impl Outbox {
             queue: RefCell::default(),
             bytes_max,
             budget,
+            held: Cell::new(0),
             unhandled: Cell::new(0),
             is_paused: Cell::new(false),
             is_stopped: Cell::new(false),
@@ -107,6 +112,7 @@ impl Outbox {
             held_close: RefCell::new(None),
             state: Cell::new(Delivery::Idle),
             spoke: Cell::new(now),
+            is_blocked: Cell::new(false),
             progressed: Cell::new(now),
             is_ping_waiting: Cell::new(false),
             ping_left: Cell::new(now),
@@ -169,7 +175,7 @@ impl Outbox {
         self.spoke.get()
     }
 
-    /// When the peer last took something, or had nothing to take.
+    /// When the peer fell behind, or last took something since.
     pub fn progressed(&self) -> Instant {
         self.progressed.get()
     }
@@ -190,12 +196,8 @@ impl Outbox {
 
     fn enqueue(&self, frame: Bytes, counted: Counted) {
         let mut queue = self.queue.borrow_mut();
-        if queue.frames.is_empty() {
-            self.progressed.set(Instant::now());
-        }
         if counted == Counted::Yes {
             queue.counted += frame.len();
-            self.budget.hold(frame.len());
         } else {
             queue.uncounted += frame.len();
         }
@@ -215,26 +217,43 @@ impl Outbox {
         let Some(stream) = &*stream else { return Ok(()) };
         let mut queue = self.queue.borrow_mut();
         while !queue.frames.is_empty() {
-            let mut parts = [IoSlice::new(&[]); WRITE_FRAMES_MAX];
-            let count = queue.frames.len().min(WRITE_FRAMES_MAX);
-            for (part, (frame, _)) in parts.iter_mut().zip(&queue.frames) {
-                *part = IoSlice::new(frame);
-            }
-            let written = match stream.try_write(&parts[..count]) {
-                Ok(written) => written,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            match write_front(stream, &queue.frames) {
+                Ok(written) => {
+                    if self.is_blocked.get() {
+                        self.progressed.set(Instant::now());
+                    }
+                    self.take_off(&mut queue, written);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if !self.is_blocked.replace(true) {
+                        self.progressed.set(Instant::now());
+                    }
+                    break;
+                }
                 Err(error) => return Err(error),
-            };
-            self.progressed.set(Instant::now());
-            self.take_off(&mut queue, written);
+            }
         }
-        if queue.frames.is_empty() && queue.frames.capacity() > WRITE_FRAMES_MAX {
-            queue.frames = VecDeque::new();
+        if queue.frames.is_empty() {
+            self.is_blocked.set(false);
+            if queue.frames.capacity() > WRITE_FRAMES_MAX {
+                queue.frames = VecDeque::new();
+            }
+            if self.is_ping_waiting.replace(false) {
+                self.ping_left.set(Instant::now());
+            }
         }
-        if queue.frames.is_empty() && self.is_ping_waiting.replace(false) {
-            self.ping_left.set(Instant::now());
-        }
+        self.take_from_budget(queue.counted);
         Ok(())
+    }
+
+    /// Counts what waits now against the budget of all outboxes. What the peer takes at once never gets there.
+    fn take_from_budget(&self, waiting: usize) {
+        let held = self.held.replace(waiting);
+        match waiting.checked_sub(held) {
+            Some(0) => {}
+            Some(more) => self.budget.hold(more),
+            None => self.budget.give_back(held - waiting),
+        }
     }
 
     fn take_off(&self, queue: &mut Queue, mut written: usize) {
@@ -242,7 +261,6 @@ impl Outbox {
             let part = written.min(frame.len());
             if *counted == Counted::Yes {
                 queue.counted -= part;
-                self.budget.give_back(part);
             } else {
                 queue.uncounted -= part;
             }
@@ -301,7 +319,6 @@ impl Outbox {
     fn drop_waiting(&self) {
         let mut queue = self.queue.borrow_mut();
         let begun = if queue.is_begun { queue.frames.pop_front() } else { None };
-        self.budget.give_back(queue.counted);
         queue.frames = VecDeque::new();
         queue.counted = 0;
         queue.uncounted = 0;
@@ -310,6 +327,7 @@ impl Outbox {
             self.enqueue(frame, counted);
             self.queue.borrow_mut().is_begun = true;
         }
+        self.take_from_budget(self.queue.borrow().counted);
     }
 
     /// Lets go of the stream and of all frames; pushes go nowhere from now on.
@@ -320,6 +338,21 @@ impl Outbox {
         self.drop_waiting();
         self.waker.take();
     }
+}
+
+/// Offers the first frames to the peer; how many bytes it takes.
+fn write_front(stream: &Stream, frames: &VecDeque<(Bytes, Counted)>) -> io::Result<usize> {
+    if let [(frame, _)] = frames.as_slices().0
+        && frames.len() == 1
+    {
+        return stream.try_write(&[IoSlice::new(frame)]);
+    }
+    let mut parts = [IoSlice::new(&[]); WRITE_FRAMES_MAX];
+    let count = frames.len().min(WRITE_FRAMES_MAX);
+    for (part, (frame, _)) in parts.iter_mut().zip(frames) {
+        *part = IoSlice::new(frame);
+    }
+    stream.try_write(&parts[..count])
 }
 
 impl Outlet for Outbox {
