@@ -1,14 +1,19 @@
 //! Commits the entries of many rooms together: one transaction in flight, the next gathers while it runs, so batches grow with
-//! load by themselves and nothing waits when there is none.
+//! load by themselves, helped by a short wait between commits, and nothing waits when there is none.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use actix::fut::ActorFutureExt;
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 use uuid::Uuid;
 
+use super::pace::Pace;
 use super::room::Room;
 use crate::store::{Append, Outcome, Store};
+
+/// Under load at most one commit in this time: each costs about the same, however much is in it.
+const COMMIT_EVERY: Duration = Duration::from_millis(10);
 
 /// Asks for a commit. A room has at most one in flight, so the queue is bounded by the rooms' own queues.
 #[derive(Message)]
@@ -33,6 +38,7 @@ pub struct Journal {
     store: Store,
     waiting: VecDeque<Submit>,
     is_writing: bool,
+    pace: Pace,
     batch_entries_max: usize,
     batch_bytes_max: usize,
 }
@@ -40,7 +46,14 @@ pub struct Journal {
 impl Journal {
     /// A journal that writes to `store`, batches of at most `batch_entries_max` and `batch_bytes_max`, but always one append.
     pub fn new(store: Store, batch_entries_max: usize, batch_bytes_max: usize) -> Self {
-        Self { store, waiting: VecDeque::new(), is_writing: false, batch_entries_max, batch_bytes_max }
+        Self {
+            store,
+            waiting: VecDeque::new(),
+            is_writing: false,
+            pace: Pace::new(COMMIT_EVERY),
+            batch_entries_max,
+            batch_bytes_max,
+        }
     }
 
     /// The appends for the next transaction.
@@ -60,6 +73,20 @@ impl Journal {
             return;
         }
         self.is_writing = true;
+        match self.pace.wait(Instant::now()) {
+            Some(wait) if self.waiting_entries() < self.batch_entries_max => {
+                ctx.run_later(wait, Self::write_batch);
+            }
+            _ => self.write_batch(ctx),
+        }
+    }
+
+    fn waiting_entries(&self) -> usize {
+        self.waiting.iter().map(|submit| submit.append.entries.len()).sum()
+    }
+
+    fn write_batch(&mut self, ctx: &mut Context<Self>) {
+        self.pace.turned(Instant::now(), self.waiting_entries());
         let (appends, rooms): (Vec<_>, Vec<_>) = self
             .next_batch()
             .into_iter()

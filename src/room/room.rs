@@ -32,6 +32,8 @@ use crate::store::RoomId;
 const TURN_MESSAGES_MAX: usize = 256;
 /// As above, in bytes shown to one relay.
 const TURN_BYTES_MAX: usize = 64 * 1024;
+/// Under load a room shows at most this often.
+const SHOW_EVERY: Duration = Duration::from_millis(5);
 /// Waits between attempts of what the database refused for now: doubled from the first to the last, each jittered.
 pub(super) const RETRY_FIRST: Duration = Duration::from_millis(100);
 pub(super) const RETRY_LAST: Duration = Duration::from_secs(5);
@@ -134,7 +136,7 @@ impl Room {
             outbound: Outbound::new(key),
             flushed: Vec::new(),
             messages_this_turn: 0,
-            pace: Pace::default(),
+            pace: Pace::new(SHOW_EVERY),
             show_timer: None,
             retry: RETRY_FIRST,
             retry_timer: None,
@@ -186,7 +188,7 @@ impl Room {
     }
 
     fn show(&mut self, ctx: &mut Context<Self>) {
-        self.pace.shown(Instant::now(), self.messages_this_turn);
+        self.pace.turned(Instant::now(), self.messages_this_turn);
         self.messages_this_turn = 0;
         self.outbound.flush();
         if self.outbound.is_behind() && self.behind_timer.is_none() {
