@@ -40,6 +40,8 @@ impl Options {
         let number = |name: &str, default: f64| variable(name).map_or(default, |value| value.parse().expect(name));
         let folder = |name: &str, default: &str| PathBuf::from(variable(name).unwrap_or_else(|| default.to_owned()));
         let peers = folder("BENCH_PEERS", "benches/peers");
+        // The servers run in folders of their own.
+        let peers = peers.canonicalize().unwrap_or(peers);
         let wanted = list("BENCH_SERVERS");
         let has_peers = peers.join("node_modules").is_dir();
         let all = [

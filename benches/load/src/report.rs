@@ -23,6 +23,7 @@ pub enum Unit {
     /// Of one core.
     Cores,
     Count,
+    Ratio,
 }
 
 /// What one server did in one row.
@@ -63,6 +64,7 @@ fn shown(figure: &Figure) -> String {
         Unit::Seconds => format!("{:.2} s", figure.value),
         Unit::KiB => format!("{:.1} KiB", figure.value / 1024.0),
         Unit::MiB => format!("{:.0} MiB", figure.value / 1024.0 / 1024.0),
+        Unit::Ratio => format!("{:.2}", figure.value),
         Unit::Cores => format!("{:.2} of a core", figure.value),
     }
 }

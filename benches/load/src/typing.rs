@@ -3,10 +3,7 @@
 
 use std::collections::HashMap;
 
-use yrs::Update;
-use yrs::updates::decoder::Decode;
-
-use crate::protocol::put_var_uint;
+use crate::protocol::{buf, put_var_uint, var_uint};
 
 /// Makes the update of the keystroke `clock` of `client`.
 pub fn keystroke(client: u64, clock: u32) -> Vec<u8> {
@@ -33,13 +30,56 @@ fn letter(clock: u32) -> u8 {
 /// What an update holds of one client: clocks from the first up to the second.
 pub type Span = (u64, u32, u32);
 
-/// Reads which keystrokes an update brings, one or many merged.
+/// Reads which keystrokes an update brings, one or many merged. Understands what typing text makes: strings, deletions, gaps.
 pub fn spans(update: &[u8]) -> Vec<Span> {
-    let update = Update::decode_v1(update).expect("a server sends updates that can be read");
-    let lower: HashMap<_, _> =
-        update.state_vector_lower().iter().map(|(client, clock)| (client.get(), *clock)).collect();
-    let upper = update.state_vector();
-    upper.iter().map(|(client, clock)| (client.get(), lower.get(&client.get()).copied().unwrap_or(0), *clock)).collect()
+    read_spans(update).expect("a server sends updates of text that can be read")
+}
+
+fn read_spans(mut input: &[u8]) -> Option<Vec<Span>> {
+    let input = &mut input;
+    let mut spans = Vec::with_capacity(1);
+    for _ in 0..var_uint(input)? {
+        let blocks = var_uint(input)?;
+        let client = var_uint(input)?;
+        let from = var_uint(input)? as u32;
+        let mut to = from;
+        for _ in 0..blocks {
+            to += block_length(input)?;
+        }
+        spans.push((client, from, to));
+    }
+    Some(spans)
+}
+
+/// Takes one block; its length in UTF-16 units.
+fn block_length(input: &mut &[u8]) -> Option<u32> {
+    let info = take_byte(input)?;
+    let kind = info & 0x1f;
+    const GARBAGE: u8 = 0;
+    const SKIP: u8 = 10;
+    if kind == GARBAGE || kind == SKIP {
+        return var_uint(input).map(|length| length as u32);
+    }
+    let id = |input: &mut &[u8]| var_uint(input).and_then(|_| var_uint(input));
+    let (has_left, has_right) = (info & 0x80 != 0, info & 0x40 != 0);
+    for _ in 0..u8::from(has_left) + u8::from(has_right) {
+        id(input)?;
+    }
+    if !has_left && !has_right {
+        let is_root = var_uint(input)? == 1;
+        if is_root { buf(input).map(|_| ())? } else { id(input).map(|_| ())? }
+    }
+    match kind {
+        1 => var_uint(input).map(|length| length as u32),
+        4 => Some(std::str::from_utf8(buf(input)?).ok()?.encode_utf16().count() as u32),
+        _ => None,
+    }
+}
+
+fn take_byte(input: &mut &[u8]) -> Option<u8> {
+    let (byte, rest) = input.split_first()?;
+    *input = rest;
+    Some(*byte)
 }
 
 /// Where each keystroke of a client has got to with one receiver: the next clock expected, by client.

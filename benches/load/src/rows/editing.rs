@@ -34,6 +34,8 @@ struct Board {
     /// What each client has got.
     seen: Vec<Seen>,
     deliveries: u64,
+    /// Messages that brought any.
+    messages: u64,
     expected: u64,
     latency: Histogram<u64>,
     acknowledged: Histogram<u64>,
@@ -53,6 +55,7 @@ impl Board {
     fn event(&mut self, client: usize, event: Event<'_>) {
         let own = self.typist_of(client);
         let now = Instant::now();
+        let before = self.deliveries;
         match event {
             Event::Synced { update, .. } | Event::Update(update) => self.seen[client].take(update, |(id, from, to)| {
                 let typist = (id - FIRST_CLIENT) as usize;
@@ -69,6 +72,7 @@ impl Board {
             Event::Awareness(_) => {}
             Event::Ended(reason) => self.ended.push(reason),
         }
+        self.messages += u64::from(self.deliveries > before);
     }
 
     fn type_one(&mut self, fleet: &mut Fleet, typist: usize) {
@@ -126,6 +130,7 @@ pub fn run(server: &Server, scene: Scene, seconds: f64) -> Outcome {
         sent: vec![Vec::new(); scene.rooms * scene.typists],
         seen: vec![Seen::default(); fleet.len()],
         deliveries: 0,
+        messages: 0,
         expected: 0,
         latency: histogram(),
         acknowledged: histogram(),
@@ -134,7 +139,8 @@ pub fn run(server: &Server, scene: Scene, seconds: f64) -> Outcome {
     board.type_for(&mut fleet, WARM_UP);
     (board.latency, board.acknowledged) = (histogram(), histogram());
 
-    let (before, cpu_before, began) = (board.deliveries, server.cpu_s(), Instant::now());
+    let (before, messages_before) = (board.deliveries, board.messages);
+    let (cpu_before, began) = (server.cpu_s(), Instant::now());
     let latest = board.type_for(&mut fleet, Duration::from_secs_f64(seconds));
     let cpu_s = (server.cpu_s() - cpu_before).max(0.01);
     let deliveries = (board.deliveries - before) as f64;
@@ -146,6 +152,8 @@ pub fn run(server: &Server, scene: Scene, seconds: f64) -> Outcome {
         add_percentiles(&mut outcome, &board.acknowledged, "committed after, p50", "committed after, p99");
     }
     outcome.add("deliveries", deliveries, Unit::Count);
+    let messages = (board.messages - messages_before) as f64;
+    outcome.add("deliveries in a message", deliveries / messages, Unit::Ratio);
     outcome.add("sent late by at most", latest.as_secs_f64() * 1000.0, Unit::Milliseconds);
 
     if board.deliveries != board.expected {
