@@ -5,15 +5,14 @@ use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use flate2::read::GzDecoder;
-use serde_json::Value;
-use yrs::{Doc, OffsetKind, Options, Text, Transact};
-
 use super::{DEADLINE, add_percentiles, histogram, record};
 use crate::fleet::{Event, Fleet};
+use crate::protocol::{put_buf, put_var_uint};
 use crate::report::{Outcome, Unit};
 use crate::server::{Server, Stop};
 use crate::typing::spans;
+use flate2::read::GzDecoder;
+use serde_json::Value;
 
 const ROOM: &str = "article";
 const WRITER: u64 = 900;
@@ -28,35 +27,63 @@ pub struct Article {
 }
 
 impl Article {
-    /// Reads the recording and types it.
+    /// Reads the recording and types it, again behind what is there until it is long enough.
     pub fn typed(recording: &Path, keystrokes: usize) -> std::io::Result<Self> {
         let recording: Value = serde_json::from_reader(GzDecoder::new(File::open(recording)?))?;
-        let options =
-            Options { offset_kind: OffsetKind::Utf16, ..Options::with_client_id(yrs::block::ClientID::new(WRITER)) };
-        let doc = Doc::with_options(options);
-        let text = doc.get_or_insert_text("t");
+        let transactions = recording["txns"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let patches: Vec<&Value> = transactions.iter().filter_map(|txn| txn["patches"].as_array()).flatten().collect();
+        assert!(!patches.is_empty(), "the recording types nothing");
         let mut updates = Vec::with_capacity(keystrokes);
+        // The clocks of the characters in the text, in order: what a Yjs document would look up for each keystroke.
+        let mut text: Vec<u32> = Vec::new();
+        let mut next = 0;
         while updates.len() < keystrokes {
-            let base = text.len(&doc.transact());
-            let transactions = recording["txns"].as_array().map(Vec::as_slice).unwrap_or_default();
-            for patch in transactions.iter().flat_map(|txn| txn["patches"].as_array()).flatten() {
-                let at = base + patch[0].as_u64().unwrap_or(0) as u32;
+            let base = text.len();
+            for patch in &patches {
+                let at = base + patch[0].as_u64().unwrap_or(0) as usize;
                 for _ in 0..patch[1].as_u64().unwrap_or(0) {
-                    let mut transaction = doc.transact_mut();
-                    text.remove_range(&mut transaction, at, 1);
-                    updates.push(transaction.encode_update_v1());
+                    updates.push(deletion(text.remove(at)));
                 }
                 for (n, letter) in patch[2].as_str().unwrap_or_default().chars().enumerate() {
-                    let mut transaction = doc.transact_mut();
-                    text.insert(&mut transaction, at + n as u32, letter.encode_utf8(&mut [0; 4]));
-                    updates.push(transaction.encode_update_v1());
+                    let at = at + n;
+                    let left = at.checked_sub(1).map(|left| text[left]);
+                    updates.push(insertion(next, left, text.get(at).copied(), letter));
+                    text.insert(at, next);
+                    next += 1;
                 }
             }
-            assert!(text.len(&doc.transact()) > base, "the recording types nothing");
         }
         updates.truncate(keystrokes);
         Ok(Self { updates })
     }
+}
+
+/// The update that puts one character between two others.
+fn insertion(clock: u32, left: Option<u32>, right: Option<u32>, letter: char) -> Vec<u8> {
+    let mut out = vec![1, 1];
+    put_var_uint(&mut out, WRITER);
+    put_var_uint(&mut out, clock.into());
+    out.push(4 | u8::from(left.is_some()) << 7 | u8::from(right.is_some()) << 6);
+    for origin in [left, right].into_iter().flatten() {
+        put_var_uint(&mut out, WRITER);
+        put_var_uint(&mut out, origin.into());
+    }
+    if left.is_none() && right.is_none() {
+        out.extend_from_slice(&[1, 1, b't']);
+    }
+    put_buf(&mut out, letter.encode_utf8(&mut [0; 4]).as_bytes());
+    out.push(0);
+    out
+}
+
+/// The update that deletes one character.
+fn deletion(clock: u32) -> Vec<u8> {
+    let mut out = vec![0, 1];
+    put_var_uint(&mut out, WRITER);
+    out.push(1);
+    put_var_uint(&mut out, clock.into());
+    out.push(1);
+    out
 }
 
 /// The last clock of the writer in an update.
@@ -64,8 +91,9 @@ fn reached(update: &[u8]) -> Option<u32> {
     spans(update).into_iter().find(|(client, ..)| *client == WRITER).map(|(_, _, to)| to)
 }
 
-/// Sends the whole document and waits until the server has it all; the clock it ends at.
-fn write(server: &Server, article: &Article) -> Option<u32> {
+/// Sends the whole document and waits until the server has it all; the clock it ends at, and the writer, who stays: a server may
+/// forget a document that nobody has open.
+fn write(server: &Server, article: &Article) -> Option<(u32, Fleet)> {
     let mut fleet = Fleet::new().expect("a poll");
     let writer = fleet.open(server.request(ROOM, "writer"));
     fleet.run(Instant::now() + DEADLINE, |_, _| (), |fleet| fleet.synced() == 1);
@@ -90,7 +118,7 @@ fn write(server: &Server, article: &Article) -> Option<u32> {
             return None;
         }
     }
-    Some(sent)
+    Some((sent, fleet))
 }
 
 /// Opens the document once: how long it took, the clock it brought, its bytes.
@@ -112,7 +140,7 @@ fn open(server: &Server, n: usize) -> Option<(Duration, u32, usize)> {
 pub fn run(server: &mut Server, article: &Article) -> Outcome {
     let mut outcome = Outcome::default();
     let began = Instant::now();
-    let Some(written) = write(server, article) else {
+    let Some((written, writer)) = write(server, article) else {
         outcome.problem("the document could not be written");
         return outcome;
     };
@@ -133,6 +161,7 @@ pub fn run(server: &mut Server, article: &Article) -> Outcome {
         }
     }
     add_percentiles(&mut outcome, &warm, "warm, p50", "warm, p99");
+    drop(writer);
     if server.is_tutti() {
         server.restart(Stop::Politely);
         match open(server, OPENINGS) {
@@ -146,4 +175,27 @@ pub fn run(server: &mut Server, article: &Article) -> Outcome {
     outcome.add("document", bytes as f64, Unit::KiB);
     outcome.add("keystrokes a second while written", article.updates.len() as f64 / writing_s, Unit::Rate);
     outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use yrs::updates::decoder::Decode;
+    use yrs::{Doc, GetString, Transact, Update};
+
+    #[test]
+    fn insertions_and_deletions_are_understood_by_a_document() {
+        let doc = Doc::new();
+        let text = doc.get_or_insert_text("t");
+        let updates = [
+            insertion(0, None, None, 'a'),
+            insertion(1, Some(0), None, 'c'),
+            insertion(2, Some(0), Some(1), 'b'),
+            deletion(0),
+        ];
+        for update in updates {
+            doc.transact_mut().apply_update(Update::decode_v1(&update).unwrap()).unwrap();
+        }
+        assert_eq!(text.get_string(&doc.transact()), "bc");
+    }
 }

@@ -24,8 +24,9 @@ fn chunk(n: usize) -> String {
     (0..CHUNK_BYTES).map(letter).collect()
 }
 
-/// Writes `mib` MiB, one update each, each after the echo of the one before.
-fn write(server: &Server, mib: usize, outcome: &mut Outcome) {
+/// Writes `mib` MiB, one update each, each after the echo of the one before. The writer stays: a server may forget a document that
+/// nobody has open.
+fn write(server: &Server, mib: usize, outcome: &mut Outcome) -> Fleet {
     let doc = Doc::new();
     let text = doc.get_or_insert_text("t");
     let mut fleet = Fleet::new().expect("a poll");
@@ -44,15 +45,16 @@ fn write(server: &Server, mib: usize, outcome: &mut Outcome) {
         let watch = |_, event: Event<'_>| echoed.set(echoed.get() || matches!(event, Event::Update(_)));
         if !fleet.run(Instant::now() + DEADLINE, watch, |fleet| echoed.get() || fleet.ended() > 0) {
             outcome.problem("the document could not be written");
-            return;
+            break;
         }
     }
+    fleet
 }
 
 /// Measures it.
 pub fn run(server: &Server, clients: usize, mib: usize) -> Outcome {
     let mut outcome = Outcome::default();
-    write(server, mib, &mut outcome);
+    let _writer = write(server, mib, &mut outcome);
     let mut fleet = Fleet::new().expect("a poll");
     server.forget_peak();
     let (cpu_before, began) = (server.cpu_s(), Instant::now());
