@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn keystrokes_are_what_a_document_would_send() {
-        let doc = Doc::with_client_id(yrs::block::ClientID::new(300));
+        let doc = Doc::with_client_id(300);
         for clock in 0..200 {
             let mut transaction = doc.transact_mut();
             let text = transaction.get_or_insert_text("t");

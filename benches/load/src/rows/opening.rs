@@ -160,7 +160,7 @@ pub fn run(server: &mut Server, article: &Article) -> Outcome {
             None => outcome.problem("a reader got no document"),
         }
     }
-    add_percentiles(&mut outcome, &warm, "warm, p50", "warm, p99");
+    add_percentiles(&mut outcome, &warm, "warm, p50", "warm, longest of 20");
     drop(writer);
     if server.is_tutti() {
         server.restart(Stop::Politely);
