@@ -7,8 +7,8 @@ pub const CLOSE: u8 = 8;
 pub const PING: u8 = 9;
 pub const PONG: u8 = 10;
 
-/// What is kept of a payload that is skimmed.
-const SKIMMED_BYTES: usize = 16;
+/// What is kept of a payload that is skimmed: enough for the envelope around a document.
+const SKIMMED_BYTES: usize = 256;
 
 /// Appends a masked frame.
 pub fn put_frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
