@@ -1,7 +1,7 @@
 # Every task of the project by one name. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test crash demo screenshots fmt lint clean check-tools
+.PHONY: help run test crash bench demo screenshots fmt lint clean check-tools
 
 DEMO_SOURCES := $(shell find static -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
 
@@ -19,6 +19,9 @@ crash: check-tools tests/clients/node_modules/.package-lock.json ## Kill the ser
 	@scripts/install-test-tools.sh
 	@scripts/crash.sh
 
+bench: ## Measure the server and its peers side by side; see docs/PERFORMANCE.md
+	@scripts/bench.sh
+
 demo: check-tools static/dist/index.html ## Build the browser demo into static/dist
 
 screenshots: check-tools static/dist/index.html tests/clients/node_modules/.package-lock.json ## Take the pictures in docs/images from the demo
@@ -34,7 +37,7 @@ lint: ## What must be clean before a commit: format and clippy
 
 clean: ## Remove everything that was built
 	cargo clean
-	rm -rf static/dist static/node_modules tests/clients/node_modules tests/clients/.artifacts
+	rm -rf static/dist static/node_modules tests/clients/node_modules tests/clients/.artifacts benches/peers/node_modules benches/load/target
 
 check-tools:
 	@scripts/check-tools.sh

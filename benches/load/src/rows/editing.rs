@@ -1,0 +1,176 @@
+//! People who type and people who read, at a fixed pace whatever the server does (an open loop): deliveries for each second of the
+//! server's CPU time. A delivery is one keystroke that has come to one other member, counted by its clock, in whatever frames it
+//! came.
+
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+
+use super::{DEADLINE, FIRST_CLIENT, add_percentiles, histogram, newcomer, opened, record};
+use crate::fleet::{Event, Fleet};
+use crate::report::{Outcome, Unit};
+use crate::server::Server;
+use crate::typing::{Seen, keystroke};
+
+/// Before the measured time, so that code and caches are warm.
+const WARM_UP: Duration = Duration::from_secs(3);
+
+/// Who does what.
+#[derive(Debug, Clone, Copy)]
+pub struct Scene {
+    pub rooms: usize,
+    /// In each room, those who type first.
+    pub members: usize,
+    pub typists: usize,
+    /// Keystrokes a second of each who types.
+    pub pace: f64,
+}
+
+/// What is on its way, and what has come.
+struct Board {
+    scene: Scene,
+    /// When each keystroke of each typist was sent.
+    sent: Vec<Vec<Instant>>,
+    /// What each client has got.
+    seen: Vec<Seen>,
+    deliveries: u64,
+    /// Messages that brought any.
+    messages: u64,
+    expected: u64,
+    latency: Histogram<u64>,
+    acknowledged: Histogram<u64>,
+    ended: Vec<String>,
+}
+
+impl Board {
+    fn typist_of(&self, client: usize) -> Option<usize> {
+        let (room, member) = (client / self.scene.members, client % self.scene.members);
+        (member < self.scene.typists).then_some(room * self.scene.typists + member)
+    }
+
+    fn client_of(&self, typist: usize) -> usize {
+        typist / self.scene.typists * self.scene.members + typist % self.scene.typists
+    }
+
+    fn event(&mut self, client: usize, event: Event<'_>) {
+        let own = self.typist_of(client);
+        let now = Instant::now();
+        let before = self.deliveries;
+        match event {
+            Event::Synced { update, .. } | Event::Update(update) => self.seen[client].take(update, |(id, from, to)| {
+                let typist = (id - FIRST_CLIENT) as usize;
+                for clock in from..to {
+                    let since = self.sent[typist][clock as usize];
+                    if own == Some(typist) {
+                        record(&mut self.acknowledged, since, now);
+                    } else {
+                        self.deliveries += 1;
+                        record(&mut self.latency, since, now);
+                    }
+                }
+            }),
+            Event::Awareness(_) => {}
+            Event::Ended(reason) => self.ended.push(reason),
+        }
+        self.messages += u64::from(self.deliveries > before);
+    }
+
+    fn type_one(&mut self, fleet: &mut Fleet, typist: usize) {
+        let clock = self.sent[typist].len() as u32;
+        let client = self.client_of(typist);
+        let message = fleet.envelope(client).update(&keystroke(FIRST_CLIENT + typist as u64, clock));
+        self.sent[typist].push(Instant::now());
+        self.expected += self.scene.members as u64 - 1;
+        fleet.send(client, &message);
+    }
+
+    /// Types for a while, then waits until all has come; how late the latest keystroke was sent.
+    fn type_for(&mut self, fleet: &mut Fleet, duration: Duration) -> Duration {
+        let typists = self.sent.len();
+        let period = Duration::from_secs_f64(1.0 / self.scene.pace);
+        // Everyone has a pace and a moment of their own, the same in each run.
+        let mut phases: Vec<(u64, usize)> =
+            (0..typists).map(|typist| ((typist as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32, typist)).collect();
+        phases.sort_unstable();
+        let start = Instant::now();
+        let mut latest = Duration::ZERO;
+        for round in 0.. {
+            if period * round >= duration {
+                break;
+            }
+            for &(phase, typist) in &phases {
+                let due = start + period * round + period.mul_f64(phase as f64 / u32::MAX as f64);
+                loop {
+                    let wait = due.saturating_duration_since(Instant::now());
+                    fleet.turn(wait, &mut |client, event| self.event(client, event));
+                    if wait.is_zero() {
+                        break;
+                    }
+                }
+                latest = latest.max(due.elapsed());
+                self.type_one(fleet, typist);
+            }
+        }
+        let deadline = Instant::now() + DEADLINE;
+        while self.deliveries < self.expected && self.ended.is_empty() && Instant::now() < deadline {
+            fleet.turn(Duration::from_millis(50), &mut |client, event| self.event(client, event));
+        }
+        latest
+    }
+}
+
+/// Measures one scene.
+pub fn run(server: &Server, scene: Scene, seconds: f64) -> Outcome {
+    let mut outcome = Outcome::default();
+    let rooms: Vec<String> = (0..scene.rooms).map(|room| format!("room-{room}")).collect();
+    let clients = (0..scene.rooms * scene.members).map(|n| (rooms[n / scene.members].as_str(), format!("user-{n}")));
+    let mut fleet = opened(server, clients, &mut outcome);
+    let mut board = Board {
+        scene,
+        sent: vec![Vec::new(); scene.rooms * scene.typists],
+        seen: vec![Seen::default(); fleet.len()],
+        deliveries: 0,
+        messages: 0,
+        expected: 0,
+        latency: histogram(),
+        acknowledged: histogram(),
+        ended: Vec::new(),
+    };
+    board.type_for(&mut fleet, WARM_UP);
+    (board.latency, board.acknowledged) = (histogram(), histogram());
+
+    let (before, messages_before) = (board.deliveries, board.messages);
+    let (cpu_before, began) = (server.cpu_s(), Instant::now());
+    let latest = board.type_for(&mut fleet, Duration::from_secs_f64(seconds));
+    let cpu_s = (server.cpu_s() - cpu_before).max(0.01);
+    let deliveries = (board.deliveries - before) as f64;
+
+    outcome.add("deliveries per CPU-second", deliveries / cpu_s, Unit::Rate);
+    outcome.add("CPU", cpu_s / began.elapsed().as_secs_f64(), Unit::Cores);
+    add_percentiles(&mut outcome, &board.latency, "delivered after, p50", "delivered after, p99");
+    if server.is_tutti() {
+        add_percentiles(&mut outcome, &board.acknowledged, "committed after, p50", "committed after, p99");
+    }
+    outcome.add("deliveries", deliveries, Unit::Count);
+    let messages = (board.messages - messages_before) as f64;
+    outcome.add("deliveries in a message", deliveries / messages, Unit::Ratio);
+    outcome.add("sent late by at most", latest.as_secs_f64() * 1000.0, Unit::Milliseconds);
+
+    if board.deliveries != board.expected {
+        outcome.problem(format!("{} of {} deliveries came", board.deliveries, board.expected));
+    }
+    let gaps: u64 = board.seen.iter().map(|seen| seen.gaps).sum();
+    if gaps > 0 {
+        outcome.problem(format!("{gaps} keystrokes came before an earlier one"));
+    }
+    if let Some(reason) = board.ended.first() {
+        outcome.problem(format!("{} clients were closed: {reason}", board.ended.len()));
+    }
+    let seen = newcomer(server, &rooms[0]).unwrap_or_default();
+    let is_whole =
+        (0..scene.typists).all(|typist| seen.count(FIRST_CLIENT + typist as u64) as usize == board.sent[typist].len());
+    if !is_whole {
+        outcome.problem("a newcomer did not get the whole document");
+    }
+    outcome
+}
