@@ -43,6 +43,11 @@ export class Server {
     return `http://${this.#address}`
   }
 
+  /** Where the database is, for who looks into it past the server. */
+  get databaseUrl() {
+    return this.#database.url
+  }
+
   get yjsUrl() {
     return `ws://${this.#address}/yjs`
   }
