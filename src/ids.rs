@@ -122,6 +122,16 @@ impl fmt::Display for SocketId {
     }
 }
 
+/// One socket's membership of one room; never used twice in a process's life. A socket may be in many rooms.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct MemberId(pub u64);
+
+impl fmt::Display for MemberId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -33,6 +33,7 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
         .route("/healthz", get_or_head().to(health::alive))
         .route("/readyz", get_or_head().to(health::ready))
         .route("/yjs/{room:.*}", web::get().to(upgrade::yjs))
+        .route("/hocuspocus", web::get().to(upgrade::hocuspocus))
         .service(
             web::scope("/api/v1")
                 .route("/rooms", web::get().to(rooms::list))

@@ -22,7 +22,7 @@ pub struct AppState {
     /// Finds live rooms.
     pub directory: Arc<Directory>,
     /// Checks tokens.
-    pub verifier: Verifier,
+    pub verifier: Arc<Verifier>,
     /// Makes guests' tokens, with `--demo`.
     pub minter: Option<Minter>,
     /// Counts connections.

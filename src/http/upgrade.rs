@@ -42,6 +42,12 @@ pub async fn yjs(req: HttpRequest, name: UrlPath<String>, state: Data<AppState>)
     answer(&req, Opening { path, permit })
 }
 
+/// `GET /hocuspocus`: the Hocuspocus provider, whose tokens come in band, one for each document.
+pub async fn hocuspocus(req: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
+    let permit = admit(&req, &state)?;
+    answer(&req, Opening { path: Path::Hocuspocus, permit })
+}
+
 /// `GET /echo`: sends back what comes, for testing proxies and clients.
 pub async fn echo(req: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
     let permit = admit(&req, &state)?;

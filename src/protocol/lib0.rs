@@ -87,6 +87,11 @@ impl<'a> Input<'a> {
         self.raw_buf().map(|raw| self.frame.slice_ref(raw))
     }
 
+    /// Text after its length, sharing the frame.
+    pub fn text_bytes(&mut self) -> Result<Bytes, DecodeError> {
+        self.text().map(|text| self.frame.slice_ref(text.as_bytes()))
+    }
+
     /// Text after its length.
     pub fn text(&mut self) -> Result<&'a str, DecodeError> {
         std::str::from_utf8(self.raw_buf()?).map_err(|_| DecodeError::Utf8)

@@ -2,10 +2,13 @@
 
 pub mod awareness;
 pub mod close;
+pub mod dialect;
+pub mod hocuspocus;
 pub mod lib0;
 pub mod yjs;
 
 pub use close::CloseCode;
+pub use dialect::{Dialect, Word};
 
 /// Why a message could not be read. The text says what was expected, never what was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use super::DecodeError;
+use super::dialect::Word;
 use super::lib0::{Input, put_buf, put_var_uint};
 use crate::wire::frame;
 
@@ -30,6 +31,16 @@ pub enum Message {
     QueryAwareness,
 }
 
+impl Message {
+    /// The length of its content.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Step1(body) | Self::Step2(body) | Self::Update(body) | Self::Awareness(body) => body.len(),
+            Self::QueryAwareness => 0,
+        }
+    }
+}
+
 /// Reads all messages of a frame, in order.
 pub fn decode(frame: &Bytes) -> Result<Vec<Message>, DecodeError> {
     let mut input = Input::new(frame);
@@ -39,12 +50,7 @@ pub fn decode(frame: &Bytes) -> Result<Vec<Message>, DecodeError> {
             return Err(DecodeError::TooMany);
         }
         messages.push(match input.var_uint()? {
-            SYNC => match input.var_uint()? {
-                0 => Message::Step1(input.buf()?),
-                1 => Message::Step2(input.buf()?),
-                2 => Message::Update(input.buf()?),
-                _ => return Err(DecodeError::UnknownType),
-            },
+            SYNC => sync(&mut input)?,
             AWARENESS => Message::Awareness(input.buf()?),
             QUERY_AWARENESS => Message::QueryAwareness,
             _ => return Err(DecodeError::UnknownType),
@@ -55,31 +61,44 @@ pub fn decode(frame: &Bytes) -> Result<Vec<Message>, DecodeError> {
     }
 }
 
-fn framed(prefix: &[u8], body: &[u8]) -> Bytes {
-    let mut head = Vec::with_capacity(prefix.len() + 8);
-    head.extend_from_slice(prefix);
+/// Reads a sync message behind its type.
+pub(super) fn sync(input: &mut Input) -> Result<Message, DecodeError> {
+    match input.var_uint()? {
+        0 => Ok(Message::Step1(input.buf()?)),
+        1 => Ok(Message::Step2(input.buf()?)),
+        2 => Ok(Message::Update(input.buf()?)),
+        _ => Err(DecodeError::UnknownType),
+    }
+}
+
+/// A message's bytes: what stands before its content, and the content.
+pub(super) fn parts(word: Word<'_>) -> (Vec<u8>, &[u8]) {
+    let (kind, body): (&[u8], _) = match word {
+        Word::Step1(state_vector) => (&[SYNC as u8, 0], state_vector),
+        Word::Step2(update) => (&[SYNC as u8, 1], update),
+        Word::Update(update) => (&[SYNC as u8, 2], update),
+        Word::Awareness(entries) => (&[AWARENESS as u8], entries),
+    };
+    let mut head = Vec::with_capacity(kind.len() + 8);
+    head.extend_from_slice(kind);
     put_var_uint(&mut head, body.len() as u64);
+    (head, body)
+}
+
+/// What a room says, as a frame.
+pub(super) fn frame(word: Word) -> Bytes {
+    let (head, body) = parts(word);
     frame::binary(&[&head, body])
-}
-
-/// The server's state vector; the client answers with what the server lacks.
-pub fn step1(state_vector: &[u8]) -> Bytes {
-    framed(&[0, 0], state_vector)
-}
-
-/// What the client lacks.
-pub fn step2(update: &[u8]) -> Bytes {
-    framed(&[0, 1], update)
 }
 
 /// An edit.
 pub fn update(update: &[u8]) -> Bytes {
-    framed(&[0, 2], update)
+    frame(Word::Update(update))
 }
 
 /// Awareness entries, encoded by [`super::awareness::encode`].
 pub fn awareness(entries: &[u8]) -> Bytes {
-    framed(&[1], entries)
+    frame(Word::Awareness(entries))
 }
 
 /// A denial: of the connection before its close, or of a reader's edit.
@@ -119,9 +138,9 @@ mod tests {
 
     #[test]
     fn the_golden_bytes_are_written() {
-        assert_eq!(payload(step1(&[0])), [0, 0, 1, 0]);
-        assert_eq!(payload(step1(&[1, 1, 2])), [0, 0, 3, 1, 1, 2]);
-        assert_eq!(payload(step2(&[0, 0])), [0, 1, 2, 0, 0]);
+        assert_eq!(payload(frame(Word::Step1(&[0]))), [0, 0, 1, 0]);
+        assert_eq!(payload(frame(Word::Step1(&[1, 1, 2]))), [0, 0, 3, 1, 1, 2]);
+        assert_eq!(payload(frame(Word::Step2(&[0, 0]))), [0, 1, 2, 0, 0]);
         assert_eq!(payload(awareness(&[0])), [1, 1, 0]);
         assert_eq!(payload(denied("no")), [2, 0, 2, 0x6e, 0x6f]);
     }

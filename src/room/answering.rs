@@ -6,13 +6,13 @@ use actix::Context;
 use bytes::Bytes;
 
 use super::members::Member;
-use super::messages::{AskAwareness, AskState, Awareness, Join, Leave};
+use super::messages::{AskAwareness, AskState, Awareness, Join, Leave, SetAccess, StartCount};
 use super::presence::PresenceError;
 use super::relay::Counted;
 use super::room::{Early, Phase, Room};
 use crate::auth::{Action, allows};
-use crate::ids::SocketId;
-use crate::protocol::{CloseCode, awareness, yjs};
+use crate::ids::MemberId;
+use crate::protocol::{CloseCode, DecodeError, Dialect, Word, awareness, yjs};
 
 /// States gathered in one frame, in bytes; one more may be added.
 const PRESENCE_FRAME_BYTES: usize = 16 * 1024;
@@ -25,62 +25,100 @@ impl Room {
         if matches!(self.phase, Phase::Failed) {
             return self.refuse(&join);
         }
-        let Phase::Live(live) = &mut self.phase else {
+        if matches!(self.phase, Phase::Loading) {
             return self.early.push(Early::Join(join));
-        };
+        }
         let link = self.outbound.link(&join.relay);
-        let Join { lease, socket, user, name, access, .. } = join;
-        tracing::debug!(room.name = %self.name, socket.id = %socket, user.id = %user, "joined");
-        self.outbound.attach(link, socket);
-        let step1 = yjs::step1(&live.replica.state_vector());
-        self.outbound.one(link, socket, step1, Counted::Yes);
-        self.show_presence(link, socket);
-        let member = Member { link, user, name, access, own_client: None, lack: None };
-        self.members.insert(socket, member);
+        let Join { lease, member: id, dialect, user, name, access, .. } = join;
+        tracing::debug!(room.name = %self.name, member.id = %id, user.id = %user, "joined");
+        self.outbound.attach(link, id, dialect);
+        let member =
+            Member { link, dialect, user, name, access, own_client: None, lack: None, sync: Default::default() };
+        self.members.insert(id, member);
+        if dialect == Dialect::Yjs {
+            self.ask(id);
+        }
+        self.show_presence(id);
         drop(lease);
     }
 
     /// Removes a member, and shows that it left.
-    pub(super) fn leave(&mut self, Leave { socket }: Leave, ctx: &mut Context<Self>) {
+    pub(super) fn leave(&mut self, Leave { from }: Leave, ctx: &mut Context<Self>) {
         if matches!(self.phase, Phase::Loading) {
             // Behind what it sent before: that is still its edit.
-            return self.early.push(Early::Leave(Leave { socket }));
+            return self.early.push(Early::Leave(Leave { from }));
         }
-        if let Some(member) = self.members.remove(socket) {
-            tracing::debug!(room.name = %self.name, socket.id = %socket, user.id = %member.user, "left");
-            self.outbound.detach(member.link, socket);
-            let removals = self.presence.leave(socket, Instant::now());
+        if let Some(member) = self.members.remove(from) {
+            tracing::debug!(room.name = %self.name, member.id = %from, user.id = %member.user, "left");
+            self.outbound.detach(member.link, from);
+            let removals = self.presence.leave(from, Instant::now());
             if !removals.is_empty() {
-                self.outbound.all(yjs::awareness(&awareness::encode(removals.iter())));
+                self.say_to_all(Word::Awareness(&awareness::encode(removals.iter())), None, &[]);
             }
         }
         self.arm_idle(ctx);
     }
 
-    /// Answers Step1 with Step2.
+    /// Answers Step1 with Step2. A Hocuspocus client is asked back: it starts its count of what is not saved with each Step1.
     pub(super) fn ask_state(&mut self, ask: AskState) {
         if matches!(self.phase, Phase::Loading) {
             return self.early.push(Early::AskState(ask));
         }
-        let Some(member) = self.members.get(ask.socket) else {
+        let Some(member) = self.members.get(ask.from) else {
             return;
         };
-        self.outbound.credit(member.link, ask.socket, ask.charge);
-        let Phase::Live(live) = &mut self.phase else { return };
-        let is_whole = ask.state_vector[..] == [0];
-        let cached = live.state.clone().filter(|_| is_whole);
-        let answer = match cached {
-            Some(frame) => Ok(frame),
-            None => live.replica.diff(&ask.state_vector).map(|update| yjs::step2(&update)),
-        };
-        match answer {
-            Ok(frame) => {
-                if is_whole {
-                    live.state = Some(frame.clone());
-                }
-                self.outbound.one(member.link, ask.socket, frame, Counted::No);
-            }
-            Err(error) => self.outbound.close(member.link, ask.socket, CloseCode::EditRefused, error.to_string()),
+        let (link, dialect) = (member.link, member.dialect);
+        self.outbound.credit(link, ask.from, ask.charge);
+        if !matches!(self.phase, Phase::Live(_)) {
+            return;
+        }
+        if dialect == Dialect::Hocuspocus {
+            self.ask(ask.from);
+        }
+        match self.step2(dialect, &ask.state_vector) {
+            Ok(Some(frame)) => self.outbound.one(link, ask.from, frame, Counted::No),
+            Ok(None) => {}
+            Err(error) => self.outbound.close(link, ask.from, CloseCode::EditRefused, error.to_string()),
+        }
+    }
+
+    /// What someone with this state vector lacks; the whole document is encoded once for all who have nothing.
+    fn step2(&mut self, dialect: Dialect, state_vector: &Bytes) -> Result<Option<Bytes>, DecodeError> {
+        let Phase::Live(live) = &mut self.phase else { return Ok(None) };
+        let is_whole = state_vector[..] == [0];
+        if is_whole && let Some(frame) = live.state.get(&dialect) {
+            return Ok(Some(frame.clone()));
+        }
+        let update = live.replica.diff(state_vector)?;
+        let frame = Word::Step2(&update).frame(dialect, &self.name);
+        if is_whole && let Some(frame) = &frame {
+            live.state.insert(dialect, frame.clone());
+        }
+        Ok(frame)
+    }
+
+    /// Starts the count of what a Hocuspocus client takes for not saved.
+    pub(super) fn start_count(&mut self, message: StartCount) {
+        if matches!(self.phase, Phase::Loading) {
+            return self.early.push(Early::StartCount(message));
+        }
+        if let Some(member) = self.members.get_mut(message.from) {
+            self.outbound.credit(member.link, message.from, message.charge);
+            member.sync.restart();
+        }
+    }
+
+    /// Lets a member do what its renewed token allows.
+    pub(super) fn set_access(&mut self, message: SetAccess) {
+        if matches!(self.phase, Phase::Loading) {
+            return self.early.push(Early::SetAccess(message));
+        }
+        let Some(member) = self.members.get_mut(message.member) else { return };
+        let may_edit_now = !allows(member.access, Action::Edit) && allows(message.access, Action::Edit);
+        member.access = message.access;
+        if may_edit_now {
+            // What was refused meanwhile.
+            self.ask(message.member);
         }
     }
 
@@ -89,18 +127,18 @@ impl Room {
         if matches!(self.phase, Phase::Loading) {
             return self.early.push(Early::Awareness(message));
         }
-        let Some(member) = self.members.get_mut(message.socket) else {
+        let Some(member) = self.members.get_mut(message.from) else {
             return;
         };
-        let (socket, link) = (message.socket, member.link);
-        self.outbound.credit(link, socket, message.charge);
+        let (from, link) = (message.from, member.link);
+        self.outbound.credit(link, from, message.charge);
         if !allows(member.access, Action::ShowPresence) {
             return;
         }
         let entries = match awareness::decode(&message.entries) {
             Ok(entries) => entries,
             Err(error) => {
-                return self.outbound.close(link, socket, CloseCode::EditRefused, error.to_string());
+                return self.outbound.close(link, from, CloseCode::EditRefused, error.to_string());
             }
         };
         if member.own_client.is_none()
@@ -108,25 +146,27 @@ impl Room {
         {
             member.own_client = Some(own.client);
         }
-        match self.presence.take(socket, &member.user, member.own_client, entries, Instant::now()) {
+        match self.presence.take(from, &member.user, member.own_client, entries, Instant::now()) {
             Ok(change) => {
                 if !change.news.is_empty() {
-                    let frame = yjs::awareness(&awareness::encode(change.news.iter()));
-                    self.outbound.all_but(frame, socket, &[]);
+                    let entries = awareness::encode(change.news.iter());
+                    self.say_to_all(Word::Awareness(&entries), Some(from), &[]);
                 }
                 for (owner, removal) in change.renew {
-                    if let Some(member) = self.members.get(owner) {
-                        let frame = yjs::awareness(&awareness::encode([&removal].into_iter()));
-                        self.outbound.one(member.link, owner, frame, Counted::Yes);
-                    }
+                    let removal = awareness::encode([&removal].into_iter());
+                    self.say_to(owner, Word::Awareness(&removal), Counted::Yes);
                 }
             }
             // What no Yjs client sends.
             Err(error @ PresenceError::NotJson) => {
-                self.outbound.close(link, socket, CloseCode::EditRefused, error.to_string());
+                self.outbound.close(link, from, CloseCode::EditRefused, error.to_string());
             }
             // The connection is still good for typing.
-            Err(error) => self.outbound.one(link, socket, yjs::denied(&error.to_string()), Counted::Yes),
+            Err(error) if member.dialect == Dialect::Yjs => {
+                self.outbound.one(link, from, yjs::denied(&error.to_string()), Counted::Yes);
+            }
+            // Here nothing but its own document would hear of it.
+            Err(error) => tracing::debug!(room.name = %self.name, member.id = %from, %error, "awareness refused"),
         }
     }
 
@@ -135,20 +175,22 @@ impl Room {
         if matches!(self.phase, Phase::Loading) {
             return self.early.push(Early::AskAwareness(ask));
         }
-        let Some(member) = self.members.get(ask.socket) else {
+        let Some(member) = self.members.get(ask.from) else {
             return;
         };
-        self.outbound.credit(member.link, ask.socket, ask.charge);
-        let link = member.link;
+        self.outbound.credit(member.link, ask.from, ask.charge);
         if self.presence.entries().len() == 0 {
-            let nobody = yjs::awareness(&awareness::encode([].iter()));
-            return self.outbound.one(link, ask.socket, nobody, Counted::Yes);
+            let nobody = awareness::encode([].iter());
+            return self.say_to(ask.from, Word::Awareness(&nobody), Counted::Yes);
         }
-        self.show_presence(link, ask.socket);
+        self.show_presence(ask.from);
     }
 
-    /// Sends all states to one socket, in frames small enough for a reader to send back.
-    fn show_presence(&mut self, link: usize, socket: SocketId) {
+    /// Sends all states to one member, in frames small enough for a reader to send back.
+    fn show_presence(&mut self, to: MemberId) {
+        if self.members.get(to).is_none_or(|member| member.dialect == Dialect::Json) {
+            return;
+        }
         let entries: Vec<_> = self.presence.entries().collect();
         let mut bytes = 0;
         let chunks = entries.chunk_by(|_, next| {
@@ -159,9 +201,9 @@ impl Room {
             }
             fits
         });
+        let chunks: Vec<_> = chunks.map(|chunk| awareness::encode(chunk.iter().copied())).collect();
         for chunk in chunks {
-            let frame = yjs::awareness(&awareness::encode(chunk.iter().copied()));
-            self.outbound.one(link, socket, frame, Counted::Yes);
+            self.say_to(to, Word::Awareness(&chunk), Counted::Yes);
         }
     }
 }

@@ -3,17 +3,17 @@
 use std::time::Instant;
 
 use actix::{ActorContext, Context};
-use bytes::Bytes;
 
 use super::members::Lack;
 use super::messages::{Edit, EditKind};
 use super::relay::Counted;
 use super::room::{BREAKS_MAX, BREAKS_WITHIN, Early, Phase, Room};
-use super::uncommitted::Acknowledgement;
+use super::uncommitted::{Acknowledgement, Receipt};
 use crate::auth::{Action, allows};
-use crate::ids::SocketId;
+use crate::ids::MemberId;
 use crate::metrics;
-use crate::protocol::{CloseCode, yjs};
+use crate::protocol::hocuspocus::SyncCount;
+use crate::protocol::{CloseCode, Dialect, Word, hocuspocus, yjs};
 use crate::replica::{Applied, News, Refusal};
 use crate::store::{Kind, NewEntry};
 
@@ -29,38 +29,69 @@ impl Room {
         if matches!(self.phase, Phase::Loading) {
             return self.early.push(Early::Edit(edit));
         }
-        let Some(member) = self.members.get_mut(edit.socket) else {
+        let Some(member) = self.members.get_mut(edit.from) else {
             return;
         };
         let link = member.link;
-        self.outbound.credit(link, edit.socket, edit.charge);
+        self.outbound.credit(link, edit.from, edit.charge);
+        match edit.kind {
+            EditKind::Update => member.sync.update(),
+            EditKind::Step2 => member.sync.step2(),
+        }
         let Phase::Live(live) = &mut self.phase else { return };
         if !allows(member.access, Action::Edit) {
             // A reader answers our Step1 with what it has; only what it really adds is denied.
-            if edit.kind == EditKind::Update || !live.replica.has_blocks_of(&edit.update) {
-                self.outbound.one(link, edit.socket, yjs::denied("this room is read-only for you"), Counted::Yes);
-            }
-            return;
+            let is_answer = edit.kind == EditKind::Step2 && live.replica.has_blocks_of(&edit.update);
+            return if is_answer {
+                self.nothing_new(&edit)
+            } else {
+                self.deny(edit.from, "this room is read-only for you")
+            };
         }
         if self.is_closed_for_writing {
             let reason = "this room is closed for writing after repeated faults; an operator must open it";
-            return self.outbound.one(link, edit.socket, yjs::denied(reason), Counted::Yes);
+            return self.deny(edit.from, reason);
         }
         if !self.uncommitted.has_room_for(edit.update.len()) {
-            member.lack.get_or_insert_default().needs_step2 = true;
+            let lack = member.lack.get_or_insert_default();
+            lack.needs_step2 = true;
+            lack.counted += u64::from(member.dialect == Dialect::Hocuspocus);
             return;
         }
         match live.replica.apply(&edit.update) {
             Ok(applied) => self.applied(&edit, applied),
-            Err(Refusal::Broken) => self.broken(edit.socket, link, ctx),
+            Err(Refusal::Broken) => self.broken(edit.from, link, ctx),
             Err(refusal) => {
                 let code = match refusal {
                     Refusal::TooLarge { .. } => CloseCode::EditTooLarge,
                     _ => CloseCode::EditRefused,
                 };
-                metrics::EDITS_REFUSED.inc();
-                self.outbound.close(link, edit.socket, code, refusal.to_string());
+                self.refuse_for_ever(edit.from, code, &refusal);
             }
+        }
+    }
+
+    /// Tells a member that its edit is not taken. It goes on reading.
+    fn deny(&mut self, from: MemberId, reason: &str) {
+        let Some(member) = self.members.get_mut(from) else { return };
+        let frame = match member.dialect {
+            Dialect::Hocuspocus => {
+                member.sync.refuse();
+                hocuspocus::sync_status(self.name.as_str(), false)
+            }
+            _ => yjs::denied(reason),
+        };
+        self.outbound.one(member.link, from, frame, Counted::Yes);
+    }
+
+    /// Tells a member that its edit will never be taken. All later typing of that client would build on it: y-websocket, which has
+    /// no word for that, is closed for good.
+    pub(super) fn refuse_for_ever(&mut self, from: MemberId, code: CloseCode, refusal: &dyn std::error::Error) {
+        metrics::EDITS_REFUSED.inc();
+        let Some(member) = self.members.get(from) else { return };
+        match member.dialect {
+            Dialect::Hocuspocus => self.deny(from, ""),
+            _ => self.outbound.close(member.link, from, code, refusal.to_string()),
         }
     }
 
@@ -77,40 +108,50 @@ impl Room {
             }
             None => self.take_filled_lack(edit),
         };
-        for frame in filled.into_iter().flat_map(|lack| lack.into_echoes()) {
-            self.acknowledge_when_settled(edit.socket, frame);
+        for receipt in filled.into_iter().flat_map(|lack| lack.into_receipts()) {
+            self.acknowledge_when_settled(edit.from, receipt);
         }
-        // A Step2 without news is a client's answer by habit; nobody waits for a word on it.
-        if is_complete && !has_news && edit.kind == EditKind::Update {
-            let frame = yjs::update(&edit.update);
-            match self.members.get_mut(edit.socket).and_then(|member| member.lack.as_mut()) {
-                Some(lack) => lack.hold(frame),
-                None => self.acknowledge_when_settled(edit.socket, frame),
-            }
+        if is_complete && !has_news {
+            self.nothing_new(edit);
+        }
+    }
+
+    /// Acknowledges what the document has already, once all of it is committed.
+    fn nothing_new(&mut self, edit: &Edit) {
+        let Some(member) = self.members.get_mut(edit.from) else { return };
+        let receipt = match (member.dialect, edit.kind) {
+            (Dialect::Hocuspocus, kind) => Receipt::Status(taken(&mut member.sync, kind)),
+            (_, EditKind::Update) => Receipt::Echo(yjs::update(&edit.update)),
+            // A client's answer by habit; nobody waits for a word on it.
+            (_, EditKind::Step2) => return,
+        };
+        match (&mut member.lack, receipt) {
+            (Some(lack), Receipt::Echo(frame)) => lack.hold(frame),
+            (_, receipt) => self.acknowledge_when_settled(edit.from, receipt),
         }
     }
 
     /// Notes what is missing before an edit, and asks its sender for it, once until that is answered.
     fn note_lack(&mut self, edit: &Edit, clocks: Vec<(u64, u32)>) {
-        let Phase::Live(live) = &self.phase else { return };
-        let Some(member) = self.members.get_mut(edit.socket) else { return };
+        let Some(member) = self.members.get_mut(edit.from) else { return };
         let lack = member.lack.get_or_insert_default();
+        lack.counted += u64::from(member.dialect == Dialect::Hocuspocus);
         lack.needs_step2 |= clocks.is_empty() || lack.clocks.len() + clocks.len() > LACKING_CLOCKS_MAX;
         if !lack.needs_step2 {
             lack.clocks.extend(clocks);
         }
         // An incomplete answer asks again with the next edit, not at once: it could go on for ever.
         let is_answer = edit.kind == EditKind::Step2;
-        if !lack.is_asked && !is_answer {
-            self.outbound.one(member.link, edit.socket, yjs::step1(&live.replica.state_vector()), Counted::Yes);
+        let was_asked = std::mem::replace(&mut lack.is_asked, !is_answer);
+        if !was_asked && !is_answer {
+            self.ask(edit.from);
         }
-        lack.is_asked = !is_answer;
     }
 
     /// What the sender of a complete edit had lacked, if that has filled it.
     fn take_filled_lack(&mut self, edit: &Edit) -> Option<Lack> {
         let Phase::Live(live) = &self.phase else { return None };
-        let member = self.members.get_mut(edit.socket)?;
+        let member = self.members.get_mut(edit.from)?;
         let is_filled = |lack: &mut Box<Lack>| {
             edit.kind == EditKind::Step2 || (!lack.needs_step2 && live.replica.has_reached(&lack.clocks))
         };
@@ -121,14 +162,16 @@ impl Room {
     /// forwards it.
     fn show_and_keep(&mut self, news: News, edit: &Edit, is_complete: bool) {
         let Phase::Live(live) = &mut self.phase else { return };
-        let Some(member) = self.members.get(edit.socket) else {
+        let Some(member) = self.members.get_mut(edit.from) else {
             return;
         };
-        live.state = None;
-        let frame = yjs::update(&news.update);
+        live.state.clear();
+        let messages = if is_complete { taken(&mut member.sync, edit.kind) } else { 0 };
+        let Some(member) = self.members.get(edit.from) else {
+            return;
+        };
         let is_own = news.clients.iter().all(|client| member.own_client == Some(*client));
-        let owners = if is_own { Vec::new() } else { self.members.owners(&news.clients, edit.socket) };
-        self.outbound.all_but(frame.clone(), edit.socket, &owners);
+        let owners = if is_own { Vec::new() } else { self.members.owners(&news.clients, edit.from) };
 
         let known: Vec<_> = news.clients.iter().map(|client| live.authors.get(client)).collect();
         let author = match known.first() {
@@ -145,30 +188,46 @@ impl Room {
                 });
             }
         }
-        let entry = NewEntry { kind: Kind::Edit, author, key: None, body: news.update };
         // What is missing comes again with the sender's Step2, and is acknowledged with that.
-        let sender = is_complete.then_some(edit.socket);
-        let echoes = owners.into_iter().chain(sender).map(|socket| Acknowledgement { socket, frame: frame.clone() });
-        self.uncommitted.push(entry, clients, echoes.collect());
+        let sender = is_complete.then_some((edit.from, member.dialect));
+        let shown = self.say_to_all(Word::Update(&news.update), Some(edit.from), &owners);
+        let waiting = owners.into_iter().map(|owner| (owner, Dialect::Yjs)).chain(sender);
+        let receipt = |dialect| match dialect {
+            Dialect::Yjs => shown.clone().map(Receipt::Echo),
+            _ => Some(Receipt::Status(messages)),
+        };
+        let acknowledgements =
+            waiting.filter_map(|(to, dialect)| Some(Acknowledgement { to, receipt: receipt(dialect)? })).collect();
+        let entry = NewEntry { kind: Kind::Edit, author, key: None, body: news.update };
+        self.uncommitted.push(entry, clients, acknowledgements);
     }
 
-    /// Sends an author a frame once all that is uncommitted now is committed.
-    fn acknowledge_when_settled(&mut self, socket: SocketId, frame: Bytes) {
-        if let Some(settled) = self.uncommitted.when_settled(Acknowledgement { socket, frame }) {
+    /// Acknowledges once all that is uncommitted now is committed.
+    fn acknowledge_when_settled(&mut self, to: MemberId, receipt: Receipt) {
+        if let Some(settled) = self.uncommitted.when_settled(Acknowledgement { to, receipt }) {
             self.acknowledge(settled);
         }
     }
 
     /// Tells an author that its edit is committed.
-    pub(super) fn acknowledge(&mut self, Acknowledgement { socket, frame }: Acknowledgement) {
-        if let Some(member) = self.members.get(socket) {
-            let counted = if frame.len() <= COUNTED_ECHO_BYTES_MAX { Counted::Yes } else { Counted::No };
-            self.outbound.one(member.link, socket, frame, counted);
+    pub(super) fn acknowledge(&mut self, Acknowledgement { to, receipt }: Acknowledgement) {
+        let Some(member) = self.members.get_mut(to) else { return };
+        match receipt {
+            Receipt::Echo(frame) => {
+                let counted = if frame.len() <= COUNTED_ECHO_BYTES_MAX { Counted::Yes } else { Counted::No };
+                self.outbound.one(member.link, to, frame, counted);
+            }
+            Receipt::Status(messages) => {
+                for _ in 0..member.sync.committed(messages) {
+                    let frame = hocuspocus::sync_status(self.name.as_str(), true);
+                    self.outbound.one(member.link, to, frame, Counted::Yes);
+                }
+            }
         }
     }
 
     /// The CRDT library failed on an edit: its sender is closed for good, the replica is abandoned and the room loads again.
-    fn broken(&mut self, socket: SocketId, link: usize, ctx: &mut Context<Self>) {
+    fn broken(&mut self, from: MemberId, link: usize, ctx: &mut Context<Self>) {
         let now = Instant::now();
         self.breaks.retain(|at| now.duration_since(*at) < BREAKS_WITHIN);
         self.breaks.push(now);
@@ -178,10 +237,18 @@ impl Room {
             metrics::ROOMS_CLOSED_FOR_WRITING.inc();
         }
         tracing::error!(room.name = %self.name, closed_for_writing = self.is_closed_for_writing, "an edit broke the document's replica, the room restarts");
-        self.outbound.close(link, socket, CloseCode::EditRefused, Refusal::Broken.to_string());
+        self.outbound.close(link, from, CloseCode::EditRefused, Refusal::Broken.to_string());
         self.outbound.flush();
         self.is_restarting = true;
         self.phase = Phase::Loading;
         ctx.stop();
+    }
+}
+
+/// How many messages of a Hocuspocus client are committed with one that is taken.
+fn taken(sync: &mut SyncCount, kind: EditKind) -> u64 {
+    match kind {
+        EditKind::Update => 1,
+        EditKind::Step2 => sync.taken_step2(),
     }
 }

@@ -10,7 +10,7 @@ use super::messages::Join;
 use super::room::{Early, Live, Phase, RETRY_FIRST, Room};
 use super::snapshots::Tail;
 use crate::metrics;
-use crate::protocol::{CloseCode, yjs};
+use crate::protocol::CloseCode;
 use crate::replica::{Refusal, Replica};
 use crate::store::{Loaded, RoomId, StoreError};
 
@@ -70,14 +70,6 @@ impl Room {
         self.end_turn(ctx);
     }
 
-    /// Asks all members by Step1 for what was refused or lost meanwhile.
-    pub(super) fn ask_all(&mut self) {
-        let Phase::Live(live) = &self.phase else { return };
-        if !self.members.is_empty() {
-            self.outbound.all(yjs::step1(&live.replica.state_vector()));
-        }
-    }
-
     fn load_failed(&mut self, error: &LoadError, ctx: &mut Context<Self>) {
         let wait = self.next_retry();
         metrics::ROOM_LOADS_FAILED.inc();
@@ -102,6 +94,9 @@ impl Room {
                 Early::AskState(message) => self.ask_state(message),
                 Early::Awareness(message) => self.awareness(message),
                 Early::AskAwareness(message) => self.ask_awareness(message),
+                Early::StartCount(message) => self.start_count(message),
+                Early::Stateless(message) => self.stateless(message),
+                Early::SetAccess(message) => self.set_access(message),
                 Early::Leave(message) => self.leave(message, ctx),
             }
         }
@@ -110,7 +105,7 @@ impl Room {
     /// Turns a join away from a room that cannot be loaded.
     pub(super) fn refuse(&mut self, join: &Join) {
         let link = self.outbound.link(&join.relay);
-        self.outbound.close(link, join.socket, CloseCode::TryLater, "the room cannot be loaded now, try again later");
+        self.outbound.close(link, join.member, CloseCode::TryLater, "the room cannot be loaded now, try again later");
     }
 }
 
@@ -124,12 +119,12 @@ pub(super) struct Built {
 pub(super) fn build(loaded: Option<Loaded>, state_bytes_max: usize) -> Result<Built, LoadError> {
     let Some(Loaded { id, snapshot, edits, clients, .. }) = loaded else {
         let replica = Replica::load(None, &[], state_bytes_max)?;
-        let live = Live { replica, authors: HashMap::new(), state: None };
+        let live = Live { replica, authors: HashMap::new(), state: HashMap::new() };
         return Ok(Built { row: None, live, tail: Tail::default() });
     };
     let snapshot = snapshot.map(|(_, state)| state);
     let replica = Replica::load(snapshot.as_ref(), &edits, state_bytes_max)?;
-    let live = Live { replica, authors: clients.into_iter().collect(), state: None };
+    let live = Live { replica, authors: clients.into_iter().collect(), state: HashMap::new() };
     let tail = Tail::new(snapshot.map_or(0, |state| state.len()), edits.iter().map(Bytes::len).sum());
     Ok(Built { row: Some(id), live, tail })
 }

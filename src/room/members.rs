@@ -1,4 +1,4 @@
-//! Who is in a room: sockets, their users and what they may do. Pure.
+//! Who is in a room: members, their users and what they may do. Pure.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -6,24 +6,31 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::messages::UserPresence;
+use super::uncommitted::Receipt;
 use crate::auth::Access;
-use crate::ids::{SocketId, UserId};
+use crate::ids::{MemberId, UserId};
+use crate::protocol::Dialect;
+use crate::protocol::hocuspocus::SyncCount;
 
-/// One socket in a room.
+/// One member of a room.
 #[derive(Debug)]
 pub struct Member {
     /// Its relay, as an index into the room's links.
     pub link: usize,
+    /// Its protocol.
+    pub dialect: Dialect,
     /// Whose socket it is.
     pub user: UserId,
     /// The name shown to others.
     pub name: Arc<str>,
     /// What it may do here.
     pub access: Access,
-    /// The Yjs client that the socket announced first, its own.
+    /// The Yjs client that it announced first, its own.
     pub own_client: Option<u64>,
     /// What the document lacks of this member, if anything.
     pub lack: Option<Box<Lack>>,
+    /// What a Hocuspocus client counts as not saved.
+    pub sync: SyncCount,
 }
 
 /// Most echoes that wait for a lack to be filled. A client whose further ones are dropped never takes its edits for saved.
@@ -41,6 +48,8 @@ pub struct Lack {
     pub is_asked: bool,
     /// Echoes that wait.
     held: Vec<Bytes>,
+    /// Messages of a Hocuspocus client whose status waits.
+    pub counted: u64,
 }
 
 impl Lack {
@@ -51,60 +60,77 @@ impl Lack {
         }
     }
 
-    /// The echoes that waited, in order.
-    pub fn into_echoes(self) -> Vec<Bytes> {
-        self.held
+    /// The receipts that waited, in order.
+    pub fn into_receipts(self) -> impl Iterator<Item = Receipt> {
+        let counted = (self.counted > 0).then_some(Receipt::Status(self.counted));
+        self.held.into_iter().map(Receipt::Echo).chain(counted)
     }
 }
 
-/// The members by socket.
+/// The members.
 #[derive(Debug, Default)]
 pub struct Members {
-    by_socket: HashMap<SocketId, Member>,
+    by_id: HashMap<MemberId, Member>,
+    /// How many speak each dialect, in the order of [`Dialect::ALL`].
+    speaking: [usize; Dialect::ALL.len()],
 }
 
 impl Members {
-    /// Adds a member; a socket is in a room at most once.
-    pub fn insert(&mut self, socket: SocketId, member: Member) {
-        self.by_socket.insert(socket, member);
+    /// Adds a member; an id joins once.
+    pub fn insert(&mut self, id: MemberId, member: Member) {
+        self.speaking[member.dialect as usize] += 1;
+        self.by_id.insert(id, member);
     }
 
     /// Removes a member.
-    pub fn remove(&mut self, socket: SocketId) -> Option<Member> {
-        self.by_socket.remove(&socket)
+    pub fn remove(&mut self, id: MemberId) -> Option<Member> {
+        let member = self.by_id.remove(&id)?;
+        self.speaking[member.dialect as usize] -= 1;
+        Some(member)
     }
 
-    /// The member of a socket.
-    pub fn get(&self, socket: SocketId) -> Option<&Member> {
-        self.by_socket.get(&socket)
+    /// Whether any member speaks `dialect`.
+    pub fn speak(&self, dialect: Dialect) -> bool {
+        self.speaking[dialect as usize] > 0
     }
 
-    /// The member of a socket, to change it.
-    pub fn get_mut(&mut self, socket: SocketId) -> Option<&mut Member> {
-        self.by_socket.get_mut(&socket)
+    /// A member.
+    pub fn get(&self, id: MemberId) -> Option<&Member> {
+        self.by_id.get(&id)
     }
 
-    /// The sockets, but for `sender`, whose own typing by one of these Yjs clients is.
-    pub fn owners(&self, clients: &[u64], sender: SocketId) -> Vec<SocketId> {
-        let is_owner = |member: &Member| member.own_client.is_some_and(|own| clients.contains(&own));
-        let owners = self.by_socket.iter().filter(|(socket, member)| **socket != sender && is_owner(member));
-        owners.map(|(socket, _)| *socket).collect()
+    /// A member, to change it.
+    pub fn get_mut(&mut self, id: MemberId) -> Option<&mut Member> {
+        self.by_id.get_mut(&id)
     }
 
-    /// All members, to change them.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (SocketId, &mut Member)> {
-        self.by_socket.iter_mut().map(|(socket, member)| (*socket, member))
+    /// Those of y-websocket, but for `sender`, whose own typing by one of these Yjs clients is: they take the echo for the commit.
+    pub fn owners(&self, clients: &[u64], sender: MemberId) -> Vec<MemberId> {
+        let has_typed = |member: &Member| member.own_client.is_some_and(|own| clients.contains(&own));
+        let is_owner = |member: &Member| member.dialect == Dialect::Yjs && has_typed(member);
+        let owners = self.by_id.iter().filter(|(id, member)| **id != sender && is_owner(member));
+        owners.map(|(id, _)| *id).collect()
+    }
+
+    /// Those who lack something and were not asked for it; from now on they count as asked.
+    pub fn take_unasked(&mut self) -> Vec<MemberId> {
+        let unasked = |(id, member): (&MemberId, &mut Member)| {
+            let lack = member.lack.as_mut().filter(|lack| !lack.is_asked)?;
+            lack.is_asked = true;
+            Some(*id)
+        };
+        self.by_id.iter_mut().filter_map(unasked).collect()
     }
 
     /// Whether nobody is in.
     pub fn is_empty(&self) -> bool {
-        self.by_socket.is_empty()
+        self.by_id.is_empty()
     }
 
     /// The members by user, in order of the users' ids.
     pub fn users(&self) -> Vec<UserPresence> {
         let mut users: BTreeMap<&UserId, UserPresence> = BTreeMap::new();
-        for member in self.by_socket.values() {
+        for member in self.by_id.values() {
             users
                 .entry(&member.user)
                 .or_insert_with(|| UserPresence { user: member.user.clone(), name: member.name.clone(), sockets: 0 })

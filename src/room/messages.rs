@@ -10,18 +10,21 @@ use bytes::Bytes;
 use super::directory::Lease;
 use super::relay::RelayHandle;
 use crate::auth::Access;
-use crate::ids::{SocketId, UserId};
+use crate::ids::{MemberId, UserId};
+use crate::protocol::Dialect;
 
-/// Adds a socket to the room's members. Answered through the relay: with the joining state, or by closing the socket.
+/// Adds a member. Answered through the relay: with the joining state, or by ending the membership.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Join {
     /// Keeps the room from ending before it has handled this.
     pub lease: Lease,
-    /// The socket.
-    pub socket: SocketId,
-    /// The relay of the socket's thread, which knows its outlet.
+    /// The member to be.
+    pub member: MemberId,
+    /// The relay of the socket's thread, which knows the member's outlet.
     pub relay: RelayHandle,
+    /// What it speaks.
+    pub dialect: Dialect,
     /// Whose socket it is.
     pub user: UserId,
     /// The name shown to others.
@@ -44,7 +47,7 @@ pub enum EditKind {
 #[rtype(result = "()")]
 pub struct Edit {
     /// Its sender.
-    pub socket: SocketId,
+    pub from: MemberId,
     /// The update, v1 encoding, as it came.
     pub update: Bytes,
     /// How it came.
@@ -58,7 +61,7 @@ pub struct Edit {
 #[rtype(result = "()")]
 pub struct AskState {
     /// Its sender.
-    pub socket: SocketId,
+    pub from: MemberId,
     /// The sender's state vector, encoded.
     pub state_vector: Bytes,
     /// Credit to give back, in bytes.
@@ -70,7 +73,7 @@ pub struct AskState {
 #[rtype(result = "()")]
 pub struct Awareness {
     /// Its sender.
-    pub socket: SocketId,
+    pub from: MemberId,
     /// The entries, encoded as they came.
     pub entries: Bytes,
     /// Credit to give back, in bytes.
@@ -82,17 +85,49 @@ pub struct Awareness {
 #[rtype(result = "()")]
 pub struct AskAwareness {
     /// Its sender.
-    pub socket: SocketId,
+    pub from: MemberId,
     /// Credit to give back, in bytes.
     pub charge: usize,
 }
 
-/// Removes a socket from the members.
+/// A Step1 of a Hocuspocus client has come: it starts its count of what is not saved anew.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct StartCount {
+    /// Its sender.
+    pub from: MemberId,
+    /// Credit to give back, in bytes.
+    pub charge: usize,
+}
+
+/// A token has been renewed, and allows something else from now on.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct SetAccess {
+    /// Whose.
+    pub member: MemberId,
+    /// What it allows here; at least read.
+    pub access: Access,
+}
+
+/// A Hocuspocus app's own text.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Stateless {
+    /// Its sender.
+    pub from: MemberId,
+    /// The text, UTF-8.
+    pub payload: Bytes,
+    /// Credit to give back, in bytes.
+    pub charge: usize,
+}
+
+/// Removes a member.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Leave {
-    /// The socket.
-    pub socket: SocketId,
+    /// Who leaves.
+    pub from: MemberId,
 }
 
 /// Who is in the room, by user.

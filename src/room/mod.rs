@@ -20,16 +20,19 @@ mod relay;
 #[allow(clippy::module_inception)]
 mod room;
 mod saving;
+mod saying;
 mod settings;
+mod signalling;
 mod snapshots;
 mod uncommitted;
 
 pub use directory::{Directory, Lease};
 pub use journal::Journal;
 pub use messages::{
-    AskAwareness, AskState, Awareness, Edit, EditKind, Flush, GetPresence, Join, Leave, OpenForWriting, UserPresence,
+    AskAwareness, AskState, Awareness, Edit, EditKind, Flush, GetPresence, Join, Leave, OpenForWriting, SetAccess,
+    StartCount, Stateless, UserPresence,
 };
-pub use relay::{CloseAll, Counted, LocalRelay, Outlet, Relay, RelayHandle, Relays, StopReading};
+pub use relay::{CloseAll, Connection, Counted, LocalRelay, Outlet, Relay, RelayHandle, Relays, StopReading};
 pub use room::Room;
 pub use settings::RoomSettings;
 

@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use super::RoomKey;
 use super::relay::{Counted, Item, RelayHandle, RoomDied, Turn};
-use crate::ids::SocketId;
-use crate::protocol::CloseCode;
+use crate::ids::MemberId;
+use crate::protocol::{CloseCode, Dialect};
 
 /// While a relay has more than this of a room in its mailbox, the room gives nobody credit: senders stop reading, so what
 /// waits there is bounded by their credit.
@@ -28,8 +28,8 @@ struct Link {
 pub struct Outbound {
     room: RoomKey,
     links: Vec<Link>,
-    /// Credit not given back yet: link, socket, bytes.
-    owed: Vec<(usize, SocketId, usize)>,
+    /// Credit not given back yet: link, member, bytes.
+    owed: Vec<(usize, MemberId, usize)>,
 }
 
 impl Outbound {
@@ -56,48 +56,40 @@ impl Outbound {
         link.bytes += bytes + ITEM_BYTES;
     }
 
-    /// Lets frames for all reach a socket from here on.
-    pub fn attach(&mut self, link: usize, socket: SocketId) {
-        self.push(link, Item::Attach(socket), 0);
+    /// Lets frames for all of its dialect reach a member from here on.
+    pub fn attach(&mut self, link: usize, to: MemberId, dialect: Dialect) {
+        self.push(link, Item::Attach(to, dialect), 0);
     }
 
     /// Ends that.
-    pub fn detach(&mut self, link: usize, socket: SocketId) {
-        self.push(link, Item::Detach(socket), 0);
+    pub fn detach(&mut self, link: usize, to: MemberId) {
+        self.push(link, Item::Detach(to), 0);
     }
 
-    /// Shows a frame to all attached sockets.
-    pub fn all(&mut self, frame: Bytes) {
+    /// Shows a frame to all attached members of a dialect, but its sender and those who made it.
+    pub fn all(&mut self, dialect: Dialect, frame: &Bytes, sender: Option<MemberId>, owners: &[MemberId]) {
         for link in 0..self.links.len() {
-            let item = Item::All { frame: frame.clone(), sender: None, owners: Box::default() };
+            let item = Item::All { dialect, frame: frame.clone(), sender, owners: owners.into() };
             self.push(link, item, frame.len());
         }
     }
 
-    /// Shows a frame to all attached sockets but its sender and those who made it.
-    pub fn all_but(&mut self, frame: Bytes, sender: SocketId, owners: &[SocketId]) {
-        for link in 0..self.links.len() {
-            let item = Item::All { frame: frame.clone(), sender: Some(sender), owners: owners.into() };
-            self.push(link, item, frame.len());
-        }
-    }
-
-    /// Sends a frame to one socket.
-    pub fn one(&mut self, link: usize, socket: SocketId, frame: Bytes, counted: Counted) {
+    /// Sends a frame to one member.
+    pub fn one(&mut self, link: usize, to: MemberId, frame: Bytes, counted: Counted) {
         let bytes = frame.len();
-        self.push(link, Item::One { socket, frame, counted }, bytes);
+        self.push(link, Item::One { to, frame, counted }, bytes);
     }
 
-    /// Ends a socket.
-    pub fn close(&mut self, link: usize, socket: SocketId, code: CloseCode, reason: impl Into<String>) {
-        self.push(link, Item::Close { socket, code, reason: reason.into() }, 0);
+    /// Ends a membership.
+    pub fn close(&mut self, link: usize, to: MemberId, code: CloseCode, reason: impl Into<String>) {
+        self.push(link, Item::Close { to, code, reason: reason.into() }, 0);
     }
 
-    /// Owes a socket the credit for `bytes` that the room has handled.
-    pub fn credit(&mut self, link: usize, socket: SocketId, bytes: usize) {
+    /// Owes a member the credit for `bytes` that the room has handled.
+    pub fn credit(&mut self, link: usize, to: MemberId, bytes: usize) {
         match self.owed.last_mut() {
-            Some((_, last, owed)) if *last == socket => *owed += bytes,
-            _ => self.owed.push((link, socket, bytes)),
+            Some((_, last, owed)) if *last == to => *owed += bytes,
+            _ => self.owed.push((link, to, bytes)),
         }
     }
 
@@ -120,8 +112,8 @@ impl Outbound {
     pub fn flush(&mut self) {
         let waiting = |link: &Link| link.in_flight.load(Ordering::Relaxed);
         if self.links.iter().all(|link| waiting(link) <= RELAY_BEHIND_BYTES) {
-            for (link, socket, bytes) in std::mem::take(&mut self.owed) {
-                self.push(link, Item::Credit { socket, bytes }, 0);
+            for (link, to, bytes) in std::mem::take(&mut self.owed) {
+                self.push(link, Item::Credit { to, bytes }, 0);
             }
         }
         for link in &mut self.links {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use serde::de::IgnoredAny;
 
-use crate::ids::{SocketId, UserId};
+use crate::ids::{MemberId, UserId};
 use crate::protocol::awareness::Entry;
 
 /// Clients renew a state every 15 s, and drop one that was not renewed for this long.
@@ -24,7 +24,7 @@ const RETURN_WITHIN: Duration = Duration::from_secs(60);
 const ANNOUNCE_MAX: usize = 64;
 /// Longest state, in bytes. Every client sends every state back, readers too, so it must fit into a reader's message.
 const STATE_BYTES_MAX: usize = 32 * 1024;
-/// Most states that one socket may have; an editor has one.
+/// Most states that one member may have; an editor has one.
 const STATES_PER_SOCKET_MAX: usize = 32;
 /// How many of those who left are remembered.
 const DEPARTED_MAX: usize = 4096;
@@ -33,7 +33,7 @@ const DEPARTED_MAX: usize = 4096;
 #[derive(Debug)]
 struct State {
     entry: Entry,
-    socket: SocketId,
+    member: MemberId,
     user: UserId,
     renewed: Instant,
 }
@@ -57,8 +57,8 @@ pub enum PresenceError {
 pub struct Change {
     /// To show to all others.
     pub news: Vec<Entry>,
-    /// Removals for the owners of states, each for its own socket only: see the module's documentation.
-    pub renew: Vec<(SocketId, Entry)>,
+    /// Removals for the owners of states, each for its own member only: see the module's documentation.
+    pub renew: Vec<(MemberId, Entry)>,
 }
 
 /// The awareness states of one room.
@@ -85,10 +85,10 @@ impl Presence {
         Self { states: HashMap::new(), departed: HashMap::new(), departed_order: VecDeque::new(), started: now }
     }
 
-    /// Takes entries that `socket` of `user` sent; `own_client` is the client that it announced first.
+    /// Takes entries that `member` of `user` sent; `own_client` is the client that it announced first.
     pub fn take(
         &mut self,
-        socket: SocketId,
+        member: MemberId,
         user: &UserId,
         own_client: Option<u64>,
         entries: Vec<Entry>,
@@ -108,17 +108,17 @@ impl Presence {
                     Some(json) if entry.clock > state.entry.clock => {
                         check(json)?;
                         if is_own {
-                            state.socket = socket;
+                            state.member = member;
                         }
                         state.renewed = now;
                         state.entry = entry.clone();
                         change.news.push(entry);
                     }
-                    // The same client came back while its old socket had not ended: that one's end must not remove the state.
-                    Some(_) if is_own && entry.clock == state.entry.clock => state.socket = socket,
+                    // The same client came back while its old member had not ended: that one's end must not remove the state.
+                    Some(_) if is_own && entry.clock == state.entry.clock => state.member = member,
                     _ => {}
                 },
-                None => self.announced(socket, user, is_own, entry, now, &mut change)?,
+                None => self.announced(member, user, is_own, entry, now, &mut change)?,
             }
         }
         Ok(change)
@@ -127,7 +127,7 @@ impl Presence {
     /// Takes an entry of a client that has no state.
     fn announced(
         &mut self,
-        socket: SocketId,
+        member: MemberId,
         user: &UserId,
         is_own: bool,
         entry: Entry,
@@ -144,7 +144,7 @@ impl Presence {
         let may_be_back = departed.is_some() || now.duration_since(self.started) < RETURN_WITHIN;
         if is_own && may_be_back {
             let clock = departed.map_or(entry.clock, |departed| departed.clock.max(entry.clock));
-            change.renew.push((socket, Entry { client: entry.client, clock, state: None }));
+            change.renew.push((member, Entry { client: entry.client, clock, state: None }));
         }
         if is_own && let Some(departed) = departed {
             self.renew_unheard(departed, change);
@@ -153,9 +153,9 @@ impl Presence {
             return Ok(());
         }
         check(json)?;
-        self.count(socket)?;
+        self.count(member)?;
         self.forget(entry.client);
-        let state = State { entry: entry.clone(), socket, user: user.clone(), renewed: now };
+        let state = State { entry: entry.clone(), member, user: user.clone(), renewed: now };
         self.states.insert(entry.client, state);
         change.news.push(entry);
         Ok(())
@@ -167,14 +167,14 @@ impl Presence {
             return;
         }
         for state in self.states.values().filter(|state| state.renewed <= departed.at) {
-            change.renew.push((state.socket, Entry { state: None, ..state.entry.clone() }));
+            change.renew.push((state.member, Entry { state: None, ..state.entry.clone() }));
         }
     }
 
-    /// Removes what `socket` announced; the removals to show to all others, with raised clocks so that they count.
-    pub fn leave(&mut self, socket: SocketId, now: Instant) -> Vec<Entry> {
+    /// Removes what `member` announced; the removals to show to all others, with raised clocks so that they count.
+    pub fn leave(&mut self, member: MemberId, now: Instant) -> Vec<Entry> {
         let gone: Vec<u64> =
-            self.states.iter().filter(|(_, state)| state.socket == socket).map(|(client, _)| *client).collect();
+            self.states.iter().filter(|(_, state)| state.member == member).map(|(client, _)| *client).collect();
         let mut removals = Vec::with_capacity(gone.len());
         for client in gone {
             if let Some(state) = self.states.remove(&client) {
@@ -202,8 +202,8 @@ impl Presence {
         self.states.values().map(|state| &state.entry)
     }
 
-    fn count(&self, socket: SocketId) -> Result<(), PresenceError> {
-        let own = self.states.values().filter(|state| state.socket == socket).count();
+    fn count(&self, member: MemberId) -> Result<(), PresenceError> {
+        let own = self.states.values().filter(|state| state.member == member).count();
         if own >= STATES_PER_SOCKET_MAX { Err(PresenceError::TooMany) } else { Ok(()) }
     }
 
@@ -236,8 +236,8 @@ fn check(json: &Bytes) -> Result<(), PresenceError> {
 mod tests {
     use super::*;
 
-    const A: SocketId = SocketId(1);
-    const B: SocketId = SocketId(2);
+    const A: MemberId = MemberId(1);
+    const B: MemberId = MemberId(2);
 
     fn entry(client: u64, clock: u64, state: Option<&'static str>) -> Entry {
         Entry { client, clock, state: state.map(|text| Bytes::from_static(text.as_bytes())) }
@@ -246,16 +246,16 @@ mod tests {
     struct Table(Presence);
 
     impl Table {
-        fn take_at(&mut self, now: Instant, socket: SocketId, user: &str, own: u64, entry: Entry) -> Change {
-            self.0.take(socket, &UserId::new(user), Some(own), vec![entry], now).unwrap()
+        fn take_at(&mut self, now: Instant, member: MemberId, user: &str, own: u64, entry: Entry) -> Change {
+            self.0.take(member, &UserId::new(user), Some(own), vec![entry], now).unwrap()
         }
 
-        fn take(&mut self, socket: SocketId, user: &str, own: u64, entry: Entry) -> Change {
-            self.take_at(Instant::now(), socket, user, own, entry)
+        fn take(&mut self, member: MemberId, user: &str, own: u64, entry: Entry) -> Change {
+            self.take_at(Instant::now(), member, user, own, entry)
         }
 
-        fn leave(&mut self, socket: SocketId) -> Vec<Entry> {
-            self.0.leave(socket, Instant::now())
+        fn leave(&mut self, member: MemberId) -> Vec<Entry> {
+            self.0.leave(member, Instant::now())
         }
     }
 
@@ -308,7 +308,7 @@ mod tests {
         table.take_at(start, A, "ada", 1, entry(1, 5, Some("{}")));
         table.take_at(start, B, "bob", 2, entry(2, 3, Some("{}")));
         table.0.leave(B, start);
-        table.take_at(later, SocketId(3), "cleo", 3, entry(3, 1, Some("{}")));
+        table.take_at(later, MemberId(3), "cleo", 3, entry(3, 1, Some("{}")));
         let change = table.take_at(later, B, "bob", 2, entry(2, 3, Some("{}")));
         // Cleo came after Bob had left, so Bob does not know her clock.
         assert_eq!(change.renew, [(B, entry(2, 4, None)), (A, entry(1, 5, None))]);

@@ -4,17 +4,17 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actix::{Actor, Addr, Context, Handler, Message};
 use bytes::Bytes;
 
 use super::RoomKey;
-use crate::ids::SocketId;
-use crate::protocol::CloseCode;
+use crate::ids::{MemberId, SocketId};
+use crate::protocol::{CloseCode, Dialect};
 
-/// Whether a frame counts against a socket's outbox.
+/// Whether a frame counts against its receiver's outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counted {
     /// Live frames.
@@ -23,7 +23,7 @@ pub enum Counted {
     No,
 }
 
-/// Where a socket's frames go. All calls return at once.
+/// Where a member's frames go. All calls return at once.
 pub trait Outlet {
     /// Queues a whole frame.
     fn push(&self, frame: Bytes, counted: Counted);
@@ -31,17 +31,31 @@ pub trait Outlet {
     fn flush(&self);
     /// Gives back credit for bytes that a room has handled.
     fn credit(&self, bytes: usize);
-    /// Ends the socket.
+    /// Ends the membership, or the socket.
     fn close(&self, code: CloseCode, reason: &str);
+}
+
+/// A socket, whatever rooms it is in.
+pub trait Connection: Outlet {
     /// Reads nothing more from the peer.
     fn stop_reading(&self);
 }
 
-/// A socket attached to a room.
-type Seat = (SocketId, Rc<dyn Outlet>);
+/// A member attached to a room.
+struct Seat {
+    member: MemberId,
+    dialect: Dialect,
+    outlet: Rc<dyn Outlet>,
+}
 
-/// The sockets of one thread.
-type Outlets = Rc<RefCell<HashMap<SocketId, Rc<dyn Outlet>>>>;
+/// What one thread has.
+#[derive(Default)]
+struct Reachable {
+    members: HashMap<MemberId, Rc<dyn Outlet>>,
+    sockets: HashMap<SocketId, Rc<dyn Connection>>,
+}
+
+static NEXT_MEMBER: AtomicU64 = AtomicU64::new(1);
 
 /// Names a relay to rooms.
 #[derive(Clone)]
@@ -64,9 +78,9 @@ impl Relays {
         self.started.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn start(&self, outlets: Outlets) -> RelayHandle {
+    fn start(&self, reachable: Rc<RefCell<Reachable>>) -> RelayHandle {
         let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
-        let addr = Relay { outlets, rooms: HashMap::new(), touched: Vec::new(), to_close: Vec::new() }.start();
+        let addr = Relay { reachable, rooms: HashMap::new(), touched: Vec::new(), to_close: Vec::new() }.start();
         let handle = RelayHandle { id: started.len(), addr };
         started.push(handle.clone());
         handle
@@ -77,7 +91,7 @@ impl Relays {
 #[derive(Clone)]
 pub struct LocalRelay {
     handle: RelayHandle,
-    outlets: Outlets,
+    reachable: Rc<RefCell<Reachable>>,
 }
 
 impl LocalRelay {
@@ -86,8 +100,8 @@ impl LocalRelay {
         thread_local! { static LOCAL: OnceCell<LocalRelay> = const { OnceCell::new() } }
         LOCAL.with(|local| {
             let start = || {
-                let outlets = Outlets::default();
-                LocalRelay { handle: relays.start(outlets.clone()), outlets }
+                let reachable = Rc::<RefCell<Reachable>>::default();
+                LocalRelay { handle: relays.start(reachable.clone()), reachable }
             };
             local.get_or_init(start).clone()
         })
@@ -98,31 +112,43 @@ impl LocalRelay {
         self.handle.clone()
     }
 
-    /// Makes a socket reachable.
-    pub fn register(&self, socket: SocketId, outlet: Rc<dyn Outlet>) {
-        self.outlets.borrow_mut().insert(socket, outlet);
+    /// Makes a socket reachable for what is said to sockets.
+    pub fn register(&self, socket: SocketId, connection: Rc<dyn Connection>) {
+        self.reachable.borrow_mut().sockets.insert(socket, connection);
     }
 
-    /// Forgets a socket; frames for it go nowhere from now on.
+    /// Forgets a socket.
     pub fn unregister(&self, socket: SocketId) {
-        self.outlets.borrow_mut().remove(&socket);
+        self.reachable.borrow_mut().sockets.remove(&socket);
+    }
+
+    /// Makes a member of a room to be reachable at `outlet`.
+    pub fn seat(&self, outlet: Rc<dyn Outlet>) -> MemberId {
+        let member = MemberId(NEXT_MEMBER.fetch_add(1, Ordering::Relaxed));
+        self.reachable.borrow_mut().members.insert(member, outlet);
+        member
+    }
+
+    /// Forgets a member; frames for it go nowhere from now on.
+    pub fn unseat(&self, member: MemberId) {
+        self.reachable.borrow_mut().members.remove(&member);
     }
 }
 
 /// One thing of a room's turn, in order.
 pub(super) enum Item {
-    /// From here on, `All` reaches this socket too.
-    Attach(SocketId),
-    /// The socket left the room.
-    Detach(SocketId),
-    /// A frame for every attached socket, but for its sender and those who made it and hear of it later.
-    All { frame: Bytes, sender: Option<SocketId>, owners: Box<[SocketId]> },
-    /// A frame for one socket.
-    One { socket: SocketId, frame: Bytes, counted: Counted },
-    /// Bytes of a socket that the room has handled.
-    Credit { socket: SocketId, bytes: usize },
-    /// Ends a socket.
-    Close { socket: SocketId, code: CloseCode, reason: String },
+    /// From here on, `All` of its dialect reaches this member too.
+    Attach(MemberId, Dialect),
+    /// The member left the room.
+    Detach(MemberId),
+    /// A frame for every attached member of a dialect, but for its sender and those who made it and hear of it later.
+    All { dialect: Dialect, frame: Bytes, sender: Option<MemberId>, owners: Box<[MemberId]> },
+    /// A frame for one member.
+    One { to: MemberId, frame: Bytes, counted: Counted },
+    /// Bytes of a member that the room has handled.
+    Credit { to: MemberId, bytes: usize },
+    /// Ends a membership.
+    Close { to: MemberId, code: CloseCode, reason: String },
 }
 
 /// What a room did in one turn, as far as this relay's sockets are concerned.
@@ -159,8 +185,8 @@ pub struct CloseAll {
 /// The actor that hands out frames on one worker thread. Started by the thread's first socket, it ends with the process; a panic
 /// in it ends the process, for its sockets would wait for ever.
 pub struct Relay {
-    outlets: Outlets,
-    /// The attached sockets of each room.
+    reachable: Rc<RefCell<Reachable>>,
+    /// The attached members of each room.
     rooms: HashMap<RoomKey, Vec<Seat>>,
     /// The outlets of this turn that have something to write.
     touched: Vec<Rc<dyn Outlet>>,
@@ -182,13 +208,13 @@ impl Drop for Relay {
 }
 
 impl Relay {
-    fn outlet(&self, socket: SocketId) -> Option<Rc<dyn Outlet>> {
-        self.outlets.borrow().get(&socket).cloned()
+    fn outlet(&self, member: MemberId) -> Option<Rc<dyn Outlet>> {
+        self.reachable.borrow().members.get(&member).cloned()
     }
 
-    fn detach(&mut self, room: RoomKey, socket: SocketId) {
+    fn detach(&mut self, room: RoomKey, member: MemberId) {
         if let Some(attached) = self.rooms.get_mut(&room) {
-            attached.retain(|(id, _)| *id != socket);
+            attached.retain(|seat| seat.member != member);
             if attached.is_empty() {
                 self.rooms.remove(&room);
             }
@@ -197,34 +223,36 @@ impl Relay {
 
     fn hand_out(&mut self, room: RoomKey, item: Item) {
         match item {
-            Item::Attach(socket) => {
-                if let Some(outlet) = self.outlet(socket) {
-                    self.rooms.entry(room).or_default().push((socket, outlet));
+            Item::Attach(member, dialect) => {
+                if let Some(outlet) = self.outlet(member) {
+                    self.rooms.entry(room).or_default().push(Seat { member, dialect, outlet });
                 }
             }
-            Item::Detach(socket) => self.detach(room, socket),
-            Item::All { frame, sender, owners } => {
-                for (socket, outlet) in self.rooms.get(&room).into_iter().flatten() {
-                    if Some(*socket) != sender && !owners.contains(socket) {
-                        outlet.push(frame.clone(), Counted::Yes);
-                        self.touched.push(outlet.clone());
+            Item::Detach(member) => self.detach(room, member),
+            Item::All { dialect, frame, sender, owners } => {
+                for seat in self.rooms.get(&room).into_iter().flatten() {
+                    let is_addressed = seat.dialect == dialect && Some(seat.member) != sender;
+                    if is_addressed && !owners.contains(&seat.member) {
+                        seat.outlet.push(frame.clone(), Counted::Yes);
+                        self.touched.push(seat.outlet.clone());
                     }
                 }
             }
-            Item::One { socket, frame, counted } => {
-                if let Some(outlet) = self.outlet(socket) {
+            Item::One { to, frame, counted } => {
+                if let Some(outlet) = self.outlet(to) {
                     outlet.push(frame, counted);
                     self.touched.push(outlet);
                 }
             }
-            Item::Credit { socket, bytes } => {
-                if let Some(outlet) = self.outlet(socket) {
+            Item::Credit { to, bytes } => {
+                if let Some(outlet) = self.outlet(to) {
                     outlet.credit(bytes);
                 }
             }
-            Item::Close { socket, code, reason } => {
-                if let Some(outlet) = self.outlet(socket) {
+            Item::Close { to, code, reason } => {
+                if let Some(outlet) = self.outlet(to) {
                     outlet.close(code, &reason);
+                    self.touched.push(outlet);
                 }
             }
         }
@@ -250,7 +278,7 @@ impl Handler<RoomDied> for Relay {
     type Result = ();
 
     fn handle(&mut self, RoomDied(room): RoomDied, _: &mut Context<Self>) {
-        for (_, outlet) in self.rooms.remove(&room).into_iter().flatten() {
+        for Seat { outlet, .. } in self.rooms.remove(&room).into_iter().flatten() {
             outlet.close(CloseCode::Internal, CloseCode::Internal.reason());
         }
     }
@@ -260,8 +288,8 @@ impl Handler<StopReading> for Relay {
     type Result = ();
 
     fn handle(&mut self, _: StopReading, _: &mut Context<Self>) {
-        for outlet in self.outlets.borrow().values() {
-            outlet.stop_reading();
+        for socket in self.reachable.borrow().sockets.values() {
+            socket.stop_reading();
         }
     }
 }
@@ -271,11 +299,12 @@ impl Handler<CloseAll> for Relay {
 
     fn handle(&mut self, CloseAll { code, count }: CloseAll, _: &mut Context<Self>) {
         if self.to_close.is_empty() {
-            self.to_close = self.outlets.borrow().keys().copied().collect();
+            self.to_close = self.reachable.borrow().sockets.keys().copied().collect();
         }
         for socket in self.to_close.drain(..count.min(self.to_close.len())).collect::<Vec<_>>() {
-            if let Some(outlet) = self.outlet(socket) {
-                outlet.close(code, code.reason());
+            let connection = self.reachable.borrow().sockets.get(&socket).cloned();
+            if let Some(connection) = connection {
+                connection.close(code, code.reason());
             }
         }
     }

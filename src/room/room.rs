@@ -25,6 +25,7 @@ use super::snapshots::Tail;
 use super::uncommitted::Uncommitted;
 use crate::ids::{RoomName, UserId};
 use crate::metrics;
+use crate::protocol::Dialect;
 use crate::replica::Replica;
 use crate::store::RoomId;
 
@@ -52,6 +53,9 @@ pub(super) enum Early {
     AskState(AskState),
     Awareness(Awareness),
     AskAwareness(AskAwareness),
+    StartCount(StartCount),
+    Stateless(Stateless),
+    SetAccess(SetAccess),
     Leave(Leave),
 }
 
@@ -70,8 +74,8 @@ pub(super) struct Live {
     pub replica: Replica,
     /// Who brought each Yjs client first; what others forward of it keeps that name.
     pub authors: HashMap<u64, UserId>,
-    /// The whole document, encoded, for clients that join with nothing; until the next edit or sweep.
-    pub state: Option<Bytes>,
+    /// The whole document as Step2 frames, for clients that join with nothing; until the next edit or sweep.
+    pub state: HashMap<Dialect, Bytes>,
 }
 
 /// One live room. Started by the [`Directory`] at the first lookup, under actix's supervisor; owns the replica, the presence
@@ -231,7 +235,7 @@ impl Room {
     fn sweep(&mut self) {
         self.presence.expire(Instant::now());
         if let Phase::Live(live) = &mut self.phase {
-            live.state = None;
+            live.state.clear();
         }
     }
 }
@@ -340,6 +344,31 @@ impl Handler<AskAwareness> for Room {
     fn handle(&mut self, message: AskAwareness, ctx: &mut Self::Context) {
         self.ask_awareness(message);
         self.count_message(ctx);
+    }
+}
+
+impl Handler<StartCount> for Room {
+    type Result = ();
+
+    fn handle(&mut self, message: StartCount, _: &mut Self::Context) {
+        self.start_count(message);
+    }
+}
+
+impl Handler<Stateless> for Room {
+    type Result = ();
+
+    fn handle(&mut self, message: Stateless, ctx: &mut Self::Context) {
+        self.stateless(message);
+        self.count_message(ctx);
+    }
+}
+
+impl Handler<SetAccess> for Room {
+    type Result = ();
+
+    fn handle(&mut self, message: SetAccess, _: &mut Self::Context) {
+        self.set_access(message);
     }
 }
 

@@ -8,11 +8,10 @@ use actix::{AsyncContext, Context, Handler, WrapFuture};
 use uuid::Uuid;
 
 use super::journal::{Committed, Submit};
-use super::relay::Counted;
 use super::room::{Phase, RETRY_FIRST, RETRY_LAST, Room};
 use super::uncommitted::{Acknowledgement, Settled};
 use crate::metrics;
-use crate::protocol::{CloseCode, yjs};
+use crate::protocol::CloseCode;
 use crate::store::StoreError;
 
 impl Room {
@@ -79,10 +78,8 @@ impl Room {
         }
         for (refused, waiting) in refused {
             tracing::error!(room.name = %self.name, %refused, "the store refused an edit for ever");
-            for Acknowledgement { socket, .. } in waiting {
-                if let Some(member) = self.members.get(socket) {
-                    self.outbound.close(member.link, socket, CloseCode::EditRefused, refused.to_string());
-                }
+            for Acknowledgement { to, .. } in waiting {
+                self.refuse_for_ever(to, CloseCode::EditRefused, &refused);
             }
         }
         self.lengthen_tail(bytes, ctx);
@@ -93,12 +90,8 @@ impl Room {
 
     /// Asks those by Step1 whose edits were refused while too much was uncommitted.
     fn ask_the_lacking(&mut self) {
-        let Phase::Live(live) = &self.phase else { return };
-        for (socket, member) in self.members.iter_mut() {
-            if let Some(lack) = member.lack.as_mut().filter(|lack| !lack.is_asked) {
-                lack.is_asked = true;
-                self.outbound.one(member.link, socket, yjs::step1(&live.replica.state_vector()), Counted::Yes);
-            }
+        for lacking in self.members.take_unasked() {
+            self.ask(lacking);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::ids::{SocketId, UserId};
+use crate::ids::{MemberId, UserId};
 use crate::metrics;
 use crate::store::{Append, NewEntry, Placed, Refused, RoomId};
 
@@ -35,13 +35,22 @@ impl Budget {
     }
 }
 
-/// A frame that its author gets once an entry is committed.
+/// How an author hears of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Receipt {
+    /// By this frame, its edit's echo: y-websocket.
+    Echo(Bytes),
+    /// By a status for so many of its messages, as far as due: Hocuspocus.
+    Status(u64),
+}
+
+/// What its author gets once an entry is committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acknowledgement {
-    /// The author's socket.
-    pub socket: SocketId,
-    /// The frame.
-    pub frame: Bytes,
+    /// The author.
+    pub to: MemberId,
+    /// What it gets.
+    pub receipt: Receipt,
 }
 
 /// One entry that is not committed yet.
@@ -56,7 +65,7 @@ struct Waiting {
 /// What a committed append leads to.
 #[derive(Debug, Default)]
 pub struct Settled {
-    /// Frames to send, in order.
+    /// What authors get, in order.
     pub acknowledgements: Vec<Acknowledgement>,
     /// Entries that the store refused for ever, with those who wait for them.
     pub refused: Vec<(Refused, Vec<Acknowledgement>)>,
@@ -102,14 +111,14 @@ impl Uncommitted {
         self.queue.is_empty() || (self.bytes + bytes <= self.bytes_max && all + bytes <= self.budget.bytes_max)
     }
 
-    /// Adds an entry and the frames that its commit sends.
+    /// Adds an entry and what its commit sends.
     pub fn push(&mut self, entry: NewEntry, clients: Vec<(u64, UserId)>, acknowledgements: Vec<Acknowledgement>) {
         self.bytes += entry.body.len();
         self.budget.hold(entry.body.len());
         self.queue.push_back(Waiting { entry, clients, acknowledgements });
     }
 
-    /// Sends a frame once all that is uncommitted now is committed: hands it back if that is so already.
+    /// Acknowledges once all that is uncommitted now is committed: hands the acknowledgement back if that is so already.
     pub fn when_settled(&mut self, acknowledgement: Acknowledgement) -> Option<Acknowledgement> {
         match self.queue.back_mut() {
             Some(last) => {

@@ -74,7 +74,7 @@ pub struct Server {
 impl Server {
     /// Opens the database, migrates it if need be, and listens. To be called in an actix system, which it needs until it stops.
     pub async fn start(config: &Config) -> Result<Self, ServerError> {
-        let verifier = Verifier::open(&config.jwt)?;
+        let verifier = Arc::new(Verifier::open(&config.jwt)?);
         let minter = config.edge.is_demo.then(|| Minter::open(&config.jwt)).transpose()?;
         let listener = listen(config.edge.bind)?;
         let address = listener.local_addr()?;
@@ -96,7 +96,7 @@ impl Server {
         let state = web::Data::new(AppState {
             store: store.clone(),
             directory: directory.clone(),
-            verifier,
+            verifier: verifier.clone(),
             minter,
             gate: Gate::new(limits.sockets_max, limits.sockets_per_ip_max),
             pace: Default::default(),
@@ -112,6 +112,7 @@ impl Server {
             directory,
             relays: relays.clone(),
             settings: socket_settings(config),
+            verifier,
             outboxes: OutboxBudget::new(limits.outboxes_bytes_max),
         });
         let http = serve(listener, config.edge.workers, state.clone(), sockets)?;

@@ -10,19 +10,19 @@ use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
 use actix::fut::ActorFuture;
-use actix::{Actor, ActorContext, AsyncContext, Context};
+use actix::{Actor, ActorContext, AsyncContext, Context, SpawnHandle};
 use bytes::Bytes;
 
 use super::gate::Permit;
 use super::heartbeat::{Beat, Signs};
 use super::opening::{Opening, Path};
 use super::outbox::{Outbox, OutboxBudget};
-use super::session::{Session, Violation, YjsSession, message_bytes_max};
+use super::session::{Desk, HocuspocusSession, Session, Violation, YjsSession};
 use super::settings::SocketSettings;
 use super::stream::Stream;
-use crate::auth::now_s;
+use crate::auth::{Verifier, now_s};
 use crate::ids::SocketId;
-use crate::protocol::{CloseCode, awareness, yjs};
+use crate::protocol::{CloseCode, yjs};
 use crate::room::{Counted, Directory, LocalRelay, Outlet, Relays};
 use crate::wire::frame::{self, Opcode};
 use crate::wire::{Limits, Message, Reader, WireError};
@@ -35,6 +35,8 @@ const READS_PER_TURN: usize = 4;
 const LINGER_BYTES_MAX: usize = 64 * 1024;
 /// How long the close of a socket that may come back is held: most clients come back at once after one.
 const COME_BACK_HOLD: Duration = Duration::from_secs(2);
+/// Longest wait for the session's timer; it is then armed again.
+const SESSION_WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 thread_local! {
@@ -49,6 +51,8 @@ pub struct SocketContext {
     pub relays: Arc<Relays>,
     /// Limits and waits.
     pub settings: SocketSettings,
+    /// Checks tokens that come in band.
+    pub verifier: Arc<Verifier>,
     /// What all outboxes together may hold.
     pub outboxes: Arc<OutboxBudget>,
 }
@@ -69,17 +73,14 @@ enum Ending {
 /// It ends when the peer closes or vanishes, when a limit is broken, when the room or the server closes it. On every end
 /// `stopped` leaves the room, lets go of the outbox and gives the permit back.
 pub struct Socket {
-    id: SocketId,
-    context: Arc<SocketContext>,
     stream: Rc<Stream>,
     reader: Reader,
-    outbox: Rc<Outbox>,
+    desk: Desk,
     session: Session,
-    relay: LocalRelay,
     /// What the upgrade decided, until the socket opens.
     opening: Option<Path>,
-    /// When its token ends, in Unix seconds.
-    valid_until_s: u64,
+    /// When the session wants to be woken, in Unix seconds, and the timer for it.
+    session_due: Option<(u64, SpawnHandle)>,
     /// Bytes that came with the handshake.
     early: Bytes,
     heard: Instant,
@@ -97,26 +98,18 @@ impl Socket {
         let settings = &context.settings;
         let outbox = Outbox::new(stream.clone(), settings.outbox_bytes_max, context.outboxes.clone());
         outbox.push(head, Counted::Yes);
-        let message_bytes_max = match &path {
-            Path::Yjs { access, .. } => {
-                message_bytes_max(*access, settings.writer_message_bytes_max, settings.reader_message_bytes_max)
-            }
-            Path::Denied { .. } => settings.reader_message_bytes_max,
-            Path::Echo => settings.writer_message_bytes_max,
-        };
-        let reader = Reader::new(Limits { message_bytes_max, fragments_max: settings.fragments_max });
+        // Whatever is there before the session opens is small.
+        let limits =
+            Limits { message_bytes_max: settings.reader_message_bytes_max, fragments_max: settings.fragments_max };
         let relay = LocalRelay::current(&context.relays);
         let id = SocketId(NEXT_ID.fetch_add(1, Ordering::Relaxed));
         let socket = Socket {
-            id,
-            context,
             stream,
-            reader,
-            outbox,
+            reader: Reader::new(limits),
+            desk: Desk { socket: id, outbox, relay, context },
             session: Session::Denied,
-            relay,
             opening: Some(path),
-            valid_until_s: u64::MAX,
+            session_due: None,
             early,
             heard: Instant::now(),
             pinged: None,
@@ -129,36 +122,61 @@ impl Socket {
     fn open(&mut self, ctx: &mut Context<Self>) {
         match self.opening.take() {
             Some(Path::Yjs { room, identity, access }) => {
-                tracing::info!(socket.id = %self.id, room.name = %room, user.id = %identity.user, "socket opened");
-                let handle = self.relay.handle();
-                let directory = &self.context.directory;
-                self.session = Session::Yjs(YjsSession::join(self.id, handle, directory, &room, &identity, access));
-                self.valid_until_s = identity.valid_until_s;
+                tracing::info!(socket.id = %self.desk.socket, room.name = %room, user.id = %identity.user, "socket opened");
+                self.session = Session::Yjs(YjsSession::join(&room, &identity, access, &self.desk));
             }
+            Some(Path::Hocuspocus) => self.session = Session::Hocuspocus(HocuspocusSession::new()),
             Some(Path::Denied { code, reason, hold }) => {
-                tracing::info!(socket.id = %self.id, code = code.code(), reason, "socket denied");
-                self.outbox.push(yjs::denied(&reason), Counted::Yes);
-                ctx.run_later(hold, move |socket, _| socket.outbox.close(code, &reason));
+                tracing::info!(socket.id = %self.desk.socket, code = code.code(), reason, "socket denied");
+                self.desk.outbox.push(yjs::denied(&reason), Counted::Yes);
+                ctx.run_later(hold, move |socket, _| socket.desk.outbox.close(code, &reason));
             }
             Some(Path::Echo) => self.session = Session::Echo,
             None => {}
         }
-        self.outbox.flush();
+        self.follow_session(ctx);
+        self.outbox().flush();
     }
 
-    /// How long the token holds; zero when it has ended.
-    fn token_left(&self) -> Duration {
-        Duration::from_secs(self.valid_until_s.saturating_sub(now_s()))
+    /// Arms the timer for when the session wants to be woken.
+    fn follow_session(&mut self, ctx: &mut Context<Self>) {
+        let due_s = self.session.next_due_s();
+        if self.session_due.map(|(armed_s, _)| armed_s) == due_s {
+            return;
+        }
+        if let Some((_, timer)) = self.session_due.take() {
+            ctx.cancel_future(timer);
+        }
+        self.session_due = due_s.map(|due_s| {
+            let wait = Duration::from_secs(due_s.saturating_sub(now_s())).min(SESSION_WAIT_MAX);
+            (due_s, ctx.run_later(wait, Self::session_due))
+        });
+    }
+
+    fn session_due(&mut self, ctx: &mut Context<Self>) {
+        self.session_due = None;
+        if self.outbox().closing().is_some() {
+            return;
+        }
+        if let Err(Violation { code, reason }) = self.session.due(now_s(), &self.desk) {
+            return self.outbox().close(code, &reason);
+        }
+        self.outbox().flush();
+        self.follow_session(ctx);
+    }
+
+    fn outbox(&self) -> &Outbox {
+        &self.desk.outbox
     }
 
     // Reading
 
     fn is_reading(&self) -> bool {
-        let is_echo_waiting = matches!(self.session, Session::Echo) && self.outbox.is_waiting();
-        !self.outbox.is_stopped()
+        let is_echo_waiting = matches!(self.session, Session::Echo) && self.desk.outbox.is_waiting();
+        !self.desk.outbox.is_stopped()
             && !is_echo_waiting
-            && !self.outbox.is_sending_much()
-            && self.outbox.has_credit(self.context.settings.unhandled_bytes_max)
+            && !self.desk.outbox.is_sending_much()
+            && self.desk.outbox.has_credit(self.desk.context.settings.unhandled_bytes_max)
     }
 
     /// Reads and handles what is there. Ready: the connection has ended.
@@ -168,7 +186,7 @@ impl Socket {
             self.receive(&early);
         }
         for _ in 0..READS_PER_TURN {
-            if !self.is_reading() || self.outbox.closing().is_some() {
+            if !self.is_reading() || self.desk.outbox.closing().is_some() {
                 // Credit, a close and a writable stream wake the pump.
                 return Poll::Pending;
             }
@@ -194,33 +212,35 @@ impl Socket {
             self.heard = Instant::now();
             self.pinged = None;
         }
-        while self.outbox.closing().is_none() {
+        while self.desk.outbox.closing().is_none() {
+            // A message may change what the next one may be.
+            self.reader.set_message_bytes_max(self.session.message_bytes_max(&self.desk));
             match self.reader.read(&mut input) {
                 Ok(Some(message)) => self.message(message),
                 Ok(None) => break,
                 Err(error) => self.refuse(error),
             }
         }
-        self.outbox.flush();
+        self.desk.outbox.flush();
     }
 
     fn message(&mut self, message: Message) {
         let handled = match message {
-            Message::Binary(message) => self.session.binary(&message, &self.outbox),
-            Message::Text(message) => self.session.text(&message, &self.outbox),
+            Message::Binary(message) => self.session.binary(&message, &self.desk),
+            Message::Text(message) => self.session.text(&message, &self.desk),
             Message::Ping(payload) => {
-                self.outbox.push(frame::encode(Opcode::Pong, &[&payload]), Counted::Yes);
+                self.desk.outbox.push(frame::encode(Opcode::Pong, &[&payload]), Counted::Yes);
                 Ok(())
             }
             Message::Pong => Ok(()),
             Message::Close(code) => {
-                self.outbox.answer_close(code);
+                self.desk.outbox.answer_close(code);
                 Ok(())
             }
         };
         if let Err(Violation { code, reason }) = handled {
-            tracing::info!(socket.id = %self.id, code = code.code(), reason, "message refused");
-            self.outbox.close(code, &reason);
+            tracing::info!(socket.id = %self.desk.socket, code = code.code(), reason, "message refused");
+            self.desk.outbox.close(code, &reason);
         }
     }
 
@@ -230,17 +250,17 @@ impl Socket {
             WireError::Utf8 => CloseCode::InvalidText,
             WireError::TooBig { .. } => self.session.too_large(),
         };
-        tracing::info!(socket.id = %self.id, code = code.code(), %error, "frame refused");
-        self.outbox.close(code, &error.to_string());
+        tracing::info!(socket.id = %self.desk.socket, code = code.code(), %error, "frame refused");
+        self.desk.outbox.close(code, &error.to_string());
     }
 
     // Writing and ending
 
     /// Writes what waits. Ready: the connection has ended.
     fn poll_write(&mut self, cx: &mut std::task::Context<'_>) -> Poll<io::Result<()>> {
-        while self.outbox.is_waiting() {
+        while self.desk.outbox.is_waiting() {
             ready!(self.stream.poll_writable(cx))?;
-            self.outbox.write()?;
+            self.desk.outbox.write()?;
         }
         Poll::Ready(Ok(()))
     }
@@ -249,7 +269,7 @@ impl Socket {
     fn poll_end(&mut self, cx: &mut std::task::Context<'_>, ctx: &mut Context<Self>) -> Poll<io::Result<()>> {
         if let Ending::Open = self.ending {
             self.ending = Ending::Flushing;
-            ctx.run_later(self.context.settings.linger, |socket, ctx| {
+            ctx.run_later(self.desk.context.settings.linger, |socket, ctx| {
                 socket.stream.abort_on_drop();
                 ctx.stop();
             });
@@ -278,60 +298,60 @@ impl Socket {
     }
 
     fn poll_pump(&mut self, cx: &mut std::task::Context<'_>, ctx: &mut Context<Self>) -> Poll<io::Result<()>> {
-        self.outbox.set_waker(cx.waker());
-        if self.outbox.closing().is_none() {
+        self.desk.outbox.set_waker(cx.waker());
+        if self.desk.outbox.closing().is_none() {
             if let Poll::Ready(Err(error)) = self.poll_write(cx) {
                 return Poll::Ready(Err(error));
             }
-            if self.outbox.take_delivered_state() {
-                self.session.state_delivered(&self.outbox);
+            if self.desk.outbox.take_delivered_state() {
+                self.session.answer_delivered(&self.desk);
             }
             if let Poll::Ready(ended) = self.poll_read(cx) {
                 return Poll::Ready(ended);
             }
-            if let Some((code, reason)) = self.outbox.take_held_close() {
+            self.session.tidy(&self.desk);
+            self.follow_session(ctx);
+            if let Some((code, reason)) = self.desk.outbox.take_held_close() {
                 let hold = COME_BACK_HOLD.mul_f64(rand::random_range(0.5..1.5));
-                ctx.run_later(hold, move |socket, _| socket.outbox.close_now(code, &reason));
+                ctx.run_later(hold, move |socket, _| socket.desk.outbox.close_now(code, &reason));
             }
         }
-        if self.outbox.closing().is_some() { self.poll_end(cx, ctx) } else { Poll::Pending }
+        if self.desk.outbox.closing().is_some() { self.poll_end(cx, ctx) } else { Poll::Pending }
     }
 
     // Heartbeat and the token's end
 
     fn beat(&mut self, ctx: &mut Context<Self>) {
-        if self.outbox.closing().is_some() {
+        if self.desk.outbox.closing().is_some() {
             return;
         }
         let signs = Signs {
             heard: self.heard,
             // The peer cannot answer before it has the ping.
-            pinged: self.pinged.map(|pinged| pinged.max(self.outbox.ping_left())),
-            spoke: self.session.needs_keepalive().then(|| self.outbox.spoke()),
-            progressed: self.outbox.is_waiting().then(|| self.outbox.progressed()),
+            pinged: self.pinged.map(|pinged| pinged.max(self.desk.outbox.ping_left())),
+            spoke: self.session.keepalive().map(|_| self.desk.outbox.spoke()),
+            progressed: self.desk.outbox.is_waiting().then(|| self.desk.outbox.progressed()),
             is_reading: self.is_reading(),
         };
         let now = Instant::now();
-        let token_left = self.token_left();
-        if token_left.is_zero() {
-            return self.outbox.close(CloseCode::TokenExpired, CloseCode::TokenExpired.reason());
-        }
-        let (beat, wait) = self.context.settings.rhythm.beat(signs, now);
+        let (beat, wait) = self.desk.context.settings.rhythm.beat(signs, now);
         match beat {
             Beat::Rest => {}
             Beat::Ping => {
                 self.pinged = Some(now);
-                self.outbox.push(frame::encode(Opcode::Ping, &[]), Counted::Yes);
-                self.outbox.flush_ping();
+                self.desk.outbox.push(frame::encode(Opcode::Ping, &[]), Counted::Yes);
+                self.desk.outbox.flush_ping();
             }
             Beat::KeepAlive => {
-                self.outbox.push(yjs::awareness(&awareness::encode([].iter())), Counted::Yes);
-                self.outbox.flush();
+                if let Some(frame) = self.session.keepalive() {
+                    self.desk.outbox.push(frame, Counted::Yes);
+                    self.desk.outbox.flush();
+                }
             }
-            Beat::Lost => self.outbox.close(CloseCode::HeartbeatLost, CloseCode::HeartbeatLost.reason()),
-            Beat::Stalled => self.outbox.close(CloseCode::SlowConsumer, CloseCode::SlowConsumer.reason()),
+            Beat::Lost => self.desk.outbox.close(CloseCode::HeartbeatLost, CloseCode::HeartbeatLost.reason()),
+            Beat::Stalled => self.desk.outbox.close(CloseCode::SlowConsumer, CloseCode::SlowConsumer.reason()),
         }
-        ctx.run_later(wait.min(token_left), Self::beat);
+        ctx.run_later(wait, Self::beat);
     }
 }
 
@@ -349,7 +369,7 @@ impl ActorFuture<Socket> for Pump {
     ) -> Poll<()> {
         let ended = ready!(socket.poll_pump(cx, ctx));
         if let Err(error) = ended {
-            tracing::debug!(socket.id = %socket.id, %error, "connection lost");
+            tracing::debug!(socket.id = %socket.desk.socket, %error, "connection lost");
         }
         ctx.stop();
         Poll::Ready(())
@@ -360,21 +380,19 @@ impl Actor for Socket {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.relay.register(self.id, self.outbox.clone());
+        self.desk.relay.register(self.desk.socket, self.desk.outbox.clone());
         self.open(ctx);
-        ctx.run_later(self.context.settings.rhythm.first_wait().min(self.token_left()), Self::beat);
+        ctx.run_later(self.desk.context.settings.rhythm.first_wait(), Self::beat);
         ctx.spawn(Pump);
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
-        if let Session::Yjs(session) = &self.session {
-            session.leave();
-        }
-        self.relay.unregister(self.id);
-        if self.outbox.closing() == Some(CloseCode::SlowConsumer) {
+        self.session.leave(&self.desk);
+        self.desk.relay.unregister(self.desk.socket);
+        if self.desk.outbox.closing() == Some(CloseCode::SlowConsumer) {
             self.stream.abort_on_drop();
         }
-        self.outbox.release();
-        tracing::debug!(socket.id = %self.id, "socket ended");
+        self.desk.outbox.release();
+        tracing::debug!(socket.id = %self.desk.socket, "socket ended");
     }
 }

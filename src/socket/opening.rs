@@ -20,6 +20,8 @@ pub enum Path {
         /// What the token allows there; at least read.
         access: Access,
     },
+    /// The Hocuspocus protocol; tokens come in band.
+    Hocuspocus,
     /// The y-websocket protocol, for someone who may not: told so in band, held, then closed.
     Denied {
         /// What the close frame says; final.

@@ -15,7 +15,7 @@ use bytes::{Buf, Bytes};
 use super::stream::Stream;
 use crate::metrics;
 use crate::protocol::CloseCode;
-use crate::room::{Counted, Outlet};
+use crate::room::{Connection, Counted, Outlet};
 use crate::wire::frame;
 
 /// Most frames in one write.
@@ -188,7 +188,8 @@ impl Outbox {
         }
     }
 
-    fn wake(&self) {
+    /// Wakes the socket's pump.
+    pub fn wake(&self) {
         if let Some(waker) = &*self.waker.borrow() {
             waker.wake_by_ref();
         }
@@ -392,7 +393,9 @@ impl Outlet for Outbox {
             self.close_now(code, reason);
         }
     }
+}
 
+impl Connection for Outbox {
     fn stop_reading(&self) {
         self.is_stopped.set(true);
     }

@@ -157,6 +157,16 @@ pub fn binary(parts: &[&[u8]]) -> Bytes {
     encode(Opcode::Binary, parts)
 }
 
+/// The payload of a whole server frame.
+pub fn payload(frame: &Bytes) -> &[u8] {
+    let header_bytes = match frame.get(1) {
+        Some(127) => 10,
+        Some(126) => 4,
+        _ => 2,
+    };
+    frame.get(header_bytes..).unwrap_or_default()
+}
+
 /// A close frame. A reason too long for a control frame is cut at a character's end.
 pub fn close(code: u16, reason: &str) -> Bytes {
     let mut end = reason.len().min(CONTROL_BYTES_MAX - 2);

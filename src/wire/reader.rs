@@ -68,6 +68,11 @@ impl Reader {
         }
     }
 
+    /// Changes how long messages may be from now on.
+    pub fn set_message_bytes_max(&mut self, bytes: usize) {
+        self.limits.message_bytes_max = bytes;
+    }
+
     /// Takes from `input` up to the end of the next message. `None`: all input is taken and more is needed.
     pub fn read(&mut self, input: &mut &[u8]) -> Result<Option<Message>, WireError> {
         loop {

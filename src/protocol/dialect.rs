@@ -1,0 +1,49 @@
+//! The protocols that members of a room speak, and the few things that a room says to all who edit, in the words of each.
+
+use bytes::Bytes;
+
+use super::{hocuspocus, yjs};
+use crate::ids::RoomName;
+
+/// A member's protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// y-websocket.
+    Yjs,
+    /// Hocuspocus.
+    Hocuspocus,
+    /// `tutti.v1`.
+    Json,
+}
+
+impl Dialect {
+    /// Every dialect.
+    pub const ALL: [Self; 3] = [Self::Yjs, Self::Hocuspocus, Self::Json];
+
+    /// The protocols of editors, which share a document and awareness.
+    pub const EDITORS: [Self; 2] = [Self::Yjs, Self::Hocuspocus];
+}
+
+/// What a room says about its document, before it is a frame. Contents are encoded as Yjs does.
+#[derive(Debug, Clone, Copy)]
+pub enum Word<'a> {
+    /// The server's state vector; the client answers with what the server lacks.
+    Step1(&'a [u8]),
+    /// What the client lacks, an update.
+    Step2(&'a [u8]),
+    /// An edit, an update.
+    Update(&'a [u8]),
+    /// Awareness entries, see [`super::awareness`].
+    Awareness(&'a [u8]),
+}
+
+impl Word<'_> {
+    /// The frame for members of `room` that speak `dialect`; `None` where the dialect has no such word.
+    pub fn frame(self, dialect: Dialect, room: &RoomName) -> Option<Bytes> {
+        match dialect {
+            Dialect::Yjs => Some(yjs::frame(self)),
+            Dialect::Hocuspocus => Some(hocuspocus::frame(room.as_str(), self)),
+            Dialect::Json => None,
+        }
+    }
+}

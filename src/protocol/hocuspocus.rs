@@ -1,0 +1,344 @@
+//! The protocol of the Hocuspocus provider: y-protocols messages behind a document's address, many documents on one connection,
+//! and a word on each edit that is saved.
+
+use bytes::Bytes;
+
+use super::DecodeError;
+use super::dialect::Word;
+use super::lib0::{Input, put_buf};
+use super::yjs;
+use crate::wire::frame;
+
+const SYNC: u64 = 0;
+const AWARENESS: u64 = 1;
+const AUTH: u64 = 2;
+const QUERY_AWARENESS: u64 = 3;
+const STATELESS: u64 = 5;
+const CLOSE: u64 = 7;
+const SYNC_STATUS: u64 = 8;
+const PING: u8 = 9;
+const PONG: u8 = 10;
+
+const TOKEN: u8 = 0;
+const DENIED: u8 = 1;
+const AUTHENTICATED: u8 = 2;
+
+/// Separates a document's name from a provider's own mark in an address.
+const SESSION_SEPARATOR: char = '\0';
+
+/// A message from a client, and the document that it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addressed {
+    /// The document's name, or `name \0 session`. Answers carry the same.
+    pub address: Bytes,
+    /// The message.
+    pub message: Message,
+}
+
+/// What a client says. Contents are slices of the frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// What y-websocket's clients say, too.
+    Yjs(yjs::Message),
+    /// A token for the document.
+    Auth {
+        /// The token.
+        token: Bytes,
+        /// Whether the client told its version, as provider 4 does; only such a client understands [`ping`].
+        has_version: bool,
+    },
+    /// An app's own text.
+    Stateless(Bytes),
+    /// The client leaves the document.
+    Close,
+}
+
+/// Reads a frame; `None` is a bare pong.
+pub fn decode(frame: &Bytes) -> Result<Option<Addressed>, DecodeError> {
+    if frame[..] == [PONG] {
+        return Ok(None);
+    }
+    let mut input = Input::new(frame);
+    let address = input.text_bytes()?;
+    let message = match input.var_uint()? {
+        SYNC => Message::Yjs(yjs::sync(&mut input)?),
+        AWARENESS => Message::Yjs(yjs::Message::Awareness(input.buf()?)),
+        QUERY_AWARENESS => Message::Yjs(yjs::Message::QueryAwareness),
+        AUTH => match input.u8()? {
+            TOKEN => Message::Auth { token: input.text_bytes()?, has_version: !input.is_empty() },
+            _ => return Err(DecodeError::UnknownType),
+        },
+        STATELESS => Message::Stateless(input.text_bytes()?),
+        CLOSE => Message::Close,
+        _ => return Err(DecodeError::UnknownType),
+    };
+    Ok(Some(Addressed { address, message }))
+}
+
+/// The document's name in an address.
+pub fn document(address: &str) -> &str {
+    address.split_once(SESSION_SEPARATOR).map_or(address, |(name, _)| name)
+}
+
+/// A frame of some parts behind an address.
+fn addressed(address: &str, parts: &[&[u8]]) -> Bytes {
+    let mut head = Vec::with_capacity(address.len() + 2);
+    put_buf(&mut head, address.as_bytes());
+    let mut all = Vec::with_capacity(parts.len() + 1);
+    all.push(&head[..]);
+    all.extend_from_slice(parts);
+    frame::binary(&all)
+}
+
+fn with_text(address: &str, kind: &[u8], text: &[u8]) -> Bytes {
+    let mut body = kind.to_vec();
+    put_buf(&mut body, text);
+    addressed(address, &[&body])
+}
+
+/// What a room says, to an address.
+pub(super) fn frame(address: &str, word: Word) -> Bytes {
+    let (head, body) = yjs::parts(word);
+    addressed(address, &[&head, body])
+}
+
+/// A frame that was made for `room`, for another address of the same room.
+pub fn readdressed(frame: &Bytes, room: &str, address: &str) -> Bytes {
+    let mut prefix = Vec::with_capacity(room.len() + 2);
+    put_buf(&mut prefix, room.as_bytes());
+    match frame::payload(frame).strip_prefix(&prefix[..]) {
+        Some(rest) => addressed(address, &[rest]),
+        None => frame.clone(),
+    }
+}
+
+/// The token is good for the document; may be said again when that changes.
+pub fn authenticated(address: &str, may_write: bool) -> Bytes {
+    with_text(address, &[AUTH as u8, AUTHENTICATED], if may_write { b"read-write" } else { b"readonly" })
+}
+
+/// The token is not good for the document. The connection stays, another token may follow.
+pub fn denied(address: &str, reason: &str) -> Bytes {
+    with_text(address, &[AUTH as u8, DENIED], reason.as_bytes())
+}
+
+/// Asks for a fresh token.
+pub fn token_request(address: &str) -> Bytes {
+    addressed(address, &[&[AUTH as u8, TOKEN]])
+}
+
+/// Whether one more of the client's messages is saved, or refused. See [`SyncCount`].
+pub fn sync_status(address: &str, is_saved: bool) -> Bytes {
+    addressed(address, &[&[SYNC_STATUS as u8, u8::from(is_saved)]])
+}
+
+/// An app's own text, UTF-8.
+pub fn stateless(address: &str, payload: &[u8]) -> Bytes {
+    with_text(address, &[STATELESS as u8], payload)
+}
+
+/// Ends a document. The connection stays.
+pub fn close(address: &str, reason: &str) -> Bytes {
+    with_text(address, &[CLOSE as u8], reason.as_bytes())
+}
+
+/// Awareness of nobody: a sign of life for all clients.
+pub fn nobody(address: &str) -> Bytes {
+    frame(address, Word::Awareness(&[0]))
+}
+
+/// A sign of life, for clients that told their version.
+pub fn ping() -> Bytes {
+    frame::binary(&[&[PING]])
+}
+
+/// The client's own count of what is not saved, mirrored, so that it comes to zero only when all is committed.
+///
+/// The client sets its count to 1 with its Step1, adds one for each Update that it sends and takes one off for each status "saved".
+/// Nothing else changes it, a refusal neither.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct SyncCount {
+    /// The client's count.
+    unsynced: u64,
+    /// Its Steps2 and Updates that are not committed yet.
+    uncommitted: u64,
+    /// Those that were refused. They count as unsaved until a Step2 brings them all, or the client starts anew.
+    refused: u64,
+    /// Whether it owes the Step2 that follows its Step1.
+    owes_step2: bool,
+}
+
+impl SyncCount {
+    /// The client sent Step1, and is sent ours.
+    pub fn restart(&mut self) {
+        *self = Self { unsynced: 1, refused: 0, owes_step2: true, ..*self };
+    }
+
+    /// An Update came.
+    pub fn update(&mut self) {
+        self.unsynced += 1;
+        self.uncommitted += 1;
+    }
+
+    /// A Step2 came.
+    pub fn step2(&mut self) {
+        self.uncommitted += 1;
+        self.owes_step2 = false;
+    }
+
+    /// A Step2 that came is taken, and with it all that was refused before. How many messages are committed with it.
+    pub fn taken_step2(&mut self) -> u64 {
+        let refused = std::mem::take(&mut self.refused);
+        self.uncommitted += refused;
+        refused + 1
+    }
+
+    /// So many of them are committed. How many times to say "saved".
+    pub fn committed(&mut self, messages: u64) -> u64 {
+        self.uncommitted = self.uncommitted.saturating_sub(messages);
+        let open = self.uncommitted + self.refused + u64::from(self.owes_step2);
+        let due = self.unsynced.saturating_sub(open);
+        self.unsynced -= due;
+        due
+    }
+
+    /// One of them is refused.
+    pub fn refuse(&mut self) {
+        self.uncommitted = self.uncommitted.saturating_sub(1);
+        self.refused += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOC1: [u8; 5] = [4, b'd', b'o', b'c', b'1'];
+
+    fn from_client(rest: &[u8]) -> Result<Message, DecodeError> {
+        let addressed = decode(&[&DOC1, rest].concat().into())?.unwrap();
+        assert_eq!(addressed.address, "doc1");
+        Ok(addressed.message)
+    }
+
+    fn to_client(frame: Bytes) -> Vec<u8> {
+        frame::payload(&frame).strip_prefix(&DOC1).unwrap().to_vec()
+    }
+
+    #[test]
+    fn the_golden_bytes_are_read() {
+        let token = Bytes::from_static(b"tok");
+        let v4 = from_client(b"\x02\x00\x03tok\x054.8.0").unwrap();
+        assert_eq!(v4, Message::Auth { token: token.clone(), has_version: true });
+        assert_eq!(from_client(b"\x02\x00\x03tok").unwrap(), Message::Auth { token, has_version: false });
+        let step1 = Message::Yjs(yjs::Message::Step1(Bytes::from_static(&[0])));
+        assert_eq!(from_client(&[0, 0, 1, 0]).unwrap(), step1);
+        let nobody = Message::Yjs(yjs::Message::Awareness(Bytes::from_static(&[0])));
+        assert_eq!(from_client(&[1, 1, 0]).unwrap(), nobody);
+        assert_eq!(from_client(&[3]).unwrap(), Message::Yjs(yjs::Message::QueryAwareness));
+        assert_eq!(from_client(b"\x05\x02hi").unwrap(), Message::Stateless(Bytes::from_static(b"hi")));
+        assert_eq!(from_client(&[7]).unwrap(), Message::Close);
+        assert_eq!(decode(&Bytes::from_static(&[10])).unwrap(), None);
+    }
+
+    #[test]
+    fn the_golden_bytes_are_written() {
+        assert_eq!(to_client(denied("doc1", "permission-denied")), b"\x02\x01\x11permission-denied");
+        assert_eq!(to_client(authenticated("doc1", true)), b"\x02\x02\x0aread-write");
+        assert_eq!(to_client(authenticated("doc1", false)), b"\x02\x02\x08readonly");
+        assert_eq!(to_client(token_request("doc1")), [2, 0]);
+        assert_eq!(to_client(sync_status("doc1", true)), [8, 1]);
+        assert_eq!(to_client(sync_status("doc1", false)), [8, 0]);
+        assert_eq!(to_client(close("doc1", "bye")), b"\x07\x03bye");
+        assert_eq!(to_client(frame("doc1", Word::Awareness(&[0]))), [1, 1, 0]);
+        assert_eq!(to_client(frame("doc1", Word::Update(&[0, 0]))), [0, 2, 2, 0, 0]);
+        assert_eq!(frame::payload(&ping()), [9]);
+    }
+
+    #[test]
+    fn what_is_cut_or_unknown_is_refused() {
+        let cases: [(&[u8], DecodeError); 6] = [
+            (&[], DecodeError::Truncated),
+            (&[4], DecodeError::UnknownType),
+            (&[0, 3, 0], DecodeError::UnknownType),
+            (&[2, 1, 0], DecodeError::UnknownType),
+            (&[2, 0, 3, b't'], DecodeError::Truncated),
+            (&[2, 0, 1, 0xff], DecodeError::Utf8),
+        ];
+        for (rest, error) in cases {
+            assert_eq!(from_client(rest), Err(error), "{rest:?}");
+        }
+        assert_eq!(decode(&Bytes::from_static(&[10, 0])), Err(DecodeError::Truncated));
+    }
+
+    #[test]
+    fn an_address_may_hold_a_mark_behind_the_name() {
+        assert_eq!(document("doc1"), "doc1");
+        assert_eq!(document("doc1\0a"), "doc1");
+        let other = readdressed(&frame("doc1", Word::Update(&[0, 0])), "doc1", "doc1\0a");
+        assert_eq!(frame::payload(&other), b"\x06doc1\0a\x00\x02\x02\x00\x00");
+    }
+
+    #[test]
+    fn in_the_plain_case_each_update_and_the_step2_are_said_to_be_saved() {
+        let mut count = SyncCount::default();
+        count.restart();
+        count.step2();
+        let messages = count.taken_step2();
+        assert_eq!(count.committed(messages), 1);
+        count.update();
+        count.update();
+        assert_eq!(count.committed(1), 1);
+        assert_eq!(count.committed(1), 1);
+        assert_eq!(count, SyncCount::default());
+    }
+
+    #[test]
+    fn an_update_committed_before_the_owed_step2_leaves_the_client_unsynced() {
+        let mut count = SyncCount::default();
+        count.restart();
+        count.update();
+        assert_eq!(count.committed(1), 1);
+        assert_eq!(count.unsynced, 1);
+        count.step2();
+        assert_eq!(count.committed(1), 1);
+        assert_eq!(count.unsynced, 0);
+    }
+
+    #[test]
+    fn a_step2_that_the_server_asked_for_is_not_counted_by_the_client() {
+        let mut count = SyncCount::default();
+        count.step2();
+        count.update();
+        assert_eq!(count.committed(1), 0);
+        assert_eq!(count.committed(1), 1);
+        assert_eq!(count, SyncCount::default());
+    }
+
+    #[test]
+    fn a_refused_edit_keeps_the_client_unsynced_until_it_starts_anew() {
+        let mut count = SyncCount::default();
+        count.update();
+        count.refuse();
+        count.update();
+        assert_eq!(count.committed(1), 1);
+        assert_eq!(count.unsynced, 1);
+        count.restart();
+        count.step2();
+        assert_eq!(count.committed(1), 1);
+        assert_eq!(count.unsynced, 0);
+    }
+
+    #[test]
+    fn a_step2_taken_after_a_refusal_brings_what_was_refused() {
+        let mut count = SyncCount::default();
+        count.update();
+        count.refuse();
+        count.step2();
+        let messages = count.taken_step2();
+        count.update();
+        count.refuse();
+        assert_eq!(count.committed(messages), 1);
+        assert_eq!(count.unsynced, 1, "what was refused after it is still missing");
+    }
+}

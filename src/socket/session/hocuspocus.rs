@@ -1,0 +1,337 @@
+//! A Hocuspocus provider's connection: many documents, each with a token of its own, each a member of its room.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use actix::Addr;
+use bytes::Bytes;
+
+use super::document::DocumentOutlet;
+use super::tenure::{Due, Tenure};
+use super::turnstile::Turnstile;
+use super::yjs::pass_on;
+use super::{Desk, MESSAGE_BYTES, Violation, text};
+use crate::auth::{self, Access, Action, Identity, allows};
+use crate::ids::{MemberId, RoomName, UserId};
+use crate::protocol::hocuspocus::{self, Addressed, Message};
+use crate::protocol::{CloseCode, Dialect, yjs};
+use crate::room::{Join, Leave, Room, SetAccess, StartCount, Stateless};
+
+/// Most documents of one connection.
+const DOCUMENTS_MAX: usize = 128;
+/// What may come for documents before their tokens, in bytes and messages of all together.
+const HELD_BYTES_MAX: usize = 256 * 1024;
+const HELD_MESSAGES_MAX: usize = 1024;
+/// How long a connection may have no document that a token opened, in seconds: as long as the provider's own watchdog waits.
+const EMPTY_S: u64 = 30;
+
+/// One document of the connection.
+enum Document {
+    /// Its token has not come yet; what came before waits.
+    Held(Vec<Message>),
+    /// A member of its room.
+    Joined(Box<Joined>),
+    /// Denied or closed: ignored until a token comes.
+    Closed,
+}
+
+struct Joined {
+    member: MemberId,
+    room: Addr<Room>,
+    name: RoomName,
+    user: UserId,
+    access: Access,
+    tenure: Tenure,
+    outlet: Rc<DocumentOutlet>,
+}
+
+/// The documents of one connection, by address.
+pub struct HocuspocusSession {
+    documents: HashMap<Bytes, Document>,
+    /// What waits for tokens.
+    held_bytes: usize,
+    held_messages: usize,
+    turnstile: Turnstile,
+    /// The most that any document's token allows.
+    pub access: Access,
+    /// Whether the client told its version.
+    has_version: bool,
+    has_ended: Rc<Cell<bool>>,
+    /// When the connection last had no document, in Unix seconds.
+    empty_since_s: u64,
+}
+
+impl HocuspocusSession {
+    /// A connection without documents.
+    pub fn new() -> Self {
+        Self {
+            documents: HashMap::new(),
+            held_bytes: 0,
+            held_messages: 0,
+            turnstile: Turnstile::default(),
+            access: Access::None,
+            has_version: false,
+            has_ended: Rc::default(),
+            empty_since_s: auth::now_s(),
+        }
+    }
+
+    /// Handles a message.
+    pub fn binary(&mut self, frame: &Bytes, desk: &Desk) -> Result<(), Violation> {
+        let Some(Addressed { address, message }) = hocuspocus::decode(frame)? else { return Ok(()) };
+        if let Message::Auth { token, has_version } = message {
+            self.has_version |= has_version;
+            return self.authenticate(address, text(&token), desk);
+        }
+        if !self.documents.contains_key(&address) {
+            self.make_room()?;
+        }
+        match self.documents.entry(address.clone()).or_insert_with(|| Document::Held(Vec::new())) {
+            Document::Closed => {}
+            Document::Held(_) if message == Message::Close => self.leave_document(&address, desk),
+            Document::Held(held) => {
+                held.push(message);
+                self.held_bytes += frame.len();
+                self.held_messages += 1;
+                if self.held_bytes > HELD_BYTES_MAX || self.held_messages > HELD_MESSAGES_MAX {
+                    return Err(Violation::new(CloseCode::TryLater, "too much came before the token"));
+                }
+            }
+            Document::Joined(_) => self.pass(&address, message, frame.len(), desk),
+        }
+        Ok(())
+    }
+
+    /// Passes a message on to its document's room.
+    fn pass(&mut self, address: &Bytes, message: Message, bytes: usize, desk: &Desk) {
+        let Some(Document::Joined(joined)) = self.documents.get(address) else { return };
+        let (from, room) = (joined.member, &joined.room);
+        match message {
+            Message::Yjs(message) => {
+                if let yjs::Message::Step1(_) = message {
+                    // Its count starts here, however long the answer has to wait.
+                    desk.outbox.charge(MESSAGE_BYTES);
+                    room.do_send(StartCount { from, charge: MESSAGE_BYTES });
+                }
+                pass_on(message, bytes, from, room, &mut self.turnstile, desk);
+            }
+            Message::Stateless(payload) => {
+                let charge = bytes + MESSAGE_BYTES;
+                desk.outbox.charge(charge);
+                room.do_send(Stateless { from, payload, charge });
+            }
+            Message::Close => self.leave_document(address, desk),
+            Message::Auth { .. } => {}
+        }
+    }
+
+    /// Takes a document's token: the first one, or a fresh one.
+    fn authenticate(&mut self, address: Bytes, token: &str, desk: &Desk) -> Result<(), Violation> {
+        let name = hocuspocus::document(text(&address)).to_owned();
+        let known = desk.context.verifier.verify(token, auth::now_s()).ok();
+        let opened = known.and_then(|identity| {
+            let room = RoomName::parse(&name).ok()?;
+            let access = identity.access(&room);
+            allows(access, Action::Join).then_some((room, identity, access))
+        });
+        let Some((room, identity, access)) = opened else {
+            self.deny(address, desk);
+            return Ok(());
+        };
+        match self.documents.get_mut(&address) {
+            Some(Document::Joined(joined)) if joined.user == identity.user => {
+                joined.tenure = Tenure::new(&identity, auth::now_s());
+                if joined.access != access {
+                    joined.access = access;
+                    joined.room.do_send(SetAccess { member: joined.member, access });
+                }
+                desk.push(authenticated(&address, access));
+                self.follow_access();
+                Ok(())
+            }
+            // Someone else's token does not go on with this one's work.
+            Some(Document::Joined(_)) => {
+                self.deny(address, desk);
+                Ok(())
+            }
+            _ => self.join(address, room, &identity, access, desk),
+        }
+    }
+
+    fn join(
+        &mut self,
+        address: Bytes,
+        name: RoomName,
+        identity: &Identity,
+        access: Access,
+        desk: &Desk,
+    ) -> Result<(), Violation> {
+        if !self.documents.contains_key(&address) {
+            self.make_room()?;
+        }
+        let held = match self.documents.remove(&address) {
+            Some(Document::Held(held)) => held,
+            _ => Vec::new(),
+        };
+        let lease = desk.context.directory.lookup(&name);
+        let room = lease.room().clone();
+        let outlet = DocumentOutlet::new(desk.outbox.clone(), name.as_str(), text(&address), self.has_ended.clone());
+        let member = desk.relay.seat(outlet.clone());
+        desk.push(authenticated(&address, access));
+        tracing::info!(socket.id = %desk.socket, room.name = %name, user.id = %identity.user, "document opened");
+        room.do_send(Join {
+            lease,
+            member,
+            relay: desk.relay.handle(),
+            dialect: Dialect::Hocuspocus,
+            user: identity.user.clone(),
+            name: identity.name.clone(),
+            access,
+        });
+        let tenure = Tenure::new(identity, auth::now_s());
+        let user = identity.user.clone();
+        let joined = Joined { member, room, name, user, access, tenure, outlet };
+        self.documents.insert(address.clone(), Document::Joined(Box::new(joined)));
+        self.follow_access();
+        self.held_messages -= held.len();
+        if self.held_messages == 0 {
+            self.held_bytes = 0;
+        }
+        for message in held {
+            let bytes = message_bytes(&message);
+            self.pass(&address, message, bytes, desk);
+        }
+        Ok(())
+    }
+
+    /// Tells the client that the token does not open the document; another one may follow.
+    fn deny(&mut self, address: Bytes, desk: &Desk) {
+        tracing::info!(socket.id = %desk.socket, "document denied");
+        self.leave_document(&address, desk);
+        desk.push(hocuspocus::denied(text(&address), "permission-denied"));
+        if self.documents.len() < DOCUMENTS_MAX {
+            self.documents.insert(address, Document::Closed);
+        }
+    }
+
+    /// Makes sure that one more document may be added.
+    fn make_room(&mut self) -> Result<(), Violation> {
+        if self.documents.len() >= DOCUMENTS_MAX {
+            self.documents.retain(|_, document| !matches!(document, Document::Closed));
+        }
+        match self.documents.len() {
+            ..DOCUMENTS_MAX => Ok(()),
+            _ => {
+                let reason = format!("one connection may have at most {DOCUMENTS_MAX} documents, open another one");
+                Err(Violation::new(CloseCode::TryLater, reason))
+            }
+        }
+    }
+
+    fn leave_document(&mut self, address: &Bytes, desk: &Desk) {
+        match self.documents.remove(address) {
+            Some(Document::Joined(joined)) => self.leave_room(&joined, desk),
+            Some(Document::Held(held)) => self.held_messages -= held.len(),
+            Some(Document::Closed) | None => {}
+        }
+        self.follow_access();
+        if !self.has_documents() {
+            self.empty_since_s = auth::now_s();
+        }
+    }
+
+    fn leave_room(&mut self, joined: &Joined, desk: &Desk) {
+        joined.room.do_send(Leave { from: joined.member });
+        desk.relay.unseat(joined.member);
+        self.turnstile.forget(joined.member, desk);
+    }
+
+    fn joined(&self) -> impl Iterator<Item = (&Bytes, &Joined)> {
+        self.documents.iter().filter_map(|(address, document)| match document {
+            Document::Joined(joined) => Some((address, &**joined)),
+            _ => None,
+        })
+    }
+
+    fn has_documents(&self) -> bool {
+        self.joined().next().is_some()
+    }
+
+    /// Goes on with what waited until a joining state was taken.
+    pub fn answer_delivered(&mut self, desk: &Desk) {
+        self.turnstile.delivered(desk);
+    }
+
+    /// Lets go of documents that their rooms have ended.
+    pub fn tidy(&mut self, desk: &Desk) {
+        if !self.has_ended.replace(false) {
+            return;
+        }
+        let ended: Vec<Bytes> =
+            self.joined().filter(|(_, joined)| joined.outlet.is_ended()).map(|(address, _)| address.clone()).collect();
+        for address in ended {
+            self.leave_document(&address, desk);
+            self.documents.insert(address, Document::Closed);
+        }
+    }
+
+    /// When something is next due, in Unix seconds.
+    pub fn next_due_s(&self) -> Option<u64> {
+        let next = self.joined().map(|(_, joined)| joined.tenure.next_s()).min();
+        Some(next.unwrap_or(self.empty_since_s + EMPTY_S))
+    }
+
+    /// Asks for fresh tokens, and ends with the first that was not renewed: the provider comes back with a fresh one.
+    pub fn due(&mut self, now_s: u64, desk: &Desk) -> Result<(), Violation> {
+        if !self.has_documents() && now_s >= self.empty_since_s + EMPTY_S {
+            return Err(Violation::new(CloseCode::TryLater, "no document was opened"));
+        }
+        for (address, document) in &mut self.documents {
+            let Document::Joined(joined) = document else { continue };
+            match joined.tenure.due(now_s) {
+                Due::Nothing => {}
+                Due::Notice => desk.push(hocuspocus::token_request(text(address))),
+                Due::Over => {
+                    tracing::info!(socket.id = %desk.socket, room.name = %joined.name, "token ended");
+                    return Err(Violation::new(CloseCode::TokenExpired, CloseCode::TokenExpired.reason()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn follow_access(&mut self) {
+        self.access = self.joined().map(|(_, joined)| joined.access).max().unwrap_or(Access::None);
+    }
+
+    /// What keeps the provider's watchdog quiet: its own ping where it knows that, else awareness of nobody.
+    pub fn keepalive(&self) -> Option<Bytes> {
+        if self.has_version {
+            return Some(hocuspocus::ping());
+        }
+        self.joined().next().map(|(address, _)| hocuspocus::nobody(text(address)))
+    }
+
+    /// Leaves all rooms.
+    pub fn leave(&mut self, desk: &Desk) {
+        for (_, document) in std::mem::take(&mut self.documents) {
+            if let Document::Joined(joined) = document {
+                joined.room.do_send(Leave { from: joined.member });
+                desk.relay.unseat(joined.member);
+            }
+        }
+    }
+}
+
+fn authenticated(address: &Bytes, access: Access) -> Bytes {
+    hocuspocus::authenticated(text(address), allows(access, Action::Edit))
+}
+
+fn message_bytes(message: &Message) -> usize {
+    match message {
+        Message::Yjs(message) => message.bytes(),
+        Message::Stateless(payload) => payload.len(),
+        Message::Auth { .. } | Message::Close => 0,
+    }
+}

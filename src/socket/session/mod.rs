@@ -1,0 +1,186 @@
+//! A socket's side of the conversation: reads messages of its protocol and passes them on to rooms. What comes back goes through
+//! the relay.
+
+mod document;
+mod hocuspocus;
+mod tenure;
+mod turnstile;
+mod yjs;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::actor::SocketContext;
+use super::outbox::Outbox;
+use crate::auth::{Access, Action, allows};
+use crate::ids::SocketId;
+use crate::protocol::{CloseCode, DecodeError};
+use crate::room::{Counted, LocalRelay, Outlet};
+use crate::wire::frame;
+
+pub(super) use hocuspocus::HocuspocusSession;
+pub(super) use yjs::YjsSession;
+
+/// What a message costs a room beside its bytes, about.
+const MESSAGE_BYTES: usize = 64;
+
+/// Why a message ends the socket.
+pub(super) struct Violation {
+    pub code: CloseCode,
+    pub reason: String,
+}
+
+impl Violation {
+    fn new(code: CloseCode, reason: impl Into<String>) -> Self {
+        Self { code, reason: reason.into() }
+    }
+}
+
+impl From<DecodeError> for Violation {
+    fn from(error: DecodeError) -> Self {
+        Self::new(CloseCode::EditRefused, error.to_string())
+    }
+}
+
+/// What a session works with.
+pub(super) struct Desk {
+    /// Its socket.
+    pub socket: SocketId,
+    pub outbox: Rc<Outbox>,
+    pub relay: LocalRelay,
+    pub context: Arc<SocketContext>,
+}
+
+impl Desk {
+    fn push(&self, frame: Bytes) {
+        self.outbox.push(frame, Counted::Yes);
+    }
+}
+
+/// What a decoder has found to be UTF-8.
+fn text(bytes: &Bytes) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
+}
+
+/// The protocol of a socket.
+pub(super) enum Session {
+    /// y-websocket, in a room.
+    Yjs(YjsSession),
+    /// Hocuspocus, in as many rooms as it has documents.
+    Hocuspocus(HocuspocusSession),
+    /// Told that it may not, and ignored from then on.
+    Denied,
+    /// Sends messages back.
+    Echo,
+}
+
+impl Session {
+    /// Handles a binary message.
+    pub fn binary(&mut self, message: &Bytes, desk: &Desk) -> Result<(), Violation> {
+        match self {
+            Session::Yjs(session) => session.binary(message, desk),
+            Session::Hocuspocus(session) => session.binary(message, desk),
+            Session::Denied => Ok(()),
+            Session::Echo => {
+                desk.outbox.push(frame::binary(&[message]), Counted::No);
+                Ok(())
+            }
+        }
+    }
+
+    /// Handles a text message.
+    pub fn text(&mut self, message: &Bytes, desk: &Desk) -> Result<(), Violation> {
+        match self {
+            Session::Yjs(_) | Session::Hocuspocus(_) => {
+                Err(Violation::new(CloseCode::EditRefused, "text frames are not part of this protocol, send binary"))
+            }
+            Session::Denied => Ok(()),
+            Session::Echo => {
+                desk.outbox.push(frame::encode(frame::Opcode::Text, &[message]), Counted::No);
+                Ok(())
+            }
+        }
+    }
+
+    /// Goes on with what had to wait until the peer took a large answer.
+    pub fn answer_delivered(&mut self, desk: &Desk) {
+        match self {
+            Session::Yjs(session) => session.answer_delivered(desk),
+            Session::Hocuspocus(session) => session.answer_delivered(desk),
+            Session::Denied | Session::Echo => {}
+        }
+    }
+
+    /// Lets go of what rooms have ended meanwhile.
+    pub fn tidy(&mut self, desk: &Desk) {
+        if let Session::Hocuspocus(session) = self {
+            session.tidy(desk);
+        }
+    }
+
+    /// When [`due`](Self::due) is to be called, in Unix seconds.
+    pub fn next_due_s(&self) -> Option<u64> {
+        match self {
+            Session::Yjs(session) => Some(session.valid_until_s),
+            Session::Hocuspocus(session) => session.next_due_s(),
+            Session::Denied | Session::Echo => None,
+        }
+    }
+
+    /// Does what the clock demands.
+    pub fn due(&mut self, now_s: u64, desk: &Desk) -> Result<(), Violation> {
+        match self {
+            Session::Yjs(session) if now_s < session.valid_until_s => Ok(()),
+            Session::Yjs(_) => Err(Violation::new(CloseCode::TokenExpired, CloseCode::TokenExpired.reason())),
+            Session::Hocuspocus(session) => session.due(now_s, desk),
+            Session::Denied | Session::Echo => Ok(()),
+        }
+    }
+
+    /// The code that tells a peer of this protocol that its message is too large.
+    pub fn too_large(&self) -> CloseCode {
+        match self {
+            // y-websocket comes back with the same edit on every code that is not final.
+            Session::Yjs(_) => CloseCode::EditTooLarge,
+            _ => CloseCode::TooBig,
+        }
+    }
+
+    /// The longest message that the peer may send now, in bytes.
+    pub fn message_bytes_max(&self, desk: &Desk) -> usize {
+        let settings = &desk.context.settings;
+        let of = |access| {
+            if allows(access, Action::Edit) {
+                settings.writer_message_bytes_max
+            } else {
+                settings.reader_message_bytes_max
+            }
+        };
+        match self {
+            Session::Yjs(session) => of(session.access),
+            Session::Hocuspocus(session) => of(session.access),
+            Session::Denied => of(Access::None),
+            Session::Echo => settings.writer_message_bytes_max,
+        }
+    }
+
+    /// What keeps a peer's watchdog quiet, which does not see pings, if it has one.
+    pub fn keepalive(&self) -> Option<Bytes> {
+        match self {
+            Session::Yjs(_) => Some(yjs::keepalive()),
+            Session::Hocuspocus(session) => session.keepalive(),
+            Session::Denied | Session::Echo => None,
+        }
+    }
+
+    /// Leaves all rooms.
+    pub fn leave(&mut self, desk: &Desk) {
+        match self {
+            Session::Yjs(session) => session.leave(desk),
+            Session::Hocuspocus(session) => session.leave(desk),
+            Session::Denied | Session::Echo => {}
+        }
+    }
+}
