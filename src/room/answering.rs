@@ -6,7 +6,7 @@ use actix::Context;
 use bytes::Bytes;
 
 use super::members::Member;
-use super::messages::{AskAwareness, AskState, Awareness, Join, Leave, SetAccess, StartCount};
+use super::messages::{AskAwareness, AskState, Awareness, Join, Leave, SetAccess};
 use super::presence::PresenceError;
 use super::relay::Counted;
 use super::room::{Early, Phase, Room};
@@ -32,8 +32,17 @@ impl Room {
         let Join { lease, member: id, dialect, user, name, access, .. } = join;
         tracing::debug!(room.name = %self.name, member.id = %id, user.id = %user, "joined");
         self.outbound.attach(link, id, dialect);
-        let member =
-            Member { link, dialect, user, name, access, own_client: None, lack: None, sync: Default::default() };
+        let member = Member {
+            link,
+            dialect,
+            user,
+            name,
+            access,
+            own_client: None,
+            lack: None,
+            sync: Default::default(),
+            began_with: None,
+        };
         self.members.insert(id, member);
         if dialect == Dialect::Yjs {
             self.ask(id);
@@ -95,17 +104,6 @@ impl Room {
             live.state.insert(dialect, frame.clone());
         }
         Ok(frame)
-    }
-
-    /// Starts the count of what a Hocuspocus client takes for not saved.
-    pub(super) fn start_count(&mut self, message: StartCount) {
-        if matches!(self.phase, Phase::Loading) {
-            return self.early.push(Early::StartCount(message));
-        }
-        if let Some(member) = self.members.get_mut(message.from) {
-            self.outbound.credit(member.link, message.from, message.charge);
-            member.sync.restart();
-        }
     }
 
     /// Lets a member do what its renewed token allows.

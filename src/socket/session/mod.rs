@@ -5,6 +5,7 @@ mod document;
 mod hocuspocus;
 mod tenure;
 mod turnstile;
+mod waiting;
 mod yjs;
 
 use std::rc::Rc;
