@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// Longest room name, in bytes.
 pub const ROOM_NAME_BYTES_MAX: usize = 200;
+/// Begins the names of the server's own rooms.
+const RESERVED: &str = "tutti/";
 
 /// A room's name: 1 to [`ROOM_NAME_BYTES_MAX`] bytes of `A–Z a–z 0–9 . _ ~ : @ / -` and space, in segments
 /// separated by `/`, none of them empty, `.` or `..`. Cheap to clone.
@@ -52,6 +54,11 @@ impl RoomName {
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it is one of the server's own, below `tutti/`: only the server writes there.
+    pub fn is_reserved(&self) -> bool {
+        self.0.starts_with(RESERVED)
     }
 }
 

@@ -17,6 +17,7 @@ pub mod http;
 pub mod ids;
 pub mod metrics;
 pub mod protocol;
+pub mod rate;
 pub mod replica;
 pub mod room;
 pub mod server;

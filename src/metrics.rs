@@ -22,6 +22,9 @@ counters! { IntCounter, register_int_counter:
     SNAPSHOTS_SAVED = "tutti_snapshots_saved_total", "Snapshots of documents that were saved.";
     EDITS_REFUSED = "tutti_edits_refused_total", "Edits that were refused for ever.";
     SOCKETS_OPENED = "tutti_sockets_opened_total", "WebSocket connections that were opened.";
+    SOCKETS_CLOSED = "tutti_sockets_closed_total", "WebSocket connections that have ended.";
+    MESSAGES_RECEIVED = "tutti_messages_received_total", "Messages that came from clients.";
+    MESSAGE_BYTES_RECEIVED = "tutti_message_bytes_received_total", "Bytes of those messages.";
     SLOW_CONSUMERS = "tutti_slow_consumers_total", "Sockets that were closed because their peer took too little.";
 }
 
@@ -45,6 +48,9 @@ pub fn text() -> String {
         &SNAPSHOTS_SAVED,
         &EDITS_REFUSED,
         &SOCKETS_OPENED,
+        &SOCKETS_CLOSED,
+        &MESSAGES_RECEIVED,
+        &MESSAGE_BYTES_RECEIVED,
         &SLOW_CONSUMERS,
     ] {
         LazyLock::force(counter);

@@ -45,10 +45,24 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// What this identity may do in `room`.
+    /// What this identity may do in `room`. Rooms of the server's own are read by those who would be their admins.
     pub fn access(&self, room: &RoomName) -> Access {
-        self.grants.access(room)
+        match self.grants.access(room) {
+            Access::Admin if room.is_reserved() => Access::Read,
+            _ if room.is_reserved() => Access::None,
+            access => access,
+        }
     }
+
+    /// Whether it may send messages to people: whoever may write in some room.
+    pub fn may_message(&self) -> bool {
+        self.grants.as_slice().iter().any(|grant| grant.access >= Access::Write)
+    }
+}
+
+/// The wall clock in Unix milliseconds.
+pub fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }
 
 /// The wall clock in Unix seconds, in which tokens count.

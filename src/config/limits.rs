@@ -6,6 +6,9 @@ use super::reading::Reading;
 /// Most bytes that a bound in bytes may be set to: 1 TiB.
 const BYTES_MAX: usize = 1 << 40;
 
+/// Most that a rate may be set to, a second.
+const RATE_MAX: usize = 10_000_000;
+
 /// The bounds of every queue and input, in bytes or as counts.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -23,6 +26,22 @@ pub struct Limits {
     pub document_bytes_max: usize,
     /// Most bytes of a message from someone who may only read.
     pub reader_message_bytes_max: usize,
+    /// Most bytes of a message from a JSON client.
+    pub json_message_bytes_max: usize,
+    /// Most rooms of one JSON client.
+    pub rooms_per_socket_max: usize,
+    /// Most users whose presence is told by name.
+    pub presence_users_max: usize,
+    /// Most entries that a JSON client is sent when it comes back.
+    pub replay_entries_max: usize,
+    /// Messages a second of one JSON client.
+    pub rate_socket: usize,
+    /// Messages a second of a user's JSON clients.
+    pub rate_user: usize,
+    /// Messages a second of an address's JSON clients.
+    pub rate_address: usize,
+    /// Messages a second of a room's JSON clients.
+    pub rate_room: usize,
     /// Most frames that one message may be split into.
     pub fragments_max: usize,
     /// Most bytes that one room keeps while the database is down.
@@ -53,6 +72,18 @@ impl Limits {
                 &options.reader_message_bytes_max,
                 1024..=BYTES_MAX,
             ),
+            json_message_bytes_max: reading.number(
+                "json-message-bytes-max",
+                &options.json_message_bytes_max,
+                1024..=BYTES_MAX,
+            ),
+            rooms_per_socket_max: reading.number("rooms-per-socket-max", &options.rooms_per_socket_max, 1..=10_000),
+            presence_users_max: reading.number("presence-users-max", &options.presence_users_max, 0..=100_000),
+            replay_entries_max: reading.number("replay-entries-max", &options.replay_entries_max, 0..=10_000_000),
+            rate_socket: reading.number("rate-socket", &options.rate_socket, 1..=RATE_MAX),
+            rate_user: reading.number("rate-user", &options.rate_user, 1..=RATE_MAX),
+            rate_address: reading.number("rate-address", &options.rate_address, 1..=RATE_MAX),
+            rate_room: reading.number("rate-room", &options.rate_room, 1..=RATE_MAX),
             fragments_max: reading.number("fragments-max", &options.fragments_max, 1..=1_000_000),
             room_unsaved_bytes_max: reading.number(
                 "room-unsaved-bytes-max",

@@ -114,6 +114,30 @@ pub(super) struct LimitOptions {
     /// Most bytes of one message from someone who may only read
     #[arg(long, env = "TUTTI_READER_MESSAGE_BYTES_MAX", value_name = "BYTES", default_value = "65536")]
     pub reader_message_bytes_max: String,
+    /// Most bytes of one message from a JSON client
+    #[arg(long, env = "TUTTI_JSON_MESSAGE_BYTES_MAX", value_name = "BYTES", default_value = "1048576")]
+    pub json_message_bytes_max: String,
+    /// Most rooms that one JSON client may be in
+    #[arg(long, env = "TUTTI_ROOMS_PER_SOCKET_MAX", value_name = "COUNT", default_value = "128")]
+    pub rooms_per_socket_max: String,
+    /// Most users of a room whose presence JSON clients are told by name; of more they are told the number
+    #[arg(long, env = "TUTTI_PRESENCE_USERS_MAX", value_name = "COUNT", default_value = "200")]
+    pub presence_users_max: String,
+    /// Most entries that a JSON client is sent when it comes back; with more it has to read the history
+    #[arg(long, env = "TUTTI_REPLAY_ENTRIES_MAX", value_name = "COUNT", default_value = "10000")]
+    pub replay_entries_max: String,
+    /// Messages that one JSON client may send a second; twice as many at once
+    #[arg(long, env = "TUTTI_RATE_SOCKET", value_name = "COUNT", default_value = "100")]
+    pub rate_socket: String,
+    /// Messages that all JSON clients of a user may send a second; twice as many at once
+    #[arg(long, env = "TUTTI_RATE_USER", value_name = "COUNT", default_value = "200")]
+    pub rate_user: String,
+    /// Messages that all JSON clients of an address (IPv6: one /64) may send a second; twice as many at once
+    #[arg(long, env = "TUTTI_RATE_ADDRESS", value_name = "COUNT", default_value = "2000")]
+    pub rate_address: String,
+    /// Messages that all JSON clients may send into one room a second; twice as many at once
+    #[arg(long, env = "TUTTI_RATE_ROOM", value_name = "COUNT", default_value = "2000")]
+    pub rate_room: String,
     /// Most frames that one message may be split into
     #[arg(long, env = "TUTTI_FRAGMENTS_MAX", value_name = "COUNT", default_value = "1024")]
     pub fragments_max: String,
@@ -146,6 +170,12 @@ pub(super) struct TimingOptions {
     /// Milliseconds after which a peer that takes no byte is closed
     #[arg(long, env = "TUTTI_STALL_TIMEOUT_MS", value_name = "MS", default_value = "30000")]
     pub stall_timeout_ms: String,
+    /// Milliseconds within which a JSON client must come with a token
+    #[arg(long, env = "TUTTI_AUTH_TIMEOUT_MS", value_name = "MS", default_value = "5000")]
+    pub auth_timeout_ms: String,
+    /// Milliseconds that JSON clients take a user for present whose last connection dropped
+    #[arg(long, env = "TUTTI_PRESENCE_GRACE_MS", value_name = "MS", default_value = "10000")]
+    pub presence_grace_ms: String,
     /// Milliseconds that a room without members stays in memory
     #[arg(long, env = "TUTTI_ROOM_IDLE_MS", value_name = "MS", default_value = "30000")]
     pub room_idle_ms: String,

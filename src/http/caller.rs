@@ -13,7 +13,7 @@ use crate::auth::{self, Access, Action, Identity, TokenError};
 use crate::ids::RoomName;
 
 /// The subprotocol that the server answers with.
-pub const LABEL: &str = "tutti.v1";
+pub const LABEL: &str = crate::protocol::json::NAME;
 /// Precedes a token among the subprotocols.
 const TOKEN_PROTOCOL: &str = "auth.";
 /// Precedes a token in a query.
@@ -102,6 +102,8 @@ permissions! {
     ReadDocument,
     /// [`Action::ReadPresence`].
     ReadPresence,
+    /// [`Action::Publish`].
+    Publish,
     /// [`Action::Administer`].
     Administer
 }
@@ -112,6 +114,8 @@ pub struct May<P> {
     pub room: RoomName,
     /// What the token allows there.
     pub access: Access,
+    /// Whose token it is.
+    pub identity: Identity,
     permission: PhantomData<P>,
 }
 
@@ -126,7 +130,7 @@ impl<P: Permission> FromRequest for May<P> {
             let room = RoomName::parse(&name)?;
             let access = identity.access(&room);
             match auth::allows(access, P::ACTION) {
-                true => Ok(May { room, access, permission: PhantomData }),
+                true => Ok(May { room, access, identity, permission: PhantomData }),
                 false if auth::allows(access, Action::ListRoom) => Err(ApiError::Forbidden),
                 false => Err(ApiError::RoomNotFound),
             }

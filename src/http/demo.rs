@@ -7,9 +7,9 @@ use rust_embed::{Embed, EmbeddedFile};
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
-use super::rooms::rfc3339;
 use super::state::AppState;
 use crate::auth::{self, Grant, Grants, NewToken};
+use crate::protocol::json::reply::rfc3339;
 
 /// Where guests may edit.
 const GUEST_GRANT: &str = "demo/*=write";

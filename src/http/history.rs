@@ -2,14 +2,15 @@
 
 use actix_web::web::{Data, Json};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::caller::{May, ReadHistory};
 use super::error::ApiError;
 use super::parameters::Parameters;
-use super::rooms::rfc3339;
 use super::state::AppState;
 use crate::ids::{RoomName, Seq, UserId};
-use crate::store::{Bodies, Entry, HistoryQuery, Kind, Page};
+use crate::protocol::json::reply::rfc3339;
+use crate::store::{Bodies, Entry, HistoryQuery, Kind, Kinds, Page};
 
 /// Entries in a page if the caller does not say, and at most.
 const PAGE_DEFAULT: u32 = 100;
@@ -52,6 +53,9 @@ pub struct EntryView {
     author: UserId,
     at: String,
     bytes: u64,
+    /// What was said: of messages, events and steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<Box<RawValue>>,
 }
 
 impl From<Entry> for EntryView {
@@ -62,6 +66,7 @@ impl From<Entry> for EntryView {
             author: entry.author,
             at: rfc3339(entry.at_ms),
             bytes: entry.body_bytes,
+            body: entry.body.and_then(|body| serde_json::from_slice(&body).ok()),
         }
     }
 }
@@ -83,7 +88,7 @@ pub async fn page(
     let limit = parameters.limit(PAGE_DEFAULT, PAGE_MAX)?;
     let after = parameters.value("after", "a seq")?.map(Seq);
     let before = parameters.value("before", "a seq")?.map(Seq);
-    let kind = parameters.text("kind").as_deref().map(kind).transpose()?;
+    let kinds = parameters.text("kind").as_deref().map_or(Ok(Kinds::All), |name| kind(name).map(Kinds::Only))?;
     let author = parameters.text("author").map(UserId::new);
     parameters.end()?;
     let row = state.store.room(&may.room).await?.ok_or(ApiError::RoomNotFound)?;
@@ -91,7 +96,7 @@ pub async fn page(
     let asked = HistoryQuery {
         after,
         before,
-        kind,
+        kinds,
         author,
         limit,
         page: if is_backwards { Page::Newest } else { Page::Oldest },

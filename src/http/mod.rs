@@ -11,8 +11,10 @@ mod history;
 mod pace;
 mod parameters;
 mod peer;
+mod publish;
 mod rooms;
 mod state;
+pub mod stats;
 mod upgrade;
 
 use actix_web::web::{self, ServiceConfig};
@@ -29,10 +31,12 @@ fn get_or_head() -> Route {
 pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
     config
         .app_data(state.clone())
+        .app_data(web::PayloadConfig::new(state.json_message_bytes_max))
         .app_data(web::JsonConfig::default().limit(4096).error_handler(|error, _| error::ApiError::body(error).into()))
         .route("/healthz", get_or_head().to(health::alive))
         .route("/readyz", get_or_head().to(health::ready))
         .route("/yjs/{room:.*}", web::get().to(upgrade::yjs))
+        .route("/ws", web::get().to(upgrade::json))
         .route("/hocuspocus", web::get().to(upgrade::hocuspocus))
         .service(
             web::scope("/api/v1")
@@ -40,6 +44,10 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
                 .route("/rooms/{room:.+}/history", web::get().to(history::page))
                 .route("/rooms/{room:.+}/document", web::get().to(document::read))
                 .route("/rooms/{room:.+}/presence", web::get().to(rooms::presence))
+                .route("/rooms/{room:.+}/messages", web::post().to(publish::messages))
+                .route("/rooms/{room:.+}/disconnect", web::post().to(publish::disconnect))
+                .route("/users/{user}/messages", web::post().to(publish::direct))
+                .route("/stats", web::get().to(stats::newest))
                 .route("/rooms/{room:.+}/open", web::post().to(rooms::open))
                 .route("/rooms/{room:.+}", web::get().to(rooms::one))
                 .default_service(web::to(error::no_such_path)),

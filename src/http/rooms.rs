@@ -2,8 +2,6 @@
 
 use actix_web::web::{Data, Json};
 use serde::Serialize;
-use time::OffsetDateTime;
-use time::macros::format_description;
 
 use super::caller::{Administer, Caller, ListRoom, May, ReadPresence};
 use super::error::ApiError;
@@ -11,6 +9,7 @@ use super::parameters::Parameters;
 use super::state::AppState;
 use crate::auth::{Access, Action, allows};
 use crate::ids::{RoomName, Seq};
+use crate::protocol::json::reply::rfc3339;
 use crate::room::{GetPresence, OpenForWriting, UserPresence};
 use crate::store::RoomRow;
 
@@ -19,13 +18,6 @@ const PAGE_DEFAULT: u32 = 100;
 const PAGE_MAX: u32 = 1000;
 /// Rooms looked at for one page: the token may open few of many.
 const LOOKED_AT_MAX: u32 = 10_000;
-
-/// Milliseconds since 1970 as RFC 3339, UTC, always with three decimals so that texts sort as times do.
-pub fn rfc3339(at_ms: i64) -> String {
-    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-    let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_ms) * 1_000_000);
-    at.ok().and_then(|at| at.format(format).ok()).unwrap_or_default()
-}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

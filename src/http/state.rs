@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Semaphore;
 
 use super::pace::Pace;
+use super::stats::Newest;
 use crate::auth::{Minter, Verifier};
 use crate::config::{IpRange, Origin};
-use crate::room::Directory;
+use crate::room::{Directory, People};
 use crate::socket::Gate;
 use crate::store::Store;
 
@@ -31,6 +32,12 @@ pub struct AppState {
     pub pace: Pace,
     /// Permits to render a document.
     pub renders: Arc<Semaphore>,
+    /// The JSON sockets of each user.
+    pub people: Arc<People>,
+    /// The server's figures.
+    pub stats: Newest,
+    /// Longest body of a request that publishes, in bytes.
+    pub json_message_bytes_max: usize,
     /// Largest document, in bytes.
     pub document_bytes_max: usize,
     /// Origins whose pages may connect, beside the server's own.

@@ -9,7 +9,7 @@ use actix_web::web::{Data, Path as UrlPath};
 use actix_web::{HttpRequest, HttpResponse};
 use actix_web_actors::ws;
 
-use super::caller::{LABEL, identify, offered_protocols};
+use super::caller::{LABEL, NoCaller, identify, offered_protocols};
 use super::error::ApiError;
 use super::pace::Visitor;
 use super::peer;
@@ -40,6 +40,18 @@ pub async fn yjs(req: HttpRequest, name: UrlPath<String>, state: Data<AppState>)
         Err((code, reason)) => Path::Denied { code, reason, hold: wait.max(DENIED_HOLD_MIN) },
     };
     answer(&req, Opening { path, permit })
+}
+
+/// `GET /ws`: `tutti.v1`. A token may come with the request or in the first message.
+pub async fn json(req: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
+    let permit = admit(&req, &state)?;
+    let network = network(peer::address(&req, &state.trusted_proxies));
+    let identity = match identify(&req, &state) {
+        Ok(identity) => Ok(Some(Arc::new(identity))),
+        Err(NoCaller::NoToken) => Ok(None),
+        Err(error) => Err(error.to_string()),
+    };
+    answer(&req, Opening { path: Path::Json { identity, network }, permit })
 }
 
 /// `GET /hocuspocus`: the Hocuspocus provider, whose tokens come in band, one for each document.

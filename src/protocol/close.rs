@@ -29,6 +29,8 @@ pub enum CloseCode {
     SlowConsumer,
     /// No sign of life after a ping; come back.
     HeartbeatLost,
+    /// Too many messages, and no pause when that was said; come back.
+    TooMany,
     /// The token ran out; come back with a fresh one.
     TokenExpired,
 }
@@ -50,6 +52,7 @@ impl CloseCode {
             CloseCode::EditRefused => 4422,
             CloseCode::SlowConsumer => 4500,
             CloseCode::HeartbeatLost => 4501,
+            CloseCode::TooMany => 4502,
             CloseCode::TokenExpired => 4504,
         }
     }
@@ -70,6 +73,7 @@ impl CloseCode {
             CloseCode::EditRefused => "edit refused",
             CloseCode::SlowConsumer => "too slow in reading",
             CloseCode::HeartbeatLost => "no answer to a ping",
+            CloseCode::TooMany => "too many messages",
             CloseCode::TokenExpired => "the token ran out, come back with a fresh one",
         }
     }

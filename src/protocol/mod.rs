@@ -4,6 +4,7 @@ pub mod awareness;
 pub mod close;
 pub mod dialect;
 pub mod hocuspocus;
+pub mod json;
 pub mod lib0;
 pub mod yjs;
 

@@ -21,7 +21,7 @@ const ENTRY_BYTES: usize = 24;
 
 impl Room {
     /// Adds a member and sends it the joining state.
-    pub(super) fn join(&mut self, join: Join) {
+    pub(super) fn join(&mut self, join: Join, ctx: &mut Context<Self>) {
         if matches!(self.phase, Phase::Failed) {
             return self.refuse(&join);
         }
@@ -29,33 +29,32 @@ impl Room {
             return self.early.push(Early::Join(join));
         }
         let link = self.outbound.link(&join.relay);
-        let Join { lease, member: id, dialect, user, name, access, .. } = join;
+        let Join { lease, member: id, dialect, user, name, access, json, .. } = join;
         tracing::debug!(room.name = %self.name, member.id = %id, user.id = %user, "joined");
-        self.outbound.attach(link, id, dialect);
-        let member = Member {
-            link,
-            dialect,
-            user,
-            name,
-            access,
-            own_client: None,
-            lack: None,
-            sync: Default::default(),
-            began_with: None,
-        };
+        let (own_client, lack, sync, began_with) = (None, None, Default::default(), None);
+        let json_member = json.is_some().then(Box::default);
+        let member =
+            Member { link, dialect, user, name, access, own_client, lack, sync, began_with, json: json_member };
         self.members.insert(id, member);
-        if dialect == Dialect::Yjs {
-            self.ask(id);
+        self.entered(id, ctx);
+        match (dialect, json) {
+            (Dialect::Json, json) => self.join_json(id, *json.unwrap_or_default()),
+            (dialect, _) => {
+                self.outbound.attach(link, id, dialect);
+                if dialect == Dialect::Yjs {
+                    self.ask(id);
+                }
+                self.show_presence(id);
+            }
         }
-        self.show_presence(id);
         drop(lease);
     }
 
     /// Removes a member, and shows that it left.
-    pub(super) fn leave(&mut self, Leave { from }: Leave, ctx: &mut Context<Self>) {
+    pub(super) fn leave(&mut self, Leave { from, is_for_good }: Leave, ctx: &mut Context<Self>) {
         if matches!(self.phase, Phase::Loading) {
             // Behind what it sent before: that is still its edit.
-            return self.early.push(Early::Leave(Leave { from }));
+            return self.early.push(Early::Leave(Leave { from, is_for_good }));
         }
         if let Some(member) = self.members.remove(from) {
             tracing::debug!(room.name = %self.name, member.id = %from, user.id = %member.user, "left");
@@ -64,6 +63,7 @@ impl Room {
             if !removals.is_empty() {
                 self.say_to_all(Word::Awareness(&awareness::encode(removals.iter())), None, &[]);
             }
+            self.gone(from, &member.user, is_for_good, ctx);
         }
         self.arm_idle(ctx);
     }
@@ -121,7 +121,7 @@ impl Room {
     }
 
     /// Shows what is news of a member's awareness entries.
-    pub(super) fn awareness(&mut self, message: Awareness) {
+    pub(super) fn awareness(&mut self, message: Awareness, ctx: &mut Context<Self>) {
         if matches!(self.phase, Phase::Loading) {
             return self.early.push(Early::Awareness(message));
         }
@@ -146,6 +146,10 @@ impl Room {
         }
         match self.presence.take(from, &member.user, member.own_client, entries, Instant::now()) {
             Ok(change) => {
+                let user = member.user.clone();
+                if let Some(newest) = change.news.last() {
+                    self.show_awareness(&user, newest.state.as_ref(), ctx);
+                }
                 if !change.news.is_empty() {
                     let entries = awareness::encode(change.news.iter());
                     self.say_to_all(Word::Awareness(&entries), Some(from), &[]);

@@ -9,13 +9,13 @@ use super::members::Lack;
 use super::messages::{Edit, EditKind};
 use super::relay::Counted;
 use super::room::{BREAKS_MAX, BREAKS_WITHIN, Early, Phase, Room};
-use super::uncommitted::{Acknowledgement, Receipt};
+use super::uncommitted::{Acknowledgement, Pending, Receipt};
 use crate::auth::{Action, allows};
 use crate::ids::MemberId;
 use crate::metrics;
 use crate::protocol::{CloseCode, Dialect, Word, hocuspocus, yjs};
 use crate::replica::{Applied, News, Refusal};
-use crate::store::{Kind, NewEntry};
+use crate::store::{Kind, NewEntry, Placed};
 
 /// A larger echo does not count against its author's outbox, which it could fill. The socket reads nothing more until its peer has
 /// taken it, so that such echoes do not pile up.
@@ -40,7 +40,7 @@ impl Room {
             // A reader answers our Step1 with what it has; only what it really adds is denied.
             let is_answer = edit.kind == EditKind::Step2 && live.replica.has_blocks_of(&edit.update);
             return if is_answer {
-                self.nothing_new(&edit)
+                self.nothing_new(&edit, ctx)
             } else {
                 self.deny(edit.from, "this room is read-only for you")
             };
@@ -56,7 +56,7 @@ impl Room {
             return;
         }
         match live.replica.apply(&edit.update) {
-            Ok(applied) => self.applied(&edit, applied),
+            Ok(applied) => self.applied(&edit, applied, ctx),
             Err(Refusal::Broken) => self.broken(edit.from, link, ctx),
             Err(refusal) => {
                 let code = match refusal {
@@ -92,7 +92,7 @@ impl Room {
         }
     }
 
-    fn applied(&mut self, edit: &Edit, Applied { news, lacking }: Applied) {
+    fn applied(&mut self, edit: &Edit, Applied { news, lacking }: Applied, ctx: &mut Context<Self>) {
         let is_complete = lacking.is_none();
         let has_news = news.is_some();
         if let Some(news) = news {
@@ -106,15 +106,15 @@ impl Room {
             None => self.take_filled_lack(edit),
         };
         for receipt in filled.into_iter().flat_map(|lack| lack.into_receipts()) {
-            self.acknowledge_when_settled(edit.from, receipt);
+            self.acknowledge_when_settled(edit.from, receipt, ctx);
         }
         if is_complete && !has_news {
-            self.nothing_new(edit);
+            self.nothing_new(edit, ctx);
         }
     }
 
     /// Acknowledges what the document has already, once all of it is committed.
-    fn nothing_new(&mut self, edit: &Edit) {
+    fn nothing_new(&mut self, edit: &Edit, ctx: &mut Context<Self>) {
         let Some(member) = self.members.get_mut(edit.from) else { return };
         let receipt = match (member.dialect, edit.kind) {
             (Dialect::Hocuspocus, kind) => Receipt::Status(taken(&mut member.sync, kind)),
@@ -124,7 +124,7 @@ impl Room {
         };
         match (&mut member.lack, receipt) {
             (Some(lack), Receipt::Echo(frame)) => lack.hold(frame),
-            (_, receipt) => self.acknowledge_when_settled(edit.from, receipt),
+            (_, receipt) => self.acknowledge_when_settled(edit.from, receipt, ctx),
         }
     }
 
@@ -196,24 +196,28 @@ impl Room {
         let acknowledgements =
             waiting.filter_map(|(to, dialect)| Some(Acknowledgement { to, receipt: receipt(dialect)? })).collect();
         let entry = NewEntry { kind: Kind::Edit, author, key: None, body: news.update };
-        self.uncommitted.push(entry, clients, acknowledgements);
+        self.uncommitted.push(Pending { clients, ..Pending::new(entry, acknowledgements) });
     }
 
-    /// Acknowledges once all that is uncommitted now is committed.
-    fn acknowledge_when_settled(&mut self, to: MemberId, receipt: Receipt) {
-        if let Some(settled) = self.uncommitted.when_settled(Acknowledgement { to, receipt }) {
-            self.acknowledge(settled);
-        }
-    }
-
-    /// Tells an author that its edit is committed.
-    pub(super) fn acknowledge(&mut self, Acknowledgement { to, receipt }: Acknowledgement) {
+    /// Tells an author that what it sent is committed, where that is if it is an entry of its own.
+    pub(super) fn acknowledge(
+        &mut self,
+        Acknowledgement { to, receipt }: Acknowledgement,
+        placed: Option<Placed>,
+        ctx: &mut Context<Self>,
+    ) {
         let Some(member) = self.members.get_mut(to) else { return };
         match receipt {
             Receipt::Echo(frame) => {
                 let counted = if frame.len() <= COUNTED_ECHO_BYTES_MAX { Counted::Yes } else { Counted::No };
                 self.outbound.one(member.link, to, frame, counted);
             }
+            Receipt::Saved { request_id, version } => {
+                if let Some(placed) = placed {
+                    self.saved(to, request_id.as_deref(), version, placed);
+                }
+            }
+            Receipt::Rejected { request_id, since } => self.reject(to, request_id, since, ctx),
             Receipt::Status(messages) => {
                 for _ in 0..member.sync.committed(messages) {
                     let frame = hocuspocus::sync_status(self.name.as_str(), true);

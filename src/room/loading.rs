@@ -9,6 +9,8 @@ use bytes::Bytes;
 use super::messages::Join;
 use super::room::{Early, Live, Phase, RETRY_FIRST, Room};
 use super::snapshots::Tail;
+use super::timeline::Timeline;
+use crate::ids::Seq;
 use crate::metrics;
 use crate::protocol::CloseCode;
 use crate::replica::{Refusal, Replica};
@@ -50,14 +52,17 @@ impl Room {
         }));
     }
 
-    fn loaded(&mut self, Built { row, mut live, tail }: Built, ctx: &mut Context<Self>) {
-        let uncommitted: Vec<Bytes> = self.uncommitted.bodies().cloned().collect();
+    fn loaded(&mut self, Built { row, mut live, tail, head }: Built, ctx: &mut Context<Self>) {
+        let uncommitted: Vec<Bytes> = self.uncommitted.edits().cloned().collect();
         for update in &uncommitted {
             if let Err(error) = live.replica.apply(update) {
                 tracing::error!(room.name = %self.name, %error, "an uncommitted edit cannot be applied again");
             }
         }
         self.row = row.or(self.row);
+        if head > self.timeline.head {
+            self.timeline = Timeline::new(head);
+        }
         self.tail = tail;
         self.phase = Phase::Live(Box::new(live));
         // Members are there already after a restart.
@@ -89,14 +94,17 @@ impl Room {
     fn take_early(&mut self, ctx: &mut Context<Self>) {
         for early in std::mem::take(&mut self.early) {
             match early {
-                Early::Join(message) => self.join(message),
+                Early::Join(message) => self.join(message, ctx),
                 Early::Edit(message) => self.edit(message, ctx),
                 Early::AskState(message) => self.ask_state(message),
-                Early::Awareness(message) => self.awareness(message),
+                Early::Awareness(message) => self.awareness(message, ctx),
                 Early::AskAwareness(message) => self.ask_awareness(message),
                 Early::StartCount(message) => self.start_count(message),
                 Early::Stateless(message) => self.stateless(message),
                 Early::SetAccess(message) => self.set_access(message),
+                Early::Say(message) => self.say(message, ctx),
+                Early::BinarySignal(message) => self.binary_signal(message),
+                Early::Post(message) => self.post(message),
                 Early::Leave(message) => self.leave(message, ctx),
             }
         }
@@ -114,17 +122,18 @@ pub(super) struct Built {
     pub row: Option<RoomId>,
     pub live: Live,
     pub tail: Tail,
+    pub head: Seq,
 }
 
 pub(super) fn build(loaded: Option<Loaded>, state_bytes_max: usize) -> Result<Built, LoadError> {
-    let Some(Loaded { id, snapshot, edits, clients, .. }) = loaded else {
+    let Some(Loaded { id, head, snapshot, edits, clients }) = loaded else {
         let replica = Replica::load(None, &[], state_bytes_max)?;
         let live = Live { replica, authors: HashMap::new(), state: HashMap::new() };
-        return Ok(Built { row: None, live, tail: Tail::default() });
+        return Ok(Built { row: None, live, tail: Tail::default(), head: Seq::ZERO });
     };
     let snapshot = snapshot.map(|(_, state)| state);
     let replica = Replica::load(snapshot.as_ref(), &edits, state_bytes_max)?;
     let live = Live { replica, authors: clients.into_iter().collect(), state: HashMap::new() };
     let tail = Tail::new(snapshot.map_or(0, |state| state.len()), edits.iter().map(Bytes::len).sum());
-    Ok(Built { row: Some(id), live, tail })
+    Ok(Built { row: Some(id), live, tail, head })
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::messages::UserPresence;
 use super::uncommitted::Receipt;
 use crate::auth::Access;
-use crate::ids::{MemberId, UserId};
+use crate::ids::{MemberId, Seq, UserId};
 use crate::protocol::Dialect;
 use crate::protocol::hocuspocus::SyncCount;
 use crate::replica::Clocks;
@@ -34,6 +34,19 @@ pub struct Member {
     pub sync: SyncCount,
     /// What a Hocuspocus client had when it began to count, as long as older Updates may come.
     pub began_with: Option<Clocks>,
+    /// What only JSON members have.
+    pub json: Option<Box<JsonMember>>,
+}
+
+/// What only JSON members have.
+#[derive(Debug, Default)]
+pub struct JsonMember {
+    /// Whether it is shown the document's edits.
+    pub wants_edits: bool,
+    /// Up to which seq it has come, while it is behind; until then it gets nothing live.
+    pub catching_up: Option<Seq>,
+    /// What it shows of itself, as JSON text.
+    pub state: Option<Bytes>,
 }
 
 /// Most echoes that wait for a lack to be filled. A client whose further ones are dropped never takes its edits for saved.
@@ -123,6 +136,31 @@ impl Members {
             Some(*id)
         };
         self.by_id.iter_mut().filter_map(unasked).collect()
+    }
+
+    /// All members.
+    pub fn iter(&self) -> impl Iterator<Item = &Member> {
+        self.by_id.values()
+    }
+
+    /// The links and ids of those who are shown edits, and are not behind.
+    pub fn wanting_edits(&self) -> Vec<(usize, MemberId)> {
+        let wants =
+            |member: &Member| member.json.as_ref().is_some_and(|json| json.wants_edits && json.catching_up.is_none());
+        self.by_id.iter().filter(|(_, member)| wants(member)).map(|(id, member)| (member.link, *id)).collect()
+    }
+
+    /// A user's JSON member, preferably one that shows something of itself.
+    pub fn json_only(&self, user: &UserId) -> Option<(MemberId, &Member)> {
+        let own = self.by_id.iter().filter(|(_, member)| member.user == *user);
+        let json = own.filter_map(|(id, member)| Some((*id, member, member.json.as_ref()?.state.is_some())));
+        json.max_by_key(|(id, _, has_state)| (*has_state, *id)).map(|(id, member, _)| (id, member))
+    }
+
+    /// Those of a user, or all.
+    pub fn of(&self, user: Option<&UserId>) -> Vec<(usize, MemberId)> {
+        let own = self.by_id.iter().filter(|(_, member)| user.is_none_or(|user| member.user == *user));
+        own.map(|(id, member)| (member.link, *id)).collect()
     }
 
     /// Whether nobody is in.

@@ -6,12 +6,15 @@ use std::sync::Arc;
 
 use actix::Message;
 use bytes::Bytes;
+use tokio::sync::oneshot;
 
 use super::directory::Lease;
 use super::relay::RelayHandle;
 use crate::auth::Access;
-use crate::ids::{MemberId, UserId};
+use crate::ids::{MemberId, Seq, UserId};
 use crate::protocol::Dialect;
+use crate::protocol::json::request::{Publication, Said};
+use crate::store::{Placed, Refused};
 
 /// Adds a member. Answered through the relay: with the joining state, or by ending the membership.
 #[derive(Message)]
@@ -25,6 +28,8 @@ pub struct Join {
     pub relay: RelayHandle,
     /// What it speaks.
     pub dialect: Dialect,
+    /// What a JSON client wants.
+    pub json: Option<Box<JsonJoin>>,
     /// Whose socket it is.
     pub user: UserId,
     /// The name shown to others.
@@ -130,6 +135,8 @@ pub struct Stateless {
 pub struct Leave {
     /// Who leaves.
     pub from: MemberId,
+    /// Whether that was its intention, so that nobody waits for its return.
+    pub is_for_good: bool,
 }
 
 /// Who is in the room, by user.
@@ -157,3 +164,103 @@ pub struct OpenForWriting;
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Flush;
+
+/// What a JSON member says.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Say {
+    /// Its sender.
+    pub from: MemberId,
+    /// What.
+    pub said: Said,
+    /// The sender's name for the request.
+    pub request_id: Option<Box<str>>,
+    /// Credit to give back, in bytes.
+    pub charge: usize,
+}
+
+/// A JSON member's binary signal.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct BinarySignal {
+    /// Its sender.
+    pub from: MemberId,
+    /// The app's own bytes.
+    pub payload: Bytes,
+    /// Credit to give back, in bytes.
+    pub charge: usize,
+}
+
+/// A JSON member is ready for more of what it lacks; see [`super::Outlet::caught_up`].
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct More {
+    /// Who.
+    pub from: MemberId,
+    /// Credit to give back, in bytes.
+    pub charge: usize,
+}
+
+/// How a JSON member comes in.
+#[derive(Debug, Default)]
+pub struct JsonJoin {
+    /// The last seq that it has seen.
+    pub since: Option<Seq>,
+    /// Whether it is shown the document's edits.
+    pub wants_edits: bool,
+    /// Its name for the request.
+    pub request_id: Option<Box<str>>,
+}
+
+/// Messages and events from a server, with who waits for each.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Post {
+    /// Keeps the room from ending before it has handled this.
+    pub lease: Lease,
+    /// Whose they are.
+    pub author: UserId,
+    /// The name shown to others.
+    pub name: Arc<str>,
+    /// In their order.
+    pub publications: Vec<(Publication, oneshot::Sender<Result<Placed, PostError>>)>,
+}
+
+/// Why something posted is not in the timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PostError {
+    /// It never will be.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The database does not answer.
+    #[error("the database does not answer now, try again later")]
+    TryLater,
+}
+
+impl Post {
+    /// Turns all of it away for now.
+    pub(super) fn refuse(self) {
+        for (_, reply) in self.publications {
+            // Whoever asked may have stopped waiting.
+            let _ = reply.send(Err(PostError::TryLater));
+        }
+    }
+}
+
+/// Ends the memberships of a user, or of all; how many.
+#[derive(Message)]
+#[rtype(result = "usize")]
+pub struct Disconnect {
+    /// Whose; `None`: everyone's.
+    pub user: Option<UserId>,
+    /// What they are told.
+    pub reason: String,
+}
+
+/// An event of the server's own for the JSON members. Not kept.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Announce {
+    /// The event, as it would be stored.
+    pub body: Bytes,
+}

@@ -16,23 +16,32 @@ mod members;
 mod messages;
 mod outbound;
 mod pace;
+mod people;
 mod presence;
+mod presenting;
+mod publishing;
+mod recent;
 mod relay;
 #[allow(clippy::module_inception)]
 mod room;
+mod roster;
 mod saving;
 mod saying;
 mod settings;
 mod signalling;
 mod snapshots;
+mod steps;
+mod timeline;
+mod typing;
 mod uncommitted;
 
 pub use directory::{Directory, Lease};
 pub use journal::Journal;
 pub use messages::{
-    AskAwareness, AskState, Awareness, Edit, EditKind, Flush, GetPresence, Join, Leave, OpenForWriting, SetAccess,
-    StartCount, Stateless, UserPresence,
+    Announce, AskAwareness, AskState, Awareness, BinarySignal, Disconnect, Edit, EditKind, Flush, GetPresence, Join,
+    JsonJoin, Leave, More, OpenForWriting, Post, PostError, Say, SetAccess, StartCount, Stateless, UserPresence,
 };
+pub use people::People;
 pub use relay::{CloseAll, Connection, Counted, LocalRelay, Outlet, Relay, RelayHandle, Relays, StopReading};
 pub use room::Room;
 pub use settings::RoomSettings;

@@ -80,6 +80,11 @@ impl Outbound {
         self.push(link, Item::One { to, frame, counted }, bytes);
     }
 
+    /// Tells a member's outlet that it has all that was there when it asked.
+    pub fn caught_up(&mut self, link: usize, to: MemberId) {
+        self.push(link, Item::CaughtUp(to), 0);
+    }
+
     /// Ends a membership.
     pub fn close(&mut self, link: usize, to: MemberId, code: CloseCode, reason: impl Into<String>) {
         self.push(link, Item::Close { to, code, reason: reason.into() }, 0);

@@ -36,6 +36,8 @@ struct State {
     member: MemberId,
     user: UserId,
     renewed: Instant,
+    /// Whether the server announced it, for a user who has no editor.
+    is_stand_in: bool,
 }
 
 /// Why awareness entries are refused.
@@ -98,7 +100,7 @@ impl Presence {
         for entry in entries {
             let is_own = own_client == Some(entry.client);
             match self.states.get_mut(&entry.client) {
-                Some(state) if state.user != *user => {}
+                Some(state) if state.user != *user || state.is_stand_in => {}
                 Some(state) => match &entry.state {
                     None if entry.clock >= state.entry.clock => {
                         self.states.remove(&entry.client);
@@ -155,7 +157,7 @@ impl Presence {
         check(json)?;
         self.count(member)?;
         self.forget(entry.client);
-        let state = State { entry: entry.clone(), member, user: user.clone(), renewed: now };
+        let state = State { entry: entry.clone(), member, user: user.clone(), renewed: now, is_stand_in: false };
         self.states.insert(entry.client, state);
         change.news.push(entry);
         Ok(())
@@ -171,19 +173,84 @@ impl Presence {
         }
     }
 
+    /// Keeps, changes or removes the state that stands in for a user without an editor: `member` and JSON text of it, or `None`
+    /// if there should be none. A user who has announced a state needs none. What to show to all editors.
+    pub fn stand_in(
+        &mut self,
+        user: &UserId,
+        wanted: Option<(MemberId, Bytes)>,
+        new_client: impl FnOnce() -> u32,
+        now: Instant,
+    ) -> Vec<Entry> {
+        let has_own = self.states.values().any(|state| state.user == *user && !state.is_stand_in);
+        let wanted = wanted.filter(|_| !has_own);
+        let known = self.states.iter().find(|(_, state)| state.user == *user && state.is_stand_in);
+        match (known.map(|(client, _)| *client), wanted) {
+            (None, None) => Vec::new(),
+            (None, Some((member, json))) => {
+                let entry = Entry { client: u64::from(new_client()), clock: 1, state: Some(json) };
+                if self.states.contains_key(&entry.client) {
+                    // One in four billion, and the next change tries again.
+                    return Vec::new();
+                }
+                let (user, is_stand_in) = (user.clone(), true);
+                self.states
+                    .insert(entry.client, State { entry: entry.clone(), member, user, renewed: now, is_stand_in });
+                vec![entry]
+            }
+            (Some(client), None) => self.remove(client, now).into_iter().collect(),
+            (Some(client), Some((member, json))) => {
+                let Some(state) = self.states.get_mut(&client) else { return Vec::new() };
+                state.member = member;
+                if state.entry.state.as_ref() == Some(&json) {
+                    return Vec::new();
+                }
+                state.entry.clock += 1;
+                state.entry.state = Some(json);
+                state.renewed = now;
+                vec![state.entry.clone()]
+            }
+        }
+    }
+
+    /// Whether any state stands in for someone.
+    pub fn has_stand_ins(&self) -> bool {
+        self.states.values().any(|state| state.is_stand_in)
+    }
+
+    /// Renews the states that stand in for users without an editor, before peers drop them.
+    pub fn renew_stand_ins(&mut self, now: Instant) -> Vec<Entry> {
+        let stand_ins = self.states.values_mut().filter(|state| state.is_stand_in);
+        let renewed = stand_ins.map(|state| {
+            state.entry.clock += 1;
+            state.renewed = now;
+            state.entry.clone()
+        });
+        renewed.collect()
+    }
+
+    /// Whose states there are, but for those that stand in for someone.
+    pub fn states(&self) -> impl Iterator<Item = (&UserId, &Bytes)> {
+        let own = self.states.values().filter(|state| !state.is_stand_in);
+        own.filter_map(|state| Some((&state.user, state.entry.state.as_ref()?)))
+    }
+
     /// Removes what `member` announced; the removals to show to all others, with raised clocks so that they count.
     pub fn leave(&mut self, member: MemberId, now: Instant) -> Vec<Entry> {
         let gone: Vec<u64> =
             self.states.iter().filter(|(_, state)| state.member == member).map(|(client, _)| *client).collect();
         let mut removals = Vec::with_capacity(gone.len());
         for client in gone {
-            if let Some(state) = self.states.remove(&client) {
-                let clock = state.entry.clock + 1;
-                self.remember(client, clock, now);
-                removals.push(Entry { client, clock, state: None });
-            }
+            removals.extend(self.remove(client, now));
         }
         removals
+    }
+
+    fn remove(&mut self, client: u64, now: Instant) -> Option<Entry> {
+        let state = self.states.remove(&client)?;
+        let clock = state.entry.clock + 1;
+        self.remember(client, clock, now);
+        Some(Entry { client, clock, state: None })
     }
 
     /// Forgets states that their owners no longer renew; peers drop them by themselves.
@@ -378,5 +445,24 @@ mod tests {
         }
         assert_eq!(presence.departed.len(), DEPARTED_MAX);
         assert!(!presence.departed.contains_key(&0));
+    }
+
+    #[test]
+    fn a_user_without_an_editor_is_stood_in_for_until_an_editor_comes() {
+        let mut table = table();
+        let (ada, now) = (UserId::new("ada"), Instant::now());
+        let json = |text: &'static str| Some((B, Bytes::from_static(text.as_bytes())));
+        let stand = |table: &mut Table, wanted| table.0.stand_in(&ada, wanted, || 9, now);
+        assert_eq!(stand(&mut table, json("{}")), [entry(9, 1, Some("{}"))]);
+        assert_eq!(stand(&mut table, json("{}")), []);
+        assert_eq!(stand(&mut table, json("[]")), [entry(9, 2, Some("[]"))]);
+        assert_eq!(table.0.renew_stand_ins(now), [entry(9, 3, Some("[]"))]);
+        assert_eq!(table.take(A, "ada", 9, entry(9, 9, None)), Change::default(), "no client can remove it");
+        table.take(A, "ada", 1, entry(1, 1, Some("{}")));
+        assert_eq!(stand(&mut table, json("[]")), [entry(9, 4, None)]);
+        assert_eq!(stand(&mut table, json("[]")), []);
+        table.leave(A);
+        assert_eq!(stand(&mut table, json("[]")).len(), 1);
+        assert_eq!(stand(&mut table, None).len(), 1);
     }
 }

@@ -31,6 +31,8 @@ pub trait Outlet {
     fn flush(&self);
     /// Gives back credit for bytes that a room has handled.
     fn credit(&self, bytes: usize);
+    /// The room has no more of the past to send.
+    fn caught_up(&self) {}
     /// Ends the membership, or the socket.
     fn close(&self, code: CloseCode, reason: &str);
 }
@@ -145,6 +147,8 @@ pub(super) enum Item {
     All { dialect: Dialect, frame: Bytes, sender: Option<MemberId>, owners: Box<[MemberId]> },
     /// A frame for one member.
     One { to: MemberId, frame: Bytes, counted: Counted },
+    /// The member has all that was there when it asked.
+    CaughtUp(MemberId),
     /// Bytes of a member that the room has handled.
     Credit { to: MemberId, bytes: usize },
     /// Ends a membership.
@@ -166,6 +170,14 @@ pub(super) struct Turn {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct RoomDied(pub RoomKey);
+
+/// A frame for one socket, whatever rooms it is in.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Tell {
+    pub socket: SocketId,
+    pub frame: Bytes,
+}
 
 /// The process stops: sockets read nothing more.
 #[derive(Message)]
@@ -244,6 +256,11 @@ impl Relay {
                     self.touched.push(outlet);
                 }
             }
+            Item::CaughtUp(to) => {
+                if let Some(outlet) = self.outlet(to) {
+                    outlet.caught_up();
+                }
+            }
             Item::Credit { to, bytes } => {
                 if let Some(outlet) = self.outlet(to) {
                     outlet.credit(bytes);
@@ -280,6 +297,18 @@ impl Handler<RoomDied> for Relay {
     fn handle(&mut self, RoomDied(room): RoomDied, _: &mut Context<Self>) {
         for Seat { outlet, .. } in self.rooms.remove(&room).into_iter().flatten() {
             outlet.close(CloseCode::Internal, CloseCode::Internal.reason());
+        }
+    }
+}
+
+impl Handler<Tell> for Relay {
+    type Result = ();
+
+    fn handle(&mut self, Tell { socket, frame }: Tell, _: &mut Context<Self>) {
+        let connection = self.reachable.borrow().sockets.get(&socket).cloned();
+        if let Some(connection) = connection {
+            connection.push(frame, Counted::Yes);
+            connection.flush();
         }
     }
 }

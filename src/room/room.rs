@@ -21,11 +21,16 @@ use super::messages::*;
 use super::outbound::Outbound;
 use super::pace::Pace;
 use super::presence::Presence;
+use super::roster::Roster;
 use super::snapshots::Tail;
+use super::timeline::Timeline;
+use super::typing::Typing;
 use super::uncommitted::Uncommitted;
+use crate::ids::Seq;
 use crate::ids::{RoomName, UserId};
 use crate::metrics;
-use crate::protocol::Dialect;
+use crate::protocol::{CloseCode, Dialect, Word, awareness};
+use crate::rate::Bucket;
 use crate::replica::Replica;
 use crate::store::RoomId;
 
@@ -56,6 +61,9 @@ pub(super) enum Early {
     StartCount(StartCount),
     Stateless(Stateless),
     SetAccess(SetAccess),
+    Say(Say),
+    BinarySignal(BinarySignal),
+    Post(Post),
     Leave(Leave),
 }
 
@@ -96,6 +104,14 @@ pub struct Room {
     pub(super) early: Vec<Early>,
     pub(super) members: Members,
     pub(super) presence: Presence,
+    /// The users, while JSON members want to know.
+    pub(super) roster: Option<Box<Roster>>,
+    pub(super) typing: Typing,
+    /// When presence and typing do something by themselves.
+    pub(super) people_timer: Option<(Instant, SpawnHandle)>,
+    pub(super) timeline: Timeline,
+    /// How often JSON members say something.
+    pub(super) said: Bucket,
     pub(super) uncommitted: Uncommitted,
     pub(super) outbound: Outbound,
     /// Who waits for everything to be committed, see [`Flush`].
@@ -117,7 +133,7 @@ pub struct Room {
 
 impl Room {
     pub(super) fn new(name: RoomName, key: RoomKey, directory: Arc<Directory>, context: RoomContext) -> Self {
-        let settings = &context.settings;
+        let settings = context.settings.clone();
         let uncommitted = Uncommitted::new(
             settings.unsaved_bytes_max,
             context.budget.clone(),
@@ -136,6 +152,11 @@ impl Room {
             early: Vec::new(),
             members: Members::default(),
             presence: Presence::new(Instant::now()),
+            roster: None,
+            typing: Typing::default(),
+            people_timer: None,
+            timeline: Timeline::new(Seq::ZERO),
+            said: Bucket::new(settings.say_rate, Instant::now()),
             uncommitted,
             outbound: Outbound::new(key),
             flushed: Vec::new(),
@@ -225,7 +246,9 @@ impl Room {
         self.is_released = true;
         self.phase = Phase::Failed;
         // They would keep it; without them it ends with its last address.
-        for timer in [&mut self.retry_timer, &mut self.behind_timer, &mut self.sweep_timer, &mut self.show_timer] {
+        let people = &mut self.people_timer.take().map(|(_, timer)| timer);
+        let timers = [&mut self.retry_timer, &mut self.behind_timer, &mut self.sweep_timer, &mut self.show_timer];
+        for timer in timers.into_iter().chain([people]) {
             if let Some(timer) = timer.take() {
                 ctx.cancel_future(timer);
             }
@@ -234,6 +257,10 @@ impl Room {
 
     fn sweep(&mut self) {
         self.presence.expire(Instant::now());
+        let renewed = self.presence.renew_stand_ins(Instant::now());
+        if !renewed.is_empty() {
+            self.say_to_all(Word::Awareness(&awareness::encode(renewed.iter())), None, &[]);
+        }
         if let Phase::Live(live) = &mut self.phase {
             live.state.clear();
         }
@@ -270,7 +297,10 @@ impl Actor for Room {
             self.resubmit(ctx);
         }
         self.load(ctx);
-        self.sweep_timer = Some(ctx.run_interval(SWEEP, |room, _| room.sweep()));
+        self.sweep_timer = Some(ctx.run_interval(SWEEP, |room, ctx| {
+            room.sweep();
+            room.end_turn(ctx);
+        }));
         ctx.spawn(TurnEnd);
     }
 
@@ -299,6 +329,7 @@ impl Supervised for Room {
         self.idle_timer = None;
         self.behind_timer = None;
         self.show_timer = None;
+        self.people_timer = None;
     }
 }
 
@@ -306,7 +337,7 @@ impl Handler<Join> for Room {
     type Result = ();
 
     fn handle(&mut self, message: Join, ctx: &mut Self::Context) {
-        self.join(message);
+        self.join(message, ctx);
         self.count_message(ctx);
     }
 }
@@ -333,7 +364,7 @@ impl Handler<Awareness> for Room {
     type Result = ();
 
     fn handle(&mut self, message: Awareness, ctx: &mut Self::Context) {
-        self.awareness(message);
+        self.awareness(message, ctx);
         self.count_message(ctx);
     }
 }
@@ -378,6 +409,63 @@ impl Handler<Leave> for Room {
     fn handle(&mut self, message: Leave, ctx: &mut Self::Context) {
         self.leave(message, ctx);
         self.count_message(ctx);
+    }
+}
+
+impl Handler<Say> for Room {
+    type Result = ();
+
+    fn handle(&mut self, message: Say, ctx: &mut Self::Context) {
+        self.say(message, ctx);
+        self.count_message(ctx);
+    }
+}
+
+impl Handler<BinarySignal> for Room {
+    type Result = ();
+
+    fn handle(&mut self, message: BinarySignal, ctx: &mut Self::Context) {
+        self.binary_signal(message);
+        self.count_message(ctx);
+    }
+}
+
+impl Handler<More> for Room {
+    type Result = ();
+
+    fn handle(&mut self, message: More, ctx: &mut Self::Context) {
+        self.ask_more(message, ctx);
+        self.count_message(ctx);
+    }
+}
+
+impl Handler<Post> for Room {
+    type Result = ();
+
+    fn handle(&mut self, message: Post, ctx: &mut Self::Context) {
+        self.post(message);
+        self.count_message(ctx);
+    }
+}
+
+impl Handler<Announce> for Room {
+    type Result = ();
+
+    fn handle(&mut self, message: Announce, ctx: &mut Self::Context) {
+        self.announce(&message.body);
+        self.count_message(ctx);
+    }
+}
+
+impl Handler<Disconnect> for Room {
+    type Result = usize;
+
+    fn handle(&mut self, Disconnect { user, reason }: Disconnect, _: &mut Self::Context) -> usize {
+        let leaving = self.members.of(user.as_ref());
+        for (link, member) in &leaving {
+            self.outbound.close(*link, *member, CloseCode::Forbidden, reason.clone());
+        }
+        leaving.len()
     }
 }
 

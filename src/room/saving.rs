@@ -8,11 +8,13 @@ use actix::{AsyncContext, Context, Handler, WrapFuture};
 use uuid::Uuid;
 
 use super::journal::{Committed, Submit};
+use super::messages::PostError;
+use super::publishing::answer;
 use super::room::{Phase, RETRY_FIRST, RETRY_LAST, Room};
-use super::uncommitted::{Acknowledgement, Settled};
+use super::uncommitted::{Acknowledgement, Pending, Receipt};
 use crate::metrics;
 use crate::protocol::CloseCode;
-use crate::store::StoreError;
+use crate::store::{Kind, NewEntry, Placed, Refused, StoreError};
 
 impl Room {
     /// Sends the next append, unless one is in flight; makes the room's row first if there is none.
@@ -71,20 +73,45 @@ impl Room {
         wait
     }
 
-    fn settled(&mut self, Settled { acknowledgements, refused, bytes }: Settled, ctx: &mut Context<Self>) {
+    fn settled(&mut self, settled: Vec<(Pending, Result<Placed, Refused>)>, ctx: &mut Context<Self>) {
         self.retry = RETRY_FIRST;
-        for acknowledgement in acknowledgements {
-            self.acknowledge(acknowledgement);
-        }
-        for (refused, waiting) in refused {
-            tracing::error!(room.name = %self.name, %refused, "the store refused an edit for ever");
-            for Acknowledgement { to, .. } in waiting {
-                self.refuse_for_ever(to, CloseCode::EditRefused, &refused);
+        let mut bytes = 0;
+        for (Pending { entry, acknowledgements, reply, .. }, outcome) in settled {
+            match outcome {
+                Ok(placed) => {
+                    if placed.is_new {
+                        bytes += if entry.kind == Kind::Edit { entry.body.len() } else { 0 };
+                        self.committed(&entry, placed);
+                    }
+                    for acknowledgement in acknowledgements {
+                        self.acknowledge(acknowledgement, Some(placed), ctx);
+                    }
+                }
+                Err(refused) => self.refused(&entry, acknowledgements, refused),
+            }
+            if let Some(reply) = reply {
+                answer(reply, outcome.map_err(PostError::Refused));
             }
         }
         self.lengthen_tail(bytes, ctx);
         if self.uncommitted.is_empty() {
             self.ask_the_lacking();
+        }
+    }
+
+    fn refused(&mut self, entry: &NewEntry, waiting: Vec<Acknowledgement>, refused: Refused) {
+        if entry.kind == Kind::Step {
+            self.forget_version();
+        }
+        for Acknowledgement { to, receipt } in waiting {
+            match receipt {
+                Receipt::Saved { request_id, .. } => self.refuse_entry(to, &request_id, refused),
+                Receipt::Rejected { .. } => {}
+                Receipt::Echo(_) | Receipt::Status(_) => {
+                    tracing::error!(room.name = %self.name, %refused, "the store refused an edit for ever");
+                    self.refuse_for_ever(to, CloseCode::EditRefused, &refused);
+                }
+            }
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::rate::Rate;
+
 /// What bounds each room and all of them together.
 #[derive(Debug, Clone)]
 pub struct RoomSettings {
@@ -13,6 +15,14 @@ pub struct RoomSettings {
     pub uncommitted_bytes_max: usize,
     /// How long a room without members stays loaded.
     pub idle: Duration,
+    /// How long JSON clients take a user for present whose last socket dropped.
+    pub presence_grace: Duration,
+    /// Of more users than this JSON clients are told the number only.
+    pub presence_users_max: usize,
+    /// Most entries that a JSON client is sent when it comes back.
+    pub replay_entries_max: u64,
+    /// How often JSON clients may say something in one room, all together.
+    pub say_rate: Rate,
     /// Most entries in one transaction.
     pub batch_entries_max: usize,
     /// Most bytes in one transaction, but always one append.

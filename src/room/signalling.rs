@@ -1,11 +1,133 @@
-//! What members say to each other that is not kept: signals.
+//! What JSON members say, told apart; and what members say to each other that is not kept: signals.
 
-use super::messages::Stateless;
+use std::time::Instant;
+
+use actix::Context;
+use serde::Serialize;
+
+use super::members::Member;
+use super::messages::{BinarySignal, JsonJoin, More, Say, Stateless, UserPresence};
 use super::room::{Early, Phase, Room};
-use crate::auth::{Action, allows};
+use crate::auth::{Access, Action, allows, now_ms};
+use crate::ids::{MemberId, Seq, UserId};
+use crate::protocol::json::reply::{self, Problem};
+use crate::protocol::json::request::{Event, Said};
 use crate::protocol::{Dialect, hocuspocus};
 
+/// Who speaks where it is the server itself.
+const SERVER: &str = "server";
+
 impl Room {
+    /// Lets a JSON member in: at once, or when it has come up to the present.
+    pub(super) fn join_json(&mut self, id: MemberId, join: JsonJoin) {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Joined<'a> {
+            room: &'a str,
+            seq: Seq,
+            access: Access,
+            recovered: bool,
+            members: Vec<UserPresence>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            request_id: Option<&'a str>,
+        }
+        let JsonJoin { since, wants_edits, request_id } = join;
+        let head = self.timeline.head;
+        let lacks = since.map(|since| head.0.checked_sub(since.0));
+        let recovered =
+            lacks.is_none_or(|lacks| lacks.is_some_and(|lacks| lacks <= self.context.settings.replay_entries_max));
+        let mut members = self.members.users();
+        members.truncate(self.context.settings.presence_users_max);
+        let Some(member) = self.members.get_mut(id) else { return };
+        if let Some(json) = &mut member.json {
+            json.wants_edits = wants_edits;
+            json.catching_up = since.filter(|since| recovered && *since < head);
+        }
+        let is_behind = member.json.as_ref().is_some_and(|json| json.catching_up.is_some());
+        let (room, access, request_id) = (self.name.as_str(), member.access, request_id.as_deref());
+        let joined = Joined { room, seq: head, access, recovered, members, request_id };
+        self.tell(id, reply::message("room.joined", joined));
+        if !is_behind {
+            self.let_in(id);
+        }
+    }
+
+    /// Sends a JSON member more of what it lacks.
+    pub(super) fn ask_more(&mut self, More { from, charge }: More, ctx: &mut Context<Self>) {
+        if let Some(member) = self.members.get(from) {
+            self.outbound.credit(member.link, from, charge);
+            self.more(from, ctx);
+        }
+    }
+
+    /// Does what a JSON member says.
+    pub(super) fn say(&mut self, message: Say, ctx: &mut Context<Self>) {
+        if matches!(self.phase, Phase::Loading) {
+            return self.early.push(Early::Say(message));
+        }
+        let Say { from, said, request_id, charge } = message;
+        let Some(member) = self.members.get(from) else { return };
+        self.outbound.credit(member.link, from, charge);
+        if let Err(wait) = self.said.take(self.context.settings.say_rate, Instant::now()) {
+            let message = "too much is said in this room, wait a little";
+            let problem = Problem::passing("rate_limited", message, wait.as_millis() as u64 + 1);
+            return self.complain(from, problem, &request_id);
+        }
+        match said {
+            Said::Publish(publication) => self.publish(from, publication, request_id),
+            Said::Signal(event) => self.signal(from, &event, &request_id),
+            Said::Typing(is_typing) => self.type_on(from, is_typing, &request_id, ctx),
+            Said::Presence(state) => self.show_state(from, state, &request_id, ctx),
+            Said::Steps(steps) => self.push_steps(from, steps, request_id, ctx),
+        }
+    }
+
+    /// The member, if it may do that; otherwise it is told.
+    pub(super) fn may(&mut self, from: MemberId, action: Action, request_id: &Option<Box<str>>) -> Option<&Member> {
+        if !allows(self.members.get(from)?.access, action) {
+            let message = "the token allows reading here, nothing else";
+            self.complain(from, Problem::lasting("read_only", message), request_id);
+            return None;
+        }
+        self.members.get(from)
+    }
+
+    /// Tells a JSON member that something was done that has no other answer.
+    pub(super) fn done(&mut self, to: MemberId, request_id: &Option<Box<str>>) {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Done<'a> {
+            room: &'a str,
+            request_id: &'a str,
+        }
+        if let Some(request_id) = request_id {
+            let frame = reply::message("done", Done { room: self.name.as_str(), request_id });
+            self.tell(to, frame);
+        }
+    }
+
+    fn signal(&mut self, from: MemberId, event: &Event, request_id: &Option<Box<str>>) {
+        let Some(member) = self.may(from, Action::Signal, request_id) else { return };
+        let (user, body) = (member.user.clone(), reply::body(event, &member.name));
+        let frame = reply::stamped(&self.name, &user, now_ms(), None, &body);
+        self.outbound.all(Dialect::Json, &frame, Some(from), &[]);
+        self.done(from, request_id);
+    }
+
+    /// Passes a JSON member's bytes on to the others.
+    pub(super) fn binary_signal(&mut self, message: BinarySignal) {
+        if matches!(self.phase, Phase::Loading) {
+            return self.early.push(Early::BinarySignal(message));
+        }
+        let BinarySignal { from, payload, charge } = message;
+        let Some(member) = self.members.get(from) else { return };
+        self.outbound.credit(member.link, from, charge);
+        let Some(member) = self.may(from, Action::Signal, &None) else { return };
+        let user = member.user.clone();
+        let frame = reply::binary(&self.name, &user, &payload);
+        self.outbound.all(Dialect::Json, &frame, Some(from), &[]);
+    }
+
     /// Passes a Hocuspocus app's own text on to the others.
     pub(super) fn stateless(&mut self, message: Stateless) {
         if matches!(self.phase, Phase::Loading) {
@@ -18,5 +140,11 @@ impl Room {
         }
         let frame = hocuspocus::stateless(self.name.as_str(), &message.payload);
         self.outbound.all(Dialect::Hocuspocus, &frame, Some(message.from), &[]);
+    }
+
+    /// Shows JSON members an event of the server's own.
+    pub(super) fn announce(&mut self, body: &[u8]) {
+        let frame = reply::stamped(&self.name, &UserId::new(SERVER), now_ms(), None, body);
+        self.outbound.all(Dialect::Json, &frame, None, &[]);
     }
 }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::messages::PostError;
 use crate::ids::{MemberId, UserId};
 use crate::metrics;
-use crate::store::{Append, NewEntry, Placed, Refused, RoomId};
+use crate::store::{Append, Kind, NewEntry, Placed, Refused, RoomId};
 
 /// What all rooms together may hold uncommitted, in bytes.
 #[derive(Debug)]
@@ -42,6 +44,20 @@ pub enum Receipt {
     Echo(Bytes),
     /// By a status for so many of its messages, as far as due: Hocuspocus.
     Status(u64),
+    /// By `saved` with the entry's seq: JSON.
+    Saved {
+        /// The client's name for the request.
+        request_id: Option<Box<str>>,
+        /// The version after its steps, if it pushed some.
+        version: Option<u64>,
+    },
+    /// By `edit.rejected` with the steps after a version: JSON.
+    Rejected {
+        /// The client's name for the request.
+        request_id: Option<Box<str>>,
+        /// The version that the client has.
+        since: u64,
+    },
 }
 
 /// What its author gets once an entry is committed.
@@ -55,28 +71,28 @@ pub struct Acknowledgement {
 
 /// One entry that is not committed yet.
 #[derive(Debug)]
-struct Waiting {
-    entry: NewEntry,
+pub struct Pending {
+    /// The entry.
+    pub entry: NewEntry,
     /// Yjs clients first seen with it, and whose they are.
-    clients: Vec<(u64, UserId)>,
-    acknowledgements: Vec<Acknowledgement>,
+    pub clients: Vec<(u64, UserId)>,
+    /// Which members hear of its commit.
+    pub acknowledgements: Vec<Acknowledgement>,
+    /// A server that waits for its commit.
+    pub reply: Option<oneshot::Sender<Result<Placed, PostError>>>,
 }
 
-/// What a committed append leads to.
-#[derive(Debug, Default)]
-pub struct Settled {
-    /// What authors get, in order.
-    pub acknowledgements: Vec<Acknowledgement>,
-    /// Entries that the store refused for ever, with those who wait for them.
-    pub refused: Vec<(Refused, Vec<Acknowledgement>)>,
-    /// Bytes that were stored.
-    pub bytes: usize,
+impl Pending {
+    /// An entry of which members hear.
+    pub fn new(entry: NewEntry, acknowledgements: Vec<Acknowledgement>) -> Self {
+        Self { entry, clients: Vec::new(), acknowledgements, reply: None }
+    }
 }
 
 /// The queue of one room.
 #[derive(Debug)]
 pub struct Uncommitted {
-    queue: VecDeque<Waiting>,
+    queue: VecDeque<Pending>,
     bytes: usize,
     bytes_max: usize,
     budget: Arc<Budget>,
@@ -112,10 +128,10 @@ impl Uncommitted {
     }
 
     /// Adds an entry and what its commit sends.
-    pub fn push(&mut self, entry: NewEntry, clients: Vec<(u64, UserId)>, acknowledgements: Vec<Acknowledgement>) {
-        self.bytes += entry.body.len();
-        self.budget.hold(entry.body.len());
-        self.queue.push_back(Waiting { entry, clients, acknowledgements });
+    pub fn push(&mut self, pending: Pending) {
+        self.bytes += pending.entry.body.len();
+        self.budget.hold(pending.entry.body.len());
+        self.queue.push_back(pending);
     }
 
     /// Acknowledges once all that is uncommitted now is committed: hands the acknowledgement back if that is so already.
@@ -139,9 +155,10 @@ impl Uncommitted {
         self.in_flight.is_some()
     }
 
-    /// The bodies of all entries, oldest first, to apply again to a document loaded anew.
-    pub fn bodies(&self) -> impl Iterator<Item = &Bytes> {
-        self.queue.iter().map(|waiting| &waiting.entry.body)
+    /// The edits, oldest first, to apply again to a document loaded anew.
+    pub fn edits(&self) -> impl Iterator<Item = &Bytes> {
+        let edits = self.queue.iter().filter(|waiting| waiting.entry.kind == Kind::Edit);
+        edits.map(|waiting| &waiting.entry.body)
     }
 
     /// The append to send next, if none is in flight and something waits; `new_id` names it.
@@ -150,7 +167,7 @@ impl Uncommitted {
             return None;
         }
         let mut bytes = 0;
-        let fits = |waiting: &&Waiting| {
+        let fits = |waiting: &&Pending| {
             bytes += waiting.entry.body.len();
             bytes <= self.bytes_per_append_max
         };
@@ -176,21 +193,12 @@ impl Uncommitted {
         self.in_flight.is_some_and(|(in_flight, _)| in_flight == id)
     }
 
-    /// Takes the outcome of the append in flight.
-    pub fn settle(&mut self, outcome: Vec<Result<Placed, Refused>>) -> Settled {
+    /// Takes the outcome of the append in flight: the entries in order, with what became of each.
+    pub fn settle(&mut self, outcome: Vec<Result<Placed, Refused>>) -> Vec<(Pending, Result<Placed, Refused>)> {
         self.in_flight = None;
-        let mut settled = Settled::default();
-        for result in outcome {
-            let Some(waiting) = self.queue.pop_front() else { break };
-            self.give_back(waiting.entry.body.len());
-            match result {
-                Ok(_) => {
-                    settled.bytes += waiting.entry.body.len();
-                    settled.acknowledgements.extend(waiting.acknowledgements);
-                }
-                Err(refused) => settled.refused.push((refused, waiting.acknowledgements)),
-            }
-        }
+        let count = outcome.len().min(self.queue.len());
+        let settled: Vec<_> = self.queue.drain(..count).zip(outcome).collect();
+        self.give_back(settled.iter().map(|(pending, _)| pending.entry.body.len()).sum());
         settled
     }
 

@@ -1,5 +1,6 @@
 //! The server of a configuration, from start to stop. Puts the parts together; holds no logic of theirs.
 
+mod stats;
 mod stop;
 mod upgrade;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use actix::{Actor, Arbiter};
 use actix_http::HttpService;
+use actix_rt::task::JoinHandle;
 use actix_service::map_config;
 use actix_web::dev::AppConfig;
 use actix_web::middleware::Compress;
@@ -21,8 +23,9 @@ use crate::auth::{KeyError, MintError, Minter, Verifier};
 use crate::config::{Config, StoreConfig};
 use crate::http::{self, AppState};
 use crate::metrics;
-use crate::room::{Directory, Journal, Relays, RoomSettings};
-use crate::socket::{Gate, OutboxBudget, Rhythm, SocketContext, SocketSettings};
+use crate::rate::Rate;
+use crate::room::{Directory, Journal, People, Relays, RoomSettings};
+use crate::socket::{Gate, OutboxBudget, Rates, Rhythm, SharedRates, SocketContext, SocketSettings};
 use crate::store::{Store, StoreError, StoreSettings};
 
 /// Connections that the kernel keeps until they are accepted.
@@ -65,6 +68,8 @@ pub struct Server {
     http: actix_server::ServerHandle,
     metrics: Option<(SocketAddr, actix_server::ServerHandle)>,
     state: web::Data<AppState>,
+    /// Takes samples of the figures.
+    stats: JoinHandle<()>,
     relays: Arc<Relays>,
     arbiters: Vec<Arbiter>,
     store: Store,
@@ -93,6 +98,7 @@ impl Server {
         arbiters.push(journal_arbiter);
 
         let relays = Arc::new(Relays::default());
+        let people = Arc::new(People::default());
         let state = web::Data::new(AppState {
             store: store.clone(),
             directory: directory.clone(),
@@ -101,6 +107,9 @@ impl Server {
             gate: Gate::new(limits.sockets_max, limits.sockets_per_ip_max),
             pace: Default::default(),
             renders: AppState::render_permits(),
+            people: people.clone(),
+            stats: Default::default(),
+            json_message_bytes_max: limits.json_message_bytes_max,
             document_bytes_max: limits.document_bytes_max,
             allowed_origins: config.edge.allowed_origins.clone(),
             trusted_proxies: config.edge.trusted_proxies.clone(),
@@ -112,14 +121,17 @@ impl Server {
             directory,
             relays: relays.clone(),
             settings: socket_settings(config),
+            people,
+            rates: SharedRates::new(rates(config)),
             verifier,
             outboxes: OutboxBudget::new(limits.outboxes_bytes_max),
         });
         let http = serve(listener, config.edge.workers, state.clone(), sockets)?;
         let metrics = metrics.map(serve_metrics).transpose()?;
         tracing::info!(%address, database = %config.store.url, "listening");
+        let stats = actix_rt::spawn(stats::publish(state.clone()));
         let stop_timeout = config.timing.shutdown_timeout;
-        Ok(Self { address, http, metrics, state, relays, arbiters, store, stop_timeout })
+        Ok(Self { address, http, metrics, state, stats, relays, arbiters, store, stop_timeout })
     }
 
     /// Where it listens.
@@ -204,9 +216,23 @@ fn room_settings(config: &Config) -> RoomSettings {
         unsaved_bytes_max: config.limits.room_unsaved_bytes_max,
         uncommitted_bytes_max: config.limits.uncommitted_bytes_max,
         idle: config.timing.room_idle,
+        presence_grace: config.timing.presence_grace,
+        presence_users_max: config.limits.presence_users_max,
+        replay_entries_max: config.limits.replay_entries_max as u64,
+        say_rate: rate(config.limits.rate_room),
         batch_entries_max: config.limits.batch_entries_max,
         batch_bytes_max: config.limits.batch_bytes_max,
     }
+}
+
+fn rate(per_second: usize) -> Rate {
+    let per_second = per_second as f64;
+    Rate { per_second, burst: 2.0 * per_second }
+}
+
+fn rates(config: &Config) -> Rates {
+    let limits = &config.limits;
+    Rates { socket: rate(limits.rate_socket), user: rate(limits.rate_user), address: rate(limits.rate_address) }
 }
 
 fn socket_settings(config: &Config) -> SocketSettings {
@@ -222,6 +248,9 @@ fn socket_settings(config: &Config) -> SocketSettings {
         unhandled_bytes_max: limits.socket_unhandled_bytes_max,
         writer_message_bytes_max: limits.document_bytes_max,
         reader_message_bytes_max: limits.reader_message_bytes_max,
+        json_message_bytes_max: limits.json_message_bytes_max,
+        rooms_per_socket_max: limits.rooms_per_socket_max,
+        auth_timeout: timing.auth_timeout,
         fragments_max: limits.fragments_max,
         linger: LINGER,
     }

@@ -108,6 +108,7 @@ impl Server {
         let deadline = Instant::now() + self.stop_timeout;
         tracing::info!(sockets = self.state.gate.count(), "stopping");
         self.state.is_draining.store(true, Ordering::Relaxed);
+        self.stats.abort();
         self.http.pause().await;
         for relay in self.relays.all() {
             relay.addr.do_send(StopReading);

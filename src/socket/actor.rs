@@ -17,13 +17,16 @@ use super::gate::Permit;
 use super::heartbeat::{Beat, Signs};
 use super::opening::{Opening, Path};
 use super::outbox::{Outbox, OutboxBudget};
-use super::session::{Desk, HocuspocusSession, Session, Violation, YjsSession};
+use super::session::{
+    Desk, HocuspocusSession, JsonSession, RateLimits, Session, SharedRates, Violation, YjsSession, json,
+};
 use super::settings::SocketSettings;
 use super::stream::Stream;
 use crate::auth::{Verifier, now_s};
 use crate::ids::SocketId;
+use crate::metrics;
 use crate::protocol::{CloseCode, yjs};
-use crate::room::{Counted, Directory, LocalRelay, Outlet, Relays};
+use crate::room::{Counted, Directory, LocalRelay, Outlet, People, Relays};
 use crate::wire::frame::{self, Opcode};
 use crate::wire::{Limits, Message, Reader, WireError};
 
@@ -35,6 +38,8 @@ const READS_PER_TURN: usize = 4;
 const LINGER_BYTES_MAX: usize = 64 * 1024;
 /// How long the close of a socket that may come back is held: most clients come back at once after one.
 const COME_BACK_HOLD: Duration = Duration::from_secs(2);
+/// How long a JSON client with a wrong token is held, since it may come back at once.
+const DENIED_HOLD: Duration = Duration::from_secs(1);
 /// Longest wait for the session's timer; it is then armed again.
 const SESSION_WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -51,6 +56,10 @@ pub struct SocketContext {
     pub relays: Arc<Relays>,
     /// Limits and waits.
     pub settings: SocketSettings,
+    /// The JSON sockets of each user.
+    pub people: Arc<People>,
+    /// What JSON clients may say how often.
+    pub rates: SharedRates,
     /// Checks tokens that come in band.
     pub verifier: Arc<Verifier>,
     /// What all outboxes together may hold.
@@ -86,6 +95,8 @@ pub struct Socket {
     heard: Instant,
     pinged: Option<Instant>,
     ending: Ending,
+    /// Whether the peer was told that the server is about to end.
+    is_draining: bool,
     _permit: Permit,
 }
 
@@ -114,6 +125,7 @@ impl Socket {
             heard: Instant::now(),
             pinged: None,
             ending: Ending::Open,
+            is_draining: false,
             _permit: permit,
         };
         socket.start();
@@ -126,6 +138,21 @@ impl Socket {
                 self.session = Session::Yjs(YjsSession::join(&room, &identity, access, &self.desk));
             }
             Some(Path::Hocuspocus) => self.session = Session::Hocuspocus(HocuspocusSession::new()),
+            Some(Path::Json { identity, network }) => {
+                let limits = RateLimits::new(network, &self.desk.context.rates, Instant::now());
+                let (identity, refusal) = match identity {
+                    Ok(identity) => (identity, None),
+                    Err(refusal) => (None, Some(refusal)),
+                };
+                self.session = Session::Json(Box::new(JsonSession::open(identity, limits, &self.desk)));
+                if let Some(refusal) = refusal {
+                    tracing::info!(socket.id = %self.desk.socket, refusal, "socket denied");
+                    self.desk.outbox.push(json::bad_token(None), Counted::Yes);
+                    ctx.run_later(DENIED_HOLD, |socket, _| {
+                        socket.outbox().close(CloseCode::Unauthorized, CloseCode::Unauthorized.reason());
+                    });
+                }
+            }
             Some(Path::Denied { code, reason, hold }) => {
                 tracing::info!(socket.id = %self.desk.socket, code = code.code(), reason, "socket denied");
                 self.desk.outbox.push(yjs::denied(&reason), Counted::Yes);
@@ -212,14 +239,23 @@ impl Socket {
             self.heard = Instant::now();
             self.pinged = None;
         }
+        let (mut messages, mut bytes) = (0, 0);
         while self.desk.outbox.closing().is_none() {
             // A message may change what the next one may be.
             self.reader.set_message_bytes_max(self.session.message_bytes_max(&self.desk));
             match self.reader.read(&mut input) {
-                Ok(Some(message)) => self.message(message),
+                Ok(Some(message)) => {
+                    messages += 1;
+                    bytes += message.bytes();
+                    self.message(message);
+                }
                 Ok(None) => break,
                 Err(error) => self.refuse(error),
             }
+        }
+        if messages > 0 {
+            metrics::MESSAGES_RECEIVED.inc_by(messages);
+            metrics::MESSAGE_BYTES_RECEIVED.inc_by(bytes);
         }
         self.desk.outbox.flush();
     }
@@ -311,6 +347,10 @@ impl Socket {
             }
             self.session.tidy(&self.desk);
             self.follow_session(ctx);
+            if self.outbox().is_stopped() && !std::mem::replace(&mut self.is_draining, true) {
+                self.session.drain(&self.desk);
+                self.outbox().flush();
+            }
             if let Some((code, reason)) = self.desk.outbox.take_held_close() {
                 let hold = COME_BACK_HOLD.mul_f64(rand::random_range(0.5..1.5));
                 ctx.run_later(hold, move |socket, _| socket.desk.outbox.close_now(code, &reason));
@@ -387,7 +427,8 @@ impl Actor for Socket {
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
-        self.session.leave(&self.desk);
+        let is_for_good = self.outbox().closing() == Some(CloseCode::Normal);
+        self.session.leave(is_for_good, &self.desk);
         self.desk.relay.unregister(self.desk.socket);
         if self.desk.outbox.closing() == Some(CloseCode::SlowConsumer) {
             self.stream.abort_on_drop();

@@ -78,6 +78,7 @@ impl Drop for Permit {
         let mut counts = self.gate.counts();
         counts.all -= 1;
         metrics::SOCKETS.dec();
+        metrics::SOCKETS_CLOSED.inc();
         if let Some(of_address) = counts.by_address.get_mut(&self.address) {
             *of_address -= 1;
             if *of_address == 0 {

@@ -17,5 +17,6 @@ pub use gate::{Gate, GateFull, Permit, network};
 pub use heartbeat::Rhythm;
 pub use opening::{Opening, Path};
 pub use outbox::{Outbox, OutboxBudget};
+pub use session::{Rates, SharedRates};
 pub use settings::SocketSettings;
 pub use stream::Stream;

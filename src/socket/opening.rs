@@ -1,5 +1,6 @@
 //! What the upgrade decided about a connection, handed to the socket with the stream.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,13 @@ pub enum Path {
     },
     /// The Hocuspocus protocol; tokens come in band.
     Hocuspocus,
+    /// The JSON protocol.
+    Json {
+        /// Who connects, if a token came with the request; `None`, if a first message will bring it; or why it does not hold.
+        identity: Result<Option<Arc<Identity>>, String>,
+        /// The client's address, as it counts.
+        network: IpAddr,
+    },
     /// The y-websocket protocol, for someone who may not: told so in band, held, then closed.
     Denied {
         /// What the close frame says; final.

@@ -398,5 +398,6 @@ impl Outlet for Outbox {
 impl Connection for Outbox {
     fn stop_reading(&self) {
         self.is_stopped.set(true);
+        self.wake();
     }
 }

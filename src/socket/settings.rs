@@ -17,6 +17,12 @@ pub struct SocketSettings {
     pub writer_message_bytes_max: usize,
     /// Longest message of anyone else, in bytes.
     pub reader_message_bytes_max: usize,
+    /// Longest message of an authenticated JSON client, in bytes.
+    pub json_message_bytes_max: usize,
+    /// Most rooms that one JSON client may be in.
+    pub rooms_per_socket_max: usize,
+    /// How long a JSON client may take to come with a token.
+    pub auth_timeout: Duration,
     /// Most fragments of one message.
     pub fragments_max: usize,
     /// How long a closed socket waits for the peer's end.

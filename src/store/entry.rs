@@ -123,6 +123,17 @@ pub enum Bodies {
     NotOfEdits,
 }
 
+/// Which kinds of entries a history page has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kinds {
+    /// All of them.
+    All,
+    /// One of them.
+    Only(Kind),
+    /// All but edits, which are most of many timelines; an index finds the others.
+    NotEdits,
+}
+
 /// A page of a room's timeline.
 #[derive(Clone, Debug)]
 pub struct HistoryQuery {
@@ -130,8 +141,8 @@ pub struct HistoryQuery {
     pub after: Option<Seq>,
     /// Only entries with a lesser seq.
     pub before: Option<Seq>,
-    /// Only entries of this kind.
-    pub kind: Option<Kind>,
+    /// Only entries of these kinds.
+    pub kinds: Kinds,
     /// Only this author's entries.
     pub author: Option<UserId>,
     /// At most this many entries; the store's own bound is [`HISTORY_ENTRIES_MAX`](super::HISTORY_ENTRIES_MAX).

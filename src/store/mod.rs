@@ -26,8 +26,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub use entry::{
-    Append, Bodies, Entry, HistoryQuery, KEY_BYTES_MAX, Kind, Loaded, NewEntry, Outcome, Page, Placed, Refused, RoomId,
-    RoomRow,
+    Append, Bodies, Entry, HistoryQuery, KEY_BYTES_MAX, Kind, Kinds, Loaded, NewEntry, Outcome, Page, Placed, Refused,
+    RoomId, RoomRow,
 };
 pub use error::StoreError;
 pub use settings::StoreSettings;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
 
 use super::HISTORY_BYTES_MAX;
-use super::entry::{Bodies, Entry, HistoryQuery, Kind, Page, RoomId, RoomRow};
+use super::entry::{Bodies, Entry, HistoryQuery, Kind, Kinds, Page, RoomId, RoomRow};
 use super::error::StoreError;
 use crate::ids::{RoomName, Seq, UserId};
 
@@ -65,7 +65,10 @@ impl<'q> From<&'q HistoryQuery> for HistoryColumns<'q> {
         Self {
             after: query.after.map_or(0, seq_column),
             before: query.before.map_or(i64::MAX, seq_column),
-            kind: query.kind.map(kind_column),
+            kind: match query.kinds {
+                Kinds::Only(kind) => Some(kind_column(kind)),
+                Kinds::All | Kinds::NotEdits => None,
+            },
             author: query.author.as_ref().map(UserId::as_str),
             limit: i64::from(query.limit.min(super::HISTORY_ENTRIES_MAX)),
             bodiless: match query.bodies {
@@ -75,6 +78,27 @@ impl<'q> From<&'q HistoryQuery> for HistoryColumns<'q> {
         }
     }
 }
+
+/// The statement of a history query; `$length` is the length of a body in the database's words.
+macro_rules! history_sql {
+    ($query:expr, $length:literal) => {
+        match ($query.page, $query.kinds) {
+            (Page::Oldest, Kinds::All | Kinds::Only(Kind::Edit)) => $crate::store::rows::history_sql!(@ $length, "", "asc"),
+            (Page::Newest, Kinds::All | Kinds::Only(Kind::Edit)) => $crate::store::rows::history_sql!(@ $length, "", "desc"),
+            // In so many words, which are those of the index.
+            (Page::Oldest, _) => $crate::store::rows::history_sql!(@ $length, " and kind <> 1", "asc"),
+            (Page::Newest, _) => $crate::store::rows::history_sql!(@ $length, " and kind <> 1", "desc"),
+        }
+    };
+    (@ $length:literal, $kinds:literal, $order:literal) => {
+        concat!(
+            "select seq, kind, author, at, key, ", $length, ", case when kind = $7 then null else body end from entry \
+             where room_id = $1 and seq > $2 and seq < $3 and ($4 is null or kind = $4)", $kinds,
+            " and ($5 is null or author = $5) order by seq ", $order, " limit $6"
+        )
+    };
+}
+pub(super) use history_sql;
 
 /// The first name past all that start with `prefix`. Names are ASCII, so the greatest character is past them all.
 pub(super) fn prefix_end(prefix: &str) -> String {

@@ -30,6 +30,16 @@ pub enum Message {
     Close(Option<u16>),
 }
 
+impl Message {
+    /// The length of its payload.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Message::Text(payload) | Message::Binary(payload) | Message::Ping(payload) => payload.len() as u64,
+            Message::Pong | Message::Close(_) => 0,
+        }
+    }
+}
+
 /// A frame whose header has been read and whose payload has not wholly arrived.
 #[derive(Debug)]
 struct Pending {

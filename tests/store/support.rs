@@ -6,7 +6,9 @@ use bytes::Bytes;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 use tutti::ids::{RoomName, Seq, UserId};
-use tutti::store::{Append, Entry, HistoryQuery, Kind, NewEntry, Outcome, Page, Placed, RoomId, Store, StoreSettings};
+use tutti::store::{
+    Append, Entry, HistoryQuery, Kind, Kinds, NewEntry, Outcome, Page, Placed, RoomId, Store, StoreSettings,
+};
 use tutti::store::{Bodies, Refused};
 use uuid::Uuid;
 
@@ -195,7 +197,7 @@ pub fn everything() -> HistoryQuery {
     HistoryQuery {
         after: None,
         before: None,
-        kind: None,
+        kinds: Kinds::All,
         author: None,
         limit: u32::MAX,
         page: Page::Oldest,

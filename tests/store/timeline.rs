@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use tutti::ids::{Seq, UserId};
-use tutti::store::{Bodies, HISTORY_BYTES_MAX, HistoryQuery, Kind, NewEntry, Page, RoomId, Store};
+use tutti::store::{Bodies, HISTORY_BYTES_MAX, HistoryQuery, Kind, Kinds, NewEntry, Page, RoomId, Store};
 
 use crate::support::*;
 
@@ -43,11 +43,14 @@ contract! {
 
     async fn filters_by_kind_and_author_combine(db: &Database) {
         let (store, room) = filled(db).await;
-        let messages = HistoryQuery { kind: Some(Kind::Message), ..everything() };
+        let messages = HistoryQuery { kinds: Kinds::Only(Kind::Message), ..everything() };
         assert_eq!(found(&store, room, messages.clone()).await, [2, 4, 6, 8, 10]);
+        let not_edits = HistoryQuery { kinds: Kinds::NotEdits, after: Some(Seq(3)), limit: 2, ..everything() };
+        assert_eq!(found(&store, room, not_edits.clone()).await, [4, 6]);
+        assert_eq!(found(&store, room, HistoryQuery { page: Page::Newest, ..not_edits }).await, [8, 10]);
         let bobs = HistoryQuery { author: Some(UserId::new("bob")), ..everything() };
         assert_eq!(found(&store, room, bobs.clone()).await, [3, 6, 9]);
-        let both = HistoryQuery { kind: Some(Kind::Message), ..bobs };
+        let both = HistoryQuery { kinds: Kinds::Only(Kind::Message), ..bobs };
         assert_eq!(found(&store, room, both.clone()).await, [6]);
         assert_eq!(found(&store, room, HistoryQuery { page: Page::Newest, limit: 1, ..messages }).await, [10]);
         assert_eq!(found(&store, room, HistoryQuery { after: Some(Seq(6)), ..both }).await, NONE);

@@ -205,6 +205,7 @@ impl HocuspocusSession {
             user: identity.user.clone(),
             name: identity.name.clone(),
             access,
+            json: None,
         });
         let tenure = Tenure::new(identity, auth::now_s());
         let user = identity.user.clone();
@@ -272,7 +273,7 @@ impl HocuspocusSession {
     }
 
     fn leave_room(&mut self, joined: &Joined, desk: &Desk) {
-        joined.room.do_send(Leave { from: joined.member });
+        joined.room.do_send(Leave { from: joined.member, is_for_good: true });
         desk.relay.unseat(joined.member);
         self.turnstile.forget(joined.member, desk);
     }
@@ -350,10 +351,10 @@ impl HocuspocusSession {
     }
 
     /// Leaves all rooms.
-    pub fn leave(&mut self, desk: &Desk) {
+    pub fn leave(&mut self, is_for_good: bool, desk: &Desk) {
         for (_, document) in std::mem::take(&mut self.documents) {
             if let Document::Joined(joined) = document {
-                joined.room.do_send(Leave { from: joined.member });
+                joined.room.do_send(Leave { from: joined.member, is_for_good });
                 desk.relay.unseat(joined.member);
             }
         }

@@ -3,6 +3,9 @@
 
 mod document;
 mod hocuspocus;
+pub(super) mod json;
+mod limits;
+mod seat;
 mod tenure;
 mod turnstile;
 mod waiting;
@@ -22,6 +25,9 @@ use crate::room::{Counted, LocalRelay, Outlet};
 use crate::wire::frame;
 
 pub(super) use hocuspocus::HocuspocusSession;
+pub(super) use json::JsonSession;
+pub(super) use limits::RateLimits;
+pub use limits::{Rates, SharedRates};
 pub(super) use yjs::YjsSession;
 
 /// What a message costs a room beside its bytes, about.
@@ -71,6 +77,8 @@ pub(super) enum Session {
     Yjs(YjsSession),
     /// Hocuspocus, in as many rooms as it has documents.
     Hocuspocus(HocuspocusSession),
+    /// `tutti.v1`, in many rooms.
+    Json(Box<JsonSession>),
     /// Told that it may not, and ignored from then on.
     Denied,
     /// Sends messages back.
@@ -83,6 +91,7 @@ impl Session {
         match self {
             Session::Yjs(session) => session.binary(message, desk),
             Session::Hocuspocus(session) => session.binary(message, desk),
+            Session::Json(session) => session.binary(message, desk),
             Session::Denied => Ok(()),
             Session::Echo => {
                 desk.outbox.push(frame::binary(&[message]), Counted::No);
@@ -97,6 +106,7 @@ impl Session {
             Session::Yjs(_) | Session::Hocuspocus(_) => {
                 Err(Violation::new(CloseCode::EditRefused, "text frames are not part of this protocol, send binary"))
             }
+            Session::Json(session) => session.text(message, desk),
             Session::Denied => Ok(()),
             Session::Echo => {
                 desk.outbox.push(frame::encode(frame::Opcode::Text, &[message]), Counted::No);
@@ -110,14 +120,17 @@ impl Session {
         match self {
             Session::Yjs(session) => session.answer_delivered(desk),
             Session::Hocuspocus(session) => session.answer_delivered(desk),
+            Session::Json(session) => session.answer_delivered(desk),
             Session::Denied | Session::Echo => {}
         }
     }
 
     /// Lets go of what rooms have ended meanwhile.
     pub fn tidy(&mut self, desk: &Desk) {
-        if let Session::Hocuspocus(session) = self {
-            session.tidy(desk);
+        match self {
+            Session::Hocuspocus(session) => session.tidy(desk),
+            Session::Json(session) => session.tidy(desk),
+            Session::Yjs(_) | Session::Denied | Session::Echo => {}
         }
     }
 
@@ -126,6 +139,7 @@ impl Session {
         match self {
             Session::Yjs(session) => Some(session.valid_until_s),
             Session::Hocuspocus(session) => session.next_due_s(),
+            Session::Json(session) => Some(session.next_due_s()),
             Session::Denied | Session::Echo => None,
         }
     }
@@ -136,6 +150,7 @@ impl Session {
             Session::Yjs(session) if now_s < session.valid_until_s => Ok(()),
             Session::Yjs(_) => Err(Violation::new(CloseCode::TokenExpired, CloseCode::TokenExpired.reason())),
             Session::Hocuspocus(session) => session.due(now_s, desk),
+            Session::Json(session) => session.due(now_s, desk),
             Session::Denied | Session::Echo => Ok(()),
         }
     }
@@ -162,6 +177,8 @@ impl Session {
         match self {
             Session::Yjs(session) => of(session.access),
             Session::Hocuspocus(session) => of(session.access),
+            Session::Json(session) if session.is_anonymous() => settings.reader_message_bytes_max,
+            Session::Json(_) => settings.json_message_bytes_max,
             Session::Denied => of(Access::None),
             Session::Echo => settings.writer_message_bytes_max,
         }
@@ -172,16 +189,24 @@ impl Session {
         match self {
             Session::Yjs(_) => Some(yjs::keepalive()),
             Session::Hocuspocus(session) => session.keepalive(),
-            Session::Denied | Session::Echo => None,
+            Session::Json(_) | Session::Denied | Session::Echo => None,
         }
     }
 
-    /// Leaves all rooms.
-    pub fn leave(&mut self, desk: &Desk) {
+    /// Leaves all rooms: for good, if the peer closed on purpose.
+    pub fn leave(&mut self, is_for_good: bool, desk: &Desk) {
         match self {
-            Session::Yjs(session) => session.leave(desk),
-            Session::Hocuspocus(session) => session.leave(desk),
+            Session::Yjs(session) => session.leave(is_for_good, desk),
+            Session::Hocuspocus(session) => session.leave(is_for_good, desk),
+            Session::Json(session) => session.leave(is_for_good, desk),
             Session::Denied | Session::Echo => {}
+        }
+    }
+
+    /// Says what a peer of this protocol is told before the server ends.
+    pub fn drain(&self, desk: &Desk) {
+        if let Session::Json(_) = self {
+            desk.push(json::draining());
         }
     }
 }

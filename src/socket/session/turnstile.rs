@@ -8,13 +8,21 @@ use bytes::Bytes;
 
 use super::Desk;
 use crate::ids::MemberId;
-use crate::room::{AskState, Room};
+use crate::room::{AskState, More, Room};
 
-/// Asks a room for what a state vector lacks.
+/// What is asked of a room.
+pub enum Question {
+    /// What a state vector lacks.
+    State(Bytes),
+    /// The next page of the timeline.
+    More,
+}
+
+/// A question to a room.
 pub struct Ask {
     pub member: MemberId,
     pub room: Addr<Room>,
-    pub state_vector: Bytes,
+    pub question: Question,
     /// Credit that the question took, in bytes.
     pub charge: usize,
 }
@@ -46,6 +54,16 @@ impl Turnstile {
         }
     }
 
+    /// Whether the answer that is on its way is one to `member`.
+    pub fn is_answering(&self, member: MemberId) -> bool {
+        self.answering == Some(member)
+    }
+
+    /// The peer has taken the answer, and the same member asks on.
+    pub fn again(&mut self, ask: Ask, desk: &Desk) {
+        self.send(ask, desk);
+    }
+
     /// Nothing more is answered to `member`.
     pub fn forget(&mut self, member: MemberId, desk: &Desk) {
         self.waiting.retain(|waiting| waiting.member != member);
@@ -55,10 +73,13 @@ impl Turnstile {
     }
 
     fn send(&mut self, ask: Ask, desk: &Desk) {
-        let Ask { member, room, state_vector, charge } = ask;
+        let Ask { member, room, question, charge } = ask;
         self.answering = Some(member);
         desk.outbox.expect_state();
         desk.outbox.charge(charge);
-        room.do_send(AskState { from: member, state_vector, charge });
+        match question {
+            Question::State(state_vector) => room.do_send(AskState { from: member, state_vector, charge }),
+            Question::More => room.do_send(More { from: member, charge }),
+        }
     }
 }

@@ -3,7 +3,7 @@
 use actix::Addr;
 use bytes::Bytes;
 
-use super::turnstile::{Ask, Turnstile};
+use super::turnstile::{Ask, Question, Turnstile};
 use super::{Desk, MESSAGE_BYTES, Violation};
 use crate::auth::{Access, Identity};
 use crate::ids::{MemberId, RoomName};
@@ -35,13 +35,14 @@ impl YjsSession {
             user: identity.user.clone(),
             name: identity.name.clone(),
             access,
+            json: None,
         });
         Self { member, room, turnstile: Turnstile::default(), access, valid_until_s: identity.valid_until_s }
     }
 
     /// Leaves the room.
-    pub fn leave(&self, desk: &Desk) {
-        self.room.do_send(Leave { from: self.member });
+    pub fn leave(&self, is_for_good: bool, desk: &Desk) {
+        self.room.do_send(Leave { from: self.member, is_for_good });
         desk.relay.unseat(self.member);
     }
 
@@ -73,7 +74,8 @@ pub fn pass_on(
 ) {
     let charge = bytes + MESSAGE_BYTES;
     if let yjs::Message::Step1(state_vector) = message {
-        return turnstile.ask(Ask { member: from, room: room.clone(), state_vector, charge }, desk);
+        let question = Question::State(state_vector);
+        return turnstile.ask(Ask { member: from, room: room.clone(), question, charge }, desk);
     }
     desk.outbox.charge(charge);
     match message {

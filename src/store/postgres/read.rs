@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::Postgres;
 use crate::ids::RoomName;
-use crate::store::entry::{Entry, HistoryQuery, Kind, Loaded, Page, RoomId};
+use crate::store::entry::{Entry, HistoryQuery, Kind, Kinds, Loaded, Page, RoomId};
 use crate::store::error::StoreError;
 use crate::store::rows::{self, HistoryColumns};
 
@@ -38,18 +38,7 @@ impl Postgres {
     }
 
     pub async fn history(&self, room: RoomId, query: &HistoryQuery) -> Result<Vec<Entry>, StoreError> {
-        let sql = match query.page {
-            Page::Oldest => {
-                "select seq, kind, author, at, key, length(body)::bigint, case when kind = $7 then null else body end \
-                 from entry where room_id = $1 and seq > $2 and seq < $3 \
-                 and ($4 is null or kind = $4) and ($5 is null or author = $5) order by seq limit $6"
-            }
-            Page::Newest => {
-                "select seq, kind, author, at, key, length(body)::bigint, case when kind = $7 then null else body end \
-                 from entry where room_id = $1 and seq > $2 and seq < $3 \
-                 and ($4 is null or kind = $4) and ($5 is null or author = $5) order by seq desc limit $6"
-            }
-        };
+        let sql = rows::history_sql!(query, "length(body)::bigint");
         let columns = HistoryColumns::from(query);
         let found = sqlx::query_as(sql)
             .bind(room.0)

@@ -1,0 +1,149 @@
+//! REST: what a server says into a room's timeline, and to people.
+
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::web::{Bytes, Data, Json, Path};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::caller::{Administer, Caller, May, Publish};
+use super::error::ApiError;
+use super::state::AppState;
+use crate::auth;
+use crate::ids::{Seq, UserId};
+use crate::protocol::json::check::check;
+use crate::protocol::json::reply::{self, rfc3339};
+use crate::protocol::json::request::{BATCH_MAX, publication};
+use crate::room::{Disconnect, Post, PostError};
+use crate::store::Placed;
+
+/// How long a request waits for the commit of what it publishes.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Where something stands in the timeline.
+#[derive(Serialize)]
+pub struct Published {
+    seq: Seq,
+    timestamp: String,
+}
+
+impl From<Placed> for Published {
+    fn from(placed: Placed) -> Self {
+        Self { seq: placed.seq, timestamp: rfc3339(placed.at_ms) }
+    }
+}
+
+/// `POST /api/v1/rooms/{room}/messages`: a message or an event, or an array of them, each answered once it is committed.
+pub async fn messages(
+    may: May<Publish>,
+    body: Result<Bytes, actix_web::Error>,
+    state: Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let body = body.map_err(ApiError::body)?;
+    let text = std::str::from_utf8(&body).map_err(ApiError::body)?;
+    let is_batch = text.trim_start().starts_with('[');
+    let items: Vec<&RawValue> = match is_batch {
+        true => serde_json::from_str(text).map_err(ApiError::body)?,
+        false => vec![serde_json::from_str(text).map_err(ApiError::body)?],
+    };
+    if items.len() > BATCH_MAX {
+        return Err(ApiError::Body(format!("at most {BATCH_MAX} messages in one request")));
+    }
+    // All are good before any is taken.
+    let publications: Vec<_> =
+        items.iter().map(|item| publication(item.get())).collect::<Result<_, _>>().map_err(ApiError::body)?;
+    let (replies, publications): (Vec<_>, Vec<_>) = publications
+        .into_iter()
+        .map(|publication| {
+            let (sender, receiver) = oneshot::channel();
+            (receiver, (publication, sender))
+        })
+        .unzip();
+    let lease = state.directory.lookup(&may.room);
+    let room = lease.room().clone();
+    let (author, name) = (may.identity.user.clone(), may.identity.name.clone());
+    room.do_send(Post { lease, author, name, publications });
+    let mut published = Vec::with_capacity(replies.len());
+    for reply in replies {
+        published.push(Published::from(committed(reply).await?));
+    }
+    Ok(match published.pop() {
+        Some(only) if !is_batch => HttpResponse::Created().json(only),
+        last => {
+            published.extend(last);
+            HttpResponse::Created().json(published)
+        }
+    })
+}
+
+async fn committed(reply: oneshot::Receiver<Result<Placed, PostError>>) -> Result<Placed, ApiError> {
+    match timeout(COMMIT_TIMEOUT, reply).await {
+        Ok(Ok(Ok(placed))) => Ok(placed),
+        Ok(Ok(Err(PostError::Refused(refused)))) => Err(ApiError::body(refused)),
+        Ok(Ok(Err(error @ PostError::TryLater))) => Err(ApiError::TryLater(error.to_string())),
+        // The room died, or the database takes too long: nobody knows whether it will be stored.
+        Ok(Err(_)) | Err(_) => {
+            let message =
+                "it is not known whether this is stored; send it again with the same \"key\", which stores it once";
+            Err(ApiError::TryLater(message.into()))
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Disconnecting {
+    user: Option<UserId>,
+    reason: Option<String>,
+}
+
+#[derive(Serialize)]
+pub struct Disconnected {
+    disconnected: usize,
+}
+
+/// `POST /api/v1/rooms/{room}/disconnect`: puts a user, or everyone, out of a room.
+pub async fn disconnect(
+    may: May<Administer>,
+    request: Json<Disconnecting>,
+    state: Data<AppState>,
+) -> Result<Json<Disconnected>, ApiError> {
+    let Disconnecting { user, reason } = request.into_inner();
+    let reason = reason.unwrap_or_else(|| "put out of the room by an administrator".into());
+    let disconnected = match state.directory.peek(&may.room) {
+        // A room that ended meanwhile has nobody in it.
+        Some(room) => room.send(Disconnect { user, reason }).await.unwrap_or_default(),
+        None => 0,
+    };
+    Ok(Json(Disconnected { disconnected }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Direct {
+    payload: Box<RawValue>,
+}
+
+#[derive(Serialize)]
+pub struct Told {
+    sockets: usize,
+}
+
+/// `POST /api/v1/users/{user}/messages`: to all JSON sockets of a user.
+pub async fn direct(
+    caller: Caller,
+    user: Path<String>,
+    request: Json<Direct>,
+    state: Data<AppState>,
+) -> Result<Json<Told>, ApiError> {
+    let Caller(identity) = caller;
+    if !identity.may_message() {
+        return Err(ApiError::Forbidden);
+    }
+    check(&request.payload).map_err(ApiError::body)?;
+    let frame = reply::direct(&identity.user, &identity.name, &user, &request.payload, auth::now_ms());
+    Ok(Json(Told { sockets: state.people.tell(&UserId::new(user.into_inner()), &frame) }))
+}

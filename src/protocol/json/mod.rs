@@ -1,0 +1,11 @@
+//! `tutti.v1`: JSON objects in text frames, for a plain browser `WebSocket`. See docs/PROTOCOL.md.
+
+pub mod check;
+pub mod reply;
+pub mod request;
+
+pub use check::JsonError;
+pub use request::{Body, Envelope};
+
+/// The protocol's name, as a subprotocol and in `welcome`.
+pub const NAME: &str = "tutti.v1";

@@ -1,0 +1,65 @@
+//! Token buckets: how often something may happen, with bursts. Pure but for the time that callers hand in.
+
+use std::time::{Duration, Instant};
+
+/// How often, and how many at once.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rate {
+    /// In the long run, a second.
+    pub per_second: f64,
+    /// At once, after a pause.
+    pub burst: f64,
+}
+
+/// What is left of a [`Rate`].
+#[derive(Debug, Clone, Copy)]
+pub struct Bucket {
+    left: f64,
+    filled: Instant,
+}
+
+impl Bucket {
+    /// A full one.
+    pub fn new(rate: Rate, now: Instant) -> Self {
+        Self { left: rate.burst, filled: now }
+    }
+
+    /// Takes one, or says after which time there will be one.
+    pub fn take(&mut self, rate: Rate, now: Instant) -> Result<(), Duration> {
+        let since = now.saturating_duration_since(self.filled).as_secs_f64();
+        self.left = (self.left + since * rate.per_second).min(rate.burst);
+        self.filled = now;
+        if self.left >= 1.0 {
+            self.left -= 1.0;
+            return Ok(());
+        }
+        Err(Duration::from_secs_f64((1.0 - self.left) / rate.per_second))
+    }
+
+    /// Whether it has been left alone until it was full again.
+    pub fn is_full(&self, rate: Rate, now: Instant) -> bool {
+        let since = now.saturating_duration_since(self.filled).as_secs_f64();
+        self.left + since * rate.per_second >= rate.burst
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: Rate = Rate { per_second: 10.0, burst: 3.0 };
+
+    #[test]
+    fn a_burst_passes_and_then_only_the_rate() {
+        let now = Instant::now();
+        let mut bucket = Bucket::new(RATE, now);
+        for _ in 0..3 {
+            assert_eq!(bucket.take(RATE, now), Ok(()));
+        }
+        let wait = bucket.take(RATE, now).unwrap_err();
+        assert!(wait > Duration::from_millis(99) && wait < Duration::from_millis(101), "{wait:?}");
+        assert_eq!(bucket.take(RATE, now + Duration::from_millis(101)), Ok(()));
+        assert!(!bucket.is_full(RATE, now + Duration::from_millis(150)));
+        assert!(bucket.is_full(RATE, now + Duration::from_secs(1)));
+    }
+}

@@ -1,0 +1,188 @@
+//! Presence and typing in one table for all protocols: JSON members see editors by user, editors see JSON users as awareness states.
+
+use std::time::{Duration, Instant};
+
+use actix::{AsyncContext, Context};
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::room::Room;
+use super::roster::Roster;
+use crate::auth::Action;
+use crate::ids::{MemberId, UserId};
+use crate::protocol::json::reply;
+use crate::protocol::{Dialect, Word, awareness};
+
+/// Changes are gathered so long, and then told together.
+const GATHER: Duration = Duration::from_millis(100);
+
+impl Room {
+    /// The users, as JSON members know them; made when the first of those comes.
+    pub(super) fn roster(&mut self) -> &mut Roster {
+        let settings = &self.context.settings;
+        let (members, presence) = (&self.members, &self.presence);
+        self.roster.get_or_insert_with(|| {
+            let mut roster = Roster::new(settings.presence_grace, settings.presence_users_max);
+            for member in members.iter() {
+                roster.enter(&member.user, &member.name);
+            }
+            for (user, state) in presence.states() {
+                roster.show(user, Some(state));
+            }
+            Box::new(roster)
+        })
+    }
+
+    /// Notes that a member came in.
+    pub(super) fn entered(&mut self, id: MemberId, ctx: &mut Context<Self>) {
+        let Some(member) = self.members.get(id) else { return };
+        let (user, name) = (member.user.clone(), member.name.clone());
+        if let Some(roster) = &mut self.roster {
+            roster.enter(&user, &name);
+        }
+        self.stand_in(&user);
+        self.arm_people(ctx);
+    }
+
+    /// Notes that a member has gone: for good, or it may come back.
+    pub(super) fn gone(&mut self, id: MemberId, user: &UserId, is_for_good: bool, ctx: &mut Context<Self>) {
+        if let Some(user) = self.typing.stop(id) {
+            self.show_typing(id, &user, false);
+        }
+        if let Some(roster) = &mut self.roster {
+            roster.leave(user, is_for_good, Instant::now());
+        }
+        if !self.members.speak(Dialect::Json) && self.roster.as_ref().is_some_and(|roster| roster.next_end().is_none())
+        {
+            self.roster = None;
+        }
+        self.stand_in(user);
+        self.arm_people(ctx);
+    }
+
+    /// A JSON member shows something of itself.
+    pub(super) fn show_state(
+        &mut self,
+        from: MemberId,
+        state: Box<RawValue>,
+        request_id: &Option<Box<str>>,
+        ctx: &mut Context<Self>,
+    ) {
+        let Some(member) = self.may(from, Action::ShowPresence, request_id) else { return };
+        let user = member.user.clone();
+        let state = Bytes::from(Box::<str>::from(state).into_string());
+        self.roster().show(&user, Some(&state));
+        if let Some(json) = self.members.get_mut(from).and_then(|member| member.json.as_mut()) {
+            json.state = Some(state);
+        }
+        self.stand_in(&user);
+        self.done(from, request_id);
+        self.arm_people(ctx);
+    }
+
+    /// Shows JSON members what an editor has announced of itself.
+    pub(super) fn show_awareness(&mut self, user: &UserId, state: Option<&Bytes>, ctx: &mut Context<Self>) {
+        if let Some(roster) = &mut self.roster {
+            roster.show(user, state);
+        }
+        self.stand_in(user);
+        self.arm_people(ctx);
+    }
+
+    /// A JSON member types, or stops.
+    pub(super) fn type_on(
+        &mut self,
+        from: MemberId,
+        is_typing: bool,
+        request_id: &Option<Box<str>>,
+        ctx: &mut Context<Self>,
+    ) {
+        let Some(member) = self.may(from, Action::Signal, request_id) else { return };
+        let user = member.user.clone();
+        let changed = match is_typing {
+            true => self.typing.start(from, &user, Instant::now()),
+            false => self.typing.stop(from).is_some(),
+        };
+        if changed {
+            self.show_typing(from, &user, is_typing);
+        }
+        self.done(from, request_id);
+        self.arm_people(ctx);
+    }
+
+    fn show_typing(&mut self, from: MemberId, user: &UserId, typing: bool) {
+        #[derive(Serialize)]
+        struct UserTyping<'a> {
+            room: &'a str,
+            user: &'a UserId,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            name: Option<&'a str>,
+            typing: bool,
+        }
+        let name = self.members.get(from).map(|member| &*member.name);
+        let frame = reply::message("user.typing", UserTyping { room: self.name.as_str(), user, name, typing });
+        self.outbound.all(Dialect::Json, &frame, Some(from), &[]);
+    }
+
+    /// Keeps the awareness state that stands in for a user who has JSON sockets only, so that editors see them.
+    fn stand_in(&mut self, user: &UserId) {
+        if !self.members.speak(Dialect::Json) && !self.presence.has_stand_ins() {
+            return;
+        }
+        let stand_in = self.members.json_only(user).map(|(id, member)| {
+            #[derive(Serialize)]
+            struct Shown<'a> {
+                name: &'a str,
+                id: &'a UserId,
+            }
+            #[derive(Serialize)]
+            struct State<'a> {
+                user: Shown<'a>,
+                #[serde(skip_serializing_if = "Option::is_none")]
+                state: Option<&'a RawValue>,
+            }
+            let state = member.json.as_ref().and_then(|json| json.state.as_ref());
+            let state = state.and_then(|state| serde_json::from_slice(state).ok());
+            let state = State { user: Shown { name: &member.name, id: user }, state };
+            (id, Bytes::from(serde_json::to_vec(&state).unwrap_or_default()))
+        });
+        let news = self.presence.stand_in(user, stand_in, rand::random::<u32>, Instant::now());
+        if !news.is_empty() {
+            self.say_to_all(Word::Awareness(&awareness::encode(news.iter())), None, &[]);
+        }
+    }
+
+    /// Arms the timer for what presence and typing do by themselves.
+    fn arm_people(&mut self, ctx: &mut Context<Self>) {
+        let now = Instant::now();
+        let gathered = self.roster.as_ref().filter(|roster| roster.has_changed()).map(|_| now + GATHER);
+        let ends = [self.typing.next_end(), self.roster.as_ref().and_then(|roster| roster.next_end()), gathered];
+        let Some(due) = ends.into_iter().flatten().min() else { return };
+        if self.people_timer.as_ref().is_some_and(|(armed, _)| *armed <= due) {
+            return;
+        }
+        if let Some((_, timer)) = self.people_timer.take() {
+            ctx.cancel_future(timer);
+        }
+        let timer = ctx.run_later(due.saturating_duration_since(now), |room, ctx| {
+            room.people_timer = None;
+            room.tell_people();
+            room.arm_people(ctx);
+            room.end_turn(ctx);
+        });
+        self.people_timer = Some((due, timer));
+    }
+
+    fn tell_people(&mut self) {
+        let now = Instant::now();
+        for (member, user) in self.typing.expire(now) {
+            self.show_typing(member, &user, false);
+        }
+        let Some(roster) = &mut self.roster else { return };
+        roster.expire(now);
+        if let Some(frame) = roster.diff_frame(&self.name) {
+            self.outbound.all(Dialect::Json, &frame, None, &[]);
+        }
+    }
+}

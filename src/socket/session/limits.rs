@@ -1,0 +1,147 @@
+//! How much a client may say: a bucket for its socket, and buckets that it shares with the other sockets of its user and of its
+//! address.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::ids::UserId;
+use crate::rate::{Bucket, Rate};
+
+/// A client that is refused so often in a row is closed.
+const REFUSALS_MAX: u32 = 100;
+/// Buckets that are kept before full ones are thrown away.
+const SWEEP_AT: usize = 1024;
+
+/// The rates of one server.
+#[derive(Debug, Clone, Copy)]
+pub struct Rates {
+    /// Of one socket.
+    pub socket: Rate,
+    /// Of all sockets of a user.
+    pub user: Rate,
+    /// Of all sockets of an address.
+    pub address: Rate,
+}
+
+/// The buckets that sockets share.
+#[derive(Debug)]
+pub struct SharedRates {
+    rates: Rates,
+    users: Mutex<HashMap<UserId, Bucket>>,
+    addresses: Mutex<HashMap<IpAddr, Bucket>>,
+}
+
+impl SharedRates {
+    /// All full.
+    pub fn new(rates: Rates) -> Self {
+        Self { rates, users: Mutex::default(), addresses: Mutex::default() }
+    }
+}
+
+/// Whether a message may pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limited {
+    /// It may.
+    No,
+    /// It may not; try again after this time.
+    Refused(Duration),
+    /// It may not, and the client does not listen.
+    Abuse,
+}
+
+/// The limits of one client.
+#[derive(Debug)]
+pub struct RateLimits {
+    address: IpAddr,
+    bucket: Bucket,
+    refusals: u32,
+}
+
+impl RateLimits {
+    /// For a client at `address`, as it counts (see [`crate::socket::network`]).
+    pub fn new(address: IpAddr, shared: &SharedRates, now: Instant) -> Self {
+        Self { address, bucket: Bucket::new(shared.rates.socket, now), refusals: 0 }
+    }
+
+    /// Takes a message, of `user` if it is known whose.
+    pub fn take(&mut self, user: Option<&UserId>, shared: &SharedRates, now: Instant) -> Limited {
+        let rates = &shared.rates;
+        let own = self.bucket.take(rates.socket, now);
+        let taken = own
+            .and_then(|()| take_shared(&shared.addresses, &self.address, rates.address, now))
+            .and_then(|()| user.map_or(Ok(()), |user| take_shared(&shared.users, user, rates.user, now)));
+        match taken {
+            Ok(()) => {
+                self.refusals = 0;
+                Limited::No
+            }
+            Err(wait) => {
+                self.refusals += 1;
+                if self.refusals > REFUSALS_MAX { Limited::Abuse } else { Limited::Refused(wait) }
+            }
+        }
+    }
+}
+
+fn take_shared<K: Eq + Hash + Clone>(
+    buckets: &Mutex<HashMap<K, Bucket>>,
+    key: &K,
+    rate: Rate,
+    now: Instant,
+) -> Result<(), Duration> {
+    // Nothing panics while it is locked.
+    let mut buckets = buckets.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(bucket) = buckets.get_mut(key) {
+        return bucket.take(rate, now);
+    }
+    // A full bucket is as good as none, so the map holds only those who said something of late.
+    if buckets.len() >= SWEEP_AT && buckets.len() == buckets.capacity() {
+        buckets.retain(|_, bucket| !bucket.is_full(rate, now));
+    }
+    buckets.entry(key.clone()).or_insert_with(|| Bucket::new(rate, now)).take(rate, now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rate(burst: f64) -> Rate {
+        Rate { per_second: 1.0, burst }
+    }
+
+    fn shared(socket: f64, user: f64, address: f64) -> SharedRates {
+        SharedRates::new(Rates { socket: rate(socket), user: rate(user), address: rate(address) })
+    }
+
+    fn passed(limits: &mut RateLimits, user: &str, shared: &SharedRates, now: Instant) -> usize {
+        let user = UserId::new(user);
+        (0..50).filter(|_| limits.take(Some(&user), shared, now) == Limited::No).count()
+    }
+
+    #[test]
+    fn a_socket_a_user_and_an_address_have_a_limit_each() {
+        let (now, address) = (Instant::now(), "10.0.0.1".parse().unwrap());
+        for (shared, expected) in [(shared(5.0, 9.0, 9.0), 5), (shared(9.0, 5.0, 9.0), 5), (shared(9.0, 9.0, 5.0), 5)] {
+            assert_eq!(passed(&mut RateLimits::new(address, &shared, now), "ada", &shared, now), expected);
+        }
+        let shared = shared(5.0, 8.0, 100.0);
+        let mut first = RateLimits::new(address, &shared, now);
+        let mut second = RateLimits::new(address, &shared, now);
+        assert_eq!(passed(&mut first, "ada", &shared, now) + passed(&mut second, "ada", &shared, now), 8);
+    }
+
+    #[test]
+    fn who_goes_on_after_many_refusals_does_not_listen() {
+        let (now, shared) = (Instant::now(), shared(1.0, 9.0, 9.0));
+        let mut limits = RateLimits::new("10.0.0.1".parse().unwrap(), &shared, now);
+        assert_eq!(limits.take(None, &shared, now), Limited::No);
+        for _ in 0..REFUSALS_MAX {
+            assert!(matches!(limits.take(None, &shared, now), Limited::Refused(_)));
+        }
+        assert_eq!(limits.take(None, &shared, now), Limited::Abuse);
+        assert_eq!(limits.take(None, &shared, now + Duration::from_secs(2)), Limited::No);
+    }
+}
