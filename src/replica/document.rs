@@ -225,7 +225,8 @@ impl Replica {
     /// A state vector that cannot be read.
     pub fn diff(&self, state_vector: &Bytes) -> Result<Vec<u8>, DecodeError> {
         let known = Clocks::read(state_vector)?;
-        guarded(|| Ok(self.doc.transact().encode_diff_v1(known.as_state_vector()))).map_err(|_| DecodeError::UnknownType)
+        guarded(|| Ok(self.doc.transact().encode_diff_v1(known.as_state_vector())))
+            .map_err(|_| DecodeError::UnknownType)
     }
 
     /// The document, to be read by [`super::render`].

@@ -12,6 +12,7 @@ use super::relay::Counted;
 use super::room::{Early, Phase, Room};
 use crate::auth::{Action, allows};
 use crate::ids::MemberId;
+use crate::protocol::awareness::Entry;
 use crate::protocol::{CloseCode, DecodeError, Dialect, Word, awareness, yjs};
 
 /// States gathered in one frame, in bytes; one more may be added.
@@ -154,6 +155,7 @@ impl Room {
                     let entries = awareness::encode(change.news.iter());
                     self.say_to_all(Word::Awareness(&entries), Some(from), &[]);
                 }
+                self.show_entries(from, &change.dropped);
                 for (owner, removal) in change.renew {
                     let removal = awareness::encode([&removal].into_iter());
                     self.say_to(owner, Word::Awareness(&removal), Counted::Yes);
@@ -188,12 +190,17 @@ impl Room {
         self.show_presence(ask.from);
     }
 
-    /// Sends all states to one member, in frames small enough for a reader to send back.
+    /// Sends all states to one member.
     fn show_presence(&mut self, to: MemberId) {
         if self.members.get(to).is_none_or(|member| member.dialect == Dialect::Json) {
             return;
         }
-        let entries: Vec<_> = self.presence.entries().collect();
+        let entries: Vec<_> = self.presence.entries().cloned().collect();
+        self.show_entries(to, &entries);
+    }
+
+    /// Sends states to one member, in frames small enough for a reader to send back.
+    fn show_entries(&mut self, to: MemberId, entries: &[Entry]) {
         let mut bytes = 0;
         let chunks = entries.chunk_by(|_, next| {
             bytes += next.state.as_ref().map_or(0, Bytes::len) + ENTRY_BYTES;
@@ -203,7 +210,7 @@ impl Room {
             }
             fits
         });
-        let chunks: Vec<_> = chunks.map(|chunk| awareness::encode(chunk.iter().copied())).collect();
+        let chunks: Vec<_> = chunks.map(|chunk| awareness::encode(chunk.iter())).collect();
         for chunk in chunks {
             self.say_to(to, Word::Awareness(&chunk), Counted::Yes);
         }

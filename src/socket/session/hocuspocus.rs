@@ -102,9 +102,9 @@ impl HocuspocusSession {
         if !self.documents.contains_key(&address) {
             self.make_room()?;
         }
-        let (held_bytes, held_messages) = self.waiting().fold((bytes, 1), |(bytes, messages), waiting| {
-            (bytes + waiting.bytes(), messages + waiting.messages())
-        });
+        let (held_bytes, held_messages) = self
+            .waiting()
+            .fold((bytes, 1), |(bytes, messages), waiting| (bytes + waiting.bytes(), messages + waiting.messages()));
         let has_room = held_bytes <= HELD_BYTES_MAX && held_messages <= HELD_MESSAGES_MAX;
         match self.documents.entry(address).or_insert_with(|| Document::Waiting(Waiting::default())) {
             Document::Waiting(waiting) if has_room => waiting.hold(message, bytes),
@@ -248,7 +248,8 @@ impl HocuspocusSession {
     /// Makes sure that one more document may be added.
     fn make_room(&mut self) -> Result<(), Violation> {
         if self.documents.len() >= DOCUMENTS_MAX {
-            let is_refused = |document: &Document| matches!(document, Document::Waiting(waiting) if waiting.is_refused());
+            let is_refused =
+                |document: &Document| matches!(document, Document::Waiting(waiting) if waiting.is_refused());
             self.documents.retain(|_, document| !is_refused(document));
         }
         match self.documents.len() {

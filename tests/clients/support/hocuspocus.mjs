@@ -55,6 +55,8 @@ export class Connection {
 
   close() {
     this.websocket.destroy()
+    // A reconnect that 3.4 and 2.15 had planned before would go on for ever.
+    this.websocket.connect = async () => {}
   }
 }
 
