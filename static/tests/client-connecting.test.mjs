@@ -46,8 +46,8 @@ test('a lost connection is told with its close code, and comes back', async (t) 
 })
 
 test('waits double from 0.5 s to 20 s, at random below', async (t) => {
-  const { server, tutti, peer, stateIs } = await startOnline(t)
   stopClock(t)
+  const { server, tutti, peer, stateIs } = await startOnline(t)
   loadDice(t, 0.5)
   const waits = []
   tutti.on('state', ({ retryInMs }) => { if (retryInMs !== undefined) waits.push(retryInMs) })
@@ -64,8 +64,8 @@ test('waits double from 0.5 s to 20 s, at random below', async (t) => {
 })
 
 test('after a connection that held, waits are short again; after one that did not, they are not', async (t) => {
-  const { server, tutti, peer, stateIs } = await startOnline(t)
   stopClock(t)
+  const { server, tutti, peer, stateIs } = await startOnline(t)
   loadDice(t, 0.5)
   const loseAndReturn = async (lost) => {
     lost.cut()
@@ -129,6 +129,7 @@ test('after a token that held, the next refusal is worth a fresh one again', asy
 })
 
 test('a token that cannot be had is asked for again, and nothing is sent without one', async (t) => {
+  stopClock(t)
   let asked = 0
   const { server, tutti, stateIs } = await start(t, {
     token: async () => {
@@ -136,7 +137,6 @@ test('a token that cannot be had is asked for again, and nothing is sent without
       return 'token-2'
     }
   })
-  stopClock(t)
   await stateIs('offline')
   assert.match(tutti.getState().reason, /the backend is down/)
   mock.timers.tick(500)
@@ -215,6 +215,7 @@ test('a listener that throws hurts neither the others nor the connection', async
   peer.send({ type: 'server.draining' })
   await until(() => seen.length === 1)
   assert.deepEqual(reported, ['a fault of the app'])
+  t.mock.restoreAll()
   tutti.setToken('still there')
   await peer.take('authenticate')
 })

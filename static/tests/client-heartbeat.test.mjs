@@ -51,7 +51,7 @@ test('a connection that is heard from is not asked', async (t) => {
 
 test('a connection that gives no answer is dead: it is left, and the client comes back', async (t) => {
   stopClock(t)
-  loadDice(t, 0)
+  loadDice(t, 0.5)
   const { server, peer, tutti, stateIs } = await startOnline(t)
   mock.timers.tick(25_000)
   await peer.take('ping')
@@ -59,7 +59,7 @@ test('a connection that gives no answer is dead: it is left, and the client come
   assert.equal(tutti.getState().state, 'online')
   mock.timers.tick(1)
   assert.equal(tutti.getState().code, 4501)
-  mock.timers.tick(0)
+  mock.timers.tick(250)
   ;(await server.accept()).welcome()
   await stateIs('online')
 })
@@ -70,6 +70,7 @@ test('a computer that slept asks again before it judges', async (t) => {
   mock.timers.tick(25_000)
   await peer.take('ping')
   mock.timers.setTime(Date.now() + 3_600_000)
+  mock.timers.tick(10_000)
   await peer.take('ping')
   assert.equal(tutti.getState().state, 'online')
   mock.timers.tick(10_000)
@@ -77,8 +78,8 @@ test('a computer that slept asks again before it judges', async (t) => {
 })
 
 test('a tab that is looked at again checks at once, and waits only 3 s', async (t) => {
-  const page = openPage(t)
   stopClock(t)
+  const page = openPage(t)
   const { peer, tutti } = await startOnline(t)
   page.show('hidden')
   page.show('visible')
@@ -88,8 +89,8 @@ test('a tab that is looked at again checks at once, and waits only 3 s', async (
 })
 
 test('an answer ends the doubt', async (t) => {
-  const page = openPage(t)
   stopClock(t)
+  const page = openPage(t)
   const { peer, tutti } = await startOnline(t)
   page.fire('offline')
   await peer.take('ping')
@@ -100,8 +101,8 @@ test('an answer ends the doubt', async (t) => {
 })
 
 test('a network that is back is used at once', async (t) => {
-  const page = openPage(t)
   stopClock(t)
+  const page = openPage(t)
   loadDice(t, 1)
   const { server, peer, stateIs } = await startOnline(t)
   peer.cut()
@@ -112,8 +113,8 @@ test('a network that is back is used at once', async (t) => {
 })
 
 test('a hidden tab lets the network be, and a closed client listens to nothing', async (t) => {
-  const page = openPage(t)
   stopClock(t)
+  const page = openPage(t)
   loadDice(t, 1)
   const { peer, tutti, stateIs } = await startOnline(t)
   peer.cut()

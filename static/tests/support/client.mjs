@@ -5,13 +5,13 @@ import WebSocket from 'ws'
 import { connect } from '../../client/tutti.js'
 import { startServer, until } from './json-server.mjs'
 
-/** From here on time passes only by `mock.timers.tick`, for this test. Call it after the set-up that needs real time. */
+/** Time passes only by `mock.timers.tick` in this test. Call it first: a timer belongs to the clock that set it. */
 export function stopClock (context) {
   mock.timers.enable({ apis: ['setTimeout', 'Date'], now: Date.UTC(2026, 0, 1) })
   context.after(() => mock.timers.reset())
 }
 
-/** Lets `#dice` come out as `value`: full jitter waits this part of the longest wait. */
+/** The dice show `value`: full jitter waits this part of the longest wait. */
 export const loadDice = (context, value) => context.mock.method(Math, 'random', () => value)
 
 /** A server, and a client that connects to it. */
@@ -19,12 +19,21 @@ export async function start (context, options) {
   const server = await startServer()
   const states = []
   const errors = []
-  const tutti = connect(server.url, { token: 'a.b.c', WebSocket, ...options })
+  const sockets = []
+  class KnownWebSocket extends WebSocket {
+    constructor (...given) {
+      super(...given)
+      sockets.push(this)
+    }
+  }
+  const tutti = connect(server.url, { token: 'a.b.c', WebSocket: KnownWebSocket, ...options })
   tutti.on('state', ({ state }) => states.push(state))
   tutti.on('error', (error) => errors.push(error))
-  context.after(() => {
+  context.after(async () => {
     tutti.close()
     server.stop()
+    // Their timers belong to this test's clock.
+    await until(() => sockets.every(({ readyState }) => readyState === WebSocket.CLOSED), 'all sockets are closed')
   })
   return { server, tutti, states, errors, stateIs: (state) => until(() => tutti.getState().state === state, `state ${state}`) }
 }
