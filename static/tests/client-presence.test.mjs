@@ -58,12 +58,12 @@ test('an own state goes out at once, then the newest one each 100 ms', async (t)
 })
 
 test('an own state is told again after each return, also one that was set meanwhile', async (t) => {
-  const { server, peer, room, stateIs } = await startInRoom(t)
+  const { server, peer, room, stateWas } = await startInRoom(t)
   loadDice(t, 0)
   room.presence.set({ x: 1 })
   await peer.take('presence.update')
   peer.cut()
-  await stateIs('offline')
+  await stateWas('offline')
   room.presence.set({ x: 2 })
   const next = (await server.accept()).welcome()
   await next.admit()
@@ -104,7 +104,7 @@ test('sending ends typing, and so does the app', async (t) => {
 })
 
 test('who types is known, and nobody is after a loss', async (t) => {
-  const { peer, room, stateIs } = await startInRoom(t)
+  const { peer, room, stateWas } = await startInRoom(t)
   const events = gather(room, 'typing')
   peer.send(
     { type: 'user.typing', room: 'general', user: 'bob', name: 'Bob', typing: true },
@@ -114,7 +114,7 @@ test('who types is known, and nobody is after a loss', async (t) => {
   await until(() => events.length === 3)
   assert.deepEqual([...room.typists], [['cy', 'Cy']])
   peer.cut()
-  await stateIs('offline')
+  await stateWas('offline')
   assert.equal(room.typists.size, 0)
   assert.deepEqual(events.at(-1), { user: 'cy', name: 'Cy', typing: false })
 })

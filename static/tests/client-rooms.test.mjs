@@ -237,3 +237,60 @@ test('direct messages come to the connection', async (t) => {
   await until(() => direct.length === 1)
   assert.deepEqual(direct[0].payload, { hi: 1 })
 })
+
+test('through drops and repeated frames each entry comes once and in order, and each message is stored once', async (t) => {
+  const { server, peer: first, room } = await startInRoom(t)
+  loadDice(t, 0)
+  const messages = gather(room, 'message')
+  const timeline = []
+  const seqOfKey = new Map()
+  const store = (key, text) => {
+    timeline.push(chat(timeline.length + 1, text))
+    seqOfKey.set(key, timeline.length)
+  }
+  const serve = async (peer, cutAfter) => {
+    for (let taken = 1; ; taken++) {
+      const message = await peer.take('chat.message')
+      if (!seqOfKey.has(message.key)) store(message.key, message.text)
+      store(Symbol('somebody else'), 'between')
+      // The last one is committed, and its author does not hear of it.
+      if (taken === cutAfter) return peer.cut()
+      for (const entry of timeline.slice(-3)) peer.send(entry)
+      peer.save(message, seqOfKey.get(message.key))
+    }
+  }
+  const sent = Array.from({ length: 200 }, (_, i) => room.send(String(i)))
+  let peer = first
+  for (let round = 1; round <= 12; round++) {
+    await serve(peer, 1 + round * 7 % 13)
+    peer = (await server.accept()).welcome()
+    const { since } = await peer.admit({ seq: timeline.length })
+    for (const entry of timeline.slice(since)) peer.send(entry)
+  }
+  serve(peer, Infinity).catch(() => {})
+  const acknowledged = await Promise.all(sent)
+  await until(() => messages.length === timeline.length)
+  assert.deepEqual(seqsOf(messages), timeline.map(({ seq }) => seq))
+  assert.deepEqual(messages.filter(({ text }) => text !== 'between').map(({ text }) => text), sent.map((_, i) => String(i)))
+  assert.deepEqual(acknowledged.map(({ seq }) => timeline[seq - 1].text), sent.map((_, i) => String(i)))
+})
+
+test('the history is asked for by REST beside the socket, with the same token', async (t) => {
+  const { server, tutti } = await startInRoom(t, { token: 'x.y.z' })
+  const asked = []
+  t.mock.method(globalThis, 'fetch', async (url, { headers }) => {
+    asked.push([String(url), headers.authorization])
+    return Response.json({ entries: [], next: null })
+  })
+  const page = await tutti.room('docs/my plan').history({ after: 5, limit: 10, kind: undefined })
+  assert.deepEqual(page, { entries: [], next: null })
+  assert.deepEqual(asked, [[`${server.url.replace('ws:', 'http:').replace('/ws', '/api/v1')}/rooms/docs/my%20plan/history?after=5&limit=10`, 'Bearer x.y.z']])
+})
+
+test('a refused question for the history says why', async (t) => {
+  const { room } = await startInRoom(t)
+  const answer = { error: { code: 'room_not_found', message: 'there is no such room' } }
+  t.mock.method(globalThis, 'fetch', async () => Response.json(answer, { status: 404 }))
+  const { code, message, temporary } = await failure(room.history())
+  assert.deepEqual([code, message, temporary], ['room_not_found', 'there is no such room', false])
+})

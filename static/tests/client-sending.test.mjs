@@ -58,12 +58,12 @@ test('messages sent without a connection wait for it, in order', async (t) => {
 })
 
 test('a message whose acknowledgement was lost is sent again with the same key, before later ones', async (t) => {
-  const { server, peer, room, stateIs } = await startInRoom(t)
+  const { server, peer, room, stateWas } = await startInRoom(t)
   loadDice(t, 0)
   const one = room.send('one')
   const first = await peer.take('chat.message')
   peer.cut()
-  await stateIs('offline')
+  await stateWas('offline')
   const two = room.send('two')
   const next = (await server.accept()).welcome()
   await next.admit()
@@ -195,12 +195,12 @@ test('a direct message tells how many sockets it reached, and is not repeated af
 })
 
 test('signals are sent to those who are here, and not kept for later', async (t) => {
-  const { server, peer, room, stateIs } = await startInRoom(t)
+  const { server, peer, room, stateWas } = await startInRoom(t)
   loadDice(t, 0)
   assert.equal(room.signal('cursor.moved', { x: 1 }), true)
   assert.deepEqual(await peer.take('cursor.moved'), { type: 'cursor.moved', room: 'general', payload: { x: 1 }, ephemeral: true })
   peer.cut()
-  await stateIs('offline')
+  await stateWas('offline')
   assert.equal(room.signal('cursor.moved', { x: 2 }), false)
   const next = (await server.accept()).welcome()
   await next.admit()

@@ -35,7 +35,15 @@ export async function start (context, options) {
     // Their timers belong to this test's clock.
     await until(() => sockets.every(({ readyState }) => readyState === WebSocket.CLOSED), 'all sockets are closed')
   })
-  return { server, tutti, states, errors, stateIs: (state) => until(() => tutti.getState().state === state, `state ${state}`) }
+  return {
+    server,
+    tutti,
+    states,
+    errors,
+    stateIs: (state) => until(() => tutti.getState().state === state, `state ${state}`),
+    /** For a state that may have passed already. */
+    stateWas: (state) => until(() => states.includes(state), `a state ${state}`)
+  }
 }
 
 /** The same, online. */

@@ -31,7 +31,7 @@ class Inbox {
     if (this.#items.length > 0) return this.#items.shift()
     let timer
     const late = new Promise((resolve, reject) => {
-      timer = setTimeout(() => reject(new Error(`nothing came, where ${what} was due`)), DEADLINE_MS)
+      timer = setTimeout(() => reject(new Error(`nothing came, where ${what} was due`)), DEADLINE_MS).unref()
     })
     const item = new Promise((resolve) => this.#takers.push(resolve))
     return Promise.race([item, late]).finally(() => clearTimeout(timer))
