@@ -24,6 +24,28 @@ test('joins of one turn are one frame', async (t) => {
   assert.deepEqual(peer.frames.map((frame) => frame.map(({ room }) => room)), [['a', 'b', 'c']])
 })
 
+test('a room that is asked for in the moment of getting online is joined once', async (t) => {
+  const { server, tutti } = await start(t)
+  tutti.on('state', ({ state }) => { if (state === 'online') tutti.room('general') })
+  const peer = (await server.accept()).welcome()
+  await peer.admit()
+  await tutti.room('general').joined()
+  tutti.setToken('barrier')
+  await peer.take('authenticate')
+})
+
+test('an answer to an earlier join of the same room is not taken for the newer one', async (t) => {
+  const { tutti, peer } = await startOnline(t)
+  tutti.room('general').leave()
+  const room = tutti.room('general')
+  const joined = gather(room, 'joined')
+  await peer.admit({ seq: 5 })
+  await peer.take('room.leave')
+  await peer.admit({ seq: 9 })
+  await room.joined()
+  assert.deepEqual(seqsOf(joined), [9])
+})
+
 test('after a return a room resumes behind the last entry it has seen', async (t) => {
   const { server, peer, room } = await startInRoom(t, { joined: { seq: 5 } })
   loadDice(t, 0)
