@@ -8,7 +8,7 @@ const ROWS: [(&str, u8); 15] = [
     ("config", 0),
     ("ids", 0),
     ("metrics", 0),
-    ("telemetry", 0),
+    ("rate", "telemetry", 0),
     ("protocol", 1),
     ("auth", 1),
     ("wire", 1),
