@@ -3,6 +3,7 @@
 //! A handler's arguments say what its caller must be allowed ([`caller::May`]); errors have stable codes ([`error::ApiError`]).
 
 mod caller;
+mod client;
 mod demo;
 mod document;
 mod error;
@@ -36,6 +37,8 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
         .route("/healthz", get_or_head().to(health::alive))
         .route("/readyz", get_or_head().to(health::ready))
         .route("/yjs/{room:.*}", web::get().to(upgrade::yjs))
+        .route("/tutti.js", get_or_head().to(client::module))
+        .route("/tutti.d.ts", get_or_head().to(client::types))
         .route("/ws", web::get().to(upgrade::json))
         .route("/hocuspocus", web::get().to(upgrade::hocuspocus))
         .service(

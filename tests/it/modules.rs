@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each top module's row; upper rows have smaller numbers and never name lower ones.
-const ROWS: [(&str, u8); 15] = [
+const ROWS: [(&str, u8); 16] = [
     ("config", 0),
     ("ids", 0),
     ("metrics", 0),
+    ("rate", 0),
     ("telemetry", 0),
     ("protocol", 1),
     ("auth", 1),

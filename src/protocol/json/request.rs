@@ -183,8 +183,19 @@ fn envelope(text: &str) -> Envelope {
             }
             request_id => Envelope { request_id: request_id.map(String::into_boxed_str), body: body(fields) },
         },
-        Err(error) => Envelope { request_id: None, body: Err(error) },
+        Err(error) => Envelope { request_id: request_id(text), body: Err(error) },
     }
+}
+
+/// The sender's name for a request that is refused for another field.
+fn request_id(text: &str) -> Option<Box<str>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Named {
+        request_id: Box<str>,
+    }
+    let named: Named = serde_json::from_str(text).ok()?;
+    Some(named.request_id).filter(|id| id.len() <= ID_BYTES_MAX)
 }
 
 fn fields(text: &str) -> Result<Fields, JsonError> {
@@ -350,6 +361,8 @@ mod tests {
     fn a_batch_is_read_message_by_message_and_is_bounded() {
         let all = decode(r#" [{"type":"ping"},{"type":"pong.x"},{"type":"ping"}]"#).unwrap();
         assert_eq!(all.iter().map(|message| message.body.is_ok()).collect::<Vec<_>>(), [true, false, true]);
+        let refused = decode(r#"{"type":"ping","color":1,"requestId":"r"}"#).unwrap().pop().unwrap();
+        assert_eq!((refused.body.is_err(), refused.request_id.as_deref()), (true, Some("r")));
         let batch = |count| format!("[{}]", vec![r#"{"type":"ping"}"#; count].join(","));
         assert_eq!(decode(&batch(BATCH_MAX)).unwrap().len(), BATCH_MAX);
         assert!(matches!(decode(&batch(BATCH_MAX + 1)), Err(JsonError::Syntax { .. })));
