@@ -34,7 +34,7 @@ mod timeline;
 mod typing;
 mod uncommitted;
 
-pub use directory::{Directory, Lease};
+pub use directory::{Directory, Lease, Place};
 pub use journal::Journal;
 pub use messages::{
     Announce, AskAwareness, AskState, Awareness, BinarySignal, Disconnect, Edit, EditKind, Flush, GetPresence, Join,
