@@ -14,11 +14,6 @@ use crate::auth::{Action, allows};
 use crate::ids::MemberId;
 use crate::protocol::{CloseCode, DecodeError, Dialect, Word, awareness, yjs};
 
-/// States gathered in one frame, in bytes; one more may be added.
-const PRESENCE_FRAME_BYTES: usize = 16 * 1024;
-/// What an entry has beside its state, about.
-const ENTRY_BYTES: usize = 24;
-
 impl Room {
     /// Adds a member and sends it the joining state.
     pub(super) fn join(&mut self, join: Join, ctx: &mut Context<Self>) {
@@ -161,10 +156,7 @@ impl Room {
                 if let Some(newest) = change.news.last() {
                     self.show_awareness(&user, newest.state.as_ref(), ctx);
                 }
-                if !change.news.is_empty() {
-                    let entries = awareness::encode(change.news.iter());
-                    self.say_to_all(Word::Awareness(&entries), Some(from), &[]);
-                }
+                self.show_announced(from, change.news, ctx);
                 for (owner, removal) in change.renew {
                     let removal = awareness::encode([&removal].into_iter());
                     self.say_to(owner, Word::Awareness(&removal), Counted::Yes);
@@ -204,18 +196,8 @@ impl Room {
         if self.members.get(to).is_none_or(|member| member.dialect == Dialect::Json) {
             return;
         }
-        let entries: Vec<_> = self.presence.entries().collect();
-        let mut bytes = 0;
-        let chunks = entries.chunk_by(|_, next| {
-            bytes += next.state.as_ref().map_or(0, Bytes::len) + ENTRY_BYTES;
-            let fits = bytes <= PRESENCE_FRAME_BYTES;
-            if !fits {
-                bytes = 0;
-            }
-            fits
-        });
-        let chunks: Vec<_> = chunks.map(|chunk| awareness::encode(chunk.iter().copied())).collect();
-        for chunk in chunks {
+        let entries: Vec<_> = self.presence.entries().cloned().collect();
+        for chunk in awareness::chunks(&entries) {
             self.say_to(to, Word::Awareness(&chunk), Counted::Yes);
         }
     }

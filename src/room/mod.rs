@@ -9,6 +9,7 @@
 mod answering;
 mod directory;
 mod editing;
+mod gathering;
 mod journal;
 mod loading;
 mod members;

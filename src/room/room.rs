@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use super::RoomKey;
 use super::directory::{Directory, RoomContext};
+use super::gathering::Gathered;
 use super::members::Members;
 use super::messages::*;
 use super::outbound::Outbound;
@@ -104,6 +105,8 @@ pub struct Room {
     pub(super) early: Vec<Early>,
     pub(super) members: Members,
     pub(super) presence: Presence,
+    /// Awareness that is shown in a moment.
+    pub(super) gathered: Gathered,
     /// The users, while JSON members want to know.
     pub(super) roster: Option<Box<Roster>>,
     pub(super) typing: Typing,
@@ -152,6 +155,7 @@ impl Room {
             early: Vec::new(),
             members: Members::default(),
             presence: Presence::new(Instant::now()),
+            gathered: Gathered::default(),
             roster: None,
             typing: Typing::default(),
             people_timer: None,
@@ -330,6 +334,7 @@ impl Supervised for Room {
         self.behind_timer = None;
         self.show_timer = None;
         self.people_timer = None;
+        self.gathered.forget_timer();
     }
 }
 
