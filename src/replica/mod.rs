@@ -5,6 +5,7 @@
 //! how deep each block lies; [`document`] applies updates and answers what a peer lacks; [`render`] turns a document into text and
 //! JSON.
 
+mod clocks;
 mod document;
 mod gaps;
 mod nesting;
@@ -13,6 +14,7 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
+pub use clocks::Clocks;
 pub use document::{Applied, News, Refusal, Replica};
 pub use render::{RenderError, render_json, render_text};
 

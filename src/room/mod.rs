@@ -7,6 +7,7 @@
 //! A room knows neither HTTP nor streams. What it sends goes room → relay → outlet, so that one mailbox keeps one order.
 
 mod answering;
+mod counting;
 mod directory;
 mod editing;
 mod gathering;

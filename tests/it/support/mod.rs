@@ -7,6 +7,7 @@ pub mod frame;
 pub mod http;
 pub mod message;
 pub mod process;
+pub mod provider;
 pub mod server;
 pub mod socket;
 pub mod token;
