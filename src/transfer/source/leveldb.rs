@@ -1,0 +1,63 @@
+//! A LevelDB database, read in the order of its keys. Knows nothing of what is in it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::rc::Rc;
+
+use rusty_leveldb::{DB, DBIterator, LdbIterator, Options};
+
+use super::overlay::Overlay;
+
+/// What a database is that the library cannot read.
+const DAMAGED: &str = "the LevelDB database is damaged; repair it with LevelDB's own tools";
+
+pub(super) struct LevelDb {
+    // Before the database, which it reads from.
+    iterator: DBIterator,
+    _database: DB,
+}
+
+impl LevelDb {
+    /// Opens the folder as it is; changes nothing in it.
+    pub fn open(folder: &Path) -> Result<Self, String> {
+        let overlay = Overlay::new().map_err(|error| format!("no scratch folder can be made: {error}"))?;
+        let options = Options {
+            env: Rc::new(Box::new(overlay)),
+            create_if_missing: false,
+            paranoid_checks: true,
+            reuse_logs: false,
+            reuse_manifest: false,
+            ..Options::default()
+        };
+        guarded(|| {
+            let mut database = DB::open(folder, options).map_err(|error| error.to_string())?;
+            let iterator = database.new_iter().map_err(|error| error.to_string())?;
+            Ok(Self { iterator, _database: database })
+        })
+    }
+
+    /// The first entry whose key is `key` or comes after it.
+    pub fn seek(&mut self, key: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, String> {
+        guarded(|| {
+            self.iterator.seek(key);
+            Ok(self.current())
+        })
+    }
+
+    /// The entry after the last one.
+    pub fn next(&mut self) -> Result<Option<(Vec<u8>, Vec<u8>)>, String> {
+        guarded(|| {
+            self.iterator.advance();
+            Ok(self.current())
+        })
+    }
+
+    fn current(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+        self.iterator.current().map(|(key, value)| (key.to_vec(), value.to_vec()))
+    }
+}
+
+/// The library panics on some damage.
+fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(DAMAGED.to_owned()))
+}
