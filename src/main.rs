@@ -7,7 +7,9 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use tutti::auth::{self, Grant, Grants, MintError, Minter, NewToken, Verifier};
-use tutti::config::{self, Command, Config, ExportConfig, ImportConfig, JwtKey, LogConfig, Stop, StoreConfig, TokenCommand};
+use tutti::config::{
+    self, Command, Config, ExportConfig, ImportConfig, JwtKey, LogConfig, Stop, StoreConfig, TokenCommand,
+};
 use tutti::{server, telemetry, transfer};
 
 /// The exit code for options that are wrong; clap uses the same.

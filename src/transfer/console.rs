@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 
 /// Between two lines of progress where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(2);
@@ -61,6 +61,6 @@ impl<'o> Console<'o> {
 }
 
 /// A number of bytes for people.
-pub(super) fn size(bytes: u64) -> indicatif::BinaryBytes {
-    indicatif::BinaryBytes(bytes)
+pub(super) fn size(bytes: u64) -> String {
+    BinaryBytes(bytes).to_string()
 }

@@ -39,7 +39,9 @@ pub struct Exported {
 enum Failed {
     #[error("the stored document is damaged: {0}")]
     Damaged(#[from] Refusal),
-    #[error("its document took longer than {RENDER_TIMEOUT:?} to render, or broke on it; leave out the formats text and json")]
+    #[error(
+        "its document took longer than {RENDER_TIMEOUT:?} to render, or broke on it; leave out the formats text and json"
+    )]
     Render,
     #[error("{}: {error}", .path.display())]
     File { path: PathBuf, error: io::Error },
@@ -167,12 +169,7 @@ impl Export<'_> {
     }
 }
 
-fn render(
-    loaded: &Loaded,
-    formats: &[ExportFormat],
-    root: Option<&str>,
-    bytes_max: usize,
-) -> Result<Rendered, Failed> {
+fn render(loaded: &Loaded, formats: &[ExportFormat], root: Option<&str>, bytes_max: usize) -> Result<Rendered, Failed> {
     let mut rendered = Rendered::default();
     // A room may have messages only; then it has no document.
     if loaded.snapshot.is_none() && loaded.edits.is_empty() {
@@ -223,6 +220,13 @@ impl<'p> Part<'p> {
 impl fmt::Display for Exported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { rooms, unchanged, without_text, failed } = self;
-        write!(f, "exported {rooms} rooms; skipped {unchanged} unchanged; {without_text} without text; failed {failed}")
+        let rows = [
+            ("written", rooms),
+            ("  of these without a text", without_text),
+            ("skipped: unchanged since", unchanged),
+            ("failed", failed),
+        ];
+        write!(f, "{:<38}{:>10}", "rooms", rooms + unchanged + failed)?;
+        rows.iter().try_for_each(|(what, count)| write!(f, "\n{what:<38}{count:>10}"))
     }
 }

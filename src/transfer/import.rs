@@ -14,7 +14,7 @@ use super::name::Naming;
 use super::source::{Found, Source, Unreadable};
 use super::{AUTHOR, TransferError, open_as_it_is, settings};
 use crate::config::ImportConfig;
-use crate::ids::{RoomName, RoomNameError, UserId};
+use crate::ids::{RoomName, RoomNameError, Seq, UserId};
 use crate::replica::{News, Refusal, Replica};
 use crate::store::{self, Append, Kind, Loaded, NewEntry, Store, StoreError};
 
@@ -31,8 +31,8 @@ pub struct Imported {
     pub documents: u64,
     /// Bytes of their entries.
     pub bytes: u64,
-    /// Rooms that were made for them.
-    pub rooms_made: u64,
+    /// Of these, the ones that were merged into a room that had entries already.
+    pub merged: u64,
     /// Documents of which the rooms had everything already.
     pub already_there: u64,
     /// Documents in which nobody ever wrote anything.
@@ -145,7 +145,7 @@ impl Import {
             Outcome::Stored { bytes, is_new_room } => {
                 self.done.documents += 1;
                 self.done.bytes += bytes as u64;
-                self.done.rooms_made += u64::from(is_new_room);
+                self.done.merged += u64::from(!is_new_room);
             }
             Outcome::AlreadyThere => self.done.already_there += 1,
             Outcome::Empty => self.done.empty += 1,
@@ -185,7 +185,7 @@ impl Import {
             Some(store) => store.load(room).await?,
             None => None,
         };
-        let is_new_room = loaded.is_none();
+        let is_new_room = loaded.as_ref().is_none_or(|loaded| loaded.head == Seq::ZERO);
         let (snapshot_bytes, tail_bytes) = loaded.as_ref().map_or((0, 0), sizes);
         let mut replica = match load(loaded.as_ref(), self.document_bytes_max) {
             Ok(replica) => replica,
@@ -294,9 +294,17 @@ async fn save_snapshot(store: &Store, room: &RoomName, document_bytes_max: usize
 
 impl fmt::Display for Imported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { documents, bytes, rooms_made, already_there, empty, refused, is_dry_run } = self;
-        let (done, made) = if *is_dry_run { ("would import", "would be made") } else { ("imported", "made") };
-        write!(f, "{done} {documents} documents ({}), {rooms_made} rooms {made}", size(*bytes))?;
-        write!(f, "; skipped {already_there} already there, {empty} empty; refused {refused}")
+        let Self { documents, bytes, merged, already_there, empty, refused, is_dry_run } = self;
+        let rows = [
+            (if *is_dry_run { "would be imported" } else { "imported" }, documents),
+            ("  into new rooms", &(documents - merged)),
+            ("  merged into rooms that had entries", merged),
+            ("skipped: already there", already_there),
+            ("skipped: nothing was ever written", empty),
+            ("refused", refused),
+        ];
+        writeln!(f, "{:<38}{:>10}", "documents", documents + already_there + empty + refused)?;
+        rows.iter().try_for_each(|(what, count)| writeln!(f, "{what:<38}{count:>10}"))?;
+        write!(f, "{:<38}{:>10}", "size of the new entries", size(*bytes))
     }
 }

@@ -17,17 +17,27 @@ impl Naming {
     /// The room of the document `name`.
     pub fn room(&self, name: &str) -> Result<RoomName, RoomNameError> {
         let plain = RoomName::parse(&format!("{}{name}", self.prefix));
-        match plain {
-            Err(RoomNameError::Character | RoomNameError::Segment) if self.renames => {
-                RoomName::parse(&format!("{}{}", self.prefix, encode(name)))
-            }
-            plain => plain,
+        let must_change = match plain {
+            Ok(_) => looks_encoded(name),
+            Err(RoomNameError::Character | RoomNameError::Segment) => true,
+            Err(_) => false,
+        };
+        match self.renames && must_change {
+            true => RoomName::parse(&format!("{}{}", self.prefix, encode(name))),
+            false => plain,
         }
     }
 }
 
+/// Whether another name's encoding could be `name`, which must then be encoded, too, so that different names stay different.
+fn looks_encoded(name: &str) -> bool {
+    let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'A'..=b'F');
+    let has_byte = name.as_bytes().windows(3).any(|part| part[0] == b'~' && part[1..].iter().all(is_digit));
+    has_byte || name.split('/').any(|segment| segment == "~")
+}
+
 /// Each byte that no room's name may hold, and each `~`, as `~` and two hexadecimal digits; an empty segment as `~`, the dots of a
-/// segment of one or two as bytes. Different names stay different.
+/// segment of one or two as bytes.
 fn encode(name: &str) -> String {
     let segments: Vec<String> = name.split('/').map(encode_segment).collect();
     segments.join("/")
@@ -78,6 +88,13 @@ mod tests {
             assert!(room(name, false).is_err(), "{name:?}");
             assert_eq!(room(name, true).as_deref(), Ok(encoded), "{name:?}");
         }
+    }
+
+    #[test]
+    fn a_name_that_looks_encoded_is_encoded_too_where_names_are() {
+        assert_eq!(room("n~C3~A4me", false).as_deref(), Ok("old/n~C3~A4me"));
+        assert_eq!(room("n~C3~A4me", true).as_deref(), Ok("old/n~7EC3~7EA4me"));
+        assert_eq!(room("a/~", true).as_deref(), Ok("old/a/~7E"));
     }
 
     #[test]

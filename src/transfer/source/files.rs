@@ -49,10 +49,10 @@ impl Files {
                 files.for_each(|file| folders.entry(folder_name(&file)).or_default().push(file));
                 folders.into_iter().map(|(name, files)| Document { name, files }).collect()
             }
-            SourceKind::YSweet => {
-                files.map(|file| Document { name: folder_name(&file), files: vec![file] }).collect()
+            SourceKind::YSweet => files.map(|file| Document { name: folder_name(&file), files: vec![file] }).collect(),
+            _ => {
+                files.map(|file| Document { name: text(&local(&file).with_extension("")), files: vec![file] }).collect()
             }
-            _ => files.map(|file| Document { name: text(&local(&file).with_extension("")), files: vec![file] }).collect(),
         };
         let count = documents.len() as u64;
         let taken: usize = documents.iter().map(|document| document.files.len()).sum();

@@ -11,6 +11,9 @@ use super::overlay::Overlay;
 /// What a database is that the library cannot read.
 const DAMAGED: &str = "the LevelDB database is damaged; repair it with LevelDB's own tools";
 
+/// A key and its value.
+pub(super) type Entry = (Vec<u8>, Vec<u8>);
+
 pub(super) struct LevelDb {
     // Before the database, which it reads from.
     iterator: DBIterator,
@@ -37,7 +40,7 @@ impl LevelDb {
     }
 
     /// The first entry whose key is `key` or comes after it.
-    pub fn seek(&mut self, key: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, String> {
+    pub fn seek(&mut self, key: &[u8]) -> Result<Option<Entry>, String> {
         guarded(|| {
             self.iterator.seek(key);
             Ok(self.current())
@@ -45,14 +48,14 @@ impl LevelDb {
     }
 
     /// The entry after the last one.
-    pub fn next(&mut self) -> Result<Option<(Vec<u8>, Vec<u8>)>, String> {
+    pub fn next(&mut self) -> Result<Option<Entry>, String> {
         guarded(|| {
             self.iterator.advance();
             Ok(self.current())
         })
     }
 
-    fn current(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+    fn current(&self) -> Option<Entry> {
         self.iterator.current().map(|(key, value)| (key.to_vec(), value.to_vec()))
     }
 }

@@ -71,7 +71,9 @@ impl Source {
         Ok(match kind {
             SourceKind::HocuspocusSqlite => Self::Hocuspocus(HocuspocusSqlite::open(path, document_bytes_max).await?),
             SourceKind::YLeveldb => Self::YLeveldb(Box::new(YLeveldb::open(path, document_bytes_max).map_err(failed)?)),
-            kind => Self::Files(Files::open(path, kind, document_bytes_max).map_err(|error| failed(error.to_string()))?),
+            kind => {
+                Self::Files(Files::open(path, kind, document_bytes_max).map_err(|error| failed(error.to_string()))?)
+            }
         })
     }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::leveldb::LevelDb;
+use super::leveldb::{Entry, LevelDb};
 use super::{Found, TransferError, Unreadable};
 use crate::protocol::lib0::{Input, put_buf};
 
@@ -112,7 +112,7 @@ fn list(texts: &[&str]) -> Vec<u8> {
     key
 }
 
-fn read_entry((key, value): (Vec<u8>, Vec<u8>)) -> (Key, Bytes) {
+fn read_entry((key, value): Entry) -> (Key, Bytes) {
     (read_key(&key.into()), value.into())
 }
 

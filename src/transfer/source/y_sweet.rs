@@ -26,7 +26,10 @@ pub(super) fn updates(file: &Bytes) -> Result<Vec<Bytes>, &'static str> {
     let start = [&CONTENT, &number[..]].concat();
     let content = entries.iter().filter_map(|(key, value)| Some((key.strip_prefix(&start[..])?, value)));
     // In the order of the keys: the state before the updates, these by their clocks.
-    Ok(content.filter(|(key, _)| matches!(key.first(), Some(&STATE | &UPDATE))).map(|(_, value)| value.clone()).collect())
+    Ok(content
+        .filter(|(key, _)| matches!(key.first(), Some(&STATE | &UPDATE)))
+        .map(|(_, value)| value.clone())
+        .collect())
 }
 
 fn entries(mut file: Bytes) -> Option<Vec<(Bytes, Bytes)>> {
