@@ -1,11 +1,12 @@
 //! The LevelDB folder of y-leveldb. Its keys are lists: a text is 0, its length and itself; a number is 1 and four bytes. Of a document
 //! `name` there are `["v1", name, "update", clock]` with an update each, `["v1", name, "meta", key]`, and `["v1_sv", name]` with a
-//! clock that an update has, and a state vector.
+//! clock that an update has, and a state vector. y-websocket's server takes the name from the URL as it stands there, percent-encoded.
 
 use std::collections::{BTreeMap, btree_map};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use percent_encoding::percent_decode_str;
 
 use super::leveldb::{Entry, LevelDb};
 use super::{Found, TransferError, Unreadable};
@@ -64,6 +65,8 @@ impl YLeveldb {
         let Some((name, listed)) = self.names.next() else { return Ok(None) };
         let updates = self.updates(&name, listed);
         let updates = updates.map_err(|reason| TransferError::Source { path: self.folder.clone(), reason })?;
+        // The room that the same client opens here.
+        let name = percent_decode_str(&name).decode_utf8().map(String::from).unwrap_or(name);
         Ok(Some(Found { name, origin: self.folder.display().to_string(), updates }))
     }
 
