@@ -85,7 +85,7 @@ mod tests {
     fn one_update_alone_is_a_list_of_one_and_no_bytes_are_none() {
         let (updates, _) = typed();
         for update in updates.iter().chain([&Bytes::from_static(&[0, 0])]) {
-            assert_eq!(split_updates(update).unwrap(), [update.clone()]);
+            assert_eq!(split_updates(update).unwrap(), std::slice::from_ref(update));
         }
         assert_eq!(split_updates(&Bytes::new()).unwrap(), Vec::<Bytes>::new());
     }

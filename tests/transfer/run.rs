@@ -19,7 +19,8 @@ pub struct Said {
 impl Said {
     /// The number in the row `what` of the sum at the end.
     pub fn count(&self, what: &str) -> u64 {
-        let row = self.out.lines().rev().find_map(|line| line.strip_prefix(what)).unwrap_or_else(|| panic!("{}", self.out));
+        let row =
+            self.out.lines().rev().find_map(|line| line.strip_prefix(what)).unwrap_or_else(|| panic!("{}", self.out));
         row.trim().parse().unwrap()
     }
 
