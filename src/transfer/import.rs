@@ -95,21 +95,17 @@ pub(super) async fn run(config: &ImportConfig, console: &mut Console<'_>) -> Res
         done: Imported { is_dry_run: config.is_dry_run, ..Imported::default() },
     };
     console.begin(sources.iter().map(Source::count).sum());
-    for source in &mut sources {
-        while let Some(found) = source.next().await? {
-            import.take(found, console).await?;
-            console.advance();
-        }
-    }
+    let ended = import.all(&mut sources, console).await;
     console.end();
     for note in sources.iter().filter_map(Source::note) {
         console.line(note)?;
     }
+    // Also where it ended early: this much is done.
     console.line(&import.done)?;
     if let Some(store) = import.store {
         tokio::task::spawn_blocking(move || store.shutdown()).await.map_err(std::io::Error::from)?;
     }
-    Ok(import.done)
+    ended.map(|()| import.done)
 }
 
 async fn open(config: &ImportConfig) -> Result<Store, StoreError> {
@@ -131,6 +127,16 @@ struct Import {
 }
 
 impl Import {
+    async fn all(&mut self, sources: &mut [Source], console: &mut Console<'_>) -> Result<(), TransferError> {
+        for source in sources {
+            while let Some(found) = source.next().await? {
+                self.take(found, console).await?;
+                console.advance();
+            }
+        }
+        Ok(())
+    }
+
     async fn take(&mut self, found: Found, console: &mut Console<'_>) -> Result<(), TransferError> {
         let Found { name, origin, updates } = found;
         let room = match self.room(&name) {

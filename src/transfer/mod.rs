@@ -54,8 +54,8 @@ pub enum TransferError {
         /// What is wrong with it.
         error: GrantsError,
     },
-    /// There is no database to export from.
-    #[error("there is no database at {0}")]
+    /// There is nothing to export from.
+    #[error("{0} is no database of this release: name another (--database-url), or run tutti migrate")]
     NoDatabase(String),
     /// Reading or writing files.
     #[error(transparent)]

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join as joinPath } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
@@ -31,14 +31,28 @@ async function database(t, store) {
 }
 
 /** Runs the program beside the database, which must end well; what it printed. */
-async function tutti({ url, folder }, ...args) {
+async function tutti(place, ...args) {
+  const { code, out, complaints } = await run(place, ...args)
+  assert.equal(code, 0, `${args.join(' ')}: ${out}${complaints}`)
+  return out
+}
+
+async function run({ url, folder }, ...args) {
   const { PATH, HOME } = process.env
   const child = spawn(program, args, { cwd: folder, env: { PATH, HOME, DATABASE_URL: url }, stdio: ['ignore', 'pipe', 'pipe'] })
   const said = Promise.all([text(child.stdout), text(child.stderr)])
   await until(() => child.exitCode !== null || child.signalCode !== null, `it ends: ${args.join(' ')}`, patient)
   const [out, complaints] = await said
-  assert.equal(child.exitCode, 0, `${args.join(' ')}: ${out}${complaints}`)
-  return out
+  return { code: child.exitCode, out, complaints }
+}
+
+/** Changes one byte in the middle of LevelDB's largest table. */
+function damageLargestTable(folder) {
+  const tables = readdirSync(folder).filter((name) => name.endsWith('.ldb')).map((name) => joinPath(folder, name))
+  const largest = tables.sort((a, b) => statSync(a).size - statSync(b).size).at(-1)
+  const bytes = readFileSync(largest)
+  bytes[bytes.length >> 1] ^= 1
+  writeFileSync(largest, bytes)
 }
 
 const typed = (type) => {
@@ -125,7 +139,16 @@ for (const [i, store] of stores.entries()) {
       assert.match(out, /^imported +2$/m)
       assert.match(out, /passed over 1 entries of metadata/)
       assert.deepEqual(readdirSync(folder).sort(), before, 'the folder is left as it is')
+      const damaged = joinPath(place.folder, 'damaged')
+      cpSync(folder, damaged, { recursive: true })
+      damageLargestTable(damaged)
+      const { code, out: said, complaints } = await run(place, 'import', damaged, '--prefix', 'damaged/')
+      assert.equal(code, 1, said)
+      assert.match(said + complaints, /damaged/)
+
       await place.server.start()
+      const { rooms } = await (await place.server.fetch('/api/v1/rooms?prefix=damaged/docs')).json()
+      assert.deepEqual(rooms, [], 'of a document that cannot all be read nothing is imported')
       const client = await join(t, place.server, { version, room: 'docs/friends' })
       await client.reads(session.endContent, patient)
       const other = await join(t, place.server, { version, room: 'merged' })

@@ -19,14 +19,15 @@ contract! {
         write(folder.path(), "old/any name", mixed());
         write(folder.path(), "old/untouched.yjs", untouched());
         write(folder.path(), "old/plan.txt", "the plan");
-        write(folder.path(), "old/.hidden.yjs", notes.state());
+        write(folder.path(), "old/.DS_Store", "of the file system");
+        write(folder.path(), "old/.dotted.yjs", notes.state());
 
         let said = tutti(db, folder.path(), &["import", "old", "--prefix", "team/"]).good();
-        assert_eq!((said.count("imported"), said.count("skipped: nothing was ever written")), (3, 1));
+        assert_eq!((said.count("imported"), said.count("skipped: nothing was ever written")), (4, 1));
         assert!(said.out.contains("passed over 2 files"), "{}", said.out);
 
         let store = db.store("test").await;
-        let made = ["team/any name", "team/docs/plan", "team/notes.2024"].map(|name| (name.to_owned(), Seq(1)));
+        let made = ["team/.dotted", "team/any name", "team/docs/plan", "team/notes.2024"].map(|name| (name.to_owned(), Seq(1)));
         assert_eq!(rooms(&store).await, made);
         assert_eq!(text(&store, "team/docs/plan").await, "the plan");
         assert_eq!(text(&store, "team/notes.2024").await, "notes");

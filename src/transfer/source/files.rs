@@ -8,7 +8,7 @@ use std::vec;
 
 use bytes::Bytes;
 
-use super::{Found, Unreadable, read, y_sweet};
+use super::{Found, UPDATES_FACTOR, Unreadable, read, y_sweet};
 use crate::config::SourceKind;
 use crate::replica::split_updates;
 
@@ -17,7 +17,7 @@ const PASSED_OVER: [&str; 3] = ["txt", "json", "jsonl"];
 
 pub(in super::super) struct Files {
     kind: SourceKind,
-    document_bytes_max: usize,
+    bytes_max: usize,
     documents: vec::IntoIter<Document>,
     count: u64,
     passed_over: u64,
@@ -57,7 +57,11 @@ impl Files {
         let count = documents.len() as u64;
         let taken: usize = documents.iter().map(|document| document.files.len()).sum();
         let passed_over = (all - taken) as u64;
-        Ok(Self { kind, document_bytes_max, documents: documents.into_iter(), count, passed_over })
+        let bytes_max = match kind {
+            SourceKind::StateFiles => document_bytes_max,
+            _ => document_bytes_max.saturating_mul(UPDATES_FACTOR),
+        };
+        Ok(Self { kind, bytes_max, documents: documents.into_iter(), count, passed_over })
     }
 
     pub fn count(&self) -> u64 {
@@ -73,7 +77,7 @@ impl Files {
     }
 
     fn read(&self, files: &[PathBuf]) -> Result<Vec<Bytes>, Unreadable> {
-        let limit = self.document_bytes_max;
+        let limit = self.bytes_max;
         let (mut updates, mut bytes) = (Vec::new(), 0);
         for file in files {
             let content = read(file, limit)?;
@@ -93,7 +97,7 @@ impl Files {
     pub fn note(&self) -> Option<String> {
         let what = match self.kind {
             SourceKind::YSweet => "files not called data.ysweet",
-            _ => "files that are hidden or end in .txt, .json or .jsonl",
+            _ => "files that are hidden, or end in .txt, .json or .jsonl",
         };
         (self.passed_over > 0).then(|| format!("passed over {} {what}", self.passed_over))
     }
@@ -134,5 +138,10 @@ fn is_taken(local: &Path, kind: SourceKind) -> bool {
         return local.file_name().is_some_and(|name| name == y_sweet::FILE_NAME);
     }
     let is_hidden = local.iter().any(|part| part.to_string_lossy().starts_with('.'));
-    !is_hidden && !local.extension().is_some_and(|extension| PASSED_OVER.iter().any(|other| extension == *other))
+    match local.extension().and_then(|extension| extension.to_str()) {
+        // A room's name may begin with a dot, and its export then does, too.
+        Some("yjs") => true,
+        Some(extension) => !is_hidden && !PASSED_OVER.contains(&extension),
+        None => !is_hidden,
+    }
 }

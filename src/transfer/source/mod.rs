@@ -1,6 +1,7 @@
 //! What documents are imported from, one kind a file. A source gives a document after another, each as its Yjs updates, and holds one at
 //! a time. Changes nothing in what it reads.
 
+mod checked;
 mod files;
 mod hocuspocus;
 mod leveldb;
@@ -24,6 +25,9 @@ use y_leveldb::YLeveldb;
 /// How an SQLite file begins.
 const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
 
+/// How much larger than a document its updates may be together: servers merge them now and then only.
+const UPDATES_FACTOR: usize = 4;
+
 /// A document of a source.
 pub(super) struct Found {
     /// Its name there.
@@ -37,7 +41,9 @@ pub(super) struct Found {
 /// Why a document of a source cannot be read, while others can.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unreadable {
-    #[error("it has {bytes} bytes; a document may have {limit} (--document-bytes-max)")]
+    #[error(
+        "it has {bytes} bytes, more than the {limit} that are read of one document; --document-bytes-max raises that"
+    )]
     TooLarge { bytes: u64, limit: usize },
     #[error("it holds no Yjs updates (v1): {0}")]
     NoUpdates(#[from] ScanError),
@@ -47,6 +53,8 @@ pub(super) enum Unreadable {
     Gap(u32),
     #[error("it is no data.ysweet: {0}")]
     NoYSweet(&'static str),
+    #[error("the database is damaged where the document is, or right behind it")]
+    Damaged,
     #[error("it has gone while it was read")]
     Gone,
     #[error(transparent)]

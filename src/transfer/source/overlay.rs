@@ -10,13 +10,17 @@ use rusty_leveldb::env::{Env, FileLock, Logger, RandomAccess};
 use rusty_leveldb::{Result, Status, StatusCode};
 use tempfile::TempDir;
 
+use super::checked::{Damage, Sequence, Table};
+
 pub(super) struct Overlay {
     scratch: TempDir,
+    damage: Damage,
 }
 
 impl Overlay {
-    pub fn new() -> io::Result<Self> {
-        Ok(Self { scratch: tempfile::tempdir()? })
+    /// Notes in `damage` what cannot be read in the database itself.
+    pub fn new(damage: Damage) -> io::Result<Self> {
+        Ok(Self { scratch: tempfile::tempdir()?, damage })
     }
 
     /// Where `path` is if it was written. All files of a database are in one folder.
@@ -29,8 +33,10 @@ impl Overlay {
         if written.exists() { written } else { path.to_owned() }
     }
 
-    fn open(&self, path: &Path) -> Result<File> {
-        File::open(self.found(path)).map_err(|error| status(path, &error))
+    /// Opens a file, and says whether it is one that was written here.
+    fn open(&self, path: &Path) -> io::Result<(File, bool)> {
+        let found = self.found(path);
+        Ok((File::open(&found)?, found != path))
     }
 
     fn write(&self, path: &Path, options: &mut fs::OpenOptions) -> Result<Box<dyn Write>> {
@@ -49,11 +55,19 @@ fn status(path: &Path, error: &io::Error) -> Status {
 
 impl Env for Overlay {
     fn open_sequential_file(&self, path: &Path) -> Result<Box<dyn Read>> {
-        Ok(Box::new(self.open(path)?))
+        let open = || match self.open(path)? {
+            (file, true) => Ok(Box::new(file) as Box<dyn Read>),
+            (file, false) => Ok(Box::new(Sequence::new(file, self.damage.clone())?) as Box<dyn Read>),
+        };
+        open().map_err(|error| status(path, &error))
     }
 
     fn open_random_access_file(&self, path: &Path) -> Result<Box<dyn RandomAccess>> {
-        Ok(Box::new(self.open(path)?))
+        let open = || match self.open(path)? {
+            (file, true) => Ok(Box::new(file) as Box<dyn RandomAccess>),
+            (file, false) => Ok(Box::new(Table::new(file, self.damage.clone())?) as Box<dyn RandomAccess>),
+        };
+        open().map_err(|error| status(path, &error))
     }
 
     fn open_writable_file(&self, path: &Path) -> Result<Box<dyn Write>> {

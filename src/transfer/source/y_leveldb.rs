@@ -8,12 +8,9 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 
-use super::leveldb::{Entry, LevelDb};
-use super::{Found, TransferError, Unreadable};
+use super::leveldb::{DAMAGED, Entry, LevelDb};
+use super::{Found, TransferError, UPDATES_FACTOR, Unreadable};
 use crate::protocol::lib0::{Input, put_buf};
-
-/// What a document's updates may be larger than its largest state: y-leveldb merges them now and then only.
-const UPDATES_FACTOR: usize = 4;
 
 /// Sorts after all that a document has: lengths come first, and no other text of its keys is so long.
 const AFTER_ALL: &str = "zzzzzzz";
@@ -26,6 +23,8 @@ pub(in super::super) struct YLeveldb {
     names: btree_map::IntoIter<String, Option<u32>>,
     count: u64,
     metadata: u64,
+    /// Whether documents that are not in the list could not all be found.
+    may_lack_unlisted: bool,
 }
 
 /// A key, read.
@@ -46,15 +45,27 @@ impl YLeveldb {
             entry = database.seek(&list(&["v1", &name, AFTER_ALL]))?;
             names.insert(name, None);
         }
+        let may_lack_unlisted = database.take_damage();
         // What is listed, so that a document without its content is noticed.
         let mut entry = database.seek(&list(&["v1_sv", ""]))?;
         while let Some((Key::Listed { name }, value)) = entry.map(read_entry) {
             names.insert(name, Input::new(&value).var_u32().ok());
             entry = database.next()?;
         }
+        if database.take_damage() {
+            return Err(DAMAGED.to_owned());
+        }
         let count = names.len() as u64;
         let bytes_max = document_bytes_max.saturating_mul(UPDATES_FACTOR);
-        Ok(Self { folder: folder.to_owned(), database, bytes_max, names: names.into_iter(), count, metadata: 0 })
+        Ok(Self {
+            folder: folder.to_owned(),
+            database,
+            bytes_max,
+            names: names.into_iter(),
+            count,
+            metadata: 0,
+            may_lack_unlisted,
+        })
     }
 
     pub fn count(&self) -> u64 {
@@ -80,6 +91,7 @@ impl YLeveldb {
                 Key::Metadata { name } if name == document => self.metadata += 1,
                 Key::Update { name, clock } if name == document => {
                     if clock > next.or(listed).unwrap_or(clock) {
+                        self.database.take_damage();
                         return Ok(Err(Unreadable::Gap(clock)));
                     }
                     next = clock.checked_add(1);
@@ -94,6 +106,7 @@ impl YLeveldb {
             entry = self.database.next()?;
         }
         Ok(match (next, listed) {
+            _ if self.database.take_damage() => Err(Unreadable::Damaged),
             _ if updates.is_empty() => Err(Unreadable::NoContent),
             (Some(next), Some(listed)) if listed >= next => Err(Unreadable::Gap(listed.saturating_add(1))),
             _ => Ok(updates),
@@ -101,6 +114,9 @@ impl YLeveldb {
     }
 
     pub fn note(&self) -> Option<String> {
+        if self.may_lack_unlisted {
+            return Some(format!("{DAMAGED}; documents that are not in its list of documents may be missing"));
+        }
         let count = self.metadata;
         (count > 0).then(|| format!("passed over {count} entries of metadata (setMeta), for which rooms have no place"))
     }
