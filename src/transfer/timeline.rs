@@ -6,12 +6,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use time::OffsetDateTime;
-use time::macros::format_description;
 
 use super::TransferError;
 use crate::ids::{Seq, UserId};
-use crate::store::{Bodies, Entry, HISTORY_ENTRIES_MAX, HistoryQuery, Kind, Page, RoomId, Store};
+use crate::protocol::json::reply::rfc3339;
+use crate::store::{Bodies, Entry, HISTORY_ENTRIES_MAX, HistoryQuery, Kind, Kinds, Page, RoomId, Store};
 
 /// An entry as a line.
 #[derive(Serialize)]
@@ -37,7 +36,7 @@ pub(super) async fn write(store: &Store, room: RoomId, head: Seq, out: &mut dyn 
     let (limit, page, bodies) = (HISTORY_ENTRIES_MAX, Page::Oldest, Bodies::All);
     let mut after = Seq::ZERO;
     while after < head {
-        let query = HistoryQuery { after: Some(after), before, kind: None, author: None, limit, page, bodies };
+        let query = HistoryQuery { after: Some(after), before, kinds: Kinds::All, author: None, limit, page, bodies };
         let entries = store.history(room, query).await?;
         // Only an empty page says that there are no more.
         let Some(last) = entries.last() else { break };
@@ -78,12 +77,6 @@ fn name(kind: Kind) -> &'static str {
         Kind::Event => "event",
         Kind::Step => "step",
     }
-}
-
-fn rfc3339(at_ms: i64) -> String {
-    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-    let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_ms) * 1_000_000);
-    at.ok().and_then(|at| at.format(format).ok()).unwrap_or_default()
 }
 
 #[cfg(test)]
