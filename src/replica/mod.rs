@@ -3,7 +3,7 @@
 //!
 //! [`scan`] reads an update before yrs does and bounds it, [`gaps`] cuts off what does not join the document; [`nesting`] remembers
 //! how deep each block lies; [`document`] applies updates and answers what a peer lacks; [`render`] turns a document into text and
-//! JSON.
+//! JSON; [`split`] tells updates apart that lie in one file.
 
 mod clocks;
 mod document;
@@ -11,12 +11,15 @@ mod gaps;
 mod nesting;
 mod render;
 mod scan;
+mod split;
 #[cfg(test)]
 mod tests;
 
 pub use clocks::Clocks;
 pub use document::{Applied, News, Refusal, Replica};
 pub use render::{RenderError, render_json, render_text};
+pub use scan::ScanError;
+pub use split::split_updates;
 
 /// Deepest nesting of shared types (a text in a map in an array …). yrs walks some of them by recursion.
 pub const NESTING_MAX: u32 = 128;

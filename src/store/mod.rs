@@ -7,6 +7,7 @@
 mod append;
 mod entry;
 mod error;
+mod foreign;
 mod last_append;
 mod migrate;
 mod number;
@@ -30,6 +31,7 @@ pub use entry::{
     RoomId, RoomRow,
 };
 pub use error::StoreError;
+pub use foreign::{DocumentRow, DocumentTable};
 pub use settings::StoreSettings;
 
 use crate::ids::{RoomName, Seq};
