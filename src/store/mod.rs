@@ -7,6 +7,7 @@
 mod append;
 mod entry;
 mod error;
+mod heads;
 mod last_append;
 mod migrate;
 mod number;
@@ -14,6 +15,7 @@ mod postgres;
 mod rows;
 mod runtime;
 mod settings;
+mod shortcut;
 mod sqlite;
 mod statements;
 mod thinning;
