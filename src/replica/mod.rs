@@ -1,13 +1,15 @@
 //! The server's own copy of a document. Pure: no I/O, no clock, no randomness, no actors; it knows Yjs updates and nothing of who
 //! sends them or where they are kept.
 //!
-//! [`scan`] reads an update before yrs does and bounds it, [`gaps`] cuts off what does not join the document; [`nesting`] remembers
+//! [`scan`] reads an update before yrs does and bounds it, [`gaps`] cuts off what does not join the document, [`joined`] puts small ones
+//! together; [`nesting`] remembers
 //! how deep each block lies; [`document`] applies updates and answers what a peer lacks; [`render`] turns a document into text and
 //! JSON; [`split`] tells updates apart that lie in one file.
 
 mod clocks;
 mod document;
 mod gaps;
+mod joined;
 mod nesting;
 mod render;
 mod scan;
