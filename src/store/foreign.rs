@@ -34,7 +34,7 @@ pub struct DocumentRow {
 impl DocumentTable {
     /// Opens the file, which must exist and have the table.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        let runtime = StoreRuntime::start()?;
+        let runtime = StoreRuntime::start("store-foreign")?;
         let shown = path.display().to_string();
         let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(LOCK_TIMEOUT);
         let pool = runtime.run(async move {
