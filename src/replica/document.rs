@@ -10,6 +10,7 @@ use yrs::{ClientID, Doc, OffsetKind, Options, ReadTxn, StateVector, Transact, Up
 
 use super::clocks::Clocks;
 use super::gaps;
+use super::joined::Joined;
 use super::nesting::{Nesting, Run};
 use super::scan::{Scan, ScanError, scan};
 use crate::protocol::DecodeError;
@@ -89,21 +90,32 @@ impl Replica {
         Ok(replica)
     }
 
-    /// Applies all in one transaction: much cheaper than one each.
+    /// Applies all in one transaction, small ones joined: much cheaper than one each.
     fn load_all<'a>(&mut self, updates: impl Iterator<Item = &'a Bytes>) -> Result<(), Refusal> {
         let doc = &self.doc;
         let nesting = &mut self.nesting;
         let state_bytes = &mut self.state_bytes;
         guarded(move || {
             let mut txn = ManuallyDrop::new(doc.transact_mut());
+            let mut apply = |update: &[u8]| {
+                let decoded = Update::decode_v1(update).map_err(|_| Refusal::Undecodable)?;
+                txn.apply_update(decoded).map_err(|_| Refusal::Broken)
+            };
+            let mut joined = Joined::default();
             for update in updates {
-                for section in scan(update, nesting)?.sections {
+                let scan = scan(update, nesting)?;
+                if Joined::fits(update, &scan, nesting) {
+                    joined.push(update, &scan).map_err(|_| Refusal::Undecodable)?;
+                } else {
+                    joined.take().map_or(Ok(()), |all| apply(&all))?;
+                    apply(update)?;
+                }
+                for section in scan.sections {
                     nesting.extend(section.client, &section.runs);
                 }
                 *state_bytes += update.len();
-                let decoded = Update::decode_v1(update).map_err(|_| Refusal::Undecodable)?;
-                txn.apply_update(decoded).map_err(|_| Refusal::Broken)?;
             }
+            joined.take().map_or(Ok(()), |all| apply(&all))?;
             if txn.has_missing_updates() {
                 return Err(Refusal::Broken);
             }

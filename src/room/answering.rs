@@ -15,11 +15,6 @@ use crate::ids::MemberId;
 use crate::protocol::awareness::Entry;
 use crate::protocol::{CloseCode, DecodeError, Dialect, Word, awareness, yjs};
 
-/// States gathered in one frame, in bytes; one more may be added.
-const PRESENCE_FRAME_BYTES: usize = 16 * 1024;
-/// What an entry has beside its state, about.
-const ENTRY_BYTES: usize = 24;
-
 impl Room {
     /// Adds a member and sends it the joining state.
     pub(super) fn join(&mut self, join: Join, ctx: &mut Context<Self>) {
@@ -151,10 +146,7 @@ impl Room {
                 if let Some(newest) = change.news.last() {
                     self.show_awareness(&user, newest.state.as_ref(), ctx);
                 }
-                if !change.news.is_empty() {
-                    let entries = awareness::encode(change.news.iter());
-                    self.say_to_all(Word::Awareness(&entries), Some(from), &[]);
-                }
+                self.show_announced(from, change.news, ctx);
                 self.show_entries(from, &change.dropped);
                 for (owner, removal) in change.renew {
                     let removal = awareness::encode([&removal].into_iter());
@@ -201,17 +193,7 @@ impl Room {
 
     /// Sends states to one member, in frames small enough for a reader to send back.
     fn show_entries(&mut self, to: MemberId, entries: &[Entry]) {
-        let mut bytes = 0;
-        let chunks = entries.chunk_by(|_, next| {
-            bytes += next.state.as_ref().map_or(0, Bytes::len) + ENTRY_BYTES;
-            let fits = bytes <= PRESENCE_FRAME_BYTES;
-            if !fits {
-                bytes = 0;
-            }
-            fits
-        });
-        let chunks: Vec<_> = chunks.map(|chunk| awareness::encode(chunk.iter())).collect();
-        for chunk in chunks {
+        for chunk in awareness::chunks(entries) {
             self.say_to(to, Word::Awareness(&chunk), Counted::Yes);
         }
     }

@@ -163,6 +163,11 @@ impl Members {
         own.map(|(id, member)| (member.link, *id)).collect()
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.by_id.len()
+    }
+
     /// Whether nobody is in.
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()

@@ -10,6 +10,7 @@ mod answering;
 mod counting;
 mod directory;
 mod editing;
+mod gathering;
 mod journal;
 mod loading;
 mod members;
@@ -35,7 +36,7 @@ mod timeline;
 mod typing;
 mod uncommitted;
 
-pub use directory::{Directory, Lease};
+pub use directory::{Directory, Lease, Place};
 pub use journal::Journal;
 pub use messages::{
     Announce, AskAwareness, AskState, Awareness, BinarySignal, Disconnect, Edit, EditKind, Flush, GetPresence, Join,
