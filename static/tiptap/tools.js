@@ -6,7 +6,7 @@ const TOOLS = [
   { label: 'Bold', face: h('b', {}, 'B'), isOn: (editor) => editor.isActive('bold'), run: (chain) => chain.toggleBold() },
   { label: 'Italic', face: h('i', {}, 'I'), isOn: (editor) => editor.isActive('italic'), run: (chain) => chain.toggleItalic() },
   { label: 'Heading', face: h('span', { class: 'tool-serif' }, 'H'), isOn: (editor) => editor.isActive('heading'), run: (chain) => chain.toggleHeading({ level: 1 }) },
-  { label: 'List', face: h('span', {}, '•'), isOn: (editor) => editor.isActive('bulletList'), run: (chain) => chain.toggleBulletList() },
+  { label: 'List', face: h('span', { class: 'tool-serif' }, '•'), isOn: (editor) => editor.isActive('bulletList'), run: (chain) => chain.toggleBulletList() },
   { label: 'Quote', face: h('span', { class: 'tool-serif' }, '”'), isOn: (editor) => editor.isActive('blockquote'), run: (chain) => chain.toggleBlockquote() }
 ]
 
