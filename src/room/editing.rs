@@ -206,8 +206,13 @@ impl Room {
         placed: Option<Placed>,
         ctx: &mut Context<Self>,
     ) {
+        if let Receipt::Shown(frame) = receipt {
+            // Also when its author has left.
+            return self.outbound.all(Dialect::Hocuspocus, &frame, Some(to), &[]);
+        }
         let Some(member) = self.members.get_mut(to) else { return };
         match receipt {
+            Receipt::Shown(_) => {}
             Receipt::Echo(frame) => {
                 let counted = if frame.len() <= COUNTED_ECHO_BYTES_MAX { Counted::Yes } else { Counted::No };
                 self.outbound.one(member.link, to, frame, counted);
