@@ -140,7 +140,7 @@ impl Room {
         {
             member.own_client = Some(own.client);
         }
-        match self.presence.take(from, &member.user, member.own_client, entries, Instant::now()) {
+        match self.presence.take(from, &member.user, member.dialect, member.own_client, entries, Instant::now()) {
             Ok(change) => {
                 let user = member.user.clone();
                 if let Some(newest) = change.news.last() {
