@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes sure that a PostgreSQL server and Chromium are on the machine: installs them by apt on Debian and Ubuntu, and
-# says what to install elsewhere. Changes nothing where both are there.
+# Makes sure that a PostgreSQL server, Chromium and valgrind are on the machine: installs them by apt on Debian and Ubuntu, and
+# says what to install elsewhere. Changes nothing where all are there.
 set -euo pipefail
 
 here=$(dirname "$0")
@@ -11,6 +11,8 @@ missing=()
 
 chromium=${CHROMIUM:-/usr/bin/chromium}
 [ -x "$chromium" ] || { packages+=(chromium); missing+=("Chromium at $chromium (or its path in CHROMIUM)"); }
+
+command -v valgrind >/dev/null || { packages+=(valgrind); missing+=("valgrind"); }
 
 [ ${#missing[@]} -gt 0 ] || exit 0
 

@@ -64,6 +64,7 @@ pub(super) enum Early {
     Stateless(Stateless),
     SetAccess(SetAccess),
     Say(Say),
+    More(More),
     BinarySignal(BinarySignal),
     Post(Post),
     Leave(Leave),

@@ -11,6 +11,7 @@ use super::journal::{Committed, Submit};
 use super::messages::PostError;
 use super::publishing::answer;
 use super::room::{Phase, RETRY_FIRST, RETRY_LAST, Room};
+use super::snapshots::weight;
 use super::uncommitted::{Acknowledgement, Pending, Receipt};
 use crate::metrics;
 use crate::protocol::CloseCode;
@@ -76,12 +77,12 @@ impl Room {
 
     fn settled(&mut self, settled: Vec<(Pending, Result<Placed, Refused>)>, ctx: &mut Context<Self>) {
         self.retry = RETRY_FIRST;
-        let mut bytes = 0;
+        let mut stored = 0;
         for (Pending { entry, acknowledgements, reply, .. }, outcome) in settled {
             match outcome {
                 Ok(placed) => {
                     if placed.is_new {
-                        bytes += if entry.kind == Kind::Edit { entry.body.len() } else { 0 };
+                        stored += if entry.kind == Kind::Edit { weight(&entry.body) } else { 0 };
                         self.committed(&entry, placed);
                     }
                     for acknowledgement in acknowledgements {
@@ -94,7 +95,7 @@ impl Room {
                 answer(reply, outcome.map_err(PostError::Refused));
             }
         }
-        self.lengthen_tail(bytes, ctx);
+        self.lengthen_tail(stored, ctx);
         if self.uncommitted.is_empty() {
             self.ask_the_lacking();
         }
