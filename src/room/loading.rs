@@ -67,6 +67,7 @@ impl Room {
         self.phase = Phase::Live(Box::new(live));
         // Members are there already after a restart.
         self.ask_all();
+        self.read_on(ctx);
         self.retry = RETRY_FIRST;
         tracing::info!(room.name = %self.name, "room loaded");
         self.take_early(ctx);

@@ -45,6 +45,8 @@ pub struct JsonMember {
     pub wants_edits: bool,
     /// Up to which seq it has come, while it is behind; until then it gets nothing live.
     pub catching_up: Option<Seq>,
+    /// Whether a page for it is being read.
+    pub is_reading: bool,
     /// What it shows of itself, as JSON text.
     pub state: Option<Bytes>,
 }
@@ -148,6 +150,15 @@ impl Members {
         let wants =
             |member: &Member| member.json.as_ref().is_some_and(|json| json.wants_edits && json.catching_up.is_none());
         self.by_id.iter().filter(|(_, member)| wants(member)).map(|(id, member)| (member.link, *id)).collect()
+    }
+
+    /// Those for whom a page of the timeline was being read; from now on none is.
+    pub fn take_reading(&mut self) -> Vec<MemberId> {
+        let reading = |(id, member): (&MemberId, &mut Member)| {
+            let json = member.json.as_mut()?;
+            std::mem::take(&mut json.is_reading).then_some(*id)
+        };
+        self.by_id.iter_mut().filter_map(reading).collect()
     }
 
     /// A user's JSON member, preferably one that shows something of itself.

@@ -106,6 +106,8 @@ impl Presence {
         let mut change = Change::default();
         for entry in entries {
             let is_own = own_client == Some(entry.client);
+            let client = entry.client;
+            let is_taken_over = self.states.get(&client).is_some_and(|state| is_own && state.member != member);
             match self.states.get_mut(&entry.client) {
                 Some(state) if state.user != *user || state.is_stand_in => {}
                 Some(state) => match &entry.state {
@@ -135,6 +137,10 @@ impl Presence {
                     _ => {}
                 },
                 None => self.announced(member, user, is_own.then_some(dialect), entry, now, &mut change)?,
+            }
+            if is_taken_over && self.states.get(&client).is_some_and(|state| state.member == member) {
+                // It dropped the others' states when it lost its connection, however fast it came back.
+                self.raise_unheard(client, now, &mut change);
             }
         }
         Ok(change)

@@ -60,6 +60,10 @@ impl Room {
             return;
         }
         let Some(row) = self.row else { return };
+        let json = self.members.get_mut(to).and_then(|member| member.json.as_mut());
+        if json.is_none_or(|json| std::mem::replace(&mut json.is_reading, true)) {
+            return;
+        }
         let upto = self.timeline.head;
         let query = HistoryQuery {
             after: Some(after),
@@ -79,10 +83,18 @@ impl Room {
         }));
     }
 
+    /// Goes on with those who are behind: what was read for them is lost with the restart.
+    pub(super) fn read_on(&mut self, ctx: &mut Context<Self>) {
+        for behind in self.members.take_reading() {
+            self.more(behind, ctx);
+        }
+    }
+
     fn take_page(&mut self, to: MemberId, upto: Seq, page: Result<Vec<Entry>, StoreError>, ctx: &mut Context<Self>) {
         let Some(member) = self.members.get_mut(to) else { return };
         let link = member.link;
         let Some(json) = &mut member.json else { return };
+        json.is_reading = false;
         let page = match page {
             Ok(page) => page,
             Err(error) => {
@@ -95,7 +107,9 @@ impl Room {
         let after = page.last().map_or(upto, |last| if is_end { upto } else { last.seq });
         json.catching_up = Some(after);
         let frames: Vec<Bytes> = page.iter().map(|entry| self.frame_of(entry)).collect();
-        self.outbound.one(link, to, joined(&frames), Counted::No);
+        if !frames.is_empty() {
+            self.outbound.one(link, to, joined(&frames), Counted::No);
+        }
         if !self.catch_up(to, after) && frames.is_empty() {
             // Nothing is on its way whose arrival would ask for more.
             self.more(to, ctx);
