@@ -26,6 +26,8 @@ const { metafile } = await esbuild.build({
   assetNames: '[name]-[hash]',
   publicPath: '/assets',
   bundle: true,
+  // The server has it under this name, for every page.
+  external: ['/tutti.js'],
   minify: true,
   format: 'esm',
   target: ['es2022'],
