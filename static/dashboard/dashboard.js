@@ -37,7 +37,7 @@ async function start () {
   tutti.on('error', (error) => console.info(`tutti: ${error.message}`))
   tutti.room(ROOM).on('metric.update', ({ payload }) => {
     samples.add(payload)
-    document.body.dataset.state = 'shown'
+    document.body.dataset.at = payload.timestamp
     for (const card of cards) card.draw()
   })
 }

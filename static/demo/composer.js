@@ -5,7 +5,7 @@ import { shownName } from './names.js'
 
 /** A loss shorter than this is not worth a sentence. */
 const OFFLINE_NOTE_DELAY_MS = 1_500
-const OFFLINE = 'Offline. Messages wait here and go out by themselves.'
+const OFFLINE = 'Offline. Your messages wait here.'
 
 /** @param {{ onWrite: (text: string) => void }} options */
 export function createComposer ({ onWrite }) {

@@ -108,7 +108,7 @@ test('messages written without a connection are shown as waiting, and saved once
   await ada.isOffline()
   await ada.says('while away')
   await ada.said('while away', 'sending')
-  await ada.page.getByTestId('typing').getByText('Messages wait here').waitFor()
+  await ada.page.getByTestId('typing').getByText('Your messages wait here').waitFor()
   await ada.picture('conversation-offline')
   network.restore()
   await ada.said('while away')
