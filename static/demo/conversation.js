@@ -10,7 +10,7 @@ import { dayElement, keyOf, ownMessage, rowElement } from './timeline-view.js'
 
 /** This near to the end counts as there. */
 const END_PX = 40
-const EMPTY = 'No one has said or written anything yet. Messages and edits will stand here together, in order.'
+const EMPTY = 'Say hello. Messages and edits stand here together, in the order in which they were saved.'
 
 /**
  * @param {object} options
@@ -35,10 +35,10 @@ export function createConversation ({ title, timeline, outbox, guest, colourOfPr
   let isAtEnd = true
   let frame = 0
 
-  /** The element of `key`: the one drawn before, if there was one. */
   const draw = () => {
     frame = 0
     const drawn = new Map()
+    /** The element of `key`: the one drawn before, if there was one. */
     const put = (key, make) => drawn.set(key, elements.get(key) ?? make())
     const look = { own: guest.user, colourOfPresent }
     let day = ''
