@@ -194,6 +194,8 @@ async function crowd ({ count, forMs }) {
 }
 
 async function picture (page, file) {
+  // A theme that has just changed fades in.
+  await page.evaluate(() => Promise.allSettled(document.getAnimations().filter((animation) => animation instanceof CSSTransition).map(({ finished }) => finished)))
   await page.screenshot({ path: join(folder, file) })
   console.log(join(folder, file))
 }
