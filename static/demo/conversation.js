@@ -1,8 +1,8 @@
 // The conversation panel: the timeline with the messages that wait to be in it, kept at its end while one reads there, and what is new
 // since one looked last.
 
-import { byTestId, h } from './element.js'
 import { createComposer } from './composer.js'
+import { byTestId, h } from './element.js'
 import { shownName } from './names.js'
 import { dayName } from './time.js'
 import { isContinued } from './timeline-rows.js'
@@ -33,6 +33,7 @@ export function createConversation ({ title, timeline, outbox, guest, colourOfPr
   let elements = new Map()
   let unread = 0
   let isAtEnd = true
+  let firstDrawn = Infinity
   let frame = 0
 
   const draw = () => {
@@ -59,18 +60,14 @@ export function createConversation ({ title, timeline, outbox, guest, colourOfPr
       before = row
     }
     const fromEnd = scroll.scrollHeight - scroll.scrollTop
+    const first = timeline.rows[0]?.fromSeq ?? Infinity
     elements = drawn
     lay(list, drawn.values())
     drawState(drawn.size === 0)
-    scroll.scrollTop = isAtEnd ? scroll.scrollHeight : anchored(fromEnd)
-  }
-
-  /** Older rows come in above: what one reads stays where it is. Newer ones come in below, and move nothing. */
-  let wasAsking = false
-  const anchored = (fromEnd) => {
-    const isOlder = wasAsking
-    wasAsking = timeline.isAsking
-    return isOlder ? scroll.scrollHeight - fromEnd : scroll.scrollTop
+    if (isAtEnd) scroll.scrollTop = scroll.scrollHeight
+    // Older rows came in above: what one reads stays where it is.
+    else if (first < firstDrawn) scroll.scrollTop = scroll.scrollHeight - fromEnd
+    firstDrawn = first
   }
 
   const drawState = (isEmpty) => {

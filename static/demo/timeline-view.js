@@ -3,9 +3,9 @@
 import { colourOf } from './colours.js'
 import { h, icon } from './element.js'
 import { shownName } from './names.js'
-import { namesOf } from './timeline-rows.js'
 import { avatar } from './people.js'
 import { fullTime, timeSpan } from './time.js'
+import { namesOf } from './timeline-rows.js'
 
 const FACES_MAX = 3
 

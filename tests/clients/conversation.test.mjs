@@ -186,8 +186,18 @@ test('older messages are read on demand', async (t) => {
   await ada.hears('message 450')
   assert.equal((await ada.conversation()).length, 200)
   for (const length of [400, 450]) {
+    const scroll = ada.page.locator('.timeline')
+    await scroll.evaluate((box) => { box.scrollTop = 0 })
+    const [top] = await ada.conversation()
     await ada.page.getByTestId('conversation').getByText('Show older').click()
     await until(async () => (await ada.conversation()).length === length, `${length} messages are shown`)
+    // What was on top stays in view.
+    const isInView = () => ada.message(top).evaluate((row) => {
+      const { top, bottom } = row.closest('.timeline').getBoundingClientRect()
+      const at = row.getBoundingClientRect()
+      return at.top < bottom && at.bottom > top
+    })
+    await until(isInView, `${top} is in view`)
   }
   await ada.page.getByTestId('conversation').getByText('Show older').waitFor({ state: 'hidden' })
 })
