@@ -61,12 +61,14 @@ impl Room {
         }
         self.row = row.or(self.row);
         if head > self.timeline.head {
-            self.timeline = Timeline::new(head);
+            let pushes = std::mem::take(&mut self.timeline.pushes);
+            self.timeline = Timeline { pushes, ..Timeline::new(head) };
         }
         self.tail = tail;
         self.phase = Phase::Live(Box::new(live));
         // Members are there already after a restart.
         self.ask_all();
+        self.read_again(ctx);
         self.retry = RETRY_FIRST;
         tracing::info!(room.name = %self.name, "room loaded");
         self.take_early(ctx);
@@ -104,7 +106,6 @@ impl Room {
                 Early::SetAccess(message) => self.set_access(message),
                 Early::Say(message) => self.say(message, ctx),
                 Early::BinarySignal(message) => self.binary_signal(message),
-                Early::Post(message) => self.post(message),
                 Early::Leave(message) => self.leave(message, ctx),
             }
         }

@@ -63,7 +63,6 @@ pub(super) enum Early {
     SetAccess(SetAccess),
     Say(Say),
     BinarySignal(BinarySignal),
-    Post(Post),
     Leave(Leave),
 }
 

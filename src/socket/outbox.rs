@@ -130,6 +130,11 @@ impl Outbox {
         self.queue.borrow().uncounted > self.bytes_max
     }
 
+    /// Whether joining state waits for the peer, of any room.
+    pub fn is_state_waiting(&self) -> bool {
+        self.queue.borrow().uncounted > 0
+    }
+
     /// Notes that joining state was asked for and will come.
     pub fn expect_state(&self) {
         self.state.set(Delivery::Expected);
@@ -205,11 +210,13 @@ impl Outbox {
         queue.frames.push_back((frame, counted));
     }
 
-    /// Whether a counted frame of `bytes` is too much for the socket, or for all together while this one is behind.
+    /// Whether a counted frame of `bytes` is too much behind what waits, for the socket or for all together. Where nothing waits
+    /// one of any size is taken: a message may be as large as an outbox, and who sends it must not end all who get it.
     fn is_overfull(&self, bytes: usize) -> bool {
-        let own = self.queue.borrow().counted + bytes;
-        own > self.bytes_max
-            || (own > bytes && self.budget.held.load(Ordering::Relaxed) + bytes > self.budget.bytes_max)
+        let waiting = self.queue.borrow().counted;
+        waiting > 0
+            && (waiting + bytes > self.bytes_max
+                || self.budget.held.load(Ordering::Relaxed) + bytes > self.budget.bytes_max)
     }
 
     /// Writes until the peer takes no more. An error means that the connection is gone.
@@ -362,7 +369,11 @@ impl Outlet for Outbox {
             return;
         }
         if counted == Counted::Yes && self.is_overfull(frame.len()) {
-            return self.close(CloseCode::SlowConsumer, CloseCode::SlowConsumer.reason());
+            // Frames of one turn wait for its end, which does not make the peer slow. A dead connection shows in reading, too.
+            let _ = self.write();
+            if self.is_overfull(frame.len()) {
+                return self.close(CloseCode::SlowConsumer, CloseCode::SlowConsumer.reason());
+            }
         }
         self.enqueue(frame, counted);
     }
@@ -396,6 +407,12 @@ impl Outlet for Outbox {
 }
 
 impl Connection for Outbox {
+    fn offer(&self, frame: Bytes) {
+        if 2 * (self.queue.borrow().counted + frame.len()) <= self.bytes_max || !self.is_waiting() {
+            self.push(frame, Counted::Yes);
+        }
+    }
+
     fn stop_reading(&self) {
         self.is_stopped.set(true);
         self.wake();

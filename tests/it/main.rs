@@ -8,6 +8,7 @@ mod faults;
 mod frames;
 mod heartbeat;
 mod joining;
+mod json;
 mod life;
 mod log;
 mod memory;
