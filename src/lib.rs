@@ -7,6 +7,7 @@
 //! - [`replica`]: the server's copy of a document. [`store`]: the timelines in Postgres or SQLite.
 //! - [`room`]: the actor that orders what happens in a room, the relays that show it, the journal that commits it.
 //! - [`socket`]: the actor that owns one connection.
+//! - [`transfer`]: documents in from other servers' storage, rooms out into files.
 //! - [`http`]: routes, REST, the upgrade. [`server`]: all of it put together, started and stopped.
 //!
 //! `docs/ARCHITECTURE.md` walks through what happens when a client joins, types, is too slow, and when the process stops.
@@ -24,4 +25,5 @@ pub mod server;
 pub mod socket;
 pub mod store;
 pub mod telemetry;
+pub mod transfer;
 pub mod wire;

@@ -7,8 +7,10 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use tutti::auth::{self, Grant, Grants, MintError, Minter, NewToken, Verifier};
-use tutti::config::{self, Command, Config, JwtKey, LogConfig, Stop, StoreConfig, TokenCommand};
-use tutti::{server, telemetry};
+use tutti::config::{
+    self, Command, Config, ExportConfig, ImportConfig, JwtKey, LogConfig, Stop, StoreConfig, TokenCommand,
+};
+use tutti::{server, telemetry, transfer};
 
 /// The exit code for options that are wrong; clap uses the same.
 const USAGE: u8 = 2;
@@ -24,6 +26,8 @@ fn main() -> ExitCode {
         Command::Token(command) => token(&command),
         Command::Migrate { store, log } => migrate(store, &log),
         Command::Check(config) => check(&config),
+        Command::Import(config) => import(&config),
+        Command::Export(config) => export(&config),
     }
 }
 
@@ -79,6 +83,26 @@ fn check(config: &Config) -> ExitCode {
     }
     text.push_str("The configuration is good.\n");
     done(io::stdout().write_all(text.as_bytes()).map_err(Into::into))
+}
+
+/// Fails if a document was refused, so that a script notices.
+fn import(config: &ImportConfig) -> ExitCode {
+    let run = || -> Result<(), Box<dyn Error>> {
+        telemetry::init(&config.log)?;
+        let refused = transfer::import(config, &mut io::stdout())?.refused;
+        if refused > 0 { Err(format!("{refused} document(s) were refused").into()) } else { Ok(()) }
+    };
+    done(run())
+}
+
+/// Fails if a room could not be written, so that a script notices.
+fn export(config: &ExportConfig) -> ExitCode {
+    let run = || -> Result<(), Box<dyn Error>> {
+        telemetry::init(&config.log)?;
+        let failed = transfer::export(config, &mut io::stdout())?.failed;
+        if failed > 0 { Err(format!("{failed} room(s) were not written").into()) } else { Ok(()) }
+    };
+    done(run())
 }
 
 fn done(result: Result<(), Box<dyn Error>>) -> ExitCode {

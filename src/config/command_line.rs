@@ -8,7 +8,8 @@ use clap::{Args, FromArgMatches, Parser, Subcommand};
 
 use super::options::{JwtOptions, LogOptions, ServeOptions, StoreOptions};
 use super::reading::{Problem, Reading};
-use super::{Config, DatabaseUrl, JwtConfig, LogConfig, StoreConfig};
+use super::transfer::{ExportOptions, ImportOptions};
+use super::{Config, DatabaseUrl, ExportConfig, ImportConfig, JwtConfig, LogConfig, StoreConfig};
 
 /// Longest life of a token made by `tutti token`: ten years, in seconds.
 const TTL_S_MAX: u64 = 10 * 365 * 86_400;
@@ -29,6 +30,10 @@ pub enum Command {
     },
     /// Say whether the configuration is good.
     Check(Box<Config>),
+    /// Take documents into rooms.
+    Import(Box<ImportConfig>),
+    /// Write rooms out.
+    Export(Box<ExportConfig>),
 }
 
 /// What `tutti token` was asked for. The texts are checked where the token is made.
@@ -73,6 +78,10 @@ enum Subcommands {
     Migrate(MigrateOptions),
     /// Check the configuration of `serve` and print the values in effect
     Check(Box<ServeOptions>),
+    /// Take documents of Hocuspocus, y-websocket or y-sweet, or plain Yjs files, into rooms
+    Import(Box<ImportOptions>),
+    /// Write rooms out: document, text, JSON and timeline
+    Export(Box<ExportOptions>),
 }
 
 #[derive(Args, Debug)]
@@ -128,6 +137,8 @@ fn read(line: CommandLine) -> Result<Command, Stop> {
         Subcommands::Serve(options) => Config::read(&options).map(|config| Command::Serve(Box::new(config))),
         Subcommands::Check(options) => Config::read(&options).map(|config| Command::Check(Box::new(config))),
         Subcommands::Token(options) => TokenCommand::read(*options).map(|token| Command::Token(Box::new(token))),
+        Subcommands::Import(options) => ImportConfig::read(*options).map(|config| Command::Import(Box::new(config))),
+        Subcommands::Export(options) => ExportConfig::read(*options).map(|config| Command::Export(Box::new(config))),
         Subcommands::Migrate(options) => {
             let mut reading = Reading::default();
             let store = StoreConfig::read(&mut reading, &options.store);

@@ -52,6 +52,14 @@ impl DatabaseUrl {
         &self.url
     }
 
+    /// The file, if it is SQLite's.
+    pub fn sqlite_file(&self) -> Option<&Path> {
+        match &self.kind {
+            DatabaseKind::Sqlite { file } => Some(file),
+            DatabaseKind::Postgres { .. } => None,
+        }
+    }
+
     /// Where a key made by the server lies: beside the SQLite file, or in the working folder with Postgres.
     pub fn key_file(&self) -> PathBuf {
         match &self.kind {

@@ -22,9 +22,9 @@ pub struct EdgeConfig {
     pub is_demo: bool,
     /// Where `/metrics` is served, if anywhere.
     pub metrics_bind: Option<SocketAddr>,
-    /// Threads for sockets.
+    /// Threads for HTTP and handshakes.
     pub workers: usize,
-    /// Threads for rooms.
+    /// Threads for rooms and sockets.
     pub room_threads: usize,
 }
 
@@ -47,8 +47,8 @@ impl EdgeConfig {
                     text.parse().map_err(|_| "an IP address and a port, like 127.0.0.1:9090")
                 })
                 .pop(),
-            workers: reading.number_or_auto("workers", &options.workers, 1..=1024, cores),
-            room_threads: reading.number_or_auto("room-threads", &options.room_threads, 1..=1024, (cores / 2).max(1)),
+            workers: reading.number_or_auto("workers", &options.workers, 1..=1024, (cores / 2).max(1)),
+            room_threads: reading.number_or_auto("room-threads", &options.room_threads, 1..=1024, cores),
         }
     }
 }

@@ -1,10 +1,14 @@
 //! The bound of every queue and input: how much.
 
+use std::ops::RangeInclusive;
+
 use super::options::LimitOptions;
 use super::reading::Reading;
 
 /// Most bytes that a bound in bytes may be set to: 1 TiB.
 const BYTES_MAX: usize = 1 << 40;
+/// What the largest document may be set to, in bytes.
+pub(super) const DOCUMENT_BYTES: RangeInclusive<usize> = 1024..=BYTES_MAX;
 
 /// Most that a rate may be set to, a second.
 const RATE_MAX: usize = 10_000_000;
@@ -66,7 +70,7 @@ impl Limits {
                 &options.socket_unhandled_bytes_max,
                 1024..=BYTES_MAX,
             ),
-            document_bytes_max: reading.number("document-bytes-max", &options.document_bytes_max, 1024..=BYTES_MAX),
+            document_bytes_max: reading.number("document-bytes-max", &options.document_bytes_max, DOCUMENT_BYTES),
             reader_message_bytes_max: reading.number(
                 "reader-message-bytes-max",
                 &options.reader_message_bytes_max,

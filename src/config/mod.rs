@@ -16,6 +16,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod timing;
+mod transfer;
 
 pub use command_line::{Command, Stop, TokenCommand, command_line, serve_config};
 pub use database_url::{DatabaseUrl, NotADatabaseUrl};
@@ -29,6 +30,7 @@ pub use reading::{Problem, Setting, variable};
 pub use secret::{SECRET_BYTES_MAX, SECRET_BYTES_MIN, Secret, WeakSecret};
 pub use store::StoreConfig;
 pub use timing::Timing;
+pub use transfer::{ExportConfig, ExportFormat, ImportConfig, SourceKind};
 
 use options::ServeOptions;
 use reading::Reading;

@@ -42,10 +42,10 @@ pub(super) struct EdgeOptions {
     /// Address and port for GET /metrics, in Prometheus' format; keep it to those who operate the server
     #[arg(long, env = "TUTTI_METRICS_BIND", value_name = "IP:PORT")]
     pub metrics_bind: Option<String>,
-    /// Threads for sockets; auto is one a core
+    /// Threads for HTTP and handshakes; auto is one for two cores
     #[arg(long, env = "TUTTI_WORKERS", value_name = "COUNT", default_value = "auto")]
     pub workers: String,
-    /// Threads for rooms; auto is one for two cores
+    /// Threads for rooms and their sockets; auto is one a core
     #[arg(long, env = "TUTTI_ROOM_THREADS", value_name = "COUNT", default_value = "auto")]
     pub room_threads: String,
 }

@@ -35,7 +35,9 @@ pub async fn yjs(req: HttpRequest, name: UrlPath<String>, state: Data<AppState>)
         Ok((room, identity)) => {
             tokio::time::sleep(wait).await;
             let access = identity.access(&room);
-            Path::Yjs { room, identity: Arc::new(identity), access }
+            let lease = state.directory.lookup(&room);
+            let place = lease.place();
+            Path::Yjs { room, lease, place, identity: Arc::new(identity), access }
         }
         Err((code, reason)) => Path::Denied { code, reason, hold: wait.max(DENIED_HOLD_MIN) },
     };

@@ -9,6 +9,11 @@ use super::lib0::{Input, put_buf, put_var_uint};
 /// Most entries in one message. A client sends those it knows of at once, so this bounds the people of a room too.
 const ENTRIES_MAX: u64 = 10_000;
 
+/// States gathered in one message, in bytes; one more may be added.
+const CHUNK_BYTES: usize = 16 * 1024;
+/// What an entry has beside its state, about.
+const ENTRY_BYTES: usize = 24;
+
 /// What stands for "gone" in place of a state.
 const GONE: &[u8] = b"null";
 
@@ -51,6 +56,20 @@ pub fn encode<'a>(entries: impl ExactSizeIterator<Item = &'a Entry>) -> Vec<u8> 
         put_buf(&mut out, entry.state.as_deref().unwrap_or(GONE));
     }
     out
+}
+
+/// Writes entries as the bodies of as many messages as keep each small enough for a reader to send back.
+pub fn chunks(entries: &[Entry]) -> impl Iterator<Item = Vec<u8>> {
+    let mut bytes = 0;
+    let chunks = entries.chunk_by(move |_, next| {
+        bytes += next.state.as_ref().map_or(0, Bytes::len) + ENTRY_BYTES;
+        let fits = bytes <= CHUNK_BYTES;
+        if !fits {
+            bytes = 0;
+        }
+        fits
+    });
+    chunks.map(|chunk| encode(chunk.iter()))
 }
 
 #[cfg(test)]

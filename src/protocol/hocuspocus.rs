@@ -53,6 +53,17 @@ pub enum Message {
     Close,
 }
 
+impl Message {
+    /// The length of its content.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Yjs(message) => message.bytes(),
+            Self::Auth { token: body, .. } | Self::Stateless(body) => body.len(),
+            Self::Close => 0,
+        }
+    }
+}
+
 /// Reads a frame; `None` is a bare pong.
 pub fn decode(frame: &Bytes) -> Result<Option<Addressed>, DecodeError> {
     if frame[..] == [PONG] {
@@ -152,10 +163,22 @@ pub fn ping() -> Bytes {
     frame::binary(&[&[PING]])
 }
 
+/// Whether an Update was made before the Step1 that its client sent last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Age {
+    /// Before it, at least in part.
+    Older,
+    /// After it.
+    Newer,
+    /// Its content does not tell: it only deletes.
+    Unknown,
+}
+
 /// The client's own count of what is not saved, mirrored, so that it comes to zero only when all is committed.
 ///
-/// The client sets its count to 1 with its Step1, adds one for each Update that it sends and takes one off for each status "saved".
-/// Nothing else changes it, a refusal neither.
+/// The client sets its count to 1 with its Step1, adds one for each Update that it makes and takes one off for each status "saved".
+/// Nothing else changes it, a refusal neither. Updates that it made before its Step1, while it was not connected, may come after
+/// it: its count has forgotten them.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct SyncCount {
     /// The client's count.
@@ -174,10 +197,21 @@ impl SyncCount {
         *self = Self { unsynced: 1, refused: 0, owes_step2: true, ..*self };
     }
 
-    /// An Update came.
-    pub fn update(&mut self) {
-        self.unsynced += 1;
+    /// An Update came. `age` is what its content tells.
+    pub fn update(&mut self, age: Age) {
+        let is_counted = match age {
+            Age::Newer => true,
+            Age::Older => false,
+            // What was made before all comes before the Step2. Taken for counted, it could end the count too early.
+            Age::Unknown => !self.owes_step2,
+        };
+        self.unsynced += u64::from(is_counted);
         self.uncommitted += 1;
+    }
+
+    /// Whether the client still owes the Step2 that follows its Step1.
+    pub fn owes_step2(&self) -> bool {
+        self.owes_step2
     }
 
     /// A Step2 came.
@@ -286,8 +320,8 @@ mod tests {
         count.step2();
         let messages = count.taken_step2();
         assert_eq!(count.committed(messages), 1);
-        count.update();
-        count.update();
+        count.update(Age::Newer);
+        count.update(Age::Newer);
         assert_eq!(count.committed(1), 1);
         assert_eq!(count.committed(1), 1);
         assert_eq!(count, SyncCount::default());
@@ -297,7 +331,7 @@ mod tests {
     fn an_update_committed_before_the_owed_step2_leaves_the_client_unsynced() {
         let mut count = SyncCount::default();
         count.restart();
-        count.update();
+        count.update(Age::Newer);
         assert_eq!(count.committed(1), 1);
         assert_eq!(count.unsynced, 1);
         count.step2();
@@ -306,10 +340,36 @@ mod tests {
     }
 
     #[test]
+    fn what_was_made_before_step1_and_comes_after_it_does_not_end_the_count_early() {
+        for age in [Age::Older, Age::Unknown] {
+            let mut count = SyncCount::default();
+            count.restart();
+            count.update(age);
+            count.update(age);
+            assert_eq!(count.committed(1), 0);
+            count.step2();
+            assert_eq!(count.committed(1), 0);
+            count.update(Age::Newer);
+            assert_eq!(count.committed(1), 1, "of two, with one still to come");
+            assert_eq!(count.committed(1), 1);
+            assert_eq!(count, SyncCount::default());
+        }
+    }
+
+    #[test]
+    fn a_deletion_after_the_step2_is_counted() {
+        let mut count = SyncCount::default();
+        count.restart();
+        count.step2();
+        count.update(Age::Unknown);
+        assert_eq!(count.unsynced, 2);
+    }
+
+    #[test]
     fn a_step2_that_the_server_asked_for_is_not_counted_by_the_client() {
         let mut count = SyncCount::default();
         count.step2();
-        count.update();
+        count.update(Age::Newer);
         assert_eq!(count.committed(1), 0);
         assert_eq!(count.committed(1), 1);
         assert_eq!(count, SyncCount::default());
@@ -318,9 +378,9 @@ mod tests {
     #[test]
     fn a_refused_edit_keeps_the_client_unsynced_until_it_starts_anew() {
         let mut count = SyncCount::default();
-        count.update();
+        count.update(Age::Newer);
         count.refuse();
-        count.update();
+        count.update(Age::Newer);
         assert_eq!(count.committed(1), 1);
         assert_eq!(count.unsynced, 1);
         count.restart();
@@ -332,11 +392,11 @@ mod tests {
     #[test]
     fn a_step2_taken_after_a_refusal_brings_what_was_refused() {
         let mut count = SyncCount::default();
-        count.update();
+        count.update(Age::Newer);
         count.refuse();
         count.step2();
         let messages = count.taken_step2();
-        count.update();
+        count.update(Age::Newer);
         count.refuse();
         assert_eq!(count.committed(messages), 1);
         assert_eq!(count.unsynced, 1, "what was refused after it is still missing");

@@ -8,11 +8,12 @@ use yrs::updates::decoder::Decode;
 use yrs::updates::encoder::Encode;
 use yrs::{ClientID, Doc, OffsetKind, Options, ReadTxn, StateVector, Transact, Update, WriteTxn};
 
+use super::clocks::Clocks;
 use super::gaps;
+use super::joined::Joined;
 use super::nesting::{Nesting, Run};
 use super::scan::{Scan, ScanError, scan};
 use crate::protocol::DecodeError;
-use crate::protocol::lib0::Input;
 
 /// What an edit added to the document.
 #[derive(Debug, PartialEq, Eq)]
@@ -89,21 +90,32 @@ impl Replica {
         Ok(replica)
     }
 
-    /// Applies all in one transaction: much cheaper than one each.
+    /// Applies all in one transaction, small ones joined: much cheaper than one each.
     fn load_all<'a>(&mut self, updates: impl Iterator<Item = &'a Bytes>) -> Result<(), Refusal> {
         let doc = &self.doc;
         let nesting = &mut self.nesting;
         let state_bytes = &mut self.state_bytes;
         guarded(move || {
             let mut txn = ManuallyDrop::new(doc.transact_mut());
+            let mut apply = |update: &[u8]| {
+                let decoded = Update::decode_v1(update).map_err(|_| Refusal::Undecodable)?;
+                txn.apply_update(decoded).map_err(|_| Refusal::Broken)
+            };
+            let mut joined = Joined::default();
             for update in updates {
-                for section in scan(update, nesting)?.sections {
+                let scan = scan(update, nesting)?;
+                if Joined::fits(update, &scan, nesting) {
+                    joined.push(update, &scan).map_err(|_| Refusal::Undecodable)?;
+                } else {
+                    joined.take().map_or(Ok(()), |all| apply(&all))?;
+                    apply(update)?;
+                }
+                for section in scan.sections {
                     nesting.extend(section.client, &section.runs);
                 }
                 *state_bytes += update.len();
-                let decoded = Update::decode_v1(update).map_err(|_| Refusal::Undecodable)?;
-                txn.apply_update(decoded).map_err(|_| Refusal::Broken)?;
             }
+            joined.take().map_or(Ok(()), |all| apply(&all))?;
             if txn.has_missing_updates() {
                 return Err(Refusal::Broken);
             }
@@ -186,6 +198,16 @@ impl Replica {
             .is_ok_and(|scan| scan.sections.iter().all(|section| section.end <= self.nesting.clock(section.client)))
     }
 
+    /// Whether all that was typed in an update comes after these clocks; `None` if it only deletes, which has no clock. An update
+    /// that cannot be read has nothing that comes before.
+    pub fn begins_after(&self, clocks: &Clocks, update: &Bytes) -> Option<bool> {
+        match scan(update, &self.nesting) {
+            Ok(scan) if scan.sections.is_empty() => None,
+            Ok(scan) => Some(scan.sections.iter().all(|section| section.start >= clocks.get(section.client))),
+            Err(_) => Some(true),
+        }
+    }
+
     /// Refuses what would make the document too large. The size is measured again only where it can be other than assumed, so
     /// that a full document does not make every edit cost an encoding.
     fn check_size(&mut self, more: usize) -> Result<(), Refusal> {
@@ -214,8 +236,9 @@ impl Replica {
     /// # Errors
     /// A state vector that cannot be read.
     pub fn diff(&self, state_vector: &Bytes) -> Result<Vec<u8>, DecodeError> {
-        let known = read_state_vector(state_vector)?;
-        guarded(|| Ok(self.doc.transact().encode_diff_v1(&known))).map_err(|_| DecodeError::UnknownType)
+        let known = Clocks::read(state_vector)?;
+        guarded(|| Ok(self.doc.transact().encode_diff_v1(known.as_state_vector())))
+            .map_err(|_| DecodeError::UnknownType)
     }
 
     /// The document, to be read by [`super::render`].
@@ -227,18 +250,4 @@ impl Replica {
 /// Runs `work` of the CRDT library; a panic in it becomes [`Refusal::Broken`].
 fn guarded<T>(work: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Refusal::Broken))
-}
-
-fn read_state_vector(raw: &Bytes) -> Result<StateVector, DecodeError> {
-    let mut input = Input::new(raw);
-    let count = input.var_uint()?;
-    if count > input.remaining() as u64 / 2 {
-        return Err(DecodeError::Truncated);
-    }
-    let mut known = StateVector::default();
-    for _ in 0..count {
-        let client = input.var_uint()?;
-        known.set_max(ClientID::new(client), input.var_u32()?);
-    }
-    Ok(known)
 }

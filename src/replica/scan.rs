@@ -81,16 +81,19 @@ enum State {
 
 /// Reads `update` against what the document `known` holds.
 pub(crate) fn scan(update: &Bytes, known: &Nesting) -> Result<Scan, ScanError> {
+    let (scan, end) = scan_first(update, known)?;
+    if end < update.len() { Err(ScanError::Unsupported) } else { Ok(scan) }
+}
+
+/// Reads the update that stands at the front of `bytes`; also where it ends.
+pub(super) fn scan_first(bytes: &Bytes, known: &Nesting) -> Result<(Scan, usize), ScanError> {
     let mut scanner =
-        Scanner { input: Input::new(update), known, sections: Vec::new(), index: HashMap::new(), deferred: Vec::new() };
+        Scanner { input: Input::new(bytes), known, sections: Vec::new(), index: HashMap::new(), deferred: Vec::new() };
     scanner.blocks()?;
     scanner.resolve()?;
     let deletions_at = scanner.input.position();
     let has_deletions = scanner.deletions()?;
-    if !scanner.input.is_empty() {
-        return Err(ScanError::Unsupported);
-    }
-    Ok(Scan { sections: scanner.sections, has_deletions, deletions_at })
+    Ok((Scan { sections: scanner.sections, has_deletions, deletions_at }, scanner.input.position()))
 }
 
 struct Scanner<'a> {

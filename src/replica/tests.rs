@@ -195,6 +195,35 @@ fn a_loaded_document_equals_the_one_it_was_saved_from() {
 }
 
 #[test]
+fn a_tail_of_two_typists_who_build_on_each_other_and_delete_loads_as_it_was() {
+    let clients = [client(1), client(2)];
+    let mut replica = empty();
+    let mut stored = Vec::new();
+    for round in 0..40u32 {
+        let doc = &clients[round as usize % 2];
+        let at = doc.get_or_insert_text("t").len(&doc.transact()) / 2;
+        let mut edits = vec![typed_at(doc, at, "ab")];
+        if round % 3 == 2 {
+            let t = doc.get_or_insert_text("t");
+            let mut txn = doc.transact_mut();
+            t.remove_range(&mut txn, at, 1);
+            edits.push(txn.encode_update_v1().into());
+        }
+        for edit in edits {
+            let other = &clients[(round as usize + 1) % 2];
+            other.transact_mut().apply_update(Update::decode_v1(&edit).unwrap()).unwrap();
+            stored.push(news(replica.apply(&edit).unwrap()));
+        }
+    }
+    // One that is not the next of its client stands alone: what was sent twice.
+    stored.insert(20, stored[3].clone());
+    let loaded = Replica::load(None, &stored, LIMIT).unwrap();
+    assert_eq!(render_text(&loaded, None).unwrap(), render_text(&replica, None).unwrap());
+    assert_eq!(loaded.state_vector(), replica.state_vector());
+    assert_eq!(loaded.state().len(), replica.state().len());
+}
+
+#[test]
 fn a_document_at_its_size_limit_refuses_more_and_takes_more_once_text_is_deleted() {
     let doc = client(1);
     let mut replica = Replica::load(None, &[], 10_000).unwrap();

@@ -6,18 +6,14 @@ use actix::Context;
 use bytes::Bytes;
 
 use super::members::Member;
-use super::messages::{AskAwareness, AskState, Awareness, Join, Leave, SetAccess, StartCount};
+use super::messages::{AskAwareness, AskState, Awareness, Join, Leave, SetAccess};
 use super::presence::PresenceError;
 use super::relay::Counted;
 use super::room::{Early, Phase, Room};
 use crate::auth::{Action, allows};
 use crate::ids::MemberId;
+use crate::protocol::awareness::Entry;
 use crate::protocol::{CloseCode, DecodeError, Dialect, Word, awareness, yjs};
-
-/// States gathered in one frame, in bytes; one more may be added.
-const PRESENCE_FRAME_BYTES: usize = 16 * 1024;
-/// What an entry has beside its state, about.
-const ENTRY_BYTES: usize = 24;
 
 impl Room {
     /// Adds a member and sends it the joining state.
@@ -31,10 +27,10 @@ impl Room {
         let link = self.outbound.link(&join.relay);
         let Join { lease, member: id, dialect, user, name, access, json, .. } = join;
         tracing::debug!(room.name = %self.name, member.id = %id, user.id = %user, "joined");
-        let (own_client, lack, sync) = (None, None, Default::default());
-        let is_json = json.is_some();
+        let (own_client, lack, sync, began_with) = (None, None, Default::default(), None);
+        let json_member = json.is_some().then(Box::default);
         let member =
-            Member { link, dialect, user, name, access, own_client, lack, sync, json: is_json.then(Box::default) };
+            Member { link, dialect, user, name, access, own_client, lack, sync, began_with, json: json_member };
         self.members.insert(id, member);
         self.entered(id, ctx);
         match (dialect, json) {
@@ -106,17 +102,6 @@ impl Room {
         Ok(frame)
     }
 
-    /// Starts the count of what a Hocuspocus client takes for not saved.
-    pub(super) fn start_count(&mut self, message: StartCount) {
-        if matches!(self.phase, Phase::Loading) {
-            return self.early.push(Early::StartCount(message));
-        }
-        if let Some(member) = self.members.get_mut(message.from) {
-            self.outbound.credit(member.link, message.from, message.charge);
-            member.sync.restart();
-        }
-    }
-
     /// Lets a member do what its renewed token allows.
     pub(super) fn set_access(&mut self, message: SetAccess) {
         if matches!(self.phase, Phase::Loading) {
@@ -161,10 +146,8 @@ impl Room {
                 if let Some(newest) = change.news.last() {
                     self.show_awareness(&user, newest.state.as_ref(), ctx);
                 }
-                if !change.news.is_empty() {
-                    let entries = awareness::encode(change.news.iter());
-                    self.say_to_all(Word::Awareness(&entries), Some(from), &[]);
-                }
+                self.show_announced(from, change.news, ctx);
+                self.show_entries(from, &change.dropped);
                 for (owner, removal) in change.renew {
                     let removal = awareness::encode([&removal].into_iter());
                     self.say_to(owner, Word::Awareness(&removal), Counted::Yes);
@@ -199,23 +182,18 @@ impl Room {
         self.show_presence(ask.from);
     }
 
-    /// Sends all states to one member, in frames small enough for a reader to send back.
+    /// Sends all states to one member.
     fn show_presence(&mut self, to: MemberId) {
         if self.members.get(to).is_none_or(|member| member.dialect == Dialect::Json) {
             return;
         }
-        let entries: Vec<_> = self.presence.entries().collect();
-        let mut bytes = 0;
-        let chunks = entries.chunk_by(|_, next| {
-            bytes += next.state.as_ref().map_or(0, Bytes::len) + ENTRY_BYTES;
-            let fits = bytes <= PRESENCE_FRAME_BYTES;
-            if !fits {
-                bytes = 0;
-            }
-            fits
-        });
-        let chunks: Vec<_> = chunks.map(|chunk| awareness::encode(chunk.iter().copied())).collect();
-        for chunk in chunks {
+        let entries: Vec<_> = self.presence.entries().cloned().collect();
+        self.show_entries(to, &entries);
+    }
+
+    /// Sends states to one member, in frames small enough for a reader to send back.
+    fn show_entries(&mut self, to: MemberId, entries: &[Entry]) {
+        for chunk in awareness::chunks(entries) {
             self.say_to(to, Word::Awareness(&chunk), Counted::Yes);
         }
     }

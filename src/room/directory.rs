@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix::{Addr, ArbiterHandle, Supervisor};
@@ -19,6 +19,8 @@ use crate::ids::RoomName;
 use crate::store::Store;
 
 const SHARDS: usize = 64;
+/// So many sockets have their place on the room's own thread, as many on the next one, and so on.
+const SOCKETS_BESIDE: usize = 256;
 /// Snapshots made at once.
 const SNAPSHOTS_MAX: usize = 2;
 
@@ -26,6 +28,8 @@ struct Slot {
     room: Addr<Room>,
     key: RoomKey,
     leases: usize,
+    /// How many sockets have a place for it.
+    sockets: Arc<AtomicUsize>,
 }
 
 type Shard = HashMap<RoomName, Slot>;
@@ -52,8 +56,9 @@ pub struct Directory {
     next_key: AtomicU64,
     /// Whether the process stops, and rooms with it.
     is_stopping: AtomicBool,
-    /// The threads of rooms.
+    /// The threads of rooms and sockets.
     arbiters: Vec<ArbiterHandle>,
+    next_thread: AtomicUsize,
     context: RoomContext,
 }
 
@@ -72,6 +77,7 @@ impl Directory {
             next_key: AtomicU64::new(1),
             is_stopping: AtomicBool::new(false),
             arbiters,
+            next_thread: AtomicUsize::new(0),
             context: RoomContext {
                 store,
                 journal,
@@ -93,7 +99,14 @@ impl Directory {
             }
         };
         slot.leases += 1;
-        Lease { room: slot.room.clone(), key: slot.key, name: name.clone(), directory: self.clone() }
+        let (room, sockets) = (slot.room.clone(), slot.sockets.clone());
+        Lease { room, key: slot.key, sockets, name: name.clone(), directory: self.clone() }
+    }
+
+    /// A thread for a socket that may be in any rooms.
+    pub fn any_thread(&self) -> ArbiterHandle {
+        let next = self.next_thread.fetch_add(1, Ordering::Relaxed);
+        self.arbiters[next % self.arbiters.len()].clone()
     }
 
     /// The room of `name` if it is live. It may end at any time.
@@ -139,10 +152,15 @@ impl Directory {
 
     fn start(self: &Arc<Self>, name: &RoomName) -> Slot {
         let key = RoomKey(self.next_key.fetch_add(1, Ordering::Relaxed));
-        let arbiter = &self.arbiters[self.hash(name) / SHARDS % self.arbiters.len()];
+        let arbiter = &self.arbiters[self.home(name)];
         let (name, directory, context) = (name.clone(), self.clone(), self.context.clone());
         let room = Supervisor::start_in_arbiter(arbiter, move |_| Room::new(name, key, directory, context));
-        Slot { room, key, leases: 0 }
+        Slot { room, key, leases: 0, sockets: Arc::default() }
+    }
+
+    /// Which thread a room lives on.
+    fn home(&self, name: &RoomName) -> usize {
+        self.hash(name) / SHARDS % self.arbiters.len()
     }
 
     fn hash(&self, name: &RoomName) -> usize {
@@ -163,6 +181,7 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 pub struct Lease {
     room: Addr<Room>,
     key: RoomKey,
+    sockets: Arc<AtomicUsize>,
     name: RoomName,
     directory: Arc<Directory>,
 }
@@ -171,6 +190,34 @@ impl Lease {
     /// The room.
     pub fn room(&self) -> &Addr<Room> {
         &self.room
+    }
+
+    /// A place for a socket of this room alone: on the room's own thread, where nothing that they tell each other wakes another
+    /// thread. The sockets of a large room are spread.
+    pub fn place(&self) -> Place {
+        let before = self.sockets.fetch_add(1, Ordering::Relaxed);
+        let threads = &self.directory.arbiters;
+        let thread = (self.directory.home(&self.name) + before / SOCKETS_BESIDE) % threads.len();
+        Place { thread: threads[thread].clone(), sockets: self.sockets.clone() }
+    }
+}
+
+/// A socket's place on a thread; given back when it is dropped.
+pub struct Place {
+    thread: ArbiterHandle,
+    sockets: Arc<AtomicUsize>,
+}
+
+impl Place {
+    /// The thread.
+    pub fn thread(&self) -> &ArbiterHandle {
+        &self.thread
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.sockets.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

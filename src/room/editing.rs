@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use actix::{ActorContext, Context};
 
+use super::counting::{count, lost, taken};
 use super::members::Lack;
 use super::messages::{Edit, EditKind};
 use super::relay::Counted;
@@ -12,7 +13,6 @@ use super::uncommitted::{Acknowledgement, Pending, Receipt};
 use crate::auth::{Action, allows};
 use crate::ids::MemberId;
 use crate::metrics;
-use crate::protocol::hocuspocus::SyncCount;
 use crate::protocol::{CloseCode, Dialect, Word, hocuspocus, yjs};
 use crate::replica::{Applied, News, Refusal};
 use crate::store::{Kind, NewEntry, Placed};
@@ -34,11 +34,8 @@ impl Room {
         };
         let link = member.link;
         self.outbound.credit(link, edit.from, edit.charge);
-        match edit.kind {
-            EditKind::Update => member.sync.update(),
-            EditKind::Step2 => member.sync.step2(),
-        }
-        let Phase::Live(live) = &mut self.phase else { return };
+        let Phase::Live(live) = &mut self.phase else { return lost(member, edit.kind) };
+        count(member, &edit, &live.replica);
         if !allows(member.access, Action::Edit) {
             // A reader answers our Step1 with what it has; only what it really adds is denied.
             let is_answer = edit.kind == EditKind::Step2 && live.replica.has_blocks_of(&edit.update);
@@ -253,13 +250,5 @@ impl Room {
         self.is_restarting = true;
         self.phase = Phase::Loading;
         ctx.stop();
-    }
-}
-
-/// How many messages of a Hocuspocus client are committed with one that is taken.
-fn taken(sync: &mut SyncCount, kind: EditKind) -> u64 {
-    match kind {
-        EditKind::Update => 1,
-        EditKind::Step2 => sync.taken_step2(),
     }
 }

@@ -5,15 +5,19 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use actix::fut::ActorFutureExt;
-use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture};
 use uuid::Uuid;
 
 use super::pace::Pace;
 use super::room::Room;
 use crate::store::{Append, Outcome, Store};
 
-/// Under load at most one commit in this time: each costs about the same, however much is in it.
-const COMMIT_EVERY: Duration = Duration::from_millis(10);
+/// Under load a commit of few entries waits until this long after the one before, for more: each costs about the same, however
+/// much is in it.
+pub(super) const COMMIT_EVERY: Duration = Duration::from_millis(10);
+/// So many entries wait for no more: what a commit costs is little for each of them. So nobody waits who sends the next edit once
+/// an earlier one is committed, unless there are few of them.
+pub(super) const ENTRIES_WORTH_A_COMMIT: usize = 64;
 
 /// Asks for a commit. A room has at most one in flight, so the queue is bounded by the rooms' own queues.
 #[derive(Message)]
@@ -37,8 +41,12 @@ pub(super) struct Committed {
 pub struct Journal {
     store: Store,
     waiting: VecDeque<Submit>,
+    /// Entries of all that is waiting.
+    waiting_entries: usize,
     is_writing: bool,
     pace: Pace,
+    /// While a small batch is held back for more.
+    hold_timer: Option<SpawnHandle>,
     batch_entries_max: usize,
     batch_bytes_max: usize,
 }
@@ -49,8 +57,10 @@ impl Journal {
         Self {
             store,
             waiting: VecDeque::new(),
+            waiting_entries: 0,
             is_writing: false,
             pace: Pace::new(COMMIT_EVERY),
+            hold_timer: None,
             batch_entries_max,
             batch_bytes_max,
         }
@@ -65,28 +75,36 @@ impl Journal {
             entries <= self.batch_entries_max && bytes <= self.batch_bytes_max
         };
         let count = self.waiting.iter().take_while(fits).count().max(1);
-        self.waiting.drain(..count.min(self.waiting.len())).collect()
+        let batch: Vec<_> = self.waiting.drain(..count.min(self.waiting.len())).collect();
+        self.waiting_entries -= batch.iter().map(|submit| submit.append.entries.len()).sum::<usize>();
+        batch
     }
 
     fn write(&mut self, ctx: &mut Context<Self>) {
         if self.is_writing || self.waiting.is_empty() {
             return;
         }
-        self.is_writing = true;
-        match self.pace.wait(Instant::now()) {
-            Some(wait) if self.waiting_entries() < self.batch_entries_max => {
-                ctx.run_later(wait, Self::write_batch);
+        let wait = self.pace.wait(Instant::now());
+        match wait.filter(|_| self.waiting_entries < ENTRIES_WORTH_A_COMMIT) {
+            Some(wait) if self.hold_timer.is_none() => {
+                self.hold_timer = Some(ctx.run_later(wait, |journal, ctx| {
+                    journal.hold_timer = None;
+                    journal.write_batch(ctx);
+                }));
             }
-            _ => self.write_batch(ctx),
+            Some(_) => {}
+            None => {
+                if let Some(timer) = self.hold_timer.take() {
+                    ctx.cancel_future(timer);
+                }
+                self.write_batch(ctx);
+            }
         }
     }
 
-    fn waiting_entries(&self) -> usize {
-        self.waiting.iter().map(|submit| submit.append.entries.len()).sum()
-    }
-
     fn write_batch(&mut self, ctx: &mut Context<Self>) {
-        self.pace.turned(Instant::now(), self.waiting_entries());
+        self.is_writing = true;
+        self.pace.turned(Instant::now(), self.waiting_entries);
         let (appends, rooms): (Vec<_>, Vec<_>) = self
             .next_batch()
             .into_iter()
@@ -125,6 +143,7 @@ impl Handler<Submit> for Journal {
     type Result = ();
 
     fn handle(&mut self, submit: Submit, ctx: &mut Context<Self>) {
+        self.waiting_entries += submit.append.entries.len();
         self.waiting.push_back(submit);
         self.write(ctx);
     }

@@ -105,6 +105,7 @@ impl Room {
                 Early::Stateless(message) => self.stateless(message),
                 Early::SetAccess(message) => self.set_access(message),
                 Early::Say(message) => self.say(message, ctx),
+                Early::More(message) => self.ask_more(message, ctx),
                 Early::BinarySignal(message) => self.binary_signal(message),
                 Early::Leave(message) => self.leave(message, ctx),
             }

@@ -11,6 +11,7 @@ use crate::auth::Access;
 use crate::ids::{MemberId, Seq, UserId};
 use crate::protocol::Dialect;
 use crate::protocol::hocuspocus::SyncCount;
+use crate::replica::Clocks;
 
 /// One member of a room.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub struct Member {
     pub lack: Option<Box<Lack>>,
     /// What a Hocuspocus client counts as not saved.
     pub sync: SyncCount,
+    /// What a Hocuspocus client had when it began to count, as long as older Updates may come.
+    pub began_with: Option<Clocks>,
     /// What only JSON members have.
     pub json: Option<Box<JsonMember>>,
 }
@@ -195,6 +198,11 @@ impl Members {
     pub fn of(&self, user: Option<&UserId>) -> Vec<(usize, MemberId)> {
         let own = self.by_id.iter().filter(|(_, member)| user.is_none_or(|user| member.user == *user));
         own.map(|(id, member)| (member.link, *id)).collect()
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.by_id.len()
     }
 
     /// Whether nobody is in.

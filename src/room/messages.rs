@@ -102,6 +102,8 @@ pub struct AskAwareness {
 pub struct StartCount {
     /// Its sender.
     pub from: MemberId,
+    /// What the sender had then, its state vector, encoded.
+    pub state_vector: Bytes,
     /// Credit to give back, in bytes.
     pub charge: usize,
 }

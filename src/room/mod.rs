@@ -7,8 +7,10 @@
 //! A room knows neither HTTP nor streams. What it sends goes room → relay → outlet, so that one mailbox keeps one order.
 
 mod answering;
+mod counting;
 mod directory;
 mod editing;
+mod gathering;
 mod journal;
 mod loading;
 mod members;
@@ -34,7 +36,7 @@ mod timeline;
 mod typing;
 mod uncommitted;
 
-pub use directory::{Directory, Lease};
+pub use directory::{Directory, Lease, Place};
 pub use journal::Journal;
 pub use messages::{
     Announce, AskAwareness, AskState, Awareness, BinarySignal, Disconnect, Edit, EditKind, Flush, GetPresence, Join,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 
 use super::RoomKey;
-use super::relay::{Counted, Item, RelayHandle, RoomDied, Turn};
+use super::relay::{Counted, FanOut, Item, RelayHandle, RoomDied, Turn};
 use crate::ids::MemberId;
 use crate::protocol::{CloseCode, Dialect};
 
@@ -69,7 +69,8 @@ impl Outbound {
     /// Shows a frame to all attached members of a dialect, but its sender and those who made it.
     pub fn all(&mut self, dialect: Dialect, frame: &Bytes, sender: Option<MemberId>, owners: &[MemberId]) {
         for link in 0..self.links.len() {
-            let item = Item::All { dialect, frame: frame.clone(), sender, owners: owners.into() };
+            let fan_out = FanOut { dialect, frame: frame.clone(), sender, owners: owners.into() };
+            let item = Item::All(fan_out);
             self.push(link, item, frame.len());
         }
     }

@@ -4,8 +4,9 @@
 //! Every y-websocket client sends every remote state back (PROTOCOL.md, "Presence amplification"), so most entries are dropped by
 //! their clock, before anything is parsed. A state belongs to the user who brought it; nobody else can change or remove it.
 //!
-//! Peers remember the clock of a state beyond its removal and ignore the same clock when it comes again. So whoever may be back
-//! is told its own removal, which makes y-protocols raise the clock and announce the state anew, at once.
+//! Peers remember the clock of a state beyond its removal and ignore the same clock when it comes again. So the state of whoever
+//! may be back is shown with a raised clock, and its owner is told its own removal, which makes y-protocols raise the clock, too.
+//! (Most clients then announce their state by themselves, Hocuspocus providers from 4.0 on do not.)
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -59,6 +60,8 @@ pub enum PresenceError {
 pub struct Change {
     /// To show to all others.
     pub news: Vec<Entry>,
+    /// To show to the sender alone: what it has dropped while it was away.
+    pub dropped: Vec<Entry>,
     /// Removals for the owners of states, each for its own member only: see the module's documentation.
     pub renew: Vec<(MemberId, Entry)>,
 }
@@ -143,33 +146,35 @@ impl Presence {
             // A peer sends back what it has not yet heard to be gone.
             return Ok(());
         }
-        let may_be_back = departed.is_some() || now.duration_since(self.started) < RETURN_WITHIN;
-        if is_own && may_be_back {
-            let clock = departed.map_or(entry.clock, |departed| departed.clock.max(entry.clock));
-            change.renew.push((member, Entry { client: entry.client, clock, state: None }));
-        }
         if is_own && let Some(departed) = departed {
-            self.renew_unheard(departed, change);
-        }
-        if is_known {
-            return Ok(());
+            self.raise_unheard(entry.client, departed.at, change);
         }
         check(json)?;
         self.count(member)?;
         self.forget(entry.client);
+        let mut entry = entry;
+        let may_be_known = is_known || (departed.is_none() && now.duration_since(self.started) < RETURN_WITHIN);
+        if is_own && may_be_known {
+            entry.clock = departed.map_or(entry.clock, |departed| departed.clock.max(entry.clock)) + 1;
+            change.renew.push((member, Entry { state: None, ..entry.clone() }));
+        }
         let state = State { entry: entry.clone(), member, user: user.clone(), renewed: now, is_stand_in: false };
         self.states.insert(entry.client, state);
         change.news.push(entry);
         Ok(())
     }
 
-    /// Has the states announced anew that have not changed since `departed` left: it dropped them then, but remembers their clocks.
-    fn renew_unheard(&self, departed: Departed, change: &mut Change) {
+    /// Raises the clocks of the states that have not changed since `client` left: it dropped them then, but remembers their clocks.
+    fn raise_unheard(&mut self, client: u64, since: Instant, change: &mut Change) {
         if self.states.len() > ANNOUNCE_MAX {
             return;
         }
-        for state in self.states.values().filter(|state| state.renewed <= departed.at) {
-            change.renew.push((state.member, Entry { state: None, ..state.entry.clone() }));
+        for state in self.states.values_mut().filter(|state| state.entry.client != client && state.renewed <= since) {
+            state.entry.clock += 1;
+            change.dropped.push(state.entry.clone());
+            if !state.is_stand_in {
+                change.renew.push((state.member, Entry { state: None, ..state.entry.clone() }));
+            }
         }
     }
 
@@ -332,7 +337,7 @@ mod tests {
     }
 
     fn news(entry: Entry) -> Change {
-        Change { news: vec![entry], renew: vec![] }
+        Change { news: vec![entry], ..Change::default() }
     }
 
     #[test]
@@ -355,20 +360,21 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_returns_with_its_old_clock_is_told_to_raise_it() {
+    fn a_client_that_returns_with_its_old_clock_is_shown_with_a_raised_one_and_told_to_raise_it() {
         let mut table = table();
         table.take(A, "ada", 1, entry(1, 5, Some("{}")));
         assert_eq!(table.leave(A), [entry(1, 6, None)]);
         // Sent back late by a peer: no news, and no answer for the peer.
         assert_eq!(table.take(B, "bob", 2, entry(1, 5, Some("{}"))), Change::default());
-        let renew = Change { news: vec![], renew: vec![(B, entry(1, 6, None))] };
-        assert_eq!(table.take(B, "ada", 1, entry(1, 5, Some("{}"))), renew);
-        let raised = table.take(B, "ada", 1, entry(1, 7, Some("{}")));
-        assert_eq!(raised.news, [entry(1, 7, Some("{}"))]);
+        let renew = vec![(B, entry(1, 7, None))];
+        let raised = Change { renew, ..news(entry(1, 7, Some("{}"))) };
+        assert_eq!(table.take(B, "ada", 1, entry(1, 5, Some("{}"))), raised);
+        // So told, the client goes on with the clock after that.
+        assert_eq!(table.take(B, "ada", 1, entry(1, 8, Some("{}"))), news(entry(1, 8, Some("{}"))));
     }
 
     #[test]
-    fn others_announce_anew_what_one_that_returns_has_dropped() {
+    fn one_that_returns_is_shown_with_raised_clocks_what_it_has_dropped() {
         let mut table = table();
         let start = Instant::now();
         let later = start + Duration::from_secs(1);
@@ -378,15 +384,17 @@ mod tests {
         table.take_at(later, MemberId(3), "cleo", 3, entry(3, 1, Some("{}")));
         let change = table.take_at(later, B, "bob", 2, entry(2, 3, Some("{}")));
         // Cleo came after Bob had left, so Bob does not know her clock.
-        assert_eq!(change.renew, [(B, entry(2, 4, None)), (A, entry(1, 5, None))]);
+        assert_eq!(change.dropped, [entry(1, 6, Some("{}"))]);
+        assert_eq!(change.renew, [(A, entry(1, 6, None)), (B, entry(2, 5, None))]);
     }
 
     #[test]
-    fn after_a_restart_of_the_server_everybody_is_told_to_raise_the_clock() {
+    fn after_a_restart_of_the_server_everybody_has_the_clock_raised() {
         let mut table = Table(Presence::new(Instant::now()));
         let change = table.take(A, "ada", 1, entry(1, 5, Some("{}")));
-        assert_eq!(change, Change { news: vec![entry(1, 5, Some("{}"))], renew: vec![(A, entry(1, 5, None))] });
-        assert_eq!(table.take(A, "ada", 1, entry(1, 6, Some("{}"))), news(entry(1, 6, Some("{}"))));
+        let renew = vec![(A, entry(1, 6, None))];
+        assert_eq!(change, Change { renew, ..news(entry(1, 6, Some("{}"))) });
+        assert_eq!(table.take(A, "ada", 1, entry(1, 7, Some("{}"))), news(entry(1, 7, Some("{}"))));
     }
 
     #[test]

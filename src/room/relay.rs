@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actix::{Actor, Addr, Context, Handler, Message};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::RoomKey;
 use crate::ids::{MemberId, SocketId};
@@ -145,8 +145,8 @@ pub(super) enum Item {
     Attach(MemberId, Dialect),
     /// The member left the room.
     Detach(MemberId),
-    /// A frame for every attached member of a dialect, but for its sender and those who made it and hear of it later.
-    All { dialect: Dialect, frame: Bytes, sender: Option<MemberId>, owners: Box<[MemberId]> },
+    /// A frame for all.
+    All(FanOut),
     /// A frame for one member.
     One { to: MemberId, frame: Bytes, counted: Counted },
     /// The member has all that was there when it asked.
@@ -155,6 +155,20 @@ pub(super) enum Item {
     Credit { to: MemberId, bytes: usize },
     /// Ends a membership.
     Close { to: MemberId, code: CloseCode, reason: String },
+}
+
+/// A frame for every attached member of a dialect, but for its sender and those who made it and hear of it later.
+pub(super) struct FanOut {
+    pub dialect: Dialect,
+    pub frame: Bytes,
+    pub sender: Option<MemberId>,
+    pub owners: Box<[MemberId]>,
+}
+
+impl FanOut {
+    fn leaves_out(&self, member: MemberId) -> bool {
+        self.sender == Some(member) || self.owners.contains(&member)
+    }
 }
 
 /// What a room did in one turn, as far as this relay's sockets are concerned.
@@ -235,6 +249,30 @@ impl Relay {
         }
     }
 
+    /// Hands out frames of one dialect that follow each other. Most members get them all, as one.
+    fn show(&mut self, room: RoomKey, run: &[FanOut]) {
+        let Some((first, rest)) = run.split_first() else { return };
+        let joined = match rest {
+            [] => first.frame.clone(),
+            _ => {
+                let mut joined = BytesMut::with_capacity(run.iter().map(|fan_out| fan_out.frame.len()).sum());
+                run.iter().for_each(|fan_out| joined.extend_from_slice(&fan_out.frame));
+                joined.freeze()
+            }
+        };
+        let seats = self.rooms.get(&room).into_iter().flatten();
+        for seat in seats.filter(|seat| seat.dialect == first.dialect) {
+            if !run.iter().any(|fan_out| fan_out.leaves_out(seat.member)) {
+                seat.outlet.push(joined.clone(), Counted::Yes);
+            } else {
+                for fan_out in run.iter().filter(|fan_out| !fan_out.leaves_out(seat.member)) {
+                    seat.outlet.push(fan_out.frame.clone(), Counted::Yes);
+                }
+            }
+            self.touched.push(seat.outlet.clone());
+        }
+    }
+
     fn hand_out(&mut self, room: RoomKey, item: Item) {
         match item {
             Item::Attach(member, dialect) => {
@@ -243,15 +281,7 @@ impl Relay {
                 }
             }
             Item::Detach(member) => self.detach(room, member),
-            Item::All { dialect, frame, sender, owners } => {
-                for seat in self.rooms.get(&room).into_iter().flatten() {
-                    let is_addressed = seat.dialect == dialect && Some(seat.member) != sender;
-                    if is_addressed && !owners.contains(&seat.member) {
-                        seat.outlet.push(frame.clone(), Counted::Yes);
-                        self.touched.push(seat.outlet.clone());
-                    }
-                }
-            }
+            Item::All(fan_out) => self.show(room, &[fan_out]),
             Item::One { to, frame, counted } => {
                 if let Some(outlet) = self.outlet(to) {
                     outlet.push(frame, counted);
@@ -282,9 +312,20 @@ impl Handler<Turn> for Relay {
     type Result = ();
 
     fn handle(&mut self, turn: Turn, _: &mut Context<Self>) {
+        let mut run: Vec<FanOut> = Vec::new();
         for item in turn.items {
-            self.hand_out(turn.room, item);
+            match item {
+                Item::All(fan_out) if run.first().is_none_or(|first| first.dialect == fan_out.dialect) => {
+                    run.push(fan_out)
+                }
+                item => {
+                    self.show(turn.room, &run);
+                    run.clear();
+                    self.hand_out(turn.room, item);
+                }
+            }
         }
+        self.show(turn.room, &run);
         // Flushing twice is harmless: the second one finds nothing.
         for outlet in self.touched.drain(..) {
             outlet.flush();

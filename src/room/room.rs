@@ -16,6 +16,8 @@ use tokio::sync::oneshot;
 
 use super::RoomKey;
 use super::directory::{Directory, RoomContext};
+use super::gathering::Gathered;
+use super::journal::{COMMIT_EVERY, ENTRIES_WORTH_A_COMMIT};
 use super::members::Members;
 use super::messages::*;
 use super::outbound::Outbound;
@@ -62,6 +64,7 @@ pub(super) enum Early {
     Stateless(Stateless),
     SetAccess(SetAccess),
     Say(Say),
+    More(More),
     BinarySignal(BinarySignal),
     Leave(Leave),
 }
@@ -103,6 +106,8 @@ pub struct Room {
     pub(super) early: Vec<Early>,
     pub(super) members: Members,
     pub(super) presence: Presence,
+    /// Awareness that is shown in a moment.
+    pub(super) gathered: Gathered,
     /// The users, while JSON members want to know.
     pub(super) roster: Option<Box<Roster>>,
     pub(super) typing: Typing,
@@ -119,6 +124,8 @@ pub struct Room {
     /// When to show, and the timer for what is held back.
     pace: Pace,
     show_timer: Option<SpawnHandle>,
+    pub(super) commit_pace: Pace,
+    commit_timer: Option<SpawnHandle>,
     pub(super) retry: Duration,
     pub(super) retry_timer: Option<SpawnHandle>,
     pub(super) idle_timer: Option<SpawnHandle>,
@@ -151,6 +158,7 @@ impl Room {
             early: Vec::new(),
             members: Members::default(),
             presence: Presence::new(Instant::now()),
+            gathered: Gathered::default(),
             roster: None,
             typing: Typing::default(),
             people_timer: None,
@@ -162,6 +170,8 @@ impl Room {
             messages_this_turn: 0,
             pace: Pace::new(SHOW_EVERY),
             show_timer: None,
+            commit_pace: Pace::new(COMMIT_EVERY),
+            commit_timer: None,
             retry: RETRY_FIRST,
             retry_timer: None,
             idle_timer: None,
@@ -181,10 +191,10 @@ impl Room {
         }
     }
 
-    /// Commits, and shows what the turn has gathered, or holds it back a little under load. Ends each message's turn; what a timer
+    /// Commits and shows what the turn has gathered, or holds it back a little under load. Ends each message's turn; what a timer
     /// or an answer of the store begins, ends with this by itself.
     pub(super) fn end_turn(&mut self, ctx: &mut Context<Self>) {
-        self.commit(ctx);
+        self.commit_or_hold(ctx);
         if !self.outbound.is_empty() {
             self.show_or_hold(ctx);
         }
@@ -193,6 +203,23 @@ impl Room {
                 // Whoever asked may have stopped waiting.
                 let _ = waiting.send(());
             }
+        }
+    }
+
+    fn commit_or_hold(&mut self, ctx: &mut Context<Self>) {
+        if self.uncommitted.is_empty() || self.uncommitted.is_in_flight() {
+            return;
+        }
+        match self.commit_pace.wait(Instant::now()) {
+            Some(wait) if self.uncommitted.entries() < ENTRIES_WORTH_A_COMMIT => {
+                if self.commit_timer.is_none() {
+                    self.commit_timer = Some(ctx.run_later(wait, |room, ctx| {
+                        room.commit_timer = None;
+                        room.end_turn(ctx);
+                    }));
+                }
+            }
+            _ => self.commit(ctx),
         }
     }
 
@@ -247,7 +274,7 @@ impl Room {
         // They would keep it; without them it ends with its last address.
         let people = &mut self.people_timer.take().map(|(_, timer)| timer);
         let timers = [&mut self.retry_timer, &mut self.behind_timer, &mut self.sweep_timer, &mut self.show_timer];
-        for timer in timers.into_iter().chain([people]) {
+        for timer in timers.into_iter().chain([&mut self.commit_timer, people]) {
             if let Some(timer) = timer.take() {
                 ctx.cancel_future(timer);
             }
@@ -328,7 +355,9 @@ impl Supervised for Room {
         self.idle_timer = None;
         self.behind_timer = None;
         self.show_timer = None;
+        self.commit_timer = None;
         self.people_timer = None;
+        self.gathered.forget_timer();
     }
 }
 

@@ -1,7 +1,7 @@
 //! How a room's entries become durable: one append in flight, repeated under the same id until the store answers, and only then
 //! the frames that tell their authors.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::fut::ActorFutureExt;
 use actix::{AsyncContext, Context, Handler, WrapFuture};
@@ -25,6 +25,7 @@ impl Room {
         }
         let Some(row) = self.row else { return self.make_row(ctx) };
         if let Some(append) = self.uncommitted.next_append(row, Uuid::now_v7) {
+            self.commit_pace.turned(Instant::now(), append.entries.len());
             self.context.journal.do_send(Submit { append, room: ctx.address() });
         }
     }

@@ -19,7 +19,11 @@ const SERVER: &str = "server";
 
 impl Room {
     /// Sends a JSON member more of what it lacks.
-    pub(super) fn ask_more(&mut self, More { from, charge }: More, ctx: &mut Context<Self>) {
+    pub(super) fn ask_more(&mut self, message: More, ctx: &mut Context<Self>) {
+        if matches!(self.phase, Phase::Loading) {
+            return self.early.push(Early::More(message));
+        }
+        let More { from, charge } = message;
         if let Some(member) = self.members.get(from) {
             self.outbound.credit(member.link, from, charge);
             self.more(from, ctx);

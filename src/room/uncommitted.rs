@@ -154,6 +154,11 @@ impl Uncommitted {
         self.queue.is_empty()
     }
 
+    /// How many entries are not committed.
+    pub fn entries(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Whether an append is on its way.
     pub fn is_in_flight(&self) -> bool {
         self.in_flight.is_some()

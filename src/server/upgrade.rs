@@ -88,8 +88,11 @@ impl Service<Handshake> for Upgrade {
             match opening {
                 Some(opening) => {
                     parts.codec.encode(Message::Item((response, BodySize::None)), &mut head)?;
-                    let stream = Stream::new(parts.io);
-                    Socket::start_on(stream, head.freeze(), parts.read_buf.freeze(), opening, sockets);
+                    let (head, early, tcp) = (head.freeze(), parts.read_buf.freeze(), parts.io.into_std()?);
+                    opening.thread(&sockets.directory).spawn_fn(move || match Stream::adopt(tcp) {
+                        Ok(stream) => Socket::start_on(stream, head, early, opening, sockets),
+                        Err(error) => tracing::warn!(%error, "a connection is lost"),
+                    });
                     Ok(())
                 }
                 None => {

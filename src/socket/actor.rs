@@ -133,9 +133,9 @@ impl Socket {
 
     fn open(&mut self, ctx: &mut Context<Self>) {
         match self.opening.take() {
-            Some(Path::Yjs { room, identity, access }) => {
+            Some(Path::Yjs { room, lease, place, identity, access }) => {
                 tracing::info!(socket.id = %self.desk.socket, room.name = %room, user.id = %identity.user, "socket opened");
-                self.session = Session::Yjs(YjsSession::join(&room, &identity, access, &self.desk));
+                self.session = Session::Yjs(YjsSession::join(lease, place, &identity, access, &self.desk));
             }
             Some(Path::Hocuspocus) => self.session = Session::Hocuspocus(HocuspocusSession::new()),
             Some(Path::Json { identity, network }) => {

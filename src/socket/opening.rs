@@ -4,18 +4,24 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix::ArbiterHandle;
+
 use super::gate::Permit;
 use crate::auth::{Access, Identity};
 use crate::ids::RoomName;
 use crate::protocol::CloseCode;
+use crate::room::{Directory, Lease, Place};
 
 /// What a connection is for.
-#[derive(Debug)]
 pub enum Path {
     /// The y-websocket protocol in one room.
     Yjs {
         /// The room.
         room: RoomName,
+        /// Keeps it until the socket has joined.
+        lease: Lease,
+        /// Where the socket runs.
+        place: Place,
         /// Who connects.
         identity: Arc<Identity>,
         /// What the token allows there; at least read.
@@ -44,10 +50,19 @@ pub enum Path {
 }
 
 /// A decided upgrade.
-#[derive(Debug)]
 pub struct Opening {
     /// What the connection is for.
     pub path: Path,
     /// The connection's place among all.
     pub permit: Permit,
+}
+
+impl Opening {
+    /// The thread for the socket.
+    pub fn thread(&self, directory: &Directory) -> ArbiterHandle {
+        match &self.path {
+            Path::Yjs { place, .. } => place.thread().clone(),
+            _ => directory.any_thread(),
+        }
+    }
 }

@@ -18,13 +18,14 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Takes over `tcp`.
-    pub fn new(tcp: TcpStream) -> Self {
+    /// Takes over `tcp`, which must not block, on the current thread.
+    pub fn adopt(tcp: std::net::TcpStream) -> io::Result<Self> {
+        let tcp = TcpStream::from_std(tcp)?;
         let options = SockRef::from(&tcp);
         // Either may fail on a connection that has just died; reading will tell.
         let _ = options.set_tcp_nodelay(true);
         let _ = options.set_send_buffer_size(SEND_BUFFER_BYTES);
-        Self { tcp }
+        Ok(Self { tcp })
     }
 
     /// Ready when there may be something to read.
@@ -44,7 +45,11 @@ impl Stream {
 
     /// Writes what the peer takes. `WouldBlock`: nothing.
     pub fn try_write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.tcp.try_write_vectored(parts)
+        match parts {
+            // The plain call is the cheaper one, and the usual one.
+            [part] => self.tcp.try_write(part),
+            parts => self.tcp.try_write_vectored(parts),
+        }
     }
 
     /// Says that nothing more will be written.

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::entry::{Append, Outcome};
 use super::error::{Reach, StoreError};
+use super::shortcut::shortcut;
 use super::statements::Statements;
 use super::transaction::{Failed, How, Rules, transaction};
 use super::writer::Writer;
@@ -29,7 +30,12 @@ pub(super) async fn append<C: Statements>(writer: &Writer<C>, rules: &Rules, app
 
 async fn store<C: Statements>(writer: &Writer<C>, rules: &Rules, batch: &[&Append]) -> Vec<Outcome> {
     let started = Instant::now();
-    let failed = match transaction(writer, rules, batch, How::Together).await {
+    let stored = match shortcut(writer, rules, batch).await {
+        Ok(None) => transaction(writer, rules, batch, How::Together).await,
+        Ok(Some(outcomes)) => Ok(outcomes),
+        Err(failed) => Err(failed),
+    };
+    let failed = match stored {
         Ok(outcomes) => return outcomes,
         Err(failed) => failed,
     };

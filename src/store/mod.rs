@@ -1,12 +1,14 @@
 //! The durable side of every room: one ordered timeline each, in Postgres or SQLite. Gives entries their seqs, stores
 //! each append once, and reads them back. Never decodes a body; knows no documents, protocols or actors.
 //!
-//! Only this module names `sqlx`. All its I/O runs on a runtime of its own, so its methods may be awaited on any
+//! Only this module names `sqlx`. All its I/O runs on runtimes of its own, so its methods may be awaited on any
 //! executor, and what was begun goes on when the caller stops waiting.
 
 mod append;
 mod entry;
 mod error;
+mod foreign;
+mod heads;
 mod last_append;
 mod migrate;
 mod number;
@@ -14,6 +16,7 @@ mod postgres;
 mod rows;
 mod runtime;
 mod settings;
+mod shortcut;
 mod sqlite;
 mod statements;
 mod thinning;
@@ -30,6 +33,7 @@ pub use entry::{
     RoomId, RoomRow,
 };
 pub use error::StoreError;
+pub use foreign::{DocumentRow, DocumentTable};
 pub use settings::StoreSettings;
 
 use crate::ids::{RoomName, Seq};
@@ -50,12 +54,14 @@ pub const HISTORY_BYTES_MAX: usize = 8 << 20;
 /// How long [`Store::shutdown`] waits for what is under way.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The database. Cheap to clone; all clones share its connections and its runtime, which end with
+/// The database. Cheap to clone; all clones share its connections and its runtimes, which end with
 /// [`shutdown`](Self::shutdown) or with the last clone.
 #[derive(Clone)]
 pub struct Store {
     backend: Arc<Backend>,
     runtime: Arc<StoreRuntime>,
+    /// Apart, so that a long decode of what is read keeps no append waiting.
+    appends: Arc<StoreRuntime>,
     operation_timeout: Duration,
 }
 
@@ -84,7 +90,8 @@ impl Store {
     /// to do.
     pub async fn open(settings: StoreSettings) -> Result<Self, StoreError> {
         let dialect = settings.dialect()?;
-        let runtime = StoreRuntime::start()?;
+        let runtime = StoreRuntime::start("store")?;
+        let appends = StoreRuntime::start("store-appends")?;
         let operation_timeout = settings.operation_timeout();
         let backend = runtime.run(async move {
             match dialect {
@@ -93,7 +100,8 @@ impl Store {
             }
         });
         let backend = backend.await??;
-        Ok(Self { backend: Arc::new(backend), runtime: Arc::new(runtime), operation_timeout })
+        let (runtime, appends) = (Arc::new(runtime), Arc::new(appends));
+        Ok(Self { backend: Arc::new(backend), runtime, appends, operation_timeout })
     }
 
     /// How many migrations the database lacks. Needs no right to change it.
@@ -139,7 +147,7 @@ impl Store {
             }
         };
         // Bounded inside, transaction by transaction, so that what is stored is also answered.
-        self.runtime.run(work).await.unwrap_or_else(|error| vec![Err(error); count])
+        self.appends.run(work).await.unwrap_or_else(|error| vec![Err(error); count])
     }
 
     /// All that is needed to bring the room `name` to life; `None` if there is no such room.
@@ -204,6 +212,7 @@ impl Store {
                 Backend::Sqlite(backend) => backend.close().await,
             }
         });
+        self.appends.end(SHUTDOWN_TIMEOUT, async {});
     }
 
     async fn in_time<T: Send + 'static>(

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::entry::{KEY_BYTES_MAX, NewEntry, Placed, Refused, RoomId};
+use super::entry::{Append, KEY_BYTES_MAX, NewEntry, Placed, Refused, RoomId};
 use crate::ids::{Seq, UserId};
 
 /// A room's row, locked: nobody else appends to it until the transaction ends.
@@ -60,6 +60,25 @@ impl<'a> Numbering<'a> {
         if let Some(key) = entry.key.as_deref() {
             self.know(&entry.author, key, placed.seq, placed.at_ms);
         }
+    }
+
+    /// Gives each entry of `append` its place, in order; `rows` gets the new ones.
+    pub fn place_all(
+        &mut self,
+        append: &'a Append,
+        entry_bytes_max: usize,
+        rows: &mut Vec<Row<'a>>,
+    ) -> Vec<Result<Placed, Refused>> {
+        let place = |entry: &'a NewEntry| {
+            check(entry, entry_bytes_max)?;
+            let placed = self.place(entry);
+            if placed.is_new {
+                rows.push(self.row(entry, placed));
+                self.take(entry, placed);
+            }
+            Ok(placed)
+        };
+        append.entries.iter().map(place).collect()
     }
 
     /// The room's head after all that was taken.

@@ -1,4 +1,4 @@
-//! The store's own tokio runtime: a pooled connection belongs to the threads that opened it, and a busy room's thread
+//! A tokio runtime of the store's own: a pooled connection belongs to the threads that opened it, and a busy room's thread
 //! would stall the connections of others. Knows nothing of databases.
 
 use std::sync::{Mutex, PoisonError, mpsc};
@@ -9,9 +9,6 @@ use tracing::warn;
 
 use super::error::StoreError;
 
-/// Waiting is most of what a database client does, so a second thread is for one long decode not to stall the rest.
-const THREADS: usize = 2;
-
 /// Runs the store's work until it is ended or dropped; both may happen on any thread, in an executor or not.
 pub(super) struct StoreRuntime {
     handle: Handle,
@@ -19,9 +16,10 @@ pub(super) struct StoreRuntime {
 }
 
 impl StoreRuntime {
-    pub fn start() -> Result<Self, StoreError> {
-        let mut builder = Builder::new_multi_thread();
-        let runtime = builder.worker_threads(THREADS).thread_name("store").enable_all().build();
+    /// Starts one thread, of this name. Waiting is most of what a database client does, and a second thread would be woken for
+    /// each bit of work only to find that the first has taken it.
+    pub fn start(name: &str) -> Result<Self, StoreError> {
+        let runtime = Builder::new_multi_thread().worker_threads(1).thread_name(name).enable_all().build();
         let runtime =
             runtime.map_err(|error| StoreError::Open(format!("the store's threads cannot start: {error}")))?;
         Ok(Self { handle: runtime.handle().clone(), runtime: Mutex::new(Some(runtime)) })

@@ -2,7 +2,7 @@
 
 use sqlx::Connection;
 
-use super::entry::RoomId;
+use super::entry::{Append, Placed, Refused, RoomId};
 use super::last_append::LastAppend;
 use super::number::{Head, Row};
 use crate::ids::{Seq, UserId};
@@ -36,6 +36,16 @@ pub(super) trait Statements: Connection + Send {
         rows: &[Row<'_>],
         settled: &[Settled<'_>],
     ) -> impl Future<Output = sqlx::Result<()>> + Send;
+
+    /// A whole transaction in one trip, from begin to commit: locks the rooms as [`lock`](Self::lock) does, and writes as
+    /// [`write`](Self::write) does if each room's head is still the one before. Otherwise false or an error, and nothing is
+    /// committed; the transaction may be left open.
+    fn commit_at_once(
+        &mut self,
+        server: &str,
+        rows: &[Row<'_>],
+        settled: &[Settled<'_>],
+    ) -> impl Future<Output = sqlx::Result<bool>> + Send;
 }
 
 /// A key to look up.
@@ -49,7 +59,19 @@ pub(super) struct Key<'a> {
 /// A room after its append.
 #[derive(Debug)]
 pub(super) struct Settled<'a> {
+    /// Its head before.
+    pub before: Head,
     pub head: Head,
     pub last: LastAppend,
     pub clients: Vec<&'a (u64, UserId)>,
+}
+
+impl<'a> Settled<'a> {
+    /// The room of `append`, which moved its head and came to `outcome`.
+    pub fn new(append: &'a Append, before: Head, head: Head, outcome: &[Result<Placed, Refused>]) -> Self {
+        let last = LastAppend::new(append.room, append.id, head.at_ms, outcome);
+        // A user whose id cannot be stored makes no entries either, so nothing will ask for their clients.
+        let clients = append.clients.iter().filter(|(_, user)| !user.as_str().contains('\0')).collect();
+        Self { before, head, last, clients }
+    }
 }

@@ -64,9 +64,10 @@ pub(super) async fn transaction<C: Statements>(
     let limit = writer.transaction_timeout;
     let timed_out = |_| StoreError::timed_out(limit);
     let mut begun = writer.begin().await?;
-    let content = Content { connection: &mut begun.connection, rules, how, rows: Vec::new() };
+    let content = Content { connection: &mut begun.0.connection, rules, how, rows: Vec::new() };
     match timeout(limit, content.fill(batch)).await.map_err(timed_out)? {
-        Ok(outcomes) => {
+        Ok((outcomes, settled)) => {
+            begun.0.heads.learn(&settled);
             timeout(limit, begun.commit()).await.map_err(timed_out)??;
             Ok(outcomes)
         }
@@ -91,7 +92,7 @@ struct Content<'t, 'a, C> {
 }
 
 impl<'a, C: Statements> Content<'_, 'a, C> {
-    async fn fill(mut self, batch: &[&'a Append]) -> sqlx::Result<Vec<Outcome>> {
+    async fn fill(mut self, batch: &[&'a Append]) -> sqlx::Result<(Vec<Outcome>, Vec<Settled<'a>>)> {
         let rooms: Vec<RoomId> = batch.iter().map(|append| append.room).collect();
         let heads = self.connection.lock(&rooms).await?;
         let heads: HashMap<RoomId, Head> = heads.into_iter().map(|head| (head.room, head)).collect();
@@ -114,18 +115,21 @@ impl<'a, C: Statements> Content<'_, 'a, C> {
             for (key, seq, at_ms) in known.remove(&append.room).unwrap_or_default() {
                 numbering.know(key.author, key.key, seq, at_ms);
             }
-            let outcome = self.number(append, &mut numbering).await?;
-            settled.push(settle(append, numbering.head(), &outcome));
+            let outcome = match self.how {
+                How::Together => numbering.place_all(append, self.rules.entry_bytes_max, &mut self.rows),
+                How::EntryByEntry => self.insert_each(append, &mut numbering).await?,
+            };
+            settled.push(Settled::new(append, head, numbering.head(), &outcome));
             outcomes.push(Ok(outcome));
         }
         if !settled.is_empty() {
             self.connection.write(&self.rules.server, &self.rows, &settled).await?;
         }
-        Ok(outcomes)
+        Ok((outcomes, settled))
     }
 
-    /// Gives each entry of `append` its place; the new ones join `rows` or are inserted at once.
-    async fn number(
+    /// Gives each entry of `append` its place, and inserts the new ones one by one.
+    async fn insert_each(
         &mut self,
         append: &'a Append,
         numbering: &mut Numbering<'a>,
@@ -152,10 +156,6 @@ impl<'a, C: Statements> Content<'_, 'a, C> {
     }
 
     async fn insert(&mut self, row: Row<'a>) -> sqlx::Result<Result<(), Refused>> {
-        if self.how == How::Together {
-            self.rows.push(row);
-            return Ok(Ok(()));
-        }
         self.connection.run("savepoint entry").await?;
         match self.connection.write(&self.rules.server, &[row], &[]).await {
             Ok(()) => {
@@ -197,14 +197,6 @@ impl<'a, C: Statements> Content<'_, 'a, C> {
         }
         Ok(known)
     }
-}
-
-fn settle<'a>(append: &'a Append, head: Head, outcome: &[Result<Placed, Refused>]) -> Settled<'a> {
-    let last = LastAppend::new(append.room, append.id, head.at_ms, outcome);
-    // A user whose id cannot be stored makes no entries either, so nothing will ask for their clients.
-    let clients = append.clients.iter().filter(|(_, user)| !user.as_str().contains('\0'));
-    let clients = clients.collect();
-    Settled { head, last, clients }
 }
 
 /// Unix milliseconds.

@@ -3,19 +3,23 @@
 //! vanished network may still be in flight). A dropped connection is rolled back by its database.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
 
 use super::error::StoreError;
+use super::heads::Heads;
 use super::statements::Statements;
+
+/// A connection used so lately is taken to be alive; another is asked first.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// Hands out its connection to one transaction at a time.
 pub(super) struct Writer<C: Connection> {
     pub options: C::Options,
-    idle: Mutex<Option<C>>,
+    idle: Mutex<Option<Idle<C>>>,
     /// Set under the lock of `idle`: no transaction begins after the close.
     is_closed: AtomicBool,
     connect_timeout: Duration,
@@ -23,11 +27,23 @@ pub(super) struct Writer<C: Connection> {
     pub transaction_timeout: Duration,
 }
 
-/// A transaction on the writer's connection. Dropped without [`commit`](Self::commit), nothing of it is stored.
-pub(super) struct Begun<'w, C> {
-    slot: MutexGuard<'w, Option<C>>,
-    pub connection: C,
+/// A connection between two transactions.
+struct Idle<C> {
+    connection: C,
+    heads: Heads,
+    since: Instant,
 }
+
+/// The writer's connection. Dropped without [`keep`](Self::keep) it is closed, and what it has not committed is taken back.
+pub(super) struct Held<'w, C> {
+    slot: MutexGuard<'w, Option<Idle<C>>>,
+    pub connection: C,
+    /// What is known of rooms from the connection's own commits.
+    pub heads: Heads,
+}
+
+/// A transaction on the writer's connection. Dropped without [`commit`](Self::commit), nothing of it is stored.
+pub(super) struct Begun<'w, C>(pub Held<'w, C>);
 
 impl<C: Statements> Writer<C> {
     /// Makes a writer that connects by `options` when it is first needed.
@@ -44,14 +60,11 @@ impl<C: Statements> Writer<C> {
     /// Begins a transaction, connecting if there is no usable connection.
     pub async fn begin(&self) -> Result<Begun<'_, C>, StoreError> {
         let limit = self.transaction_timeout;
-        let mut slot = timeout(limit, self.idle.lock()).await.map_err(|_| StoreError::timed_out(limit))?;
-        if self.is_closed.load(Ordering::Relaxed) {
-            return Err(StoreError::closed());
-        }
-        if let Some(mut connection) = slot.take() {
+        let mut slot = self.slot().await?;
+        if let Some(Idle { mut connection, heads, .. }) = slot.take() {
             // It may have died while idle. Nothing is begun, so nothing is lost by trying a new one.
             if let Ok(Ok(())) = timeout(self.connect_timeout, connection.run(C::BEGIN)).await {
-                return Ok(Begun { slot, connection });
+                return Ok(Begun(Held { slot, connection, heads }));
             }
         }
         let connection = timeout(limit, async {
@@ -60,7 +73,26 @@ impl<C: Statements> Writer<C> {
             Ok::<C, StoreError>(connection)
         });
         let connection = connection.await.map_err(|_| StoreError::timed_out(limit))??;
-        Ok(Begun { slot, connection })
+        Ok(Begun(Held { slot, connection, heads: Heads::default() }))
+    }
+
+    /// The connection without a transaction and what `wanted` finds in its heads; `None` if it finds nothing, or if there is no
+    /// connection that was used a moment ago.
+    pub async fn hold_if<T>(
+        &self,
+        wanted: impl FnOnce(&Heads) -> Option<T>,
+    ) -> Result<Option<(Held<'_, C>, T)>, StoreError> {
+        let mut slot = self.slot().await?;
+        let fresh = slot.as_ref().filter(|idle| idle.since.elapsed() < FRESH);
+        let Some(found) = fresh.and_then(|idle| wanted(&idle.heads)) else { return Ok(None) };
+        let held = slot.take().map(|Idle { connection, heads, .. }| Held { slot, connection, heads });
+        Ok(held.map(|held| (held, found)))
+    }
+
+    async fn slot(&self) -> Result<MutexGuard<'_, Option<Idle<C>>>, StoreError> {
+        let limit = self.transaction_timeout;
+        let slot = timeout(limit, self.idle.lock()).await.map_err(|_| StoreError::timed_out(limit))?;
+        if self.is_closed.load(Ordering::Relaxed) { Err(StoreError::closed()) } else { Ok(slot) }
     }
 
     async fn connect(&self) -> Result<C, StoreError> {
@@ -72,27 +104,33 @@ impl<C: Statements> Writer<C> {
     pub async fn close(&self) {
         let mut idle = self.idle.lock().await;
         self.is_closed.store(true, Ordering::Relaxed);
-        if let Some(connection) = idle.take() {
+        if let Some(Idle { connection, .. }) = idle.take() {
             // What was to be stored is committed; a connection that does not close well is closed all the same.
             let _ = connection.close().await;
         }
     }
 }
 
+impl<C> Held<'_, C> {
+    /// Gives back a connection that has no transaction open.
+    pub fn keep(mut self) {
+        *self.slot = Some(Idle { connection: self.connection, heads: self.heads, since: Instant::now() });
+    }
+}
+
 impl<C: Statements> Begun<'_, C> {
     /// Commits. On an error nobody knows whether it was committed.
-    pub async fn commit(self) -> sqlx::Result<()> {
-        self.end("commit").await
+    pub async fn commit(mut self) -> sqlx::Result<()> {
+        self.0.connection.run("commit").await?;
+        self.0.keep();
+        Ok(())
     }
 
     /// Takes everything back, and keeps the connection if that worked.
-    pub async fn rollback(self) -> sqlx::Result<()> {
-        self.end("rollback").await
-    }
-
-    async fn end(mut self, statement: &'static str) -> sqlx::Result<()> {
-        self.connection.run(statement).await?;
-        *self.slot = Some(self.connection);
+    pub async fn rollback(mut self) -> sqlx::Result<()> {
+        self.0.connection.run("rollback").await?;
+        self.0.heads = Heads::default();
+        self.0.keep();
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ mod echo;
 mod faults;
 mod frames;
 mod heartbeat;
+mod hocuspocus;
 mod joining;
 mod json;
 mod life;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each top module's row; upper rows have smaller numbers and never name lower ones.
-const ROWS: [(&str, u8); 16] = [
+const ROWS: [(&str, u8); 17] = [
     ("config", 0),
     ("ids", 0),
     ("metrics", 0),
@@ -16,6 +16,7 @@ const ROWS: [(&str, u8); 16] = [
     ("replica", 2),
     ("store", 2),
     ("room", 3),
+    ("transfer", 3),
     ("socket", 4),
     ("http", 5),
     ("server", 6),
@@ -24,13 +25,14 @@ const ROWS: [(&str, u8); 16] = [
 ];
 
 /// What a module must not name, beside lower rows.
-const FORBIDDEN: [(&str, &[&str]); 9] = [
+const FORBIDDEN: [(&str, &[&str]); 10] = [
     ("protocol", &["actix", "actix_web", "sqlx"]),
     ("auth", &["actix", "actix_web", "sqlx"]),
     ("wire", &["crate::protocol", "sqlx", "yrs"]),
     ("replica", &["actix", "actix_rt", "sqlx", "tokio", "rand", "std::time", "SystemTime"]),
     ("store", &["actix", "actix_web", "yrs", "crate::protocol", "crate::replica"]),
     ("room", &["actix_web", "sqlx", "crate::http"]),
+    ("transfer", &["actix", "actix_rt", "actix_web", "sqlx", "yrs", "crate::room"]),
     ("socket", &["crate::replica", "crate::store", "actix_web", "sqlx", "yrs"]),
     ("http", &["sqlx", "yrs"]),
     ("server", &["sqlx", "yrs"]),

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::document::DocumentOutlet;
 use super::tenure::{Due, Tenure};
 use super::turnstile::Turnstile;
+use super::waiting::Waiting;
 use super::yjs::pass_on;
 use super::{Desk, MESSAGE_BYTES, Violation, text};
 use crate::auth::{self, Access, Action, Identity, allows};
@@ -26,14 +27,15 @@ const HELD_MESSAGES_MAX: usize = 1024;
 /// How long a connection may have no document that a token opened, in seconds: as long as the provider's own watchdog waits.
 const EMPTY_S: u64 = 30;
 
+/// Longest address, in bytes: a room's name, and a provider's mark behind it.
+const ADDRESS_BYTES_MAX: usize = 512;
+
 /// One document of the connection.
 enum Document {
-    /// Its token has not come yet; what came before waits.
-    Held(Vec<Message>),
+    /// A token for it has to come, and opens it.
+    Waiting(Waiting),
     /// A member of its room.
     Joined(Box<Joined>),
-    /// Denied or closed: ignored until a token comes.
-    Closed,
 }
 
 struct Joined {
@@ -49,9 +51,6 @@ struct Joined {
 /// The documents of one connection, by address.
 pub struct HocuspocusSession {
     documents: HashMap<Bytes, Document>,
-    /// What waits for tokens.
-    held_bytes: usize,
-    held_messages: usize,
     turnstile: Turnstile,
     /// The most that any document's token allows.
     pub access: Access,
@@ -67,8 +66,6 @@ impl HocuspocusSession {
     pub fn new() -> Self {
         Self {
             documents: HashMap::new(),
-            held_bytes: 0,
-            held_messages: 0,
             turnstile: Turnstile::default(),
             access: Access::None,
             has_version: false,
@@ -80,25 +77,39 @@ impl HocuspocusSession {
     /// Handles a message.
     pub fn binary(&mut self, frame: &Bytes, desk: &Desk) -> Result<(), Violation> {
         let Some(Addressed { address, message }) = hocuspocus::decode(frame)? else { return Ok(()) };
+        if address.len() > ADDRESS_BYTES_MAX {
+            return Err(Violation::new(CloseCode::EditRefused, "an address of a document is too long"));
+        }
         if let Message::Auth { token, has_version } = message {
             self.has_version |= has_version;
             return self.authenticate(address, text(&token), desk);
         }
+        match self.documents.get(&address) {
+            Some(Document::Joined(_)) => {
+                self.pass(&address, message, frame.len(), desk);
+                Ok(())
+            }
+            _ if message == Message::Close => {
+                self.leave_document(&address, desk);
+                Ok(())
+            }
+            _ => self.hold(address, message, frame.len()),
+        }
+    }
+
+    /// Keeps a message until its document's token comes.
+    fn hold(&mut self, address: Bytes, message: Message, bytes: usize) -> Result<(), Violation> {
         if !self.documents.contains_key(&address) {
             self.make_room()?;
         }
-        match self.documents.entry(address.clone()).or_insert_with(|| Document::Held(Vec::new())) {
-            Document::Closed => {}
-            Document::Held(_) if message == Message::Close => self.leave_document(&address, desk),
-            Document::Held(held) => {
-                held.push(message);
-                self.held_bytes += frame.len();
-                self.held_messages += 1;
-                if self.held_bytes > HELD_BYTES_MAX || self.held_messages > HELD_MESSAGES_MAX {
-                    return Err(Violation::new(CloseCode::TryLater, "too much came before the token"));
-                }
-            }
-            Document::Joined(_) => self.pass(&address, message, frame.len(), desk),
+        let (held_bytes, held_messages) = self
+            .waiting()
+            .fold((bytes, 1), |(bytes, messages), waiting| (bytes + waiting.bytes(), messages + waiting.messages()));
+        let has_room = held_bytes <= HELD_BYTES_MAX && held_messages <= HELD_MESSAGES_MAX;
+        match self.documents.entry(address).or_insert_with(|| Document::Waiting(Waiting::default())) {
+            Document::Waiting(waiting) if has_room => waiting.hold(message, bytes),
+            Document::Waiting(waiting) if waiting.is_refused() => waiting.lose(),
+            _ => return Err(Violation::new(CloseCode::TryLater, "too much came before the token")),
         }
         Ok(())
     }
@@ -109,10 +120,11 @@ impl HocuspocusSession {
         let (from, room) = (joined.member, &joined.room);
         match message {
             Message::Yjs(message) => {
-                if let yjs::Message::Step1(_) = message {
+                if let yjs::Message::Step1(state_vector) = &message {
                     // Its count starts here, however long the answer has to wait.
-                    desk.outbox.charge(MESSAGE_BYTES);
-                    room.do_send(StartCount { from, charge: MESSAGE_BYTES });
+                    let charge = state_vector.len() + MESSAGE_BYTES;
+                    desk.outbox.charge(charge);
+                    room.do_send(StartCount { from, state_vector: state_vector.clone(), charge });
                 }
                 pass_on(message, bytes, from, room, &mut self.turnstile, desk);
             }
@@ -121,7 +133,9 @@ impl HocuspocusSession {
                 desk.outbox.charge(charge);
                 room.do_send(Stateless { from, payload, charge });
             }
-            Message::Close => self.leave_document(address, desk),
+            Message::Close => {
+                self.leave_document(address, desk);
+            }
             Message::Auth { .. } => {}
         }
     }
@@ -155,6 +169,9 @@ impl HocuspocusSession {
                 self.deny(address, desk);
                 Ok(())
             }
+            Some(Document::Waiting(waiting)) if waiting.is_lost() => {
+                Err(Violation::new(CloseCode::TryLater, "too much came before the token, start anew"))
+            }
             _ => self.join(address, room, &identity, access, desk),
         }
     }
@@ -170,9 +187,9 @@ impl HocuspocusSession {
         if !self.documents.contains_key(&address) {
             self.make_room()?;
         }
-        let held = match self.documents.remove(&address) {
-            Some(Document::Held(held)) => held,
-            _ => Vec::new(),
+        let waiting = match self.documents.remove(&address) {
+            Some(Document::Waiting(waiting)) => waiting,
+            _ => Waiting::default(),
         };
         let lease = desk.context.directory.lookup(&name);
         let room = lease.room().clone();
@@ -192,15 +209,16 @@ impl HocuspocusSession {
         });
         let tenure = Tenure::new(identity, auth::now_s());
         let user = identity.user.clone();
-        let joined = Joined { member, room, name, user, access, tenure, outlet };
+        let joined = Joined { member, room: room.clone(), name, user, access, tenure, outlet };
         self.documents.insert(address.clone(), Document::Joined(Box::new(joined)));
         self.follow_access();
-        self.held_messages -= held.len();
-        if self.held_messages == 0 {
-            self.held_bytes = 0;
+        if waiting.was_joined() {
+            // Its provider may not start anew: whatever it lacks, it gets.
+            let everything = yjs::Message::Step1(Bytes::from_static(&[0]));
+            pass_on(everything, 0, member, &room, &mut self.turnstile, desk);
         }
-        for message in held {
-            let bytes = message_bytes(&message);
+        for message in waiting.into_messages() {
+            let bytes = message.bytes();
             self.pass(&address, message, bytes, desk);
         }
         Ok(())
@@ -209,17 +227,30 @@ impl HocuspocusSession {
     /// Tells the client that the token does not open the document; another one may follow.
     fn deny(&mut self, address: Bytes, desk: &Desk) {
         tracing::info!(socket.id = %desk.socket, "document denied");
-        self.leave_document(&address, desk);
         desk.push(hocuspocus::denied(text(&address), "permission-denied"));
+        self.shut(address, desk);
+    }
+
+    /// Lets go of a document until a token opens it.
+    fn shut(&mut self, address: Bytes, desk: &Desk) {
+        let mut waiting = match self.leave_document(&address, desk) {
+            Some(Document::Waiting(waiting)) => waiting,
+            Some(Document::Joined(_)) => Waiting::after_joined(),
+            None => Waiting::default(),
+        };
+        waiting.refuse();
+        // With too many of them, this one's messages will wait as if for their first token.
         if self.documents.len() < DOCUMENTS_MAX {
-            self.documents.insert(address, Document::Closed);
+            self.documents.insert(address, Document::Waiting(waiting));
         }
     }
 
     /// Makes sure that one more document may be added.
     fn make_room(&mut self) -> Result<(), Violation> {
         if self.documents.len() >= DOCUMENTS_MAX {
-            self.documents.retain(|_, document| !matches!(document, Document::Closed));
+            let is_refused =
+                |document: &Document| matches!(document, Document::Waiting(waiting) if waiting.is_refused());
+            self.documents.retain(|_, document| !is_refused(document));
         }
         match self.documents.len() {
             ..DOCUMENTS_MAX => Ok(()),
@@ -230,16 +261,16 @@ impl HocuspocusSession {
         }
     }
 
-    fn leave_document(&mut self, address: &Bytes, desk: &Desk) {
-        match self.documents.remove(address) {
-            Some(Document::Joined(joined)) => self.leave_room(&joined, desk),
-            Some(Document::Held(held)) => self.held_messages -= held.len(),
-            Some(Document::Closed) | None => {}
+    fn leave_document(&mut self, address: &Bytes, desk: &Desk) -> Option<Document> {
+        let left = self.documents.remove(address);
+        if let Some(Document::Joined(joined)) = &left {
+            self.leave_room(joined, desk);
         }
         self.follow_access();
         if !self.has_documents() {
             self.empty_since_s = auth::now_s();
         }
+        left
     }
 
     fn leave_room(&mut self, joined: &Joined, desk: &Desk) {
@@ -251,7 +282,14 @@ impl HocuspocusSession {
     fn joined(&self) -> impl Iterator<Item = (&Bytes, &Joined)> {
         self.documents.iter().filter_map(|(address, document)| match document {
             Document::Joined(joined) => Some((address, &**joined)),
-            _ => None,
+            Document::Waiting(_) => None,
+        })
+    }
+
+    fn waiting(&self) -> impl Iterator<Item = &Waiting> {
+        self.documents.values().filter_map(|document| match document {
+            Document::Waiting(waiting) => Some(waiting),
+            Document::Joined(_) => None,
         })
     }
 
@@ -272,8 +310,7 @@ impl HocuspocusSession {
         let ended: Vec<Bytes> =
             self.joined().filter(|(_, joined)| joined.outlet.is_ended()).map(|(address, _)| address.clone()).collect();
         for address in ended {
-            self.leave_document(&address, desk);
-            self.documents.insert(address, Document::Closed);
+            self.shut(address, desk);
         }
     }
 
@@ -327,12 +364,4 @@ impl HocuspocusSession {
 
 fn authenticated(address: &Bytes, access: Access) -> Bytes {
     hocuspocus::authenticated(text(address), allows(access, Action::Edit))
-}
-
-fn message_bytes(message: &Message) -> usize {
-    match message {
-        Message::Yjs(message) => message.bytes(),
-        Message::Stateless(payload) => payload.len(),
-        Message::Auth { .. } | Message::Close => 0,
-    }
 }

@@ -8,6 +8,7 @@ mod limits;
 mod seat;
 mod tenure;
 mod turnstile;
+mod waiting;
 mod yjs;
 
 use std::rc::Rc;

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use super::turnstile::{Ask, Question, Turnstile};
 use super::{Desk, MESSAGE_BYTES, Violation};
 use crate::auth::{Access, Identity};
-use crate::ids::{MemberId, RoomName};
+use crate::ids::MemberId;
 use crate::protocol::{Dialect, awareness, yjs};
-use crate::room::{AskAwareness, Awareness, Edit, EditKind, Join, Leave, Room};
+use crate::room::{AskAwareness, Awareness, Edit, EditKind, Join, Lease, Leave, Place, Room};
 
 /// A y-websocket client in its room.
 pub struct YjsSession {
@@ -19,12 +19,12 @@ pub struct YjsSession {
     pub access: Access,
     /// When the token ends, in Unix seconds: this protocol cannot renew it.
     pub valid_until_s: u64,
+    _place: Place,
 }
 
 impl YjsSession {
     /// Joins the room.
-    pub fn join(name: &RoomName, identity: &Identity, access: Access, desk: &Desk) -> Self {
-        let lease = desk.context.directory.lookup(name);
+    pub fn join(lease: Lease, place: Place, identity: &Identity, access: Access, desk: &Desk) -> Self {
         let room = lease.room().clone();
         let member = desk.relay.seat(desk.outbox.clone());
         room.do_send(Join {
@@ -37,7 +37,14 @@ impl YjsSession {
             access,
             json: None,
         });
-        Self { member, room, turnstile: Turnstile::default(), access, valid_until_s: identity.valid_until_s }
+        Self {
+            member,
+            room,
+            turnstile: Turnstile::default(),
+            access,
+            valid_until_s: identity.valid_until_s,
+            _place: place,
+        }
     }
 
     /// Leaves the room.

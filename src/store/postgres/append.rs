@@ -60,25 +60,42 @@ impl Statements for PgConnection {
     }
 
     async fn write(&mut self, server: &str, rows: &[Row<'_>], settled: &[Settled<'_>]) -> sqlx::Result<()> {
-        let sql = "with entries as (\
+        // The rooms are locked already, so their heads are as they were.
+        self.commit_at_once(server, rows, settled).await.map(drop)
+    }
+
+    async fn commit_at_once(&mut self, server: &str, rows: &[Row<'_>], settled: &[Settled<'_>]) -> sqlx::Result<bool> {
+        // The subselects about "locked" are evaluated once each, before any row is written. A room whose lock had to be waited
+        // for is compared as it is after the wait.
+        let sql = "with locked as (\
+                     select room.id from room \
+                     join unnest($8::bigint[], $18::bigint[], $19::bigint[]) as b (room_id, head, last_at) on b.room_id = room.id \
+                     where room.head = b.head and room.last_at = b.last_at \
+                     order by room.id for no key update of room\
+                   ), entries as (\
                      insert into entry (room_id, seq, kind, author, at, key, body) \
-                     select * from unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::text[], $5::bigint[], $6::text[], $7::bytea[])\
+                     select * from unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::text[], $5::bigint[], $6::text[], $7::bytea[]) \
+                     where (select count(*) from locked) = $20\
                    ), heads as (\
                      update room set head = h.head, last_at = h.last_at \
                      from unnest($8::bigint[], $9::bigint[], $10::bigint[]) as h (room_id, head, last_at) \
-                     where room.id = h.room_id\
+                     where room.id = h.room_id and (select count(*) from locked) = $20\
                    ), appends as (\
                      insert into last_append (server, room_id, append_id, first_seq, at, outcome) \
                      select $11, * from unnest($8::bigint[], $12::uuid[], $13::bigint[], $10::bigint[], $14::text[]) \
+                     where (select count(*) from locked) = $20 \
                      on conflict (room_id, server) do update set append_id = excluded.append_id, \
                        first_seq = excluded.first_seq, at = excluded.at, outcome = excluded.outcome\
+                   ), clients as (\
+                     insert into client (room_id, client_id, user_id) \
+                     select * from unnest($15::bigint[], $16::bigint[], $17::text[]) \
+                     where (select count(*) from locked) = $20 \
+                     on conflict (room_id, client_id) do nothing\
                    ) \
-                   insert into client (room_id, client_id, user_id) \
-                   select * from unnest($15::bigint[], $16::bigint[], $17::text[]) \
-                   on conflict (room_id, client_id) do nothing";
+                   select (select count(*) from locked) = $20";
         let clients =
             || settled.iter().flat_map(|room| room.clients.iter().map(move |&client| (room.head.room, client)));
-        sqlx::query(sql)
+        sqlx::query_scalar(sql)
             .bind(rows.iter().map(|row| row.room.0).bind_iter())
             .bind(rows.iter().map(|row| seq_column(row.seq)).bind_iter())
             .bind(rows.iter().map(|row| kind_column(row.entry.kind)).bind_iter())
@@ -96,8 +113,10 @@ impl Statements for PgConnection {
             .bind(clients().map(|(room, _)| room.0).bind_iter())
             .bind(clients().map(|(_, client)| client_column(client.0)).bind_iter())
             .bind(clients().map(|(_, client)| client.1.as_str()).bind_iter())
-            .execute(self)
+            .bind(settled.iter().map(|room| seq_column(room.before.seq)).bind_iter())
+            .bind(settled.iter().map(|room| room.before.at_ms).bind_iter())
+            .bind(i64::try_from(settled.len()).unwrap_or(i64::MAX))
+            .fetch_one(self)
             .await
-            .map(drop)
     }
 }

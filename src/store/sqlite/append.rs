@@ -1,17 +1,19 @@
 //! The statements of an append, on SQLite. Begun as a writer, the transaction has the file to itself: nothing else
 //! needs to be locked.
 
-use sqlx::{QueryBuilder, SqliteConnection};
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
 
-use crate::ids::Seq;
+use crate::ids::{Seq, UserId};
 use crate::store::entry::RoomId;
 use crate::store::last_append::LastAppend;
 use crate::store::number::{Head, Row};
 use crate::store::rows::{client_column, kind_column, seq, seq_column};
 use crate::store::statements::{Key, Settled, Statements};
 
-/// Rows of one insert: enough to make the statement's cost small, few enough to keep one prepared statement for most.
-const ROWS_AT_ONCE: usize = 50;
+/// Rows of an insert, ascending.
+const INSERT_ROWS: [usize; 4] = [4, 16, 64, INSERT_ROWS_MAX];
+const INSERT_ROWS_MAX: usize = 256;
 
 impl Statements for SqliteConnection {
     const BEGIN: &'static str = "begin immediate";
@@ -54,59 +56,90 @@ impl Statements for SqliteConnection {
     }
 
     async fn write(&mut self, server: &str, rows: &[Row<'_>], settled: &[Settled<'_>]) -> sqlx::Result<()> {
-        for rows in rows.chunks(ROWS_AT_ONCE) {
-            insert(self, rows).await?;
-        }
-        if settled.is_empty() {
-            return Ok(());
-        }
-        let rooms = settled_json(settled);
-        let sql =
-            "update room set head = value ->> 1, last_at = value ->> 2 from json_each($1) where room.id = value ->> 0";
-        sqlx::query(sql).bind(&rooms).execute(&mut *self).await?;
-        let sql = "insert or replace into last_append (room_id, server, at, append_id, first_seq, outcome) \
-                   select value ->> 0, $2, value ->> 2, unhex(value ->> 3), value ->> 4, value ->> 5 from json_each($1)";
-        sqlx::query(sql).bind(&rooms).bind(server).execute(&mut *self).await?;
-        for room in settled {
-            bind_clients(self, room).await?;
-        }
-        Ok(())
+        let sql = format!("{SETTLE} {}", inserts(rows.len()));
+        let (rooms, clients) = (settled_json(settled), clients_json(settled));
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(&rooms).bind(server).bind(&rooms).bind(clients);
+        bind_rows(query, rows).execute(self).await.map(drop)
+    }
+
+    async fn commit_at_once(&mut self, server: &str, rows: &[Row<'_>], settled: &[Settled<'_>]) -> sqlx::Result<bool> {
+        let sql = format!("begin immediate; {CHECK_HEADS} {SETTLE} {} commit", inserts(rows.len()));
+        let (rooms, clients) = (settled_json(settled), clients_json(settled));
+        let count = i64::try_from(settled.len()).unwrap_or(i64::MAX);
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(count).bind(&rooms);
+        let query = query.bind(&rooms).bind(server).bind(&rooms).bind(clients);
+        bind_rows(query, rows).execute(self).await.map(|_| true)
     }
 }
 
-async fn insert(connection: &mut SqliteConnection, rows: &[Row<'_>]) -> sqlx::Result<()> {
-    let sql = "insert into entry (room_id, seq, kind, author, at, key, body) ";
-    let mut query = QueryBuilder::new(sql);
-    query.push_values(rows, |mut values, row| {
-        values
-            .push_bind(row.room.0)
-            .push_bind(seq_column(row.seq))
-            .push_bind(kind_column(row.entry.kind))
-            .push_bind(row.entry.author.as_str())
-            .push_bind(row.at_ms)
-            .push_bind(row.entry.key.as_deref())
-            .push_bind(&row.entry.body[..]);
-    });
-    query.build().execute(connection).await.map(drop)
-}
+/// Fails, since a script has no other way to stop, unless all the rooms are as they were.
+const CHECK_HEADS: &str = "select case when count(*) = ? then 0 else json('no longer so: ' || count(*)) end \
+    from json_each(?) join room \
+      on room.id = value ->> 0 and room.head = value ->> 6 and room.last_at = value ->> 7;";
 
-async fn bind_clients(connection: &mut SqliteConnection, room: &Settled<'_>) -> sqlx::Result<()> {
-    let sql = "insert into client (room_id, client_id, user_id) values ($1, $2, $3) on conflict do nothing";
-    for (client, user) in &room.clients {
-        let query = sqlx::query(sql).bind(room.head.room.0).bind(client_column(*client)).bind(user.as_str());
-        query.execute(&mut *connection).await?;
+const SETTLE: &str = "update room set head = value ->> 1, last_at = value ->> 2 from json_each(?) where room.id = value ->> 0; \
+    insert or replace into last_append (server, room_id, at, append_id, first_seq, outcome) \
+      select ?, value ->> 0, value ->> 2, unhex(value ->> 3), value ->> 4, value ->> 5 from json_each(?); \
+    insert into client (room_id, client_id, user_id) \
+      select value ->> 0, value ->> 1, value ->> 2 from json_each(?) where true on conflict do nothing;";
+
+/// Inserts of so many rows and up to three times as many empty ones, to keep few prepared statements. What is not bound is null.
+fn inserts(rows: usize) -> String {
+    let mut sql = String::new();
+    let mut left = rows;
+    while left > 0 {
+        let size = INSERT_ROWS.into_iter().find(|size| *size >= left).unwrap_or(INSERT_ROWS_MAX);
+        sql.push_str("insert into entry (room_id, seq, kind, author, at, key, body) select * from (values ");
+        sql.push_str(&vec!["(?,?,?,?,?,?,?)"; size].join(","));
+        sql.push_str(") where column1 is not null;");
+        left = left.saturating_sub(size);
     }
-    Ok(())
+    sql
 }
 
-/// A list of [room, head, time, append id, first seq, outcome].
+type Query<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
+
+fn bind_rows<'q>(mut query: Query<'q>, rows: &'q [Row<'_>]) -> Query<'q> {
+    for row in rows {
+        query = query
+            .bind(row.room.0)
+            .bind(seq_column(row.seq))
+            .bind(kind_column(row.entry.kind))
+            .bind(row.entry.author.as_str())
+            .bind(row.at_ms)
+            .bind(row.entry.key.as_deref())
+            .bind(&row.entry.body[..]);
+    }
+    query
+}
+
+/// A list of [room, head, time, append id, first seq, outcome, head before, time before].
 fn settled_json(settled: &[Settled<'_>]) -> String {
     let room = |room: &Settled<'_>| {
-        let (head, last) = (room.head, &room.last);
+        let (before, head, last) = (room.before, room.head, &room.last);
         let id = last.id.simple().to_string();
-        serde_json::json!([head.room.0, head.seq, head.at_ms, id, last.first_seq, last.outcome])
+        serde_json::json!([
+            head.room.0,
+            head.seq,
+            head.at_ms,
+            id,
+            last.first_seq,
+            last.outcome,
+            before.seq,
+            before.at_ms
+        ])
     };
     serde_json::Value::from_iter(settled.iter().map(room)).to_string()
+}
+
+/// A list of [room, client, user].
+fn clients_json(settled: &[Settled<'_>]) -> String {
+    let clients = |room: &Settled<'_>| {
+        let id = room.head.room.0;
+        let client = |(client, user): &(u64, UserId)| serde_json::json!([id, client_column(*client), user.as_str()]);
+        room.clients.iter().map(|pair| client(pair)).collect::<Vec<_>>()
+    };
+    serde_json::Value::from_iter(settled.iter().flat_map(clients)).to_string()
 }
 
 /// SQLite has no arrays; its JSON functions make rows of a list.

@@ -28,7 +28,7 @@ impl Sqlite {
         let sql = "insert into room (name, last_at, created_at) values ($1, $2, $2) \
                    on conflict (name) do update set name = excluded.name returning id";
         let query = sqlx::query_scalar(sql).bind(name.as_str()).bind(now_ms());
-        let id = query.fetch_one(&mut begun.connection).await?;
+        let id = query.fetch_one(&mut begun.0.connection).await?;
         begun.commit().await?;
         Ok(RoomId(id))
     }
@@ -53,7 +53,7 @@ impl Sqlite {
         let sql =
             "insert into snapshot (room_id, seq, state) values ($1, $2, $3) on conflict (room_id, seq) do nothing";
         let query = sqlx::query(sql).bind(room.0).bind(rows::seq_column(seq)).bind(&state[..]);
-        query.execute(&mut begun.connection).await?;
+        query.execute(&mut begun.0.connection).await?;
         Ok(begun.commit().await?)
     }
 
@@ -68,7 +68,7 @@ impl Sqlite {
         for seq in seqs {
             let sql = "delete from snapshot where room_id = $1 and seq = $2";
             let query = sqlx::query(sql).bind(room.0).bind(rows::seq_column(*seq));
-            query.execute(&mut begun.connection).await?;
+            query.execute(&mut begun.0.connection).await?;
         }
         Ok(begun.commit().await?)
     }

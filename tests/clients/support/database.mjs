@@ -27,7 +27,8 @@ export async function freshDatabase(store) {
   return { url: url.href, folder, drop }
 }
 
-async function query(url, sql) {
+/** Runs a statement on a connection of its own. */
+export async function query(url, sql) {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
   try {

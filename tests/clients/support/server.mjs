@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { freshDatabase } from './database.mjs'
+import { freshDatabase, query } from './database.mjs'
 import { secret, token } from './token.mjs'
 import { until } from './until.mjs'
 
@@ -48,8 +48,17 @@ export class Server {
     return this.#database.url
   }
 
+  /** Does something to a PostgreSQL database past the server. */
+  inDatabase(sql) {
+    return query(this.#database.url, sql)
+  }
+
   get yjsUrl() {
     return `ws://${this.#address}/yjs`
+  }
+
+  get hocuspocusUrl() {
+    return `ws://${this.#address}/hocuspocus`
   }
 
   /** The last lines that the server logged. */

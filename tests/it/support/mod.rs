@@ -8,6 +8,7 @@ pub mod http;
 pub mod json;
 pub mod message;
 pub mod process;
+pub mod provider;
 pub mod server;
 pub mod socket;
 pub mod token;

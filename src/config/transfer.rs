@@ -1,0 +1,183 @@
+//! What `tutti import` and `tutti export` are told.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::limits::DOCUMENT_BYTES;
+use super::options::LogOptions;
+use super::reading::{Problem, Reading};
+use super::{DatabaseUrl, LogConfig};
+use crate::ids::RoomName;
+
+/// What documents are imported from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SourceKind {
+    /// The SQLite database of Hocuspocus' SQLite extension
+    HocuspocusSqlite,
+    /// The LevelDB folder of y-leveldb, which y-websocket's server keeps with YPERSISTENCE
+    YLeveldb,
+    /// The store of y-sweet: folders with a data.ysweet
+    YSweet,
+    /// A file a document: its state, as Y.encodeStateAsUpdate gives it
+    StateFiles,
+    /// A file a document: its updates, one behind another
+    UpdateFiles,
+    /// A folder a document: each file an update, in the order of the names
+    UpdateFolders,
+}
+
+/// What is written of each room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// The document's state as one Yjs update (.yjs)
+    Yjs,
+    /// The document's text (.txt)
+    Text,
+    /// The document's root types (.json)
+    Json,
+    /// Every entry, one JSON object a line (.jsonl)
+    Timeline,
+}
+
+/// What `tutti import` was asked for.
+#[derive(Debug, Clone)]
+pub struct ImportConfig {
+    /// The database to import into.
+    pub database: DatabaseUrl,
+    /// Largest document, in bytes.
+    pub document_bytes_max: usize,
+    /// Files and folders.
+    pub sources: Vec<PathBuf>,
+    /// What they are; `None`: what they look like.
+    pub from: Option<SourceKind>,
+    /// Stands before the name of each room; may be empty.
+    pub prefix: String,
+    /// Whether names that no room can have are encoded; their documents are refused otherwise.
+    pub renames: bool,
+    /// Whether nothing is stored.
+    pub is_dry_run: bool,
+    /// What is logged.
+    pub log: LogConfig,
+}
+
+/// What `tutti export` was asked for.
+#[derive(Debug, Clone)]
+pub struct ExportConfig {
+    /// The database to export from.
+    pub database: DatabaseUrl,
+    /// Largest document, in bytes.
+    pub document_bytes_max: usize,
+    /// Which rooms; the texts are checked where they are used.
+    pub rooms: Vec<String>,
+    /// The folder to write to.
+    pub folder: PathBuf,
+    /// What is written; not empty.
+    pub formats: Vec<ExportFormat>,
+    /// The root type whose text is written; `None`: the only one.
+    pub root: Option<String>,
+    /// What is logged.
+    pub log: LogConfig,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ImportOptions {
+    /// Files and folders that hold documents
+    #[arg(value_name = "SOURCE", required = true)]
+    sources: Vec<PathBuf>,
+    /// What the sources are; without, what they look like
+    #[arg(long, value_enum, value_name = "KIND")]
+    from: Option<SourceKind>,
+    /// Text before the name of each room, such as 'docs/'
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    prefix: String,
+    /// Write what a room's name must not hold as ~ and two hexadecimal digits a byte, instead of refusing the document
+    #[arg(long)]
+    rename: bool,
+    /// Read and check everything, store nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    database: DatabaseOptions,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ExportOptions {
+    /// Rooms; * stands for any run of characters, / included
+    #[arg(value_name = "ROOM-PATTERN", required = true)]
+    rooms: Vec<String>,
+    /// The folder to write to, made if it is missing
+    #[arg(long, value_name = "FOLDER")]
+    to: PathBuf,
+    /// What is written (comma-separated)
+    #[arg(long, value_enum, value_name = "FORMATS", value_delimiter = ',', default_value = "yjs,text,json,timeline")]
+    format: Vec<ExportFormat>,
+    /// The root type whose text is written; without, the only one
+    #[arg(long, value_name = "NAME")]
+    root: Option<String>,
+    #[command(flatten)]
+    database: DatabaseOptions,
+}
+
+#[derive(Args, Debug)]
+struct DatabaseOptions {
+    /// The database: sqlite://<file> or postgres://user:password@host/database
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", default_value = "sqlite://tutti.db")]
+    database_url: String,
+    /// Most bytes of a document, as the server has it
+    #[arg(long, env = "TUTTI_DOCUMENT_BYTES_MAX", value_name = "BYTES", default_value = "67108864")]
+    document_bytes_max: String,
+    #[command(flatten)]
+    log: LogOptions,
+}
+
+struct Database {
+    url: DatabaseUrl,
+    document_bytes_max: usize,
+    log: LogConfig,
+}
+
+impl Database {
+    fn read(reading: &mut Reading, options: &DatabaseOptions) -> Self {
+        Self {
+            url: DatabaseUrl::read(reading, &options.database_url),
+            document_bytes_max: reading.number("document-bytes-max", &options.document_bytes_max, DOCUMENT_BYTES),
+            log: LogConfig::read(reading, &options.log),
+        }
+    }
+}
+
+impl ImportConfig {
+    pub(super) fn read(options: ImportOptions) -> Result<Self, Vec<Problem>> {
+        let mut reading = Reading::default();
+        let Database { url, document_bytes_max, log } = Database::read(&mut reading, &options.database);
+        if let Err(error) = RoomName::parse(&format!("{}x", options.prefix)) {
+            reading.problem("prefix", format!("no room's name can begin with {:?}: {error}", options.prefix));
+        }
+        if !reading.problems.is_empty() {
+            return Err(reading.problems);
+        }
+        Ok(Self {
+            database: url,
+            document_bytes_max,
+            sources: options.sources,
+            from: options.from,
+            prefix: options.prefix,
+            renames: options.rename,
+            is_dry_run: options.dry_run,
+            log,
+        })
+    }
+}
+
+impl ExportConfig {
+    pub(super) fn read(options: ExportOptions) -> Result<Self, Vec<Problem>> {
+        let mut reading = Reading::default();
+        let Database { url, document_bytes_max, log } = Database::read(&mut reading, &options.database);
+        if !reading.problems.is_empty() {
+            return Err(reading.problems);
+        }
+        let (rooms, folder, formats, root) = (options.rooms, options.to, options.format, options.root);
+        Ok(Self { database: url, document_bytes_max, rooms, folder, formats, root, log })
+    }
+}

@@ -1,0 +1,75 @@
+//! The count that a Hocuspocus client keeps of what is not saved, mirrored as its messages come. See [`SyncCount`].
+
+use super::members::Member;
+use super::messages::{Edit, EditKind, StartCount};
+use super::room::{Early, Phase, Room};
+use crate::protocol::Dialect;
+use crate::protocol::hocuspocus::{Age, SyncCount};
+use crate::replica::{Clocks, Replica};
+
+impl Room {
+    /// Starts a client's count anew.
+    pub(super) fn start_count(&mut self, message: StartCount) {
+        if matches!(self.phase, Phase::Loading) {
+            return self.early.push(Early::StartCount(message));
+        }
+        let Some(member) = self.members.get_mut(message.from) else { return };
+        self.outbound.credit(member.link, message.from, message.charge);
+        member.sync.restart();
+        // A state vector that cannot be read ends the document when it is answered.
+        member.began_with = Clocks::read(&message.state_vector).ok();
+    }
+}
+
+/// Counts an edit that has come.
+pub(super) fn count(member: &mut Member, edit: &Edit, replica: &Replica) {
+    if member.dialect != Dialect::Hocuspocus {
+        return;
+    }
+    match edit.kind {
+        EditKind::Update => {
+            let age = age(member, edit, replica);
+            member.sync.update(age);
+        }
+        EditKind::Step2 => {
+            member.sync.step2();
+            // What the provider had queued is here. What it gathers (`flushDelay`) may still begin with older typing.
+            if let Some(clocks) = &mut member.began_with {
+                clocks.keep_only(member.own_client);
+            }
+        }
+    }
+}
+
+fn age(member: &mut Member, edit: &Edit, replica: &Replica) -> Age {
+    let Some(clocks) = &member.began_with else { return Age::Newer };
+    match replica.begins_after(clocks, &edit.update) {
+        Some(true) => {
+            if !member.sync.owes_step2() {
+                member.began_with = None;
+            }
+            Age::Newer
+        }
+        Some(false) => Age::Older,
+        None => Age::Unknown,
+    }
+}
+
+/// An edit has come that the room cannot take now. Its sender is asked for it again.
+pub(super) fn lost(member: &mut Member, kind: EditKind) {
+    if member.dialect == Dialect::Hocuspocus {
+        match kind {
+            EditKind::Update => member.sync.update(Age::Unknown),
+            EditKind::Step2 => member.sync.step2(),
+        }
+        member.sync.refuse();
+    }
+}
+
+/// How many messages of a Hocuspocus client are committed with one that is taken.
+pub(super) fn taken(sync: &mut SyncCount, kind: EditKind) -> u64 {
+    match kind {
+        EditKind::Update => 1,
+        EditKind::Step2 => sync.taken_step2(),
+    }
+}

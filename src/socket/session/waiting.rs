@@ -1,0 +1,68 @@
+//! What has come for a document of a Hocuspocus connection before a token opened it. Pure; its owner knows the bounds.
+
+use crate::protocol::hocuspocus::Message;
+
+/// One document that waits for a token.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    messages: Vec<Message>,
+    bytes: usize,
+    is_refused: bool,
+    was_joined: bool,
+    is_lost: bool,
+}
+
+impl Waiting {
+    /// Of a document that was open on this connection before.
+    pub fn after_joined() -> Self {
+        Self { was_joined: true, ..Self::default() }
+    }
+
+    /// Keeps a message of `bytes`.
+    pub fn hold(&mut self, message: Message, bytes: usize) {
+        if !self.is_lost {
+            self.messages.push(message);
+            self.bytes += bytes;
+        }
+    }
+
+    /// Notes that a token was refused, or that the room ended the document.
+    pub fn refuse(&mut self) {
+        self.is_refused = true;
+    }
+
+    /// Whether the client was told that the document is not open. It may go on sending for long.
+    pub fn is_refused(&self) -> bool {
+        self.is_refused
+    }
+
+    /// Forgets all messages: too many have come. From now on the document can only start anew, on another connection.
+    pub fn lose(&mut self) {
+        *self = Self { is_lost: true, is_refused: self.is_refused, ..Self::default() };
+    }
+
+    /// Whether messages were forgotten.
+    pub fn is_lost(&self) -> bool {
+        self.is_lost
+    }
+
+    /// Whether the document was open on this connection before.
+    pub fn was_joined(&self) -> bool {
+        self.was_joined
+    }
+
+    /// How many messages wait.
+    pub fn messages(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// Their bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The messages, in order.
+    pub fn into_messages(self) -> Vec<Message> {
+        self.messages
+    }
+}

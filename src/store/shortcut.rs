@@ -1,0 +1,53 @@
+//! The short way of an append: one trip to the database, if the rooms are as this server's last commits left them. Anything
+//! unusual takes the long way of [`super::transaction`], which asks first.
+
+use tokio::time::timeout;
+
+use super::entry::{Append, Outcome};
+use super::error::{Reach, StoreError, reach};
+use super::heads::Heads;
+use super::number::Numbering;
+use super::statements::{Settled, Statements};
+use super::transaction::{Failed, Rules, now_ms};
+use super::writer::Writer;
+
+/// Stores `batch`, which names each room once, wholly. `None`: nothing of it is stored, and the long way knows why.
+pub(super) async fn shortcut<C: Statements>(
+    writer: &Writer<C>,
+    rules: &Rules,
+    batch: &[&Append],
+) -> Result<Option<Vec<Outcome>>, Failed> {
+    let before = |heads: &Heads| batch.iter().map(|append| heads.before(append)).collect::<Option<Vec<_>>>();
+    let Some((mut held, before)) = writer.hold_if(before).await? else { return Ok(None) };
+    let now_ms = now_ms();
+    let (mut rows, mut settled, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
+    for (&append, before) in batch.iter().zip(before) {
+        let mut numbering = Numbering::new(before, now_ms);
+        let outcome = numbering.place_all(append, rules.entry_bytes_max, &mut rows);
+        settled.push(Settled::new(append, before, numbering.head(), &outcome));
+        outcomes.push(Ok(outcome));
+    }
+    let limit = writer.transaction_timeout;
+    let timed_out = |_| StoreError::timed_out(limit);
+    let stored = timeout(limit, held.connection.commit_at_once(&rules.server, &rows, &settled)).await;
+    match stored.map_err(timed_out)? {
+        Ok(true) => {
+            held.heads.learn(&settled);
+            held.keep();
+            Ok(Some(outcomes))
+        }
+        Err(error) if reach(&error) == Reach::Database => match error {
+            sqlx::Error::Database(_) => Err(error.into()),
+            // The connection is gone, and nobody knows whether this was committed: the long way finds out, on a new one.
+            _ => Ok(None),
+        },
+        _ => {
+            held.heads = Heads::default();
+            // If that fails the connection is closed, which rolls back as well.
+            if let Ok(Ok(())) = timeout(limit, held.connection.run("rollback")).await {
+                held.keep();
+            }
+            Ok(None)
+        }
+    }
+}

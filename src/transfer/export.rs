@@ -1,0 +1,232 @@
+//! Rooms into files below a folder, each called like its room: state, text, JSON, timeline. One room at a time and its timeline page by
+//! page, so memory follows the largest document. A file is whole or not there.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use super::console::Console;
+use super::index::{Index, extension};
+use super::{TransferError, open_as_it_is, timeline};
+use crate::auth::RoomPattern;
+use crate::config::{ExportConfig, ExportFormat};
+use crate::ids::{RoomName, Seq};
+use crate::replica::{Refusal, RenderError, Replica, render_json, render_text};
+use crate::store::{Loaded, ROOMS_MAX, RoomRow, Store};
+
+/// How long one document may take to be rendered.
+const RENDER_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// What an export did.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Exported {
+    /// Rooms that were written.
+    pub rooms: u64,
+    /// Rooms that the folder had already, as they are.
+    pub unchanged: u64,
+    /// Rooms without a text of the root asked for, or with several roots; their other files are there.
+    pub without_text: u64,
+    /// Rooms that were not written; each was named with the reason.
+    pub failed: u64,
+}
+
+/// Why a room is not written, while others are.
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error("the stored document is damaged: {0}")]
+    Damaged(#[from] Refusal),
+    #[error(
+        "its document took longer than {RENDER_TIMEOUT:?} to render, or broke on it; leave out the formats text and json"
+    )]
+    Render,
+    #[error("{}: {error}", .path.display())]
+    File { path: PathBuf, error: io::Error },
+    #[error("it was deleted meanwhile")]
+    Gone,
+}
+
+/// A room's document in the formats asked for.
+#[derive(Default)]
+struct Rendered {
+    files: Vec<(ExportFormat, Vec<u8>)>,
+    no_text: Option<RenderError>,
+}
+
+pub(super) async fn run(config: &ExportConfig, console: &mut Console<'_>) -> Result<Exported, TransferError> {
+    let mut patterns = Vec::new();
+    for text in &config.rooms {
+        let pattern = RoomPattern::parse(text);
+        let pattern = pattern.map_err(|error| TransferError::Pattern { pattern: text.clone(), error })?;
+        patterns.push((text.split('*').next().unwrap_or_default(), pattern));
+    }
+    let store = open_as_it_is(&config.database, config.document_bytes_max).await?;
+    let store = store.ok_or_else(|| TransferError::NoDatabase(config.database.to_string()))?;
+    let index = Index::open(&config.folder)?;
+    let mut export = Export { store, config, index, done: Exported::default() };
+    console.begin(None);
+    for (place, (prefix, pattern)) in patterns.iter().enumerate() {
+        let mut after: Option<RoomName> = None;
+        loop {
+            let rows = export.store.rooms(prefix, after.as_ref(), ROOMS_MAX).await?;
+            let Some(last) = rows.last() else { break };
+            after = Some(last.name.clone());
+            let is_done = |row: &RoomRow| patterns[..place].iter().any(|(_, earlier)| earlier.matches(&row.name));
+            for row in rows.iter().filter(|row| pattern.matches(&row.name) && !is_done(row)) {
+                export.room(row, console).await?;
+                console.advance();
+            }
+        }
+    }
+    console.end();
+    console.line(&export.done)?;
+    let (store, done) = (export.store, export.done);
+    tokio::task::spawn_blocking(move || store.shutdown()).await.map_err(io::Error::from)?;
+    Ok(done)
+}
+
+struct Export<'c> {
+    store: Store,
+    config: &'c ExportConfig,
+    index: Index,
+    done: Exported,
+}
+
+impl Export<'_> {
+    async fn room(&mut self, row: &RoomRow, console: &mut Console<'_>) -> Result<(), TransferError> {
+        let (formats, root) = (&self.config.formats[..], self.config.root.as_deref());
+        if self.index.has(&row.name, row.head, formats, root) {
+            self.done.unchanged += 1;
+            return Ok(());
+        }
+        match self.write(row).await? {
+            Ok((head, no_text)) => {
+                self.done.rooms += 1;
+                if let Some(error) = no_text {
+                    self.done.without_text += 1;
+                    console.line(format_args!("no text  {:?}: {error} (--root)", row.name.as_str()))?;
+                }
+                self.index.add(&row.name, head, formats, root)?;
+            }
+            Err(failed) => {
+                self.done.failed += 1;
+                console.line(format_args!("failed   {:?}: {failed}", row.name.as_str()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a room's files; up to which seq, and why there is no text if there is none.
+    async fn write(&self, row: &RoomRow) -> Result<Result<(Seq, Option<RenderError>), Failed>, TransferError> {
+        let Some(loaded) = self.store.load(&row.name).await? else { return Ok(Err(Failed::Gone)) };
+        let (id, head) = (loaded.id, loaded.head);
+        let rendered = match self.render(loaded) {
+            Ok(rendered) => rendered,
+            Err(failed) => return Ok(Err(failed)),
+        };
+        for (format, content) in &rendered.files {
+            let path = self.path(&row.name, *format);
+            let written = Part::begin(&path).and_then(|mut part| {
+                part.file.write_all(content)?;
+                part.end()
+            });
+            if let Err(error) = written {
+                return Ok(Err(Failed::File { path, error }));
+            }
+        }
+        if self.config.formats.contains(&ExportFormat::Timeline) {
+            let path = self.path(&row.name, ExportFormat::Timeline);
+            let written = async {
+                let mut part = Part::begin(&path)?;
+                timeline::write(&self.store, id, head, &mut part.file).await?;
+                Ok::<_, TransferError>(part.end()?)
+            };
+            match written.await {
+                Err(TransferError::Io(error)) => return Ok(Err(Failed::File { path, error })),
+                written => written?,
+            }
+        }
+        Ok(Ok((head, rendered.no_text)))
+    }
+
+    fn path(&self, room: &RoomName, format: ExportFormat) -> PathBuf {
+        self.config.folder.join(format!("{room}.{}", extension(format)))
+    }
+
+    /// Renders on a thread of its own, which is left behind if it takes too long.
+    fn render(&self, loaded: Loaded) -> Result<Rendered, Failed> {
+        let (formats, root) = (self.config.formats.clone(), self.config.root.clone());
+        let bytes_max = self.config.document_bytes_max;
+        let (done, rendered) = mpsc::sync_channel(1);
+        thread::spawn(move || {
+            // Nobody waits any more if it took too long.
+            let _ = done.send(render(&loaded, &formats, root.as_deref(), bytes_max));
+        });
+        rendered.recv_timeout(RENDER_TIMEOUT).unwrap_or(Err(Failed::Render))
+    }
+}
+
+fn render(loaded: &Loaded, formats: &[ExportFormat], root: Option<&str>, bytes_max: usize) -> Result<Rendered, Failed> {
+    let mut rendered = Rendered::default();
+    // A room may have messages only; then it has no document.
+    if loaded.snapshot.is_none() && loaded.edits.is_empty() {
+        return Ok(rendered);
+    }
+    let snapshot = loaded.snapshot.as_ref().map(|(_, state)| state);
+    let replica = Replica::load(snapshot, &loaded.edits, bytes_max)?;
+    for format in formats {
+        let content = match format {
+            ExportFormat::Yjs => Ok(replica.state()),
+            ExportFormat::Text => render_text(&replica, root).map(String::into_bytes),
+            ExportFormat::Json => render_json(&replica, None).map(|json| json.to_string().into_bytes()),
+            ExportFormat::Timeline => continue,
+        };
+        match content {
+            Ok(content) => rendered.files.push((*format, content)),
+            Err(error) => rendered.no_text = Some(error),
+        }
+    }
+    Ok(rendered)
+}
+
+/// A file that gets its name when it is whole.
+struct Part<'p> {
+    path: &'p Path,
+    part: PathBuf,
+    file: BufWriter<File>,
+}
+
+impl<'p> Part<'p> {
+    fn begin(path: &'p Path) -> io::Result<Self> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let mut part = path.as_os_str().to_owned();
+        part.push(".part");
+        let part = PathBuf::from(part);
+        let file = BufWriter::new(File::create(&part)?);
+        Ok(Self { path, part, file })
+    }
+
+    fn end(self) -> io::Result<()> {
+        self.file.into_inner().map_err(|error| error.into_error())?;
+        fs::rename(&self.part, self.path)
+    }
+}
+
+impl fmt::Display for Exported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rooms, unchanged, without_text, failed } = self;
+        let rows = [
+            ("written", rooms),
+            ("  of these without a text", without_text),
+            ("skipped: unchanged since", unchanged),
+            ("failed", failed),
+        ];
+        write!(f, "{:<38}{:>10}", "rooms", rooms + unchanged + failed)?;
+        rows.iter().try_for_each(|(what, count)| write!(f, "\n{what:<38}{count:>10}"))
+    }
+}

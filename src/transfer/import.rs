@@ -1,0 +1,316 @@
+//! Documents into rooms: each is merged into what its room has, by the checks of a live edit, and what it adds becomes one entry. Done
+//! again, nothing is stored twice: a document that adds nothing is skipped, and an entry's key is the hash of what it came from.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::console::{Console, size};
+use super::name::Naming;
+use super::source::{Found, Source, Unreadable};
+use super::{AUTHOR, TransferError, open_as_it_is, settings};
+use crate::config::ImportConfig;
+use crate::ids::{RoomName, RoomNameError, Seq, UserId};
+use crate::replica::{News, Refusal, Replica};
+use crate::store::{self, Append, Kind, Loaded, NewEntry, Store, StoreError};
+
+/// How often an append is tried while the database is not available, and the first wait, which doubles.
+const TRIES: u32 = 6;
+const RETRY_FIRST: Duration = Duration::from_millis(200);
+/// Edits after a snapshot, in bytes, that need no newer one; a room's server has the same rule.
+const TAIL_BYTES_MIN: usize = 256 * 1024;
+
+/// What an import did.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// Documents that were stored.
+    pub documents: u64,
+    /// Bytes of their entries.
+    pub bytes: u64,
+    /// Of these, the ones that were merged into a room that had entries already.
+    pub merged: u64,
+    /// Documents of which the rooms had everything already.
+    pub already_there: u64,
+    /// Documents in which nobody ever wrote anything.
+    pub empty: u64,
+    /// Documents that were refused; each was named with the reason.
+    pub refused: u64,
+    /// Whether nothing was stored, since that was asked for.
+    pub is_dry_run: bool,
+}
+
+/// Why a document is not imported. Nothing of it is stored.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error("{0}; --rename encodes what is not allowed")]
+    Name(RoomNameError),
+    #[error(transparent)]
+    NameTooLong(RoomNameError),
+    #[error("another document of this import goes into the room {0}")]
+    RoomTaken(RoomName),
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    #[error(transparent)]
+    Edit(#[from] Refusal),
+    #[error("some of its edits build on others that the source does not have")]
+    Incomplete,
+    #[error("the room's stored document is damaged: {0}")]
+    RoomDamaged(Refusal),
+    #[error(transparent)]
+    Entry(#[from] store::Refused),
+}
+
+/// What became of a document.
+enum Outcome {
+    Stored { bytes: usize, is_new_room: bool },
+    AlreadyThere,
+    Empty,
+    Refused(Refused),
+}
+
+impl From<Refused> for Outcome {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+pub(super) async fn run(config: &ImportConfig, console: &mut Console<'_>) -> Result<Imported, TransferError> {
+    let mut sources = Vec::new();
+    for path in &config.sources {
+        sources.push(Source::open(path, config.from, config.document_bytes_max).await?);
+    }
+    let store = match config.is_dry_run {
+        true => open_as_it_is(&config.database, config.document_bytes_max).await?,
+        false => Some(open(config).await?),
+    };
+    let mut import = Import {
+        store,
+        naming: Naming { prefix: config.prefix.clone(), renames: config.renames },
+        document_bytes_max: config.document_bytes_max,
+        rooms: HashSet::new(),
+        done: Imported { is_dry_run: config.is_dry_run, ..Imported::default() },
+    };
+    console.begin(sources.iter().map(Source::count).sum());
+    let ended = import.all(&mut sources, console).await;
+    console.end();
+    for note in sources.iter().filter_map(Source::note) {
+        console.line(note)?;
+    }
+    // Also where it ended early: this much is done.
+    console.line(&import.done)?;
+    if let Some(store) = import.store {
+        tokio::task::spawn_blocking(move || store.shutdown()).await.map_err(std::io::Error::from)?;
+    }
+    ended.map(|()| import.done)
+}
+
+async fn open(config: &ImportConfig) -> Result<Store, StoreError> {
+    let store = Store::open(settings(&config.database, config.document_bytes_max)).await?;
+    if store.pending_migrations().await? > 0 {
+        store.migrate().await?;
+    }
+    Ok(store)
+}
+
+struct Import {
+    /// `None`: a dry run without a database.
+    store: Option<Store>,
+    naming: Naming,
+    document_bytes_max: usize,
+    /// The rooms of the documents so far: two that differ must not become one.
+    rooms: HashSet<RoomName>,
+    done: Imported,
+}
+
+impl Import {
+    async fn all(&mut self, sources: &mut [Source], console: &mut Console<'_>) -> Result<(), TransferError> {
+        for source in sources {
+            while let Some(found) = source.next().await? {
+                self.take(found, console).await?;
+                console.advance();
+            }
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, found: Found, console: &mut Console<'_>) -> Result<(), TransferError> {
+        let Found { name, origin, updates } = found;
+        let room = match self.room(&name) {
+            Ok(room) => room,
+            Err(refused) => return self.refuse(&name, &origin, &refused, console),
+        };
+        let outcome = match updates {
+            Ok(updates) => self.import(&room, &updates).await?,
+            Err(unreadable) => Outcome::Refused(unreadable.into()),
+        };
+        match outcome {
+            Outcome::Stored { bytes, is_new_room } => {
+                self.done.documents += 1;
+                self.done.bytes += bytes as u64;
+                self.done.merged += u64::from(!is_new_room);
+            }
+            Outcome::AlreadyThere => self.done.already_there += 1,
+            Outcome::Empty => self.done.empty += 1,
+            Outcome::Refused(refused) => return self.refuse(&name, &origin, &refused, console),
+        }
+        if room.as_str() != format!("{}{name}", self.naming.prefix) {
+            console.line(format_args!("renamed  {name:?} ({origin}) to {room}"))?;
+        }
+        Ok(())
+    }
+
+    fn refuse(
+        &mut self,
+        name: &str,
+        origin: &str,
+        refused: &Refused,
+        console: &mut Console<'_>,
+    ) -> Result<(), TransferError> {
+        self.done.refused += 1;
+        Ok(console.line(format_args!("refused  {name:?} ({origin}): {refused}"))?)
+    }
+
+    fn room(&mut self, name: &str) -> Result<RoomName, Refused> {
+        let room = self.naming.room(name).map_err(|error| match error {
+            RoomNameError::Character | RoomNameError::Segment => Refused::Name(error),
+            RoomNameError::Empty | RoomNameError::TooLong => Refused::NameTooLong(error),
+        })?;
+        match self.rooms.insert(room.clone()) {
+            true => Ok(room),
+            false => Err(Refused::RoomTaken(room)),
+        }
+    }
+
+    /// Merges a document into its room, and stores what it adds.
+    async fn import(&self, room: &RoomName, updates: &[Bytes]) -> Result<Outcome, TransferError> {
+        let loaded = match &self.store {
+            Some(store) => store.load(room).await?,
+            None => None,
+        };
+        let is_new_room = loaded.as_ref().is_none_or(|loaded| loaded.head == Seq::ZERO);
+        let (snapshot_bytes, tail_bytes) = loaded.as_ref().map_or((0, 0), sizes);
+        let mut replica = match load(loaded.as_ref(), self.document_bytes_max) {
+            Ok(replica) => replica,
+            Err(refusal) => return Ok(Refused::RoomDamaged(refusal).into()),
+        };
+        let body = match merge(&mut replica, updates) {
+            Ok(Some(body)) => body,
+            Ok(None) if is_new_room => return Ok(Outcome::Empty),
+            Ok(None) => return Ok(Outcome::AlreadyThere),
+            Err(refused) => return Ok(refused.into()),
+        };
+        let bytes = body.len();
+        if let (Some(store), false) = (&self.store, self.done.is_dry_run) {
+            let entry = NewEntry { kind: Kind::Edit, author: UserId::new(AUTHOR), key: Some(key(updates)), body };
+            match append(store, room, entry).await? {
+                Ok(true) => {}
+                Ok(false) => return Ok(Outcome::AlreadyThere),
+                Err(refused) => return Ok(Refused::Entry(refused).into()),
+            }
+            if tail_bytes + bytes > TAIL_BYTES_MIN.max(snapshot_bytes) {
+                save_snapshot(store, room, self.document_bytes_max).await?;
+            }
+        }
+        Ok(Outcome::Stored { bytes, is_new_room })
+    }
+}
+
+/// Bytes of the newest snapshot and of the edits after it.
+fn sizes(loaded: &Loaded) -> (usize, usize) {
+    (loaded.snapshot.as_ref().map_or(0, |(_, state)| state.len()), loaded.edits.iter().map(Bytes::len).sum())
+}
+
+fn load(loaded: Option<&Loaded>, document_bytes_max: usize) -> Result<Replica, Refusal> {
+    let snapshot = loaded.and_then(|loaded| loaded.snapshot.as_ref()).map(|(_, state)| state);
+    Replica::load(snapshot, loaded.map_or(&[], |loaded| &loaded.edits), document_bytes_max)
+}
+
+/// Applies all of a document; what it added as one update, if anything. Updates that come before what they build on are tried again.
+fn merge(replica: &mut Replica, updates: &[Bytes]) -> Result<Option<Bytes>, Refused> {
+    let before = Bytes::from(replica.state_vector());
+    let mut added: Vec<News> = Vec::new();
+    let mut open: Vec<&Bytes> = updates.iter().collect();
+    while !open.is_empty() {
+        let (count, known) = (open.len(), added.len());
+        let mut lacking = Vec::new();
+        for update in open {
+            let applied = replica.apply(update)?;
+            added.extend(applied.news);
+            if applied.lacking.is_some() {
+                lacking.push(update);
+            }
+        }
+        if lacking.len() == count && added.len() == known {
+            return Err(Refused::Incomplete);
+        }
+        open = lacking;
+    }
+    match added.len() {
+        0 => Ok(None),
+        1 => Ok(added.pop().map(|news| news.update)),
+        // The replica's own state vector can be read.
+        _ => Ok(Some(replica.diff(&before).map_err(|_| Refusal::Broken)?.into())),
+    }
+}
+
+/// Names a document's content, however often it is read.
+fn key(updates: &[Bytes]) -> String {
+    let mut hash = Sha256::new();
+    for update in updates {
+        hash.update((update.len() as u64).to_le_bytes());
+        hash.update(update);
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Stores one entry, in a room that is made if it is missing; whether it is new. While the database is away it is sent again.
+async fn append(store: &Store, room: &RoomName, entry: NewEntry) -> Result<Result<bool, store::Refused>, StoreError> {
+    let room = store.ensure_room(room).await?;
+    let append = Append { room, id: Uuid::new_v4(), entries: vec![entry], clients: Vec::new() };
+    let mut wait = RETRY_FIRST;
+    for tries_left in (0..TRIES).rev() {
+        let outcome = store.append(vec![append.clone()]).await.pop().unwrap_or(Ok(Vec::new()));
+        match outcome {
+            Err(StoreError::Unavailable(_)) if tries_left > 0 => {
+                tokio::time::sleep(wait).await;
+                wait *= 2;
+            }
+            outcome => {
+                let placed = outcome?.pop();
+                return placed
+                    .map(|placed| placed.map(|placed| placed.is_new))
+                    .ok_or_else(|| StoreError::Unexpected("an append without an answer".to_owned()));
+            }
+        }
+    }
+    Err(StoreError::Unexpected("an append was not tried".to_owned()))
+}
+
+/// Reads back what is stored, and keeps it merged, so that the room loads fast.
+async fn save_snapshot(store: &Store, room: &RoomName, document_bytes_max: usize) -> Result<(), StoreError> {
+    let Some(loaded) = store.load(room).await? else { return Err(StoreError::NoSuchRoom) };
+    let replica = load(Some(&loaded), document_bytes_max)
+        .map_err(|error| StoreError::Unexpected(format!("the document of {room} cannot be read back: {error}")))?;
+    store.save_snapshot(loaded.id, loaded.head, replica.state().into()).await
+}
+
+impl fmt::Display for Imported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { documents, bytes, merged, already_there, empty, refused, is_dry_run } = self;
+        let rows = [
+            (if *is_dry_run { "would be imported" } else { "imported" }, documents),
+            ("  into new rooms", &(documents - merged)),
+            ("  merged into rooms that had entries", merged),
+            ("skipped: already there", already_there),
+            ("skipped: nothing was ever written", empty),
+            ("refused", refused),
+        ];
+        writeln!(f, "{:<38}{:>10}", "documents", documents + already_there + empty + refused)?;
+        rows.iter().try_for_each(|(what, count)| writeln!(f, "{what:<38}{count:>10}"))?;
+        write!(f, "{:<38}{:>10}", "size of the new entries", size(*bytes))
+    }
+}

@@ -1,0 +1,100 @@
+//! Documents in from other servers' storage, and rooms out into files: `tutti import` and `tutti export`. Works on the store by itself,
+//! whether or not a server runs beside it; knows no actors and no sockets.
+//!
+//! [`source`] reads what others wrote, [`name`] finds a room's name for it, [`import`] merges it into the room by the checks of a live
+//! edit. [`export`] writes rooms out, [`timeline`] one room's entries, [`index`] remembers which rooms are written. [`console`] is what
+//! a person sees of it.
+
+mod console;
+mod export;
+mod import;
+mod index;
+mod name;
+mod source;
+mod timeline;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use export::Exported;
+pub use import::Imported;
+
+use crate::auth::GrantsError;
+use crate::config::{DatabaseUrl, ExportConfig, ImportConfig};
+use crate::store::{Store, StoreError, StoreSettings};
+use console::Console;
+
+/// Under this name appends are remembered: never a running server's, which may have to ask for its own last one.
+const SERVER_NAME: &str = "import";
+/// The author of imported edits.
+const AUTHOR: &str = "import";
+/// How long one statement may take. Large documents are most of this work, and nobody waits at a keyboard.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Why an import or export ended before its end. What was done until then stays done; running it again goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum TransferError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A source as a whole cannot be read.
+    #[error("{}: {reason}", .path.display())]
+    Source {
+        /// The source.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A pattern that could match no room.
+    #[error("{pattern:?}: {error}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        error: GrantsError,
+    },
+    /// There is nothing to export from.
+    #[error("{0} is no database of this release: name another (--database-url), or run tutti migrate")]
+    NoDatabase(String),
+    /// Reading or writing files.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Takes documents into rooms. What was refused, and the sum at the end, goes to `out`; progress to the standard error output. Blocks.
+pub fn import(config: &ImportConfig, out: &mut dyn Write) -> Result<Imported, TransferError> {
+    runtime()?.block_on(import::run(config, &mut Console::new(out, "documents")))
+}
+
+/// Writes rooms out into files. What failed, and the sum at the end, goes to `out`; progress to the standard error output. Blocks.
+pub fn export(config: &ExportConfig, out: &mut dyn Write) -> Result<Exported, TransferError> {
+    runtime()?.block_on(export::run(config, &mut Console::new(out, "rooms")))
+}
+
+/// Nothing here is done at once: the store has threads of its own, and documents are taken one after another.
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+fn settings(database: &DatabaseUrl, document_bytes_max: usize) -> StoreSettings {
+    StoreSettings {
+        connections_max: 2,
+        statement_timeout: STATEMENT_TIMEOUT,
+        entry_bytes_max: document_bytes_max,
+        ..StoreSettings::new(database.expose(), SERVER_NAME)
+    }
+}
+
+/// The database as it is, never made nor migrated; `None` if it is not there yet.
+async fn open_as_it_is(database: &DatabaseUrl, document_bytes_max: usize) -> Result<Option<Store>, StoreError> {
+    // Opening an SQLite file that is missing would make it.
+    if database.sqlite_file().is_some_and(|file| !file.exists()) {
+        return Ok(None);
+    }
+    let store = Store::open(settings(database, document_bytes_max)).await?;
+    match store.pending_migrations().await? {
+        0 => Ok(Some(store)),
+        _ => Ok(None),
+    }
+}

@@ -1,0 +1,398 @@
+//! The Hocuspocus protocol byte by byte: opening, tokens, limits, and what a client may take for saved.
+
+use tutti::auth::now_s;
+
+use crate::support::database::Lock;
+use crate::support::editor::{Editor, document, typed};
+use crate::support::eventually;
+use crate::support::frame::{TEXT, frame};
+use crate::support::http::get;
+use crate::support::message::{
+    NOBODY, QUERY, STEP1_EMPTY, STEP1_HI, STEP2_EMPTY, STEP2_HI, UPDATE_HI, awareness, step2, update,
+};
+use crate::support::provider::{
+    DENIED, LEAVE, Provider, READER, REFUSED, SAVED, TOKEN_REQUEST, WRITER, auth, stateless,
+};
+use crate::support::server::Server;
+use crate::support::token::{reader, token, token_until, writer};
+
+const DOC: &str = "doc1";
+/// Yjs client 1 deletes the "h" of [`UPDATE_HI`]: nothing in it has a clock.
+const DELETE_H: &[u8] = &[0, 2, 6, 0, 1, 1, 1, 0, 1];
+const GARBAGE: &[u8] = &[0, 2, 4, 0xde, 0xad, 0xbe, 0xef];
+
+fn head(server: &Server, room: &str) -> u64 {
+    let answer = get(server.address, &format!("/api/v1/rooms/{room}"), Some(&writer("auditor")));
+    answer.json()["seq"].as_u64().unwrap_or(0)
+}
+
+/// Opens a document and starts to count, as a provider does that has nothing.
+fn started(server: &Server, token: &str, scope: &[u8]) -> Provider {
+    let mut provider = Provider::open(server.address, DOC, token, scope);
+    provider.say(DOC, STEP1_EMPTY);
+    provider.until(DOC, STEP1_EMPTY);
+    provider
+}
+
+// Opening
+
+#[test]
+fn a_new_document_opens_with_the_golden_bytes() {
+    let server = Server::start();
+    let mut ada = Provider::connect(server.address);
+    ada.say(DOC, &auth(&writer("ada"), Some("4.8.0")));
+    ada.say(DOC, STEP1_EMPTY);
+    ada.say(DOC, &awareness(1, 1, "{}"));
+    for message in [WRITER, STEP1_EMPTY, STEP2_EMPTY] {
+        ada.hears(DOC, message);
+    }
+    ada.say(DOC, STEP2_EMPTY);
+    ada.until(DOC, SAVED);
+    ada.say(DOC, UPDATE_HI);
+    ada.hears(DOC, SAVED);
+    assert_eq!(head(&server, DOC), 1);
+    let mut bob = Provider::open(server.address, DOC, &reader("bob"), READER);
+    bob.hears(DOC, &awareness(1, 2, "{}"));
+    bob.say(DOC, STEP1_EMPTY);
+    bob.hears(DOC, STEP1_HI);
+    bob.hears(DOC, STEP2_HI);
+}
+
+#[test]
+fn what_comes_before_the_token_waits_for_it() {
+    let server = Server::start();
+    let mut ada = Provider::connect(server.address);
+    ada.say(DOC, UPDATE_HI);
+    ada.say(DOC, STEP1_HI);
+    ada.say(DOC, &auth(&writer("ada"), None));
+    ada.hears(DOC, WRITER);
+    ada.until(DOC, STEP1_HI);
+    ada.say(DOC, STEP2_HI);
+    ada.until(DOC, SAVED);
+    assert_eq!(head(&server, DOC), 1);
+}
+
+#[test]
+fn so_many_messages_may_wait_for_a_token_and_one_more_ends_the_connection() {
+    let server = Server::start();
+    let mut ada = Provider::connect(server.address);
+    for number in 0..1024 {
+        ada.say(if number % 2 == 0 { DOC } else { "doc2" }, QUERY);
+    }
+    ada.say(DOC, &auth(&writer("ada"), None));
+    ada.hears(DOC, WRITER);
+    for _ in 0..512 {
+        ada.hears(DOC, NOBODY);
+    }
+    for _ in 0..513 {
+        ada.say("doc2", QUERY);
+    }
+    assert_eq!(ada.socket.closed().0, 1013);
+}
+
+#[test]
+fn so_many_bytes_may_wait_for_a_token() {
+    let server = Server::start();
+    let mut ada = Provider::connect(server.address);
+    let text = stateless(&"x".repeat(60_000));
+    for _ in 0..4 {
+        ada.say(DOC, &text);
+    }
+    ada.say(DOC, QUERY);
+    ada.say(DOC, &auth(&writer("ada"), None));
+    ada.hears(DOC, WRITER);
+    ada.hears(DOC, NOBODY);
+    for _ in 0..5 {
+        ada.say("doc2", &text);
+    }
+    assert_eq!(ada.socket.closed().0, 1013);
+}
+
+#[test]
+fn a_connection_may_have_128_documents() {
+    let server = Server::start();
+    let mut ada = Provider::connect(server.address);
+    let token = writer("ada");
+    for number in 0..128 {
+        let name = format!("doc{number}");
+        ada.say(&name, &auth(&token, None));
+        ada.hears(&name, WRITER);
+    }
+    ada.say("doc7", LEAVE);
+    ada.say("another", &auth(&token, None));
+    ada.hears("another", WRITER);
+    ada.say("one too many", &auth(&token, None));
+    assert_eq!(ada.socket.closed().0, 1013);
+}
+
+#[test]
+fn denied_documents_make_room_for_others() {
+    let server = Server::start();
+    let mut ada = Provider::connect(server.address);
+    for number in 0..200 {
+        let name = format!("doc{number}");
+        ada.say(&name, &auth("no token", None));
+        ada.hears(&name, DENIED);
+    }
+    ada.say(DOC, &auth(&writer("ada"), None));
+    ada.hears(DOC, WRITER);
+}
+
+#[test]
+fn a_message_may_have_the_readers_length_until_a_token_allows_writing() {
+    let server = Server::start();
+    let text = |bytes| stateless(&"x".repeat(bytes));
+    let longest = text(64 * 1024 - DOC.len() - 5);
+    let mut eve = Provider::connect(server.address);
+    eve.say(DOC, &longest);
+    eve.say(DOC, &auth(&reader("eve"), None));
+    eve.hears(DOC, READER);
+    eve.say(DOC, &text(64 * 1024));
+    assert_eq!(eve.socket.closed().0, 1009);
+    let mut ada = Provider::open(server.address, DOC, &writer("ada"), WRITER);
+    ada.say(DOC, &text(64 * 1024));
+    ada.say(DOC, QUERY);
+    ada.hears(DOC, NOBODY);
+}
+
+#[test]
+fn what_is_not_of_the_protocol_ends_the_connection() {
+    let server = Server::start();
+    let mut long = vec![0x81, 0x04];
+    long.extend_from_slice(&[b'a'; 513]);
+    long.push(3);
+    for bytes in [&b"\x04doc1\x04"[..], b"\x04doc1", b"\x04doc1\x00\x03\x00", b"\x02\xff\xfe\x03", &long] {
+        let mut eve = Provider::connect(server.address);
+        eve.socket.say(bytes);
+        assert_eq!(eve.socket.closed().0, 4422, "{bytes:x?}");
+    }
+    let mut eve = Provider::connect(server.address);
+    eve.socket.send(&frame(TEXT, b"hello"));
+    assert_eq!(eve.socket.closed().0, 4422);
+}
+
+// Tokens
+
+#[test]
+fn a_denial_is_told_in_band_alike_for_all_reasons_and_another_token_may_follow() {
+    let server = Server::start();
+    Provider::open(server.address, DOC, &writer("ada"), WRITER);
+    let mut eve = Provider::connect(server.address);
+    let elsewhere = token("eve", &["elsewhere=write"]);
+    for (name, token) in
+        [(DOC, &elsewhere[..]), ("unknown", &elsewhere), ("..", &writer("eve")), (DOC, "nonsense"), (DOC, "")]
+    {
+        eve.say(name, &auth(token, None));
+        eve.hears(name, DENIED);
+    }
+    eve.say(DOC, UPDATE_HI);
+    eve.say("elsewhere", &auth(&elsewhere, None));
+    eve.hears("elsewhere", WRITER);
+    assert_eq!(head(&server, DOC), 0);
+    eve.say(DOC, &auth(&writer("eve"), None));
+    eve.hears(DOC, WRITER);
+    eve.hears(DOC, SAVED);
+    assert_eq!(head(&server, DOC), 1);
+}
+
+#[test]
+fn another_users_token_ends_the_document_and_not_the_connection() {
+    let server = Server::start();
+    let mut ada = started(&server, &writer("ada"), WRITER);
+    ada.say("doc2", &auth(&writer("ada"), None));
+    ada.until("doc2", WRITER);
+    ada.say(DOC, &auth(&writer("eve"), None));
+    ada.until(DOC, DENIED);
+    ada.say(DOC, UPDATE_HI);
+    ada.say("doc2", QUERY);
+    ada.hears("doc2", NOBODY);
+    assert_eq!(head(&server, DOC), 0);
+}
+
+#[test]
+fn a_token_is_asked_for_before_its_end_and_without_one_the_connection_ends_with_4504() {
+    let server = Server::with(&["--jwt-leeway-s", "0"]);
+    let mut ada = Provider::open(server.address, DOC, &token_until("ada", &["*=write"], now_s() + 2), WRITER);
+    ada.hears(DOC, TOKEN_REQUEST);
+    assert_eq!(ada.socket.closed().0, 4504);
+}
+
+#[test]
+fn a_renewed_token_keeps_the_connection_and_changes_the_role() {
+    let server = Server::with(&["--jwt-leeway-s", "0"]);
+    let mut ada = started(&server, &token_until("ada", &["*=read"], now_s() + 2), READER);
+    ada.say(DOC, UPDATE_HI);
+    ada.until(DOC, REFUSED);
+    ada.hears(DOC, TOKEN_REQUEST);
+    ada.say(DOC, &auth(&writer("ada"), None));
+    ada.hears(DOC, WRITER);
+    // What was refused is asked for.
+    ada.hears(DOC, STEP1_EMPTY);
+    ada.say(DOC, STEP2_HI);
+    ada.hears(DOC, SAVED);
+    ada.hears(DOC, SAVED);
+    assert_eq!(head(&server, DOC), 1);
+}
+
+// Edits
+
+#[test]
+fn an_edit_that_can_never_be_taken_is_refused_and_the_connection_lives() {
+    let server = Server::with(&["--document-bytes-max", "65536"]);
+    let mut ada = started(&server, &writer("ada"), WRITER);
+    ada.until(DOC, STEP2_EMPTY);
+    ada.say(DOC, GARBAGE);
+    ada.hears(DOC, REFUSED);
+    let doc = document(1);
+    ada.say(DOC, &update(&typed(&doc, &"x".repeat(40_000))));
+    ada.say(DOC, &update(&typed(&doc, &"y".repeat(25_900))));
+    ada.until(DOC, REFUSED);
+    ada.say(DOC, QUERY);
+    ada.hears(DOC, NOBODY);
+    eventually("the good edit is stored", || (head(&server, DOC) == 1).then_some(()));
+}
+
+#[test]
+fn a_readers_edits_are_refused_and_an_answer_without_news_is_not() {
+    let server = Server::start();
+    let mut bob = started(&server, &reader("bob"), READER);
+    bob.until(DOC, STEP2_EMPTY);
+    bob.say(DOC, STEP2_EMPTY);
+    bob.hears(DOC, SAVED);
+    bob.say(DOC, UPDATE_HI);
+    bob.hears(DOC, REFUSED);
+    bob.say(DOC, STEP2_HI);
+    bob.hears(DOC, REFUSED);
+    assert_eq!(head(&server, DOC), 0);
+}
+
+#[test]
+fn an_edit_that_breaks_the_replica_ends_its_authors_document_alone() {
+    fail::cfg("replica-apply", "panic(poisoned)").unwrap();
+    let server = Server::start();
+    let mut ada = Editor::join(server.address, DOC, &writer("ada"), 1);
+    let mut eve = started(&server, &writer("eve"), WRITER);
+    eve.say("doc2", &auth(&writer("eve"), None));
+    eve.until("doc2", WRITER);
+    eve.say(DOC, &update(&typed(&document(9), "(poison)")));
+    let reason = b"the edit broke the document's replica";
+    let mut close = vec![7, reason.len() as u8];
+    close.extend_from_slice(reason);
+    eve.until(DOC, &close);
+    eve.say("doc2", UPDATE_HI);
+    eve.hears("doc2", SAVED);
+    ada.saves("nothing noticed");
+}
+
+#[test]
+fn two_sessions_of_one_document_are_two_members() {
+    let server = Server::start();
+    let mut ada = Provider::connect(server.address);
+    for session in ["doc1\0a", "doc1\0b"] {
+        ada.say(session, &auth(&writer("ada"), Some("4.8.0")));
+        ada.hears(session, WRITER);
+    }
+    ada.say("doc1\0a", UPDATE_HI);
+    let before = ada.until("doc1\0a", SAVED);
+    assert_eq!(before, [[&b"\x06doc1\0b"[..], UPDATE_HI].concat()]);
+}
+
+#[test]
+fn a_text_of_the_app_goes_to_the_others_of_its_document() {
+    let server = Server::start();
+    let mut ada = Provider::open(server.address, DOC, &writer("ada"), WRITER);
+    let mut bob = Provider::open(server.address, DOC, &reader("bob"), READER);
+    bob.say(DOC, QUERY);
+    bob.hears(DOC, NOBODY);
+    bob.say(DOC, &stateless("from a reader"));
+    bob.say(DOC, QUERY);
+    bob.hears(DOC, NOBODY);
+    ada.say(DOC, &stateless("hello"));
+    bob.hears(DOC, &stateless("hello"));
+    ada.say(DOC, QUERY);
+    ada.hears(DOC, NOBODY);
+}
+
+// The count of what is not saved
+
+#[test]
+fn what_a_client_made_before_its_step1_brings_no_status_of_its_own() {
+    let server = Server::start();
+    let mut ada = Provider::open(server.address, DOC, &writer("ada"), WRITER);
+    ada.say(DOC, STEP1_HI);
+    ada.until(DOC, STEP2_EMPTY);
+    // It had these in its queue, and begins its count with 1.
+    ada.say(DOC, UPDATE_HI);
+    ada.say(DOC, DELETE_H);
+    ada.say(DOC, QUERY);
+    ada.hears(DOC, NOBODY);
+    ada.say(DOC, STEP2_HI);
+    ada.hears(DOC, SAVED);
+    ada.say(DOC, QUERY);
+    ada.hears(DOC, NOBODY);
+}
+
+#[test]
+fn nothing_is_said_to_be_saved_while_the_store_takes_nothing() {
+    let server = Server::start();
+    let mut ada = started(&server, &writer("ada"), WRITER);
+    ada.until(DOC, STEP2_EMPTY);
+    ada.say(DOC, STEP2_EMPTY);
+    ada.hears(DOC, SAVED);
+    let mut bob = started(&server, &writer("bob"), WRITER);
+    bob.until(DOC, STEP2_EMPTY);
+    ada.say(DOC, &update(&typed(&document(7), "first")));
+    ada.hears(DOC, SAVED);
+    let lock = Lock::hold(&server.database_url);
+    ada.say(DOC, UPDATE_HI);
+    ada.say(DOC, UPDATE_HI);
+    bob.until(DOC, UPDATE_HI);
+    // What he says is known already, and just as little saved.
+    bob.say(DOC, STEP2_HI);
+    bob.say(DOC, QUERY);
+    bob.hears(DOC, NOBODY);
+    ada.say(DOC, QUERY);
+    ada.hears(DOC, NOBODY);
+    drop(lock);
+    ada.hears(DOC, SAVED);
+    ada.hears(DOC, SAVED);
+    bob.hears(DOC, SAVED);
+}
+
+#[test]
+fn an_edit_behind_a_gap_is_saved_with_what_was_missing() {
+    let server = Server::start();
+    let mut ada = started(&server, &writer("ada"), WRITER);
+    ada.until(DOC, STEP2_EMPTY);
+    ada.say(DOC, STEP2_EMPTY);
+    ada.hears(DOC, SAVED);
+    let doc = document(1);
+    let (first, second) = (typed(&doc, "first "), typed(&doc, "second"));
+    ada.say(DOC, &update(&second));
+    ada.hears(DOC, STEP1_EMPTY);
+    ada.say(DOC, QUERY);
+    ada.hears(DOC, NOBODY);
+    ada.say(DOC, &update(&first));
+    ada.say(DOC, &step2(&second));
+    // The client counted both Updates.
+    ada.until(DOC, SAVED);
+    ada.until(DOC, SAVED);
+    ada.say(DOC, QUERY);
+    assert!(!ada.until(DOC, NOBODY).contains(&SAVED.to_vec()), "one status for each Update");
+}
+
+// Signs of life
+
+#[test]
+fn only_a_client_that_told_its_version_is_pinged_by_the_protocol() {
+    let server = Server::with(&["--keepalive-interval-ms", "100"]);
+    let mut new = Provider::connect(server.address);
+    new.say(DOC, &auth(&writer("ada"), Some("4.8.0")));
+    new.hears(DOC, WRITER);
+    assert_eq!(new.socket.payload(), [9]);
+    new.socket.say(&[10]);
+    assert_eq!(new.socket.payload(), [9]);
+    let mut old = Provider::open(server.address, DOC, &writer("bob"), WRITER);
+    old.hears(DOC, NOBODY);
+    old.hears(DOC, NOBODY);
+}

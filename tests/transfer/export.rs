@@ -1,0 +1,140 @@
+//! Rooms into files, and back.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use tempfile::tempdir;
+use tutti::ids::Seq;
+use tutti::store::Kind;
+
+use crate::documents::{Typed, mixed, write};
+use crate::run::{entries, json, replica, rooms, tutti};
+use crate::support::{Database, append, contract, edit, entry, keyed, on_sqlite, placed, room};
+
+fn read(folder: &Path, file: &str) -> String {
+    fs::read_to_string(folder.join(file)).unwrap()
+}
+
+fn lines(folder: &Path, file: &str) -> Vec<Value> {
+    read(folder, file).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+contract! {
+    async fn what_is_exported_and_imported_again_is_the_same(db: &Database) {
+        let folder = tempdir().unwrap();
+        write(folder.path(), "in/docs/a.yjs", Typed::new(&["a ", "b ", "c"]).state());
+        write(folder.path(), "in/docs/a/deeper.yjs", mixed());
+        tutti(db, folder.path(), &["import", "in"]).good();
+        let said = tutti(db, folder.path(), &["export", "*", "--to", "out"]).good();
+        assert_eq!((said.count("written"), said.count("  of these without a text")), (2, 1));
+        assert_eq!(read(folder.path(), "out/docs/a.txt"), "a b c");
+        assert_eq!(lines(folder.path(), "out/docs/a.json"), [serde_json::json!({"content": "a b c"})]);
+
+        let again = ["import", "out", "--prefix", "again/"];
+        let said = tutti(db, folder.path(), &again).good();
+        assert_eq!(said.count("imported"), 2);
+        let store = db.store("test").await;
+        for room in ["docs/a", "docs/a/deeper"] {
+            let copy = format!("again/{room}");
+            assert_eq!(json(&store, &copy).await, json(&store, room).await);
+            assert_eq!(replica(&store, &copy).await.state(), replica(&store, room).await.state());
+        }
+    }
+
+    async fn the_timeline_has_every_entry_of_every_kind(db: &Database) {
+        let folder = tempdir().unwrap();
+        let store = db.store("test").await;
+        let chat = room(&store, "chat").await;
+        let event = entry(Kind::Event, "cyd", "{\"name\":\n\"done\"}");
+        let mut body = edit("");
+        body.body = Typed::new(&["typed"]).state().into();
+        placed(&store, &append(chat, vec![body, keyed("bob", "k1"), event, entry(Kind::Step, "ada", "no json")])).await;
+        let many: Vec<_> = (0..1500).map(|_| entry(Kind::Message, "bob", "\"again\"")).collect();
+        placed(&store, &append(chat, many)).await;
+
+        tutti(db, folder.path(), &["export", "chat", "--to", "out", "--format", "timeline"]).good();
+        let lines = lines(folder.path(), "out/chat.jsonl");
+        let seqs: Vec<u64> = lines.iter().map(|line| line["seq"].as_u64().unwrap()).collect();
+        assert_eq!(seqs, (1..=1504).collect::<Vec<_>>());
+        let kinds: Vec<&str> = lines[..4].iter().map(|line| line["kind"].as_str().unwrap()).collect();
+        assert_eq!(kinds, ["edit", "message", "event", "step"]);
+        assert_eq!(lines[1]["author"], "bob");
+        assert_eq!((&lines[1]["key"], lines[1].get("body")), (&"k1".into(), None));
+        assert_eq!(lines[2]["body"], serde_json::json!({"name": "done"}));
+        assert!(lines[0]["base64"].is_string() && lines[3]["base64"].is_string());
+        assert!(!fs::exists(folder.path().join("out/chat.yjs")).unwrap());
+        assert_eq!(entries(&store, "chat").await.len(), 1504);
+    }
+
+    async fn a_room_with_messages_only_has_a_timeline_and_no_document(db: &Database) {
+        let folder = tempdir().unwrap();
+        let store = db.store("test").await;
+        let chat = room(&store, "chat").await;
+        placed(&store, &append(chat, vec![entry(Kind::Message, "bob", "\"hello\"")])).await;
+        tutti(db, folder.path(), &["export", "chat", "--to", "out"]).good();
+        let mut files: Vec<_> = fs::read_dir(folder.path().join("out")).unwrap().map(|f| f.unwrap().file_name()).collect();
+        files.sort();
+        assert_eq!(files, ["chat.jsonl", "rooms.jsonl"]);
+    }
+
+    async fn done_again_only_what_has_changed_is_written(db: &Database) {
+        let folder = tempdir().unwrap();
+        let mut grown = Typed::new(&["first"]);
+        write(folder.path(), "in/a.yjs", grown.state());
+        write(folder.path(), "in/b.yjs", mixed());
+        tutti(db, folder.path(), &["import", "in"]).good();
+        tutti(db, folder.path(), &["export", "*", "--to", "out"]).good();
+        grown.type_more(" and last");
+        write(folder.path(), "in/a.yjs", grown.state());
+        tutti(db, folder.path(), &["import", "in"]).good();
+        let said = tutti(db, folder.path(), &["export", "*", "--to", "out"]).good();
+        assert_eq!((said.count("written"), said.count("skipped: unchanged since")), (1, 1));
+        assert_eq!(read(folder.path(), "out/a.txt"), "first and last");
+        let said = tutti(db, folder.path(), &["export", "*", "--to", "out", "--root", "content"]).good();
+        assert_eq!((said.count("written"), said.count("  of these without a text")), (2, 0));
+        assert_eq!(read(folder.path(), "out/b.txt"), "Stück 🎻 für alle");
+    }
+
+    async fn patterns_choose_the_rooms_and_each_is_written_once(db: &Database) {
+        let folder = tempdir().unwrap();
+        for name in ["docs/a", "docs/b/c", "notes/a", "other"] {
+            write(folder.path(), &format!("in/{name}.yjs"), Typed::new(&[name]).state());
+        }
+        tutti(db, folder.path(), &["import", "in"]).good();
+        let said = tutti(db, folder.path(), &["export", "docs/*", "*/a", "nothing*", "--to", "out", "--format", "text"]);
+        assert_eq!(said.good().count("written"), 3);
+        assert_eq!(read(folder.path(), "out/docs/b/c.txt"), "docs/b/c");
+        assert_eq!(read(folder.path(), "out/notes/a.txt"), "notes/a");
+        assert!(!fs::exists(folder.path().join("out/other.txt")).unwrap());
+        assert_eq!(rooms(&db.store("test").await).await.len(), 4);
+    }
+}
+
+/// A room's file may need a name that another room's folder has.
+#[test]
+fn a_room_that_cannot_be_written_is_named_and_the_others_are_written() {
+    on_sqlite(async |db: &Database| {
+        let folder = tempdir().unwrap();
+        write(folder.path(), "in/a.yjs", Typed::new(&["a"]).state());
+        write(folder.path(), "in/b.yjs", Typed::new(&["b"]).state());
+        tutti(db, folder.path(), &["import", "in"]).good();
+        fs::create_dir_all(folder.path().join("out/a.yjs/b")).unwrap();
+        let said = tutti(db, folder.path(), &["export", "*", "--to", "out"]).short_of(1);
+        assert!(said.line("failed", "a").contains("out/a.yjs"), "{}", said.out);
+        assert_eq!(read(folder.path(), "out/b.txt"), "b");
+        assert_eq!(rooms(&db.store("test").await).await[0], ("a".to_owned(), Seq(1)));
+    });
+}
+
+#[test]
+fn without_a_database_or_with_a_pattern_that_fits_no_room_nothing_is_written() {
+    on_sqlite(async |db: &Database| {
+        let folder = tempdir().unwrap();
+        let said = tutti(db, folder.path(), &["export", "*", "--to", "out"]);
+        assert!(said.code == 1 && said.complaints.contains("is no database of this release"), "{}", said.complaints);
+        let said = tutti(db, folder.path(), &["export", "ä*", "--to", "out"]);
+        assert!(said.code == 1 && said.complaints.contains("room pattern"), "{}", said.complaints);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    });
+}

@@ -1,0 +1,85 @@
+//! What is not imported, and what is said of it.
+
+use std::fs;
+
+use tempfile::tempdir;
+use tutti::ids::Seq;
+
+use crate::documents::{Typed, write};
+use crate::run::{rooms, text, tutti};
+use crate::support::{Database, contract, on_sqlite};
+
+contract! {
+    async fn a_bad_document_is_refused_with_its_reason_and_the_others_are_imported(db: &Database) {
+        let folder = tempdir().unwrap();
+        let document = Typed::new(&["good ", "and ", "whole"]);
+        write(folder.path(), "in/good.yjs", document.state());
+        write(folder.path(), "in/garbage.yjs", b"\x05garbage");
+        write(folder.path(), "in/v2.yjs", document.state_v2());
+        write(folder.path(), "in/cut.yjs", &document.state()[..20]);
+        write(folder.path(), "in/second-half.yjs", &document.updates[2]);
+        write(folder.path(), "in/large.yjs", Typed::new(&[&"x".repeat(5000)]).state());
+        let arguments = ["import", "in", "--document-bytes-max", "4096"];
+        let said = tutti(db, folder.path(), &arguments).short_of(5);
+        assert_eq!((said.count("imported"), said.count("refused")), (1, 5));
+        for (name, reason) in [
+            ("garbage", "cannot be read"),
+            ("v2", "unsupported kind"),
+            ("cut", "cannot be read"),
+            ("second-half", "build on others that the source does not have"),
+            ("large", "--document-bytes-max"),
+        ] {
+            let line = said.line("refused", name);
+            assert!(line.contains(reason) && line.contains(&format!("in/{name}.yjs")), "{line}");
+        }
+        let store = db.store("test").await;
+        assert_eq!(rooms(&store).await, [("good".to_owned(), Seq(1))]);
+    }
+
+    async fn a_name_that_no_room_can_have_is_refused_or_encoded_if_asked(db: &Database) {
+        let folder = tempdir().unwrap();
+        write(folder.path(), "in/Übersicht.yjs", Typed::new(&["a"]).state());
+        write(folder.path(), "in/a+b.yjs", Typed::new(&["b"]).state());
+        write(folder.path(), "in/plain.yjs", Typed::new(&["c"]).state());
+        let said = tutti(db, folder.path(), &["import", "in"]).short_of(2);
+        assert!(said.line("refused", "Übersicht").contains("--rename"));
+        let said = tutti(db, folder.path(), &["import", "in", "--rename"]).good();
+        assert!(said.line("renamed", "Übersicht").ends_with(" to ~C3~9Cbersicht"), "{}", said.out);
+        let store = db.store("test").await;
+        assert_eq!(text(&store, "~C3~9Cbersicht").await, "a");
+        assert_eq!(text(&store, "a~2Bb").await, "b");
+        assert_eq!(text(&store, "plain").await, "c");
+    }
+
+    async fn two_documents_of_one_name_are_not_merged(db: &Database) {
+        let folder = tempdir().unwrap();
+        write(folder.path(), "in/a.bin", Typed::new(&["first"]).state());
+        write(folder.path(), "in/a.yjs", Typed::new(&["second"]).state());
+        let said = tutti(db, folder.path(), &["import", "in"]).short_of(1);
+        assert!(said.line("refused", "a").contains("in/a.yjs"), "{}", said.out);
+        assert_eq!(text(&db.store("test").await, "a").await, "first");
+    }
+}
+
+/// What is wrong with the whole is said before anything is imported.
+#[test]
+fn a_source_or_prefix_that_cannot_be_is_named() {
+    on_sqlite(async |db: &Database| {
+        let folder = tempdir().unwrap();
+        write(folder.path(), "notes.txt", "no database");
+        write(folder.path(), "empty/CURRENT", "MANIFEST-000001\n");
+        for (arguments, words) in [
+            (&["import", "nowhere"][..], "nowhere"),
+            (&["import", "notes.txt", "--from", "hocuspocus-sqlite"], "notes.txt"),
+            (&["import", "empty"], "empty"),
+        ] {
+            let said = tutti(db, folder.path(), arguments);
+            assert!(said.code == 1 && said.complaints.contains(words), "{arguments:?}: {}", said.complaints);
+            assert_eq!(said.out, "");
+        }
+        let said = tutti(db, folder.path(), &["import", "notes.txt", "--prefix", "/"]);
+        assert!(said.code == 2 && said.complaints.contains("--prefix"), "{}", said.complaints);
+        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left.len(), 2, "{left:?}");
+    });
+}

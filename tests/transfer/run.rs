@@ -1,0 +1,89 @@
+//! The program on a database, and what is in that afterwards.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tutti::ids::Seq;
+use tutti::replica::{Replica, render_json, render_text};
+use tutti::store::{Entry, Store};
+
+use crate::support::{Database, history, name};
+
+/// What the program said.
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub complaints: String,
+}
+
+impl Said {
+    /// The number in the row `what` of the sum at the end.
+    pub fn count(&self, what: &str) -> u64 {
+        let row =
+            self.out.lines().rev().find_map(|line| line.strip_prefix(what)).unwrap_or_else(|| panic!("{}", self.out));
+        row.trim().parse().unwrap()
+    }
+
+    /// The line that begins with `word` and names `document`.
+    pub fn line(&self, word: &str, document: &str) -> &str {
+        let quoted = format!("{document:?}");
+        let is_it = |line: &&str| line.starts_with(word) && line.contains(&quoted);
+        self.out.lines().find(is_it).unwrap_or_else(|| panic!("no {word} {document}: {}", self.out))
+    }
+
+    /// Done, and nothing to complain of.
+    #[track_caller]
+    pub fn good(self) -> Self {
+        assert_eq!((self.code, self.complaints.as_str()), (0, ""), "{}", self.out);
+        self
+    }
+
+    /// Done, but for `count` documents or rooms.
+    #[track_caller]
+    pub fn short_of(self, count: u64) -> Self {
+        assert_eq!(self.code, 1, "{}", self.out);
+        assert!(self.complaints.contains(&format!("tutti: {count} ")), "{}", self.complaints);
+        self
+    }
+}
+
+pub fn command(database: &Database, folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tutti"));
+    command.env_clear().env("DATABASE_URL", &database.url).current_dir(folder).args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// Runs the program in `folder`.
+pub fn tutti(database: &Database, folder: &Path, arguments: &[&str]) -> Said {
+    let output = command(database, folder, arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Said { code: output.status.code().unwrap(), out: text(output.stdout), complaints: text(output.stderr) }
+}
+
+/// The document of a room, as a server would load it.
+pub async fn replica(store: &Store, room: &str) -> Replica {
+    let loaded = store.load(&name(room)).await.unwrap().unwrap_or_else(|| panic!("there is no room {room}"));
+    Replica::load(loaded.snapshot.as_ref().map(|(_, state)| state), &loaded.edits, 64 << 20).unwrap()
+}
+
+/// The text of a room's root `content`.
+pub async fn text(store: &Store, room: &str) -> String {
+    render_text(&replica(store, room).await, Some("content")).unwrap()
+}
+
+/// A room's document as JSON.
+pub async fn json(store: &Store, room: &str) -> serde_json::Value {
+    render_json(&replica(store, room).await, None).unwrap()
+}
+
+/// All rooms by name, with their heads.
+pub async fn rooms(store: &Store) -> Vec<(String, Seq)> {
+    let rooms = store.rooms("", None, 1000).await.unwrap();
+    rooms.into_iter().map(|row| (row.name.to_string(), row.head)).collect()
+}
+
+/// A room's timeline.
+pub async fn entries(store: &Store, room: &str) -> Vec<Entry> {
+    let row = store.room(&name(room)).await.unwrap().unwrap_or_else(|| panic!("there is no room {room}"));
+    history(store, row.id).await
+}
