@@ -9,7 +9,6 @@ use bytes::Bytes;
 use super::messages::Join;
 use super::room::{Early, Live, Phase, RETRY_FIRST, Room};
 use super::snapshots::Tail;
-use super::timeline::Timeline;
 use crate::ids::Seq;
 use crate::metrics;
 use crate::protocol::CloseCode;
@@ -61,14 +60,12 @@ impl Room {
         }
         self.row = row.or(self.row);
         if head > self.timeline.head {
-            let pushes = std::mem::take(&mut self.timeline.pushes);
-            self.timeline = Timeline { pushes, ..Timeline::new(head) };
+            self.timeline.jump(head);
         }
         self.tail = tail;
         self.phase = Phase::Live(Box::new(live));
         // Members are there already after a restart.
         self.ask_all();
-        self.read_again(ctx);
         self.retry = RETRY_FIRST;
         tracing::info!(room.name = %self.name, "room loaded");
         self.take_early(ctx);

@@ -151,20 +151,23 @@ impl Room {
         };
         lacked.is_reading = true;
         let store = self.context.store.clone();
-        let reading =
-            async move { steps_since(&store, row, since).await }.into_actor(self).map(move |found, room, ctx| {
-                match found {
-                    Ok(found) => room.send_rejection(to, head, &found),
-                    Err(error) => {
-                        tracing::warn!(room.name = %room.name, %error, "steps cannot be read");
-                        if let Some(lacked) = room.take_lacked(to) {
-                            room.put_off(to, &lacked.request_id, LATER_MS);
-                        }
+        let permits = self.context.reading_permits.clone();
+        let reading = async move {
+            let _permit = permits.acquire().await;
+            steps_since(&store, row, since).await
+        };
+        ctx.spawn(reading.into_actor(self).map(move |found, room, ctx| {
+            match found {
+                Ok(found) => room.send_rejection(to, head, &found),
+                Err(error) => {
+                    tracing::warn!(room.name = %room.name, %error, "steps cannot be read");
+                    if let Some(lacked) = room.take_lacked(to) {
+                        room.put_off(to, &lacked.request_id, LATER_MS);
                     }
                 }
-                room.end_turn(ctx);
-            });
-        ctx.spawn(reading);
+            }
+            room.end_turn(ctx);
+        }));
     }
 
     /// Asks the store again what a restart of the room has made it forget.

@@ -1,6 +1,8 @@
 //! Where a room's timeline stands, and how JSON members come up to it: entry by entry from the store until they are at the present,
 //! then live, so that they get each exactly once and in order.
 
+use std::collections::VecDeque;
+
 use actix::fut::ActorFutureExt;
 use actix::{AsyncContext, Context, WrapFuture};
 use bytes::{Bytes, BytesMut};
@@ -20,6 +22,8 @@ use crate::store::{Bodies, Entry, HistoryQuery, Kind, Kinds, Page, StoreError};
 
 /// Entries read from the store at once.
 const PAGE_ENTRIES: u32 = 200;
+/// Questions to the store on behalf of members at once, in one room.
+const READINGS_MAX: usize = 2;
 /// A page with fewer bytes was not cut short by the store.
 const PAGE_READ_BYTES: usize = crate::store::HISTORY_BYTES_MAX / 2;
 /// Most bytes of bodies sent at once, but for the first one: so much may wait for each client that does not read.
@@ -35,12 +39,23 @@ pub(super) struct Timeline {
     pub steps: Option<u64>,
     /// What was pushed before that was known.
     pub pushes: Vec<Push>,
+    /// Questions to the store on behalf of members that are under way.
+    readings: usize,
+    /// Whose questions wait for those. Who has left is passed over.
+    readers: VecDeque<MemberId>,
 }
 
 impl Timeline {
     /// Of a room whose newest entry is `head`.
     pub fn new(head: Seq) -> Self {
-        Self { head, recent: Recent::new(head), steps: None, pushes: Vec::new() }
+        Self { head, recent: Recent::new(head), steps: None, pushes: Vec::new(), readings: 0, readers: VecDeque::new() }
+    }
+
+    /// Goes on at `head`, where the store is.
+    pub fn jump(&mut self, head: Seq) {
+        self.head = head;
+        self.recent = Recent::new(head);
+        self.steps = None;
     }
 
     /// Notes a committed entry.
@@ -73,7 +88,7 @@ impl Room {
             Some(lacks) if lacks > replay_max && !wants_edits => {
                 json.catching_up = since;
                 json.reading = Some(Reading::Count(request_id));
-                self.count(id, ctx);
+                self.read(id, ctx);
             }
             Some(lacks) if lacks <= replay_max => {
                 json.catching_up = since;
@@ -83,15 +98,44 @@ impl Room {
         }
     }
 
+    /// Asks the store what a member waits for, if not too many do already: who comes and leaves without end has its questions passed
+    /// over, and those of others soon have their turn.
+    fn read(&mut self, of: MemberId, ctx: &mut Context<Self>) {
+        if self.timeline.readings >= READINGS_MAX {
+            return self.timeline.readers.push_back(of);
+        }
+        let Some(json) = self.members.get(of).and_then(|member| member.json.as_ref()) else { return };
+        match &json.reading {
+            Some(Reading::Count(_)) => self.count(of, ctx),
+            Some(Reading::Page) => self.read_page(of, ctx),
+            None => {}
+        }
+    }
+
+    fn has_read(&mut self, ctx: &mut Context<Self>) {
+        self.timeline.readings -= 1;
+        while self.timeline.readings < READINGS_MAX
+            && let Some(next) = self.timeline.readers.pop_front()
+        {
+            self.read(next, ctx);
+        }
+    }
+
     /// Counts what a member lacks.
     fn count(&mut self, of: MemberId, ctx: &mut Context<Self>) {
         let Some(json) = self.members.get(of).and_then(|member| member.json.as_ref()) else { return };
         let (Some(row), Some(since)) = (self.row, json.catching_up) else { return };
         let replay_max = self.context.settings.replay_entries_max;
         let store = self.context.store.clone();
-        let counting = async move { store.count_but_edits(row, since, replay_max + 1).await };
+        let permits = self.context.reading_permits.clone();
+        let counting = async move {
+            let _permit = permits.acquire().await;
+            store.count_but_edits(row, since, replay_max + 1).await
+        };
+        self.timeline.readings += 1;
         ctx.spawn(counting.into_actor(self).map(move |count, room, ctx| {
             room.counted(of, count, ctx);
+            room.has_read(ctx);
             room.end_turn(ctx);
         }));
     }
@@ -150,15 +194,18 @@ impl Room {
             return;
         }
         let Some(after) = json.catching_up else { return self.outbound.caught_up(member.link, to) };
-        if !self.catch_up(to, after) {
-            self.read_page(to, ctx);
+        if self.catch_up(to, after) {
+            return;
+        }
+        if let Some(json) = self.members.get_mut(to).and_then(|member| member.json.as_mut()) {
+            json.reading = Some(Reading::Page);
+            self.read(to, ctx);
         }
     }
 
     fn read_page(&mut self, to: MemberId, ctx: &mut Context<Self>) {
-        let Some(json) = self.members.get_mut(to).and_then(|member| member.json.as_mut()) else { return };
+        let Some(json) = self.members.get(to).and_then(|member| member.json.as_ref()) else { return };
         let (Some(row), Some(after)) = (self.row, json.catching_up) else { return };
-        json.reading = Some(Reading::Page);
         let limit = json.page_entries.unwrap_or(PAGE_ENTRIES);
         let upto = self.timeline.head;
         let query = HistoryQuery {
@@ -172,9 +219,15 @@ impl Room {
             bodies: Bodies::All,
         };
         let store = self.context.store.clone();
-        let reading = async move { store.history(row, query).await };
+        let permits = self.context.reading_permits.clone();
+        let reading = async move {
+            let _permit = permits.acquire().await;
+            store.history(row, query).await
+        };
+        self.timeline.readings += 1;
         ctx.spawn(reading.into_actor(self).map(move |page, room, ctx| {
             room.take_page(to, upto, limit, page, ctx);
+            room.has_read(ctx);
             room.end_turn(ctx);
         }));
     }
@@ -219,14 +272,12 @@ impl Room {
 
     /// Asks the store again what a restart of the room has made it forget.
     pub(super) fn read_again(&mut self, ctx: &mut Context<Self>) {
+        self.timeline.readings = 0;
+        self.timeline.readers.clear();
         for id in self.members.reading() {
             let Some(json) = self.members.get(id).and_then(|member| member.json.as_ref()) else { continue };
-            let (is_reading_steps, reading) = (json.lacks_steps.as_ref().is_some_and(|l| l.is_reading), &json.reading);
-            match reading {
-                Some(Reading::Count(_)) => self.count(id, ctx),
-                Some(Reading::Page) => self.read_page(id, ctx),
-                None => {}
-            }
+            let is_reading_steps = json.lacks_steps.as_ref().is_some_and(|lacked| lacked.is_reading);
+            self.read(id, ctx);
             if is_reading_steps {
                 self.reject(id, ctx);
             }

@@ -127,10 +127,14 @@ fn an_admin_puts_a_user_or_all_out_of_a_room() {
     let evicted = ada.until("room.evicted");
     assert_eq!(evicted, json!({ "type": "room.evicted", "room": "general", "reason": reason }));
     assert_eq!(editor.closed().0, 4403);
+    drop(editor);
     // The connection and its other rooms stay.
     assert_eq!(ada.ask(json!({ "type": "chat.message", "room": "general", "text": "?" }))["code"], "not_joined");
     ada.chats("other", "here");
     bob.chats("general", "not me");
+    let presence = || get(server.address, "/api/v1/rooms/general/presence", Some(&admin())).json()["users"].clone();
+    let bob_alone = json!([{ "user": "bob", "name": "bob", "sockets": 1 }]);
+    crate::support::eventually("bob is alone", || (presence() == bob_alone).then_some(()));
     assert_eq!(post_json(server.address, path, Some(&admin()), &json!({})).json(), json!({ "disconnected": 1 }));
     bob.until("room.evicted");
     assert_eq!(post_json(server.address, path, Some(&admin()), &json!({})).json(), json!({ "disconnected": 0 }));
