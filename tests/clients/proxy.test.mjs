@@ -12,7 +12,7 @@ import { startServer } from './support/server.mjs'
 import { until } from './support/until.mjs'
 
 let server
-before(async () => (server = await startServer({ args: ['--trusted-proxies', '127.0.0.1', '--sockets-per-ip-max', '3', '--ping-interval-ms', '1000', '--keepalive-interval-ms', '1000'] })))
+before(async () => (server = await startServer({ args: ['--trusted-proxies', '127.0.0.1', '--sockets-per-ip-max', '3', '--ping-interval-ms', '1000', '--pong-timeout-ms', '1000', '--keepalive-interval-ms', '1000'] })))
 after(() => server.close())
 
 /** The server as it is behind the proxy. */
