@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes sure that a PostgreSQL server, Chromium and nginx are on the machine: installs them by apt on Debian and Ubuntu, and
+# Makes sure that a PostgreSQL server, Chromium, nginx and valgrind are on the machine: installs them by apt on Debian Ubuntu, and
 # says what to install elsewhere. Changes nothing where all are there.
 set -euo pipefail
 
@@ -14,6 +14,8 @@ chromium=${CHROMIUM:-/usr/bin/chromium}
 
 nginx=${NGINX:-/usr/sbin/nginx}
 [ -x "$nginx" ] || { packages+=(nginx-light); missing+=("nginx at $nginx (or its path in NGINX)"); }
+
+command -v valgrind >/dev/null || { packages+=(valgrind); missing+=("valgrind"); }
 
 [ ${#missing[@]} -gt 0 ] || exit 0
 

@@ -35,13 +35,14 @@ recorded_data_is_there() {
 
 stage 'tools' scripts/check-tools.sh
 stage 'recorded data' recorded_data_is_there
-stage 'PostgreSQL, Chromium and nginx' scripts/install-test-tools.sh
+stage 'PostgreSQL, Chromium, nginx and valgrind' scripts/install-test-tools.sh
 stage 'demo' make --no-print-directory demo
 stage 'demo: unit tests' npm --prefix static test
 stage 'npm packages of the client tests' make --no-print-directory tests/clients/node_modules/.package-lock.json
 stage 'cargo fmt' cargo fmt --check
 stage 'cargo clippy' cargo clippy --all-targets -- -D warnings
 stage 'cargo test' scripts/with-postgres.sh cargo test
+stage 'instructions of the hot paths' scripts/instructions.sh
 stage 'the server that the clients meet' cargo build
 stage 'crash: kill -9 of the server and the database' scripts/crash.sh --short
 stage 'clients: npm providers and a browser' scripts/with-postgres.sh npm --prefix tests/clients test

@@ -1,4 +1,4 @@
-// Builds the demo into dist/: index.html beside assets/ whose names carry a hash of their content, so the server may let
+// Builds the demo's pages into dist/, beside assets/ whose names carry a hash of their content, so the server may let
 // browsers keep them for ever. Knows nothing about the server.
 
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
@@ -13,7 +13,14 @@ await rm(out, { recursive: true, force: true })
 
 const { metafile } = await esbuild.build({
   absWorkingDir: here,
-  entryPoints: { app: 'demo/main.js', theme: 'demo/theme-first.js', style: 'demo/styles/app.css', icon: 'demo/icon.svg' },
+  entryPoints: {
+    app: 'demo/main.js',
+    theme: 'demo/theme-first.js',
+    style: 'demo/styles/app.css',
+    icon: 'demo/icon.svg',
+    tiptap: 'tiptap/main.js',
+    'tiptap-style': 'tiptap/style.css'
+  },
   outdir: join(out, 'assets'),
   entryNames: '[name]-[hash]',
   assetNames: '[name]-[hash]',
@@ -33,12 +40,15 @@ const builtFrom = new Map(Object.entries(metafile.outputs)
   .filter(([, output]) => output.entryPoint)
   .map(([file, output]) => [output.entryPoint, `/assets/${basename(file)}`]))
 
-const page = await readFile(join(here, 'demo/index.html'), 'utf8')
-await writeFile(join(out, 'index.html'), page.replace(/\{\{(.+?)\}\}/g, (_, source) => {
-  const url = builtFrom.get(source)
-  if (!url) throw new Error(`index.html names ${source}, which is not built`)
-  return url
-}))
+const pages = { 'demo/index.html': 'index.html', 'tiptap/index.html': 'tiptap.html' }
+for (const [source, built] of Object.entries(pages)) {
+  const page = await readFile(join(here, source), 'utf8')
+  await writeFile(join(out, built), page.replace(/\{\{(.+?)\}\}/g, (_, named) => {
+    const url = builtFrom.get(named)
+    if (!url) throw new Error(`${source} names ${named}, which is not built`)
+    return url
+  }))
+}
 
 await mkdir(join(out, 'assets'), { recursive: true })
 await writeFile(join(out, 'assets/licenses.txt'), await licences(Object.keys(metafile.inputs)))

@@ -18,6 +18,8 @@ pub struct EdgeConfig {
     pub trusted_proxies: Vec<IpRange>,
     /// Whether `?token=` is read.
     pub accepts_query_tokens: bool,
+    /// Whether Hocuspocus apps' stateless messages are kept in the timeline.
+    pub keeps_stateless: bool,
     /// Whether the demo is served and guests get tokens.
     pub is_demo: bool,
     /// Where `/metrics` is served, if anywhere.
@@ -41,6 +43,7 @@ impl EdgeConfig {
             allowed_origins: reading.list("allowed-origins", origins, 1000, Origin::parse),
             trusted_proxies: reading.list("trusted-proxies", proxies, 1000, str::parse),
             accepts_query_tokens: reading.boolean("query-tokens", &options.query_tokens),
+            keeps_stateless: reading.boolean("keep-stateless", &options.keep_stateless),
             is_demo: reading.boolean("demo", &options.demo),
             metrics_bind: reading
                 .list("metrics-bind", options.metrics_bind.as_deref().unwrap_or_default(), 1, |text| {

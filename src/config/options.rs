@@ -36,6 +36,9 @@ pub(super) struct EdgeOptions {
     /// Whether tokens may travel as ?token= in a URL, where proxies may log them
     #[arg(long, env = "TUTTI_QUERY_TOKENS", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", default_value = "true")]
     pub query_tokens: String,
+    /// Keep Hocuspocus apps' stateless messages in the timeline, as events; else they go to whoever is there
+    #[arg(long, env = "TUTTI_KEEP_STATELESS", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", default_value = "false")]
+    pub keep_stateless: String,
     /// Serve the demo and give guest tokens to everyone who reaches it
     #[arg(long, env = "TUTTI_DEMO", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", default_value = "false")]
     pub demo: String,

@@ -79,9 +79,18 @@ pub async fn token(request: Json<TokenRequest>, state: Data<AppState>) -> Result
     Ok(Json(GuestToken { token, user, name: name.to_owned(), expires_at }))
 }
 
-/// `GET /` and `GET /d/{document}`: the one page of the demo.
+/// `GET /` and `GET /d/{document}`: the document's page.
 pub async fn page() -> HttpResponse {
-    match Pages::get("index.html") {
+    built("index.html")
+}
+
+/// `GET /tiptap/{document}`: the page with a Tiptap editor, which speaks Hocuspocus.
+pub async fn tiptap() -> HttpResponse {
+    built("tiptap.html")
+}
+
+fn built(file: &str) -> HttpResponse {
+    match Pages::get(file) {
         Some(page) => HttpResponse::Ok()
             .content_type("text/html; charset=utf-8")
             .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))

@@ -37,7 +37,8 @@ impl Room {
             (Dialect::Json, json) => self.join_json(id, *json.unwrap_or_default(), ctx),
             (dialect, _) => {
                 self.outbound.attach(link, id, dialect);
-                if dialect == Dialect::Yjs {
+                // A reader has nothing to give, and its answer could be longer than it may send.
+                if dialect == Dialect::Yjs && allows(access, Action::Edit) {
                     self.ask(id);
                 }
                 self.show_presence(id);
@@ -75,7 +76,7 @@ impl Room {
         let (link, dialect) = (member.link, member.dialect);
         self.outbound.credit(link, ask.from, ask.charge);
         if !matches!(self.phase, Phase::Live(_)) {
-            return;
+            return self.outbound.close(link, ask.from, CloseCode::TryLater, "the room cannot be read now");
         }
         if dialect == Dialect::Hocuspocus {
             self.ask(ask.from);
@@ -140,7 +141,7 @@ impl Room {
         {
             member.own_client = Some(own.client);
         }
-        match self.presence.take(from, &member.user, member.own_client, entries, Instant::now()) {
+        match self.presence.take(from, &member.user, member.dialect, member.own_client, entries, Instant::now()) {
             Ok(change) => {
                 let user = member.user.clone();
                 if let Some(newest) = change.news.last() {

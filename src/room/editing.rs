@@ -17,9 +17,6 @@ use crate::protocol::{CloseCode, Dialect, Word, hocuspocus, yjs};
 use crate::replica::{Applied, News, Refusal};
 use crate::store::{Kind, NewEntry, Placed};
 
-/// A larger echo does not count against its author's outbox, which it could fill. The socket reads nothing more until its peer has
-/// taken it, so that such echoes do not pile up.
-const COUNTED_ECHO_BYTES_MAX: usize = 64 * 1024;
 /// Clocks that are remembered of a member's incomplete edits; with more, only its Step2 tells that all is there.
 const LACKING_CLOCKS_MAX: usize = 64;
 
@@ -213,12 +210,14 @@ impl Room {
         placed: Option<Placed>,
         ctx: &mut Context<Self>,
     ) {
+        if let Receipt::Shown(frame) = receipt {
+            // Also when its author has left.
+            return self.outbound.all(Dialect::Hocuspocus, &frame, Some(to), &[]);
+        }
         let Some(member) = self.members.get_mut(to) else { return };
         match receipt {
-            Receipt::Echo(frame) => {
-                let counted = if frame.len() <= COUNTED_ECHO_BYTES_MAX { Counted::Yes } else { Counted::No };
-                self.outbound.one(member.link, to, frame, counted);
-            }
+            Receipt::Shown(_) => {}
+            Receipt::Echo(frame) => self.outbound.one(member.link, to, frame, Counted::Yes),
             Receipt::Saved { request_id, version } => {
                 if let Some(placed) = placed {
                     self.saved(to, request_id.as_deref(), version, placed);

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::messages::Join;
 use super::room::{Early, Live, Phase, RETRY_FIRST, Room};
-use super::snapshots::Tail;
+use super::snapshots::{Tail, weight};
 use crate::ids::Seq;
 use crate::metrics;
 use crate::protocol::CloseCode;
@@ -133,6 +133,6 @@ pub(super) fn build(loaded: Option<Loaded>, state_bytes_max: usize) -> Result<Bu
     let snapshot = snapshot.map(|(_, state)| state);
     let replica = Replica::load(snapshot.as_ref(), &edits, state_bytes_max)?;
     let live = Live { replica, authors: clients.into_iter().collect(), state: HashMap::new() };
-    let tail = Tail::new(snapshot.map_or(0, |state| state.len()), edits.iter().map(Bytes::len).sum());
+    let tail = Tail::new(snapshot.map_or(0, |state| state.len()), edits.iter().map(weight).sum());
     Ok(Built { row: Some(id), live, tail, head })
 }

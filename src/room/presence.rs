@@ -5,8 +5,8 @@
 //! their clock, before anything is parsed. A state belongs to the user who brought it; nobody else can change or remove it.
 //!
 //! Peers remember the clock of a state beyond its removal and ignore the same clock when it comes again. So the state of whoever
-//! may be back is shown with a raised clock, and its owner is told its own removal, which makes y-protocols raise the clock, too.
-//! (Most clients then announce their state by themselves, Hocuspocus providers from 4.0 on do not.)
+//! may be back is told its own removal, which makes y-protocols raise the clock. Most clients then announce the state anew at once.
+//! Hocuspocus providers from 4.0 on do not, so the server shows it with a raised clock by itself.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -15,6 +15,7 @@ use bytes::Bytes;
 use serde::de::IgnoredAny;
 
 use crate::ids::{MemberId, UserId};
+use crate::protocol::Dialect;
 use crate::protocol::awareness::Entry;
 
 /// Clients renew a state every 15 s, and drop one that was not renewed for this long.
@@ -34,6 +35,8 @@ const DEPARTED_MAX: usize = 4096;
 #[derive(Debug)]
 struct State {
     entry: Entry,
+    /// The clock that its owner sent last; lower than the entry's where that was raised.
+    heard: u64,
     member: MemberId,
     user: UserId,
     renewed: Instant,
@@ -95,6 +98,7 @@ impl Presence {
         &mut self,
         member: MemberId,
         user: &UserId,
+        dialect: Dialect,
         own_client: Option<u64>,
         entries: Vec<Entry>,
         now: Instant,
@@ -102,63 +106,82 @@ impl Presence {
         let mut change = Change::default();
         for entry in entries {
             let is_own = own_client == Some(entry.client);
+            let client = entry.client;
+            let is_taken_over = self.states.get(&client).is_some_and(|state| is_own && state.member != member);
             match self.states.get_mut(&entry.client) {
                 Some(state) if state.user != *user || state.is_stand_in => {}
                 Some(state) => match &entry.state {
-                    None if entry.clock >= state.entry.clock => {
+                    None if entry.clock >= if is_own { state.heard } else { state.entry.clock } => {
+                        let entry = Entry { clock: entry.clock.max(state.entry.clock), ..entry };
                         self.states.remove(&entry.client);
                         self.remember(entry.client, entry.clock, now);
                         change.news.push(entry);
                     }
-                    Some(json) if entry.clock > state.entry.clock => {
+                    Some(json) if entry.clock > if is_own { state.heard } else { state.entry.clock } => {
                         check(json)?;
                         if is_own {
                             state.member = member;
                         }
                         state.renewed = now;
-                        state.entry = entry.clone();
-                        change.news.push(entry);
+                        state.heard = entry.clock;
+                        let raised = Entry { clock: entry.clock.max(state.entry.clock + 1), ..entry };
+                        if raised.clock > state.heard {
+                            // Sent before the owner was told to raise its clock.
+                            change.renew.push((member, Entry { state: None, ..raised.clone() }));
+                        }
+                        state.entry = raised.clone();
+                        change.news.push(raised);
                     }
                     // The same client came back while its old member had not ended: that one's end must not remove the state.
-                    Some(_) if is_own && entry.clock == state.entry.clock => state.member = member,
+                    Some(_) if is_own && entry.clock == state.heard => state.member = member,
                     _ => {}
                 },
-                None => self.announced(member, user, is_own, entry, now, &mut change)?,
+                None => self.announced(member, user, is_own.then_some(dialect), entry, now, &mut change)?,
+            }
+            if is_taken_over && self.states.get(&client).is_some_and(|state| state.member == member) {
+                // It dropped the others' states when it lost its connection, however fast it came back.
+                self.raise_unheard(client, now, &mut change);
             }
         }
         Ok(change)
     }
 
-    /// Takes an entry of a client that has no state.
+    /// Takes an entry of a client that has no state; `own` is the dialect of its owner, if that sent it.
     fn announced(
         &mut self,
         member: MemberId,
         user: &UserId,
-        is_own: bool,
-        entry: Entry,
+        own: Option<Dialect>,
+        mut entry: Entry,
         now: Instant,
         change: &mut Change,
     ) -> Result<(), PresenceError> {
         let Some(json) = &entry.state else { return Ok(()) };
         let departed = self.departed.get(&entry.client).copied();
         let is_known = departed.is_some_and(|departed| entry.clock <= departed.clock);
-        if is_known && !is_own {
+        if is_known && own.is_none() {
             // A peer sends back what it has not yet heard to be gone.
             return Ok(());
         }
-        if is_own && let Some(departed) = departed {
+        if own.is_some()
+            && let Some(departed) = departed
+        {
             self.raise_unheard(entry.client, departed.at, change);
         }
         check(json)?;
         self.count(member)?;
         self.forget(entry.client);
-        let mut entry = entry;
-        let may_be_known = is_known || (departed.is_none() && now.duration_since(self.started) < RETURN_WITHIN);
-        if is_own && may_be_known {
-            entry.clock = departed.map_or(entry.clock, |departed| departed.clock.max(entry.clock)) + 1;
+        let heard = entry.clock;
+        let may_be_back = is_known || (departed.is_none() && now.duration_since(self.started) < RETURN_WITHIN);
+        if let Some(dialect) = own
+            && may_be_back
+        {
+            if is_known || dialect == Dialect::Hocuspocus {
+                entry.clock = departed.map_or(entry.clock, |departed| departed.clock.max(entry.clock)) + 1;
+            }
             change.renew.push((member, Entry { state: None, ..entry.clone() }));
         }
-        let state = State { entry: entry.clone(), member, user: user.clone(), renewed: now, is_stand_in: false };
+        let state = State { entry: entry.clone(), heard, member, user: user.clone(), renewed: now, is_stand_in: false };
         self.states.insert(entry.client, state);
         change.news.push(entry);
         Ok(())
@@ -199,8 +222,10 @@ impl Presence {
                     return Vec::new();
                 }
                 let (user, is_stand_in) = (user.clone(), true);
-                self.states
-                    .insert(entry.client, State { entry: entry.clone(), member, user, renewed: now, is_stand_in });
+                self.states.insert(
+                    entry.client,
+                    State { entry: entry.clone(), heard: 1, member, user, renewed: now, is_stand_in },
+                );
                 vec![entry]
             }
             (Some(client), None) => self.remove(client, now).into_iter().collect(),
@@ -315,11 +340,11 @@ mod tests {
         Entry { client, clock, state: state.map(|text| Bytes::from_static(text.as_bytes())) }
     }
 
-    struct Table(Presence);
+    struct Table(Presence, Dialect);
 
     impl Table {
         fn take_at(&mut self, now: Instant, member: MemberId, user: &str, own: u64, entry: Entry) -> Change {
-            self.0.take(member, &UserId::new(user), Some(own), vec![entry], now).unwrap()
+            self.0.take(member, &UserId::new(user), self.1, Some(own), vec![entry], now).unwrap()
         }
 
         fn take(&mut self, member: MemberId, user: &str, own: u64, entry: Entry) -> Change {
@@ -333,7 +358,7 @@ mod tests {
 
     /// The table of a room that has been live for long.
     fn table() -> Table {
-        Table(Presence::new(Instant::now() - RETURN_WITHIN))
+        Table(Presence::new(Instant::now() - RETURN_WITHIN), Dialect::Hocuspocus)
     }
 
     fn news(entry: Entry) -> Change {
@@ -389,12 +414,23 @@ mod tests {
     }
 
     #[test]
-    fn after_a_restart_of_the_server_everybody_has_the_clock_raised() {
-        let mut table = Table(Presence::new(Instant::now()));
+    fn after_a_restart_of_the_server_everybody_is_told_to_raise_the_clock() {
+        let mut table = Table(Presence::new(Instant::now()), Dialect::Yjs);
         let change = table.take(A, "ada", 1, entry(1, 5, Some("{}")));
-        let renew = vec![(A, entry(1, 6, None))];
-        assert_eq!(change, Change { renew, ..news(entry(1, 6, Some("{}"))) });
-        assert_eq!(table.take(A, "ada", 1, entry(1, 7, Some("{}"))), news(entry(1, 7, Some("{}"))));
+        assert_eq!(change, Change { renew: vec![(A, entry(1, 5, None))], ..news(entry(1, 5, Some("{}"))) });
+        assert_eq!(table.take(A, "ada", 1, entry(1, 6, Some("{}"))), news(entry(1, 6, Some("{}"))));
+    }
+
+    #[test]
+    fn a_provider_that_would_not_announce_itself_anew_is_shown_with_a_raised_clock_and_loses_nothing() {
+        let mut table = Table(Presence::new(Instant::now()), Dialect::Hocuspocus);
+        let change = table.take(A, "ada", 1, entry(1, 5, Some("{}")));
+        assert_eq!(change, Change { renew: vec![(A, entry(1, 6, None))], ..news(entry(1, 6, Some("{}"))) });
+        // Sent before it was told.
+        let change = table.take(A, "ada", 1, entry(1, 6, Some("1")));
+        assert_eq!(change, Change { renew: vec![(A, entry(1, 7, None))], ..news(entry(1, 7, Some("1"))) });
+        assert_eq!(table.take(A, "ada", 1, entry(1, 6, Some("1"))), Change::default());
+        assert_eq!(table.take(A, "ada", 1, entry(1, 9, Some("2"))), news(entry(1, 9, Some("2"))));
     }
 
     #[test]
@@ -420,7 +456,7 @@ mod tests {
     fn what_is_not_json_too_large_or_one_state_too_many_is_refused() {
         let mut table = table();
         let ada = UserId::new("ada");
-        let mut take = |entries| table.0.take(A, &ada, None, entries, Instant::now());
+        let mut take = |entries| table.0.take(A, &ada, Dialect::Yjs, None, entries, Instant::now());
         assert_eq!(take(vec![entry(1, 1, Some("{"))]), Err(PresenceError::NotJson));
         let text = |bytes: usize| Some(Bytes::from(format!("\"{}\"", "x".repeat(bytes - 2))));
         let longest = Entry { state: text(STATE_BYTES_MAX), ..entry(0, 1, None) };

@@ -11,6 +11,7 @@ use super::journal::{Committed, Submit};
 use super::messages::PostError;
 use super::publishing::answer;
 use super::room::{Phase, RETRY_FIRST, RETRY_LAST, Room};
+use super::snapshots::weight;
 use super::uncommitted::{Acknowledgement, Pending, Receipt};
 use crate::metrics;
 use crate::protocol::CloseCode;
@@ -76,12 +77,12 @@ impl Room {
 
     fn settled(&mut self, settled: Vec<(Pending, Result<Placed, Refused>)>, ctx: &mut Context<Self>) {
         self.retry = RETRY_FIRST;
-        let mut bytes = 0;
+        let mut stored = 0;
         for (Pending { entry, acknowledgements, reply, .. }, outcome) in settled {
             match outcome {
                 Ok(placed) => {
                     if placed.is_new {
-                        bytes += if entry.kind == Kind::Edit { entry.body.len() } else { 0 };
+                        stored += if entry.kind == Kind::Edit { weight(&entry.body) } else { 0 };
                         self.committed(&entry, placed);
                     }
                     for acknowledgement in acknowledgements {
@@ -94,7 +95,7 @@ impl Room {
                 answer(reply, outcome.map_err(PostError::Refused));
             }
         }
-        self.lengthen_tail(bytes, ctx);
+        self.lengthen_tail(stored, ctx);
         if self.uncommitted.is_empty() {
             self.ask_the_lacking();
         }
@@ -107,7 +108,7 @@ impl Room {
         for Acknowledgement { to, receipt } in waiting {
             match receipt {
                 Receipt::Saved { request_id, .. } => self.refuse_entry(to, &request_id, refused),
-                Receipt::Rejected => {}
+                Receipt::Rejected | Receipt::Shown(_) => {}
                 Receipt::Echo(_) | Receipt::Status(_) => {
                     tracing::error!(room.name = %self.name, %refused, "the store refused an edit for ever");
                     self.refuse_for_ever(to, CloseCode::EditRefused, &refused);

@@ -23,6 +23,8 @@ pub struct RoomSettings {
     pub replay_entries_max: u64,
     /// How often JSON clients may say something in one room, all together.
     pub say_rate: Rate,
+    /// Whether Hocuspocus apps' own texts are entries of the timeline.
+    pub keeps_stateless: bool,
     /// Most entries in one transaction.
     pub batch_entries_max: usize,
     /// Most bytes in one transaction, but always one append.

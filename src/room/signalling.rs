@@ -8,12 +8,18 @@ use serde::Serialize;
 use super::members::Member;
 use super::messages::{BinarySignal, More, Say, Stateless};
 use super::room::{Early, Phase, Room};
+use super::uncommitted::{Acknowledgement, Pending, Receipt};
 use crate::auth::{Action, allows, now_ms};
 use crate::ids::{MemberId, UserId};
 use crate::protocol::json::reply::{self, Problem};
 use crate::protocol::json::request::{Event, Said};
 use crate::protocol::{Dialect, hocuspocus};
+use crate::store::{Kind, NewEntry};
 
+/// The type of kept texts of Hocuspocus apps. No JSON client can send it: it has no dot.
+const STATELESS: &str = "stateless";
+/// Longest text of a Hocuspocus app, in bytes: with a few of them no outbox is full.
+const STATELESS_BYTES_MAX: usize = 256 * 1024;
 /// Who speaks where it is the server itself.
 const SERVER: &str = "server";
 
@@ -98,18 +104,31 @@ impl Room {
         self.outbound.all(Dialect::Json, &frame, Some(from), &[]);
     }
 
-    /// Passes a Hocuspocus app's own text on to the others.
+    /// Passes a Hocuspocus app's own text on to the others, at once or, where it is to be kept, once it is committed.
     pub(super) fn stateless(&mut self, message: Stateless) {
         if matches!(self.phase, Phase::Loading) {
             return self.early.push(Early::Stateless(message));
         }
-        let Some(member) = self.members.get(message.from) else { return };
-        self.outbound.credit(member.link, message.from, message.charge);
-        if !allows(member.access, Action::Signal) {
-            return;
+        let Stateless { from, payload, charge } = message;
+        let Some(member) = self.members.get(from) else { return };
+        self.outbound.credit(member.link, from, charge);
+        let is_kept = self.context.settings.keeps_stateless;
+        let is_allowed = allows(member.access, if is_kept { Action::Publish } else { Action::Signal });
+        if !is_allowed || payload.len() > STATELESS_BYTES_MAX {
+            // The protocol has no word for that.
+            return tracing::debug!(room.name = %self.name, member.id = %from, "a stateless message is dropped");
         }
-        let frame = hocuspocus::stateless(self.name.as_str(), &message.payload);
-        self.outbound.all(Dialect::Hocuspocus, &frame, Some(message.from), &[]);
+        let frame = hocuspocus::stateless(self.name.as_str(), &payload);
+        if !is_kept {
+            return self.outbound.all(Dialect::Hocuspocus, &frame, Some(from), &[]);
+        }
+        let text = Some(String::from_utf8_lossy(&payload).into_owned());
+        let body = reply::body(&Event { kind: STATELESS.into(), text, payload: None }, &member.name);
+        let entry = NewEntry { kind: Kind::Event, author: member.user.clone(), key: None, body };
+        if !self.uncommitted.has_room_for(entry.body.len()) {
+            return tracing::warn!(room.name = %self.name, "a stateless message is dropped, too much is not committed");
+        }
+        self.uncommitted.push(Pending::new(entry, vec![Acknowledgement { to: from, receipt: Receipt::Shown(frame) }]));
     }
 
     /// Shows JSON members an event of the server's own.

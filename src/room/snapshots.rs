@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use actix::fut::ActorFutureExt;
 use actix::{AsyncContext, Context, WrapFuture};
+use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 use super::loading::{LoadError, build};
@@ -13,15 +14,22 @@ use crate::ids::{RoomName, Seq};
 use crate::metrics;
 use crate::store::Store;
 
-/// Edits after a snapshot, in bytes, that are always fine.
+/// Edits after a snapshot, by [`weight`], that are always fine.
 const TAIL_BYTES_MIN: usize = 256 * 1024;
+/// What an edit costs to load beside its bytes: as much as about so many bytes of a state.
+const EDIT_BYTES: usize = 48;
+
+/// What an edit counts in the tail, in bytes.
+pub(super) fn weight(edit: &Bytes) -> usize {
+    edit.len() + EDIT_BYTES
+}
 
 /// How much has to be loaded beside the newest snapshot, and whether a new one is on its way.
 #[derive(Debug, Default)]
 pub(super) struct Tail {
     /// The newest snapshot's size; 0 without one.
     state_bytes: usize,
-    /// Committed edits after it.
+    /// Committed edits after it, by [`weight`].
     bytes: usize,
     is_building: bool,
 }

@@ -44,6 +44,8 @@ pub enum Receipt {
     Echo(Bytes),
     /// By a status for so many of its messages, as far as due: Hocuspocus.
     Status(u64),
+    /// Not at all; but now the others are shown this frame: Hocuspocus, an app's own text.
+    Shown(Bytes),
     /// By `saved` with the entry's seq: JSON.
     Saved {
         /// The client's name for the request.

@@ -219,6 +219,7 @@ fn room_settings(config: &Config) -> RoomSettings {
         uncommitted_bytes_max: config.limits.uncommitted_bytes_max,
         idle: config.timing.room_idle,
         presence_grace: config.timing.presence_grace,
+        keeps_stateless: config.edge.keeps_stateless,
         presence_users_max: config.limits.presence_users_max,
         replay_entries_max: config.limits.replay_entries_max as u64,
         say_rate: rate(config.limits.rate_room),

@@ -18,7 +18,7 @@ use actix_service::{Service, ServiceFactory, ServiceFactoryExt, map_config};
 use actix_web::body::BoxBody;
 use actix_web::dev::{AppConfig, ServiceResponse};
 use actix_web::{App, Error, web};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -88,7 +88,9 @@ impl Service<Handshake> for Upgrade {
             match opening {
                 Some(opening) => {
                     parts.codec.encode(Message::Item((response, BodySize::None)), &mut head)?;
-                    let (head, early, tcp) = (head.freeze(), parts.read_buf.freeze(), parts.io.into_std()?);
+                    // A copy: the dispatcher's buffer has 8 KiB, and the socket would keep it.
+                    let early = Bytes::copy_from_slice(&parts.read_buf);
+                    let (head, tcp) = (head.freeze(), parts.io.into_std()?);
                     opening.thread(&sockets.directory).spawn_fn(move || match Stream::adopt(tcp) {
                         Ok(stream) => Socket::start_on(stream, head, early, opening, sockets),
                         Err(error) => tracing::warn!(%error, "a connection is lost"),

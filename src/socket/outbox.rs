@@ -21,6 +21,23 @@ use crate::wire::frame;
 /// Most frames in one write.
 const WRITE_FRAMES_MAX: usize = 64;
 
+/// A live frame of more bytes than this could fill an outbox by itself, however fast its peer is. It does not count, and there is
+/// a bound for such frames alone.
+const LARGE_FRAME_BYTES: usize = 64 * 1024;
+/// That bound, in outbox sizes; one such frame always passes. They are shared by all who get them.
+const LARGE_FRAMES_MAX: usize = 16;
+
+/// What a frame counts as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A live frame.
+    Live,
+    /// A large live frame.
+    Large,
+    /// An answer that was asked for, of the size of a document.
+    Answer,
+}
+
 /// What all outboxes together may hold, in bytes.
 #[derive(Debug)]
 pub struct OutboxBudget {
@@ -55,12 +72,23 @@ enum Delivery {
 
 #[derive(Default)]
 struct Queue {
-    frames: VecDeque<(Bytes, Counted)>,
-    /// Bytes of counted frames, and of the others.
-    counted: usize,
-    uncounted: usize,
+    frames: VecDeque<(Bytes, Kind)>,
+    /// Bytes of live frames, of large ones, and of answers.
+    live: usize,
+    large: usize,
+    answers: usize,
     /// Whether the front frame is partly written.
     is_begun: bool,
+}
+
+impl Queue {
+    fn bytes_of(&mut self, kind: Kind) -> &mut usize {
+        match kind {
+            Kind::Live => &mut self.live,
+            Kind::Large => &mut self.large,
+            Kind::Answer => &mut self.answers,
+        }
+    }
 }
 
 /// The queue of one socket, shared with its thread's relay.
@@ -125,14 +153,15 @@ impl Outbox {
         !self.queue.borrow().frames.is_empty()
     }
 
-    /// Whether more than a full outbox waits that does not count: an answer of the document's size.
+    /// Whether more than a full outbox waits that does not count: an answer of the document's size, or edits like that.
     pub fn is_sending_much(&self) -> bool {
-        self.queue.borrow().uncounted > self.bytes_max
+        let queue = self.queue.borrow();
+        queue.answers + queue.large > self.bytes_max
     }
 
     /// Whether joining state waits for the peer, of any room.
     pub fn is_state_waiting(&self) -> bool {
-        self.queue.borrow().uncounted > 0
+        self.queue.borrow().answers > 0
     }
 
     /// Notes that joining state was asked for and will come.
@@ -200,23 +229,21 @@ impl Outbox {
         }
     }
 
-    fn enqueue(&self, frame: Bytes, counted: Counted) {
+    fn enqueue(&self, frame: Bytes, kind: Kind) {
         let mut queue = self.queue.borrow_mut();
-        if counted == Counted::Yes {
-            queue.counted += frame.len();
-        } else {
-            queue.uncounted += frame.len();
-        }
-        queue.frames.push_back((frame, counted));
+        *queue.bytes_of(kind) += frame.len();
+        queue.frames.push_back((frame, kind));
     }
 
-    /// Whether a counted frame of `bytes` is too much behind what waits, for the socket or for all together. Where nothing waits
-    /// one of any size is taken: a message may be as large as an outbox, and who sends it must not end all who get it.
-    fn is_overfull(&self, bytes: usize) -> bool {
-        let waiting = self.queue.borrow().counted;
-        waiting > 0
-            && (waiting + bytes > self.bytes_max
-                || self.budget.held.load(Ordering::Relaxed) + bytes > self.budget.bytes_max)
+    /// Whether a live frame of `bytes` is too much for the socket, or for all together while this one is behind.
+    fn is_overfull(&self, bytes: usize, kind: Kind) -> bool {
+        if kind == Kind::Large {
+            let waiting = self.queue.borrow().large;
+            return waiting > 0 && waiting + bytes > LARGE_FRAMES_MAX * self.bytes_max;
+        }
+        let own = self.queue.borrow().live + bytes;
+        own > self.bytes_max
+            || (own > bytes && self.budget.held.load(Ordering::Relaxed) + bytes > self.budget.bytes_max)
     }
 
     /// Writes until the peer takes no more. An error means that the connection is gone.
@@ -250,7 +277,7 @@ impl Outbox {
                 self.ping_left.set(Instant::now());
             }
         }
-        self.take_from_budget(queue.counted);
+        self.take_from_budget(queue.live);
         Ok(())
     }
 
@@ -265,20 +292,17 @@ impl Outbox {
     }
 
     fn take_off(&self, queue: &mut Queue, mut written: usize) {
-        while let Some((frame, counted)) = queue.frames.front_mut() {
-            let part = written.min(frame.len());
-            if *counted == Counted::Yes {
-                queue.counted -= part;
-            } else {
-                queue.uncounted -= part;
-            }
+        while let Some((frame, kind)) = queue.frames.front_mut() {
+            let (part, kind) = (written.min(frame.len()), *kind);
+            let is_whole = part == frame.len();
+            frame.advance(part);
+            *queue.bytes_of(kind) -= part;
             written -= part;
-            if part < frame.len() {
-                frame.advance(part);
+            if !is_whole {
                 queue.is_begun |= part > 0;
                 return;
             }
-            if *counted == Counted::No {
+            if kind == Kind::Answer {
                 self.state.set(Delivery::Delivered);
                 self.wake();
             }
@@ -296,7 +320,7 @@ impl Outbox {
             metrics::SLOW_CONSUMERS.inc();
             self.drop_waiting();
         }
-        self.enqueue(frame::close(code.code(), reason), Counted::Yes);
+        self.enqueue(frame::close(code.code(), reason), Kind::Live);
         self.closing.set(Some(code));
         self.wake();
     }
@@ -304,7 +328,7 @@ impl Outbox {
     /// Answers the peer's close frame with its own code (RFC 6455 section 5.5.1).
     pub fn answer_close(&self, code: Option<u16>) {
         if self.closing.get().is_none() {
-            self.enqueue(frame::close(code.unwrap_or(CloseCode::Normal.code()), ""), Counted::Yes);
+            self.enqueue(frame::close(code.unwrap_or(CloseCode::Normal.code()), ""), Kind::Live);
             self.closing.set(Some(CloseCode::Normal));
             self.wake();
         }
@@ -328,14 +352,13 @@ impl Outbox {
         let mut queue = self.queue.borrow_mut();
         let begun = if queue.is_begun { queue.frames.pop_front() } else { None };
         queue.frames = VecDeque::new();
-        queue.counted = 0;
-        queue.uncounted = 0;
+        (queue.live, queue.large, queue.answers) = (0, 0, 0);
         drop(queue);
-        if let Some((frame, counted)) = begun {
-            self.enqueue(frame, counted);
+        if let Some((frame, kind)) = begun {
+            self.enqueue(frame, kind);
             self.queue.borrow_mut().is_begun = true;
         }
-        self.take_from_budget(self.queue.borrow().counted);
+        self.take_from_budget(self.queue.borrow().live);
     }
 
     /// Lets go of the stream and of all frames; pushes go nowhere from now on.
@@ -349,7 +372,7 @@ impl Outbox {
 }
 
 /// Offers the first frames to the peer; how many bytes it takes.
-fn write_front(stream: &Stream, frames: &VecDeque<(Bytes, Counted)>) -> io::Result<usize> {
+fn write_front(stream: &Stream, frames: &VecDeque<(Bytes, Kind)>) -> io::Result<usize> {
     if let [(frame, _)] = frames.as_slices().0
         && frames.len() == 1
     {
@@ -368,14 +391,15 @@ impl Outlet for Outbox {
         if self.closing.get().is_some() {
             return;
         }
-        if counted == Counted::Yes && self.is_overfull(frame.len()) {
-            // Frames of one turn wait for its end, which does not make the peer slow. A dead connection shows in reading, too.
-            let _ = self.write();
-            if self.is_overfull(frame.len()) {
-                return self.close(CloseCode::SlowConsumer, CloseCode::SlowConsumer.reason());
-            }
+        let kind = match counted {
+            Counted::No => Kind::Answer,
+            Counted::Yes if frame.len() > LARGE_FRAME_BYTES => Kind::Large,
+            Counted::Yes => Kind::Live,
+        };
+        if kind != Kind::Answer && self.is_overfull(frame.len(), kind) {
+            return self.close(CloseCode::SlowConsumer, CloseCode::SlowConsumer.reason());
         }
-        self.enqueue(frame, counted);
+        self.enqueue(frame, kind);
     }
 
     fn flush(&self) {
@@ -408,7 +432,7 @@ impl Outlet for Outbox {
 
 impl Connection for Outbox {
     fn offer(&self, frame: Bytes) {
-        if 2 * (self.queue.borrow().counted + frame.len()) <= self.bytes_max || !self.is_waiting() {
+        if 2 * (self.queue.borrow().live + frame.len()) <= self.bytes_max || !self.is_waiting() {
             self.push(frame, Counted::Yes);
         }
     }

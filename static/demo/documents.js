@@ -10,7 +10,10 @@ const REFRESH_MS = 15_000
 /** An edit is in the list once it is committed. */
 const COMMIT_WAIT_MS = 1_000
 
-export const pathOf = (document) => `/d/${encodeURI(document)}`
+/** Documents below this belong to the page with the Tiptap editor, whose address begins alike. */
+const TIPTAP = 'tiptap/'
+
+export const pathOf = (document) => `${document.startsWith(TIPTAP) ? '/' : '/d/'}${encodeURI(document)}`
 export const openDocument = (name) => location.assign(pathOf(name))
 
 export const createNewDocumentButton = () =>

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { join, newRoom, versions } from './support/client.mjs'
+import { joinDocument, releases } from './support/hocuspocus.mjs'
 import { isSame, keepAlive } from './support/frames.mjs'
 import { startServer } from './support/server.mjs'
 
@@ -21,6 +22,17 @@ describe('alone and idle', { concurrency: true }, () => {
       assert.ok(beats >= 4 && beats <= 6, `${beats} frames kept it alive`)
       ada.type('still connected')
       await ada.acknowledged()
+    })
+  }
+
+  for (const release of releases) {
+    test(`${release.name} keeps one connection for 70 s`, async (t) => {
+      const server = await startServer()
+      t.after(() => server.close())
+      const ada = await joinDocument(t, server, { release, room: newRoom() })
+      await delay(70_000)
+      assert.deepEqual([ada.connection.sockets.length, ada.connection.socket.closed], [1, null])
+      await ada.type('still connected').saved()
     })
   }
 })

@@ -307,10 +307,36 @@ fn a_text_of_the_app_goes_to_the_others_of_its_document() {
     bob.say(DOC, &stateless("from a reader"));
     bob.say(DOC, QUERY);
     bob.hears(DOC, NOBODY);
-    ada.say(DOC, &stateless("hello"));
-    bob.hears(DOC, &stateless("hello"));
+    ada.say(DOC, &stateless(&"x".repeat(256 * 1024 + 1)));
+    let longest = stateless(&"x".repeat(256 * 1024));
+    ada.say(DOC, &longest);
+    bob.hears(DOC, &longest);
     ada.say(DOC, QUERY);
     ada.hears(DOC, NOBODY);
+}
+
+#[test]
+fn a_kept_text_is_an_event_of_the_timeline_and_reaches_the_others_once_it_is_committed() {
+    let server = Server::with(&["--keep-stateless"]);
+    let mut ada = Provider::open(server.address, DOC, &writer("ada"), WRITER);
+    let mut bob = Provider::open(server.address, DOC, &reader("bob"), READER);
+    bob.say(DOC, QUERY);
+    bob.hears(DOC, NOBODY);
+    bob.say(DOC, &stateless("from a reader"));
+    let lock = Lock::hold(&server.database_url);
+    ada.say(DOC, &stateless("kept"));
+    ada.say(DOC, QUERY);
+    ada.hears(DOC, NOBODY);
+    bob.say(DOC, QUERY);
+    bob.hears(DOC, NOBODY);
+    drop(lock);
+    bob.hears(DOC, &stateless("kept"));
+    let history = get(server.address, &format!("/api/v1/rooms/{DOC}/history"), Some(&reader("carol"))).json();
+    let entries = history["entries"].as_array().unwrap();
+    assert_eq!(entries.len(), 1);
+    assert_eq!((&entries[0]["kind"], &entries[0]["author"]), (&"event".into(), &"ada".into()));
+    let body = &entries[0]["body"];
+    assert_eq!((&body["type"], &body["text"]), (&"stateless".into(), &"kept".into()), "{body}");
 }
 
 // The count of what is not saved

@@ -31,7 +31,10 @@ contract! {
         assert!((19..DOCUMENTS).contains(&there), "{there}");
 
         let said = tutti(db, folder.path(), &["import", "in"]).good();
-        assert_eq!((said.count("imported"), said.count("skipped: already there")), (DOCUMENTS - there, there));
+        // Postgres may have committed one more after its client was gone.
+        let skipped = said.count("skipped: already there");
+        assert!((there..=there + 1).contains(&skipped), "{skipped} of {there}");
+        assert_eq!(said.count("imported"), DOCUMENTS - skipped);
         let rooms = rooms(&store).await;
         assert_eq!(rooms.len() as u64, DOCUMENTS);
         for (room, head) in rooms {

@@ -97,8 +97,13 @@ fn large_awareness_states_do_not_keep_json_clients_out() {
 #[test]
 fn a_crowd_of_rooms_and_of_people_who_come_and_go_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
-    let options =
-        ["--rate-socket=100000", "--rate-user=100000", "--rate-address=1000000", "--room-idle-ms=10", "--presence-grace-ms=0"];
+    let options = [
+        "--rate-socket=100000",
+        "--rate-user=100000",
+        "--rate-address=1000000",
+        "--room-idle-ms=10",
+        "--presence-grace-ms=0",
+    ];
     let process = Process::start(folder.path(), &options);
     let mut come_and_go = |round: usize| {
         let mut eve = Client::enter(process.address, &writer(&format!("eve{round}")));

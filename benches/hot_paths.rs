@@ -1,0 +1,87 @@
+//! Repeats a path that every keystroke takes, for `scripts/instructions.sh` to count what one pass costs: `hot_paths PATH TIMES`.
+//! Without arguments it does nothing.
+
+use std::hint::black_box;
+
+use bytes::Bytes;
+use tutti::protocol::{lib0::put_var_uint, yjs};
+use tutti::replica::Replica;
+use tutti::wire::{Limits, Reader, frame};
+
+const DOCUMENT_BYTES_MAX: usize = 64 << 20;
+const MASK: [u8; 4] = [7, 77, 177, 222];
+
+/// One character that a Yjs client types behind its last one.
+fn keystroke(client: u64, clock: u32) -> Bytes {
+    let mut out = vec![1, 1];
+    put_var_uint(&mut out, client);
+    put_var_uint(&mut out, clock.into());
+    match clock.checked_sub(1) {
+        None => out.extend_from_slice(&[0x04, 1, 1, b't']),
+        Some(before) => {
+            out.push(0x84);
+            put_var_uint(&mut out, client);
+            put_var_uint(&mut out, before.into());
+        }
+    }
+    out.extend_from_slice(&[1, b'x', 0]);
+    out.into()
+}
+
+fn keystrokes(times: u32) -> Vec<Bytes> {
+    (0..times).map(|clock| keystroke(900, clock)).collect()
+}
+
+fn empty() -> Replica {
+    Replica::load(None, &[], DOCUMENT_BYTES_MAX).expect("an empty document loads")
+}
+
+/// A client's frame becomes a message of the protocol.
+fn decode(times: u32) {
+    let message = frame::payload(&yjs::update(&keystroke(900, 70_000))).to_vec();
+    let mut raw = vec![0x82, 0x80 | u8::try_from(message.len()).expect("a short message")];
+    raw.extend_from_slice(&MASK);
+    let start = raw.len();
+    raw.extend_from_slice(&message);
+    frame::unmask(&mut raw[start..], MASK, 0);
+    let mut reader = Reader::new(Limits { message_bytes_max: 1 << 20, fragments_max: 4 });
+    for _ in 0..times {
+        let message = reader.read(&mut black_box(&raw[..])).expect("a good frame").expect("a whole frame");
+        let tutti::wire::Message::Binary(message) = message else { unreachable!("it was sent as binary") };
+        black_box(yjs::decode(&message).expect("a good message"));
+    }
+}
+
+/// An edit is scanned and applied to the replica.
+fn apply(times: u32) {
+    let mut replica = empty();
+    for edit in keystrokes(times) {
+        black_box(replica.apply(&edit).expect("a good edit"));
+    }
+}
+
+/// An edit becomes the frame that all who see it get.
+fn encode(times: u32) {
+    let edit = keystroke(900, 70_000);
+    for _ in 0..times {
+        black_box(yjs::update(black_box(&edit)));
+    }
+}
+
+/// A document is loaded from its keystrokes.
+fn load(times: u32) {
+    black_box(Replica::load(None, &keystrokes(times), DOCUMENT_BYTES_MAX).expect("good edits"));
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [path, times] = arguments.as_slice() else { return };
+    let times = times.parse().expect("a number of passes");
+    match path.as_str() {
+        "decode" => decode(times),
+        "apply" => apply(times),
+        "encode" => encode(times),
+        "load" => load(times),
+        _ => panic!("no such path: {path}"),
+    }
+}

@@ -1,0 +1,131 @@
+// The Tiptap editor of the demo in a real browser, over the Hocuspocus protocol.
+
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import * as Y from 'yjs'
+import { startBrowser, Window } from './support/browser.mjs'
+import { joinDocument, releases } from './support/hocuspocus.mjs'
+import { startServer } from './support/server.mjs'
+import { until } from './support/until.mjs'
+
+let server
+let browser
+before(async () => {
+  server = await startServer({ args: ['--demo'] })
+  browser = await startBrowser()
+})
+after(async () => {
+  await browser?.close()
+  await server?.close()
+})
+
+class TiptapWindow extends Window {
+  async type(text) {
+    await this.page.locator('.tiptap').focus()
+    await this.page.keyboard.type(text, { delay: 5 })
+  }
+
+  /** The text in the editor, without the others' carets in it. */
+  async content() {
+    return this.page.locator('.tiptap').evaluate((element) => {
+      const copy = element.cloneNode(true)
+      for (const caret of copy.querySelectorAll('.caret')) caret.remove()
+      return [...copy.children].map((block) => block.textContent.replaceAll('\u2060', '')).join('\n')
+    })
+  }
+
+  async reads(text) {
+    let content
+    await until(async () => (content = await this.content()) === text, `a window reads ${text}`, { withinMs: 30_000, state: () => content })
+  }
+
+  async seesCaret() {
+    await this.page.locator('.caret .caret-name').first().waitFor({ state: 'attached' })
+  }
+
+  async use(tool) {
+    await this.page.getByTestId('tools').getByRole('button', { name: tool, exact: true }).click()
+  }
+}
+
+async function twoWindows(t, path, options = { viewport: { width: 1280, height: 800 }, colorScheme: 'light' }) {
+  const context = await browser.newContext(options)
+  t.after(() => context.close())
+  const pages = await Promise.all([context.newPage(), context.newPage()])
+  const windows = pages.map((page) => new TiptapWindow(page))
+  for (const window of windows) await window.open(server.url + path)
+  return windows
+}
+
+test('two windows write one rich text, and what is said to be saved survives kill -9', async (t) => {
+  const [ada, bob] = await twoWindows(t, '/tiptap/two-windows')
+  await ada.use('Heading')
+  await ada.type('A programme')
+  await ada.page.keyboard.press('Enter')
+  await ada.type('Overture')
+  await bob.reads('A programme\nOverture')
+  await bob.page.locator('.tiptap').press('Control+End')
+  await bob.type(', everyone')
+  await ada.reads('A programme\nOverture, everyone')
+  assert.equal(await bob.page.locator('.tiptap h1').textContent(), 'A programme')
+  await ada.seesCaret()
+  await Promise.all([ada.is('saved'), bob.is('saved')])
+  await ada.picture('tiptap-light')
+  await ada.page.emulateMedia({ colorScheme: 'dark' })
+  await ada.picture('tiptap-dark')
+
+  await server.kill9()
+  await ada.isOffline()
+  await ada.type('Meanwhile: ')
+  await ada.is('unsaved')
+  await server.start()
+  await Promise.all([ada.isLive(), bob.isLive()])
+  await ada.is('saved')
+  const text = await ada.content()
+  assert.match(text, /Meanwhile: /)
+  await server.kill9()
+  await server.start()
+  const [late] = await twoWindows(t, '/tiptap/two-windows')
+  await late.reads(text)
+  assert.deepEqual([...ada.errors, ...bob.errors, ...late.errors], [])
+})
+
+test('an editor in the browser and a provider in Node meet in one document', async (t) => {
+  const [ada] = await twoWindows(t, '/tiptap/with-node')
+  const doc = new Y.Doc()
+  const node = await joinDocument(t, server, { release: releases[0], room: 'demo/tiptap/with-node', doc })
+  await ada.type('from the browser')
+  const fragment = doc.getXmlFragment('default')
+  await until(() => fragment.toString().includes('from the browser'), 'the text arrives')
+  doc.transact(() => {
+    const paragraph = new Y.XmlElement('paragraph')
+    paragraph.insert(0, [new Y.XmlText('from Node')])
+    fragment.push([paragraph])
+  })
+  await node.saved()
+  await ada.reads('from the browser\nfrom Node')
+  assert.deepEqual(ada.errors, [])
+})
+
+test('the page fits a phone, and the demo leads to it', async (t) => {
+  const context = await browser.newContext({ viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true })
+  t.after(() => context.close())
+  const phone = new TiptapWindow(await context.newPage())
+  await phone.open(`${server.url}/tiptap/phone`)
+  await phone.type('On a phone')
+  await phone.is('saved')
+  const width = await phone.page.evaluate(() => document.documentElement.scrollWidth)
+  assert.ok(width <= 390, `the page is ${width} px wide on a phone`)
+  await phone.picture('tiptap-phone')
+
+  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } })
+  t.after(() => page.close())
+  const demo = new Window(page)
+  await demo.open(server.url)
+  await demo.lists('tiptap/phone')
+  await demo.picture('demo-menu')
+  await page.getByTestId('tiptap').click()
+  await page.waitForURL('**/tiptap/hello')
+  await demo.isLive()
+  assert.deepEqual([...phone.errors, ...demo.errors], [])
+})
