@@ -16,7 +16,7 @@ const REMEMBERED_S: usize = 600;
 pub fn cors(state: Data<AppState>) -> Cors {
     Cors::default()
         .allowed_origin_fn(move |origin: &HeaderValue, _| {
-            judge([origin.as_bytes()].into_iter(), None, &state.allowed_origins) == OriginVerdict::Allowed
+            judge([origin.as_bytes()], None, &state.allowed_origins) == OriginVerdict::Allowed
         })
         .allowed_methods([Method::GET, Method::HEAD, Method::POST])
         .allowed_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
