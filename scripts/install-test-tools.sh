@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes sure that a PostgreSQL server, Chromium and valgrind are on the machine: installs them by apt on Debian and Ubuntu, and
+# Makes sure that a PostgreSQL server, Chromium, nginx and valgrind are on the machine: installs them by apt on Debian Ubuntu, and
 # says what to install elsewhere. Changes nothing where all are there.
 set -euo pipefail
 
@@ -11,6 +11,9 @@ missing=()
 
 chromium=${CHROMIUM:-/usr/bin/chromium}
 [ -x "$chromium" ] || { packages+=(chromium); missing+=("Chromium at $chromium (or its path in CHROMIUM)"); }
+
+nginx=${NGINX:-/usr/sbin/nginx}
+[ -x "$nginx" ] || { packages+=(nginx-light); missing+=("nginx at $nginx (or its path in NGINX)"); }
 
 command -v valgrind >/dev/null || { packages+=(valgrind); missing+=("valgrind"); }
 
@@ -48,3 +51,4 @@ apt install --yes --no-install-recommends "${packages[@]}" >/dev/null
 
 [ -x "$chromium" ] || { echo "apt-get installed no Chromium at $chromium: set CHROMIUM to its path" >&2; exit 1; }
 "$here/with-postgres.sh" --find >/dev/null
+[ -x "$nginx" ] || { echo "apt-get installed no nginx at $nginx: set NGINX to its path" >&2; exit 1; }

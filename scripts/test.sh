@@ -35,7 +35,7 @@ recorded_data_is_there() {
 
 stage 'tools' scripts/check-tools.sh
 stage 'recorded data' recorded_data_is_there
-stage 'PostgreSQL, Chromium and valgrind' scripts/install-test-tools.sh
+stage 'PostgreSQL, Chromium, nginx and valgrind' scripts/install-test-tools.sh
 stage 'demo' make --no-print-directory demo
 stage 'demo: unit tests' npm --prefix static test
 stage 'npm packages of the client tests' make --no-print-directory tests/clients/node_modules/.package-lock.json

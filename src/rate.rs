@@ -26,14 +26,20 @@ impl Bucket {
 
     /// Takes one, or says after which time there will be one.
     pub fn take(&mut self, rate: Rate, now: Instant) -> Result<(), Duration> {
+        self.take_many(1, rate, now)
+    }
+
+    /// Takes `count` at once, or none. More than a burst cost no more than one.
+    pub fn take_many(&mut self, count: usize, rate: Rate, now: Instant) -> Result<(), Duration> {
         let since = now.saturating_duration_since(self.filled).as_secs_f64();
         self.left = (self.left + since * rate.per_second).min(rate.burst);
         self.filled = now;
-        if self.left >= 1.0 {
-            self.left -= 1.0;
+        let wanted = (count as f64).min(rate.burst);
+        if self.left >= wanted {
+            self.left -= wanted;
             return Ok(());
         }
-        Err(Duration::from_secs_f64((1.0 - self.left) / rate.per_second))
+        Err(Duration::from_secs_f64((wanted - self.left) / rate.per_second))
     }
 
     /// Whether it has been left alone until it was full again.
@@ -61,5 +67,15 @@ mod tests {
         assert_eq!(bucket.take(RATE, now + Duration::from_millis(101)), Ok(()));
         assert!(!bucket.is_full(RATE, now + Duration::from_millis(150)));
         assert!(bucket.is_full(RATE, now + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn several_are_taken_together_or_not_at_all() {
+        let now = Instant::now();
+        let mut bucket = Bucket::new(RATE, now);
+        assert_eq!(bucket.take_many(2, RATE, now), Ok(()));
+        assert!(bucket.take_many(2, RATE, now).is_err());
+        assert_eq!(bucket.take(RATE, now), Ok(()));
+        assert_eq!(bucket.take_many(100, RATE, now + Duration::from_secs(1)), Ok(()));
     }
 }

@@ -54,6 +54,11 @@ impl Identity {
         }
     }
 
+    /// Whether it is likely a server's: it may administer some room.
+    pub fn is_server(&self) -> bool {
+        self.grants.as_slice().iter().any(|grant| grant.access == Access::Admin)
+    }
+
     /// Whether it may send messages to people: whoever may write in some room.
     pub fn may_message(&self) -> bool {
         self.grants.as_slice().iter().any(|grant| grant.access >= Access::Write)

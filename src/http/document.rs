@@ -17,7 +17,7 @@ use crate::store::Loaded;
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// The header with the seq up to which the document is.
-const SEQ_HEADER: &str = "tutti-seq";
+pub const SEQ_HEADER: &str = "tutti-seq";
 
 #[derive(Clone, Copy)]
 enum Format {

@@ -2,6 +2,7 @@
 //! What the database or a library said goes to the log, never to a client.
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
@@ -44,6 +45,9 @@ pub enum ApiError {
     /// Full, stopping, or the database is away.
     #[error("{0}")]
     TryLater(String),
+    /// More than the caller, or all in the room, may say.
+    #[error("too many messages, wait a little")]
+    TooMany(Duration),
     /// A fault of ours; the log has the cause.
     #[error("internal error; the server's log has the cause")]
     Internal,
@@ -73,6 +77,7 @@ impl ApiError {
             ApiError::Root(RenderError::SeveralRoots(_)) => "root_needed",
             ApiError::NoSuchPath => "not_found",
             ApiError::TryLater(_) => "try_later",
+            ApiError::TooMany(_) => "rate_limited",
             ApiError::Internal => "internal",
         }
     }
@@ -111,6 +116,7 @@ impl ResponseError for ApiError {
                 StatusCode::BAD_REQUEST
             }
             ApiError::TryLater(_) => StatusCode::SERVICE_UNAVAILABLE,
+            ApiError::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             ApiError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -120,6 +126,9 @@ impl ResponseError for ApiError {
         match self {
             ApiError::Unauthorized(_) => {
                 response.insert_header((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+            }
+            ApiError::TooMany(wait) => {
+                response.insert_header((header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1)));
             }
             ApiError::TryLater(_) => {
                 response.insert_header((header::RETRY_AFTER, HeaderValue::from_static("2")));

@@ -4,6 +4,7 @@
 
 mod caller;
 mod client;
+mod cors;
 mod demo;
 mod document;
 mod error;
@@ -43,6 +44,7 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
         .route("/hocuspocus", web::get().to(upgrade::hocuspocus))
         .service(
             web::scope("/api/v1")
+                .wrap(cors::cors(state.clone()))
                 .route("/rooms", web::get().to(rooms::list))
                 .route("/rooms/{room:.+}/history", web::get().to(history::page))
                 .route("/rooms/{room:.+}/document", web::get().to(document::read))

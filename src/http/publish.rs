@@ -1,9 +1,9 @@
 //! REST: what a server says into a room's timeline, and to people.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use actix_web::HttpResponse;
 use actix_web::web::{Bytes, Data, Json, Path};
+use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
@@ -11,13 +11,15 @@ use tokio::time::timeout;
 
 use super::caller::{Administer, Caller, May, Publish};
 use super::error::ApiError;
+use super::peer;
 use super::state::AppState;
-use crate::auth;
+use crate::auth::{self, Action, Identity};
 use crate::ids::{Seq, UserId};
 use crate::protocol::json::check::check;
 use crate::protocol::json::reply::{self, rfc3339};
 use crate::protocol::json::request::{BATCH_MAX, publication};
 use crate::room::{Disconnect, Post, PostError};
+use crate::socket::network;
 use crate::store::Placed;
 
 /// How long a request waits for the commit of what it publishes.
@@ -40,6 +42,7 @@ impl From<Placed> for Published {
 pub async fn messages(
     may: May<Publish>,
     body: Result<Bytes, actix_web::Error>,
+    req: HttpRequest,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let body = body.map_err(ApiError::body)?;
@@ -55,6 +58,10 @@ pub async fn messages(
     // All are good before any is taken.
     let publications: Vec<_> =
         items.iter().map(|item| publication(item.get())).collect::<Result<_, _>>().map_err(ApiError::body)?;
+    if !auth::allows(may.access, Action::Administer) {
+        // An admin's token is a server's, which speaks for many.
+        count(&req, &may.identity, publications.len(), &state)?;
+    }
     let (replies, publications): (Vec<_>, Vec<_>) = publications
         .into_iter()
         .map(|publication| {
@@ -79,10 +86,17 @@ pub async fn messages(
     })
 }
 
+/// Counts messages as if a socket of the caller had sent them.
+fn count(req: &HttpRequest, identity: &Identity, messages: usize, state: &AppState) -> Result<(), ApiError> {
+    let network = network(peer::address(req, &state.trusted_proxies));
+    state.rates.take(&identity.user, network, messages, Instant::now()).map_err(ApiError::TooMany)
+}
+
 async fn committed(reply: oneshot::Receiver<Result<Placed, PostError>>) -> Result<Placed, ApiError> {
     match timeout(COMMIT_TIMEOUT, reply).await {
         Ok(Ok(Ok(placed))) => Ok(placed),
         Ok(Ok(Err(PostError::Refused(refused)))) => Err(ApiError::body(refused)),
+        Ok(Ok(Err(PostError::TooMany(wait)))) => Err(ApiError::TooMany(wait)),
         Ok(Ok(Err(error @ PostError::TryLater))) => Err(ApiError::TryLater(error.to_string())),
         // The room died, or the database takes too long: nobody knows whether it will be stored.
         Ok(Err(_)) | Err(_) => {
@@ -137,6 +151,7 @@ pub async fn direct(
     caller: Caller,
     user: Path<String>,
     request: Json<Direct>,
+    req: HttpRequest,
     state: Data<AppState>,
 ) -> Result<Json<Told>, ApiError> {
     let Caller(identity) = caller;
@@ -144,6 +159,9 @@ pub async fn direct(
         return Err(ApiError::Forbidden);
     }
     check(&request.payload).map_err(ApiError::body)?;
+    if !identity.is_server() {
+        count(&req, &identity, 1, &state)?;
+    }
     let frame = reply::direct(&identity.user, &identity.name, &user, &request.payload, auth::now_ms());
     Ok(Json(Told { sockets: state.people.tell(&UserId::new(user.into_inner()), &frame) }))
 }

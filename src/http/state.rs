@@ -10,7 +10,7 @@ use super::stats::Newest;
 use crate::auth::{Minter, Verifier};
 use crate::config::{IpRange, Origin};
 use crate::room::{Directory, People};
-use crate::socket::Gate;
+use crate::socket::{Gate, SharedRates};
 use crate::store::Store;
 
 /// Documents rendered at once; each may be large.
@@ -34,6 +34,8 @@ pub struct AppState {
     pub renders: Arc<Semaphore>,
     /// The JSON sockets of each user.
     pub people: Arc<People>,
+    /// How much each user and address may say.
+    pub rates: Arc<SharedRates>,
     /// The server's figures.
     pub stats: Newest,
     /// Longest body of a request that publishes, in bytes.

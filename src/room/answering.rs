@@ -34,7 +34,7 @@ impl Room {
         self.members.insert(id, member);
         self.entered(id, ctx);
         match (dialect, json) {
-            (Dialect::Json, json) => self.join_json(id, *json.unwrap_or_default()),
+            (Dialect::Json, json) => self.join_json(id, *json.unwrap_or_default(), ctx),
             (dialect, _) => {
                 self.outbound.attach(link, id, dialect);
                 // A reader has nothing to give, and its answer could be longer than it may send.
@@ -60,7 +60,7 @@ impl Room {
             if !removals.is_empty() {
                 self.say_to_all(Word::Awareness(&awareness::encode(removals.iter())), None, &[]);
             }
-            self.gone(from, &member.user, is_for_good, ctx);
+            self.gone(from, &member, is_for_good, ctx);
         }
         self.arm_idle(ctx);
     }

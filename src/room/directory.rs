@@ -45,9 +45,14 @@ pub struct RoomContext {
     pub settings: Arc<RoomSettings>,
     /// What all rooms together may hold uncommitted.
     pub budget: Arc<Budget>,
+    /// Permits to read what members lack: the database has other things to do.
+    pub reading_permits: Arc<Semaphore>,
     /// Permits to make a snapshot: each holds a whole document in memory.
     pub snapshot_permits: Arc<Semaphore>,
 }
+
+/// Questions to the store on behalf of JSON members at once, in all rooms.
+const READINGS_MAX: usize = 4;
 
 /// The live rooms by name.
 pub struct Directory {
@@ -83,6 +88,7 @@ impl Directory {
                 journal,
                 settings: Arc::new(settings),
                 budget,
+                reading_permits: Arc::new(Semaphore::new(READINGS_MAX)),
                 snapshot_permits: Arc::new(Semaphore::new(SNAPSHOTS_MAX)),
             },
         })

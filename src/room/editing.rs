@@ -214,6 +214,13 @@ impl Room {
         self.uncommitted.push(Pending { clients, ..Pending::new(entry, acknowledgements) });
     }
 
+    /// Acknowledges once all that is uncommitted now is committed.
+    fn acknowledge_when_settled(&mut self, to: MemberId, receipt: Receipt, ctx: &mut Context<Self>) {
+        if let Some(settled) = self.uncommitted.when_settled(Acknowledgement { to, receipt }) {
+            self.acknowledge(settled, None, ctx);
+        }
+    }
+
     /// Tells an author that what it sent is committed, where that is if it is an entry of its own.
     pub(super) fn acknowledge(
         &mut self,
@@ -234,7 +241,7 @@ impl Room {
                     self.saved(to, request_id.as_deref(), version, placed);
                 }
             }
-            Receipt::Rejected { request_id, since } => self.reject(to, request_id, since, ctx),
+            Receipt::Rejected => self.reject(to, ctx),
             Receipt::Status(messages) => {
                 for _ in 0..member.sync.committed(messages) {
                     let frame = hocuspocus::sync_status(self.name.as_str(), true);

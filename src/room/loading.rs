@@ -9,7 +9,6 @@ use bytes::Bytes;
 use super::messages::Join;
 use super::room::{Early, Live, Phase, RETRY_FIRST, Room};
 use super::snapshots::{Tail, weight};
-use super::timeline::Timeline;
 use crate::ids::Seq;
 use crate::metrics;
 use crate::protocol::CloseCode;
@@ -61,13 +60,12 @@ impl Room {
         }
         self.row = row.or(self.row);
         if head > self.timeline.head {
-            self.timeline = Timeline::new(head);
+            self.timeline.jump(head);
         }
         self.tail = tail;
         self.phase = Phase::Live(Box::new(live));
         // Members are there already after a restart.
         self.ask_all();
-        self.read_on(ctx);
         self.retry = RETRY_FIRST;
         tracing::info!(room.name = %self.name, "room loaded");
         self.take_early(ctx);
@@ -106,7 +104,6 @@ impl Room {
                 Early::Say(message) => self.say(message, ctx),
                 Early::More(message) => self.ask_more(message, ctx),
                 Early::BinarySignal(message) => self.binary_signal(message),
-                Early::Post(message) => self.post(message),
                 Early::Leave(message) => self.leave(message, ctx),
             }
         }

@@ -45,10 +45,36 @@ pub struct JsonMember {
     pub wants_edits: bool,
     /// Up to which seq it has come, while it is behind; until then it gets nothing live.
     pub catching_up: Option<Seq>,
-    /// Whether a page for it is being read.
-    pub is_reading: bool,
+    /// What the store is asked for on its behalf. Kept here, since a room that restarts forgets its questions.
+    pub reading: Option<Reading>,
+    /// Whether it has asked for more than it was sent.
+    pub is_asking: bool,
+    /// How many entries of the past may be in its next page; none: as many as usual.
+    pub page_entries: Option<u32>,
+    /// The steps that it waits for.
+    pub lacks_steps: Option<LackedSteps>,
     /// What it shows of itself, as JSON text.
     pub state: Option<Bytes>,
+}
+
+/// What the store is asked for on behalf of a JSON member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reading {
+    /// How much it lacks, to answer its request to join.
+    Count(Option<Box<str>>),
+    /// A page of what it lacks.
+    Page,
+}
+
+/// The steps after a version that a JSON member waits for.
+#[derive(Debug, Clone)]
+pub struct LackedSteps {
+    /// The member's name for the request.
+    pub request_id: Option<Box<str>>,
+    /// The version.
+    pub since: u64,
+    /// Whether the store is being asked, and not the commit of what comes before awaited.
+    pub is_reading: bool,
 }
 
 /// Most echoes that wait for a lack to be filled. A client whose further ones are dropped never takes its edits for saved.
@@ -140,6 +166,15 @@ impl Members {
         self.by_id.iter_mut().filter_map(unasked).collect()
     }
 
+    /// The JSON members whose questions to the store a restart has lost.
+    pub fn reading(&self) -> Vec<MemberId> {
+        let is_reading = |json: &JsonMember| {
+            json.reading.is_some() || json.lacks_steps.as_ref().is_some_and(|lacked| lacked.is_reading)
+        };
+        let reading = self.by_id.iter().filter(|(_, member)| member.json.as_deref().is_some_and(is_reading));
+        reading.map(|(id, _)| *id).collect()
+    }
+
     /// All members.
     pub fn iter(&self) -> impl Iterator<Item = &Member> {
         self.by_id.values()
@@ -150,15 +185,6 @@ impl Members {
         let wants =
             |member: &Member| member.json.as_ref().is_some_and(|json| json.wants_edits && json.catching_up.is_none());
         self.by_id.iter().filter(|(_, member)| wants(member)).map(|(id, member)| (member.link, *id)).collect()
-    }
-
-    /// Those for whom a page of the timeline was being read; from now on none is.
-    pub fn take_reading(&mut self) -> Vec<MemberId> {
-        let reading = |(id, member): (&MemberId, &mut Member)| {
-            let json = member.json.as_mut()?;
-            std::mem::take(&mut json.is_reading).then_some(*id)
-        };
-        self.by_id.iter_mut().filter_map(reading).collect()
     }
 
     /// A user's JSON member, preferably one that shows something of itself.

@@ -3,6 +3,7 @@
 //! `charge` is the number of bytes that the sender holds as unhandled until the room gives them back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::Message;
 use bytes::Bytes;
@@ -235,14 +236,17 @@ pub enum PostError {
     /// The database does not answer.
     #[error("the database does not answer now, try again later")]
     TryLater,
+    /// Too much is said in the room.
+    #[error("too much is said in this room, wait a little")]
+    TooMany(Duration),
 }
 
 impl Post {
     /// Turns all of it away for now.
-    pub(super) fn refuse(self) {
+    pub(super) fn refuse(self, error: PostError) {
         for (_, reply) in self.publications {
             // Whoever asked may have stopped waiting.
-            let _ = reply.send(Err(PostError::TryLater));
+            let _ = reply.send(Err(error));
         }
     }
 }

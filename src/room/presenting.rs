@@ -7,6 +7,8 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::members::{Member, Members};
+use super::presence::Presence;
 use super::room::Room;
 use super::roster::Roster;
 use crate::auth::Action;
@@ -46,12 +48,14 @@ impl Room {
     }
 
     /// Notes that a member has gone: for good, or it may come back.
-    pub(super) fn gone(&mut self, id: MemberId, user: &UserId, is_for_good: bool, ctx: &mut Context<Self>) {
-        if let Some(user) = self.typing.stop(id) {
-            self.show_typing(id, &user, false);
+    pub(super) fn gone(&mut self, id: MemberId, gone: &Member, is_for_good: bool, ctx: &mut Context<Self>) {
+        let user = &gone.user;
+        if self.typing.stop(id).is_some() {
+            self.show_typing(id, user, &gone.name, false);
         }
         if let Some(roster) = &mut self.roster {
             roster.leave(user, is_for_good, Instant::now());
+            roster.show(user, shown_by(user, &self.members, &self.presence).as_ref());
         }
         if !self.members.speak(Dialect::Json) && self.roster.as_ref().is_some_and(|roster| roster.next_end().is_none())
         {
@@ -84,7 +88,8 @@ impl Room {
     /// Shows JSON members what an editor has announced of itself.
     pub(super) fn show_awareness(&mut self, user: &UserId, state: Option<&Bytes>, ctx: &mut Context<Self>) {
         if let Some(roster) = &mut self.roster {
-            roster.show(user, state);
+            let left = || shown_by(user, &self.members, &self.presence);
+            roster.show(user, state.cloned().or_else(left).as_ref());
         }
         self.stand_in(user);
         self.arm_people(ctx);
@@ -99,28 +104,26 @@ impl Room {
         ctx: &mut Context<Self>,
     ) {
         let Some(member) = self.may(from, Action::Signal, request_id) else { return };
-        let user = member.user.clone();
+        let (user, name) = (member.user.clone(), member.name.clone());
         let changed = match is_typing {
             true => self.typing.start(from, &user, Instant::now()),
             false => self.typing.stop(from).is_some(),
         };
         if changed {
-            self.show_typing(from, &user, is_typing);
+            self.show_typing(from, &user, &name, is_typing);
         }
         self.done(from, request_id);
         self.arm_people(ctx);
     }
 
-    fn show_typing(&mut self, from: MemberId, user: &UserId, typing: bool) {
+    fn show_typing(&mut self, from: MemberId, user: &UserId, name: &str, typing: bool) {
         #[derive(Serialize)]
         struct UserTyping<'a> {
             room: &'a str,
             user: &'a UserId,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            name: Option<&'a str>,
+            name: &'a str,
             typing: bool,
         }
-        let name = self.members.get(from).map(|member| &*member.name);
         let frame = reply::message("user.typing", UserTyping { room: self.name.as_str(), user, name, typing });
         self.outbound.all(Dialect::Json, &frame, Some(from), &[]);
     }
@@ -176,8 +179,9 @@ impl Room {
 
     fn tell_people(&mut self) {
         let now = Instant::now();
-        for (member, user) in self.typing.expire(now) {
-            self.show_typing(member, &user, false);
+        for (id, user) in self.typing.expire(now) {
+            let Some(name) = self.members.get(id).map(|member| member.name.clone()) else { continue };
+            self.show_typing(id, &user, &name, false);
         }
         let Some(roster) = &mut self.roster else { return };
         roster.expire(now);
@@ -185,4 +189,10 @@ impl Room {
             self.outbound.all(Dialect::Json, &frame, None, &[]);
         }
     }
+}
+
+/// What a user still shows of themselves, when one of their states has gone.
+fn shown_by(user: &UserId, members: &Members, presence: &Presence) -> Option<Bytes> {
+    let own = members.json_only(user).and_then(|(_, member)| member.json.as_ref()?.state.clone());
+    own.or_else(|| presence.states().find(|(owner, _)| *owner == user).map(|(_, state)| state.clone()))
 }

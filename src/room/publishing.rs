@@ -1,11 +1,13 @@
 //! What is said in a room for the timeline: committed first, then shown to all with its seq and time. And what its author hears.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::messages::{Post, PostError};
 use super::relay::Counted;
-use super::room::{Early, Phase, Room};
+use super::room::{Phase, Room};
 use super::uncommitted::{Acknowledgement, Pending, Receipt};
 use crate::auth::Action;
 use crate::ids::{MemberId, Seq, UserId};
@@ -46,11 +48,14 @@ impl Room {
 
     /// Puts what REST publishes on its way; answered after the commit, one by one.
     pub(super) fn post(&mut self, post: Post) {
-        match self.phase {
-            Phase::Loading => return self.early.push(Early::Post(post)),
-            Phase::Failed => return post.refuse(),
-            Phase::Live(_) => {}
+        if matches!(self.phase, Phase::Failed) {
+            return post.refuse(PostError::TryLater);
         }
+        let settings = &self.context.settings;
+        if let Err(wait) = self.said.take_many(post.publications.len(), settings.say_rate, Instant::now()) {
+            return post.refuse(PostError::TooMany(wait));
+        }
+        // Also while the room loads: its bound is that of what is uncommitted, since no credit bounds these senders.
         let Post { lease, author, name, publications } = post;
         for (publication, reply) in publications {
             let entry = entry(author.clone(), &name, publication);

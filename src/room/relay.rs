@@ -39,6 +39,8 @@ pub trait Outlet {
 
 /// A socket, whatever rooms it is in.
 pub trait Connection: Outlet {
+    /// Queues a frame that may be lost: a peer that is behind does without it, for its sender may be anyone.
+    fn offer(&self, frame: Bytes);
     /// Reads nothing more from the peer.
     fn stop_reading(&self);
 }
@@ -348,7 +350,7 @@ impl Handler<Tell> for Relay {
     fn handle(&mut self, Tell { socket, frame }: Tell, _: &mut Context<Self>) {
         let connection = self.reachable.borrow().sockets.get(&socket).cloned();
         if let Some(connection) = connection {
-            connection.push(frame, Counted::Yes);
+            connection.offer(frame);
             connection.flush();
         }
     }

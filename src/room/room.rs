@@ -66,7 +66,6 @@ pub(super) enum Early {
     Say(Say),
     More(More),
     BinarySignal(BinarySignal),
-    Post(Post),
     Leave(Leave),
 }
 
@@ -324,6 +323,7 @@ impl Actor for Room {
             self.resubmit(ctx);
         }
         self.load(ctx);
+        self.read_again(ctx);
         self.sweep_timer = Some(ctx.run_interval(SWEEP, |room, ctx| {
             room.sweep();
             room.end_turn(ctx);

@@ -9,8 +9,10 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::messages::UserPresence;
 use crate::ids::{RoomName, UserId};
 use crate::protocol::json::reply;
+use crate::protocol::json::request::STATE_BYTES_MAX;
 
 /// A user of the room.
 #[derive(Debug)]
@@ -42,6 +44,8 @@ pub struct Roster {
     people: BTreeMap<UserId, Person>,
     /// Whose presence has changed since it was last told.
     changed: BTreeSet<UserId>,
+    /// When the last socket of each user dropped whose return is waited for.
+    waiting: BTreeSet<(Instant, UserId)>,
     /// Who left since then, of those that were told.
     left: BTreeSet<UserId>,
     /// Whether only the number was told last.
@@ -56,6 +60,7 @@ impl Roster {
         Self {
             people: BTreeMap::new(),
             changed: BTreeSet::new(),
+            waiting: BTreeSet::new(),
             left: BTreeSet::new(),
             was_capped: false,
             grace,
@@ -76,7 +81,11 @@ impl Roster {
         let was_here = person.sockets > 0;
         person.sockets += 1;
         // A quick return is nothing to tell.
-        if person.gone.take().is_none() || !was_here && !person.is_told {
+        let gone = person.gone.take();
+        if let Some(gone) = gone {
+            self.waiting.remove(&(gone, user.clone()));
+        }
+        if gone.is_none() || !was_here && !person.is_told {
             self.changed.insert(user.clone());
         }
     }
@@ -91,37 +100,46 @@ impl Roster {
             self.remove(user);
         } else {
             person.gone = Some(now);
+            self.waiting.insert((now, user.clone()));
         }
     }
 
-    /// What a user shows of themselves: a JSON text, or nothing any more.
+    /// What a user shows of themselves: a JSON text, or nothing any more. One that is too long is not shown: an editor's may be eight
+    /// times as long as a JSON client's, and whoever comes in is told all of them at once.
     pub fn show(&mut self, user: &UserId, state: Option<&Bytes>) {
         let Some(person) = self.people.get_mut(user) else { return };
-        let text = state.and_then(|state| std::str::from_utf8(state).ok());
+        let text =
+            state.filter(|state| state.len() <= STATE_BYTES_MAX).and_then(|state| std::str::from_utf8(state).ok());
+        if person.state.as_ref().map(|state| state.get()) == text {
+            return;
+        }
         person.state = text.and_then(|text| RawValue::from_string(text.to_owned()).ok()).map(Arc::from);
         self.changed.insert(user.clone());
     }
 
     /// Removes those whose return was waited for in vain.
     pub fn expire(&mut self, now: Instant) {
-        let is_over = |person: &Person| person.gone.is_some_and(|gone| now.duration_since(gone) >= self.grace);
-        let over: Vec<UserId> =
-            self.people.iter().filter(|(_, person)| is_over(person)).map(|(user, _)| user.clone()).collect();
-        for user in over {
+        while let Some((gone, user)) = self.waiting.first().cloned()
+            && now.duration_since(gone) >= self.grace
+        {
             self.remove(&user);
         }
     }
 
     fn remove(&mut self, user: &UserId) {
         self.changed.remove(user);
-        if self.people.remove(user).is_some_and(|person| person.is_told) {
+        let Some(person) = self.people.remove(user) else { return };
+        if let Some(gone) = person.gone {
+            self.waiting.remove(&(gone, user.clone()));
+        }
+        if person.is_told {
             self.left.insert(user.clone());
         }
     }
 
     /// When [`expire`](Self::expire) next has something to do.
     pub fn next_end(&self) -> Option<Instant> {
-        self.people.values().filter_map(|person| person.gone).min().map(|gone| gone + self.grace)
+        self.waiting.first().map(|(gone, _)| *gone + self.grace)
     }
 
     /// Whether there is something to tell.
@@ -135,6 +153,17 @@ impl Roster {
             true => Vec::new(),
             false => self.people.iter().map(|(user, person)| shown(user, person)).collect(),
         }
+    }
+
+    /// The users who are connected, as far as they are told by name.
+    pub fn members(&self) -> Vec<UserPresence> {
+        let here = self.people.iter().filter(|(_, person)| person.sockets > 0).take(self.users_max);
+        here.map(|(user, person)| UserPresence {
+            user: user.clone(),
+            name: person.name.clone(),
+            sockets: person.sockets,
+        })
+        .collect()
     }
 
     /// The frame with all users, for someone who joins.

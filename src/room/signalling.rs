@@ -6,11 +6,11 @@ use actix::Context;
 use serde::Serialize;
 
 use super::members::Member;
-use super::messages::{BinarySignal, JsonJoin, More, Say, Stateless, UserPresence};
+use super::messages::{BinarySignal, More, Say, Stateless};
 use super::room::{Early, Phase, Room};
 use super::uncommitted::{Acknowledgement, Pending, Receipt};
-use crate::auth::{Access, Action, allows, now_ms};
-use crate::ids::{MemberId, Seq, UserId};
+use crate::auth::{Action, allows, now_ms};
+use crate::ids::{MemberId, UserId};
 use crate::protocol::json::reply::{self, Problem};
 use crate::protocol::json::request::{Event, Said};
 use crate::protocol::{Dialect, hocuspocus};
@@ -24,40 +24,6 @@ const STATELESS_BYTES_MAX: usize = 256 * 1024;
 const SERVER: &str = "server";
 
 impl Room {
-    /// Lets a JSON member in: at once, or when it has come up to the present.
-    pub(super) fn join_json(&mut self, id: MemberId, join: JsonJoin) {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Joined<'a> {
-            room: &'a str,
-            seq: Seq,
-            access: Access,
-            recovered: bool,
-            members: Vec<UserPresence>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            request_id: Option<&'a str>,
-        }
-        let JsonJoin { since, wants_edits, request_id } = join;
-        let head = self.timeline.head;
-        let lacks = since.map(|since| head.0.checked_sub(since.0));
-        let recovered =
-            lacks.is_none_or(|lacks| lacks.is_some_and(|lacks| lacks <= self.context.settings.replay_entries_max));
-        let mut members = self.members.users();
-        members.truncate(self.context.settings.presence_users_max);
-        let Some(member) = self.members.get_mut(id) else { return };
-        if let Some(json) = &mut member.json {
-            json.wants_edits = wants_edits;
-            json.catching_up = since.filter(|since| recovered && *since < head);
-        }
-        let is_behind = member.json.as_ref().is_some_and(|json| json.catching_up.is_some());
-        let (room, access, request_id) = (self.name.as_str(), member.access, request_id.as_deref());
-        let joined = Joined { room, seq: head, access, recovered, members, request_id };
-        self.tell(id, reply::message("room.joined", joined));
-        if !is_behind {
-            self.let_in(id);
-        }
-    }
-
     /// Sends a JSON member more of what it lacks.
     pub(super) fn ask_more(&mut self, message: More, ctx: &mut Context<Self>) {
         if matches!(self.phase, Phase::Loading) {

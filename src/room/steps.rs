@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::members::LackedSteps;
 use super::room::Room;
 use super::uncommitted::{Acknowledgement, Receipt};
 use crate::auth::Action;
@@ -15,8 +16,24 @@ use crate::protocol::json::reply::{self, Problem};
 use crate::protocol::json::request::{STEPS_MAX, Steps};
 use crate::store::{Bodies, Entry, HistoryQuery, Kind, Kinds, NewEntry, Page, RoomId, Store, StoreError};
 
-/// Pushes read at once when steps are looked for.
-const PAGE_ENTRIES: u32 = 1000;
+/// Most bytes of stored pushes in one answer, but for the first push.
+const STEPS_BYTES_MAX: usize = 512 * 1024;
+/// Pushes that are read before steps are searched for.
+const NEWEST_ENTRIES: u32 = 64;
+/// Pushes that wait for the version of a room in which nobody has pushed of late.
+const PUSHES_WAITING_MAX: usize = 8;
+/// When to ask again what is being looked up, in milliseconds.
+const SOON_MS: u64 = 100;
+/// When to ask again while the database does not answer, in milliseconds.
+const LATER_MS: u64 = 1000;
+
+/// Steps that wait until it is known how many there are.
+#[derive(Debug)]
+pub(super) struct Push {
+    from: MemberId,
+    steps: Steps,
+    request_id: Option<Box<str>>,
+}
 
 /// A stored push, as far as it is read again.
 #[derive(Deserialize)]
@@ -58,12 +75,10 @@ impl Room {
         let Some(member) = self.may(from, Action::Edit, &request_id) else { return };
         let (author, name) = (member.user.clone(), member.name.clone());
         let Some(head) = self.timeline.steps else {
-            return self.find_version(from, steps, request_id, ctx);
+            return self.wait_for_version(Push { from, steps, request_id }, ctx);
         };
         if steps.version != head || steps.steps.is_empty() {
-            // Behind what is on its way into the store: those steps are among what the sender lacks.
-            let receipt = Receipt::Rejected { request_id, since: steps.version };
-            return self.acknowledge_when_settled(from, receipt, ctx);
+            return self.lack_steps(from, steps.version, request_id, ctx);
         }
         let version = head + steps.steps.len() as u64;
         let body = reply::steps_body(&steps, &name);
@@ -73,45 +88,100 @@ impl Room {
         }
     }
 
-    /// Reads the newest version from the store, then tries again.
-    fn find_version(&mut self, from: MemberId, steps: Steps, request_id: Option<Box<str>>, ctx: &mut Context<Self>) {
+    /// Keeps a push until it is known how many steps there are.
+    fn wait_for_version(&mut self, push: Push, ctx: &mut Context<Self>) {
         let Some(row) = self.row else {
+            // A room without a row has no entries.
             self.timeline.steps = Some(0);
-            return self.push_steps(from, steps, request_id, ctx);
+            return self.push_steps(push.from, push.steps, push.request_id, ctx);
         };
+        if self.timeline.pushes.len() >= PUSHES_WAITING_MAX {
+            return self.put_off(push.from, &push.request_id, SOON_MS);
+        }
+        self.timeline.pushes.push(push);
+        if self.timeline.pushes.len() == 1 {
+            self.find_version(row, ctx);
+        }
+    }
+
+    /// Reads the newest version from the store, then takes the pushes that wait for it.
+    fn find_version(&mut self, row: RoomId, ctx: &mut Context<Self>) {
         let store = self.context.store.clone();
         let finding = async move { newest(&store, row).await }.into_actor(self).map(move |found, room, ctx| {
+            let waiting = std::mem::take(&mut room.timeline.pushes);
             match found {
                 Ok(version) => {
                     room.timeline.steps.get_or_insert(version);
-                    room.push_steps(from, steps, request_id, ctx);
+                    for Push { from, steps, request_id } in waiting {
+                        room.push_steps(from, steps, request_id, ctx);
+                    }
                 }
-                Err(error) => room.cannot_read(from, &error, &request_id),
+                Err(error) => {
+                    tracing::warn!(room.name = %room.name, %error, "the steps' version cannot be read");
+                    for Push { from, request_id, .. } in waiting {
+                        room.put_off(from, &request_id, LATER_MS);
+                    }
+                }
             }
             room.end_turn(ctx);
         });
         ctx.spawn(finding);
     }
 
-    /// Tells a sender what it lacks after the version `since`.
-    pub(super) fn reject(&mut self, to: MemberId, request_id: Option<Box<str>>, since: u64, ctx: &mut Context<Self>) {
-        let head = self.timeline.steps.unwrap_or_default();
-        let Some(row) = self.row.filter(|_| since < head) else {
-            return self.send_rejection(to, &request_id, head, since, &Since::default());
-        };
-        let store = self.context.store.clone();
-        let reading =
-            async move { steps_since(&store, row, since).await }.into_actor(self).map(move |found, room, ctx| {
-                match found {
-                    Ok(found) => room.send_rejection(to, &request_id, head, since, &found),
-                    Err(error) => room.cannot_read(to, &error, &request_id),
-                }
-                room.end_turn(ctx);
-            });
-        ctx.spawn(reading);
+    /// Tells a member what it lacks once all that is uncommitted now is committed: those steps are among it. One answer at a time.
+    fn lack_steps(&mut self, to: MemberId, since: u64, request_id: Option<Box<str>>, ctx: &mut Context<Self>) {
+        let Some(json) = self.members.get_mut(to).and_then(|member| member.json.as_mut()) else { return };
+        if json.lacks_steps.is_some() {
+            return self.put_off(to, &request_id, SOON_MS);
+        }
+        json.lacks_steps = Some(LackedSteps { request_id, since, is_reading: false });
+        if self.uncommitted.when_settled(Acknowledgement { to, receipt: Receipt::Rejected }).is_some() {
+            self.reject(to, ctx);
+        }
     }
 
-    fn send_rejection(&mut self, to: MemberId, request_id: &Option<Box<str>>, head: u64, since: u64, found: &Since) {
+    /// Tells a member which steps it lacks.
+    pub(super) fn reject(&mut self, to: MemberId, ctx: &mut Context<Self>) {
+        let head = self.timeline.steps.unwrap_or_default();
+        let Some(json) = self.members.get_mut(to).and_then(|member| member.json.as_mut()) else { return };
+        let Some(lacked) = &mut json.lacks_steps else { return };
+        let since = lacked.since;
+        let Some(row) = self.row.filter(|_| since < head) else {
+            return self.send_rejection(to, head, &Since::default());
+        };
+        lacked.is_reading = true;
+        let store = self.context.store.clone();
+        let permits = self.context.reading_permits.clone();
+        let reading = async move {
+            let _permit = permits.acquire().await;
+            steps_since(&store, row, since).await
+        };
+        ctx.spawn(reading.into_actor(self).map(move |found, room, ctx| {
+            match found {
+                Ok(found) => room.send_rejection(to, head, &found),
+                Err(error) => {
+                    tracing::warn!(room.name = %room.name, %error, "steps cannot be read");
+                    if let Some(lacked) = room.take_lacked(to) {
+                        room.put_off(to, &lacked.request_id, LATER_MS);
+                    }
+                }
+            }
+            room.end_turn(ctx);
+        }));
+    }
+
+    /// Asks the store again what a restart of the room has made it forget.
+    pub(super) fn find_again(&mut self, ctx: &mut Context<Self>) {
+        if let (Some(row), false) = (self.row, self.timeline.pushes.is_empty()) {
+            self.find_version(row, ctx);
+        }
+    }
+
+    fn take_lacked(&mut self, of: MemberId) -> Option<LackedSteps> {
+        self.members.get_mut(of)?.json.as_mut()?.lacks_steps.take()
+    }
+
+    fn send_rejection(&mut self, to: MemberId, head: u64, found: &Since) {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
         struct Rejected<'a> {
@@ -123,30 +193,20 @@ impl Room {
             #[serde(skip_serializing_if = "Option::is_none")]
             request_id: Option<&'a str>,
         }
+        let Some(LackedSteps { request_id, since, .. }) = self.take_lacked(to) else { return };
         let (room, request_id) = (self.name.as_str(), request_id.as_deref());
         let frame = reply::message("edit.rejected", Rejected { room, version: head, since, found, request_id });
         self.tell(to, frame);
     }
 
-    fn cannot_read(&mut self, to: MemberId, error: &StoreError, request_id: &Option<Box<str>>) {
-        tracing::warn!(room.name = %self.name, %error, "steps cannot be read");
-        self.complain(
-            to,
-            Problem::passing("try_later", "the database does not answer, try again later", 1000),
-            request_id,
-        );
+    fn put_off(&mut self, to: MemberId, request_id: &Option<Box<str>>, retry_after_ms: u64) {
+        let message = "the steps cannot be looked up now, try again later";
+        self.complain(to, Problem::passing("try_later", message, retry_after_ms), request_id);
     }
 
     /// Forgets the version: a push was taken that the store refused.
     pub(super) fn forget_version(&mut self) {
         self.timeline.steps = None;
-    }
-
-    /// Acknowledges once all that is uncommitted now is committed.
-    pub(super) fn acknowledge_when_settled(&mut self, to: MemberId, receipt: Receipt, ctx: &mut Context<Self>) {
-        if let Some(settled) = self.uncommitted.when_settled(Acknowledgement { to, receipt }) {
-            self.acknowledge(settled, None, ctx);
-        }
     }
 }
 
@@ -159,27 +219,18 @@ async fn newest(store: &Store, row: RoomId) -> Result<u64, StoreError> {
     Ok(page.first().and_then(|entry| entry.body.as_ref()).and_then(Pushed::read).map_or(0, |pushed| pushed.end()))
 }
 
-/// The first steps after the version `since`, at most [`STEPS_MAX`] and some that belong to the same push.
+/// The first steps after the version `since`: at most [`STEPS_MAX`] and [`STEPS_BYTES_MAX`], at least one push's.
 async fn steps_since(store: &Store, row: RoomId, since: u64) -> Result<Since, StoreError> {
-    // Backwards from the newest, for most clients lack little; only the pushes that hold the first steps are kept.
-    let mut before = None;
-    let mut pushed: Vec<Pushed> = Vec::new();
-    loop {
-        let page = store.history(row, pushes(None, before, Page::Newest, PAGE_ENTRIES)).await?;
-        let oldest = page.first().map(|entry: &Entry| entry.seq);
-        let mut read: Vec<Pushed> =
-            page.iter().filter_map(|entry| entry.body.as_ref()).filter_map(Pushed::read).collect();
-        let is_enough = read.first().is_none_or(|first| first.version <= since);
-        read.append(&mut pushed);
-        read.retain(|pushed| pushed.end() > since && pushed.version < since + STEPS_MAX as u64);
-        pushed = read;
-        if is_enough {
+    let mut found = Since::default();
+    let mut bytes = 0;
+    let after = seq_of(store, row, since).await?;
+    let page = store.history(row, pushes(after, None, Page::Oldest, STEPS_MAX as u32)).await?;
+    for body in page.iter().filter_map(|entry| entry.body.as_ref()) {
+        bytes += body.len();
+        if !found.steps.is_empty() && (bytes > STEPS_BYTES_MAX || found.steps.len() >= STEPS_MAX) {
             break;
         }
-        before = oldest;
-    }
-    let mut found = Since::default();
-    for Pushed { version, steps, client_ids } in pushed {
+        let Some(Pushed { version, steps, client_ids }) = Pushed::read(body) else { continue };
         let skipped = since.saturating_sub(version) as usize;
         found.steps.extend(steps.into_iter().skip(skipped));
         found.client_ids.extend(client_ids.into_iter().skip(skipped));
@@ -187,4 +238,30 @@ async fn steps_since(store: &Store, row: RoomId, since: u64) -> Result<Since, St
     found.steps.truncate(STEPS_MAX);
     found.client_ids.truncate(STEPS_MAX);
     Ok(found)
+}
+
+/// The seq after which the steps beyond version `since` begin. Most clients lack little, so it looks at the newest pushes first;
+/// else it halves the timeline, for pushes are ordered by version, too.
+async fn seq_of(store: &Store, row: RoomId, since: u64) -> Result<Option<Seq>, StoreError> {
+    let newest = store.history(row, pushes(None, None, Page::Newest, NEWEST_ENTRIES)).await?;
+    let is_known = |entry: &Entry| end(entry).is_none_or(|end| end <= since);
+    let known = newest.iter().rfind(|entry| is_known(entry));
+    let Some(oldest) = newest.first().filter(|_| known.is_none() && newest.len() == NEWEST_ENTRIES as usize) else {
+        return Ok(known.map(|entry| entry.seq));
+    };
+    // All pushes up to `low` are known, the first one after `high` is not.
+    let (mut low, mut high) = (0, oldest.seq.0 - 1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let next = store.history(row, pushes(Some(Seq(middle)), None, Page::Oldest, 1)).await?;
+        match next.first().filter(|entry| is_known(entry)) {
+            Some(known) => low = known.seq.0,
+            None => high = middle,
+        }
+    }
+    Ok(Some(Seq(low)))
+}
+
+fn end(entry: &Entry) -> Option<u64> {
+    entry.body.as_ref().and_then(Pushed::read).map(|pushed| pushed.end())
 }

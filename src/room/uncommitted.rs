@@ -53,13 +53,8 @@ pub enum Receipt {
         /// The version after its steps, if it pushed some.
         version: Option<u64>,
     },
-    /// By `edit.rejected` with the steps after a version: JSON.
-    Rejected {
-        /// The client's name for the request.
-        request_id: Option<Box<str>>,
-        /// The version that the client has.
-        since: u64,
-    },
+    /// By `edit.rejected` with the steps that it lacks, which the room knows of each member: JSON.
+    Rejected,
 }
 
 /// What its author gets once an entry is committed.
@@ -89,6 +84,13 @@ impl Pending {
     pub fn new(entry: NewEntry, acknowledgements: Vec<Acknowledgement>) -> Self {
         Self { entry, clients: Vec::new(), acknowledgements, reply: None }
     }
+}
+
+/// What an entry costs in the queue beside its body and key, about: many bodies are shorter than that.
+const ENTRY_BYTES: usize = 256;
+
+fn cost(entry: &NewEntry) -> usize {
+    ENTRY_BYTES + entry.body.len() + entry.key.as_ref().map_or(0, String::len)
 }
 
 /// The queue of one room.
@@ -123,16 +125,18 @@ impl Uncommitted {
         }
     }
 
-    /// Whether an entry of `bytes` finds room. An empty queue takes one of any size.
+    /// Whether an entry with a body of `bytes` finds room. An empty queue takes one of any size.
     pub fn has_room_for(&self, bytes: usize) -> bool {
+        let bytes = bytes + ENTRY_BYTES;
         let all = self.budget.held.load(Ordering::Relaxed);
         self.queue.is_empty() || (self.bytes + bytes <= self.bytes_max && all + bytes <= self.budget.bytes_max)
     }
 
     /// Adds an entry and what its commit sends.
     pub fn push(&mut self, pending: Pending) {
-        self.bytes += pending.entry.body.len();
-        self.budget.hold(pending.entry.body.len());
+        let bytes = cost(&pending.entry);
+        self.bytes += bytes;
+        self.budget.hold(bytes);
         self.queue.push_back(pending);
     }
 
@@ -205,7 +209,7 @@ impl Uncommitted {
         self.in_flight = None;
         let count = outcome.len().min(self.queue.len());
         let settled: Vec<_> = self.queue.drain(..count).zip(outcome).collect();
-        self.give_back(settled.iter().map(|(pending, _)| pending.entry.body.len()).sum());
+        self.give_back(settled.iter().map(|(pending, _)| cost(&pending.entry)).sum());
         settled
     }
 

@@ -99,6 +99,7 @@ impl Server {
 
         let relays = Arc::new(Relays::default());
         let people = Arc::new(People::default());
+        let rates = Arc::new(SharedRates::new(rates(config)));
         let state = web::Data::new(AppState {
             store: store.clone(),
             directory: directory.clone(),
@@ -108,6 +109,7 @@ impl Server {
             pace: Default::default(),
             renders: AppState::render_permits(),
             people: people.clone(),
+            rates: rates.clone(),
             stats: Default::default(),
             json_message_bytes_max: limits.json_message_bytes_max,
             document_bytes_max: limits.document_bytes_max,
@@ -122,7 +124,7 @@ impl Server {
             relays: relays.clone(),
             settings: socket_settings(config),
             people,
-            rates: SharedRates::new(rates(config)),
+            rates,
             verifier,
             outboxes: OutboxBudget::new(limits.outboxes_bytes_max),
         });

@@ -59,7 +59,7 @@ pub struct SocketContext {
     /// The JSON sockets of each user.
     pub people: Arc<People>,
     /// What JSON clients may say how often.
-    pub rates: SharedRates,
+    pub rates: Arc<SharedRates>,
     /// Checks tokens that come in band.
     pub verifier: Arc<Verifier>,
     /// What all outboxes together may hold.

@@ -159,6 +159,11 @@ impl Outbox {
         queue.answers + queue.large > self.bytes_max
     }
 
+    /// Whether joining state waits for the peer, of any room.
+    pub fn is_state_waiting(&self) -> bool {
+        self.queue.borrow().answers > 0
+    }
+
     /// Notes that joining state was asked for and will come.
     pub fn expect_state(&self) {
         self.state.set(Delivery::Expected);
@@ -426,6 +431,12 @@ impl Outlet for Outbox {
 }
 
 impl Connection for Outbox {
+    fn offer(&self, frame: Bytes) {
+        if 2 * (self.queue.borrow().live + frame.len()) <= self.bytes_max || !self.is_waiting() {
+            self.push(frame, Counted::Yes);
+        }
+    }
+
     fn stop_reading(&self) {
         self.is_stopped.set(true);
         self.wake();

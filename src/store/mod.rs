@@ -162,6 +162,11 @@ impl Store {
         on_backend!(self, backend => backend.history(room, &query))
     }
 
+    /// How many entries but edits the timeline has after a seq; counts no further than `limit`.
+    pub async fn count_but_edits(&self, room: RoomId, after: Seq, limit: u64) -> Result<u64, StoreError> {
+        on_backend!(self, backend => backend.count_but_edits(room, after, limit))
+    }
+
     /// The room `name`, if it exists.
     pub async fn room(&self, name: &RoomName) -> Result<Option<RoomRow>, StoreError> {
         let name = name.clone();

@@ -85,7 +85,9 @@ macro_rules! history_sql {
         match ($query.page, $query.kinds) {
             (Page::Oldest, Kinds::All | Kinds::Only(Kind::Edit)) => $crate::store::rows::history_sql!(@ $length, "", "asc"),
             (Page::Newest, Kinds::All | Kinds::Only(Kind::Edit)) => $crate::store::rows::history_sql!(@ $length, "", "desc"),
-            // In so many words, which are those of the index.
+            // In so many words, which are those of the indexes.
+            (Page::Oldest, Kinds::Only(Kind::Step)) => $crate::store::rows::history_sql!(@ $length, " and kind = 4", "asc"),
+            (Page::Newest, Kinds::Only(Kind::Step)) => $crate::store::rows::history_sql!(@ $length, " and kind = 4", "desc"),
             (Page::Oldest, _) => $crate::store::rows::history_sql!(@ $length, " and kind <> 1", "asc"),
             (Page::Newest, _) => $crate::store::rows::history_sql!(@ $length, " and kind <> 1", "desc"),
         }
@@ -99,6 +101,10 @@ macro_rules! history_sql {
     };
 }
 pub(super) use history_sql;
+
+/// Counts a room's entries but edits after a seq, up to a limit.
+pub(super) const COUNT_SQL: &str = "select count(*) from \
+     (select 1 from entry where room_id = $1 and seq > $2 and kind <> 1 limit $3) as counted";
 
 /// The first name past all that start with `prefix`. Names are ASCII, so the greatest character is past them all.
 pub(super) fn prefix_end(prefix: &str) -> String {

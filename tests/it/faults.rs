@@ -110,7 +110,7 @@ fn a_room_that_cannot_be_loaded_is_closed_to_all_and_never_empty() {
 
 #[test]
 fn past_the_bound_of_what_is_uncommitted_edits_wait_with_their_client_and_come_when_asked_for() {
-    let server = Server::with(&["--room-unsaved-bytes-max", "2048"]);
+    let server = Server::with(&["--room-unsaved-bytes-max", "8192"]);
     let mut ada = Editor::join(server.address, "room", &writer("ada"), 1);
     let mut bob = Editor::join(server.address, "room", &writer("bob"), 2);
     ada.saves("saved ");

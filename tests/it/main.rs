@@ -9,6 +9,7 @@ mod frames;
 mod heartbeat;
 mod hocuspocus;
 mod joining;
+mod json;
 mod life;
 mod log;
 mod memory;

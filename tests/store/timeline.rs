@@ -56,6 +56,24 @@ contract! {
         assert_eq!(found(&store, room, HistoryQuery { after: Some(Seq(6)), ..both }).await, NONE);
     }
 
+    async fn steps_are_found_among_other_entries(db: &Database) {
+        let store = db.store("s1").await;
+        let room = room(&store, "a").await;
+        let kinds = [Kind::Step, Kind::Message, Kind::Edit, Kind::Step, Kind::Event, Kind::Step];
+        placed(&store, &append(room, kinds.map(|kind| entry(kind, "ada", "body")).into())).await;
+        let steps = HistoryQuery { kinds: Kinds::Only(Kind::Step), ..everything() };
+        assert_eq!(found(&store, room, steps.clone()).await, [1, 4, 6]);
+        assert_eq!(found(&store, room, HistoryQuery { page: Page::Newest, limit: 1, ..steps }).await, [6]);
+    }
+
+    async fn entries_but_edits_are_counted_up_to_a_limit(db: &Database) {
+        let (store, room) = filled(db).await;
+        for (after, limit, expected) in [(0, 100, 5), (0, 5, 5), (0, 4, 4), (4, 100, 3), (10, 100, 0), (0, 0, 0)] {
+            let counted = store.count_but_edits(room, Seq(after), limit).await.expect("counted");
+            assert_eq!(counted, expected, "after {after}, up to {limit}");
+        }
+    }
+
     async fn seqs_past_any_entry_and_rooms_that_are_not_there_give_empty_pages(db: &Database) {
         let (store, room) = filled(db).await;
         assert_eq!(found(&store, room, HistoryQuery { after: Some(Seq(u64::MAX)), ..everything() }).await, NONE);

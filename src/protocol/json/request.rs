@@ -17,9 +17,14 @@ const TYPE_BYTES_MAX: usize = 64;
 /// Longest `requestId` and `clientId`, in bytes.
 const ID_BYTES_MAX: usize = 64;
 /// Longest presence state, in bytes of JSON.
-const STATE_BYTES_MAX: usize = 4096;
+pub const STATE_BYTES_MAX: usize = 4096;
+/// Longest key, in bytes: what the store takes. Refused here, since nobody bounds what waits for the store by its keys.
+const KEY_BYTES_MAX: usize = 256;
+/// Most bytes of a parser's complaint that are told, for it quotes what it complains of.
+const COMPLAINT_BYTES_MAX: usize = 200;
 /// The protocol's own namespaces; apps' types are outside of them.
-const NAMESPACES: [&str; 9] = ["auth", "chat", "direct", "edit", "presence", "room", "server", "token", "typing"];
+const NAMESPACES: [&str; 10] =
+    ["auth", "chat", "direct", "edit", "presence", "room", "server", "token", "typing", "user"];
 
 /// The type of a message to people.
 pub const CHAT: &str = "chat.message";
@@ -170,7 +175,17 @@ pub fn publication(text: &str) -> Result<Publication, JsonError> {
     if fields.ephemeral {
         return Err(JsonError::Field("\"ephemeral\" is for sockets; what is published here is stored".into()));
     }
+    publish(kind, fields)
+}
+
+fn publish(kind: String, mut fields: Fields) -> Result<Publication, JsonError> {
     let key = fields.key.take();
+    if key.as_ref().is_some_and(|key| key.len() > KEY_BYTES_MAX) {
+        return Err(JsonError::Field(format!("\"key\" has at most {KEY_BYTES_MAX} bytes")));
+    }
+    if key.as_ref().is_some_and(|key| key.contains('\0')) {
+        return Err(JsonError::Nul);
+    }
     Ok(Publication { event: event(kind, fields)?, key })
 }
 
@@ -202,7 +217,7 @@ fn fields(text: &str) -> Result<Fields, JsonError> {
     serde_json::from_str(text).map_err(|error| match error.classify() {
         Category::Data => {
             let what = error.to_string();
-            let what = what.split(" at line ").next().unwrap_or_default();
+            let what = shortened(what.split(" at line ").next().unwrap_or_default());
             JsonError::Field(format!("{what}; an app's own data belongs into \"payload\""))
         }
         _ => syntax(error),
@@ -210,7 +225,15 @@ fn fields(text: &str) -> Result<Fields, JsonError> {
 }
 
 fn syntax(error: serde_json::Error) -> JsonError {
-    JsonError::Syntax { what: error.to_string() }
+    JsonError::Syntax { what: shortened(&error.to_string()).to_owned() }
+}
+
+fn shortened(what: &str) -> &str {
+    let mut end = what.len().min(COMPLAINT_BYTES_MAX);
+    while !what.is_char_boundary(end) {
+        end -= 1;
+    }
+    &what[..end]
 }
 
 fn body(mut fields: Fields) -> Result<Body, JsonError> {
@@ -228,7 +251,7 @@ fn body(mut fields: Fields) -> Result<Body, JsonError> {
     })
 }
 
-fn said(kind: String, mut fields: Fields) -> Result<Said, JsonError> {
+fn said(kind: String, fields: Fields) -> Result<Said, JsonError> {
     Ok(match &kind[..] {
         "typing.started" => Said::Typing(true),
         "typing.stopped" => Said::Typing(false),
@@ -241,10 +264,7 @@ fn said(kind: String, mut fields: Fields) -> Result<Said, JsonError> {
         }
         "edit.push" => Said::Steps(steps(fields)?),
         _ if fields.ephemeral => Said::Signal(event(kind, fields)?),
-        _ => {
-            let key = fields.key.take();
-            Said::Publish(Publication { event: event(kind, fields)?, key })
-        }
+        _ => Said::Publish(publish(kind, fields)?),
     })
 }
 

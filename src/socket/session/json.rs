@@ -25,6 +25,9 @@ use crate::protocol::lib0::Input;
 use crate::protocol::{CloseCode, Dialect};
 use crate::room::{BinarySignal, Join, JsonJoin, Leave, Room, Say, SetAccess};
 
+/// Longest binary frame, in bytes.
+const SIGNAL_BYTES_MAX: usize = 64 * 1024;
+
 /// One room of the connection.
 struct Seat {
     member: MemberId,
@@ -102,6 +105,11 @@ impl JsonSession {
     /// Handles a binary message: a signal for a room.
     pub fn binary(&mut self, message: &Bytes, desk: &Desk) -> Result<(), Violation> {
         if !self.count(None, desk)? {
+            return Ok(());
+        }
+        if message.len() > SIGNAL_BYTES_MAX {
+            let message = format!("a binary frame has at most {SIGNAL_BYTES_MAX} bytes");
+            desk.push(Problem::lasting("too_large", message).frame());
             return Ok(());
         }
         let mut input = Input::new(message);
@@ -244,7 +252,10 @@ impl JsonSession {
         let Some(Person { identity, tenure }) = &mut self.person else {
             return match now_s < self.authenticate_until_s {
                 true => Ok(()),
-                false => Err(Violation::new(CloseCode::Unauthorized, "no token came in time")),
+                false => {
+                    desk.push(bad_token(None));
+                    Err(Violation::new(CloseCode::Unauthorized, "no token came in time"))
+                }
             };
         };
         match tenure.due(now_s) {

@@ -39,6 +39,12 @@ impl SharedRates {
     pub fn new(rates: Rates) -> Self {
         Self { rates, users: Mutex::default(), addresses: Mutex::default() }
     }
+
+    /// Takes messages that come without a socket; or says when to try again.
+    pub fn take(&self, user: &UserId, address: IpAddr, messages: usize, now: Instant) -> Result<(), Duration> {
+        take_shared(&self.addresses, &address, messages, self.rates.address, now)?;
+        take_shared(&self.users, user, messages, self.rates.user, now)
+    }
 }
 
 /// Whether a message may pass.
@@ -71,8 +77,8 @@ impl RateLimits {
         let rates = &shared.rates;
         let own = self.bucket.take(rates.socket, now);
         let taken = own
-            .and_then(|()| take_shared(&shared.addresses, &self.address, rates.address, now))
-            .and_then(|()| user.map_or(Ok(()), |user| take_shared(&shared.users, user, rates.user, now)));
+            .and_then(|()| take_shared(&shared.addresses, &self.address, 1, rates.address, now))
+            .and_then(|()| user.map_or(Ok(()), |user| take_shared(&shared.users, user, 1, rates.user, now)));
         match taken {
             Ok(()) => {
                 self.refusals = 0;
@@ -89,19 +95,20 @@ impl RateLimits {
 fn take_shared<K: Eq + Hash + Clone>(
     buckets: &Mutex<HashMap<K, Bucket>>,
     key: &K,
+    count: usize,
     rate: Rate,
     now: Instant,
 ) -> Result<(), Duration> {
     // Nothing panics while it is locked.
     let mut buckets = buckets.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(bucket) = buckets.get_mut(key) {
-        return bucket.take(rate, now);
+        return bucket.take_many(count, rate, now);
     }
     // A full bucket is as good as none, so the map holds only those who said something of late.
     if buckets.len() >= SWEEP_AT && buckets.len() == buckets.capacity() {
         buckets.retain(|_, bucket| !bucket.is_full(rate, now));
     }
-    buckets.entry(key.clone()).or_insert_with(|| Bucket::new(rate, now)).take(rate, now)
+    buckets.entry(key.clone()).or_insert_with(|| Bucket::new(rate, now)).take_many(count, rate, now)
 }
 
 #[cfg(test)]

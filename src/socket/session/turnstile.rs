@@ -67,7 +67,8 @@ impl Turnstile {
     /// Nothing more is answered to `member`.
     pub fn forget(&mut self, member: MemberId, desk: &Desk) {
         self.waiting.retain(|waiting| waiting.member != member);
-        if self.answering == Some(member) {
+        // What has left the room is still taken first: or who comes and leaves and never reads would be sent page upon page.
+        if self.answering == Some(member) && !desk.outbox.is_state_waiting() {
             self.delivered(desk);
         }
     }

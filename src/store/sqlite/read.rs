@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::Sqlite;
-use crate::ids::RoomName;
+use crate::ids::{RoomName, Seq};
 use crate::store::entry::{Entry, HistoryQuery, Kind, Kinds, Loaded, Page, RoomId};
 use crate::store::error::StoreError;
 use crate::store::rows::{self, HistoryColumns};
@@ -50,5 +50,12 @@ impl Sqlite {
             .bind(columns.bodiless)
             .fetch(&self.readers);
         rows::page(query, found).await
+    }
+
+    pub async fn count_but_edits(&self, room: RoomId, after: Seq, limit: u64) -> Result<u64, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let query = sqlx::query_scalar(rows::COUNT_SQL).bind(room.0).bind(rows::seq_column(after)).bind(limit);
+        let count: i64 = query.fetch_one(&self.readers).await?;
+        Ok(count.unsigned_abs())
     }
 }

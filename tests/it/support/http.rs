@@ -63,6 +63,18 @@ fn ask(method: &str, address: SocketAddr, path: &str, token: Option<&str>) -> An
     )
 }
 
+/// `POST path` with a JSON body.
+pub fn post_json(address: SocketAddr, path: &str, token: Option<&str>, body: &Value) -> Answer {
+    let authorization = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+    let body = body.to_string();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\n{authorization}Content-Type: application/json\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    request(address, &format!("{head}{body}"))
+}
+
 /// Sends any request.
 pub fn request(address: SocketAddr, request: &str) -> Answer {
     let mut stream = TcpStream::connect(address).unwrap();

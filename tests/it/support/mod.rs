@@ -5,6 +5,7 @@ pub mod database;
 pub mod editor;
 pub mod frame;
 pub mod http;
+pub mod json;
 pub mod message;
 pub mod process;
 pub mod provider;

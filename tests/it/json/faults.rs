@@ -1,0 +1,173 @@
+//! The database away, the room restarting, the server stopping: what was said is kept once or not said to be kept.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::database::Lock;
+use crate::support::editor::Editor;
+use crate::support::http::{get, post_json};
+use crate::support::json::{Client, problem};
+use crate::support::process::Process;
+use crate::support::server::Server;
+use crate::support::token::{reader, token, writer};
+
+fn chat(text: &str) -> Value {
+    json!({ "type": "chat.message", "room": "general", "text": text })
+}
+
+#[test]
+fn nobody_sees_a_message_before_it_is_committed() {
+    let server = Server::start();
+    let mut ada = Client::join(server.address, &writer("ada"), "general");
+    let mut bob = Client::join(server.address, &reader("bob"), "general");
+    ada.chats("general", "before");
+    bob.until("chat.message");
+    let lock = Lock::hold(&server.database_url);
+    ada.say(chat("kept back"));
+    ada.ask(json!({ "type": "cursor.moved", "room": "general", "ephemeral": true }));
+    // What is not kept passes by.
+    bob.until("cursor.moved");
+    assert_eq!(bob.heard_until_now("general", "chat"), Vec::<Value>::new());
+    drop(lock);
+    assert_eq!(bob.until("chat.message")["text"], "kept back");
+    assert_eq!(ada.until("saved")["seq"], 2);
+}
+
+#[test]
+fn past_the_bound_of_what_is_uncommitted_messages_are_put_off_and_nothing_is_lost() {
+    let server = Server::with(&["--room-unsaved-bytes-max", "8192"]);
+    let mut ada = Client::join(server.address, &writer("ada"), "general");
+    let mut bob = Client::join(server.address, &reader("bob"), "general");
+    let lock = Lock::hold(&server.database_url);
+    for number in 0..100 {
+        ada.say(json!({ "type": "chat.message", "room": "general", "text": number.to_string(), "requestId": number.to_string() }));
+    }
+    let put_off = ada.until("error");
+    assert_eq!((problem(&put_off), &put_off["room"]), (("try_later", true), &json!("general")));
+    let by_rest =
+        post_json(server.address, "/api/v1/rooms/general/messages", Some(&writer("bot")), &json!({ "text": "x" }));
+    assert_eq!(by_rest.error(), (503, "try_later".into()));
+    drop(lock);
+    // Each was either saved or put off, and those that were saved came to bob, in order.
+    let (mut saved, mut refused) = (Vec::new(), 1);
+    while saved.len() + refused < 100 {
+        let answer = ada.find("an answer", |message| message["requestId"].is_string());
+        match answer["type"].as_str() {
+            Some("saved") => saved.push(answer["requestId"].clone()),
+            _ => refused += 1,
+        }
+    }
+    assert!(saved.len() > 1, "{saved:?}");
+    let heard: Vec<Value> =
+        bob.heard_until_now("general", "chat").iter().map(|message| message["text"].clone()).collect();
+    assert_eq!(heard, saved);
+}
+
+#[test]
+fn a_stale_push_is_answered_once_the_database_is_back_and_a_second_one_is_put_off() {
+    let server = Server::start();
+    let mut ada = Client::join(server.address, &writer("ada"), "general");
+    let push = |version: u64, id: &str| json!({ "type": "edit.push", "room": "general", "version": version, "steps": [1], "clientId": "a", "requestId": id });
+    ada.say(push(0, "first"));
+    ada.until("saved");
+    let lock = Lock::hold(&server.database_url);
+    ada.say(push(1, "taken"));
+    ada.say(push(0, "stale"));
+    ada.say(push(0, "put off"));
+    let put_off = ada.until("error");
+    assert_eq!((&put_off["requestId"], problem(&put_off)), (&json!("put off"), ("try_later", true)));
+    drop(lock);
+    let rejected = ada.until("edit.rejected");
+    assert_eq!((&rejected["requestId"], &rejected["steps"]), (&json!("stale"), &json!([1, 1])));
+}
+
+#[test]
+fn a_room_that_restarts_keeps_its_people_and_every_message() {
+    fail::cfg("replica-apply", "panic(poisoned)").unwrap();
+    let server = Server::with(&["--rate-socket", "10000", "--rate-user", "10000"]);
+    let mut ada = Client::join(server.address, &writer("ada"), "general");
+    let mut bob = Client::join(server.address, &writer("bob"), "general");
+    let keyed = |number: usize| json!({ "type": "chat.message", "room": "general", "text": number.to_string(), "requestId": number.to_string() });
+    for number in 0..300 {
+        ada.say(keyed(number));
+        if number == 100 {
+            let mut eve = Editor::join(server.address, "general", &writer("eve"), 9);
+            eve.types("(poison)");
+            assert_eq!(eve.socket.closed().0, 4422);
+        }
+        if number == 101 {
+            // Comes back while the room loads, and reads the past meanwhile.
+            bob.say(json!({ "type": "room.join", "room": "general", "since": 0 }));
+        }
+    }
+    let mut saved = 0;
+    while saved < 300 {
+        ada.until("saved");
+        saved += 1;
+    }
+    let mut texts = Vec::new();
+    let mut is_back = false;
+    bob.find("the last message", |message| {
+        is_back |= message["type"] == "room.joined";
+        if is_back && message["type"] == "chat.message" {
+            texts.push(message["text"].as_str().unwrap().to_owned());
+        }
+        texts.last().is_some_and(|text| text == "299")
+    });
+    assert_eq!(texts, (0..300).map(|number| number.to_string()).collect::<Vec<_>>());
+    assert_eq!(ada.joins("general")["members"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn a_room_that_cannot_be_read_puts_the_whole_connection_off() {
+    let server = Server::with(&["--room-idle-ms", "10"]);
+    Client::join(server.address, &writer("ada"), "general").chats("general", "kept");
+    crate::support::database::execute(&server.database_url, "alter table entry rename to entry_away");
+    let code = crate::support::eventually("the room has been unloaded and cannot be loaded", || {
+        let mut client = Client::enter(server.address, &writer("ada"));
+        client.say(json!({ "type": "room.join", "room": "general", "since": 0 }));
+        let frame = client.socket.frame();
+        if frame.opcode == crate::support::frame::CLOSE {
+            return Some(frame.close().0);
+        }
+        // Still in memory: then the past cannot be read, or is at hand.
+        None
+    });
+    assert_eq!(code, 1013);
+    crate::support::database::execute(&server.database_url, "alter table entry_away rename to entry");
+    crate::support::eventually("the room is back", || {
+        let mut client = Client::enter(server.address, &writer("ada"));
+        client.say(json!({ "type": "room.join", "room": "general", "since": 0 }));
+        let frame = client.socket.frame();
+        (frame.opcode == crate::support::frame::TEXT).then_some(())
+    });
+}
+
+#[test]
+fn clients_are_told_that_the_server_stops_and_what_they_said_before_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut process = Process::start(folder.path(), &[]);
+    let mut ada = Client::join(process.address, &writer("ada"), "general");
+    for number in 0..50 {
+        ada.say(json!({ "type": "chat.message", "room": "general", "text": number.to_string(), "requestId": "r" }));
+    }
+    ada.until("saved");
+    process.terminate();
+    let (mut saved, mut is_told) = (1, false);
+    let code = loop {
+        let frame = ada.socket.frame();
+        if frame.opcode == crate::support::frame::CLOSE {
+            break frame.close().0;
+        }
+        let message: Value = serde_json::from_slice(&frame.payload).unwrap();
+        saved += u64::from(message["type"] == "saved");
+        is_told |= message["type"] == "server.draining";
+    };
+    assert_eq!((code, is_told), (1001, true));
+    drop(ada);
+    assert!(process.wait(Duration::from_secs(30)).success());
+    let process = Process::start(folder.path(), &[]);
+    let history = get(process.address, "/api/v1/rooms/general?", Some(&token("root", &["*=admin"]))).json();
+    assert!(history["seq"].as_u64().unwrap() >= saved, "{history}: {saved} were said to be saved");
+}
