@@ -107,7 +107,7 @@ fn a_crowd_of_rooms_and_of_people_who_come_and_go_leaves_nothing_behind() {
         "--metrics-bind=127.0.0.1:0",
     ];
     let process = Process::start(folder.path(), &options);
-    let mut come_and_go = |round: usize| {
+    let come_and_go = |round: usize| {
         let mut eve = Client::enter(process.address, &writer(&format!("eve{round}")));
         for number in 0..200 {
             let room = format!("r/{round}/{number}");
@@ -119,7 +119,7 @@ fn a_crowd_of_rooms_and_of_people_who_come_and_go_leaves_nothing_behind() {
     };
     // One after another, so that as many rooms are in memory at once each time.
     let metrics = process.metrics_address();
-    let mut settled = |rounds: std::ops::Range<usize>| {
+    let settled = |rounds: std::ops::Range<usize>| {
         for round in rounds {
             come_and_go(round);
             eventually("all rooms are out of memory", || {
