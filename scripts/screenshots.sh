@@ -17,6 +17,8 @@ trap stop EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+# Read below, perhaps before the server has opened it.
+: >"$folder/out"
 "$program" serve --demo --bind 127.0.0.1:0 --database-url "sqlite://$folder/tutti.db" >"$folder/out" 2>"$folder/log" & server=$!
 
 url=

@@ -19,13 +19,17 @@ const { metafile } = await esbuild.build({
     style: 'demo/styles/app.css',
     icon: 'demo/icon.svg',
     tiptap: 'tiptap/main.js',
-    'tiptap-style': 'tiptap/style.css'
+    'tiptap-style': 'tiptap/style.css',
+    dashboard: 'dashboard/dashboard.js',
+    'dashboard-style': 'dashboard/dashboard.css'
   },
   outdir: join(out, 'assets'),
   entryNames: '[name]-[hash]',
   assetNames: '[name]-[hash]',
   publicPath: '/assets',
   bundle: true,
+  // The server has it under this name, for every page.
+  external: ['/tutti.js'],
   minify: true,
   format: 'esm',
   target: ['es2022'],
@@ -40,7 +44,7 @@ const builtFrom = new Map(Object.entries(metafile.outputs)
   .filter(([, output]) => output.entryPoint)
   .map(([file, output]) => [output.entryPoint, `/assets/${basename(file)}`]))
 
-const pages = { 'demo/index.html': 'index.html', 'tiptap/index.html': 'tiptap.html' }
+const pages = { 'demo/index.html': 'index.html', 'tiptap/index.html': 'tiptap.html', 'dashboard/index.html': 'dashboard.html' }
 for (const [source, built] of Object.entries(pages)) {
   const page = await readFile(join(here, source), 'utf8')
   await writeFile(join(out, built), page.replace(/\{\{(.+?)\}\}/g, (_, named) => {

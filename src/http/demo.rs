@@ -1,4 +1,4 @@
-//! The demo, with `--demo` only: its pages, and tokens for guests who may edit below `demo/`.
+//! The demo, with `--demo` only: its pages, and tokens for guests who may edit below `demo/` and see the server's figures.
 
 use actix_web::http::header;
 use actix_web::web::{Data, Json, Path};
@@ -11,8 +11,8 @@ use super::state::AppState;
 use crate::auth::{self, Grant, Grants, NewToken};
 use crate::protocol::json::reply::rfc3339;
 
-/// Where guests may edit.
-const GUEST_GRANT: &str = "demo/*=write";
+/// Where guests may edit; and the server's figures, which only admins see otherwise, for the dashboard.
+const GUEST_GRANTS: [&str; 2] = ["demo/*=write", "tutti/stats=admin"];
 /// How long a guest's token is good for.
 const GUEST_TOKEN_S: u64 = 12 * 3600;
 /// How long after that a guest still gets the same name again.
@@ -64,8 +64,11 @@ pub async fn token(request: Json<TokenRequest>, state: Data<AppState>) -> Result
     let user = known.unwrap_or_else(|| format!("{name}{GUEST_MARK}{:04x}", rand::random::<u16>()));
     let expires_at_s = now_s + GUEST_TOKEN_S;
     let minter = state.minter.as_ref().ok_or(ApiError::Internal)?;
-    let token = Grant::parse(GUEST_GRANT)
-        .and_then(|grant| Grants::new(vec![grant]))
+    let token = GUEST_GRANTS
+        .into_iter()
+        .map(Grant::parse)
+        .collect::<Result<_, _>>()
+        .and_then(Grants::new)
         .map_err(|error| error.to_string())
         .and_then(|grants| {
             let token = NewToken { subject: &user, name: Some(name), grants: &grants, expires_at_s };
@@ -79,7 +82,7 @@ pub async fn token(request: Json<TokenRequest>, state: Data<AppState>) -> Result
     Ok(Json(GuestToken { token, user, name: name.to_owned(), expires_at }))
 }
 
-/// `GET /` and `GET /d/{document}`: the document's page.
+/// `GET /` and `GET /d/{document}`: a document, with the conversation about it.
 pub async fn page() -> HttpResponse {
     built("index.html")
 }
@@ -87,6 +90,11 @@ pub async fn page() -> HttpResponse {
 /// `GET /tiptap/{document}`: the page with a Tiptap editor, which speaks Hocuspocus.
 pub async fn tiptap() -> HttpResponse {
     built("tiptap.html")
+}
+
+/// `GET /dashboard`: the server's figures, live.
+pub async fn dashboard() -> HttpResponse {
+    built("dashboard.html")
 }
 
 fn built(file: &str) -> HttpResponse {

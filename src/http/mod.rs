@@ -64,6 +64,7 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
             .route("/", get_or_head().to(demo::page))
             .route("/d/{document:.*}", web::get().to(demo::page))
             .route("/tiptap/{document:.*}", web::get().to(demo::tiptap))
+            .route("/dashboard", get_or_head().to(demo::dashboard))
             .route("/assets/{file}", web::get().to(demo::asset));
     }
     config.default_service(web::to(error::no_such_path));

@@ -43,6 +43,11 @@ impl Clocks {
         self.0 = kept;
     }
 
+    /// Each client with its clock.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, u32)> {
+        self.0.iter().map(|(client, clock)| (client.get(), *clock))
+    }
+
     pub(super) fn as_state_vector(&self) -> &StateVector {
         &self.0
     }

@@ -198,6 +198,11 @@ impl Replica {
             .is_ok_and(|scan| scan.sections.iter().all(|section| section.end <= self.nesting.clock(section.client)))
     }
 
+    /// Whether the document has all that was typed up to these clocks.
+    pub fn has_all_of(&self, clocks: &Clocks) -> bool {
+        clocks.iter().all(|(client, clock)| self.nesting.clock(client) >= clock)
+    }
+
     /// Whether all that was typed in an update comes after these clocks; `None` if it only deletes, which has no clock. An update
     /// that cannot be read has nothing that comes before.
     pub fn begins_after(&self, clocks: &Clocks, update: &Bytes) -> Option<bool> {

@@ -65,26 +65,30 @@ impl Room {
         self.arm_idle(ctx);
     }
 
-    /// Answers Step1 with Step2. A Hocuspocus client is asked back: it starts its count of what is not saved with each Step1.
-    pub(super) fn ask_state(&mut self, ask: AskState) {
+    /// Answers Step1 with Step2. A Hocuspocus client who may write is asked back: it starts its count of what is not saved with each
+    /// Step1.
+    pub(super) fn ask_state(&mut self, ask: AskState, ctx: &mut Context<Self>) {
         if matches!(self.phase, Phase::Loading) {
             return self.early.push(Early::AskState(ask));
         }
         let Some(member) = self.members.get(ask.from) else {
             return;
         };
-        let (link, dialect) = (member.link, member.dialect);
+        let (link, dialect, may_edit) = (member.link, member.dialect, allows(member.access, Action::Edit));
         self.outbound.credit(link, ask.from, ask.charge);
         if !matches!(self.phase, Phase::Live(_)) {
             return self.outbound.close(link, ask.from, CloseCode::TryLater, "the room cannot be read now");
         }
-        if dialect == Dialect::Hocuspocus {
+        if dialect == Dialect::Hocuspocus && may_edit {
             self.ask(ask.from);
         }
         match self.step2(dialect, &ask.state_vector) {
             Ok(Some(frame)) => self.outbound.one(link, ask.from, frame, Counted::No),
             Ok(None) => {}
             Err(error) => self.outbound.close(link, ask.from, CloseCode::EditRefused, error.to_string()),
+        }
+        if !may_edit {
+            self.judge_reader(ask.from, &ask.state_vector, ctx);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use actix::{ActorContext, Context};
+use bytes::Bytes;
 
 use super::counting::{count, lost, taken};
 use super::members::Lack;
@@ -14,9 +15,11 @@ use crate::auth::{Action, allows};
 use crate::ids::MemberId;
 use crate::metrics;
 use crate::protocol::{CloseCode, Dialect, Word, hocuspocus, yjs};
-use crate::replica::{Applied, News, Refusal};
+use crate::replica::{Applied, Clocks, News, Refusal};
 use crate::store::{Kind, NewEntry, Placed};
 
+/// What a reader is told of its edit.
+const READ_ONLY: &str = "this room is read-only for you";
 /// Clocks that are remembered of a member's incomplete edits; with more, only its Step2 tells that all is there.
 const LACKING_CLOCKS_MAX: usize = 64;
 
@@ -36,11 +39,7 @@ impl Room {
         if !allows(member.access, Action::Edit) {
             // A reader answers our Step1 with what it has; only what it really adds is denied.
             let is_answer = edit.kind == EditKind::Step2 && live.replica.has_blocks_of(&edit.update);
-            return if is_answer {
-                self.nothing_new(&edit, ctx)
-            } else {
-                self.deny(edit.from, "this room is read-only for you")
-            };
+            return if is_answer { self.nothing_new(&edit, ctx) } else { self.deny(edit.from, READ_ONLY) };
         }
         if self.is_closed_for_writing {
             let reason = "this room is closed for writing after repeated faults; an operator must open it";
@@ -62,6 +61,25 @@ impl Room {
                 };
                 self.refuse_for_ever(edit.from, code, &refusal);
             }
+        }
+    }
+
+    /// Tells a reader, by what its Step1 says that it has, whether it typed what is not taken. It is not asked for that: its answer
+    /// would hold all deletions of the document and may be longer than a reader may send.
+    pub(super) fn judge_reader(&mut self, from: MemberId, state_vector: &Bytes, ctx: &mut Context<Self>) {
+        let Phase::Live(live) = &self.phase else { return };
+        let is_ahead = Clocks::read(state_vector).is_ok_and(|clocks| !live.replica.has_all_of(&clocks));
+        let Some(member) = self.members.get_mut(from) else { return };
+        if member.dialect == Dialect::Hocuspocus {
+            // Stands for the Step2 that would have come.
+            member.sync.step2();
+        }
+        if is_ahead {
+            return self.deny(from, READ_ONLY);
+        }
+        if member.dialect == Dialect::Hocuspocus {
+            let messages = member.sync.taken_step2();
+            self.acknowledge_when_settled(from, Receipt::Status(messages), ctx);
         }
     }
 

@@ -95,7 +95,7 @@ impl Room {
             match early {
                 Early::Join(message) => self.join(message, ctx),
                 Early::Edit(message) => self.edit(message, ctx),
-                Early::AskState(message) => self.ask_state(message),
+                Early::AskState(message) => self.ask_state(message, ctx),
                 Early::Awareness(message) => self.awareness(message, ctx),
                 Early::AskAwareness(message) => self.ask_awareness(message),
                 Early::StartCount(message) => self.start_count(message),

@@ -384,7 +384,7 @@ impl Handler<AskState> for Room {
     type Result = ();
 
     fn handle(&mut self, message: AskState, ctx: &mut Self::Context) {
-        self.ask_state(message);
+        self.ask_state(message, ctx);
         self.count_message(ctx);
     }
 }

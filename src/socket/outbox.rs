@@ -25,7 +25,7 @@ const WRITE_FRAMES_MAX: usize = 64;
 /// a bound for such frames alone.
 const LARGE_FRAME_BYTES: usize = 64 * 1024;
 /// That bound, in outbox sizes; one such frame always passes. They are shared by all who get them.
-const LARGE_FRAMES_MAX: usize = 16;
+const LARGE_FRAMES_MAX: usize = 2;
 
 /// What a frame counts as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

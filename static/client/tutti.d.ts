@@ -252,12 +252,11 @@ export declare class Room extends Emitter<RoomEvents> {
     typing(isTyping?: boolean): void;
     /**
      * Steps of prosemirror-collab or updates of @codemirror/collab, made on `version`. Rejected is a normal answer: apply what came between, try again.
-     * @param {number} version @param {any[]} steps @param {string | number} clientId @param {{ key?: string }} [options]
+     * After a lost connection these very steps may be among those: what is sent twice is no longer made on the newest version.
+     * @param {number} version @param {any[]} steps @param {string | number} clientId
      * @returns {Promise<PushAccepted | PushRejected>}
      */
-    push(version: number, steps: any[], clientId: string | number, { key }?: {
-        key?: string;
-    }): Promise<PushAccepted | PushRejected>;
+    push(version: number, steps: any[], clientId: string | number): Promise<PushAccepted | PushRejected>;
     /**
      * The steps after `version`, at most 1,000 at a time: `version` of the answer is the head.
      * @param {number} version @returns {Promise<PushRejected>}

@@ -718,11 +718,12 @@ export class Room extends Emitter {
 
   /**
    * Steps of prosemirror-collab or updates of @codemirror/collab, made on `version`. Rejected is a normal answer: apply what came between, try again.
-   * @param {number} version @param {any[]} steps @param {string | number} clientId @param {{ key?: string }} [options]
+   * After a lost connection these very steps may be among those: what is sent twice is no longer made on the newest version.
+   * @param {number} version @param {any[]} steps @param {string | number} clientId
    * @returns {Promise<PushAccepted | PushRejected>}
    */
-  push (version, steps, clientId, { key } = {}) {
-    return this.#keep({ type: 'edit.push', version, steps, clientId, key }).then(pushAnswerOf)
+  push (version, steps, clientId) {
+    return this.#ask({ type: 'edit.push', version, steps, clientId }).then(pushAnswerOf)
   }
 
   /**

@@ -46,19 +46,6 @@ export function restOf (currentToken) {
     async documents (after, limit) {
       const { rooms, next } = await get('/api/v1/rooms', { prefix: ROOM_PREFIX, after, limit })
       return { documents: rooms.map(({ room, updatedAt }) => ({ name: room.slice(ROOM_PREFIX.length), updatedAt })), next }
-    },
-
-    /**
-     * A page of a document's edits, ascending: the newest before seq `before`, or the oldest after seq `after`.
-     * A document that nobody has edited yet has none.
-     */
-    async edits (document, { before, after, limit }) {
-      try {
-        return await get(`/api/v1/rooms/${encodeURI(ROOM_PREFIX + document)}/history`, { before, after, limit, kind: 'edit' })
-      } catch (error) {
-        if (error.code === 'room_not_found') return { entries: [], next: null }
-        throw error
-      }
     }
   }
 }

@@ -10,6 +10,8 @@ const RENEW_BEFORE_MS = 60_000
 const TIMER_MS_MAX = 2 ** 31 - 1
 /** How long a reloaded page waits for the page it replaces to let go of the guest. */
 const CLAIM_TIMEOUT_MS = 400
+/** A token this young was made for the attempt that asks for one. */
+const FRESH_MS = 5_000
 
 /** Browsers may forbid storage altogether; the guest then lives as long as the page. */
 const read = (storage, key) => { try { return JSON.parse(window[storage].getItem(key)) } catch { return null } }
@@ -51,6 +53,7 @@ export async function enter () {
 class Guest extends EventTarget {
   #timer = 0
   #renewal = null
+  #grantedAtMs = 0
 
   constructor (stored) {
     super()
@@ -58,6 +61,12 @@ class Guest extends EventTarget {
     this.user = stored.user
     this.token = stored.token
     this.expiresAtMs = 0
+  }
+
+  /** A token for a new connection: no key that the server may have given up, no time that runs out soon. */
+  async freshToken () {
+    if (Date.now() - this.#grantedAtMs > FRESH_MS) await this.renew()
+    return this.token
   }
 
   /** Takes a fresh token and stays the same user. Calls that meet share one request; a change of token is announced as `token`. */
@@ -77,6 +86,7 @@ class Guest extends EventTarget {
 
   #accept ({ token, user, name, expiresAt }) {
     Object.assign(this, { token, user, name, expiresAtMs: Date.parse(expiresAt) })
+    this.#grantedAtMs = Date.now()
     write('sessionStorage', GUEST_KEY, { token, user, name })
     this.#renewIn(this.expiresAtMs - Date.now() - RENEW_BEFORE_MS)
     this.dispatchEvent(new Event('token'))

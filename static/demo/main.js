@@ -2,17 +2,20 @@
 // another passes through here.
 
 import { restOf } from './api.js'
+import { createConversation } from './conversation.js'
 import { createDocuments, createNewDocumentButton, pathOf } from './documents.js'
 import { showNotice, showSaved, showStatus } from './facts.js'
 import { enter } from './guest.js'
-import { createHistory } from './history.js'
 import { isDocumentName, randomDocumentName, slugify } from './names.js'
+import { Outbox } from './outbox.js'
 import { createPanels } from './panels.js'
 import { createPeople } from './people.js'
 import { createShare } from './share.js'
 import { link, showCard, showLoading } from './stage.js'
+import { openTalk } from './talk.js'
 import { openText } from './text.js'
 import { createThemeToggle } from './theme.js'
+import { Timeline } from './timeline.js'
 
 const FIRST_DOCUMENT = 'hello'
 const ENTER_RETRY_MS_MAX = 10_000
@@ -56,9 +59,11 @@ async function start () {
   const guest = await enterPatiently()
 
   let open = null
-  const rest = restOf(() => guest.token)
-  const panels = createPanels({ onOpen: () => past.refreshSoon() })
+  let talk = null
+  let panels = null
+  const timeline = new Timeline()
   const people = createPeople({
+    onChange: () => conversation.redraw(),
     onReveal: (cursor) => {
       panels.close()
       open.reveal(cursor)
@@ -66,16 +71,29 @@ async function start () {
     onRename: async (newName) => {
       await guest.rename(newName)
       open = open.reopen()
+      talk.close()
+      startTalk()
     }
   })
-  const past = createHistory({
-    name,
-    rest,
+  const conversation = createConversation({
+    title: document.title,
+    timeline,
+    outbox: new Outbox(name),
+    guest,
     colourOfPresent: people.colourOfPresent,
-    isInSight: () => panels.isInSight('side-panel')
+    isInSight: () => panels?.isInSight('side-panel') ?? false
   })
-  const documents = createDocuments({ current: name, rest })
-  open = openText({ name, guest, people, past, documents })
+  panels = createPanels({ onChange: conversation.noticeSight })
+  const documents = createDocuments({ current: name, rest: restOf(() => guest.token) })
+  open = openText({ name, guest, people, documents })
+  startTalk()
+
+  function startTalk () {
+    talk = openTalk({ document: name, guest, since: timeline.seq })
+    people.followTalk(talk)
+    conversation.follow(talk)
+  }
+
   window.addEventListener('beforeunload', (event) => { if (open.isDirty()) event.preventDefault() })
 }
 

@@ -1,42 +1,52 @@
-// The two side panels on screens too narrow to show them beside the text: one opens at a time, over the text, takes the focus, and gives it
-// back. On wide screens they simply stand there.
+// The two side panels. On screens too narrow for them they are drawers: one opens at a time, over the text, takes the focus, and gives it
+// back. On wide screens they simply stand there, and the closable one can be put away.
 
-/** @param {{ onOpen: () => void }} options */
-export function createPanels ({ onOpen }) {
+/** @param {{ onChange: () => void }} options `onChange`: other panels than before are in sight. */
+export function createPanels ({ onChange }) {
+  const app = document.querySelector('.app')
   const backdrop = document.getElementById('backdrop')
   const panels = [...document.querySelectorAll('[data-panel]')].map((element) => ({
     element,
     button: document.querySelector(`[aria-controls="${element.id}"]`),
     /** The screens on which this panel is a drawer: the same condition as in styles/layout.css. */
-    isDrawer: matchMedia(element.dataset.panel)
+    isDrawer: matchMedia(element.dataset.panel),
+    isClosable: 'closable' in element.dataset,
+    isPutAway: false
   }))
   let open = null
+
+  const isShown = (panel) => panel.isDrawer.matches ? panel === open : !panel.isPutAway
 
   const apply = () => {
     if (open && !open.isDrawer.matches) open = null
     for (const panel of panels) {
-      const isOpen = panel === open
-      panel.element.classList.toggle('is-open', isOpen)
-      panel.element.inert = panel.isDrawer.matches && !isOpen
-      panel.button.setAttribute('aria-expanded', String(isOpen))
+      panel.element.classList.toggle('is-open', panel === open)
+      panel.element.inert = !isShown(panel)
+      panel.button.setAttribute('aria-expanded', String(isShown(panel)))
+      if (panel.isClosable) app.classList.toggle(`is-without-${panel.element.id}`, panel.isPutAway)
     }
     backdrop.hidden = !open
+    onChange()
   }
 
   const show = (panel) => {
     const closed = open
     open = panel
     apply()
-    if (open) {
-      open.element.querySelector('.panel-close').focus()
-      onOpen()
-    } else {
-      closed?.button.focus()
-    }
+    if (open) open.element.querySelector('.panel-close').focus()
+    else closed?.button.focus()
+  }
+
+  const onButton = (panel) => {
+    if (panel.isDrawer.matches) return show(panel)
+    if (!panel.isClosable) return
+    panel.isPutAway = !panel.isPutAway
+    apply()
+    if (!panel.isPutAway) panel.element.querySelector('textarea')?.focus()
   }
 
   for (const panel of panels) {
-    panel.button.addEventListener('click', () => show(panel))
+    panel.button.addEventListener('click', () => onButton(panel))
     panel.element.querySelector('.panel-close').addEventListener('click', () => show(null))
     panel.isDrawer.addEventListener('change', apply)
   }
@@ -50,9 +60,6 @@ export function createPanels ({ onOpen }) {
 
   return {
     close: () => { if (open) show(null) },
-    isInSight: (id) => {
-      const panel = panels.find(({ element }) => element.id === id)
-      return panel === open || !panel.isDrawer.matches
-    }
+    isInSight: (id) => isShown(panels.find(({ element }) => element.id === id))
   }
 }

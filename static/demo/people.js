@@ -1,4 +1,5 @@
-// Who is here: the list in the side panel and the small stack of avatars in the bar, from awareness. This window's guest stands first,
+// Who is here: the list in the side panel and the small stack of avatars in the bar. From two sources that the server makes one of:
+// awareness, which has the cursors, and the room's presence, which has everybody, whatever they speak. This window's guest stands first,
 // with a name that can be typed over.
 
 import { initialsOf } from './colours.js'
@@ -11,8 +12,8 @@ const LIST_MAX = 100
 
 export const avatar = (name, colour) => h('span', { class: 'avatar', '--who': colour, 'aria-hidden': 'true' }, initialsOf(name))
 
-/** One entry a user, whatever number of windows shows them, the own one first. */
-function peopleIn (awareness, ownUser) {
+/** One entry a user, whatever number of windows shows them, the own one first. @param {import('/tutti.js').Presence | null} presence */
+function peopleIn (awareness, presence, ownUser) {
   const people = new Map()
   for (const [client, state] of awareness.getStates()) {
     if (!state?.user) continue
@@ -20,35 +21,45 @@ function peopleIn (awareness, ownUser) {
     const isOwn = client === awareness.clientID || person.user === ownUser
     if (!people.has(person.user) || isOwn) people.set(person.user, { ...person, isOwn, cursor: state.cursor })
   }
+  for (const { user, name } of presence?.users.values() ?? []) {
+    if (!people.has(user) && user !== ownUser) people.set(user, personOf(0, { user: { user, name } }))
+  }
   return [...people.values()].sort((a, b) => b.isOwn - a.isOwn || a.name.localeCompare(b.name))
 }
 
-/** @param {{ onRename: (name: string) => Promise<void>, onReveal: (cursor: object) => void }} options */
-export function createPeople ({ onRename, onReveal }) {
+/** @param {{ onRename: (name: string) => Promise<void>, onReveal: (cursor: object) => void, onChange: () => void }} options */
+export function createPeople ({ onRename, onReveal, onChange }) {
   const list = byTestId('people')
   const count = document.getElementById('people-count')
   const stack = document.getElementById('people-stack')
+  const told = document.getElementById('people-told')
   const own = ownRow(onRename)
   let awareness = null
+  /** Null while its connection is lost: what it says is old then. */
+  let presence = null
+  let talk = null
   let ownUser = ''
   let drawn = ''
 
+  const people = () => awareness ? peopleIn(awareness, presence, ownUser) : []
+
   const draw = () => {
-    const people = awareness ? peopleIn(awareness, ownUser) : []
-    const look = JSON.stringify(people.map(({ user, name, colour }) => [user, name, colour]))
+    const here = people()
+    const look = JSON.stringify(here.map(({ user, name, colour }) => [user, name, colour]))
     if (look === drawn) return
     drawn = look
-    const others = people.filter(({ isOwn }) => !isOwn)
-    own.show(people.find(({ isOwn }) => isOwn))
+    const others = here.filter(({ isOwn }) => !isOwn)
+    own.show(here.find(({ isOwn }) => isOwn))
     // The own row stays in place, so that a name half typed is not lost when someone comes or goes.
     for (const row of [...list.children]) if (row !== own.element) row.remove()
     if (!own.element.isConnected) list.prepend(own.element)
     list.append(...others.slice(0, LIST_MAX).map(otherRow))
-    count.textContent = String(people.length)
+    count.textContent = String(here.length)
     stack.replaceChildren(
-      ...people.slice(0, STACK_MAX).map(({ name, colour }) => avatar(name, colour)),
-      ...(people.length > STACK_MAX ? [h('span', { class: 'avatar avatar-more' }, `+${people.length - STACK_MAX}`)] : []))
-    stack.parentElement.setAttribute('aria-label', `People and history, ${people.length} here`)
+      ...here.slice(0, STACK_MAX).map(({ name, colour }) => avatar(name, colour)),
+      ...(here.length > STACK_MAX ? [h('span', { class: 'avatar avatar-more' }, `+${here.length - STACK_MAX}`)] : []))
+    told.textContent = `, ${here.length} here`
+    onChange()
   }
 
   const otherRow = ({ user, name, colour }) => h('li', { 'data-testid': 'person', 'data-user': user },
@@ -57,7 +68,7 @@ export function createPeople ({ onRename, onReveal }) {
       type: 'button',
       title: `Go to ${name}’s cursor`,
       onclick: () => {
-        const cursor = peopleIn(awareness, ownUser).find((person) => person.user === user)?.cursor
+        const cursor = people().find((person) => person.user === user)?.cursor
         if (cursor) onReveal(cursor)
       }
     }, avatar(name, colour), h('span', { class: 'person-name' }, name)))
@@ -71,8 +82,20 @@ export function createPeople ({ onRename, onReveal }) {
       drawn = ''
       awareness.on('change', draw)
     },
+    /** Shows who is in a room, too. @param {{ tutti: import('/tutti.js').Tutti, room: import('/tutti.js').Room }} newTalk */
+    followTalk (newTalk) {
+      talk = newTalk
+      presence = null
+      const use = (isKnown) => {
+        if (newTalk !== talk) return
+        presence = isKnown ? newTalk.room.presence : null
+        draw()
+      }
+      newTalk.room.on('presence', () => use(true))
+      newTalk.tutti.on('state', ({ state }) => { if (state !== 'online') use(false) })
+    },
     /** The colour by which a user who is here goes; null for one who is not. */
-    colourOfPresent: (user) => (awareness && peopleIn(awareness, ownUser).find((person) => person.user === user)?.colour) ?? null
+    colourOfPresent: (user) => people().find((person) => person.user === user)?.colour ?? null
   }
 }
 

@@ -28,7 +28,7 @@ const OFFLINE_NOTICE = {
  * Opens the text for the guest as they are now. What was open `before`, for the guest under another name, hands over its content, so that
  * nothing flickers and nothing unsaved is lost, but not its Yjs client: the server knows each client as one user's.
  */
-export function openText ({ name, guest, people, past, documents, before = null }) {
+export function openText ({ name, guest, people, documents, before = null }) {
   const doc = new Y.Doc()
   if (before) Y.applyUpdate(doc, before.content)
   const text = doc.getText(TEXT)
@@ -38,12 +38,8 @@ export function openText ({ name, guest, people, past, documents, before = null 
   editor.setWritable(before !== null)
   if (before) editor.view.scrollDOM.scrollTop = before.scrollTop
 
-  doc.on('update', past.refreshSoon)
   doc.on('update', documents.noticeEdit)
-  connection.addEventListener('saved', () => {
-    showSaved(connection.saved)
-    if (connection.saved === 'saved') past.refreshSoon()
-  })
+  connection.addEventListener('saved', () => showSaved(connection.saved))
   connection.addEventListener('status', () => {
     showStatus(connection.state)
     if (connection.state === 'live') onLive(editor)
@@ -75,7 +71,7 @@ export function openText ({ name, guest, people, past, documents, before = null 
       editor.destroy()
       connection.close()
       doc.destroy()
-      return openText({ name, guest, people, past, documents, before: left })
+      return openText({ name, guest, people, documents, before: left })
     }
   }
 }
@@ -84,7 +80,10 @@ export function openText ({ name, guest, people, past, documents, before = null 
 function appear (awareness, guest) {
   const colours = (isAsked) => new Set([...awareness.getStates()]
     .filter(([client, state]) => state?.user && client !== awareness.clientID && isAsked(client))
-    .map(([client, state]) => personOf(client, state).colour))
+    .map(([client, state]) => personOf(client, state))
+    // The server may have stood in for this guest, who was there by message first.
+    .filter(({ user }) => user !== guest.user)
+    .map(({ colour }) => colour))
   const wear = (color) => {
     awareness.setLocalStateField('user', { name: guest.name, color, colorLight: lightOf(color), user: guest.user })
     document.documentElement.style.setProperty('--own', color)

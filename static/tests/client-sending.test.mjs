@@ -236,7 +236,7 @@ test('closing rejects what is not acknowledged, and what comes after', async (t)
 test('steps are pushed: accepted, or answered with what came between', async (t) => {
   const { peer, room } = await startInRoom(t)
   const accepted = room.push(3, [{ a: 1 }, { b: 2 }], 'me')
-  const { requestId, key, ...message } = await peer.take('edit.push')
+  const { requestId, ...message } = await peer.take('edit.push')
   assert.deepEqual(message, { type: 'edit.push', room: 'general', version: 3, steps: [{ a: 1 }, { b: 2 }], clientId: 'me' })
   peer.send({ type: 'saved', room: 'general', seq: 9, timestamp: 't', version: 5, requestId })
   assert.deepEqual(await accepted, { accepted: true, seq: 9, version: 5, timestamp: 't' })

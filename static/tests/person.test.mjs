@@ -28,6 +28,10 @@ test('a person is read as they describe themselves', () => {
   assert.deepEqual(personOf(7, state), { user: 'Ada~k3f9', name: 'Ada', colour: '#112233' })
 })
 
+test('someone whom the server stands in for is known by their user', () => {
+  assert.equal(personOf(7, { user: { name: 'Bot', id: 'bot' } }).user, 'bot')
+})
+
 test('what is no name, colour or user is replaced', () => {
   for (const state of [null, 5, {}, { user: null }, { user: 'x' }, { user: { name: {}, color: 4, user: 9 } }, { user: { name: '', color: 'red;inset:0' } }]) {
     assert.deepEqual(personOf(7, state), { user: '7', name: 'Someone', colour: colourOf('7') })

@@ -59,8 +59,7 @@ test('two windows type at once into one document, and everything is kept', async
   assert.equal(letters(text, /[A-Z]/g), 'NOPQRSTUVWXYZ'.repeat(4))
   await Promise.all([ada.seesCursorOf('Bob'), bob.seesCursorOf('Ada')])
   await Promise.all([ada.is('saved'), bob.is('saved')])
-  await Promise.all([ada, bob].map((window) => window.historyNames('Ada')))
-  await Promise.all([ada, bob].map((window) => window.historyNames('Bob')))
+  await Promise.all([ada.historyNames('You'), ada.historyNames('Bob'), bob.historyNames('You'), bob.historyNames('Ada')])
   await ada.lists(name)
 
   await ada.page.reload()

@@ -2,7 +2,7 @@
 
 use crate::support::editor::Editor;
 use crate::support::http::get;
-use crate::support::message::{Message, awareness};
+use crate::support::message::{Message, QUERY, awareness};
 use crate::support::process::Process;
 use crate::support::socket::{Socket, upgrade};
 use crate::support::token::{SECRET, reader, token, writer};
@@ -23,7 +23,8 @@ fn talk(process: &Process) -> Vec<String> {
 
     let query = upgrade(&format!("/yjs/room?canary={CANARY}&token={}", tokens[1]), &[]);
     let mut bob = Socket::open(process.address, &query, &[]);
-    assert!(matches!(bob.message(), Message::Step1(_)));
+    bob.say(QUERY);
+    assert!(matches!(bob.message(), Message::Awareness(_)));
     for denied in &tokens[2..] {
         let protocol = format!("Sec-WebSocket-Protocol: tutti.v1, auth.{denied}");
         let mut socket = Socket::open(process.address, &upgrade("/yjs/room", &[&protocol]), &[]);

@@ -7,7 +7,7 @@ use crate::support::message::{
 };
 use crate::support::server::Server;
 use crate::support::socket::{Socket, upgrade};
-use crate::support::token::{reader, writer};
+use crate::support::token::writer;
 
 const A: &str = r#"{"user":{"name":"A"}}"#;
 
@@ -48,7 +48,7 @@ fn an_edit_is_echoed_and_shown_with_its_golden_bytes() {
     assert_eq!(alice.payload(), UPDATE_HI);
     assert_eq!(bob.socket.payload(), UPDATE_HI);
 
-    let mut late = Socket::yjs(server.address, "room", &reader("carol"));
+    let mut late = Socket::yjs(server.address, "room", &writer("carol"));
     assert_eq!(late.payload(), STEP1_HI);
     late.say(STEP1_EMPTY);
     assert_eq!(late.payload(), STEP2_HI);

@@ -4,6 +4,7 @@ use crate::support::editor::{Editor, document, typed};
 use crate::support::http::get;
 use crate::support::message::{self, BARRIER, Message, QUERY, State, awareness};
 use crate::support::server::Server;
+use crate::support::socket::Socket;
 use crate::support::token::{reader, writer};
 
 fn head(server: &Server) -> u64 {
@@ -51,6 +52,16 @@ fn a_readers_answer_to_step1_that_adds_nothing_is_not_denied() {
     bob.socket.say(&message::step2(&[0, 0]));
     bob.socket.say(QUERY);
     assert!(matches!(bob.take(), Message::Awareness(_)));
+}
+
+#[test]
+fn a_reader_is_not_asked_for_what_it_has_since_its_answer_could_be_too_long_for_it() {
+    let server = Server::start();
+    let mut alice = Editor::join(server.address, "room", &writer("alice"), 1);
+    alice.saves("hers");
+    let mut bob = Socket::yjs(server.address, "room", &reader("bob"));
+    bob.say(QUERY);
+    assert!(matches!(bob.message(), Message::Awareness(_)));
 }
 
 #[test]

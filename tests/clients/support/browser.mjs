@@ -93,6 +93,36 @@ export class Window {
     await this.page.getByTestId('history-row').filter({ hasText: name }).first().waitFor()
   }
 
+  async writes(text) {
+    await this.page.getByTestId('message-field').pressSequentially(text)
+  }
+
+  async says(text) {
+    await this.page.getByTestId('message-field').fill(text)
+    await this.page.getByTestId('message-field').press('Enter')
+  }
+
+  /** Waits for an own message to be in one of sending, saved, failed. */
+  async said(text, state = 'saved') {
+    await this.message(text).and(this.page.locator(`[data-state="${state}"]`)).waitFor()
+  }
+
+  message(text) {
+    return this.page.getByTestId('message').filter({ has: this.page.getByTestId('message-text').getByText(text, { exact: true }) })
+  }
+
+  async hears(text) {
+    await this.message(text).first().waitFor({ state: 'attached' })
+  }
+
+  /** The messages in the conversation, and `✎` for edits, as they stand. */
+  async conversation() {
+    return this.page
+      .getByTestId('timeline')
+      .locator('[data-testid="message-text"], [data-testid="history-row"]')
+      .evaluateAll((rows) => rows.map((row) => (row.dataset.testid === 'history-row' ? '✎' : row.textContent)))
+  }
+
   async lists(document) {
     await this.page.getByTestId('documents').getByText(document, { exact: true }).waitFor()
   }

@@ -1,0 +1,86 @@
+// The messages of this window that the timeline does not hold yet. They outlive lost connections and a reload; each has an id that serves
+// as its key, so that the server keeps one that was sent twice only once. No DOM.
+
+const CHARS_MAX = 4_000
+
+/** @typedef {{ id: string, text: string, ms: number, state: 'sending' | 'saved' | 'failed', reason?: string }} Unseen */
+
+/** Events: `change`. */
+export class Outbox extends EventTarget {
+  /** In the order in which they were written. @type {Unseen[]} */
+  messages
+  #storageKey
+  #room
+
+  /** @param {string} document */
+  constructor (document) {
+    super()
+    this.#storageKey = `tutti.unsent.${document}`
+    this.messages = this.#restore()
+  }
+
+  /** Sends through a room from now on, first what waits. @param {import('/tutti.js').Room} room */
+  follow (room) {
+    this.#room = room
+    for (const message of this.messages) if (message.state === 'sending') this.#send(message)
+  }
+
+  write (text) {
+    const message = { id: newId(), text: text.slice(0, CHARS_MAX), ms: Date.now(), state: 'sending' }
+    this.messages.push(message)
+    this.#changed()
+    if (this.#room) this.#send(message)
+  }
+
+  retry (id) {
+    const message = this.messages.find((message) => message.id === id)
+    message.state = 'sending'
+    this.#changed()
+    this.#send(message)
+  }
+
+  drop (id) { this.#remove((message) => message.id === id) }
+
+  /** These are in the timeline. @param {Set<string>} ids */
+  seen (ids) { this.#remove(({ id }) => ids.has(id)) }
+
+  #send (message) {
+    const room = this.#room
+    room.send(message.text, { payload: { id: message.id }, key: message.id }).then(
+      () => this.#settle(message, 'saved'),
+      // What the guest wrote under an earlier name goes out through the next room.
+      (error) => { if (room === this.#room) this.#settle(message, 'failed', error.message) })
+  }
+
+  #settle (message, state, reason) {
+    Object.assign(message, { state, reason })
+    this.#changed()
+  }
+
+  #remove (wanted) {
+    const left = this.messages.filter((message) => !wanted(message))
+    if (left.length === this.messages.length) return
+    this.messages = left
+    this.#changed()
+  }
+
+  #changed () {
+    const unsent = this.messages.filter(({ state }) => state !== 'saved').map(({ id, text, ms }) => ({ id, text, ms }))
+    try {
+      if (unsent.length > 0) sessionStorage.setItem(this.#storageKey, JSON.stringify(unsent))
+      else sessionStorage.removeItem(this.#storageKey)
+    } catch { /* forbidden or full: they live as long as the page */ }
+    this.dispatchEvent(new Event('change'))
+  }
+
+  #restore () {
+    try {
+      return (JSON.parse(sessionStorage.getItem(this.#storageKey)) ?? []).map((message) => ({ ...message, state: 'sending' }))
+    } catch {
+      return []
+    }
+  }
+}
+
+/** `crypto.randomUUID` would need https. */
+const newId = () => Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, '0')).join('')
