@@ -1,14 +1,19 @@
 //! Repeats a path that every keystroke takes, for `scripts/instructions.sh` to count what one pass costs: `hot_paths PATH TIMES`.
 //! Without arguments it does nothing.
 
+use std::cell::Cell;
 use std::hint::black_box;
+use std::rc::Rc;
 
 use bytes::Bytes;
-use tutti::protocol::{lib0::put_var_uint, yjs};
+use tutti::protocol::{CloseCode, Dialect, lib0::put_var_uint, yjs};
 use tutti::replica::Replica;
+use tutti::room::{LocalRelay, Outbound, Outlet, Relays, RoomKey};
 use tutti::wire::{Limits, Reader, frame};
 
 const DOCUMENT_BYTES_MAX: usize = 64 << 20;
+/// Members that a turn is shown to.
+const MEMBERS: u32 = 50;
 const MASK: [u8; 4] = [7, 77, 177, 222];
 
 /// One character that a Yjs client types behind its last one.
@@ -68,6 +73,42 @@ fn encode(times: u32) {
     }
 }
 
+/// Where a member's frames go, counted.
+struct Counted(Rc<Cell<u32>>);
+
+impl Outlet for Counted {
+    fn push(&self, frame: Bytes, _: tutti::room::Counted) {
+        black_box(frame);
+        self.0.set(self.0.get() + 1);
+    }
+
+    fn flush(&self) {}
+    fn credit(&self, _: usize) {}
+    fn close(&self, _: CloseCode, _: &str) {}
+}
+
+/// A room's turn of one edit goes through the relay to fifty members.
+fn fan_out(times: u32) {
+    actix_rt::System::new().block_on(async {
+        let relays = Relays::default();
+        let relay = LocalRelay::current(&relays);
+        let mut outbound = Outbound::new(RoomKey(1));
+        let link = outbound.link(&relay.handle());
+        let pushed = Rc::new(Cell::new(0));
+        for _ in 0..MEMBERS {
+            outbound.attach(link, relay.seat(Rc::new(Counted(pushed.clone()))), Dialect::Yjs);
+        }
+        let frame = yjs::update(&keystroke(900, 70_000));
+        for pass in 1..=times {
+            outbound.all(Dialect::Yjs, black_box(&frame), None, &[]);
+            outbound.flush();
+            while pushed.get() < pass * MEMBERS {
+                actix_rt::task::yield_now().await;
+            }
+        }
+    });
+}
+
 /// A document is loaded from its keystrokes.
 fn load(times: u32) {
     black_box(Replica::load(None, &keystrokes(times), DOCUMENT_BYTES_MAX).expect("good edits"));
@@ -81,6 +122,7 @@ fn main() {
         "decode" => decode(times),
         "apply" => apply(times),
         "encode" => encode(times),
+        "fan-out" => fan_out(times),
         "load" => load(times),
         _ => panic!("no such path: {path}"),
     }

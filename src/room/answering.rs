@@ -9,7 +9,7 @@ use super::members::Member;
 use super::messages::{AskAwareness, AskState, Awareness, Join, Leave, SetAccess};
 use super::presence::PresenceError;
 use super::relay::Counted;
-use super::room::{Early, Phase, Room};
+use super::room::{Phase, Room};
 use crate::auth::{Action, allows};
 use crate::ids::MemberId;
 use crate::protocol::awareness::Entry;
@@ -20,9 +20,6 @@ impl Room {
     pub(super) fn join(&mut self, join: Join, ctx: &mut Context<Self>) {
         if matches!(self.phase, Phase::Failed) {
             return self.refuse(&join);
-        }
-        if matches!(self.phase, Phase::Loading) {
-            return self.early.push(Early::Join(join));
         }
         let link = self.outbound.link(&join.relay);
         let Join { lease, member: id, dialect, user, name, access, json, .. } = join;
@@ -49,10 +46,6 @@ impl Room {
 
     /// Removes a member, and shows that it left.
     pub(super) fn leave(&mut self, Leave { from, is_for_good }: Leave, ctx: &mut Context<Self>) {
-        if matches!(self.phase, Phase::Loading) {
-            // Behind what it sent before: that is still its edit.
-            return self.early.push(Early::Leave(Leave { from, is_for_good }));
-        }
         if let Some(member) = self.members.remove(from) {
             tracing::debug!(room.name = %self.name, member.id = %from, user.id = %member.user, "left");
             self.outbound.detach(member.link, from);
@@ -68,9 +61,6 @@ impl Room {
     /// Answers Step1 with Step2. A Hocuspocus client who may write is asked back: it starts its count of what is not saved with each
     /// Step1.
     pub(super) fn ask_state(&mut self, ask: AskState, ctx: &mut Context<Self>) {
-        if matches!(self.phase, Phase::Loading) {
-            return self.early.push(Early::AskState(ask));
-        }
         let Some(member) = self.members.get(ask.from) else {
             return;
         };
@@ -109,9 +99,6 @@ impl Room {
 
     /// Lets a member do what its renewed token allows.
     pub(super) fn set_access(&mut self, message: SetAccess) {
-        if matches!(self.phase, Phase::Loading) {
-            return self.early.push(Early::SetAccess(message));
-        }
         let Some(member) = self.members.get_mut(message.member) else { return };
         let may_edit_now = !allows(member.access, Action::Edit) && allows(message.access, Action::Edit);
         member.access = message.access;
@@ -123,9 +110,6 @@ impl Room {
 
     /// Shows what is news of a member's awareness entries.
     pub(super) fn awareness(&mut self, message: Awareness, ctx: &mut Context<Self>) {
-        if matches!(self.phase, Phase::Loading) {
-            return self.early.push(Early::Awareness(message));
-        }
         let Some(member) = self.members.get_mut(message.from) else {
             return;
         };
@@ -173,9 +157,6 @@ impl Room {
 
     /// Answers with all awareness states.
     pub(super) fn ask_awareness(&mut self, ask: AskAwareness) {
-        if matches!(self.phase, Phase::Loading) {
-            return self.early.push(Early::AskAwareness(ask));
-        }
         let Some(member) = self.members.get(ask.from) else {
             return;
         };

@@ -2,7 +2,7 @@
 
 use super::members::Member;
 use super::messages::{Edit, EditKind, StartCount};
-use super::room::{Early, Phase, Room};
+use super::room::Room;
 use crate::protocol::Dialect;
 use crate::protocol::hocuspocus::{Age, SyncCount};
 use crate::replica::{Clocks, Replica};
@@ -10,9 +10,6 @@ use crate::replica::{Clocks, Replica};
 impl Room {
     /// Starts a client's count anew.
     pub(super) fn start_count(&mut self, message: StartCount) {
-        if matches!(self.phase, Phase::Loading) {
-            return self.early.push(Early::StartCount(message));
-        }
         let Some(member) = self.members.get_mut(message.from) else { return };
         self.outbound.credit(member.link, message.from, message.charge);
         member.sync.restart();

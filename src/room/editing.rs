@@ -9,7 +9,7 @@ use super::counting::{count, lost, taken};
 use super::members::Lack;
 use super::messages::{Edit, EditKind};
 use super::relay::Counted;
-use super::room::{BREAKS_MAX, BREAKS_WITHIN, Early, Phase, Room};
+use super::room::{BREAKS_MAX, BREAKS_WITHIN, Phase, Room};
 use super::uncommitted::{Acknowledgement, Pending, Receipt};
 use crate::auth::{Action, allows};
 use crate::ids::MemberId;
@@ -26,9 +26,6 @@ const LACKING_CLOCKS_MAX: usize = 64;
 impl Room {
     /// Applies an edit, or refuses it; see PROTOCOL.md for what its sender hears.
     pub(super) fn edit(&mut self, edit: Edit, ctx: &mut Context<Self>) {
-        if matches!(self.phase, Phase::Loading) {
-            return self.early.push(Early::Edit(edit));
-        }
         let Some(member) = self.members.get_mut(edit.from) else {
             return;
         };

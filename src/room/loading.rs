@@ -7,7 +7,7 @@ use actix::{AsyncContext, Context, WrapFuture};
 use bytes::Bytes;
 
 use super::messages::Join;
-use super::room::{Early, Live, Phase, RETRY_FIRST, Room};
+use super::room::{Live, Phase, RETRY_FIRST, Room};
 use super::snapshots::{Tail, weight};
 use crate::ids::Seq;
 use crate::metrics;
@@ -91,21 +91,8 @@ impl Room {
 
     /// Handles what arrived while the room was loading, in its order.
     fn take_early(&mut self, ctx: &mut Context<Self>) {
-        for early in std::mem::take(&mut self.early) {
-            match early {
-                Early::Join(message) => self.join(message, ctx),
-                Early::Edit(message) => self.edit(message, ctx),
-                Early::AskState(message) => self.ask_state(message, ctx),
-                Early::Awareness(message) => self.awareness(message, ctx),
-                Early::AskAwareness(message) => self.ask_awareness(message),
-                Early::StartCount(message) => self.start_count(message),
-                Early::Stateless(message) => self.stateless(message),
-                Early::SetAccess(message) => self.set_access(message),
-                Early::Say(message) => self.say(message, ctx),
-                Early::More(message) => self.ask_more(message, ctx),
-                Early::BinarySignal(message) => self.binary_signal(message),
-                Early::Leave(message) => self.leave(message, ctx),
-            }
+        for heard in std::mem::take(&mut self.early) {
+            self.hear(heard, ctx);
         }
     }
 

@@ -11,6 +11,7 @@ mod counting;
 mod directory;
 mod editing;
 mod gathering;
+mod hearing;
 mod journal;
 mod loading;
 mod members;
@@ -42,6 +43,7 @@ pub use messages::{
     Announce, AskAwareness, AskState, Awareness, BinarySignal, Disconnect, Edit, EditKind, Flush, GetPresence, Join,
     JsonJoin, Leave, More, OpenForWriting, Post, PostError, Say, SetAccess, StartCount, Stateless, UserPresence,
 };
+pub use outbound::Outbound;
 pub use people::People;
 pub use relay::{CloseAll, Connection, Counted, LocalRelay, Outlet, Relay, RelayHandle, Relays, StopReading};
 pub use room::Room;

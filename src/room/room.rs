@@ -1,7 +1,7 @@
 //! The actor that orders everything that happens in one room.
 
 //!
-//! What it does with each message stands beside: [`super::loading`], [`super::answering`], [`super::editing`], [`super::saving`].
+//! What it does with each message stands beside, from [`super::hearing`] on.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -10,16 +10,16 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use actix::fut::ActorFuture;
-use actix::{Actor, AsyncContext, Context, Handler, MessageResult, ResponseFuture, SpawnHandle, Supervised};
+use actix::{Actor, AsyncContext, Context, SpawnHandle, Supervised};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::RoomKey;
 use super::directory::{Directory, RoomContext};
 use super::gathering::Gathered;
+use super::hearing::Heard;
 use super::journal::{COMMIT_EVERY, ENTRIES_WORTH_A_COMMIT};
 use super::members::Members;
-use super::messages::*;
 use super::outbound::Outbound;
 use super::pace::Pace;
 use super::presence::Presence;
@@ -31,7 +31,7 @@ use super::uncommitted::Uncommitted;
 use crate::ids::Seq;
 use crate::ids::{RoomName, UserId};
 use crate::metrics;
-use crate::protocol::{CloseCode, Dialect, Word, awareness};
+use crate::protocol::{Dialect, Word, awareness};
 use crate::rate::Bucket;
 use crate::replica::Replica;
 use crate::store::RoomId;
@@ -52,22 +52,6 @@ const SWEEP: Duration = Duration::from_secs(10);
 /// A room whose replica breaks more often than this within [`BREAKS_WITHIN`] is closed for writing.
 pub(super) const BREAKS_MAX: usize = 3;
 pub(super) const BREAKS_WITHIN: Duration = Duration::from_secs(60);
-
-/// What arrived while the room was loading; bounded by its senders' credit.
-pub(super) enum Early {
-    Join(Join),
-    Edit(Edit),
-    AskState(AskState),
-    Awareness(Awareness),
-    AskAwareness(AskAwareness),
-    StartCount(StartCount),
-    Stateless(Stateless),
-    SetAccess(SetAccess),
-    Say(Say),
-    More(More),
-    BinarySignal(BinarySignal),
-    Leave(Leave),
-}
 
 /// Where the room stands in its life.
 pub(super) enum Phase {
@@ -103,7 +87,8 @@ pub struct Room {
     /// The room's row; made before the first append.
     pub(super) row: Option<RoomId>,
     pub(super) tail: Tail,
-    pub(super) early: Vec<Early>,
+    /// What arrived while the room was loading; bounded by its senders' credit.
+    pub(super) early: Vec<Heard>,
     pub(super) members: Members,
     pub(super) presence: Presence,
     /// Awareness that is shown in a moment.
@@ -184,7 +169,7 @@ impl Room {
         }
     }
 
-    fn count_message(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn count_message(&mut self, ctx: &mut Context<Self>) {
         self.messages_this_turn += 1;
         if self.messages_this_turn >= TURN_MESSAGES_MAX || self.outbound.turn_bytes() >= TURN_BYTES_MAX {
             self.end_turn(ctx);
@@ -359,177 +344,5 @@ impl Supervised for Room {
         self.commit_timer = None;
         self.people_timer = None;
         self.gathered.forget_timer();
-    }
-}
-
-impl Handler<Join> for Room {
-    type Result = ();
-
-    fn handle(&mut self, message: Join, ctx: &mut Self::Context) {
-        self.join(message, ctx);
-        self.count_message(ctx);
-    }
-}
-
-impl Handler<Edit> for Room {
-    type Result = ();
-
-    fn handle(&mut self, message: Edit, ctx: &mut Self::Context) {
-        self.edit(message, ctx);
-        self.count_message(ctx);
-    }
-}
-
-impl Handler<AskState> for Room {
-    type Result = ();
-
-    fn handle(&mut self, message: AskState, ctx: &mut Self::Context) {
-        self.ask_state(message, ctx);
-        self.count_message(ctx);
-    }
-}
-
-impl Handler<Awareness> for Room {
-    type Result = ();
-
-    fn handle(&mut self, message: Awareness, ctx: &mut Self::Context) {
-        self.awareness(message, ctx);
-        self.count_message(ctx);
-    }
-}
-
-impl Handler<AskAwareness> for Room {
-    type Result = ();
-
-    fn handle(&mut self, message: AskAwareness, ctx: &mut Self::Context) {
-        self.ask_awareness(message);
-        self.count_message(ctx);
-    }
-}
-
-impl Handler<StartCount> for Room {
-    type Result = ();
-
-    fn handle(&mut self, message: StartCount, _: &mut Self::Context) {
-        self.start_count(message);
-    }
-}
-
-impl Handler<Stateless> for Room {
-    type Result = ();
-
-    fn handle(&mut self, message: Stateless, ctx: &mut Self::Context) {
-        self.stateless(message);
-        self.count_message(ctx);
-    }
-}
-
-impl Handler<SetAccess> for Room {
-    type Result = ();
-
-    fn handle(&mut self, message: SetAccess, _: &mut Self::Context) {
-        self.set_access(message);
-    }
-}
-
-impl Handler<Leave> for Room {
-    type Result = ();
-
-    fn handle(&mut self, message: Leave, ctx: &mut Self::Context) {
-        self.leave(message, ctx);
-        self.count_message(ctx);
-    }
-}
-
-impl Handler<Say> for Room {
-    type Result = ();
-
-    fn handle(&mut self, message: Say, ctx: &mut Self::Context) {
-        self.say(message, ctx);
-        self.count_message(ctx);
-    }
-}
-
-impl Handler<BinarySignal> for Room {
-    type Result = ();
-
-    fn handle(&mut self, message: BinarySignal, ctx: &mut Self::Context) {
-        self.binary_signal(message);
-        self.count_message(ctx);
-    }
-}
-
-impl Handler<More> for Room {
-    type Result = ();
-
-    fn handle(&mut self, message: More, ctx: &mut Self::Context) {
-        self.ask_more(message, ctx);
-        self.count_message(ctx);
-    }
-}
-
-impl Handler<Post> for Room {
-    type Result = ();
-
-    fn handle(&mut self, message: Post, ctx: &mut Self::Context) {
-        self.post(message);
-        self.count_message(ctx);
-    }
-}
-
-impl Handler<Announce> for Room {
-    type Result = ();
-
-    fn handle(&mut self, message: Announce, ctx: &mut Self::Context) {
-        self.announce(&message.body);
-        self.count_message(ctx);
-    }
-}
-
-impl Handler<Disconnect> for Room {
-    type Result = usize;
-
-    fn handle(&mut self, Disconnect { user, reason }: Disconnect, _: &mut Self::Context) -> usize {
-        let leaving = self.members.of(user.as_ref());
-        for (link, member) in &leaving {
-            self.outbound.close(*link, *member, CloseCode::Forbidden, reason.clone());
-        }
-        leaving.len()
-    }
-}
-
-impl Handler<GetPresence> for Room {
-    type Result = MessageResult<GetPresence>;
-
-    fn handle(&mut self, _: GetPresence, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.members.users())
-    }
-}
-
-impl Handler<OpenForWriting> for Room {
-    type Result = bool;
-
-    fn handle(&mut self, _: OpenForWriting, _: &mut Self::Context) -> Self::Result {
-        self.breaks.clear();
-        let was_closed = std::mem::take(&mut self.is_closed_for_writing);
-        if was_closed {
-            metrics::ROOMS_CLOSED_FOR_WRITING.dec();
-            tracing::info!(room.name = %self.name, "room opened for writing");
-            self.ask_all();
-        }
-        was_closed
-    }
-}
-
-impl Handler<Flush> for Room {
-    type Result = ResponseFuture<()>;
-
-    fn handle(&mut self, _: Flush, _: &mut Self::Context) -> Self::Result {
-        let (sender, receiver) = oneshot::channel();
-        self.flushed.push(sender);
-        Box::pin(async move {
-            // A room that dies has nothing more to commit.
-            let _ = receiver.await;
-        })
     }
 }

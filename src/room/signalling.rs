@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::members::Member;
 use super::messages::{BinarySignal, More, Say, Stateless};
-use super::room::{Early, Phase, Room};
+use super::room::Room;
 use super::uncommitted::{Acknowledgement, Pending, Receipt};
 use crate::auth::{Action, allows, now_ms};
 use crate::ids::{MemberId, UserId};
@@ -26,9 +26,6 @@ const SERVER: &str = "server";
 impl Room {
     /// Sends a JSON member more of what it lacks.
     pub(super) fn ask_more(&mut self, message: More, ctx: &mut Context<Self>) {
-        if matches!(self.phase, Phase::Loading) {
-            return self.early.push(Early::More(message));
-        }
         let More { from, charge } = message;
         if let Some(member) = self.members.get(from) {
             self.outbound.credit(member.link, from, charge);
@@ -38,9 +35,6 @@ impl Room {
 
     /// Does what a JSON member says.
     pub(super) fn say(&mut self, message: Say, ctx: &mut Context<Self>) {
-        if matches!(self.phase, Phase::Loading) {
-            return self.early.push(Early::Say(message));
-        }
         let Say { from, said, request_id, charge } = message;
         let Some(member) = self.members.get(from) else { return };
         self.outbound.credit(member.link, from, charge);
@@ -92,9 +86,6 @@ impl Room {
 
     /// Passes a JSON member's bytes on to the others.
     pub(super) fn binary_signal(&mut self, message: BinarySignal) {
-        if matches!(self.phase, Phase::Loading) {
-            return self.early.push(Early::BinarySignal(message));
-        }
         let BinarySignal { from, payload, charge } = message;
         let Some(member) = self.members.get(from) else { return };
         self.outbound.credit(member.link, from, charge);
@@ -106,9 +97,6 @@ impl Room {
 
     /// Passes a Hocuspocus app's own text on to the others, at once or, where it is to be kept, once it is committed.
     pub(super) fn stateless(&mut self, message: Stateless) {
-        if matches!(self.phase, Phase::Loading) {
-            return self.early.push(Early::Stateless(message));
-        }
         let Stateless { from, payload, charge } = message;
         let Some(member) = self.members.get(from) else { return };
         self.outbound.credit(member.link, from, charge);

@@ -17,7 +17,7 @@ use crate::store::Store;
 /// Edits after a snapshot, by [`weight`], that are always fine.
 const TAIL_BYTES_MIN: usize = 256 * 1024;
 /// What an edit costs to load beside its bytes: as much as about so many bytes of a state.
-const EDIT_BYTES: usize = 48;
+const EDIT_BYTES: usize = 160;
 
 /// What an edit counts in the tail, in bytes.
 pub(super) fn weight(edit: &Bytes) -> usize {

@@ -1,0 +1,120 @@
+//! What a room is told: by members, in one order with what else they say, and kept while the room loads; by the server, at once.
+
+use actix::{Context, Handler, MessageResult, ResponseFuture};
+use tokio::sync::oneshot;
+
+use super::messages::*;
+use super::room::{Phase, Room};
+use crate::metrics;
+use crate::protocol::CloseCode;
+
+macro_rules! heard {
+    ($($name:ident),*) => {
+        /// What members say.
+        pub(super) enum Heard {
+            $($name($name),)*
+        }
+
+        $(impl Handler<$name> for Room {
+            type Result = ();
+
+            fn handle(&mut self, message: $name, ctx: &mut Self::Context) {
+                self.hear(Heard::$name(message), ctx);
+                self.count_message(ctx);
+            }
+        })*
+    };
+}
+
+heard! {
+    Join, Edit, AskState, Awareness, AskAwareness, StartCount, Stateless, SetAccess, Say, More, BinarySignal, Leave
+}
+
+impl Room {
+    /// Does what is asked, or keeps it until the room is loaded.
+    pub(super) fn hear(&mut self, heard: Heard, ctx: &mut Context<Self>) {
+        if matches!(self.phase, Phase::Loading) {
+            return self.early.push(heard);
+        }
+        match heard {
+            Heard::Join(message) => self.join(message, ctx),
+            Heard::Edit(message) => self.edit(message, ctx),
+            Heard::AskState(message) => self.ask_state(message, ctx),
+            Heard::Awareness(message) => self.awareness(message, ctx),
+            Heard::AskAwareness(message) => self.ask_awareness(message),
+            Heard::StartCount(message) => self.start_count(message),
+            Heard::Stateless(message) => self.stateless(message),
+            Heard::SetAccess(message) => self.set_access(message),
+            Heard::Say(message) => self.say(message, ctx),
+            Heard::More(message) => self.ask_more(message, ctx),
+            Heard::BinarySignal(message) => self.binary_signal(message),
+            Heard::Leave(message) => self.leave(message, ctx),
+        }
+    }
+}
+
+impl Handler<Post> for Room {
+    type Result = ();
+
+    fn handle(&mut self, message: Post, ctx: &mut Self::Context) {
+        self.post(message);
+        self.count_message(ctx);
+    }
+}
+
+impl Handler<Announce> for Room {
+    type Result = ();
+
+    fn handle(&mut self, message: Announce, ctx: &mut Self::Context) {
+        self.announce(&message.body);
+        self.count_message(ctx);
+    }
+}
+
+impl Handler<Disconnect> for Room {
+    type Result = usize;
+
+    fn handle(&mut self, Disconnect { user, reason }: Disconnect, _: &mut Self::Context) -> usize {
+        let leaving = self.members.of(user.as_ref());
+        for (link, member) in &leaving {
+            self.outbound.close(*link, *member, CloseCode::Forbidden, reason.clone());
+        }
+        leaving.len()
+    }
+}
+
+impl Handler<GetPresence> for Room {
+    type Result = MessageResult<GetPresence>;
+
+    fn handle(&mut self, _: GetPresence, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.members.users())
+    }
+}
+
+impl Handler<OpenForWriting> for Room {
+    type Result = bool;
+
+    fn handle(&mut self, _: OpenForWriting, _: &mut Self::Context) -> Self::Result {
+        self.breaks.clear();
+        let was_closed = std::mem::take(&mut self.is_closed_for_writing);
+        if was_closed {
+            metrics::ROOMS_CLOSED_FOR_WRITING.dec();
+            tracing::info!(room.name = %self.name, "room opened for writing");
+            self.ask_all();
+        }
+        was_closed
+    }
+}
+
+impl Handler<Flush> for Room {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Flush, _: &mut Self::Context) -> Self::Result {
+        let (sender, receiver) = oneshot::channel();
+        self.flushed.push(sender);
+        Box::pin(async move {
+            // A room that dies has nothing more to commit.
+            let _ = receiver.await;
+        })
+    }
+}
