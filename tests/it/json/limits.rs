@@ -22,7 +22,8 @@ fn a_message_at_the_limit_is_taken_and_one_byte_more_ends_the_socket() {
     assert_eq!(ada.until("saved")["seq"], 1);
     // Whoever gets it is no slow consumer for that.
     assert_eq!(bob.until("chat.message")["seq"], 1);
-    ada.text(&chat_of((1 << 20) + 1));
+    // Refused by its header, before its payload.
+    ada.socket.send(&frame::header(0x80 | TEXT, (1 << 20) + 1));
     assert_eq!(ada.socket.closed().0, 1009);
     bob.chats("general", "still here");
 }
