@@ -10,7 +10,7 @@ budgets=(
   'decode 2000 3000'
   'apply 2000 22000'
   'encode 2000 1500'
-  'fan-out 2000 30000'
+  'fan-out 2000 17000'
   'load 2000 13000'
 )
 
