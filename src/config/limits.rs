@@ -46,6 +46,8 @@ pub struct Limits {
     pub rate_address: usize,
     /// Messages a second of a room's JSON clients.
     pub rate_room: usize,
+    /// Most bytes of messages that have begun and not ended, of all sockets together.
+    pub unfinished_bytes_max: usize,
     /// Most frames that one message may be split into.
     pub fragments_max: usize,
     /// Most bytes that one room keeps while the database is down.
@@ -88,6 +90,11 @@ impl Limits {
             rate_user: reading.number("rate-user", &options.rate_user, 1..=RATE_MAX),
             rate_address: reading.number("rate-address", &options.rate_address, 1..=RATE_MAX),
             rate_room: reading.number("rate-room", &options.rate_room, 1..=RATE_MAX),
+            unfinished_bytes_max: reading.number(
+                "unfinished-bytes-max",
+                &options.unfinished_bytes_max,
+                1024..=BYTES_MAX,
+            ),
             fragments_max: reading.number("fragments-max", &options.fragments_max, 1..=1_000_000),
             room_unsaved_bytes_max: reading.number(
                 "room-unsaved-bytes-max",

@@ -141,6 +141,9 @@ pub(super) struct LimitOptions {
     /// Messages that all JSON clients may send into one room a second; twice as many at once
     #[arg(long, env = "TUTTI_RATE_ROOM", value_name = "COUNT", default_value = "2000")]
     pub rate_room: String,
+    /// Most bytes of messages that have begun and not ended, of all clients together
+    #[arg(long, env = "TUTTI_UNFINISHED_BYTES_MAX", value_name = "BYTES", default_value = "268435456")]
+    pub unfinished_bytes_max: String,
     /// Most frames that one message may be split into
     #[arg(long, env = "TUTTI_FRAGMENTS_MAX", value_name = "COUNT", default_value = "1024")]
     pub fragments_max: String,

@@ -25,7 +25,7 @@ use crate::http::{self, AppState};
 use crate::metrics;
 use crate::rate::Rate;
 use crate::room::{Directory, Journal, People, Relays, RoomSettings};
-use crate::socket::{Gate, OutboxBudget, Rates, Rhythm, SharedRates, SocketContext, SocketSettings};
+use crate::socket::{Gate, OutboxBudget, Rates, Rhythm, SharedRates, SocketContext, SocketSettings, UnfinishedBudget};
 use crate::store::{Store, StoreError, StoreSettings};
 
 /// Connections that the kernel keeps until they are accepted.
@@ -126,6 +126,7 @@ impl Server {
             people,
             rates,
             verifier,
+            unfinished: UnfinishedBudget::new(limits.unfinished_bytes_max),
             outboxes: OutboxBudget::new(limits.outboxes_bytes_max),
         });
         let http = serve(listener, config.edge.workers, state.clone(), sockets)?;

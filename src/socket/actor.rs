@@ -22,6 +22,7 @@ use super::session::{
 };
 use super::settings::SocketSettings;
 use super::stream::Stream;
+use super::unfinished::{Unfinished, UnfinishedBudget};
 use crate::auth::{Verifier, now_s};
 use crate::ids::SocketId;
 use crate::metrics;
@@ -62,6 +63,8 @@ pub struct SocketContext {
     pub rates: Arc<SharedRates>,
     /// Checks tokens that come in band.
     pub verifier: Arc<Verifier>,
+    /// What all unfinished messages together may hold.
+    pub unfinished: Arc<UnfinishedBudget>,
     /// What all outboxes together may hold.
     pub outboxes: Arc<OutboxBudget>,
 }
@@ -84,6 +87,7 @@ enum Ending {
 pub struct Socket {
     stream: Rc<Stream>,
     reader: Reader,
+    unfinished: Unfinished,
     desk: Desk,
     session: Session,
     /// What the upgrade decided, until the socket opens.
@@ -117,6 +121,7 @@ impl Socket {
         let socket = Socket {
             stream,
             reader: Reader::new(limits),
+            unfinished: Unfinished::new(context.unfinished.clone()),
             desk: Desk { socket: id, outbox, relay, context },
             session: Session::Denied,
             opening: Some(path),
@@ -215,6 +220,7 @@ impl Socket {
         for _ in 0..READS_PER_TURN {
             if !self.is_reading() || self.desk.outbox.closing().is_some() {
                 // Credit, a close and a writable stream wake the pump.
+                self.unfinished.pause();
                 return Poll::Pending;
             }
             ready!(self.stream.poll_readable(cx))?;
@@ -252,6 +258,10 @@ impl Socket {
                 Ok(None) => break,
                 Err(error) => self.refuse(error),
             }
+        }
+        if let Err(unwanted) = self.unfinished.note(self.reader.unfinished_bytes(), self.heard) {
+            tracing::info!(socket.id = %self.desk.socket, %unwanted, "message refused");
+            self.desk.outbox.close_now(CloseCode::TryLater, &unwanted.to_string());
         }
         if messages > 0 {
             metrics::MESSAGES_RECEIVED.inc_by(messages);

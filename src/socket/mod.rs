@@ -11,6 +11,7 @@ mod outbox;
 mod session;
 mod settings;
 mod stream;
+mod unfinished;
 
 pub use actor::{Socket, SocketContext};
 pub use gate::{Gate, GateFull, Permit, network};
@@ -20,3 +21,4 @@ pub use outbox::{Outbox, OutboxBudget};
 pub use session::{Rates, SharedRates};
 pub use settings::SocketSettings;
 pub use stream::Stream;
+pub use unfinished::UnfinishedBudget;

@@ -83,6 +83,11 @@ impl Reader {
         self.limits.message_bytes_max = bytes;
     }
 
+    /// How much there is of a data message that has not ended, in bytes.
+    pub fn unfinished_bytes(&self) -> usize {
+        self.payload.len()
+    }
+
     /// Takes from `input` up to the end of the next message. `None`: all input is taken and more is needed.
     pub fn read(&mut self, input: &mut &[u8]) -> Result<Option<Message>, WireError> {
         loop {

@@ -7,6 +7,7 @@ use tokio_tungstenite::tungstenite;
 use tungstenite::client::IntoClientRequest;
 
 use crate::support::editor::Editor;
+use crate::support::eventually;
 use crate::support::frame::{BINARY, CLOSE, PING, PONG, TEXT, frame, header, raw};
 use crate::support::message::{NOBODY, QUERY, STEP1_EMPTY};
 use crate::support::server::Server;
@@ -242,4 +243,27 @@ fn another_implementation_of_rfc_6455_connects_talks_and_closes_cleanly() {
     runtime.block_on(async {
         tokio::time::timeout(crate::support::DEADLINE, conversation).await.expect("a conversation in time");
     });
+}
+
+#[test]
+fn unfinished_messages_hold_a_bounded_amount_together_and_a_good_client_goes_on() {
+    let server = Server::with(&["--unfinished-bytes-max", "1048576"]);
+    let mut good = Editor::join(server.address, "room", &writer("good"), 1);
+    let begun = |number: usize| {
+        let mut socket = Socket::yjs(server.address, "hoard", &writer(&format!("hoarder{number}")));
+        socket.send(&header(0x80 | BINARY, 100_000));
+        socket.send(&[0xff; 60_000]);
+        socket
+    };
+    let hoarders: Vec<Socket> = (0..17).map(begun).collect();
+    // One that ends its message is refused for its content, if it gets so far.
+    let one_more = || {
+        let mut socket = begun(99);
+        socket.send(&[0xff; 40_000]);
+        socket.closed().0
+    };
+    eventually("there is no more room for messages that have begun", || (one_more() == 1013).then_some(()));
+    good.saves("still typing");
+    drop(hoarders);
+    eventually("the room is given back", || (one_more() == 4422).then_some(()));
 }

@@ -1,0 +1,123 @@
+//! Messages that have begun and not ended: how much all of them together may hold, and how slowly one may grow. Pure but for the
+//! shared count, and the time that callers hand in.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// What a message must grow by in a second.
+const GROWTH_BYTES: f64 = 16.0 * 1024.0;
+/// How long it may take before that is asked.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What all unfinished messages together may hold, in bytes.
+#[derive(Debug)]
+pub struct UnfinishedBudget {
+    held: AtomicUsize,
+    bytes_max: usize,
+}
+
+impl UnfinishedBudget {
+    /// A budget of `bytes_max`, all free.
+    pub fn new(bytes_max: usize) -> Arc<Self> {
+        Arc::new(Self { held: AtomicUsize::new(0), bytes_max })
+    }
+}
+
+/// Why a message is not waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unwanted {
+    /// All together hold too much.
+    #[error("the server holds too many unfinished messages, try again later")]
+    TooMuch,
+    /// It hardly grows.
+    #[error("a message that has begun must go on, at least 16 KiB a second")]
+    TooSlow,
+}
+
+/// The unfinished message of one socket, if there is one.
+#[derive(Debug)]
+pub struct Unfinished {
+    budget: Arc<UnfinishedBudget>,
+    held: usize,
+    /// Since when it is watched, and what was there then.
+    watched: Option<(Instant, usize)>,
+}
+
+impl Unfinished {
+    /// None yet.
+    pub fn new(budget: Arc<UnfinishedBudget>) -> Self {
+        Self { budget, held: 0, watched: None }
+    }
+
+    /// Notes what is there of it after a read; 0: there is none.
+    pub fn note(&mut self, held: usize, now: Instant) -> Result<(), Unwanted> {
+        if held == 0 && self.held == 0 {
+            return Ok(());
+        }
+        let before = std::mem::replace(&mut self.held, held);
+        if held < before {
+            // Another message than before.
+            self.watched = None;
+            self.budget.held.fetch_sub(before - held, Ordering::Relaxed);
+        } else {
+            self.budget.held.fetch_add(held - before, Ordering::Relaxed);
+        }
+        if held == 0 {
+            return Ok(());
+        }
+        if held > before && self.budget.held.load(Ordering::Relaxed) > self.budget.bytes_max {
+            return Err(Unwanted::TooMuch);
+        }
+        let (since, start) = *self.watched.get_or_insert((now, held));
+        let time = now.duration_since(since);
+        let is_slow = time > GRACE && ((held - start) as f64) < time.as_secs_f64() * GROWTH_BYTES;
+        if is_slow { Err(Unwanted::TooSlow) } else { Ok(()) }
+    }
+
+    /// Nothing is read from the peer for a while, by the server's own doing.
+    pub fn pause(&mut self) {
+        self.watched = None;
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        self.budget.held.fetch_sub(self.held, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_together_hold_no_more_than_the_budget_and_give_it_back() {
+        let (budget, now) = (UnfinishedBudget::new(100), Instant::now());
+        let mut first = Unfinished::new(budget.clone());
+        let mut second = Unfinished::new(budget.clone());
+        assert_eq!(first.note(60, now), Ok(()));
+        assert_eq!(second.note(40, now), Ok(()));
+        assert_eq!(second.note(41, now), Err(Unwanted::TooMuch));
+        drop(second);
+        assert_eq!(first.note(100, now), Ok(()));
+        assert_eq!(first.note(0, now), Ok(()));
+        assert_eq!(budget.held.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_message_that_hardly_grows_is_not_waited_for() {
+        let now = Instant::now();
+        let at = |seconds| now + Duration::from_secs(seconds);
+        let mut message = Unfinished::new(UnfinishedBudget::new(1 << 30));
+        assert_eq!(message.note(1, now), Ok(()));
+        assert_eq!(message.note(2, at(10)), Ok(()));
+        assert_eq!(message.note(3, at(11)), Err(Unwanted::TooSlow));
+        let mut message = Unfinished::new(UnfinishedBudget::new(1 << 30));
+        for second in 0..100 {
+            assert_eq!(message.note(1 + second * 16 * 1024, at(second as u64)), Ok(()));
+        }
+        message.pause();
+        assert_eq!(message.note(1 + 99 * 16 * 1024, at(200)), Ok(()));
+    }
+}
