@@ -13,7 +13,7 @@ import { until } from './support/until.mjs'
 let server
 let browser
 before(async () => {
-  server = await startServer({ args: ['--demo'] })
+  server = await startServer({ args: ['--demo', '--rate-user', '100000', '--rate-room', '100000'] })
   browser = await startBrowser()
 })
 after(async () => {
@@ -95,7 +95,7 @@ test('a network that the browser knows to be away, but whose connection hangs, i
   network.silence()
   await page.evaluate(() => window.dispatchEvent(new Event('offline')))
   await stateIs(page, 'offline')
-  assert.equal(await page.evaluate(() => window.states.at(-1).code), 4501)
+  assert.equal(await page.evaluate(() => window.states.findLast(({ state }) => state === 'offline').code), 4501)
   network.restore()
   await page.evaluate(() => window.dispatchEvent(new Event('online')))
   await stateIs(page, 'online')
