@@ -99,8 +99,6 @@ pub struct Socket {
     heard: Instant,
     pinged: Option<Instant>,
     ending: Ending,
-    /// Whether the peer was told that the server is about to end.
-    is_draining: bool,
     _permit: Permit,
 }
 
@@ -130,7 +128,6 @@ impl Socket {
             heard: Instant::now(),
             pinged: None,
             ending: Ending::Open,
-            is_draining: false,
             _permit: permit,
         };
         socket.start();
@@ -357,10 +354,6 @@ impl Socket {
             }
             self.session.tidy(&self.desk);
             self.follow_session(ctx);
-            if self.outbox().is_stopped() && !std::mem::replace(&mut self.is_draining, true) {
-                self.session.drain(&self.desk);
-                self.outbox().flush();
-            }
             if let Some((code, reason)) = self.desk.outbox.take_held_close() {
                 let hold = COME_BACK_HOLD.mul_f64(rand::random_range(0.5..1.5));
                 ctx.run_later(hold, move |socket, _| socket.desk.outbox.close_now(code, &reason));

@@ -105,6 +105,8 @@ pub struct Outbox {
     /// Whether the socket waits for credit.
     is_paused: Cell<bool>,
     is_stopped: Cell<bool>,
+    /// What the peer is told when the process stops.
+    farewell: RefCell<Option<Bytes>>,
     closing: Cell<Option<CloseCode>>,
     /// A close to be held for a while, see [`Outbox::take_held_close`].
     held_close: RefCell<Option<(CloseCode, String)>>,
@@ -136,6 +138,7 @@ impl Outbox {
             unhandled: Cell::new(0),
             is_paused: Cell::new(false),
             is_stopped: Cell::new(false),
+            farewell: RefCell::new(None),
             closing: Cell::new(None),
             held_close: RefCell::new(None),
             state: Cell::new(Delivery::Idle),
@@ -181,6 +184,11 @@ impl Outbox {
     /// A close of a peer that may come back, and would do so at once: to be held, then done with [`close_now`](Self::close_now).
     pub fn take_held_close(&self) -> Option<(CloseCode, String)> {
         self.held_close.take()
+    }
+
+    /// What to tell the peer when the process stops, before its socket is closed.
+    pub fn set_farewell(&self, frame: Bytes) {
+        *self.farewell.borrow_mut() = Some(frame);
     }
 
     /// Why the socket closes, once it does.
@@ -439,6 +447,10 @@ impl Connection for Outbox {
 
     fn stop_reading(&self) {
         self.is_stopped.set(true);
+        if let Some(farewell) = self.farewell.take() {
+            self.push(farewell, Counted::Yes);
+            self.flush();
+        }
         self.wake();
     }
 }

@@ -68,6 +68,7 @@ impl JsonSession {
             authenticate_until_s: auth::now_s() + settings.auth_timeout.as_secs(),
         };
         desk.push(reply::welcome(&session.client_id, settings.rhythm.ping_interval.as_millis() as u64));
+        desk.outbox.set_farewell(draining());
         if let Some(identity) = identity {
             session.authenticated(identity, None, desk);
         }
@@ -420,7 +421,7 @@ struct RequestId<'a> {
 }
 
 /// Tells a client that the server is about to end.
-pub fn draining() -> Bytes {
+fn draining() -> Bytes {
     reply::message("server.draining", RequestId { request_id: None })
 }
 

@@ -202,11 +202,4 @@ impl Session {
             Session::Denied | Session::Echo => {}
         }
     }
-
-    /// Says what a peer of this protocol is told before the server ends.
-    pub fn drain(&self, desk: &Desk) {
-        if let Session::Json(_) = self {
-            desk.push(json::draining());
-        }
-    }
 }
