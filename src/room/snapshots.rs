@@ -58,7 +58,7 @@ impl Room {
         let (store, name) = (self.context.store.clone(), self.name.clone());
         let (permits, bytes_max) = (self.context.snapshot_permits.clone(), self.context.settings.document_bytes_max);
         let before = self.tail.bytes;
-        let work = make(store, name, permits, bytes_max).into_actor(self).map(move |made, room, _| {
+        let work = make(store, name, permits, bytes_max).into_actor(self).map(move |made, room, ctx| {
             room.tail.is_building = false;
             // In any case, so that a fault is not repeated with each edit.
             room.tail.bytes -= before;
@@ -67,6 +67,8 @@ impl Room {
                     room.tail.state_bytes = bytes;
                     metrics::SNAPSHOTS_SAVED.inc();
                     tracing::info!(room.name = %room.name, %seq, bytes, "snapshot saved");
+                    // What was committed meanwhile may be long enough for the next.
+                    room.lengthen_tail(0, ctx);
                 }
                 Err(error) => tracing::warn!(room.name = %room.name, %error, "no snapshot, later again"),
             }
