@@ -161,7 +161,7 @@ pub struct UserPresence {
 #[rtype(result = "bool")]
 pub struct OpenForWriting;
 
-/// Answered once everything that the room had uncommitted when it came is committed.
+/// Answered once everything that the room had uncommitted when it came is committed, and no snapshot is being made.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Flush;

@@ -183,7 +183,9 @@ impl Room {
         if !self.outbound.is_empty() {
             self.show_or_hold(ctx);
         }
-        if self.uncommitted.is_empty() && self.early.is_empty() && self.outbound.is_empty() {
+        let is_done = self.uncommitted.is_empty() && self.early.is_empty() && self.outbound.is_empty();
+        // Whoever comes first after a restart is glad of the snapshot.
+        if is_done && !self.tail.is_building() {
             for waiting in self.flushed.drain(..) {
                 // Whoever asked may have stopped waiting.
                 let _ = waiting.send(());

@@ -40,6 +40,11 @@ impl Tail {
         Self { state_bytes, bytes, is_building: false }
     }
 
+    /// Whether a snapshot is on its way.
+    pub fn is_building(&self) -> bool {
+        self.is_building
+    }
+
     /// Whether a snapshot pays: loading costs as much for the tail as for the state, so each byte of state is written again only
     /// for a byte of edits.
     fn is_long(&self) -> bool {
@@ -72,6 +77,7 @@ impl Room {
                 }
                 Err(error) => tracing::warn!(room.name = %room.name, %error, "no snapshot, later again"),
             }
+            room.end_turn(ctx);
         });
         ctx.spawn(work);
     }

@@ -115,7 +115,9 @@ impl Server {
         }
         let flushes = join_all(self.state.directory.rooms().into_iter().map(|room| room.send(Flush)));
         if tokio::time::timeout(self.stop_timeout / 2, flushes).await.is_err() {
-            tracing::error!("not everything could be committed in time; its authors were not told that it was");
+            tracing::error!(
+                "not everything was committed, or its snapshot made, in time; authors of what is not committed were not told that it is"
+            );
         }
         self.close_sockets(deadline).await;
         self.state.directory.stop();
