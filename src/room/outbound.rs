@@ -38,7 +38,7 @@ impl Outbound {
         Self { room: key, links: Vec::new(), owed: Vec::new() }
     }
 
-    /// The link to a relay, made at first use. There are as many as worker threads.
+    /// The link to a relay, made at first use. There are as many as room threads.
     pub fn link(&mut self, relay: &RelayHandle) -> usize {
         match self.links.iter().position(|link| link.relay.id == relay.id) {
             Some(link) => link,

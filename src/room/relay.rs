@@ -1,4 +1,4 @@
-//! One relay a worker thread: takes a room's turn and hands its frames to that thread's sockets, then lets each touched socket
+//! One relay a room thread: takes a room's turn and hands its frames to that thread's sockets, then lets each touched socket
 //! write once. It knows sockets as [`Outlet`]s only.
 
 use std::cell::{OnceCell, RefCell};
@@ -99,7 +99,7 @@ pub struct LocalRelay {
 }
 
 impl LocalRelay {
-    /// The relay of the current worker thread, started at first use.
+    /// The relay of the current room thread, started at first use.
     pub fn current(relays: &Relays) -> Self {
         thread_local! { static LOCAL: OnceCell<LocalRelay> = const { OnceCell::new() } }
         LOCAL.with(|local| {
@@ -210,7 +210,7 @@ pub struct CloseAll {
     pub count: usize,
 }
 
-/// The actor that hands out frames on one worker thread. Started by the thread's first socket, it ends with the process; a panic
+/// The actor that hands out frames on one room thread. Started by the thread's first socket, it ends with the process; a panic
 /// in it ends the process, for its sockets would wait for ever.
 pub struct Relay {
     reachable: Rc<RefCell<Reachable>>,

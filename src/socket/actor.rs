@@ -53,7 +53,7 @@ thread_local! {
 pub struct SocketContext {
     /// Finds rooms.
     pub directory: Arc<Directory>,
-    /// The relays of the worker threads.
+    /// The relays of the room threads.
     pub relays: Arc<Relays>,
     /// Limits and waits.
     pub settings: SocketSettings,
@@ -79,7 +79,7 @@ enum Ending {
     Lingering { taken: usize },
 }
 
-/// One WebSocket connection. Started by the server once the handshake is answered, on the worker thread that accepted it; owns
+/// One WebSocket connection. Started by the server once the handshake is answered, on the thread that its opening names; owns
 /// the stream, the reader, the outbox and the session.
 ///
 /// It ends when the peer closes or vanishes, when a limit is broken, when the room or the server closes it. On every end
