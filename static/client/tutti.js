@@ -238,7 +238,6 @@ class Connection {
   #onlineSinceMs = 0
   #heardAtMs = 0
   #heartbeatMs = HEARTBEAT_MS
-  #isProbing = false
   /** Until the next attempt, the end of this one, the next look at the heartbeat: there is one at a time. */
   #timer = new Timer()
   /** JSON texts of this turn, which leave together, and their bytes. */
@@ -351,7 +350,6 @@ class Connection {
     const socket = this.#socket
     this.#attempt = this.#socket = undefined
     this.#timer.clear()
-    this.#isProbing = false
     this.#turn = []
     this.#turnBytes = 0
     socket?.close(code)
@@ -383,7 +381,6 @@ class Connection {
 
   #receive (data, attempt) {
     this.#heardAtMs = Date.now()
-    if (this.#isProbing) this.#watch()
     if (typeof data !== 'string') return this.#tell.bytes(new Uint8Array(data))
     for (const message of [JSON.parse(data)].flat()) {
       // A listener may have closed the connection over the message before.
@@ -406,7 +403,7 @@ class Connection {
         this.#tell.message(message)
         if (typeof this.#options.token === 'function') this.#renew()
         return
-      case 'pong': return
+      case 'pong': return this.#watch()
       default: this.#tell.message(message)
     }
   }
@@ -437,22 +434,28 @@ class Connection {
 
   /** Looks again when the server has been quiet for a heartbeat. */
   #watch () {
-    this.#isProbing = false
     const quietMs = Date.now() - this.#heardAtMs
     if (quietMs >= this.#heartbeatMs) this.#probe(ANSWER_WAIT_MS)
     else this.#timer.set(() => this.#watch(), this.#heartbeatMs - quietMs)
   }
 
   #probe (waitMs, isSecond = false) {
-    this.#isProbing = true
-    const askedAtMs = Date.now()
     this.write('{"type":"ping"}')
+    this.#awaitPong(waitMs, waitMs, isSecond)
+  }
+
+  #awaitPong (waitMs, restMs, isSecond) {
+    const fromMs = Date.now()
     this.#timer.set(() => {
+      const nowMs = Date.now()
+      const quietMs = nowMs - this.#heardAtMs
       // A timer that comes far too late means that this side slept: ask once more before judging the other.
-      const hasSlept = Date.now() - askedAtMs > 2 * waitMs
+      const hasSlept = nowMs - fromMs > 2 * waitMs
       if (hasSlept && !isSecond) this.#probe(waitMs, true)
+      // Whoever speaks is alive, but what was heard may be the last from before the network went: only the pong ends the waiting.
+      else if (quietMs < waitMs) this.#awaitPong(waitMs, waitMs - quietMs, isSecond)
       else this.#lose(HEARTBEAT_LOST, 'the server does not answer')
-    }, waitMs)
+    }, restMs)
   }
 
   /** The network is back, or someone looks at the tab again. */

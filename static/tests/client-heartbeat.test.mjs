@@ -100,6 +100,21 @@ test('an answer ends the doubt', async (t) => {
   assert.equal(tutti.getState().state, 'online')
 })
 
+test('what was still on its way when the network went does not stand for an answer', async (t) => {
+  stopClock(t)
+  const page = openPage(t)
+  const { peer, tutti } = await startOnline(t)
+  page.fire('offline')
+  await peer.take('ping')
+  mock.timers.tick(1_000)
+  peer.send({ type: 'server.draining' })
+  await new Promise((resolve) => tutti.on('draining', resolve))
+  mock.timers.tick(2_999)
+  assert.equal(tutti.getState().state, 'online')
+  mock.timers.tick(1)
+  assert.equal(tutti.getState().code, 4501)
+})
+
 test('a network that is back is used at once', async (t) => {
   stopClock(t)
   const page = openPage(t)
