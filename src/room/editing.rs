@@ -200,13 +200,15 @@ impl Room {
         // What is missing comes again with the sender's Step2, and is acknowledged with that.
         let sender = is_complete.then_some((edit.from, member.dialect));
         let shown = self.say_to_all(Word::Update(&news.update), Some(edit.from), &owners);
+        // No larger than needed, which is one nearly always: each edit that waits has such a list.
+        let mut acknowledgements = Vec::with_capacity(owners.len() + usize::from(is_complete));
         let waiting = owners.into_iter().map(|owner| (owner, Dialect::Yjs)).chain(sender);
         let receipt = |dialect| match dialect {
             Dialect::Yjs => shown.clone().map(Receipt::Echo),
             _ => Some(Receipt::Status(messages)),
         };
-        let acknowledgements =
-            waiting.filter_map(|(to, dialect)| Some(Acknowledgement { to, receipt: receipt(dialect)? })).collect();
+        acknowledgements
+            .extend(waiting.filter_map(|(to, dialect)| Some(Acknowledgement { to, receipt: receipt(dialect)? })));
         let entry = NewEntry { kind: Kind::Edit, author, key: None, body: news.update };
         self.uncommitted.push(Pending { clients, ..Pending::new(entry, acknowledgements) });
     }

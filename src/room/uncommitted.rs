@@ -89,6 +89,9 @@ impl Pending {
 /// What an entry costs in the queue beside its body and key, about: many bodies are shorter than that.
 const ENTRY_BYTES: usize = 256;
 
+/// So many places an empty queue keeps after a burst: there are many rooms.
+const QUEUE_KEPT: usize = 16;
+
 fn cost(entry: &NewEntry) -> usize {
     ENTRY_BYTES + entry.body.len() + entry.key.as_ref().map_or(0, String::len)
 }
@@ -209,6 +212,9 @@ impl Uncommitted {
         self.in_flight = None;
         let count = outcome.len().min(self.queue.len());
         let settled: Vec<_> = self.queue.drain(..count).zip(outcome).collect();
+        if self.queue.is_empty() {
+            self.queue.shrink_to(QUEUE_KEPT);
+        }
         self.give_back(settled.iter().map(|(pending, _)| cost(&pending.entry)).sum());
         settled
     }
@@ -222,5 +228,25 @@ impl Uncommitted {
 impl Drop for Uncommitted {
     fn drop(&mut self) {
         self.budget.give_back(self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Seq;
+
+    #[test]
+    fn a_queue_that_was_long_does_not_keep_its_memory() {
+        let mut uncommitted = Uncommitted::new(usize::MAX, Arc::new(Budget::new(usize::MAX)), 10_000, usize::MAX);
+        for _ in 0..10_000 {
+            let entry = NewEntry { kind: Kind::Edit, author: UserId::new("ada"), key: None, body: Bytes::new() };
+            uncommitted.push(Pending::new(entry, Vec::new()));
+        }
+        let append = uncommitted.next_append(RoomId(1), || Uuid::from_u128(1)).unwrap();
+        let placed = Placed { seq: Seq(1), at_ms: 0, is_new: true };
+        let settled = uncommitted.settle(vec![Ok(placed); append.entries.len()]);
+        assert_eq!(settled.len(), 10_000);
+        assert!(uncommitted.queue.capacity() <= 2 * QUEUE_KEPT, "{}", uncommitted.queue.capacity());
     }
 }

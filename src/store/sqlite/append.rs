@@ -89,7 +89,7 @@ fn inserts(rows: usize) -> String {
     let mut left = rows;
     while left > 0 {
         let size = INSERT_ROWS.into_iter().find(|size| *size >= left).unwrap_or(INSERT_ROWS_MAX);
-        sql.push_str("insert into entry (room_id, seq, kind, author, at, key, body) select * from (values ");
+        sql.push_str("insert or fail into entry (room_id, seq, kind, author, at, key, body) select * from (values ");
         sql.push_str(&vec!["(?,?,?,?,?,?,?)"; size].join(","));
         sql.push_str(") where column1 is not null;");
         left = left.saturating_sub(size);
