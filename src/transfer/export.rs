@@ -65,7 +65,7 @@ pub(super) async fn run(config: &ExportConfig, console: &mut Console<'_>) -> Res
     }
     let store = open_as_it_is(&config.database, config.document_bytes_max).await?;
     let store = store.ok_or_else(|| TransferError::NoDatabase(config.database.to_string()))?;
-    let index = Index::open(&config.folder)?;
+    let index = Index::open(&config.folder).map_err(|error| unusable(&config.folder, error))?;
     let mut export = Export { store, config, index, done: Exported::default() };
     console.begin(None);
     for (place, (prefix, pattern)) in patterns.iter().enumerate() {
@@ -86,6 +86,10 @@ pub(super) async fn run(config: &ExportConfig, console: &mut Console<'_>) -> Res
     let (store, done) = (export.store, export.done);
     tokio::task::spawn_blocking(move || store.shutdown()).await.map_err(io::Error::from)?;
     Ok(done)
+}
+
+fn unusable(folder: &Path, error: io::Error) -> TransferError {
+    TransferError::Folder { path: folder.to_owned(), error }
 }
 
 struct Export<'c> {
@@ -109,7 +113,8 @@ impl Export<'_> {
                     self.done.without_text += 1;
                     console.line(format_args!("no text  {:?}: {error} (--root)", row.name.as_str()))?;
                 }
-                self.index.add(&row.name, head, formats, root)?;
+                let added = self.index.add(&row.name, head, formats, root);
+                added.map_err(|error| unusable(&self.config.folder, error))?;
             }
             Err(failed) => {
                 self.done.failed += 1;

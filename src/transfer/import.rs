@@ -50,6 +50,8 @@ enum Refused {
     Name(RoomNameError),
     #[error(transparent)]
     NameTooLong(RoomNameError),
+    #[error("the rooms below tutti/ are the server's own; --prefix leads elsewhere")]
+    Reserved,
     #[error("another document of this import goes into the room {0}")]
     RoomTaken(RoomName),
     #[error(transparent)]
@@ -94,7 +96,7 @@ pub(super) async fn run(config: &ImportConfig, console: &mut Console<'_>) -> Res
         rooms: HashSet::new(),
         done: Imported { is_dry_run: config.is_dry_run, ..Imported::default() },
     };
-    console.begin(sources.iter().map(Source::count).sum());
+    console.begin(Some(sources.iter().map(Source::count).sum()));
     let ended = import.all(&mut sources, console).await;
     console.end();
     for note in sources.iter().filter_map(Source::note) {
@@ -179,6 +181,9 @@ impl Import {
             RoomNameError::Character | RoomNameError::Segment => Refused::Name(error),
             RoomNameError::Empty | RoomNameError::TooLong => Refused::NameTooLong(error),
         })?;
+        if room.is_reserved() {
+            return Err(Refused::Reserved);
+        }
         match self.rooms.insert(room.clone()) {
             true => Ok(room),
             false => Err(Refused::RoomTaken(room)),

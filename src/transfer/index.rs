@@ -1,5 +1,5 @@
-//! Which rooms an export folder holds, and up to which seq: `rooms.jsonl`, one line a room, written when its files are whole. An export
-//! that is run again writes only what has changed since.
+//! Which rooms an export folder holds, and up to which seq: `rooms+seqs.jsonl`, one line a room, written when its files are whole. An
+//! export that is run again writes only what has changed since.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::config::ExportFormat;
 use crate::ids::{RoomName, Seq};
 
-const FILE_NAME: &str = "rooms.jsonl";
+/// No room's file or folder is called like this: a room's name has no `+`.
+const FILE_NAME: &str = "rooms+seqs.jsonl";
 
 pub(super) struct Index {
     file: File,

@@ -46,6 +46,14 @@ pub enum TransferError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The folder of an export.
+    #[error("{}: {error}", .path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: io::Error,
+    },
     /// A pattern that could match no room.
     #[error("{pattern:?}: {error}")]
     Pattern {

@@ -75,7 +75,7 @@ contract! {
         tutti(db, folder.path(), &["export", "chat", "--to", "out"]).good();
         let mut files: Vec<_> = fs::read_dir(folder.path().join("out")).unwrap().map(|f| f.unwrap().file_name()).collect();
         files.sort();
-        assert_eq!(files, ["chat.jsonl", "rooms.jsonl"]);
+        assert_eq!(files, ["chat.jsonl", "rooms+seqs.jsonl"]);
     }
 
     async fn done_again_only_what_has_changed_is_written(db: &Database) {
@@ -109,6 +109,36 @@ contract! {
         assert!(!fs::exists(folder.path().join("out/other.txt")).unwrap());
         assert_eq!(rooms(&db.store("test").await).await.len(), 4);
     }
+}
+
+/// The folder has a file of its own beside those of the rooms.
+#[test]
+fn a_room_called_rooms_is_a_room_like_any_other() {
+    on_sqlite(async |db: &Database| {
+        let folder = tempdir().unwrap();
+        for name in ["a", "rooms", "rooms.jsonl/b"] {
+            write(folder.path(), &format!("in/{name}.yjs"), Typed::new(&[name]).state());
+        }
+        tutti(db, folder.path(), &["import", "in"]).good();
+        let to_states = ["export", "*", "--to", "out", "--format", "yjs"];
+        assert_eq!(tutti(db, folder.path(), &to_states).good().count("written"), 3);
+        assert_eq!(tutti(db, folder.path(), &to_states).good().count("skipped: unchanged since"), 3);
+        tutti(db, folder.path(), &["export", "rooms", "--to", "lines"]).good();
+        tutti(db, folder.path(), &["export", "a", "--to", "lines"]).good();
+        assert_eq!(read(folder.path(), "lines/rooms.jsonl").lines().count(), 1);
+        assert_eq!(tutti(db, folder.path(), &["export", "rooms", "--to", "lines"]).good().count("written"), 0);
+    });
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_to_is_named() {
+    on_sqlite(async |db: &Database| {
+        let folder = tempdir().unwrap();
+        write(folder.path(), "in/a.yjs", Typed::new(&["a"]).state());
+        tutti(db, folder.path(), &["import", "in"]).good();
+        let said = tutti(db, folder.path(), &["export", "*", "--to", "in/a.yjs"]);
+        assert!(said.code == 1 && said.complaints.contains("in/a.yjs"), "{}", said.complaints);
+    });
 }
 
 /// A room's file may need a name that another room's folder has.

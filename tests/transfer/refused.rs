@@ -19,15 +19,19 @@ contract! {
         write(folder.path(), "in/cut.yjs", &document.state()[..20]);
         write(folder.path(), "in/second-half.yjs", &document.updates[2]);
         write(folder.path(), "in/large.yjs", Typed::new(&[&"x".repeat(5000)]).state());
+        write(folder.path(), "in/nothing.yjs", b"");
+        write(folder.path(), "in/tutti/stats.yjs", document.state());
         let arguments = ["import", "in", "--document-bytes-max", "4096"];
-        let said = tutti(db, folder.path(), &arguments).short_of(5);
-        assert_eq!((said.count("imported"), said.count("refused")), (1, 5));
+        let said = tutti(db, folder.path(), &arguments).short_of(7);
+        assert_eq!((said.count("imported"), said.count("refused")), (1, 7));
         for (name, reason) in [
             ("garbage", "cannot be read"),
             ("v2", "unsupported kind"),
             ("cut", "cannot be read"),
             ("second-half", "build on others that the source does not have"),
             ("large", "--document-bytes-max"),
+            ("nothing", "the file is empty"),
+            ("tutti/stats", "the server's own"),
         ] {
             let line = said.line("refused", name);
             assert!(line.contains(reason) && line.contains(&format!("in/{name}.yjs")), "{line}");
@@ -67,19 +71,27 @@ fn a_source_or_prefix_that_cannot_be_is_named() {
     on_sqlite(async |db: &Database| {
         let folder = tempdir().unwrap();
         write(folder.path(), "notes.txt", "no database");
-        write(folder.path(), "empty/CURRENT", "MANIFEST-000001\n");
-        for (arguments, words) in [
-            (&["import", "nowhere"][..], "nowhere"),
-            (&["import", "notes.txt", "--from", "hocuspocus-sqlite"], "notes.txt"),
-            (&["import", "empty"], "empty"),
+        write(folder.path(), "broken/CURRENT", "MANIFEST-000001\n");
+        write(folder.path(), "texts/notes.txt", "no document");
+        let hocuspocus = ["--from", "hocuspocus-sqlite"];
+        for (source, from, reason) in [
+            ("nowhere", &[][..], "No such file"),
+            ("nowhere", &hocuspocus, "No such file"),
+            ("notes.txt", &hocuspocus, "not a database"),
+            ("texts", &hocuspocus, "it is a folder"),
+            ("broken", &[], "MANIFEST"),
+            ("texts", &["--from", "y-leveldb"], "it has no file CURRENT"),
+            ("texts", &[], "it holds no document; passed over 1 file"),
+            ("texts", &["--from", "y-sweet"], "it holds no document; passed over 1 file"),
         ] {
-            let said = tutti(db, folder.path(), arguments);
-            assert!(said.code == 1 && said.complaints.contains(words), "{arguments:?}: {}", said.complaints);
+            let said = tutti(db, folder.path(), &[&["import", source], from].concat());
+            let is_said = said.complaints.contains(source) && said.complaints.contains(reason);
+            assert!(said.code == 1 && is_said, "{source} {from:?}: {}", said.complaints);
             assert_eq!(said.out, "");
         }
         let said = tutti(db, folder.path(), &["import", "notes.txt", "--prefix", "/"]);
         assert!(said.code == 2 && said.complaints.contains("--prefix"), "{}", said.complaints);
         let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(left.len(), 2, "{left:?}");
+        assert_eq!(left.len(), 3, "{left:?}");
     });
 }

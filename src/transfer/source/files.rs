@@ -88,6 +88,7 @@ impl Files {
             match self.kind {
                 SourceKind::YSweet => updates = y_sweet::updates(&content).map_err(Unreadable::NoYSweet)?,
                 SourceKind::UpdateFiles => updates = split_updates(&content)?,
+                _ if content.is_empty() => return Err(Unreadable::EmptyFile),
                 _ => updates.push(content),
             }
         }

@@ -47,6 +47,8 @@ pub(super) enum Unreadable {
     TooLarge { bytes: u64, limit: usize },
     #[error("it holds no Yjs updates (v1): {0}")]
     NoUpdates(#[from] ScanError),
+    #[error("the file is empty")]
+    EmptyFile,
     #[error("it has an entry in the list of documents, but no content")]
     NoContent,
     #[error("the update before clock {0} is missing")]
@@ -69,28 +71,40 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// Opens `path` as a source of the kind `kind`, or of what it looks like.
+    /// Opens `path` as a source of the kind `kind`, or of what it looks like. One without any document is an error: it is hardly ever
+    /// what was meant.
     pub async fn open(path: &Path, kind: Option<SourceKind>, document_bytes_max: usize) -> Result<Self, TransferError> {
         let failed = |reason: String| TransferError::Source { path: path.to_owned(), reason };
+        let unreadable = |error: io::Error| failed(error.to_string());
+        let is_folder = fs::metadata(path).map_err(unreadable)?.is_dir();
         let kind = match kind {
             Some(kind) => kind,
-            None => detect(path).map_err(|error| failed(error.to_string()))?,
+            None => detect(path, is_folder).map_err(unreadable)?,
         };
-        Ok(match kind {
-            SourceKind::HocuspocusSqlite => Self::Hocuspocus(HocuspocusSqlite::open(path, document_bytes_max).await?),
-            SourceKind::YLeveldb => Self::YLeveldb(Box::new(YLeveldb::open(path, document_bytes_max).map_err(failed)?)),
-            kind => {
-                Self::Files(Files::open(path, kind, document_bytes_max).map_err(|error| failed(error.to_string()))?)
+        let source = match kind {
+            SourceKind::HocuspocusSqlite if is_folder => {
+                return Err(failed("it is a folder, but a database of Hocuspocus is a file".to_owned()));
             }
-        })
+            SourceKind::HocuspocusSqlite => Self::Hocuspocus(HocuspocusSqlite::open(path, document_bytes_max).await?),
+            SourceKind::YLeveldb if !is_leveldb(path) => {
+                return Err(failed("it is no folder of LevelDB: it has no file CURRENT".to_owned()));
+            }
+            SourceKind::YLeveldb => Self::YLeveldb(Box::new(YLeveldb::open(path, document_bytes_max).map_err(failed)?)),
+            kind => Self::Files(Files::open(path, kind, document_bytes_max).map_err(unreadable)?),
+        };
+        if source.count() == 0 {
+            let note = source.note().map(|note| format!("; {note}")).unwrap_or_default();
+            return Err(failed(format!("it holds no document{note}")));
+        }
+        Ok(source)
     }
 
-    /// How many documents there are, if that is known.
-    pub fn count(&self) -> Option<u64> {
+    /// How many documents there are.
+    pub fn count(&self) -> u64 {
         match self {
-            Self::Hocuspocus(source) => Some(source.count()),
-            Self::YLeveldb(source) => Some(source.count()),
-            Self::Files(source) => Some(source.count()),
+            Self::Hocuspocus(source) => source.count(),
+            Self::YLeveldb(source) => source.count(),
+            Self::Files(source) => source.count(),
         }
     }
 
@@ -114,8 +128,8 @@ impl Source {
 }
 
 /// What `path` looks like. A wrong guess harms nothing: what is no document is refused.
-fn detect(path: &Path) -> io::Result<SourceKind> {
-    if !fs::metadata(path)?.is_dir() {
+fn detect(path: &Path, is_folder: bool) -> io::Result<SourceKind> {
+    if !is_folder {
         let mut begin = Vec::new();
         File::open(path)?.take(SQLITE_MAGIC.len() as u64).read_to_end(&mut begin)?;
         let is_y_sweet = path.file_name().is_some_and(|name| name == y_sweet::FILE_NAME);
@@ -125,12 +139,16 @@ fn detect(path: &Path) -> io::Result<SourceKind> {
             () => SourceKind::StateFiles,
         });
     }
-    if path.join("CURRENT").is_file() {
+    if is_leveldb(path) {
         return Ok(SourceKind::YLeveldb);
     }
     let mut folders = fs::read_dir(path)?.filter_map(Result::ok).map(|entry| entry.path());
     let is_y_sweet = folders.any(|folder| folder.join(y_sweet::FILE_NAME).is_file());
     Ok(if is_y_sweet { SourceKind::YSweet } else { SourceKind::StateFiles })
+}
+
+fn is_leveldb(path: &Path) -> bool {
+    path.join("CURRENT").is_file()
 }
 
 /// The file's content, unless it is larger than a document may be.
