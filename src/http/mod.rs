@@ -19,7 +19,7 @@ mod state;
 pub mod stats;
 mod upgrade;
 
-use actix_web::web::{self, ServiceConfig};
+use actix_web::web::{self, JsonConfig, ServiceConfig};
 use actix_web::{Route, guard};
 
 pub use state::AppState;
@@ -29,12 +29,21 @@ fn get_or_head() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
+/// Short requests, JSON whatever type their sender gave them: `curl` calls it a form.
+fn json_config() -> JsonConfig {
+    JsonConfig::default()
+        .limit(4096)
+        .content_type_required(false)
+        .content_type(|_| true)
+        .error_handler(|error, _| error::ApiError::body(error).into())
+}
+
 /// Every route of the server.
 pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
     config
         .app_data(state.clone())
         .app_data(web::PayloadConfig::new(state.json_message_bytes_max))
-        .app_data(web::JsonConfig::default().limit(4096).error_handler(|error, _| error::ApiError::body(error).into()))
+        .app_data(json_config())
         .route("/healthz", get_or_head().to(health::alive))
         .route("/readyz", get_or_head().to(health::ready))
         .route("/yjs/{room:.*}", web::get().to(upgrade::yjs))
@@ -45,16 +54,16 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
         .service(
             web::scope("/api/v1")
                 .wrap(cors::cors(state.clone()))
-                .route("/rooms", web::get().to(rooms::list))
-                .route("/rooms/{room:.+}/history", web::get().to(history::page))
-                .route("/rooms/{room:.+}/document", web::get().to(document::read))
-                .route("/rooms/{room:.+}/presence", web::get().to(rooms::presence))
+                .route("/rooms", get_or_head().to(rooms::list))
+                .route("/rooms/{room:.+}/history", get_or_head().to(history::page))
+                .route("/rooms/{room:.+}/document", get_or_head().to(document::read))
+                .route("/rooms/{room:.+}/presence", get_or_head().to(rooms::presence))
                 .route("/rooms/{room:.+}/messages", web::post().to(publish::messages))
                 .route("/rooms/{room:.+}/disconnect", web::post().to(publish::disconnect))
                 .route("/users/{user}/messages", web::post().to(publish::direct))
-                .route("/stats", web::get().to(stats::newest))
+                .route("/stats", get_or_head().to(stats::newest))
                 .route("/rooms/{room:.+}/open", web::post().to(rooms::open))
-                .route("/rooms/{room:.+}", web::get().to(rooms::one))
+                .route("/rooms/{room:.+}", get_or_head().to(rooms::one))
                 .default_service(web::to(error::no_such_path)),
         );
     if state.is_demo {
@@ -62,10 +71,12 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
             .route("/demo/token", web::post().to(demo::token))
             .route("/echo", web::get().to(upgrade::echo))
             .route("/", get_or_head().to(demo::page))
-            .route("/d/{document:.*}", web::get().to(demo::page))
-            .route("/tiptap/{document:.*}", web::get().to(demo::tiptap))
+            .route("/d/{document:.*}", get_or_head().to(demo::page))
+            .route("/tiptap/{document:.*}", get_or_head().to(demo::tiptap))
             .route("/dashboard", get_or_head().to(demo::dashboard))
-            .route("/assets/{file}", web::get().to(demo::asset));
+            .service(web::redirect("/dashboard/", "/dashboard"))
+            .service(web::redirect("/tiptap", "/tiptap/"))
+            .route("/assets/{file}", get_or_head().to(demo::asset));
     }
     config.default_service(web::to(error::no_such_path));
 }

@@ -16,8 +16,9 @@ use super::state::AppState;
 use crate::auth::{self, Action, Identity};
 use crate::ids::{Seq, UserId};
 use crate::protocol::json::check::check;
+use crate::protocol::json::decode::publication;
 use crate::protocol::json::reply::{self, rfc3339};
-use crate::protocol::json::request::{BATCH_MAX, publication};
+use crate::protocol::json::request::BATCH_MAX;
 use crate::room::{Disconnect, Post, PostError};
 use crate::socket::network;
 use crate::store::Placed;
@@ -150,7 +151,7 @@ pub struct Told {
 pub async fn direct(
     caller: Caller,
     user: Path<String>,
-    request: Json<Direct>,
+    body: Result<Bytes, actix_web::Error>,
     req: HttpRequest,
     state: Data<AppState>,
 ) -> Result<Json<Told>, ApiError> {
@@ -158,10 +159,11 @@ pub async fn direct(
     if !identity.may_message() {
         return Err(ApiError::Forbidden);
     }
-    check(&request.payload).map_err(ApiError::body)?;
+    let Direct { payload } = serde_json::from_slice(&body.map_err(ApiError::body)?).map_err(ApiError::body)?;
+    check(&payload).map_err(ApiError::body)?;
     if !identity.is_server() {
         count(&req, &identity, 1, &state)?;
     }
-    let frame = reply::direct(&identity.user, &identity.name, &user, &request.payload, auth::now_ms());
+    let frame = reply::direct(&identity.user, &identity.name, &user, &payload, auth::now_ms());
     Ok(Json(Told { sockets: state.people.tell(&UserId::new(user.into_inner()), &frame) }))
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{Data, Path as UrlPath};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use actix_web_actors::ws;
 
 use super::caller::{LABEL, NoCaller, identify, offered_protocols};
@@ -26,7 +26,7 @@ const DENIED_HOLD_MIN: Duration = Duration::from_secs(1);
 /// `GET /yjs/{room}`: y-websocket. Who may not is upgraded all the same and told in band: to a browser a refused upgrade looks
 /// like a server that is down, and it comes back for ever.
 pub async fn yjs(req: HttpRequest, name: UrlPath<String>, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
-    let permit = admit(&req, &state)?;
+    let admitted = admit(&req, &state)?;
     let decided = decide(&req, &name, &state);
     let user = decided.as_ref().ok().map(|(_, identity)| identity.user.clone());
     let network = network(peer::address(&req, &state.trusted_proxies));
@@ -41,45 +41,61 @@ pub async fn yjs(req: HttpRequest, name: UrlPath<String>, state: Data<AppState>)
         }
         Err((code, reason)) => Path::Denied { code, reason, hold: wait.max(DENIED_HOLD_MIN) },
     };
-    answer(&req, Opening { path, permit })
+    Ok(admitted.answer(path))
 }
 
 /// `GET /ws`: `tutti.v1`. A token may come with the request or in the first message.
 pub async fn json(req: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
-    let permit = admit(&req, &state)?;
+    let admitted = admit(&req, &state)?;
     let network = network(peer::address(&req, &state.trusted_proxies));
     let identity = match identify(&req, &state) {
         Ok(identity) => Ok(Some(Arc::new(identity))),
         Err(NoCaller::NoToken) => Ok(None),
         Err(error) => Err(error.to_string()),
     };
-    answer(&req, Opening { path: Path::Json { identity, network }, permit })
+    Ok(admitted.answer(Path::Json { identity, network }))
 }
 
 /// `GET /hocuspocus`: the Hocuspocus provider, whose tokens come in band, one for each document.
 pub async fn hocuspocus(req: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
-    let permit = admit(&req, &state)?;
-    answer(&req, Opening { path: Path::Hocuspocus, permit })
+    Ok(admit(&req, &state)?.answer(Path::Hocuspocus))
 }
 
 /// `GET /echo`: sends back what comes, for testing proxies and clients.
 pub async fn echo(req: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
-    let permit = admit(&req, &state)?;
-    answer(&req, Opening { path: Path::Echo, permit })
+    Ok(admit(&req, &state)?.answer(Path::Echo))
 }
 
-/// What every upgrade must pass before its answer: origin, and room for one more.
-fn admit(req: &HttpRequest, state: &AppState) -> Result<Permit, ApiError> {
+/// A request that will be upgraded, and its place.
+struct Admitted {
+    response: HttpResponseBuilder,
+    permit: Permit,
+}
+
+impl Admitted {
+    /// The 101 with the decision.
+    fn answer(mut self, path: Path) -> HttpResponse {
+        let mut response = self.response.finish();
+        response.extensions_mut().insert(Opening { path, permit: self.permit });
+        response
+    }
+}
+
+/// What every upgrade must pass before its answer: origin, handshake, and room for one more. Only who has passed counts as a
+/// connection.
+fn admit(req: &HttpRequest, state: &AppState) -> Result<Admitted, ApiError> {
     let origins = req.headers().get_all(header::ORIGIN).map(HeaderValue::as_bytes);
     let host = req.headers().get(header::HOST).map(HeaderValue::as_bytes);
     if let OriginVerdict::Refused(refusal) = origin::judge(origins, host, &state.allowed_origins) {
         return Err(ApiError::Origin(refusal.to_string()));
     }
+    let response = handshake(req)?;
     if state.is_draining() {
         return Err(ApiError::TryLater("the server is stopping, try again later".into()));
     }
     let peer = peer::address(req, &state.trusted_proxies);
-    state.gate.enter(peer).map_err(|full: GateFull| ApiError::TryLater(full.to_string()))
+    let permit = state.gate.enter(peer).map_err(|full: GateFull| ApiError::TryLater(full.to_string()))?;
+    Ok(Admitted { response, permit })
 }
 
 /// Who comes into which room, or why not. Unknown and forbidden rooms look alike.
@@ -92,8 +108,8 @@ fn decide(req: &HttpRequest, name: &str, state: &AppState) -> Result<(RoomName, 
     Ok((room, identity))
 }
 
-/// The 101 with the decision, labelled where the client offered labels.
-fn answer(req: &HttpRequest, opening: Opening) -> Result<HttpResponse, ApiError> {
+/// The 101, labelled where the client offered labels.
+fn handshake(req: &HttpRequest) -> Result<HttpResponseBuilder, ApiError> {
     let mut response = ws::handshake(req).map_err(|error| ApiError::Handshake(error.to_string()))?;
     let mut offers = offered_protocols(req).peekable();
     if offers.peek().is_some() {
@@ -103,7 +119,5 @@ fn answer(req: &HttpRequest, opening: Opening) -> Result<HttpResponse, ApiError>
         }
         response.insert_header((header::SEC_WEBSOCKET_PROTOCOL, LABEL));
     }
-    let mut response = response.finish();
-    response.extensions_mut().insert(opening);
     Ok(response)
 }

@@ -322,6 +322,9 @@ class Connection {
     this.#socket = socket
   }
 
+  /** The token in use; before there is one, the app's. @returns {Promise<Token>} */
+  async currentToken () { return this.token ?? this.#askToken() }
+
   async #askToken () {
     const { token } = this.#options
     return typeof token === 'function' ? token() : token
@@ -1084,7 +1087,11 @@ export class Tutti extends Emitter {
   async #get (path, query) {
     const url = new URL(path, this.#api)
     for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, String(value))
-    const response = await fetch(url, { headers: { authorization: `Bearer ${this.#connection.token}` } })
+    const token = await this.#connection.currentToken()
+    if (!token) throw new TuttiError('unauthorized', 'there is no token')
+    const response = await fetch(url, { headers: { authorization: `Bearer ${token}` } }).catch((error) => {
+      throw new TuttiError('connection_lost', `the server cannot be asked: ${error.message}`, { temporary: true })
+    })
     const body = await response.json().catch(() => ({}))
     if (response.ok) return body
     const { code = 'unknown', message = `the server answered ${response.status}` } = body.error ?? {}

@@ -309,6 +309,28 @@ test('the history is asked for by REST beside the socket, with the same token', 
   assert.deepEqual(asked, [[`${server.url.replace('ws:', 'http:').replace('/ws', '/api/v1')}/rooms/docs/my%20plan/history?after=5&limit=10`, 'Bearer x.y.z']])
 })
 
+test('the history can be asked for before there is a connection', async (t) => {
+  const asked = []
+  t.mock.method(globalThis, 'fetch', async (_, { headers }) => {
+    asked.push(headers.authorization)
+    return Response.json({ entries: [], next: null })
+  })
+  for (const token of ['a.b.c', async () => 'a.b.c']) {
+    const { tutti } = await start(t, { token })
+    await tutti.room('general').history()
+  }
+  assert.deepEqual(asked, ['Bearer a.b.c', 'Bearer a.b.c'])
+  const signedOut = await start(t, { token: () => null })
+  assert.equal((await failure(signedOut.tutti.room('general').history())).code, 'unauthorized')
+})
+
+test('a server that cannot be asked for the history may be asked later', async (t) => {
+  const { room } = await startInRoom(t)
+  t.mock.method(globalThis, 'fetch', async () => { throw new TypeError('fetch failed') })
+  const { code, temporary } = await failure(room.history())
+  assert.deepEqual([code, temporary], ['connection_lost', true])
+})
+
 test('a refused question for the history says why', async (t) => {
   const { room } = await startInRoom(t)
   const answer = { error: { code: 'room_not_found', message: 'there is no such room' } }

@@ -70,6 +70,21 @@ test('it shows connections that come and go, and what they send', async (t) => {
   assert.deepEqual(window.errors, [])
 })
 
+test('a request that is no handshake is no connection, and so none that ended', async (t) => {
+  const mine = await startServer({ args: ['--demo'], isKeyless: true })
+  t.after(() => mine.close())
+  for (const path of ['/ws', '/hocuspocus', '/yjs/demo/a', '/echo']) {
+    assert.equal((await fetch(mine.url + path)).status, 400, path)
+  }
+  const { token } = await (await fetch(`${mine.url}/demo/token`, { method: 'POST', body: '{"name":"Bot"}' })).json()
+  const refusedAt = Date.now()
+  const figures = await until(async () => {
+    const newest = await (await fetch(`${mine.url}/api/v1/stats`, { headers: { authorization: `Bearer ${token}` } })).json()
+    return Date.parse(newest.timestamp) > refusedAt && newest
+  }, 'figures from after the refusals')
+  assert.deepEqual([figures.activeConnections, figures.disconnectRatePerMinute], [0, 0])
+})
+
 test('it goes on by itself after the server was restarted, and after kill -9', async (t) => {
   const window = await dashboard(t)
   for (const end of ['stop', 'kill9']) {
@@ -92,6 +107,13 @@ test('guests may read the figures, and only the server writes them', async (t) =
   await room.joined()
   await assert.rejects(room.send('forged'))
   await assert.rejects(room.publish('metric.update', { activeConnections: 1e9 }))
+})
+
+test('the pages are found with and without a slash at the end', async () => {
+  for (const path of ['/dashboard', '/dashboard/', '/tiptap', '/tiptap/']) {
+    const page = await fetch(server.url + path)
+    assert.deepEqual([page.status, page.headers.get('content-type')], [200, 'text/html; charset=utf-8'], path)
+  }
 })
 
 test('it fits a phone, in light and dark', async (t) => {

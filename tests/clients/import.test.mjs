@@ -63,6 +63,32 @@ const typed = (type) => {
 
 const contentOf = (state) => typed((doc) => Y.applyUpdate(doc, state)).getText('content').toString()
 
+test('the function in the guide names the rooms as --rename does', async (t) => {
+  const guide = readFileSync(new URL('../../docs/MIGRATING.md', import.meta.url), 'utf8')
+  const [code] = /(?<=```js\n)export function room [\s\S]*?(?=```)/.exec(guide)
+  const { room } = await import(`data:text/javascript,${encodeURIComponent(code)}`)
+  const names = [
+    'plain', 'docs/a b', 'a~b', '~~', 'x~4', '~c3', '.a', '...', // as they are
+    '~C3', 'a/~/b', '~', 'Übersicht', 'a+b', 'a//b', '/a', 'a/', '/', '.', '..', 'a/../b', 'é~', '\u0000', '🎻', 'a%20b', 'line\nbreak',
+  ]
+  const place = await database(t, 'sqlite')
+  const file = joinPath(place.folder, 'hocuspocus.sqlite')
+  const hocuspocus = new SQLite({ database: file })
+  await hocuspocus.onConfigure()
+  for (const documentName of names) {
+    const state = Buffer.from(Y.encodeStateAsUpdate(typed((doc) => doc.getText('content').insert(0, documentName))))
+    await hocuspocus.configuration.store({ documentName, state })
+  }
+  hocuspocus.db.close()
+  await tutti(place, 'import', file, '--rename')
+  await place.server.start()
+  for (const name of names) {
+    const path = room(name).split('/').map(encodeURIComponent).join('/')
+    const document = await (await place.server.fetch(`/api/v1/rooms/${path}/document`)).json()
+    assert.deepEqual(document, { content: name })
+  }
+})
+
 for (const [i, store] of stores.entries()) {
   describe(`import and export on ${store}`, () => {
     test("documents of Hocuspocus' SQLite extension are there for a client, and can go back", async (t) => {

@@ -78,6 +78,10 @@ for (const store of stores) {
       const answer = await json(`/api/v1/rooms/${room}`)
       assert.deepEqual([answer.room, answer.seq], [room, 3])
       assert.ok(isTime(answer.createdAt) && isTime(answer.updatedAt) && Date.parse(answer.createdAt) <= Date.parse(answer.updatedAt))
+      for (const path of ['', '/history', '/document', '/presence']) {
+        const head = await server.fetch(`/api/v1/rooms/${room}${path}`, { method: 'HEAD' })
+        assert.deepEqual([head.status, await head.text()], [200, ''], path)
+      }
     })
 
     test('the history says who edited when, without gaps, and pages in both directions', async (t) => {

@@ -1,6 +1,7 @@
 //! `tutti.v1`: JSON objects in text frames, for a plain browser `WebSocket`. See docs/PROTOCOL.md.
 
 pub mod check;
+pub mod decode;
 pub mod reply;
 pub mod request;
 

@@ -18,8 +18,8 @@ use super::turnstile::{Ask, Question, Turnstile};
 use super::{Desk, MESSAGE_BYTES, Violation, text};
 use crate::auth::{self, Access, Action, Identity, allows};
 use crate::ids::{MemberId, RoomName, Seq, UserId};
+use crate::protocol::json::decode::decode;
 use crate::protocol::json::reply::{self, Problem};
-use crate::protocol::json::request;
 use crate::protocol::json::{Body, Envelope};
 use crate::protocol::lib0::Input;
 use crate::protocol::{CloseCode, Dialect};
@@ -82,7 +82,7 @@ impl JsonSession {
 
     /// Handles a text message.
     pub fn text(&mut self, message: &Bytes, desk: &Desk) -> Result<(), Violation> {
-        let envelopes = match request::decode(text(message)) {
+        let envelopes = match decode(text(message)) {
             Ok(envelopes) => envelopes,
             Err(error) => {
                 self.count(None, desk)?;

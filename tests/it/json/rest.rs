@@ -106,9 +106,37 @@ fn a_server_says_something_to_one_user() {
         (&direct["type"], &direct["user"], &direct["payload"]),
         (&json!("direct.message"), &json!("root"), &json!({ "badge": 3 }))
     );
+    let large = json!({ "payload": "x".repeat(100_000) });
+    assert_eq!(post_json(server.address, path, Some(&admin()), &large).json(), json!({ "sockets": 1 }));
+    assert_eq!(bob.next()["payload"], large["payload"]);
+    let too_large = json!({ "payload": "x".repeat(1 << 20) });
+    assert_eq!(post_json(server.address, path, Some(&admin()), &too_large).error(), (400, "invalid_body".into()));
     assert_eq!(post_json(server.address, path, Some(&reader("eve")), &json!({ "payload": 1 })).status, 403);
     assert_eq!(post_json(server.address, path, None, &json!({ "payload": 1 })).status, 401);
     assert_eq!(post_json(server.address, path, Some(&admin()), &json!({ "payload": "\0" })).error().0, 400);
+}
+
+#[test]
+fn the_type_of_a_body_need_not_be_told() {
+    let server = Server::start();
+    let (address, token) = (server.address, admin());
+    for (path, body, status) in [
+        (MESSAGES, r#"{"text":"x"}"#, 201),
+        ("/api/v1/users/bob/messages", r#"{"payload":1}"#, 200),
+        ("/api/v1/rooms/general/disconnect", "{}", 200),
+    ] {
+        for content_type in ["", "Content-Type: application/x-www-form-urlencoded\r\n"] {
+            let answer = request(
+                address,
+                &format!(
+                    "POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n{content_type}\
+                     Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                    body.len()
+                ),
+            );
+            assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        }
+    }
 }
 
 #[test]
