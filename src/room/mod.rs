@@ -34,6 +34,7 @@ mod signalling;
 mod snapshots;
 mod steps;
 mod timeline;
+mod turn;
 mod typing;
 mod uncommitted;
 

@@ -1,15 +1,11 @@
-//! The actor that orders everything that happens in one room.
-
+//! The actor that orders everything that happens in one room: what it has, how it begins and how it ends.
 //!
-//! What it does with each message stands beside, from [`super::hearing`] on.
+//! What it does with each message stands beside, from [`super::hearing`] on; when it commits and shows, in [`super::turn`].
 
 use std::collections::HashMap;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use actix::fut::ActorFuture;
 use actix::{Actor, AsyncContext, Context, SpawnHandle, Supervised};
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -18,7 +14,7 @@ use super::RoomKey;
 use super::directory::{Directory, RoomContext};
 use super::gathering::Gathered;
 use super::hearing::Heard;
-use super::journal::{COMMIT_EVERY, ENTRIES_WORTH_A_COMMIT};
+use super::journal::COMMIT_EVERY;
 use super::members::Members;
 use super::outbound::Outbound;
 use super::pace::Pace;
@@ -26,27 +22,19 @@ use super::presence::Presence;
 use super::roster::Roster;
 use super::snapshots::Tail;
 use super::timeline::Timeline;
+use super::turn::{SHOW_EVERY, TurnEnd};
 use super::typing::Typing;
 use super::uncommitted::Uncommitted;
-use crate::ids::Seq;
-use crate::ids::{RoomName, UserId};
+use crate::ids::{RoomName, Seq, UserId};
 use crate::metrics;
 use crate::protocol::{Dialect, Word, awareness};
 use crate::rate::Bucket;
 use crate::replica::Replica;
 use crate::store::RoomId;
 
-/// A turn ends when the mailbox is empty, or here: a mailbox under load never is.
-const TURN_MESSAGES_MAX: usize = 256;
-/// As above, in bytes shown to one relay.
-const TURN_BYTES_MAX: usize = 64 * 1024;
-/// Under load a room shows at most this often.
-const SHOW_EVERY: Duration = Duration::from_millis(5);
 /// Waits between attempts of what the database refused for now: doubled from the first to the last, each jittered.
 pub(super) const RETRY_FIRST: Duration = Duration::from_millis(100);
 pub(super) const RETRY_LAST: Duration = Duration::from_secs(5);
-/// How often a room looks whether a relay that was behind has caught up.
-const BEHIND_POLL: Duration = Duration::from_millis(5);
 /// How often states that nobody renews are forgotten, and the encoded document.
 const SWEEP: Duration = Duration::from_secs(10);
 /// A room whose replica breaks more often than this within [`BREAKS_WITHIN`] is closed for writing.
@@ -107,10 +95,10 @@ pub struct Room {
     pub(super) flushed: Vec<oneshot::Sender<()>>,
     pub(super) messages_this_turn: usize,
     /// When to show, and the timer for what is held back.
-    pace: Pace,
-    show_timer: Option<SpawnHandle>,
+    pub(super) pace: Pace,
+    pub(super) show_timer: Option<SpawnHandle>,
     pub(super) commit_pace: Pace,
-    commit_timer: Option<SpawnHandle>,
+    pub(super) commit_timer: Option<SpawnHandle>,
     pub(super) retry: Duration,
     pub(super) retry_timer: Option<SpawnHandle>,
     pub(super) idle_timer: Option<SpawnHandle>,
@@ -169,74 +157,6 @@ impl Room {
         }
     }
 
-    pub(super) fn count_message(&mut self, ctx: &mut Context<Self>) {
-        self.messages_this_turn += 1;
-        if self.messages_this_turn >= TURN_MESSAGES_MAX || self.outbound.turn_bytes() >= TURN_BYTES_MAX {
-            self.end_turn(ctx);
-        }
-    }
-
-    /// Commits and shows what the turn has gathered, or holds it back a little under load. Ends each message's turn; what a timer
-    /// or an answer of the store begins, ends with this by itself.
-    pub(super) fn end_turn(&mut self, ctx: &mut Context<Self>) {
-        self.commit_or_hold(ctx);
-        if !self.outbound.is_empty() {
-            self.show_or_hold(ctx);
-        }
-        let is_done = self.uncommitted.is_empty() && self.early.is_empty() && self.outbound.is_empty();
-        // Whoever comes first after a restart is glad of the snapshot.
-        if is_done && !self.tail.is_building() {
-            for waiting in self.flushed.drain(..) {
-                // Whoever asked may have stopped waiting.
-                let _ = waiting.send(());
-            }
-        }
-    }
-
-    fn commit_or_hold(&mut self, ctx: &mut Context<Self>) {
-        if self.uncommitted.is_empty() || self.uncommitted.is_in_flight() {
-            return;
-        }
-        match self.commit_pace.wait(Instant::now()) {
-            Some(wait) if self.uncommitted.entries() < ENTRIES_WORTH_A_COMMIT => {
-                if self.commit_timer.is_none() {
-                    self.commit_timer = Some(ctx.run_later(wait, |room, ctx| {
-                        room.commit_timer = None;
-                        room.end_turn(ctx);
-                    }));
-                }
-            }
-            _ => self.commit(ctx),
-        }
-    }
-
-    fn show_or_hold(&mut self, ctx: &mut Context<Self>) {
-        let is_full = self.messages_this_turn >= TURN_MESSAGES_MAX || self.outbound.turn_bytes() >= TURN_BYTES_MAX;
-        match self.pace.wait(Instant::now()) {
-            Some(wait) if !is_full => {
-                if self.show_timer.is_none() {
-                    self.show_timer = Some(ctx.run_later(wait, |room, ctx| {
-                        room.show_timer = None;
-                        room.end_turn(ctx);
-                    }));
-                }
-            }
-            _ => self.show(ctx),
-        }
-    }
-
-    fn show(&mut self, ctx: &mut Context<Self>) {
-        self.pace.turned(Instant::now(), self.messages_this_turn);
-        self.messages_this_turn = 0;
-        self.outbound.flush();
-        if self.outbound.is_behind() && self.behind_timer.is_none() {
-            self.behind_timer = Some(ctx.run_later(BEHIND_POLL, |room, ctx| {
-                room.behind_timer = None;
-                room.show(ctx);
-            }));
-        }
-    }
-
     /// (Re)starts the wait for the room's end, if nobody is in.
     pub(super) fn arm_idle(&mut self, ctx: &mut Context<Self>) {
         if let Some(timer) = self.idle_timer.take() {
@@ -277,26 +197,6 @@ impl Room {
         if let Phase::Live(live) = &mut self.phase {
             live.state.clear();
         }
-    }
-}
-
-/// Ends the room's turn whenever its mailbox is empty: actix polls what an actor spawned after each emptied mailbox.
-struct TurnEnd;
-
-impl ActorFuture<Room> for TurnEnd {
-    type Output = ();
-
-    fn poll(
-        self: Pin<&mut Self>,
-        room: &mut Room,
-        ctx: &mut Context<Room>,
-        _: &mut std::task::Context<'_>,
-    ) -> Poll<()> {
-        if room.is_released {
-            return Poll::Ready(());
-        }
-        room.end_turn(ctx);
-        Poll::Pending
     }
 }
 

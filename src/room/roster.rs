@@ -80,12 +80,14 @@ impl Roster {
         });
         let was_here = person.sockets > 0;
         person.sockets += 1;
+        let is_renamed = person.name != *name;
+        person.name = name.clone();
         // A quick return is nothing to tell.
         let gone = person.gone.take();
         if let Some(gone) = gone {
             self.waiting.remove(&(gone, user.clone()));
         }
-        if gone.is_none() || !was_here && !person.is_told {
+        if gone.is_none() || is_renamed || !was_here && !person.is_told {
             self.changed.insert(user.clone());
         }
     }
@@ -293,6 +295,18 @@ mod tests {
         told.enter("ada");
         told.0.expire(now + GRACE * 2);
         assert_eq!(told.diff(), None);
+    }
+
+    #[test]
+    fn a_user_is_called_as_their_newest_socket_is_also_after_a_return() {
+        let (mut told, now, ada) = (Told::new(9), Instant::now(), UserId::new("ada"));
+        told.enter("ada");
+        told.diff();
+        told.leave("ada", now);
+        told.0.enter(&ada, &"Ada II".into());
+        assert_eq!(told.diff(), expect("", "ada", ""));
+        told.0.enter(&ada, &"Ada III".into());
+        assert_eq!(serde_json::to_value(told.0.all()).unwrap()[0]["name"], "Ada III");
     }
 
     #[test]

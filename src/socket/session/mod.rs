@@ -5,7 +5,6 @@ mod document;
 mod hocuspocus;
 pub(super) mod json;
 mod limits;
-mod seat;
 mod tenure;
 mod turnstile;
 mod waiting;

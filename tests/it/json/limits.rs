@@ -197,6 +197,16 @@ fn who_goes_on_after_a_hundred_refusals_is_closed_to_come_back() {
 }
 
 #[test]
+fn empty_batches_are_limited_as_messages_are() {
+    let server = Server::with(&["--rate-socket", "1"]);
+    let mut eve = Client::enter(server.address, &writer("eve"));
+    let flood: Vec<u8> = (0..1000).flat_map(|_| frame::frame(TEXT, b"[]")).collect();
+    eve.socket.send(&flood);
+    assert_eq!(problem(&eve.until("error")), ("rate_limited", true));
+    assert_eq!(eve.socket.closed().0, 4502);
+}
+
+#[test]
 fn binary_frames_are_limited_as_text_is() {
     let server = Server::with(&["--rate-socket", "1"]);
     let mut eve = Client::join(server.address, &writer("eve"), "general");

@@ -1,0 +1,63 @@
+//! The clients that left a room, each with the clock of its removal. The ones that left first are forgotten first.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
+
+/// How many are remembered.
+const DEPARTED_MAX: usize = 4096;
+
+/// A client that left.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Departed {
+    /// The clock of its removal, which peers remember too.
+    pub clock: u64,
+    pub at: Instant,
+}
+
+/// The clients that left and have not come back.
+#[derive(Debug, Default)]
+pub(super) struct DepartedClients {
+    by_client: HashMap<u64, Departed>,
+    /// Oldest first.
+    order: VecDeque<u64>,
+}
+
+impl DepartedClients {
+    pub fn get(&self, client: u64) -> Option<Departed> {
+        self.by_client.get(&client).copied()
+    }
+
+    /// `client` left, and its removal has this clock.
+    pub fn remember(&mut self, client: u64, clock: u64, now: Instant) {
+        if self.by_client.insert(client, Departed { clock, at: now }).is_none() {
+            self.order.push_back(client);
+        }
+        if self.order.len() > DEPARTED_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.by_client.remove(&oldest);
+        }
+    }
+
+    /// `client` has come back.
+    pub fn forget(&mut self, client: u64) {
+        if self.by_client.remove(&client).is_some() {
+            self.order.retain(|known| *known != client);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_so_many_are_remembered() {
+        let mut departed = DepartedClients::default();
+        for client in 0..=DEPARTED_MAX as u64 {
+            departed.remember(client, 1, Instant::now());
+        }
+        assert_eq!((departed.by_client.len(), departed.order.len()), (DEPARTED_MAX, DEPARTED_MAX));
+        assert!(departed.get(0).is_none() && departed.get(1).is_some());
+    }
+}

@@ -1,0 +1,70 @@
+//! The states that stand in for users who have JSON sockets only, so that editors see them. The server owns these: it alone changes,
+//! renews and removes them.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::{Presence, State};
+use crate::ids::{MemberId, UserId};
+use crate::protocol::awareness::Entry;
+
+impl Presence {
+    /// Keeps, changes or removes the state that stands in for a user without an editor: `member` and JSON text of it, or `None`
+    /// if there should be none. A user who has announced a state needs none. What to show to all editors.
+    pub fn stand_in(
+        &mut self,
+        user: &UserId,
+        wanted: Option<(MemberId, Bytes)>,
+        new_client: impl FnOnce() -> u32,
+        now: Instant,
+    ) -> Vec<Entry> {
+        let has_own = self.states.values().any(|state| state.user == *user && !state.is_stand_in);
+        let wanted = wanted.filter(|_| !has_own);
+        let known = self.states.iter().find(|(_, state)| state.user == *user && state.is_stand_in);
+        match (known.map(|(client, _)| *client), wanted) {
+            (None, None) => Vec::new(),
+            (None, Some((member, json))) => {
+                let entry = Entry { client: u64::from(new_client()), clock: 1, state: Some(json) };
+                if self.states.contains_key(&entry.client) {
+                    // One in four billion, and the next change tries again.
+                    return Vec::new();
+                }
+                let (user, is_stand_in) = (user.clone(), true);
+                self.states.insert(
+                    entry.client,
+                    State { entry: entry.clone(), heard: 1, member, user, renewed: now, is_stand_in },
+                );
+                vec![entry]
+            }
+            (Some(client), None) => self.remove(client, now).into_iter().collect(),
+            (Some(client), Some((member, json))) => {
+                let Some(state) = self.states.get_mut(&client) else { return Vec::new() };
+                state.member = member;
+                if state.entry.state.as_ref() == Some(&json) {
+                    return Vec::new();
+                }
+                state.entry.clock += 1;
+                state.entry.state = Some(json);
+                state.renewed = now;
+                vec![state.entry.clone()]
+            }
+        }
+    }
+
+    /// Whether any state stands in for someone.
+    pub fn has_stand_ins(&self) -> bool {
+        self.states.values().any(|state| state.is_stand_in)
+    }
+
+    /// Renews the states that stand in for users without an editor, before peers drop them.
+    pub fn renew_stand_ins(&mut self, now: Instant) -> Vec<Entry> {
+        let stand_ins = self.states.values_mut().filter(|state| state.is_stand_in);
+        let renewed = stand_ins.map(|state| {
+            state.entry.clock += 1;
+            state.renewed = now;
+            state.entry.clone()
+        });
+        renewed.collect()
+    }
+}

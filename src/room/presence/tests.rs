@@ -1,0 +1,170 @@
+//! Whose states are shown, and with which clocks.
+
+use super::*;
+
+const A: MemberId = MemberId(1);
+const B: MemberId = MemberId(2);
+
+fn entry(client: u64, clock: u64, state: Option<&'static str>) -> Entry {
+    Entry { client, clock, state: state.map(|text| Bytes::from_static(text.as_bytes())) }
+}
+
+struct Table(Presence, Dialect);
+
+impl Table {
+    fn take_at(&mut self, now: Instant, member: MemberId, user: &str, own: u64, entry: Entry) -> Change {
+        self.0.take(member, &UserId::new(user), self.1, Some(own), vec![entry], now).unwrap()
+    }
+
+    fn take(&mut self, member: MemberId, user: &str, own: u64, entry: Entry) -> Change {
+        self.take_at(Instant::now(), member, user, own, entry)
+    }
+
+    fn leave(&mut self, member: MemberId) -> Vec<Entry> {
+        self.0.leave(member, Instant::now())
+    }
+}
+
+/// The table of a room that has been live for long.
+fn table() -> Table {
+    Table(Presence::new(Instant::now() - RETURN_WITHIN), Dialect::Hocuspocus)
+}
+
+fn news(entry: Entry) -> Change {
+    Change { news: vec![entry], ..Change::default() }
+}
+
+#[test]
+fn a_state_is_news_once_and_dropped_when_others_send_it_back() {
+    let mut table = table();
+    let state = entry(1, 1, Some("{}"));
+    assert_eq!(table.take(A, "ada", 1, state.clone()), news(state.clone()));
+    assert_eq!(table.take(B, "bob", 2, state), Change::default());
+}
+
+#[test]
+fn nobody_changes_or_removes_the_state_of_another_user() {
+    let mut table = table();
+    table.take(A, "ada", 1, entry(1, 1, Some("{}")));
+    assert_eq!(table.take(B, "bob", 1, entry(1, 9, Some("1"))), Change::default());
+    assert_eq!(table.take(B, "bob", 1, entry(1, 9, None)), Change::default());
+    assert_eq!(table.0.entries().collect::<Vec<_>>(), [&entry(1, 1, Some("{}"))]);
+    assert_eq!(table.take(A, "ada", 1, entry(1, 1, None)), news(entry(1, 1, None)));
+    assert_eq!(table.0.entries().len(), 0);
+}
+
+#[test]
+fn a_client_that_returns_with_its_old_clock_is_shown_with_a_raised_one_and_told_to_raise_it() {
+    let mut table = table();
+    table.take(A, "ada", 1, entry(1, 5, Some("{}")));
+    assert_eq!(table.leave(A), [entry(1, 6, None)]);
+    // Sent back late by a peer: no news, and no answer for the peer.
+    assert_eq!(table.take(B, "bob", 2, entry(1, 5, Some("{}"))), Change::default());
+    let renew = vec![(B, entry(1, 7, None))];
+    let raised = Change { renew, ..news(entry(1, 7, Some("{}"))) };
+    assert_eq!(table.take(B, "ada", 1, entry(1, 5, Some("{}"))), raised);
+    // So told, the client goes on with the clock after that.
+    assert_eq!(table.take(B, "ada", 1, entry(1, 8, Some("{}"))), news(entry(1, 8, Some("{}"))));
+}
+
+#[test]
+fn one_that_returns_is_shown_with_raised_clocks_what_it_has_dropped() {
+    let mut table = table();
+    let start = Instant::now();
+    let later = start + Duration::from_secs(1);
+    table.take_at(start, A, "ada", 1, entry(1, 5, Some("{}")));
+    table.take_at(start, B, "bob", 2, entry(2, 3, Some("{}")));
+    table.0.leave(B, start);
+    table.take_at(later, MemberId(3), "cleo", 3, entry(3, 1, Some("{}")));
+    let change = table.take_at(later, B, "bob", 2, entry(2, 3, Some("{}")));
+    // Cleo came after Bob had left, so Bob does not know her clock.
+    assert_eq!(change.dropped, [entry(1, 6, Some("{}"))]);
+    assert_eq!(change.renew, [(A, entry(1, 6, None)), (B, entry(2, 5, None))]);
+}
+
+#[test]
+fn after_a_restart_of_the_server_everybody_is_told_to_raise_the_clock() {
+    let mut table = Table(Presence::new(Instant::now()), Dialect::Yjs);
+    let change = table.take(A, "ada", 1, entry(1, 5, Some("{}")));
+    assert_eq!(change, Change { renew: vec![(A, entry(1, 5, None))], ..news(entry(1, 5, Some("{}"))) });
+    assert_eq!(table.take(A, "ada", 1, entry(1, 6, Some("{}"))), news(entry(1, 6, Some("{}"))));
+}
+
+#[test]
+fn a_provider_that_would_not_announce_itself_anew_is_shown_with_a_raised_clock_and_loses_nothing() {
+    let mut table = Table(Presence::new(Instant::now()), Dialect::Hocuspocus);
+    let change = table.take(A, "ada", 1, entry(1, 5, Some("{}")));
+    assert_eq!(change, Change { renew: vec![(A, entry(1, 6, None))], ..news(entry(1, 6, Some("{}"))) });
+    // Sent before it was told.
+    let change = table.take(A, "ada", 1, entry(1, 6, Some("1")));
+    assert_eq!(change, Change { renew: vec![(A, entry(1, 7, None))], ..news(entry(1, 7, Some("1"))) });
+    assert_eq!(table.take(A, "ada", 1, entry(1, 6, Some("1"))), Change::default());
+    assert_eq!(table.take(A, "ada", 1, entry(1, 9, Some("2"))), news(entry(1, 9, Some("2"))));
+}
+
+#[test]
+fn the_end_of_a_socket_leaves_a_state_that_a_newer_socket_took_over() {
+    let mut table = table();
+    table.take(A, "ada", 1, entry(1, 5, Some("{}")));
+    assert_eq!(table.take(B, "ada", 1, entry(1, 5, Some("{}"))), Change::default());
+    assert_eq!(table.leave(A), []);
+    assert_eq!(table.leave(B), [entry(1, 6, None)]);
+}
+
+#[test]
+fn a_second_window_of_the_same_user_does_not_take_over_by_sending_back() {
+    let mut table = table();
+    table.take(A, "ada", 1, entry(1, 5, Some("{}")));
+    table.take(B, "ada", 2, entry(2, 1, Some("{}")));
+    table.take(B, "ada", 2, entry(1, 5, Some("{}")));
+    assert_eq!(table.leave(B), [entry(2, 2, None)]);
+    assert_eq!(table.leave(A), [entry(1, 6, None)]);
+}
+
+#[test]
+fn what_is_not_json_too_large_or_one_state_too_many_is_refused() {
+    let mut table = table();
+    let ada = UserId::new("ada");
+    let mut take = |entries| table.0.take(A, &ada, Dialect::Yjs, None, entries, Instant::now());
+    assert_eq!(take(vec![entry(1, 1, Some("{"))]), Err(PresenceError::NotJson));
+    let text = |bytes: usize| Some(Bytes::from(format!("\"{}\"", "x".repeat(bytes - 2))));
+    let longest = Entry { state: text(STATE_BYTES_MAX), ..entry(0, 1, None) };
+    assert!(take(vec![longest]).is_ok());
+    let longer = Entry { state: text(STATE_BYTES_MAX + 1), ..entry(0, 2, None) };
+    assert_eq!(take(vec![longer]), Err(PresenceError::TooLarge));
+    let states = |n: usize| (0..n as u64).map(|client| entry(client, 1, Some("{}"))).collect();
+    assert!(take(states(STATES_PER_SOCKET_MAX)).is_ok());
+    assert_eq!(take(vec![entry(99, 1, Some("{}"))]), Err(PresenceError::TooMany));
+}
+
+#[test]
+fn a_state_that_is_not_renewed_is_forgotten_and_returns_with_a_raised_clock_only() {
+    let mut table = table();
+    let start = Instant::now();
+    table.take_at(start, A, "ada", 1, entry(1, 5, Some("{}")));
+    table.0.expire(start + RENEWED_WITHIN);
+    assert_eq!(table.0.entries().len(), 1);
+    table.0.expire(start + RENEWED_WITHIN + Duration::from_millis(1));
+    assert_eq!(table.0.entries().len(), 0);
+    assert_eq!(table.take(B, "bob", 2, entry(1, 5, Some("{}"))), Change::default());
+    assert_eq!(table.take(A, "ada", 1, entry(1, 6, Some("{}"))).news, [entry(1, 6, Some("{}"))]);
+}
+
+#[test]
+fn a_user_without_an_editor_is_stood_in_for_until_an_editor_comes() {
+    let mut table = table();
+    let (ada, now) = (UserId::new("ada"), Instant::now());
+    let json = |text: &'static str| Some((B, Bytes::from_static(text.as_bytes())));
+    let stand = |table: &mut Table, wanted| table.0.stand_in(&ada, wanted, || 9, now);
+    assert_eq!(stand(&mut table, json("{}")), [entry(9, 1, Some("{}"))]);
+    assert_eq!(stand(&mut table, json("{}")), []);
+    assert_eq!(stand(&mut table, json("[]")), [entry(9, 2, Some("[]"))]);
+    assert_eq!(table.0.renew_stand_ins(now), [entry(9, 3, Some("[]"))]);
+    assert_eq!(table.take(A, "ada", 9, entry(9, 9, None)), Change::default(), "no client can remove it");
+    table.take(A, "ada", 1, entry(1, 1, Some("{}")));
+    assert_eq!(stand(&mut table, json("[]")), [entry(9, 4, None)]);
+    assert_eq!(stand(&mut table, json("[]")), []);
+    table.leave(A);
+    assert_eq!(stand(&mut table, json("[]")).len(), 1);
+    assert_eq!(stand(&mut table, None).len(), 1);
+}

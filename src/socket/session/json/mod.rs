@@ -1,0 +1,213 @@
+//! A JSON client's connection: counts its messages and passes them on. Who it is stands in `person.rs`, its rooms in `seats.rs`.
+
+mod outlet;
+mod person;
+mod seats;
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::limits::{Limited, RateLimits};
+use super::turnstile::Turnstile;
+use super::{Desk, MESSAGE_BYTES, Violation, text};
+use crate::auth::{self, Identity};
+use crate::ids::{RoomName, UserId};
+use crate::protocol::CloseCode;
+use crate::protocol::json::decode::decode;
+use crate::protocol::json::reply::{self, Problem};
+use crate::protocol::json::{Body, Envelope};
+use crate::protocol::lib0::Input;
+use crate::room::{BinarySignal, Leave, Say};
+use person::Person;
+use seats::Seat;
+
+pub use person::bad_token;
+
+/// Longest binary frame, in bytes.
+const SIGNAL_BYTES_MAX: usize = 64 * 1024;
+
+/// A JSON client's connection.
+pub struct JsonSession {
+    client_id: String,
+    person: Option<Person>,
+    rooms: HashMap<RoomName, Seat>,
+    turnstile: Turnstile,
+    limits: RateLimits,
+    has_news: Rc<Cell<bool>>,
+    /// Until when a token must come, in Unix seconds.
+    authenticate_until_s: u64,
+}
+
+impl JsonSession {
+    /// Greets the client. `identity` is that of a token which came with the upgrade.
+    pub fn open(identity: Option<Arc<Identity>>, limits: RateLimits, desk: &Desk) -> Self {
+        let settings = &desk.context.settings;
+        let mut session = Self {
+            client_id: Uuid::new_v4().to_string(),
+            person: None,
+            rooms: HashMap::new(),
+            turnstile: Turnstile::default(),
+            limits,
+            has_news: Rc::default(),
+            authenticate_until_s: auth::now_s() + settings.auth_timeout.as_secs(),
+        };
+        desk.push(reply::welcome(&session.client_id, settings.rhythm.ping_interval.as_millis() as u64));
+        desk.outbox.set_farewell(draining());
+        if let Some(identity) = identity {
+            session.authenticated(identity, None, desk);
+        }
+        session
+    }
+
+    /// Whether nobody has come with a token yet.
+    pub fn is_anonymous(&self) -> bool {
+        self.person.is_none()
+    }
+
+    /// Handles a text message.
+    pub fn text(&mut self, message: &Bytes, desk: &Desk) -> Result<(), Violation> {
+        let envelopes = match decode(text(message)) {
+            Ok(envelopes) => envelopes,
+            Err(error) => {
+                self.count(None, desk)?;
+                desk.push(Problem::refused(&error).frame());
+                return Ok(());
+            }
+        };
+        if envelopes.is_empty() {
+            // An empty batch is work, too.
+            self.count(None, desk)?;
+        }
+        let bytes = message.len() / envelopes.len().max(1);
+        for Envelope { request_id, body } in envelopes {
+            if !self.count(request_id.as_deref(), desk)? {
+                continue;
+            }
+            match body {
+                Ok(body) => self.request(body, request_id, bytes, desk)?,
+                Err(error) => desk.push(Problem::refused(&error).about(request_id.as_deref(), None).frame()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Handles a binary message: a signal for a room.
+    pub fn binary(&mut self, message: &Bytes, desk: &Desk) -> Result<(), Violation> {
+        if !self.count(None, desk)? {
+            return Ok(());
+        }
+        if message.len() > SIGNAL_BYTES_MAX {
+            let message = format!("a binary frame has at most {SIGNAL_BYTES_MAX} bytes");
+            desk.push(Problem::lasting("too_large", message).frame());
+            return Ok(());
+        }
+        let mut input = Input::new(message);
+        let room = input.text().ok().and_then(|name| RoomName::parse(name).ok());
+        let Some(room) = room else {
+            let message = "a binary frame is the room's name after its length, then the signal";
+            desk.push(Problem::lasting("invalid_message", message).frame());
+            return Ok(());
+        };
+        let Some(seat) = self.seat(&room, None, desk) else { return Ok(()) };
+        let charge = message.len() + MESSAGE_BYTES;
+        desk.outbox.charge(charge);
+        let payload = message.slice(input.position()..);
+        seat.room.do_send(BinarySignal { from: seat.member, payload, charge });
+        Ok(())
+    }
+
+    /// Counts a message against the client's limits. `false`: it is refused.
+    fn count(&mut self, request_id: Option<&str>, desk: &Desk) -> Result<bool, Violation> {
+        let user = self.person.as_ref().map(|person| &person.identity.user);
+        match self.limits.take(user, &desk.context.rates, Instant::now()) {
+            Limited::No => Ok(true),
+            Limited::Refused(wait) => {
+                let message = "too many messages, wait a little";
+                let problem = Problem::passing("rate_limited", message, wait.as_millis() as u64 + 1);
+                desk.push(problem.about(request_id, None).frame());
+                Ok(false)
+            }
+            Limited::Abuse => Err(Violation::new(CloseCode::TooMany, CloseCode::TooMany.reason())),
+        }
+    }
+
+    fn request(
+        &mut self,
+        body: Body,
+        request_id: Option<Box<str>>,
+        bytes: usize,
+        desk: &Desk,
+    ) -> Result<(), Violation> {
+        match body {
+            Body::Ping => desk.push(reply::message("pong", RequestId { request_id: request_id.as_deref() })),
+            Body::Authenticate { token } => return self.authenticate(&token, request_id.as_deref(), desk),
+            _ if self.person.is_none() => {
+                let message = "authenticate first: {\"type\":\"authenticate\",\"token\":…}";
+                desk.push(Problem::lasting("unauthorized", message).about(request_id.as_deref(), None).frame());
+            }
+            Body::Join { room, since, wants_edits } => self.join(room, since, wants_edits, request_id, desk),
+            Body::Leave { room } => self.leave_room(&room, request_id.as_deref(), desk),
+            Body::Direct { to, payload } => self.direct(&to, &payload, request_id.as_deref(), desk),
+            Body::InRoom { room, said } => {
+                let Some(seat) = self.seat(&room, request_id.as_deref(), desk) else { return Ok(()) };
+                let charge = bytes + MESSAGE_BYTES;
+                desk.outbox.charge(charge);
+                seat.room.do_send(Say { from: seat.member, said, request_id, charge });
+            }
+        }
+        Ok(())
+    }
+
+    fn direct(&mut self, to: &str, payload: &RawValue, request_id: Option<&str>, desk: &Desk) {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Done<'a> {
+            request_id: &'a str,
+            sockets: usize,
+        }
+        let Some(Person { identity, .. }) = &self.person else { return };
+        if !identity.may_message() {
+            let problem =
+                Problem::lasting("read_only", "the token allows writing in no room, so no messages to people");
+            return desk.push(problem.about(request_id, None).frame());
+        }
+        let sockets = desk
+            .context
+            .people
+            .tell(&UserId::new(to), &reply::direct(&identity.user, &identity.name, to, payload, auth::now_ms()));
+        if let Some(request_id) = request_id {
+            desk.push(reply::message("done", Done { request_id, sockets }));
+        }
+    }
+
+    /// Leaves all rooms.
+    pub fn leave(&mut self, is_for_good: bool, desk: &Desk) {
+        for (_, seat) in std::mem::take(&mut self.rooms) {
+            seat.room.do_send(Leave { from: seat.member, is_for_good });
+            desk.relay.unseat(seat.member);
+        }
+        if let Some(Person { identity, .. }) = self.person.take() {
+            desk.context.people.remove(&identity.user, desk.socket);
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RequestId<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+}
+
+/// Tells a client that the server is about to end.
+fn draining() -> Bytes {
+    reply::message("server.draining", RequestId { request_id: None })
+}

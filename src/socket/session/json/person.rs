@@ -1,0 +1,140 @@
+//! Who is behind a JSON connection: the first token, fresh ones, what they change in the rooms, and the token's end.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::JsonSession;
+use super::outlet::evicted;
+use crate::auth::{self, Access, Action, Identity, allows};
+use crate::ids::{RoomName, UserId};
+use crate::protocol::CloseCode;
+use crate::protocol::json::reply;
+use crate::room::SetAccess;
+use crate::socket::session::tenure::{Due, Tenure};
+use crate::socket::session::{Desk, Violation};
+
+/// Who is connected.
+pub(super) struct Person {
+    pub identity: Arc<Identity>,
+    tenure: Tenure,
+}
+
+impl JsonSession {
+    /// Takes a token: the first one, or a fresh one of the same user.
+    pub(super) fn authenticate(&mut self, token: &str, request_id: Option<&str>, desk: &Desk) -> Result<(), Violation> {
+        let known = self.person.as_ref().map(|person| &person.identity.user);
+        match desk.context.verifier.verify(token, auth::now_s()) {
+            Ok(identity) if known.is_none_or(|user| *user == identity.user) => {
+                self.authenticated(Arc::new(identity), request_id, desk);
+                Ok(())
+            }
+            Ok(_) => {
+                desk.push(auth_error("a socket keeps its user", request_id));
+                Err(Violation::new(CloseCode::Unauthorized, "a socket keeps its user; open another one"))
+            }
+            Err(error) => {
+                tracing::info!(socket.id = %desk.socket, %error, "token refused");
+                desk.push(bad_token(request_id));
+                Ok(())
+            }
+        }
+    }
+
+    /// Tells the client who it is, now that its token holds.
+    pub(super) fn authenticated(&mut self, identity: Arc<Identity>, request_id: Option<&str>, desk: &Desk) {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Success<'a> {
+            user_id: &'a UserId,
+            name: &'a str,
+            expires_at: String,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            request_id: Option<&'a str>,
+        }
+        let expires_at = reply::rfc3339(identity.expires_at_s.saturating_mul(1000).min(i64::MAX as u64) as i64);
+        let success = Success { user_id: &identity.user, name: &identity.name, expires_at, request_id };
+        desk.push(reply::message("auth.success", success));
+        if self.person.is_none() {
+            tracing::info!(socket.id = %desk.socket, user.id = %identity.user, "authenticated");
+            desk.context.people.add(&identity.user, desk.socket, desk.relay.handle());
+        }
+        let tenure = Tenure::new(&identity, auth::now_s());
+        self.person = Some(Person { identity, tenure });
+        self.follow_rights(desk);
+    }
+
+    /// Does what a renewed token's rights mean for the rooms of the connection.
+    fn follow_rights(&mut self, desk: &Desk) {
+        #[derive(Serialize)]
+        struct RoomAccess<'a> {
+            room: &'a RoomName,
+            access: Access,
+        }
+        let Some(Person { identity, .. }) = &self.person else { return };
+        let mut lost = Vec::new();
+        for (room, seat) in &mut self.rooms {
+            let access = identity.access(room);
+            if !allows(access, Action::Join) {
+                lost.push(room.clone());
+            } else if access != seat.access {
+                seat.access = access;
+                seat.room.do_send(SetAccess { member: seat.member, access });
+                desk.push(reply::message("room.access", RoomAccess { room, access }));
+            }
+        }
+        for room in lost {
+            desk.push(evicted(&room, CloseCode::Forbidden.reason()));
+            self.drop_seat(&room, true, desk);
+        }
+    }
+
+    /// When something is next due, in Unix seconds.
+    pub fn next_due_s(&self) -> u64 {
+        self.person.as_ref().map_or(self.authenticate_until_s, |person| person.tenure.next_s())
+    }
+
+    /// Asks for a fresh token, and ends without one.
+    pub fn due(&mut self, now_s: u64, desk: &Desk) -> Result<(), Violation> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Expiring {
+            expires_at: String,
+        }
+        let Some(Person { identity, tenure }) = &mut self.person else {
+            return match now_s < self.authenticate_until_s {
+                true => Ok(()),
+                false => {
+                    desk.push(bad_token(None));
+                    Err(Violation::new(CloseCode::Unauthorized, "no token came in time"))
+                }
+            };
+        };
+        match tenure.due(now_s) {
+            Due::Nothing => Ok(()),
+            Due::Notice => {
+                let expires_at = reply::rfc3339(identity.expires_at_s.saturating_mul(1000) as i64);
+                desk.push(reply::message("token.expiring", Expiring { expires_at }));
+                Ok(())
+            }
+            Due::Over => Err(Violation::new(CloseCode::TokenExpired, CloseCode::TokenExpired.reason())),
+        }
+    }
+}
+
+/// Tells a client that its token does not hold; which one it was is nobody's business.
+pub fn bad_token(request_id: Option<&str>) -> Bytes {
+    auth_error("Invalid or expired token", request_id)
+}
+
+fn auth_error(message: &str, request_id: Option<&str>) -> Bytes {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct AuthError<'a> {
+        message: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        request_id: Option<&'a str>,
+    }
+    reply::message("auth.error", AuthError { message, request_id })
+}
