@@ -45,13 +45,18 @@ const builtFrom = new Map(Object.entries(metafile.outputs)
   .map(([file, output]) => [output.entryPoint, `/assets/${basename(file)}`]))
 
 const pages = { 'demo/index.html': 'index.html', 'tiptap/index.html': 'tiptap.html', 'dashboard/index.html': 'dashboard.html' }
-for (const [source, built] of Object.entries(pages)) {
-  const page = await readFile(join(here, source), 'utf8')
-  await writeFile(join(out, built), page.replace(/\{\{(.+?)\}\}/g, (_, named) => {
-    const url = builtFrom.get(named)
-    if (!url) throw new Error(`${source} names ${named}, which is not built`)
-    return url
-  }))
+for (const [source, built] of Object.entries(pages)) await writeFile(join(out, built), await filled(source))
+
+/** A page in which `{{file}}` has become what it names: a piece of HTML itself, of anything built its URL. */
+async function filled (source) {
+  const parts = (await readFile(join(here, source), 'utf8')).trimEnd().split(/\{\{(.+?)\}\}/)
+  const filledParts = parts.map((part, i) => {
+    if (i % 2 === 0) return part
+    if (part.endsWith('.html')) return filled(part)
+    if (!builtFrom.has(part)) throw new Error(`${source} names ${part}, which is not built`)
+    return builtFrom.get(part)
+  })
+  return (await Promise.all(filledParts)).join('')
 }
 
 await mkdir(join(out, 'assets'), { recursive: true })
