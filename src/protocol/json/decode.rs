@@ -219,7 +219,8 @@ fn steps(fields: Fields) -> Result<Steps, JsonError> {
     for step in &steps {
         check(step)?;
     }
-    let client_id = checked(fields.client_id, "clientId")?;
+    let client_id = fields.client_id.unwrap_or_else(|| RawValue::NULL.to_owned());
+    check(&client_id)?;
     let is_id = client_id.get().len() <= ID_BYTES_MAX && !client_id.get().starts_with(['{', '[', 't', 'f']);
     if !is_id {
         return Err(JsonError::Field(format!("\"clientId\" is a text or a number of at most {ID_BYTES_MAX} bytes")));
@@ -283,6 +284,7 @@ mod tests {
             r#"{"type":"typing.started","room":"general"}"#,
             r#"{"type":"presence.update","room":"general","state":{"cursor":1}}"#,
             r#"{"type":"edit.push","room":"general","version":0,"steps":[{"a":1}],"clientId":"c"}"#,
+            r#"{"type":"edit.push","room":"general","version":0,"steps":[{"a":1}]}"#,
             r#"{"type":"room.leave","room":"general"}"#,
         ] {
             assert_eq!(code(text), "fine", "{text}");

@@ -105,6 +105,6 @@ pub struct Steps {
     pub version: u64,
     /// The steps, as the editor's library writes them.
     pub steps: Vec<Box<RawValue>>,
-    /// The editor's own id, a text or a number.
+    /// The editor's own id, a text or a number; null if it did not say.
     pub client_id: Box<RawValue>,
 }

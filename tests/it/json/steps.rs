@@ -21,6 +21,9 @@ fn steps_on_the_newest_version_are_taken_and_shown_to_all() {
     let steps = bob.until("edit.steps");
     assert_eq!((&steps["version"], &steps["seq"], &steps["user"]), (&json!(0), &json!(1), &json!("ada")));
     assert_eq!((&steps["steps"], &steps["clientIds"]), (&json!([{ "a": 1 }, "two"]), &json!(["c", "c"])));
+    let unnamed = json!({ "type": "edit.push", "room": "notes", "version": 2, "steps": [3] });
+    assert_eq!(ada.ask(unnamed)["version"], 3);
+    assert_eq!(bob.until("edit.steps")["clientIds"], json!([null]));
 }
 
 #[test]
