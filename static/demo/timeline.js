@@ -46,8 +46,10 @@ export class Timeline extends EventTarget {
 
   #begin (seq) {
     this.rows = []
-    this.#before = seq + 1
-    this.state = 'loading'
+    // In an empty timeline there is nothing to ask for.
+    this.#before = seq > 0 ? seq + 1 : null
+    this.state = this.hasOlder ? 'loading' : 'shown'
+    this.dispatchEvent(new Event('change'))
     this.readOlder()
   }
 
@@ -81,20 +83,10 @@ export class Timeline extends EventTarget {
 
   async #readPage () {
     const before = this.#before
-    const { entries, next } = await this.#page(before)
+    const { entries, next } = await this.#room.history({ before, limit: PAGE_ENTRIES })
     // Meanwhile the timeline may have begun anew, or old rows have been let go.
     if (before !== this.#before) return
     this.rows = joinRows(rowsOf(entries.map(itemOfEntry)), this.rows)
     this.#before = next
-  }
-
-  async #page (before) {
-    try {
-      return await this.#room.history({ before, limit: PAGE_ENTRIES })
-    } catch (error) {
-      // Nobody has written here yet.
-      if (error.code === 'room_not_found') return { entries: [], next: null }
-      throw error
-    }
   }
 }
