@@ -1,7 +1,9 @@
 // The browser client against the real server, in Node: networks that fail, servers that die, tokens that run out.
 
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { after, before, describe, test } from 'node:test'
+import { promisify } from 'node:util'
 import { networkTo } from './support/proxy.mjs'
 import { startServer } from './support/server.mjs'
 import { token } from './support/token.mjs'
@@ -28,6 +30,22 @@ const publish = async (room, body) => {
 
 const hasHeard = (room, count) => until(() => room.heard.length >= count, `${count} entries are heard`, { state: () => room.heard.length, withinMs: 60_000 })
 const seqs = (entries) => entries.map(({ seq }) => seq)
+
+test("Node's own WebSocket will do", async () => {
+  const room = newRoom()
+  const program = `
+    import { connect } from ${JSON.stringify(new URL('../../static/client/tutti.js', import.meta.url))}
+    const tutti = connect(${JSON.stringify(`${server.url}/ws`)}, { token: ${JSON.stringify(token())} })
+    const room = tutti.room(${JSON.stringify(room)}, { since: 0 })
+    const heard = new Promise((resolve) => room.on('message', resolve))
+    await room.send('from a program')
+    console.log((await heard).text)
+    tutti.close()`
+  // Before 22 it has to be asked for.
+  const flags = globalThis.WebSocket ? [] : ['--experimental-websocket']
+  const { stdout } = await promisify(execFile)(process.execPath, [...flags, '--input-type=module', '--eval', program], { timeout: 30_000 })
+  assert.equal(stdout, 'from a program\n')
+})
 
 describe('a network that fails', () => {
   test('whoever comes back again and again hears every entry once and in order, while others write', async (t) => {
