@@ -51,7 +51,7 @@ impl Room {
     pub(super) fn gone(&mut self, id: MemberId, gone: &Member, is_for_good: bool, ctx: &mut Context<Self>) {
         let user = &gone.user;
         if self.typing.stop(id).is_some() {
-            self.show_typing(id, user, &gone.name, false);
+            self.show_typing(user, &gone.name, false);
         }
         if let Some(roster) = &mut self.roster {
             roster.leave(user, is_for_good, Instant::now());
@@ -110,13 +110,14 @@ impl Room {
             false => self.typing.stop(from).is_some(),
         };
         if changed {
-            self.show_typing(from, &user, &name, is_typing);
+            self.show_typing(&user, &name, is_typing);
         }
         self.done(from, request_id);
         self.arm_people(ctx);
     }
 
-    fn show_typing(&mut self, from: MemberId, user: &UserId, name: &str, typing: bool) {
+    /// Tells all other users, and none of the user's own sockets: one may have begun to type and another ended it.
+    fn show_typing(&mut self, user: &UserId, name: &str, typing: bool) {
         #[derive(Serialize)]
         struct UserTyping<'a> {
             room: &'a str,
@@ -125,7 +126,8 @@ impl Room {
             typing: bool,
         }
         let frame = reply::message("user.typing", UserTyping { room: self.name.as_str(), user, name, typing });
-        self.outbound.all(Dialect::Json, &frame, Some(from), &[]);
+        let own: Vec<MemberId> = self.members.of(Some(user)).into_iter().map(|(_, id)| id).collect();
+        self.outbound.all(Dialect::Json, &frame, None, &own);
     }
 
     /// Keeps the awareness state that stands in for a user who has JSON sockets only, so that editors see them.
@@ -181,7 +183,7 @@ impl Room {
         let now = Instant::now();
         for (id, user) in self.typing.expire(now) {
             let Some(name) = self.members.get(id).map(|member| member.name.clone()) else { continue };
-            self.show_typing(id, &user, &name, false);
+            self.show_typing(&user, &name, false);
         }
         let Some(roster) = &mut self.roster else { return };
         roster.expire(now);

@@ -223,6 +223,24 @@ fn typing_is_told_once_to_the_others_and_ends_when_it_is_said_to() {
 }
 
 #[test]
+fn who_types_in_two_windows_is_told_of_it_in_none() {
+    let server = Server::start();
+    let mut windows = [(); 2].map(|()| Client::join(server.address, &writer("ada"), "general"));
+    let mut bob = Client::join(server.address, &reader("bob"), "general");
+    let mut heard = Vec::new();
+    for is_typing in [true, false] {
+        for window in &mut windows {
+            heard.extend(window.ask_hearing(typing(is_typing)).0);
+        }
+    }
+    let told = bob.heard_until_now("general", "user.typing");
+    assert_eq!(told.iter().map(|each| &each["typing"]).collect::<Vec<_>>(), [&json!(true), &json!(false)]);
+    heard.extend(windows.iter_mut().flat_map(|window| window.heard_until_now("general", "user.typing")));
+    heard.retain(|message| message["type"] == "user.typing");
+    assert_eq!(heard, Vec::<Value>::new());
+}
+
+#[test]
 fn typing_ends_by_itself_and_with_its_socket() {
     let server = Server::start();
     let mut bob = Client::join(server.address, &writer("bob"), "general");
