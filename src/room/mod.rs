@@ -32,6 +32,7 @@ mod saying;
 mod settings;
 mod signalling;
 mod snapshots;
+mod states;
 mod steps;
 mod timeline;
 mod typing;
