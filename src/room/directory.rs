@@ -24,7 +24,7 @@ const SHARDS: usize = 64;
 const SOCKETS_BESIDE: usize = 256;
 /// Snapshots made at once.
 const SNAPSHOTS_MAX: usize = 2;
-/// Large answers that peers have not taken yet, in documents of the largest size.
+/// What large frames may hold that are not shared, in documents of the largest size.
 const STATES_MAX: usize = 4;
 
 struct Slot {
@@ -48,7 +48,7 @@ pub struct RoomContext {
     pub settings: Arc<RoomSettings>,
     /// What all rooms together may hold uncommitted.
     pub budget: Arc<Budget>,
-    /// What large answers to all rooms' members may hold.
+    /// What large frames may hold that are not shared.
     pub states: Arc<StateBudget>,
     /// Permits to read what members lack: the database has other things to do.
     pub reading_permits: Arc<Semaphore>,
@@ -120,6 +120,11 @@ impl Directory {
     pub fn any_thread(&self) -> ArbiterHandle {
         let next = self.next_thread.fetch_add(1, Ordering::Relaxed);
         self.arbiters[next % self.arbiters.len()].clone()
+    }
+
+    /// What all rooms and sockets together may hold in large frames that are not shared.
+    pub fn states(&self) -> &Arc<StateBudget> {
+        &self.context.states
     }
 
     /// The room of `name` if it is live. It may end at any time.

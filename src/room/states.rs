@@ -20,14 +20,17 @@ use crate::rate::{Bucket, Rate};
 /// Seconds of its thread a second that a room may spend on encoding. One answer of a document of a million blocks takes up to a
 /// tenth of a second, even if it is short, and whoever may read can ask.
 const SHARE: Rate = Rate { per_second: 0.25, burst: 0.05 };
-/// Shorter answers are not counted: each socket is owed one at a time.
+/// Shorter frames are not counted: each socket is owed one answer at a time, and its outbox bounds all else.
 const LARGE_BYTES: usize = 64 * 1024;
 /// So many different answers are kept for others who lack the same.
 const KEPT_MAX: usize = 16;
+/// What somebody is told for whom the budget has no room.
+pub const TOO_MANY_LARGE: &str = "too many clients are being sent large documents now, try again later";
 /// The state vector of who has nothing.
 const NOTHING: &[u8] = &[0];
 
-/// Bytes of large answers that peers have not taken yet, but for each room's newest whole state, which is shared: of all rooms.
+/// What all rooms together may hold in large frames that are not shared by all who get them: what somebody lacks, states of a
+/// document that are no longer the newest, copies for an address of one client's own. Until their peers have taken them.
 #[derive(Debug)]
 pub struct StateBudget {
     held: AtomicUsize,
@@ -38,6 +41,22 @@ impl StateBudget {
     /// A budget of `bytes_max`, all free.
     pub fn new(bytes_max: usize) -> Arc<Self> {
         Arc::new(Self { held: AtomicUsize::new(0), bytes_max })
+    }
+
+    /// Counts a frame, if it is large, until nobody holds it any more. `None`: there is no room for it.
+    pub fn count(self: &Arc<Self>, frame: Bytes) -> Option<Bytes> {
+        if frame.len() <= LARGE_BYTES {
+            return Some(frame);
+        }
+        let (frame, hold) = self.has_room_for(frame.len()).then(|| self.watch(frame))?;
+        hold.count();
+        Some(frame)
+    }
+
+    /// A frame that may be counted later.
+    fn watch(self: &Arc<Self>, frame: Bytes) -> (Bytes, Arc<Hold>) {
+        let hold = Arc::new(Hold { bytes: frame.len(), counts: AtomicBool::new(false), budget: self.clone() });
+        (Bytes::from_owner(Watched { frame, _hold: hold.clone() }), hold)
     }
 
     fn has_room_for(&self, bytes: usize) -> bool {
@@ -68,13 +87,13 @@ impl Drop for Hold {
     }
 }
 
-/// What the outboxes of all who get a large answer share.
-struct Shared {
+/// A frame whose last owner is known by its hold's end.
+struct Watched {
     frame: Bytes,
     _hold: Arc<Hold>,
 }
 
-impl AsRef<[u8]> for Shared {
+impl AsRef<[u8]> for Watched {
     fn as_ref(&self) -> &[u8] {
         &self.frame
     }
@@ -100,17 +119,11 @@ impl States {
             }
             return Some(frame);
         }
-        let is_whole = lack.1 == NOTHING;
-        if !budget.has_room_for(if is_whole { 0 } else { frame.len() }) {
-            return None;
+        if lack.1 != NOTHING {
+            return budget.count(frame);
         }
-        let hold = Arc::new(Hold { bytes: frame.len(), counts: AtomicBool::new(false), budget: budget.clone() });
-        let frame = Bytes::from_owner(Shared { frame, _hold: hold.clone() });
-        if is_whole {
-            self.0.insert(lack, (frame.clone(), Some(hold)));
-        } else {
-            hold.count();
-        }
+        let (frame, hold) = budget.has_room_for(0).then(|| budget.watch(frame))?;
+        self.0.insert(lack, (frame.clone(), Some(hold)));
         Some(frame)
     }
 
@@ -214,9 +227,7 @@ impl Room {
         let (dialect, is_whole) = (lack.0, lack.1 == NOTHING);
         match live.states.add(lack, frame, &self.context.states) {
             Some(frame) => Ok(Some(frame)),
-            None if is_whole => {
-                Err((CloseCode::TryLater, "too many clients are being sent large documents now, try again later"))
-            }
+            None if is_whole => Err((CloseCode::TryLater, TOO_MANY_LARGE)),
             // More than it lacks does no harm, and is shared.
             None => {
                 let whole = (dialect, Bytes::from_static(NOTHING));

@@ -10,9 +10,10 @@ use crate::support::eventually;
 use crate::support::frame::{BINARY, PING, PONG, frame, parse};
 use crate::support::message::{self, Message, STEP1_EMPTY};
 use crate::support::process::Process;
+use crate::support::provider::{Provider, READER};
 use crate::support::server::Server;
 use crate::support::socket::Socket;
-use crate::support::token::writer;
+use crate::support::token::{reader, writer};
 
 const DOCUMENT_BYTES: usize = 3 << 20;
 
@@ -83,14 +84,15 @@ fn member(address: SocketAddr, name: &str) -> Socket {
     socket
 }
 
-/// Asks, and whether it is answered rather than closed; what comes is not taken.
+/// Asks, and whether a large answer is what begins to come, which is not taken.
 fn is_answered(socket: &mut Socket, question: &[u8]) -> bool {
     // Or the kernel takes the whole answer.
     socket2::SockRef::from(&socket.stream).set_recv_buffer_size(64 * 1024).unwrap();
     socket.say(question);
-    let mut first = [0];
+    let mut first = [0; 2];
     socket.stream.read_exact(&mut first).unwrap();
-    first[0] == 0x80 | BINARY
+    // A length of 8 bytes follows.
+    first == [0x80 | BINARY, 127]
 }
 
 #[test]
@@ -127,14 +129,32 @@ fn states_of_the_document_that_nobody_takes_are_bounded_and_who_asks_for_one_mor
         alice.saves("y");
     };
     assert!(stuck.len() >= 5, "{} states", stuck.len());
-    let mut close = [0; 3];
-    refused.stream.read_exact(&mut close).unwrap();
-    assert_eq!(u16::from_be_bytes([close[1], close[2]]), 1013);
+    let mut code = [0; 2];
+    refused.stream.read_exact(&mut code).unwrap();
+    assert_eq!(u16::from_be_bytes(code), 1013);
 
     drop(stuck);
     eventually("there is room for a state again", || {
         is_answered(&mut member(server.address, "carol"), STEP1_EMPTY).then_some(())
     });
+    alice.barrier();
+}
+
+#[test]
+fn copies_for_addresses_that_clients_choose_are_bounded_too() {
+    let (server, mut alice) = with_large_document(&["--document-bytes-max", "4194304"]);
+    let mut stuck = Vec::new();
+    loop {
+        let address = format!("room\0{}", stuck.len());
+        let mut mallory = Provider::open(server.address, &address, &reader("mallory"), READER);
+        let question = [&[address.len() as u8], address.as_bytes(), STEP1_EMPTY].concat();
+        if !is_answered(&mut mallory.socket, &question) {
+            break;
+        }
+        stuck.push(mallory);
+        assert!(stuck.len() < 10, "{} copies", stuck.len());
+    }
+    assert!(stuck.len() >= 5, "{} copies", stuck.len());
     alice.barrier();
 }
 
