@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+/// No wait is shorter, so that none ends before something is left.
+const WAIT_MIN: Duration = Duration::from_millis(1);
+
 /// How often, and how many at once.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {
@@ -31,15 +34,32 @@ impl Bucket {
 
     /// Takes `count` at once, or none. More than a burst cost no more than one.
     pub fn take_many(&mut self, count: usize, rate: Rate, now: Instant) -> Result<(), Duration> {
-        let since = now.saturating_duration_since(self.filled).as_secs_f64();
-        self.left = (self.left + since * rate.per_second).min(rate.burst);
-        self.filled = now;
+        self.fill(rate, now);
         let wanted = (count as f64).min(rate.burst);
         if self.left >= wanted {
             self.left -= wanted;
             return Ok(());
         }
         Err(Duration::from_secs_f64((wanted - self.left) / rate.per_second))
+    }
+
+    /// Takes `amount`, also more than is left: that is to be made up for before anything is left again.
+    pub fn spend(&mut self, amount: f64, rate: Rate, now: Instant) {
+        self.fill(rate, now);
+        self.left -= amount;
+    }
+
+    /// After which time something is left again; `None`: now.
+    pub fn wait(&self, rate: Rate, now: Instant) -> Option<Duration> {
+        let mut filled = *self;
+        filled.fill(rate, now);
+        (filled.left <= 0.0).then(|| Duration::from_secs_f64(-filled.left / rate.per_second).max(WAIT_MIN))
+    }
+
+    fn fill(&mut self, rate: Rate, now: Instant) {
+        let since = now.saturating_duration_since(self.filled).as_secs_f64();
+        self.left = (self.left + since * rate.per_second).min(rate.burst);
+        self.filled = now;
     }
 
     /// Whether it has been left alone until it was full again.
@@ -67,6 +87,19 @@ mod tests {
         assert_eq!(bucket.take(RATE, now + Duration::from_millis(101)), Ok(()));
         assert!(!bucket.is_full(RATE, now + Duration::from_millis(150)));
         assert!(bucket.is_full(RATE, now + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn what_was_spent_beyond_is_made_up_for_first() {
+        let now = Instant::now();
+        let mut bucket = Bucket::new(RATE, now);
+        assert_eq!(bucket.wait(RATE, now), None);
+        bucket.spend(2.0, RATE, now);
+        assert_eq!(bucket.wait(RATE, now), None);
+        bucket.spend(21.0, RATE, now);
+        let wait = bucket.wait(RATE, now).unwrap();
+        assert!(wait > Duration::from_millis(1_999) && wait < Duration::from_millis(2_001), "{wait:?}");
+        assert_eq!(bucket.wait(RATE, now + wait + Duration::from_millis(1)), None);
     }
 
     #[test]

@@ -1,19 +1,17 @@
-//! What members ask of a room besides editing: to come in and leave, the document, who is there.
+//! What members ask of a room besides editing: to come in and leave, who is there.
 
 use std::time::Instant;
 
-use actix::Context;
-use bytes::Bytes;
-
 use super::members::Member;
-use super::messages::{AskAwareness, AskState, Awareness, Join, Leave, SetAccess};
+use super::messages::{AskAwareness, Awareness, Join, Leave, SetAccess};
 use super::presence::PresenceError;
 use super::relay::Counted;
 use super::room::{Phase, Room};
 use crate::auth::{Action, allows};
 use crate::ids::MemberId;
 use crate::protocol::awareness::Entry;
-use crate::protocol::{CloseCode, DecodeError, Dialect, Word, awareness, yjs};
+use crate::protocol::{CloseCode, Dialect, Word, awareness, yjs};
+use actix::Context;
 
 impl Room {
     /// Adds a member and sends it the joining state.
@@ -49,6 +47,7 @@ impl Room {
         if let Some(member) = self.members.remove(from) {
             tracing::debug!(room.name = %self.name, member.id = %from, user.id = %member.user, "left");
             self.outbound.detach(member.link, from);
+            self.asks.forget(from);
             let removals = self.presence.leave(from, Instant::now());
             if !removals.is_empty() {
                 self.say_to_all(Word::Awareness(&awareness::encode(removals.iter())), None, &[]);
@@ -56,45 +55,6 @@ impl Room {
             self.gone(from, &member, is_for_good, ctx);
         }
         self.arm_idle(ctx);
-    }
-
-    /// Answers Step1 with Step2. A Hocuspocus client who may write is asked back: it starts its count of what is not saved with each
-    /// Step1.
-    pub(super) fn ask_state(&mut self, ask: AskState, ctx: &mut Context<Self>) {
-        let Some(member) = self.members.get(ask.from) else {
-            return;
-        };
-        let (link, dialect, may_edit) = (member.link, member.dialect, allows(member.access, Action::Edit));
-        self.outbound.credit(link, ask.from, ask.charge);
-        if !matches!(self.phase, Phase::Live(_)) {
-            return self.outbound.close(link, ask.from, CloseCode::TryLater, "the room cannot be read now");
-        }
-        if dialect == Dialect::Hocuspocus && may_edit {
-            self.ask(ask.from);
-        }
-        match self.step2(dialect, &ask.state_vector) {
-            Ok(Some(frame)) => self.outbound.one(link, ask.from, frame, Counted::No),
-            Ok(None) => {}
-            Err(error) => self.outbound.close(link, ask.from, CloseCode::EditRefused, error.to_string()),
-        }
-        if !may_edit {
-            self.judge_reader(ask.from, &ask.state_vector, ctx);
-        }
-    }
-
-    /// What someone with this state vector lacks; the whole document is encoded once for all who have nothing.
-    fn step2(&mut self, dialect: Dialect, state_vector: &Bytes) -> Result<Option<Bytes>, DecodeError> {
-        let Phase::Live(live) = &mut self.phase else { return Ok(None) };
-        let is_whole = state_vector[..] == [0];
-        if is_whole && let Some(frame) = live.state.get(&dialect) {
-            return Ok(Some(frame.clone()));
-        }
-        let update = live.replica.diff(state_vector)?;
-        let frame = Word::Step2(&update).frame(dialect, &self.name);
-        if is_whole && let Some(frame) = &frame {
-            live.state.insert(dialect, frame.clone());
-        }
-        Ok(frame)
     }
 
     /// Lets a member do what its renewed token allows.

@@ -14,6 +14,7 @@ use super::RoomKey;
 use super::journal::Journal;
 use super::room::Room;
 use super::settings::RoomSettings;
+use super::states::StateBudget;
 use super::uncommitted::Budget;
 use crate::ids::RoomName;
 use crate::store::Store;
@@ -23,6 +24,8 @@ const SHARDS: usize = 64;
 const SOCKETS_BESIDE: usize = 256;
 /// Snapshots made at once.
 const SNAPSHOTS_MAX: usize = 2;
+/// What large frames may hold that are not shared, in documents of the largest size.
+const STATES_MAX: usize = 4;
 
 struct Slot {
     room: Addr<Room>,
@@ -45,6 +48,8 @@ pub struct RoomContext {
     pub settings: Arc<RoomSettings>,
     /// What all rooms together may hold uncommitted.
     pub budget: Arc<Budget>,
+    /// What large frames may hold that are not shared.
+    pub states: Arc<StateBudget>,
     /// Permits to read what members lack: the database has other things to do.
     pub reading_permits: Arc<Semaphore>,
     /// Permits to make a snapshot: each holds a whole document in memory.
@@ -76,6 +81,7 @@ impl Directory {
         settings: RoomSettings,
     ) -> Arc<Self> {
         let budget = Arc::new(Budget::new(settings.uncommitted_bytes_max));
+        let states = StateBudget::new(STATES_MAX * settings.document_bytes_max);
         Arc::new(Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
@@ -88,6 +94,7 @@ impl Directory {
                 journal,
                 settings: Arc::new(settings),
                 budget,
+                states,
                 reading_permits: Arc::new(Semaphore::new(READINGS_MAX)),
                 snapshot_permits: Arc::new(Semaphore::new(SNAPSHOTS_MAX)),
             },
@@ -113,6 +120,11 @@ impl Directory {
     pub fn any_thread(&self) -> ArbiterHandle {
         let next = self.next_thread.fetch_add(1, Ordering::Relaxed);
         self.arbiters[next % self.arbiters.len()].clone()
+    }
+
+    /// What all rooms and sockets together may hold in large frames that are not shared.
+    pub fn states(&self) -> &Arc<StateBudget> {
+        &self.context.states
     }
 
     /// The room of `name` if it is live. It may end at any time.

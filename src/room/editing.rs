@@ -174,7 +174,7 @@ impl Room {
         let Some(member) = self.members.get_mut(edit.from) else {
             return;
         };
-        live.state.clear();
+        live.states.clear();
         let messages = if is_complete { taken(&mut member.sync, edit.kind) } else { 0 };
         let Some(member) = self.members.get(edit.from) else {
             return;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::messages::Join;
 use super::room::{Live, Phase, RETRY_FIRST, Room};
 use super::snapshots::{Tail, weight};
+use super::states::States;
 use crate::ids::Seq;
 use crate::metrics;
 use crate::protocol::CloseCode;
@@ -114,12 +115,12 @@ pub(super) struct Built {
 pub(super) fn build(loaded: Option<Loaded>, state_bytes_max: usize) -> Result<Built, LoadError> {
     let Some(Loaded { id, head, snapshot, edits, clients }) = loaded else {
         let replica = Replica::load(None, &[], state_bytes_max)?;
-        let live = Live { replica, authors: HashMap::new(), state: HashMap::new() };
+        let live = Live { replica, authors: HashMap::new(), states: States::default() };
         return Ok(Built { row: None, live, tail: Tail::default(), head: Seq::ZERO });
     };
     let snapshot = snapshot.map(|(_, state)| state);
     let replica = Replica::load(snapshot.as_ref(), &edits, state_bytes_max)?;
-    let live = Live { replica, authors: clients.into_iter().collect(), state: HashMap::new() };
+    let live = Live { replica, authors: clients.into_iter().collect(), states: States::default() };
     let tail = Tail::new(snapshot.map_or(0, |state| state.len()), edits.iter().map(weight).sum());
     Ok(Built { row: Some(id), live, tail, head })
 }

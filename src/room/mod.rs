@@ -32,6 +32,7 @@ mod saying;
 mod settings;
 mod signalling;
 mod snapshots;
+mod states;
 mod steps;
 mod timeline;
 mod turn;
@@ -49,6 +50,7 @@ pub use people::People;
 pub use relay::{CloseAll, Connection, Counted, LocalRelay, Outlet, Relay, RelayHandle, Relays, StopReading};
 pub use room::Room;
 pub use settings::RoomSettings;
+pub use states::{StateBudget, TOO_MANY_LARGE};
 
 /// One life of a room in this process; a room that ends and starts again gets another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

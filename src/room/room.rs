@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext, Context, SpawnHandle, Supervised};
-use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::RoomKey;
@@ -21,13 +20,14 @@ use super::pace::Pace;
 use super::presence::Presence;
 use super::roster::Roster;
 use super::snapshots::Tail;
+use super::states::{Asks, States};
 use super::timeline::Timeline;
 use super::turn::{SHOW_EVERY, TurnEnd};
 use super::typing::Typing;
 use super::uncommitted::Uncommitted;
 use crate::ids::{RoomName, Seq, UserId};
 use crate::metrics;
-use crate::protocol::{Dialect, Word, awareness};
+use crate::protocol::{Word, awareness};
 use crate::rate::Bucket;
 use crate::replica::Replica;
 use crate::store::RoomId;
@@ -56,8 +56,8 @@ pub(super) struct Live {
     pub replica: Replica,
     /// Who brought each Yjs client first; what others forward of it keeps that name.
     pub authors: HashMap<u64, UserId>,
-    /// The whole document as Step2 frames, for clients that join with nothing; until the next edit or sweep.
-    pub state: HashMap<Dialect, Bytes>,
+    /// Answers for who lacks the same as somebody before; until the next edit or sweep.
+    pub states: States,
 }
 
 /// One live room. Started by the [`Directory`] at the first lookup, under actix's supervisor; owns the replica, the presence
@@ -78,6 +78,8 @@ pub struct Room {
     /// What arrived while the room was loading; bounded by its senders' credit.
     pub(super) early: Vec<Heard>,
     pub(super) members: Members,
+    /// Who waits for what it lacks of the document.
+    pub(super) asks: Asks,
     pub(super) presence: Presence,
     /// Awareness that is shown in a moment.
     pub(super) gathered: Gathered,
@@ -130,6 +132,7 @@ impl Room {
             tail: Tail::default(),
             early: Vec::new(),
             members: Members::default(),
+            asks: Asks::new(Instant::now()),
             presence: Presence::new(Instant::now()),
             gathered: Gathered::default(),
             roster: None,
@@ -180,8 +183,9 @@ impl Room {
         self.phase = Phase::Failed;
         // They would keep it; without them it ends with its last address.
         let people = &mut self.people_timer.take().map(|(_, timer)| timer);
+        let asks = &mut self.asks.take_timer();
         let timers = [&mut self.retry_timer, &mut self.behind_timer, &mut self.sweep_timer, &mut self.show_timer];
-        for timer in timers.into_iter().chain([&mut self.commit_timer, people]) {
+        for timer in timers.into_iter().chain([&mut self.commit_timer, people, asks]) {
             if let Some(timer) = timer.take() {
                 ctx.cancel_future(timer);
             }
@@ -195,7 +199,7 @@ impl Room {
             self.say_to_all(Word::Awareness(&awareness::encode(renewed.iter())), None, &[]);
         }
         if let Phase::Live(live) = &mut self.phase {
-            live.state.clear();
+            live.states.clear();
         }
     }
 }
@@ -246,5 +250,7 @@ impl Supervised for Room {
         self.commit_timer = None;
         self.people_timer = None;
         self.gathered.forget_timer();
+        self.asks.take_timer();
+        self.early.extend(self.asks.take().into_iter().map(Heard::AskState));
     }
 }

@@ -1,15 +1,19 @@
 //! Documents larger than an outbox, and peers that take them slowly.
 
 use std::io::Read;
+use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::editor::{Editor, document, text};
+use crate::support::eventually;
 use crate::support::frame::{BINARY, PING, PONG, frame, parse};
 use crate::support::message::{self, Message, STEP1_EMPTY};
+use crate::support::process::Process;
+use crate::support::provider::{Provider, READER};
 use crate::support::server::Server;
 use crate::support::socket::Socket;
-use crate::support::token::writer;
+use crate::support::token::{reader, writer};
 
 const DOCUMENT_BYTES: usize = 3 << 20;
 
@@ -66,6 +70,107 @@ fn of_many_step1_only_one_answer_is_under_way_and_the_last_one_is_answered() {
     }
     assert!((1..=25).contains(&large), "{large} whole documents for 50 questions");
     alice.barrier();
+}
+
+/// A Step1 that nobody else says: all of the document is lacking, but for the first key of a client that never typed.
+fn own_step1(number: usize) -> Vec<u8> {
+    message::step1(&[vec![1], clock(100 + number), vec![1]].concat())
+}
+
+/// A member that has taken the server's Step1.
+fn member(address: SocketAddr, name: &str) -> Socket {
+    let mut socket = Socket::yjs(address, "room", &writer(name));
+    assert!(matches!(socket.message(), Message::Step1(_)));
+    socket
+}
+
+/// Asks, and whether a large answer is what begins to come, which is not taken.
+fn is_answered(socket: &mut Socket, question: &[u8]) -> bool {
+    // Or the kernel takes the whole answer.
+    socket2::SockRef::from(&socket.stream).set_recv_buffer_size(64 * 1024).unwrap();
+    socket.say(question);
+    let mut first = [0; 2];
+    socket.stream.read_exact(&mut first).unwrap();
+    // A length of 8 bytes follows.
+    first == [0x80 | BINARY, 127]
+}
+
+#[test]
+fn who_all_lack_something_else_and_take_nothing_share_what_the_server_keeps_for_them() {
+    let folder = tempfile::tempdir().unwrap();
+    // All large answers may hold four documents of this size.
+    let process = Process::start(folder.path(), &["--document-bytes-max", "4194304"]);
+    let mut alice = Editor::join(process.address, "room", &writer("alice"), 1);
+    alice.saves(&"x".repeat(DOCUMENT_BYTES));
+    let before = process.memory_bytes();
+    let mut stuck: Vec<_> = (0..80).map(|number| member(process.address, &format!("mallory{number}"))).collect();
+    for (number, socket) in stuck.iter_mut().enumerate() {
+        assert!(is_answered(socket, &own_step1(number)));
+    }
+    let growth = process.memory_bytes().saturating_sub(before);
+    assert!(growth < 20 * DOCUMENT_BYTES, "{growth} bytes for 80 answers");
+    let mut bob = member(process.address, "bob");
+    bob.say(&own_step1(80));
+    assert!(is_whole(&bob.message()));
+}
+
+#[test]
+fn states_of_the_document_that_nobody_takes_are_bounded_and_who_asks_for_one_more_is_to_come_back() {
+    let (server, mut alice) = with_large_document(&["--document-bytes-max", "4194304"]);
+    let mut stuck = Vec::new();
+    let mut refused = loop {
+        let mut socket = member(server.address, "mallory");
+        if !is_answered(&mut socket, STEP1_EMPTY) {
+            break socket;
+        }
+        stuck.push(socket);
+        assert!(stuck.len() < 10, "{} states", stuck.len());
+        // Nothing changes but the state.
+        alice.saves("y");
+    };
+    assert!(stuck.len() >= 5, "{} states", stuck.len());
+    let mut code = [0; 2];
+    refused.stream.read_exact(&mut code).unwrap();
+    assert_eq!(u16::from_be_bytes(code), 1013);
+
+    drop(stuck);
+    eventually("there is room for a state again", || {
+        is_answered(&mut member(server.address, "carol"), STEP1_EMPTY).then_some(())
+    });
+    alice.barrier();
+}
+
+#[test]
+fn copies_for_addresses_that_clients_choose_are_bounded_too() {
+    let (server, mut alice) = with_large_document(&["--document-bytes-max", "4194304"]);
+    let mut stuck = Vec::new();
+    loop {
+        let address = format!("room\0{}", stuck.len());
+        let mut mallory = Provider::open(server.address, &address, &reader("mallory"), READER);
+        let question = [&[address.len() as u8], address.as_bytes(), STEP1_EMPTY].concat();
+        if !is_answered(&mut mallory.socket, &question) {
+            break;
+        }
+        stuck.push(mallory);
+        assert!(stuck.len() < 10, "{} copies", stuck.len());
+    }
+    assert!(stuck.len() >= 5, "{} copies", stuck.len());
+    alice.barrier();
+}
+
+#[test]
+fn members_who_all_lack_something_else_wait_for_each_other_and_get_it() {
+    let (server, mut alice) = with_large_document(&[]);
+    let mut members: Vec<_> = (0..40).map(|number| member(server.address, &format!("user{number}"))).collect();
+    for (number, member) in members.iter_mut().enumerate() {
+        member.say(&own_step1(number));
+    }
+    // Some do not wait.
+    members.truncate(30);
+    alice.barrier();
+    for member in &mut members {
+        assert!(is_whole(&member.until("Step2", |message| matches!(message, Message::Step2(_)))));
+    }
 }
 
 #[test]

@@ -3,16 +3,18 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::protocol::{CloseCode, hocuspocus};
-use crate::room::{Counted, Outlet};
+use crate::room::{Counted, Outlet, StateBudget, TOO_MANY_LARGE};
 use crate::socket::outbox::Outbox;
 
 /// The outlet of one document.
 pub struct DocumentOutlet {
     outbox: Rc<Outbox>,
+    states: Arc<StateBudget>,
     /// The room's name, behind which rooms make their frames.
     room: String,
     /// The document's address.
@@ -23,10 +25,17 @@ pub struct DocumentOutlet {
 }
 
 impl DocumentOutlet {
-    /// For the document of `room` at `address`, in front of `outbox`. `has_ended` is set when a room ends the document.
-    pub fn new(outbox: Rc<Outbox>, room: &str, address: &str, has_ended: Rc<Cell<bool>>) -> Rc<Self> {
+    /// For the document of `room` at `address`, in front of `outbox`. Large frames for an address of its own count in `states`;
+    /// `has_ended` is set when a room ends the document.
+    pub fn new(
+        outbox: Rc<Outbox>,
+        states: Arc<StateBudget>,
+        room: &str,
+        address: &str,
+        has_ended: Rc<Cell<bool>>,
+    ) -> Rc<Self> {
         let (room, address) = (room.to_owned(), address.to_owned());
-        Rc::new(Self { outbox, room, address, is_ended: Cell::new(false), has_ended })
+        Rc::new(Self { outbox, states, room, address, is_ended: Cell::new(false), has_ended })
     }
 
     /// Whether its room has ended it.
@@ -40,9 +49,13 @@ impl Outlet for DocumentOutlet {
         if self.is_ended.get() {
             return;
         }
-        let is_plain = self.address == self.room;
-        let frame = if is_plain { frame } else { hocuspocus::readdressed(&frame, &self.room, &self.address) };
-        self.outbox.push(frame, counted);
+        if self.address == self.room {
+            return self.outbox.push(frame, counted);
+        }
+        match self.states.count(hocuspocus::readdressed(&frame, &self.room, &self.address)) {
+            Some(frame) => self.outbox.push(frame, counted),
+            None => self.outbox.close(CloseCode::TryLater, TOO_MANY_LARGE),
+        }
     }
 
     fn flush(&self) {

@@ -193,7 +193,8 @@ impl HocuspocusSession {
         };
         let lease = desk.context.directory.lookup(&name);
         let room = lease.room().clone();
-        let outlet = DocumentOutlet::new(desk.outbox.clone(), name.as_str(), text(&address), self.has_ended.clone());
+        let (outbox, states) = (desk.outbox.clone(), desk.context.directory.states().clone());
+        let outlet = DocumentOutlet::new(outbox, states, name.as_str(), text(&address), self.has_ended.clone());
         let member = desk.relay.seat(outlet.clone());
         desk.push(authenticated(&address, access));
         tracing::info!(socket.id = %desk.socket, room.name = %name, user.id = %identity.user, "document opened");
