@@ -167,6 +167,8 @@ test('a page of an allowed origin loads the client from the server and connects'
   t.after(() => mine.close())
   const page = await talkingPage(t, { origin, path: '/', room: 'general', script: `${mine.url}/tutti.js`, url: `${mine.url}/ws` })
   assert.equal((await page.evaluate(() => window.room.send('from elsewhere'))).seq, 1)
+  const { entries } = await page.evaluate(() => window.room.history())
+  assert.deepEqual(entries.map(({ body }) => body.text), ['from elsewhere'])
 })
 
 test('a page of another origin is refused', async (t) => {
