@@ -127,6 +127,9 @@ impl ResponseError for ApiError {
             ApiError::Unauthorized(_) => {
                 response.insert_header((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
             }
+            ApiError::Handshake(_) => {
+                response.insert_header((header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")));
+            }
             ApiError::TooMany(wait) => {
                 response.insert_header((header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1)));
             }

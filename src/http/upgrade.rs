@@ -4,10 +4,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use actix_http::ws::verify_handshake;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{Data, Path as UrlPath};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
-use actix_web_actors::ws;
+use actix_web_actors::ws::{self, HandshakeError};
 
 use super::caller::{LABEL, NoCaller, identify, offered_protocols};
 use super::error::ApiError;
@@ -110,7 +111,10 @@ fn decide(req: &HttpRequest, name: &str, state: &AppState) -> Result<(RoomName, 
 
 /// The 101, labelled where the client offered labels.
 fn handshake(req: &HttpRequest) -> Result<HttpResponseBuilder, ApiError> {
-    let mut response = ws::handshake(req).map_err(|error| ApiError::Handshake(error.to_string()))?;
+    let wrong = |error: HandshakeError| ApiError::Handshake(error.to_string());
+    // The one below also takes drafts of the protocol, and any key.
+    verify_handshake(req.head()).map_err(wrong)?;
+    let mut response = ws::handshake(req).map_err(wrong)?;
     let mut offers = offered_protocols(req).peekable();
     if offers.peek().is_some() {
         if !offers.any(|offer| offer == LABEL) {

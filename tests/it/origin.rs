@@ -71,3 +71,20 @@ fn a_request_that_is_no_upgrade_gets_400() {
     let answer = crate::support::http::get(server.address, "/yjs/room", Some(&writer("alice")));
     assert_eq!(answer.error(), (400, "invalid_handshake".into()));
 }
+
+#[test]
+fn a_handshake_of_another_version_or_without_a_key_gets_400_and_the_version_that_is_spoken() {
+    let server = Server::start();
+    let good = upgrade("/ws", &[]);
+    assert_eq!(Socket::open(server.address, &good, &[]).answer.status, 101);
+    for (part, wrong) in [
+        ("Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 8"),
+        ("Sec-WebSocket-Version: 13", "X-Version: 13"),
+        ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Key: dGhlIHNhbXBsZQ=="),
+        ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "X-Key: none"),
+        ("Upgrade: websocket", "Upgrade: h2c"),
+    ] {
+        let answer = Socket::open(server.address, &good.replace(part, wrong), &[]).answer;
+        assert_eq!((answer.status, answer.header("sec-websocket-version")), (400, Some("13")), "{wrong}");
+    }
+}
