@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::members::{Member, Members};
 use super::presence::Presence;
+use super::relay::Counted;
 use super::room::Room;
 use super::roster::Roster;
 use crate::auth::Action;
@@ -116,8 +117,27 @@ impl Room {
         self.arm_people(ctx);
     }
 
+    /// Tells a newcomer who of the others types, in rooms that are not too large for names.
+    pub(super) fn tell_typists(&mut self, to: MemberId) {
+        let Some(newcomer) = self.members.get(to) else { return };
+        let mut typists = self.typing.typists();
+        typists.remove(&newcomer.user);
+        let link = newcomer.link;
+        for (user, member) in typists.iter().take(self.context.settings.presence_users_max) {
+            let Some(typist) = self.members.get(*member) else { continue };
+            let frame = self.typing_frame(user, &typist.name, true);
+            self.outbound.one(link, to, frame, Counted::Yes);
+        }
+    }
+
     /// Tells all other users, and none of the user's own sockets: one may have begun to type and another ended it.
     fn show_typing(&mut self, user: &UserId, name: &str, typing: bool) {
+        let frame = self.typing_frame(user, name, typing);
+        let own: Vec<MemberId> = self.members.of(Some(user)).into_iter().map(|(_, id)| id).collect();
+        self.outbound.all(Dialect::Json, &frame, None, &own);
+    }
+
+    fn typing_frame(&self, user: &UserId, name: &str, typing: bool) -> Bytes {
         #[derive(Serialize)]
         struct UserTyping<'a> {
             room: &'a str,
@@ -125,9 +145,7 @@ impl Room {
             name: &'a str,
             typing: bool,
         }
-        let frame = reply::message("user.typing", UserTyping { room: self.name.as_str(), user, name, typing });
-        let own: Vec<MemberId> = self.members.of(Some(user)).into_iter().map(|(_, id)| id).collect();
-        self.outbound.all(Dialect::Json, &frame, None, &own);
+        reply::message("user.typing", UserTyping { room: self.name.as_str(), user, name, typing })
     }
 
     /// Keeps the awareness state that stands in for a user who has JSON sockets only, so that editors see them.

@@ -312,6 +312,7 @@ impl Room {
         }
         self.outbound.attach(member.link, to, Dialect::Json);
         self.outbound.one(member.link, to, frame, Counted::Yes);
+        self.tell_typists(to);
     }
 
     /// An entry as JSON members are shown it.

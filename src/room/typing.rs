@@ -35,6 +35,11 @@ impl Typing {
         over.into_iter().filter_map(|member| Some((member, self.stop(member)?))).collect()
     }
 
+    /// Who types, each with one of their members.
+    pub fn typists(&self) -> HashMap<UserId, MemberId> {
+        self.until.iter().map(|(member, (user, _))| (user.clone(), *member)).collect()
+    }
+
     /// When something may next end.
     pub fn next_end(&self) -> Option<Instant> {
         self.until.values().map(|(_, until)| *until).min()

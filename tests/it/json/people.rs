@@ -223,6 +223,21 @@ fn typing_is_told_once_to_the_others_and_ends_when_it_is_said_to() {
 }
 
 #[test]
+fn who_joins_is_told_who_else_types() {
+    let server = Server::start();
+    let mut ada = Client::join(server.address, &writer("ada"), "general");
+    let mut eve = Client::join(server.address, &writer("eve"), "general");
+    ada.ask(typing(true));
+    eve.ask(typing(true));
+    eve.ask(typing(false));
+    let mut bob = Client::join(server.address, &reader("bob"), "general");
+    let told = json!({ "type": "user.typing", "room": "general", "user": "ada", "name": "ada", "typing": true });
+    assert_eq!(bob.heard_until_now("general", "user.typing"), [told]);
+    let mut second = Client::join(server.address, &writer("ada"), "general");
+    assert_eq!(second.heard_until_now("general", "user.typing"), Vec::<Value>::new());
+}
+
+#[test]
 fn who_types_in_two_windows_is_told_of_it_in_none() {
     let server = Server::start();
     let mut windows = [(); 2].map(|()| Client::join(server.address, &writer("ada"), "general"));
