@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::members::Member;
-use super::messages::{AskAwareness, Awareness, Join, Leave, SetAccess};
+use super::messages::{AskAwareness, Awareness, Join, Leave, Renew};
 use super::presence::PresenceError;
 use super::relay::Counted;
 use super::room::{Phase, Room};
@@ -57,14 +57,18 @@ impl Room {
         self.arm_idle(ctx);
     }
 
-    /// Lets a member do what its renewed token allows.
-    pub(super) fn set_access(&mut self, message: SetAccess) {
-        let Some(member) = self.members.get_mut(message.member) else { return };
-        let may_edit_now = !allows(member.access, Action::Edit) && allows(message.access, Action::Edit);
-        member.access = message.access;
+    /// Lets a member do what its renewed token allows, and calls it as that does.
+    pub(super) fn renew(&mut self, Renew { member: id, access, name }: Renew, ctx: &mut Context<Self>) {
+        let Some(member) = self.members.get_mut(id) else { return };
+        let may_edit_now = !allows(member.access, Action::Edit) && allows(access, Action::Edit);
+        member.access = access;
+        if member.name != name {
+            member.name = name;
+            self.renamed(id, ctx);
+        }
         if may_edit_now {
             // What was refused meanwhile.
-            self.ask(message.member);
+            self.ask(id);
         }
     }
 

@@ -27,7 +27,7 @@ macro_rules! heard {
 }
 
 heard! {
-    Join, Edit, AskState, Awareness, AskAwareness, StartCount, Stateless, SetAccess, Say, More, BinarySignal, Leave
+    Join, Edit, AskState, Awareness, AskAwareness, StartCount, Stateless, Renew, Say, More, BinarySignal, Leave
 }
 
 impl Room {
@@ -44,7 +44,7 @@ impl Room {
             Heard::AskAwareness(message) => self.ask_awareness(message),
             Heard::StartCount(message) => self.start_count(message),
             Heard::Stateless(message) => self.stateless(message),
-            Heard::SetAccess(message) => self.set_access(message),
+            Heard::Renew(message) => self.renew(message, ctx),
             Heard::Say(message) => self.say(message, ctx),
             Heard::More(message) => self.ask_more(message, ctx),
             Heard::BinarySignal(message) => self.binary_signal(message),

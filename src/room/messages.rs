@@ -108,14 +108,16 @@ pub struct StartCount {
     pub charge: usize,
 }
 
-/// A token has been renewed, and allows something else from now on.
+/// A token has been renewed: what it says counts from now on.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct SetAccess {
+pub struct Renew {
     /// Whose.
     pub member: MemberId,
     /// What it allows here; at least read.
     pub access: Access,
+    /// The name shown to others.
+    pub name: Arc<str>,
 }
 
 /// A Hocuspocus app's own text.

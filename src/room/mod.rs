@@ -43,7 +43,7 @@ pub use directory::{Directory, Lease, Place};
 pub use journal::Journal;
 pub use messages::{
     Announce, AskAwareness, AskState, Awareness, BinarySignal, Disconnect, Edit, EditKind, Flush, GetPresence, Join,
-    JsonJoin, Leave, More, OpenForWriting, Post, PostError, Say, SetAccess, StartCount, Stateless, UserPresence,
+    JsonJoin, Leave, More, OpenForWriting, Post, PostError, Renew, Say, StartCount, Stateless, UserPresence,
 };
 pub use outbound::Outbound;
 pub use people::People;

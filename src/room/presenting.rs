@@ -48,6 +48,17 @@ impl Room {
         self.arm_people(ctx);
     }
 
+    /// Notes that a member has another name.
+    pub(super) fn renamed(&mut self, id: MemberId, ctx: &mut Context<Self>) {
+        let Some(member) = self.members.get(id) else { return };
+        let (user, name) = (member.user.clone(), member.name.clone());
+        if let Some(roster) = &mut self.roster {
+            roster.rename(&user, &name);
+        }
+        self.stand_in(&user);
+        self.arm_people(ctx);
+    }
+
     /// Notes that a member has gone: for good, or it may come back.
     pub(super) fn gone(&mut self, id: MemberId, gone: &Member, is_for_good: bool, ctx: &mut Context<Self>) {
         let user = &gone.user;

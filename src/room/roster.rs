@@ -92,6 +92,14 @@ impl Roster {
         }
     }
 
+    /// A user has another name.
+    pub fn rename(&mut self, user: &UserId, name: &Arc<str>) {
+        if let Some(person) = self.people.get_mut(user) {
+            person.name = name.clone();
+            self.changed.insert(user.clone());
+        }
+    }
+
     /// A socket of a user went; for good, or it may come back.
     pub fn leave(&mut self, user: &UserId, is_for_good: bool, now: Instant) {
         let Some(person) = self.people.get_mut(user) else { return };

@@ -17,7 +17,7 @@ use crate::auth::{self, Access, Action, Identity, allows};
 use crate::ids::{MemberId, RoomName, UserId};
 use crate::protocol::hocuspocus::{self, Addressed, Message};
 use crate::protocol::{CloseCode, Dialect, yjs};
-use crate::room::{Join, Leave, Room, SetAccess, StartCount, Stateless};
+use crate::room::{Join, Leave, Renew, Room, StartCount, Stateless};
 
 /// Most documents of one connection.
 const DOCUMENTS_MAX: usize = 128;
@@ -156,10 +156,8 @@ impl HocuspocusSession {
         match self.documents.get_mut(&address) {
             Some(Document::Joined(joined)) if joined.user == identity.user => {
                 joined.tenure = Tenure::new(&identity, auth::now_s());
-                if joined.access != access {
-                    joined.access = access;
-                    joined.room.do_send(SetAccess { member: joined.member, access });
-                }
+                joined.access = access;
+                joined.room.do_send(Renew { member: joined.member, access, name: identity.name });
                 desk.push(authenticated(&address, access));
                 self.follow_access();
                 Ok(())

@@ -6,7 +6,8 @@ use crate::support::editor::Editor;
 use crate::support::json::{Client, problem};
 use crate::support::message::{self, Message};
 use crate::support::server::Server;
-use crate::support::token::{reader, writer};
+use crate::support::token::{SECRET, reader, rooms, signed, writer};
+use tutti::auth::now_s;
 
 fn show(state: Value) -> Value {
     json!({ "type": "presence.update", "room": "general", "state": state })
@@ -118,6 +119,20 @@ fn who_leaves_on_purpose_is_gone_at_once() {
     told(&mut bob, "joins", "cleo");
     cleo.ask(json!({ "type": "room.leave", "room": "general" }));
     told(&mut bob, "leaves", "cleo");
+}
+
+#[test]
+fn a_renewed_token_with_another_name_counts_in_the_rooms_that_one_is_in() {
+    let server = Server::start();
+    let mut bob = Client::join(server.address, &writer("bob"), "general");
+    let mut ada = Client::join(server.address, &writer("ada"), "general");
+    told(&mut bob, "joins", "ada");
+    let claims = json!({ "sub": "ada", "name": "Ada II", "exp": now_s() + 60, "rooms": rooms(&["*=write"]) });
+    let renewed = ada.ask(json!({ "type": "authenticate", "token": signed(SECRET, &claims) }));
+    assert_eq!(renewed["name"], "Ada II");
+    assert_eq!(told(&mut bob, "updates", "ada")["name"], "Ada II");
+    ada.chats("general", "hello");
+    assert_eq!(bob.until("chat.message")["name"], "Ada II");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::auth::{self, Access, Action, Identity, allows};
 use crate::ids::{RoomName, UserId};
 use crate::protocol::CloseCode;
 use crate::protocol::json::reply;
-use crate::room::SetAccess;
+use crate::room::Renew;
 use crate::socket::session::tenure::{Due, Tenure};
 use crate::socket::session::{Desk, Violation};
 
@@ -65,7 +65,7 @@ impl JsonSession {
         self.follow_rights(desk);
     }
 
-    /// Does what a renewed token's rights mean for the rooms of the connection.
+    /// Does what a renewed token means for the rooms of the connection.
     fn follow_rights(&mut self, desk: &Desk) {
         #[derive(Serialize)]
         struct RoomAccess<'a> {
@@ -78,9 +78,11 @@ impl JsonSession {
             let access = identity.access(room);
             if !allows(access, Action::Join) {
                 lost.push(room.clone());
-            } else if access != seat.access {
+                continue;
+            }
+            seat.room.do_send(Renew { member: seat.member, access, name: identity.name.clone() });
+            if access != seat.access {
                 seat.access = access;
-                seat.room.do_send(SetAccess { member: seat.member, access });
                 desk.push(reply::message("room.access", RoomAccess { room, access }));
             }
         }
