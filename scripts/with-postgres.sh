@@ -34,7 +34,7 @@ stop() {
   if [ -n "$server" ] && kill -0 "$server" 2>/dev/null; then
     # SIGINT is PostgreSQL's fast shutdown, SIGQUIT the immediate one.
     kill -INT "$server" 2>/dev/null || true
-    local deadline=$((SECONDS + 15))
+    local deadline=$((SECONDS + 60))
     while kill -0 "$server" 2>/dev/null && [ $SECONDS -lt $deadline ]; do sleep 0.1; done
     kill -QUIT "$server" 2>/dev/null || true
     wait "$server" 2>/dev/null || true
@@ -64,7 +64,7 @@ start() {
   ( cd "$folder" && exec "${owner[@]}" "$programs/postgres" -D data -p "$1" \
       -c listen_addresses=127.0.0.1 -c unix_socket_directories="$folder" -c max_connections=300 -c fsync=on ) \
     >"$folder/server.log" 2>&1 & server=$!
-  local deadline=$((SECONDS + 30))
+  local deadline=$((SECONDS + 120))
   while [ $SECONDS -lt $deadline ]; do
     "$programs/pg_isready" --quiet --host="$folder" --port="$1" && return 0
     kill -0 "$server" 2>/dev/null || break

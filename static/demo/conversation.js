@@ -79,7 +79,12 @@ export function createConversation ({ title, timeline, outbox, guest, colourOfPr
     note.textContent = timeline.state === 'failed' ? `What was here before could not be read: ${timeline.failure}` : EMPTY
   }
 
-  const drawSoon = () => { frame ||= requestAnimationFrame(draw) }
+  const drawSoon = () => {
+    frame ||= requestAnimationFrame(() => {
+      draw()
+      look()
+    })
+  }
 
   const drawUnread = () => {
     badge.hidden = unread === 0
@@ -108,7 +113,9 @@ export function createConversation ({ title, timeline, outbox, guest, colourOfPr
   timeline.addEventListener('message', ({ detail: { user, text } }) => {
     if (user === guest.user) return
     unread++
-    look()
+    // In sight, the next frame tells: someone may just have scrolled away, and the event of that comes with it.
+    if (document.hidden || !isInSight()) drawUnread()
+    else drawSoon()
     if (isInSight()) heard.textContent = `${shownName(user)}: ${text}`
   })
   outbox.addEventListener('change', drawSoon)

@@ -43,7 +43,7 @@ async function haveEqualTexts(windows, isDone) {
       return texts.every((text) => text === texts[0]) && isDone(texts[0])
     },
     'the windows hold one text',
-    { withinMs: 30_000, state: () => texts },
+    { state: () => texts },
   )
   return texts[0]
 }

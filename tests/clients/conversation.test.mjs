@@ -65,8 +65,8 @@ test('two people talk and type, and both see one order of both, also after a rel
 
 test('others are told who is typing, until the message is there', async (t) => {
   const { ada, bob } = await adaAndBob(t)
-  await ada.writes('Hello')
-  await bob.page.getByTestId('typing').getByText('Ada is typing').waitFor()
+  // Looked for from before: it is there for a few seconds only.
+  await Promise.all([bob.page.getByTestId('typing').getByText('Ada is typing').waitFor(), ada.writes('Hello')])
   await ada.page.getByTestId('message-field').press('Enter')
   await bob.hears('Hello')
   await bob.page.getByTestId('typing').getByText('Ada is typing').waitFor({ state: 'hidden' })
@@ -154,7 +154,7 @@ test('someone who comes by a plain WebSocket is here for all, and talks with the
   await tutti.room(`demo/${document}`).send('tick')
   await ada.sees('Metronome')
   await ada.hears('tick')
-  assert.equal(await ada.page.getByTestId('people').getByTestId('person').count(), 3, url)
+  await until(async () => (await ada.page.getByTestId('people').getByTestId('person').count()) === 3, `three are at ${url}`)
   tutti.close()
   await ada.page.getByTestId('people').getByText('Metronome').waitFor({ state: 'hidden' })
 })
@@ -170,7 +170,7 @@ test('under a new name the conversation goes on, and nothing is lost or doubled'
   await bob.hears('as Grace')
   await ada.hears('as Ada')
   for (const window of [ada, bob]) assert.deepEqual(await window.conversation(), ['as Ada', 'as Grace'])
-  assert.equal(await bob.page.getByTestId('people').getByTestId('person').count(), 2)
+  await until(async () => (await bob.page.getByTestId('people').getByTestId('person').count()) === 2, 'nobody is here under the old name')
 })
 
 test('older messages are read on demand', async (t) => {
@@ -184,7 +184,7 @@ test('older messages are read on demand', async (t) => {
   await ada.hears('message 450')
   await ada.page.reload()
   await ada.hears('message 450')
-  assert.equal((await ada.conversation()).length, 200)
+  await until(async () => (await ada.conversation()).length === 200, '200 messages are shown')
   for (const length of [400, 450]) {
     const scroll = ada.page.locator('.timeline')
     await scroll.evaluate((box) => { box.scrollTop = 0 })

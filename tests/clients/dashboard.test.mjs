@@ -30,7 +30,7 @@ async function dashboard(t, options) {
 const figure = (window, name) => window.page.locator(`[data-testid="figure"][data-figure="${name}"]`)
 const valueOf = async (window, name) => Number(await figure(window, name).getAttribute('data-value'))
 const shows = (window, name, isRight) =>
-  until(async () => isRight(await valueOf(window, name)), `${name} is right`, { withinMs: 30_000 })
+  until(async () => isRight(await valueOf(window, name)), `${name} is right`)
 
 async function guestToken() {
   const answer = await fetch(`${server.url}/demo/token`, {
@@ -66,7 +66,7 @@ test('it shows connections that come and go, and what they send', async (t) => {
   const stats = await fetch(`${server.url}/api/v1/stats`, { headers: { authorization: `Bearer ${token}` } })
   const figures = await stats.json()
   assert.equal(figures.activeConnections, 1)
-  assert.ok(Date.parse(figures.timestamp) > Date.now() - 5_000)
+  assert.ok(Date.parse(figures.timestamp) > Date.now() - 30_000)
   assert.deepEqual(window.errors, [])
 })
 
@@ -95,7 +95,7 @@ test('it goes on by itself after the server was restarted, and after kill -9', a
     await window.isLive()
     const backAt = Date.now()
     const newest = () => window.page.locator('body').getAttribute('data-at')
-    await until(async () => Date.parse(await newest()) > backAt, 'figures come again', { withinMs: 30_000 })
+    await until(async () => Date.parse(await newest()) > backAt, 'figures come again')
   }
   assert.deepEqual(window.errors, [])
 })

@@ -7,6 +7,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { join, newRoom, versions } from './support/client.mjs'
 import { joinDocument, releases } from './support/hocuspocus.mjs'
 import { isSame, keepAlive } from './support/frames.mjs'
+import { enter } from './support/json.mjs'
+import { behindNginx } from './support/nginx.mjs'
 import { startServer } from './support/server.mjs'
 
 describe('alone and idle', { concurrency: true }, () => {
@@ -33,6 +35,26 @@ describe('alone and idle', { concurrency: true }, () => {
       await delay(70_000)
       assert.deepEqual([ada.connection.sockets.length, ada.connection.socket.closed], [1, null])
       await ada.type('still connected').saved()
+    })
+  }
+
+  // As the configuration has it, and with a proxy that gives up sooner than the silence ends: the server's pings keep it.
+  for (const readTimeout of ['90s', '45s']) {
+    test(`every protocol keeps one connection for 70 s through nginx with a time-out of ${readTimeout}`, async (t) => {
+      const server = await startServer({ args: ['--trusted-proxies', '127.0.0.1'] })
+      t.after(() => server.close())
+      const proxied = await behindNginx(t, server, { readTimeout })
+      const room = newRoom()
+      const json = await enter(t, proxied)
+      await json.joins(room)
+      const yjs = await join(t, proxied, { version: versions[0], room })
+      const hocuspocus = await joinDocument(t, proxied, { release: releases[0], room })
+      await delay(70_000)
+      assert.deepEqual([json.closed, yjs.socket.closed, hocuspocus.connection.socket.closed], [null, null, null])
+      assert.deepEqual([yjs.sockets.length, hocuspocus.connection.sockets.length], [1, 1])
+      yjs.type('still connected')
+      await hocuspocus.reads('still connected')
+      assert.equal((await json.ask({ type: 'chat.message', room, text: 'I, too' })).type, 'saved')
     })
   }
 })

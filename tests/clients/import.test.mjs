@@ -18,7 +18,7 @@ import { until } from './support/until.mjs'
 
 const [version] = versions
 // A debug build merges thousands of recorded updates.
-const patient = { withinMs: 60_000 }
+const patient = { withinMs: 300_000 }
 /** Each release of y-leveldb is imported into one of the stores: 0.1 came with y-websocket 1 and 2. */
 const leveldbs = [Leveldb01, Leveldb02]
 

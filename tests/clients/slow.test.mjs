@@ -22,9 +22,9 @@ test('a slow database makes batches larger and loses nothing', async (t) => {
   await database.query('create constraint trigger slowly after insert or update on last_append deferrable initially deferred for each row execute function slowly()')
 
   const text = Array.from({ length: 200 }, (_, number) => `${number} `)
-  for (const word of text) {
+  for (const [number, word] of text.entries()) {
     ada.type(word)
-    await bob.reads(`begun ${text.slice(0, text.indexOf(word) + 1).join('')}`)
+    if (number % 10 === 9) await bob.reads(`begun ${text.slice(0, number + 1).join('')}`)
   }
   await ada.acknowledged()
   const { rows } = await database.query('select count(*)::int as count from commits')

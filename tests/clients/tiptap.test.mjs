@@ -36,7 +36,7 @@ class TiptapWindow extends Window {
 
   async reads(text) {
     let content
-    await until(async () => (content = await this.content()) === text, `a window reads ${text}`, { withinMs: 30_000, state: () => content })
+    await until(async () => (content = await this.content()) === text, `a window reads ${text}`, { state: () => content })
   }
 
   async seesCaret() {

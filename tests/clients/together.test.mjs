@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 import * as Y from 'yjs'
 import { join, newRoom, versions } from './support/client.mjs'
 import { joinDocument, releases } from './support/hocuspocus.mjs'
@@ -51,8 +52,8 @@ test('everyone is present for everyone', async (t) => {
   await until(() => cleo.presence.users.get('ben').state?.user?.color === '#0a0', "Cleo sees Ben's state", { state: () => [...cleo.presence.users] })
   for (const client of [ada, { awareness: ben.provider.awareness }]) {
     await until(() => aware(client).join() === 'Ada,Ben,Cleo', 'an editor sees all', { state: () => aware(client) })
-    const states = [...client.awareness.getStates().values()]
-    assert.deepEqual(states.find((state) => state.user?.name === 'Cleo').state, { reading: 'page 3' })
+    const shown = () => [...client.awareness.getStates().values()].find((state) => state.user?.name === 'Cleo')?.state
+    await until(() => isDeepStrictEqual(shown(), { reading: 'page 3' }), "an editor sees Cleo's state", { state: shown })
   }
   await cleo.leave()
   await until(() => aware(ada).join() === 'Ada,Ben', 'who leaves is gone for editors', { state: () => aware(ada) })

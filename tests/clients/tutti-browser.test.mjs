@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { after, before, test } from 'node:test'
-import { startBrowser } from './support/browser.mjs'
+import { bePatient, startBrowser } from './support/browser.mjs'
 import { networkTo } from './support/proxy.mjs'
 import { startServer } from './support/server.mjs'
 import { token } from './support/token.mjs'
@@ -29,6 +29,7 @@ async function talkingPage(t, { origin, room, path = '/healthz', script = '/tutt
   const context = await browser.newContext()
   t.after(() => context.close())
   const page = await context.newPage()
+  bePatient(page)
   await page.goto(origin + path)
   await page.evaluate(
     async ([script, url, token, name]) => {
@@ -98,7 +99,7 @@ test('a network that the browser knows to be away, but whose connection hangs, i
   network.silence()
   await page.evaluate(() => window.dispatchEvent(new Event('offline')))
   await hasBeen(page, 'offline')
-  assert.equal(await page.evaluate(() => window.states.findLast(({ state }) => state === 'offline').code), 4501)
+  assert.equal(await page.evaluate(() => window.states.find(({ state }) => state === 'offline').code), 4501)
   network.restore()
   await page.evaluate(() => window.dispatchEvent(new Event('online')))
   await stateIs(page, 'online')

@@ -28,7 +28,7 @@ const publish = async (room, body) => {
   return response.json()
 }
 
-const hasHeard = (room, count) => until(() => room.heard.length >= count, `${count} entries are heard`, { state: () => room.heard.length, withinMs: 60_000 })
+const hasHeard = (room, count) => until(() => room.heard.length >= count, `${count} entries are heard`, { state: () => room.heard.length})
 const seqs = (entries) => entries.map(({ seq }) => seq)
 
 test("Node's own WebSocket will do", async () => {
@@ -58,7 +58,8 @@ describe('a network that fails', () => {
     const writing = (async () => {
       for (let i = 0; i < count; i += 50) {
         await publish(name, Array.from({ length: 50 }, (_, j) => ({ text: `message ${i + j}` })))
-        // Wherever it stands then, in the middle of a replay too.
+        // Wherever it stands then, in the middle of a replay too; now and then surely while it is there.
+        if (i % 1_500 === 450) await ada.is('online')
         if (i % 150 === 0) network.drop()
       }
     })()
@@ -110,8 +111,8 @@ describe('a network that fails', () => {
     const room = ada.room(newRoom())
     await room.joined()
     network.silence()
-    await ada.is('offline', { withinMs: 25_000 })
-    assert.equal(ada.tutti.getState().code, 4501)
+    await ada.was('offline')
+    assert.equal(ada.states.find(({ state }) => state === 'offline').code, 4501)
     const sent = room.send('into the silence')
     network.restore()
     await sent
@@ -149,7 +150,7 @@ describe('a server that goes', () => {
     const room = ada.room('general', { since: 0 })
     await room.send('before')
     assert.equal(await mine.stop(), 0)
-    await ada.is('offline')
+    await ada.was('offline')
     assert.ok(hasHeardOfIt, 'the server says that it goes')
     assert.ok(ada.states.some(({ state, code }) => state === 'offline' && code === 1001))
     const sent = room.send('while away')
@@ -189,7 +190,7 @@ describe('tokens', () => {
     const room = ada.room(newRoom())
     await room.joined()
     const { clientId } = ada.tutti
-    await until(() => asked >= 5, 'the token was renewed four times', { withinMs: 30_000 })
+    await until(() => asked >= 5, 'the token was renewed four times', { withinMs: 120_000 })
     await room.send('still here')
     assert.equal(ada.tutti.clientId, clientId)
     assert.deepEqual(ada.states.map(({ state }) => state), ['online'])
@@ -205,7 +206,7 @@ describe('tokens', () => {
         asked += 1
         // The second, asked for shortly before the first runs out, cannot be had.
         if (asked === 2) throw new Error('the backend is away')
-        return token({ ttl: asked === 1 ? 3 : 60 })
+        return token({ ttl: asked === 1 ? 5 : 60 })
       },
     })
     await ada.was('offline')

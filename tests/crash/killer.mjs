@@ -4,8 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { until } from '../clients/support/until.mjs'
 import { auditStore } from './audit.mjs'
 
-const startAttemptsMax = 5
-const withinMs = 30_000
+const withinMs = 120_000
 
 export class Killer {
   kills = { server: 0, database: 0 }
@@ -84,15 +83,7 @@ export class Killer {
   }
 
   async #startServer() {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        await this.#run.server.start()
-        break
-      } catch (error) {
-        // Between two lives an outgoing connection may hold the port for a moment.
-        if (attempt === startAttemptsMax) throw error
-      }
-    }
+    await this.#run.server.start()
     this.isServerDying = false
   }
 

@@ -1,13 +1,13 @@
-// A PostgreSQL server of one's own, to be killed and started again: a free port of 127.0.0.1, a temporary folder, synced to
+// A PostgreSQL server of one's own, to be killed and started again: a port of 127.0.0.1, a temporary folder, synced to
 // disk like one in production.
 
 import { execFile, execFileSync, spawn } from 'node:child_process'
 import { chown, mkdtemp, open, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { holdPort } from '../clients/support/port.mjs'
 import { until } from '../clients/support/until.mjs'
 import { pg } from './packages.mjs'
 
@@ -25,18 +25,6 @@ function owner() {
   return { uid: id('-u'), gid: id('-g') }
 }
 
-/** Below the ports that outgoing connections take: while the server is down, one of those could be given its port. */
-async function freePort() {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000)
-    const probe = createServer()
-    const isFree = await new Promise((resolve) => {
-      probe.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => probe.close(() => resolve(true)))
-    })
-    if (isFree) return port
-  }
-}
-
 export class Postgres {
   #process = null
 
@@ -47,7 +35,7 @@ export class Postgres {
     postgres.programs = stdout.trim()
     postgres.owner = owner()
     postgres.folder = await mkdtemp(join(tmpdir(), 'tutti-crash-'))
-    postgres.port = await freePort()
+    postgres.port = await holdPort()
     const { folder, programs } = postgres
     if (postgres.owner.uid !== undefined) await chown(folder, postgres.owner.uid, postgres.owner.gid)
     const init = ['--pgdata=data', '--username=postgres', '--auth=trust', '--encoding=UTF8', '--locale=C']
@@ -57,13 +45,13 @@ export class Postgres {
   }
 
   get url() {
-    return `postgres://postgres@127.0.0.1:${this.port}/postgres`
+    return `postgres://postgres@127.0.0.1:${this.port.number}/postgres`
   }
 
   /** Starts it, and waits until it has recovered and answers. */
   async start() {
     const settings = { listen_addresses: '127.0.0.1', unix_socket_directories: this.folder, fsync: 'on' }
-    const args = ['-D', 'data', '-p', String(this.port), ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])]
+    const args = ['-D', 'data', '-p', String(this.port.number), ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])]
     const log = await open(join(this.folder, 'postgres.log'), 'a')
     const child = spawn(join(this.programs, 'postgres'), args, {
       cwd: this.folder,
@@ -75,7 +63,7 @@ export class Postgres {
     child.once('exit', () => running.delete(child))
     this.#process = child
     const isOver = () => child.exitCode !== null || child.signalCode !== null
-    await until(async () => isOver() || (await this.answers()), 'PostgreSQL answers', { withinMs: 60_000 })
+    await until(async () => isOver() || (await this.answers()), 'PostgreSQL answers', { withinMs: 120_000 })
     if (isOver()) throw new Error(`PostgreSQL did not start, see ${this.folder}/postgres.log`)
   }
 
@@ -108,6 +96,7 @@ export class Postgres {
   }
 
   async drop() {
+    this.port.release()
     await rm(this.folder, { recursive: true, force: true })
   }
 }

@@ -79,7 +79,7 @@ async function settle({ typists, findings }) {
   await Promise.all(typists.map((typist) => typist.settled()))
   for (const [room, members] of byRoom(typists)) {
     const contents = () => new Set(members.map(({ client }) => client.content()))
-    await until(() => contents().size === 1, `the clients in ${room} converge`, { withinMs: 30_000 })
+    await until(() => contents().size === 1, `the clients in ${room} converge`)
     for (const { client, number } of members) auditText(client.content(), members, findings, `copy of typist ${number}`)
   }
   for (const { client, number } of typists) {

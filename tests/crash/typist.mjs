@@ -98,7 +98,7 @@ export class Typist {
       this.#askBarrier()
       return this.unacknowledged === 0
     }
-    await until(isSettled, `typist ${this.number} is acknowledged`, { withinMs: 60_000, state })
+    await until(isSettled, `typist ${this.number} is acknowledged`, { withinMs: 120_000, state })
   }
 
   #type() {

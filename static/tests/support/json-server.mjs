@@ -5,7 +5,7 @@ import { WebSocketServer } from 'ws'
 
 /** Real ones, also while a test turns the clock by hand. */
 const { setTimeout, clearTimeout } = globalThis
-const DEADLINE_MS = 5_000
+const DEADLINE_MS = 60_000
 
 /** Resolves as soon as `isTrue`. */
 export async function until (isTrue, what = String(isTrue)) {

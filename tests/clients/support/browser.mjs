@@ -8,7 +8,7 @@ import { chromium } from 'playwright-core'
 
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
 const artifacts = fileURLToPath(new URL('../.artifacts', import.meta.url))
-const waitMs = 30_000
+const waitMs = 120_000
 const quiet = [
   '--no-sandbox',
   '--disable-gpu',
@@ -23,8 +23,11 @@ export async function startBrowser() {
   if (!existsSync(executablePath)) {
     throw new Error(`there is no browser at ${executablePath}: run \`make test\`, install chromium, or name one in CHROMIUM`)
   }
-  return chromium.launch({ executablePath, args: quiet })
+  return chromium.launch({ executablePath, args: quiet, timeout: waitMs })
 }
+
+/** Lets all waits in a page last as long as those of the other tests may. */
+export const bePatient = (page) => page.setDefaultTimeout(waitMs)
 
 /** One person's window on the demo. */
 export class Window {
@@ -33,7 +36,7 @@ export class Window {
 
   constructor(page) {
     this.page = page
-    page.setDefaultTimeout(waitMs)
+    bePatient(page)
     page.on('pageerror', (error) => this.errors.push(String(error)))
   }
 

@@ -5,7 +5,7 @@ import { WebsocketProvider as Provider310 } from 'y-websocket'
 import { WebsocketProvider as Provider300 } from 'y-websocket-3-0'
 import { barrier, isDenial, isSame } from './frames.mjs'
 import { RecordingSocket } from './socket.mjs'
-import { until } from './until.mjs'
+import { atOnce, until } from './until.mjs'
 
 /** The releases of the provider that must work; each test runs with both. */
 export const versions = [
@@ -104,6 +104,7 @@ export class Client {
   async seesNames(names, options) {
     const wanted = JSON.stringify([...names].sort())
     await until(() => JSON.stringify(this.names()) === wanted, `a client sees ${wanted}`, {
+      ...atOnce,
       state: () => this.names(),
       ...options,
     })

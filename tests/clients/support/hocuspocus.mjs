@@ -5,7 +5,7 @@ import { HocuspocusProvider as Provider48, HocuspocusProviderWebsocket as Websoc
 import { HocuspocusProvider as Provider34, HocuspocusProviderWebsocket as Websocket34 } from 'hocuspocus-provider-3'
 import { HocuspocusProvider as Provider215, HocuspocusProviderWebsocket as Websocket215 } from 'hocuspocus-provider-2'
 import { RecordingSocket } from './socket.mjs'
-import { until } from './until.mjs'
+import { atOnce, until } from './until.mjs'
 
 /** The releases of the provider that must work; each test runs with all that can do what it is about. */
 export const releases = [
@@ -151,7 +151,7 @@ export class HocuspocusClient {
 
   async seesNames(names, options) {
     const wanted = JSON.stringify([...names].sort())
-    await until(() => JSON.stringify(this.names()) === wanted, `a client sees ${wanted}`, { state: () => this.names(), ...options })
+    await until(() => JSON.stringify(this.names()) === wanted, `a client sees ${wanted}`, { ...atOnce, state: () => this.names(), ...options })
   }
 
   close() {

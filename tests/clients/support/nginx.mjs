@@ -3,21 +3,14 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer, connect } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { holdPort } from './port.mjs'
 import { until } from './until.mjs'
 
 const program = process.env.NGINX ?? '/usr/sbin/nginx'
 const config = new URL('../../../deploy/nginx.conf', import.meta.url)
-
-async function freePort() {
-  const probe = createServer()
-  await new Promise((resolve) => probe.listen(0, '127.0.0.1', resolve))
-  const { port } = probe.address()
-  await new Promise((resolve) => probe.close(resolve))
-  return port
-}
 
 const answers = (port) =>
   new Promise((resolve) => {
@@ -25,13 +18,17 @@ const answers = (port) =>
     socket.on('error', () => resolve(false)).on('connect', () => socket.end())
   })
 
-/** Starts nginx in front of `server`, ended with the test `t`; its URL. `readTimeout` takes the place of the configured one. */
-export async function startNginx(t, server, { readTimeout } = {}) {
+/**
+ * Starts nginx in front of `server`, ended with the test `t`. The result is the server as clients know it who come that way.
+ * `readTimeout` takes the place of the configured one.
+ */
+export async function behindNginx(t, server, { readTimeout } = {}) {
   if (!existsSync(program)) throw new Error(`there is no nginx at ${program}: run \`make test\`, or name one in NGINX`)
   const folder = await mkdtemp(join(tmpdir(), 'tutti-nginx-'))
-  const port = await freePort()
+  const port = await holdPort()
+  t.after(() => port.release())
   const site = (await readFile(config, 'utf8'))
-    .replace('listen 80;', `listen 127.0.0.1:${port};`)
+    .replace('listen 80;', `listen 127.0.0.1:${port.number};`)
     .replace('127.0.0.1:8080', new URL(server.url).host)
     .replace('proxy_read_timeout 90s', `proxy_read_timeout ${readTimeout ?? '90s'}`)
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${folder}/${kind};`)
@@ -47,6 +44,12 @@ export async function startNginx(t, server, { readTimeout } = {}) {
     await ended
     await rm(folder, { recursive: true, force: true })
   })
-  await until(() => answers(port), 'nginx answers', { state: () => log })
-  return `http://127.0.0.1:${port}`
+  await until(() => answers(port.number), 'nginx answers', { state: () => log })
+  const address = `127.0.0.1:${port.number}`
+  return {
+    url: `http://${address}`,
+    yjsUrl: `ws://${address}/yjs`,
+    hocuspocusUrl: `ws://${address}/hocuspocus`,
+    token: (claims) => server.token(claims),
+  }
 }

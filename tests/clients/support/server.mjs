@@ -1,4 +1,4 @@
-// The server program under test, as a process: started on a free port, stopped, killed and started again on the same
+// The server program under test, as a process: started on a port of its own, stopped, killed and started again on the same
 // port and database. Watches its log for secrets.
 
 import assert from 'node:assert/strict'
@@ -7,12 +7,13 @@ import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { freshDatabase, query } from './database.mjs'
+import { holdPort } from './port.mjs'
 import { secret, token } from './token.mjs'
 import { until } from './until.mjs'
 
 /** The server program. */
 export const program = process.env.TUTTI_BIN ?? fileURLToPath(new URL('../../../target/debug/tutti', import.meta.url))
-const logLinesKept = 200
+const logLinesKept = 2_000
 
 /** Every JSON Web Token, whoever minted it: two base64url objects and a dot between. */
 const anyToken = /eyJ[\w-]+\.eyJ[\w-]+/
@@ -24,7 +25,7 @@ process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')))
 
 export class Server {
   #process = null
-  #address = '127.0.0.1:0'
+  #port = null
   #database
   #arguments
   #environment
@@ -41,6 +42,10 @@ export class Server {
 
   get url() {
     return `http://${this.#address}`
+  }
+
+  get #address() {
+    return `127.0.0.1:${this.#port.number}`
   }
 
   /** Where the database is, for who looks into it past the server. */
@@ -73,12 +78,13 @@ export class Server {
   /** A REST call with a token that may read and write everything, unless `as` is another token or null. */
   fetch(path, { as = token(), ...options } = {}) {
     const headers = as === null ? {} : { authorization: `Bearer ${as}` }
-    return fetch(this.url + path, { headers, signal: AbortSignal.timeout(10_000), ...options })
+    return fetch(this.url + path, { headers, signal: AbortSignal.timeout(60_000), ...options })
   }
 
   async start() {
     assert.equal(this.#process, null, 'the server runs already')
     assert.ok(existsSync(program), `there is no server program at ${program}: run \`cargo build\`, or set TUTTI_BIN`)
+    this.#port ??= await holdPort()
     const child = spawn(program, ['serve', '--bind', this.#address, ...this.#arguments], {
       cwd: this.#database.folder,
       env: this.#environment,
@@ -102,7 +108,6 @@ export class Server {
       this.#process = null
       throw new Error(`the server did not start: ${error.message}\n${this.log}`)
     }
-    this.#address = listening
     return this
   }
 
@@ -123,17 +128,18 @@ export class Server {
 
   /** The power is gone. */
   async kill9() {
-    await this.#end('SIGKILL', 5_000)
+    await this.#end('SIGKILL', 60_000)
   }
 
   /** Asks it to stop; the exit code, which should be 0. */
   async stop() {
-    return this.#end('SIGTERM', 20_000)
+    return this.#end('SIGTERM', 60_000)
   }
 
   /** Ends whatever runs, drops the database, and fails if a secret was logged. */
   async close() {
     await this.kill9()
+    this.#port?.release()
     await this.#database.drop()
     assert.deepEqual(this.#leaks, [], 'the log holds no token and no secret')
   }

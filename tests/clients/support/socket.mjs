@@ -14,7 +14,7 @@ export class RecordingSocket extends WebSocket {
   closed = null
 
   constructor(url, protocols, options) {
-    super(url, protocols, { handshakeTimeout: 10_000, ...options })
+    super(url, protocols, { handshakeTimeout: 60_000, ...options })
     this.on('message', (data, isBinary) => {
       const frame = isBinary ? new Uint8Array(data) : data.toString()
       this.receivedFrames += 1

@@ -23,13 +23,14 @@ export class Talker {
     return Object.assign(room, { heard })
   }
 
-  /** Waits for a state that is, or that was since `from`, an index into `states`. */
+  /** Waits for a state that is, and lasts; most pass by unseen, and are awaited by `was`. */
   async is(state, options) {
     await until(() => this.tutti.getState().state === state, `the client is ${state}`, { state: () => this.states, ...options })
   }
 
-  async was(state, from = 0) {
-    await until(() => this.states.slice(from).some((told) => told.state === state), `the client was ${state}`, { state: () => this.states })
+  /** Waits for a state that has been since the client was made. */
+  async was(state) {
+    await until(() => this.states.some((told) => told.state === state), `the client was ${state}`, { state: () => this.states })
   }
 }
 

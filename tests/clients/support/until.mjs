@@ -2,11 +2,14 @@
 
 import { setTimeout as delay } from 'node:timers/promises'
 
+/** The deadline for seeing who is here: a state that comes only with its provider's own renewal, after 15 s, comes too late. */
+export const atOnce = { withinMs: 10_000 }
+
 /**
  * Resolves with the first truthy value of `condition`, which may be async. Rejects after `withinMs`, saying what was
  * awaited and, from `state`, what was there instead.
  */
-export async function until(condition, what, { withinMs = 15_000, state } = {}) {
+export async function until(condition, what, { withinMs = 60_000, state } = {}) {
   const deadline = Date.now() + withinMs
   for (;;) {
     const value = await condition()
