@@ -35,8 +35,8 @@ use crate::store::RoomId;
 /// Waits between attempts of what the database refused for now: doubled from the first to the last, each jittered.
 pub(super) const RETRY_FIRST: Duration = Duration::from_millis(100);
 pub(super) const RETRY_LAST: Duration = Duration::from_secs(5);
-/// How often states that nobody renews are forgotten, and the encoded document.
-const SWEEP: Duration = Duration::from_secs(10);
+/// How often states that nobody renews are forgotten, and the encoded document, and stand-ins renewed.
+pub(super) const SWEEP: Duration = Duration::from_secs(10);
 /// A room whose replica breaks more often than this within [`BREAKS_WITHIN`] is closed for writing.
 pub(super) const BREAKS_MAX: usize = 3;
 pub(super) const BREAKS_WITHIN: Duration = Duration::from_secs(60);
@@ -193,8 +193,7 @@ impl Room {
     }
 
     fn sweep(&mut self) {
-        self.presence.expire(Instant::now());
-        let renewed = self.presence.renew_stand_ins(Instant::now());
+        let renewed = self.presence.sweep(Instant::now());
         if !renewed.is_empty() {
             self.say_to_all(Word::Awareness(&awareness::encode(renewed.iter())), None, &[]);
         }

@@ -329,7 +329,7 @@ for (const release of releases.filter(({ hasSessions }) => hasSessions)) {
 
   test(`a provider of ${release.name} that gathers its edits is told of each as often as it counts`, async (t) => {
     const room = newRoom()
-    const ada = openDocument(t, server, { release, room, flushDelay: 300 })
+    const ada = openDocument(t, server, { release, room, flushDelay: 2_000 })
     const statuses = () => ada.connection.socket.received.filter((frame) => frame.at(-2) === 8 && frame.at(-1) === 1).length
     // The batch begins before the connection, and goes out long after the first sync: the count has forgotten it.
     ada.type('while it opens')

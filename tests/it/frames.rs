@@ -1,18 +1,18 @@
 //! Frames against RFC 6455 and our limits, and how a connection closes.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::tungstenite;
 use tungstenite::client::IntoClientRequest;
 
 use crate::support::editor::Editor;
-use crate::support::eventually;
 use crate::support::frame::{BINARY, CLOSE, PING, PONG, TEXT, frame, header, raw};
 use crate::support::message::{NOBODY, QUERY, STEP1_EMPTY};
 use crate::support::server::Server;
 use crate::support::socket::{End, Socket};
 use crate::support::token::{reader, writer};
+use crate::support::{eventually, within};
 
 /// A joined socket that has read the opening.
 fn opened(server: &Server, user: &str) -> Socket {
@@ -201,9 +201,7 @@ fn a_client_that_still_sends_sees_our_close_code_and_no_reset() {
     for number in 0..50 {
         let mut socket = opened(&server, &format!("user{number}"));
         socket.send(&raw(0xc2, QUERY));
-        for _ in 0..8 {
-            socket.send(&frame(BINARY, &[3; 4096]));
-        }
+        socket.send(&frame(BINARY, &[3; 4096]).repeat(8));
         assert_eq!(socket.closed().0, 1002, "connection {number}");
         assert_eq!(socket.ended(), End::Finished, "connection {number}");
     }
@@ -215,13 +213,11 @@ fn a_client_that_never_ends_after_our_close_is_dropped() {
     let mut socket = opened(&server, "alice");
     socket.send(&frame(TEXT, b"x"));
     assert_eq!(socket.closed().0, 4422);
-    let started = Instant::now();
     // The server's own end has come; what is looked for is that it takes nothing any more.
-    crate::support::eventually("the connection is gone", || {
+    within(Duration::from_secs(20), "the connection is gone", || {
         use std::io::Write;
         socket.stream.write_all(&frame(PING, &[])).err()
     });
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }
 
 #[test]

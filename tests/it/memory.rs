@@ -22,7 +22,7 @@ fn open_and_leave(process: &Process, metrics: SocketAddr, rooms: Range<usize>) {
         socket.say(STEP1_EMPTY);
         socket.until("the document", |heard| matches!(heard, Message::Step2(_)));
     }
-    within(Duration::from_secs(60), "all rooms have left memory", || {
+    within(Duration::from_secs(300), "all rooms have left memory", || {
         let text = get(metrics, "/metrics", None);
         text.text().contains("\ntutti_rooms 0\n").then_some(())
     });

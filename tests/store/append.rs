@@ -57,7 +57,7 @@ contract! {
             let rooms = if server % 2 == 0 { [a, b] } else { [b, a] };
             writers.push(write_batches(store, rooms, BATCHES));
         }
-        let answered = within_seconds(60, futures_util::future::join_all(writers)).await;
+        let answered = within_seconds(240, futures_util::future::join_all(writers)).await;
 
         let count = (SERVERS * BATCHES * 2) as u64;
         for room in [a, b] {

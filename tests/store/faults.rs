@@ -63,9 +63,10 @@ contract! {
     }
 }
 
+/// Settings that give up soon, yet not so soon that a busy machine is taken for a fault.
 fn hasty(settings: StoreSettings) -> StoreSettings {
-    let moment = Duration::from_millis(200);
-    StoreSettings { connect_timeout: moment, lock_timeout: moment, statement_timeout: 5 * moment, ..settings }
+    let second = Duration::from_secs(1);
+    StoreSettings { connect_timeout: second, lock_timeout: second / 4, statement_timeout: 2 * second, ..settings }
 }
 
 #[test]
@@ -130,7 +131,7 @@ fn a_postgres_that_goes_away_is_unavailable_and_then_works_again() {
         assert!(matches!(store.load(&name("a")).await, Err(StoreError::Unavailable(_))));
         assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
         proxy.set(Network::Up);
-        assert_eq!(seqs(&placed(&store, &append).await), [2]);
+        assert_eq!(seqs(&insistently(&store, vec![append]).await[0]), [2]);
         assert_eq!(store.ping().await, Ok(()));
     });
 }
@@ -154,7 +155,7 @@ fn a_network_gone_silent_is_given_up_in_time() {
         let room = room(&store, "a").await;
         let append = append(room, vec![edit("1")]);
         proxy.set(Network::Silent);
-        let gone = within_seconds(5, async { (one(&store, &append).await, store.load(&name("a")).await) }).await;
+        let gone = within_seconds(60, async { (one(&store, &append).await, store.load(&name("a")).await) }).await;
         assert!(matches!(gone, (Err(StoreError::Unavailable(_)), Err(StoreError::Unavailable(_)))));
         proxy.set(Network::Down);
         proxy.set(Network::Up);
@@ -172,7 +173,7 @@ fn a_commit_whose_answer_is_lost_is_stored_once() {
         assert!(matches!(one(&store, &append).await, Err(StoreError::Unavailable(_))));
         proxy.set(Network::Up);
         let direct = db.store("observer").await;
-        within_seconds(10, async { while history(&direct, room).await.is_empty() {} }).await;
+        within_seconds(60, async { while history(&direct, room).await.is_empty() {} }).await;
         assert_eq!(seqs(&placed(&store, &append).await), [1, 2]);
         assert_gap_free(&direct, room, 2).await;
     });

@@ -81,7 +81,7 @@ contract! {
                 assert_eq!(loaded.edits.len() as u64, loaded.head.0);
             }
         };
-        within_seconds(30, async { tokio::join!(write, read) }).await;
+        within_seconds(240, async { tokio::join!(write, read) }).await;
     }
 }
 

@@ -1,7 +1,7 @@
 //! Migrations: counted, run once, and understood to be wrong when they are.
 
 use sqlx::{Connection, PgConnection};
-use tutti::store::{Store, StoreError};
+use tutti::store::{Store, StoreError, StoreSettings};
 use uuid::Uuid;
 
 use crate::support::*;
@@ -58,7 +58,7 @@ fn a_role_without_the_right_to_make_tables_can_serve() {
         let host = rest.split_once('@').map_or(rest, |(_, host)| host);
         let url = format!("{scheme}://{role}@{host}");
 
-        let store = opened(tutti::store::StoreSettings::new(&url, "s1")).await;
+        let store = opened(StoreSettings { url: url.clone(), ..db.settings("s1") }).await;
         let room = room(&store, "a").await;
         placed(&store, &append(room, vec![keyed("ada", "k")])).await;
         assert_eq!(store.load(&name("a")).await.map(|loaded| loaded.is_some()), Ok(true));

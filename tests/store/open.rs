@@ -9,7 +9,11 @@ use tutti::store::{Store, StoreError, StoreSettings};
 use crate::support::*;
 
 async fn error(url: &str) -> String {
-    let settings = StoreSettings { connect_timeout: Duration::from_millis(500), ..StoreSettings::new(url, "s1") };
+    error_within(url, Duration::from_secs(30)).await
+}
+
+async fn error_within(url: &str, connect_timeout: Duration) -> String {
+    let settings = StoreSettings { connect_timeout, ..StoreSettings::new(url, "s1") };
     match Store::open(settings).await {
         Ok(_) => panic!("{url} opens"),
         Err(error @ (StoreError::Open(_) | StoreError::Settings(_))) => error.to_string(),
@@ -85,7 +89,8 @@ fn a_postgres_that_does_not_answer_is_given_up() {
     // Connections are made by the kernel, and nobody speaks.
     let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = silent.local_addr().expect("an address").port();
-    let message = block_on(within_seconds(5, async { error(&format!("postgres://127.0.0.1:{port}/tutti")).await }));
+    let url = format!("postgres://127.0.0.1:{port}/tutti");
+    let message = block_on(within_seconds(60, error_within(&url, Duration::from_millis(500))));
     assert_says(&message, &["does not answer"]);
 }
 

@@ -133,7 +133,7 @@ fn an_append_sent_again_while_its_first_try_still_commits_is_stored_once() {
             while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut observer).await.expect("an answer") == 0 {}
             sqlx::raw_sql("commit").execute(&mut first).await.expect("the commit works");
         };
-        let (again, ()) = within_seconds(10, async { tokio::join!(placed(&store, &append), first_try_ends) }).await;
+        let (again, ()) = within_seconds(60, async { tokio::join!(placed(&store, &append), first_try_ends) }).await;
         assert_eq!(again, [Placed { seq: Seq(1), at_ms: 5, is_new: true }]);
         assert_gap_free(&store, room, 1).await;
     });

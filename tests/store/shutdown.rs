@@ -48,7 +48,7 @@ contract! {
             let is_begun = poll_fn(|cx| Poll::Ready(impatient.as_mut().poll(cx).is_pending())).await;
             assert!(is_begun);
         }
-        within_seconds(10, async { while history(&store, room).await.is_empty() {} }).await;
+        within_seconds(60, async { while history(&store, room).await.is_empty() {} }).await;
         assert_eq!(seqs(&placed(&store, &append).await), [1]);
     }
 }

@@ -85,7 +85,14 @@ impl Drop for Database {
 
 impl Database {
     pub fn settings(&self, server_name: &str) -> StoreSettings {
-        StoreSettings::new(&self.url, server_name)
+        // Nothing but a test about waiting should fail for it.
+        let patience = Duration::from_secs(30);
+        StoreSettings {
+            connect_timeout: patience,
+            lock_timeout: patience,
+            statement_timeout: patience,
+            ..StoreSettings::new(&self.url, server_name)
+        }
     }
 
     /// A store of the server `server_name`, migrated.
@@ -170,7 +177,7 @@ pub async fn placed(store: &Store, append: &Append) -> Vec<Placed> {
 
 /// Appends as a room does: again, with the same id, while the store is not available.
 pub async fn insistently(store: &Store, appends: Vec<Append>) -> Vec<Vec<Placed>> {
-    let outcomes = within_seconds(30, async {
+    let outcomes = within_seconds(120, async {
         let mut done: Vec<Option<Outcome>> = vec![None; appends.len()];
         while done.iter().any(Option::is_none) {
             let open: Vec<usize> = (0..appends.len()).filter(|&index| done[index].is_none()).collect();

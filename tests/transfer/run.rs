@@ -49,7 +49,9 @@ impl Said {
 
 pub fn command(database: &Database, folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tutti"));
-    command.env_clear().env("DATABASE_URL", &database.url).current_dir(folder).args(arguments).stdin(Stdio::null());
+    // A slow machine also gets to see warnings, of statements that take long.
+    command.env_clear().env("DATABASE_URL", &database.url).env("TUTTI_LOG_LEVEL", "error");
+    command.current_dir(folder).args(arguments).stdin(Stdio::null());
     command
 }
 
@@ -81,7 +83,12 @@ pub async fn json(store: &Store, room: &str) -> serde_json::Value {
 
 /// All rooms by name, with their heads.
 pub async fn rooms(store: &Store) -> Vec<(String, Seq)> {
-    let rooms = store.rooms("", None, 1000).await.unwrap();
+    rooms_below(store, "").await
+}
+
+/// The rooms whose names begin with `prefix`, with their heads.
+pub async fn rooms_below(store: &Store, prefix: &str) -> Vec<(String, Seq)> {
+    let rooms = store.rooms(prefix, None, 1000).await.unwrap();
     rooms.into_iter().map(|row| (row.name.to_string(), row.head)).collect()
 }
 

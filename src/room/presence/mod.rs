@@ -219,9 +219,16 @@ impl Presence {
         Some(Entry { client, clock, state: None })
     }
 
-    /// Forgets states that their owners no longer renew; peers drop them by themselves.
-    pub fn expire(&mut self, now: Instant) {
-        let is_old = |state: &State| now.duration_since(state.renewed) > RENEWED_WITHIN;
+    /// Forgets what its owners no longer renew, as peers do by themselves, and renews what stands in for users without an editor;
+    /// that is to show to all editors.
+    pub fn sweep(&mut self, now: Instant) -> Vec<Entry> {
+        self.expire(now);
+        self.renew_stand_ins(now)
+    }
+
+    /// Those that stand in are the server's own to renew, however late it comes to that.
+    fn expire(&mut self, now: Instant) {
+        let is_old = |state: &State| !state.is_stand_in && now.duration_since(state.renewed) > RENEWED_WITHIN;
         let old: Vec<u64> = self.states.iter().filter(|(_, state)| is_old(state)).map(|(client, _)| *client).collect();
         for client in old {
             if let Some(state) = self.states.remove(&client) {

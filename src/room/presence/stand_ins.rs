@@ -58,7 +58,7 @@ impl Presence {
     }
 
     /// Renews the states that stand in for users without an editor, before peers drop them.
-    pub fn renew_stand_ins(&mut self, now: Instant) -> Vec<Entry> {
+    pub(super) fn renew_stand_ins(&mut self, now: Instant) -> Vec<Entry> {
         let stand_ins = self.states.values_mut().filter(|state| state.is_stand_in);
         let renewed = stand_ins.map(|state| {
             state.entry.clock += 1;

@@ -1,5 +1,6 @@
 //! Whose states are shown, and with which clocks.
 
+use super::super::room::SWEEP;
 use super::*;
 
 const A: MemberId = MemberId(1);
@@ -167,4 +168,29 @@ fn a_user_without_an_editor_is_stood_in_for_until_an_editor_comes() {
     table.leave(A);
     assert_eq!(stand(&mut table, json("[]")).len(), 1);
     assert_eq!(stand(&mut table, None).len(), 1);
+}
+
+#[test]
+fn for_minutes_no_peer_has_a_reason_to_drop_what_stands_in_while_an_editor_that_is_gone_is_forgotten() {
+    let mut table = table();
+    let start = Instant::now();
+    table.take_at(start, A, "eve", 1, entry(1, 1, Some("{}")));
+    let mut shown = table.0.stand_in(&UserId::new("ada"), Some((B, Bytes::from_static(b"{}"))), || 9, start);
+    let mut heard = start;
+    for sweep in 1..=60 {
+        let now = start + SWEEP * sweep;
+        assert!(now.duration_since(heard) < RENEWED_WITHIN / 2, "one sweep may be missed");
+        let renewed = table.0.sweep(now);
+        assert_eq!(renewed, [Entry { clock: shown[0].clock + 1, ..shown[0].clone() }]);
+        (shown, heard) = (renewed, now);
+    }
+    assert_eq!(table.0.entries().collect::<Vec<_>>(), [&shown[0]]);
+}
+
+#[test]
+fn what_stands_in_survives_a_sweep_that_comes_too_late() {
+    let mut table = table();
+    let start = Instant::now();
+    table.0.stand_in(&UserId::new("ada"), Some((B, Bytes::from_static(b"{}"))), || 9, start);
+    assert_eq!(table.0.sweep(start + RENEWED_WITHIN * 2), [entry(9, 2, Some("{}"))]);
 }

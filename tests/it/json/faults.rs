@@ -1,9 +1,8 @@
 //! The database away, the room restarting, the server stopping: what was said is kept once or not said to be kept.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
+use crate::support::DEADLINE;
 use crate::support::database::Lock;
 use crate::support::editor::Editor;
 use crate::support::http::{get, post_json};
@@ -172,7 +171,7 @@ fn clients_are_told_that_the_server_stops_and_what_they_said_before_is_kept() {
     };
     assert_eq!((code, is_told), (1001, true));
     drop(ada);
-    assert!(process.wait(Duration::from_secs(30)).success());
+    assert!(process.wait(DEADLINE).success());
     let process = Process::start(folder.path(), &[]);
     let history = get(process.address, "/api/v1/rooms/general?", Some(&token("root", &["*=admin"]))).json();
     assert!(history["seq"].as_u64().unwrap() >= saved, "{history}: {saved} were said to be saved");

@@ -16,7 +16,7 @@ pub mod token;
 use std::time::{Duration, Instant};
 
 /// How long anything may take that should happen at once.
-pub const DEADLINE: Duration = Duration::from_secs(15);
+pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Looks until there is something.
 pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
