@@ -143,7 +143,7 @@ test('the conversation goes on after kill -9 of the server', async (t) => {
 test('someone who comes by a plain WebSocket is here for all, and talks with them', async (t) => {
   const document = newDocument()
   const { ada, url } = await adaAndBob(t, `${server.url}/d/${document}`)
-  const answer = await fetch(`${server.url}/demo/token`, {
+  const answer = await server.fetch('/demo/token', {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ name: 'Metronome' }),
@@ -175,7 +175,7 @@ test('under a new name the conversation goes on, and nothing is lost or doubled'
 
 test('older messages are read on demand', async (t) => {
   const { ada, url } = await adaAndBob(t)
-  const answer = await fetch(`${server.url}/demo/token`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"name":"Bot"}' })
+  const answer = await server.fetch('/demo/token', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"name":"Bot"}' })
   const { token } = await answer.json()
   const tutti = connect(`${server.url}/ws`, { token, WebSocket })
   t.after(() => tutti.close())

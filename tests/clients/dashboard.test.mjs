@@ -33,7 +33,7 @@ const shows = (window, name, isRight) =>
   until(async () => isRight(await valueOf(window, name)), `${name} is right`)
 
 async function guestToken() {
-  const answer = await fetch(`${server.url}/demo/token`, {
+  const answer = await server.fetch('/demo/token', {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: '{"name":"Bot"}',
@@ -63,7 +63,7 @@ test('it shows connections that come and go, and what they send', async (t) => {
   assert.ok((await figure(window, 'activeConnections').locator('path.line').count()) >= 1)
   assert.match(await figure(window, 'activeConnections').locator('svg').getAttribute('aria-label'), /^Connections: 1 now, between 1 and 13 /)
 
-  const stats = await fetch(`${server.url}/api/v1/stats`, { headers: { authorization: `Bearer ${token}` } })
+  const stats = await server.fetch('/api/v1/stats', { as: token })
   const figures = await stats.json()
   assert.equal(figures.activeConnections, 1)
   assert.ok(Date.parse(figures.timestamp) > Date.now() - 30_000)

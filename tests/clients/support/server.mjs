@@ -76,9 +76,11 @@ export class Server {
   }
 
   /** A REST call with a token that may read and write everything, unless `as` is another token or null. */
-  fetch(path, { as = token(), ...options } = {}) {
-    const headers = as === null ? {} : { authorization: `Bearer ${as}` }
-    return fetch(this.url + path, { headers, signal: AbortSignal.timeout(60_000), ...options })
+  fetch(path, { as = token(), headers, ...options } = {}) {
+    const authorization = as === null ? {} : { authorization: `Bearer ${as}` }
+    // A connection kept for the next call may be closed by the server in the moment of that.
+    const all = { connection: 'close', ...authorization, ...headers }
+    return fetch(this.url + path, { headers: all, signal: AbortSignal.timeout(60_000), ...options })
   }
 
   async start() {
