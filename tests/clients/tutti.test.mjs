@@ -43,7 +43,7 @@ test("Node's own WebSocket will do", async () => {
     tutti.close()`
   // Before 22 it has to be asked for.
   const flags = globalThis.WebSocket ? [] : ['--experimental-websocket']
-  const { stdout } = await promisify(execFile)(process.execPath, [...flags, '--input-type=module', '--eval', program], { timeout: 30_000 })
+  const { stdout } = await promisify(execFile)(process.execPath, [...flags, '--input-type=module', '--eval', program], { timeout: 120_000 })
   assert.equal(stdout, 'from a program\n')
 })
 

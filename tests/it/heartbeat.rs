@@ -13,8 +13,7 @@ use crate::support::token::writer;
 
 const PONG_TIMEOUT: Duration = Duration::from_secs(4);
 /// Pings often, and gives up a client that stays silent a good while after that: a pong may be late on a busy machine.
-const QUICK: [&str; 6] =
-    ["--ping-interval-ms", "200", "--pong-timeout-ms", "4000", "--keepalive-interval-ms", "28000"];
+const QUICK: [&str; 6] = ["--ping-interval-ms", "200", "--pong-timeout-ms", "4000", "--keepalive-interval-ms", "28000"];
 
 /// The users in the room, as REST tells.
 fn present(server: &Server) -> Vec<String> {
