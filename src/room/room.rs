@@ -198,7 +198,7 @@ impl Room {
             self.say_to_all(Word::Awareness(&awareness::encode(renewed.iter())), None, &[]);
         }
         if let Phase::Live(live) = &mut self.phase {
-            live.states.clear();
+            live.states.sweep();
         }
     }
 }

@@ -48,15 +48,14 @@ impl StateBudget {
         if frame.len() <= LARGE_BYTES {
             return Some(frame);
         }
-        let (frame, hold) = self.has_room_for(frame.len()).then(|| self.watch(frame))?;
+        let hold = self.has_room_for(frame.len()).then(|| self.hold(&frame))?;
         hold.count();
-        Some(frame)
+        Some(watched(frame, &hold))
     }
 
-    /// A frame that may be counted later.
-    fn watch(self: &Arc<Self>, frame: Bytes) -> (Bytes, Arc<Hold>) {
-        let hold = Arc::new(Hold { bytes: frame.len(), counts: AtomicBool::new(false), budget: self.clone() });
-        (Bytes::from_owner(Watched { frame, _hold: hold.clone() }), hold)
+    /// For a frame that may be counted later.
+    fn hold(self: &Arc<Self>, frame: &Bytes) -> Arc<Hold> {
+        Arc::new(Hold { bytes: frame.len(), counts: AtomicBool::new(false), budget: self.clone() })
     }
 
     fn has_room_for(&self, bytes: usize) -> bool {
@@ -87,10 +86,14 @@ impl Drop for Hold {
     }
 }
 
-/// A frame whose last owner is known by its hold's end.
+/// A frame that keeps its hold for as long as a peer has it.
 struct Watched {
     frame: Bytes,
     _hold: Arc<Hold>,
+}
+
+fn watched(frame: Bytes, hold: &Arc<Hold>) -> Bytes {
+    Bytes::from_owner(Watched { frame, _hold: hold.clone() })
 }
 
 impl AsRef<[u8]> for Watched {
@@ -102,13 +105,15 @@ impl AsRef<[u8]> for Watched {
 /// What somebody lacks: dialect, and the state vector of what it has.
 type Lack = (Dialect, Bytes);
 
-/// Answers that hold until the next edit.
+/// Answers that hold until the next edit. Peers get large ones watched, the table has them as they are: so it knows whether any peer
+/// is still taking one.
 #[derive(Default)]
 pub(super) struct States(HashMap<Lack, (Bytes, Option<Arc<Hold>>)>);
 
 impl States {
     fn get(&self, lack: &Lack) -> Option<Bytes> {
-        self.0.get(lack).map(|(frame, _)| frame.clone())
+        let (frame, hold) = self.0.get(lack)?;
+        Some(hold.as_ref().map_or_else(|| frame.clone(), |hold| watched(frame.clone(), hold)))
     }
 
     /// Keeps an answer if it may serve others; `None` if the budget has no room for it.
@@ -122,12 +127,19 @@ impl States {
         if lack.1 != NOTHING {
             return budget.count(frame);
         }
-        let (frame, hold) = budget.has_room_for(0).then(|| budget.watch(frame))?;
-        self.0.insert(lack, (frame.clone(), Some(hold)));
-        Some(frame)
+        let hold = budget.has_room_for(0).then(|| budget.hold(&frame))?;
+        let given = watched(frame.clone(), &hold);
+        self.0.insert(lack, (frame, Some(hold)));
+        Some(given)
     }
 
-    /// Forgets all: the document is another now, or nobody has asked for a while. What peers have not taken counts from now on.
+    /// Forgets what no peer is taking: nobody may ask for it again. The rest is held in any case, and serves who asks next; forgotten,
+    /// it would count, and the next one be refused for it.
+    pub fn sweep(&mut self) {
+        self.0.retain(|_, (_, hold)| hold.as_ref().is_some_and(|hold| Arc::strong_count(hold) > 1));
+    }
+
+    /// Forgets all: the document is another now. What peers have not taken counts from now on.
     pub fn clear(&mut self) {
         for (_, hold) in self.0.drain().filter_map(|(_, (frame, hold))| Some((frame, hold?))) {
             hold.count();
@@ -255,5 +267,34 @@ impl Room {
                 self.judge_reader(ask.from, &ask.state_vector, ctx);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_outlives_sweeps_for_as_long_as_a_peer_takes_it_and_counts_once_the_document_is_another() {
+        let whole = (Dialect::Yjs, Bytes::from_static(NOTHING));
+        let frame = Bytes::from(vec![0; LARGE_BYTES + 1]);
+        let budget = StateBudget::new(frame.len());
+        let held = || budget.held.load(Ordering::Relaxed);
+        let mut states = States::default();
+
+        let first = states.add(whole.clone(), frame.clone(), &budget);
+        let second = states.get(&whole);
+        assert_eq!((&first, &second), (&Some(frame.clone()), &Some(frame.clone())));
+        drop(first);
+        states.sweep();
+        assert_eq!((states.get(&whole), held()), (Some(frame.clone()), 0));
+        states.clear();
+        assert_eq!((states.get(&whole), held()), (None, frame.len()));
+        drop(second);
+        assert_eq!(held(), 0);
+
+        drop(states.add(whole.clone(), frame, &budget));
+        states.sweep();
+        assert_eq!(states.get(&whole), None);
     }
 }
