@@ -1,5 +1,6 @@
 //! Presence and typing in one table for all protocols: JSON members see editors by user, editors see JSON users as awareness states.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{AsyncContext, Context};
@@ -39,21 +40,19 @@ impl Room {
 
     /// Notes that a member came in.
     pub(super) fn entered(&mut self, id: MemberId, ctx: &mut Context<Self>) {
-        let Some(member) = self.members.get(id) else { return };
-        let (user, name) = (member.user.clone(), member.name.clone());
-        if let Some(roster) = &mut self.roster {
-            roster.enter(&user, &name);
-        }
-        self.stand_in(&user);
-        self.arm_people(ctx);
+        self.note(id, Roster::enter, ctx);
     }
 
     /// Notes that a member has another name.
     pub(super) fn renamed(&mut self, id: MemberId, ctx: &mut Context<Self>) {
+        self.note(id, Roster::rename, ctx);
+    }
+
+    fn note(&mut self, id: MemberId, in_roster: fn(&mut Roster, &UserId, &Arc<str>), ctx: &mut Context<Self>) {
         let Some(member) = self.members.get(id) else { return };
         let (user, name) = (member.user.clone(), member.name.clone());
         if let Some(roster) = &mut self.roster {
-            roster.rename(&user, &name);
+            in_roster(roster, &user, &name);
         }
         self.stand_in(&user);
         self.arm_people(ctx);

@@ -22,7 +22,7 @@ use crate::rate::{Bucket, Rate};
 const SHARE: Rate = Rate { per_second: 0.25, burst: 0.05 };
 /// Shorter frames are not counted: each socket is owed one answer at a time, and its outbox bounds all else.
 const LARGE_BYTES: usize = 64 * 1024;
-/// So many different answers are kept for others who lack the same.
+/// So many different answers are kept for others who lack the same, beside the whole state, which always is.
 const KEPT_MAX: usize = 16;
 /// What somebody is told for whom the budget has no room.
 pub const TOO_MANY_LARGE: &str = "too many clients are being sent large documents now, try again later";
@@ -119,8 +119,10 @@ impl States {
     /// Keeps an answer if it may serve others; `None` if the budget has no room for it.
     fn add(&mut self, lack: Lack, frame: Bytes, budget: &Arc<StateBudget>) -> Option<Bytes> {
         if frame.len() <= LARGE_BYTES {
-            if lack.1.len() <= LARGE_BYTES && self.0.len() < KEPT_MAX {
-                self.0.insert(lack, (frame.clone(), None));
+            let (dialect, known) = lack;
+            if known == NOTHING || known.len() <= LARGE_BYTES && self.0.len() < KEPT_MAX {
+                // A copy: as it came it holds the whole message that it is a part of.
+                self.0.insert((dialect, Bytes::copy_from_slice(&known)), (frame.clone(), None));
             }
             return Some(frame);
         }
@@ -165,7 +167,7 @@ impl Asks {
         self.waiting.retain(|ask| ask.from != member);
     }
 
-    /// The timer has been cancelled with all others.
+    /// Hands out the timer, to be cancelled or because it has been with all others.
     pub fn take_timer(&mut self) -> Option<SpawnHandle> {
         self.timer.take()
     }
@@ -273,6 +275,19 @@ impl Room {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_whole_state_is_shared_however_many_ask_for_something_else() {
+        let (budget, frame) = (StateBudget::new(0), Bytes::from_static(b"frame"));
+        let lack = |known: &[u8]| (Dialect::Yjs, Bytes::copy_from_slice(known));
+        let mut states = States::default();
+        for other in 1..=u8::MAX {
+            states.add(lack(&[1, other, 1]), frame.clone(), &budget);
+        }
+        assert_eq!(states.0.len(), KEPT_MAX);
+        states.add(lack(NOTHING), frame.clone(), &budget);
+        assert_eq!(states.get(&lack(NOTHING)), Some(frame));
+    }
 
     #[test]
     fn a_state_outlives_sweeps_for_as_long_as_a_peer_takes_it_and_counts_once_the_document_is_another() {
