@@ -20,7 +20,6 @@ CARGO_TARGET_DIR=$PWD/target/load cargo build --release --manifest-path benches/
 
 export BENCH_OUT=${BENCH_OUT:-$PWD/target/bench}
 export BENCH_PEERS=$PWD/benches/peers
-export TUTTI_TEST_DATA=${TUTTI_TEST_DATA:-$PWD/../shared/data}
 if command -v npm >/dev/null; then
   make --no-print-directory benches/peers/node_modules/.package-lock.json
 else

@@ -5,7 +5,6 @@ cd "$(dirname "$0")/.."
 
 target=${CARGO_TARGET_DIR:-$PWD/target}
 export TUTTI_BIN=$target/debug/tutti
-export TUTTI_TEST_DATA=${TUTTI_TEST_DATA:-$PWD/../shared/data}
 export CHROMIUM=${CHROMIUM:-/usr/bin/chromium}
 summary=()
 
@@ -21,20 +20,8 @@ stage() {
   summary+=("$(printf '%4d s  %s' $((SECONDS - began)) "$name")")
 }
 
-recorded_data_is_there() {
-  local file is_missing=0
-  for file in friendsforever.json.gz seph-blog1.json.gz; do
-    [ -r "$TUTTI_TEST_DATA/$file" ] && continue
-    echo "Missing: $TUTTI_TEST_DATA/$file" >&2
-    is_missing=1
-  done
-  [ "$is_missing" -eq 0 ] && return
-  echo "The recorded editing sessions lie outside the repository: put them there, or name their folder in TUTTI_TEST_DATA." >&2
-  return 1
-}
 
 stage 'tools' scripts/check-tools.sh
-stage 'recorded data' recorded_data_is_there
 stage 'PostgreSQL, Chromium, nginx and valgrind' scripts/install-test-tools.sh
 stage 'demo' make --no-print-directory demo
 stage 'demo: unit tests' npm --prefix static test

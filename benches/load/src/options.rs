@@ -14,7 +14,7 @@ pub struct Options {
     /// The servers, in the order of the table.
     pub servers: Vec<Kind>,
     pub programs: Programs,
-    /// The recorded session for the long document, `TUTTI_TEST_DATA`.
+    /// The recorded session for the long document.
     pub recording: PathBuf,
     /// `BENCH_OUT`: the folder for what is written.
     pub out: PathBuf,
@@ -57,7 +57,7 @@ impl Options {
             rows: list("BENCH_ROWS"),
             servers,
             programs: Programs { tutti: folder("TUTTI_BIN", "target/release/tutti"), peers },
-            recording: folder("TUTTI_TEST_DATA", "../shared/data").join("seph-blog1.json.gz"),
+            recording: PathBuf::from("tests/data/seph-blog1.json.gz"),
             out: folder("BENCH_OUT", "target/bench"),
             scale: number("BENCH_SCALE", 1.0),
         }

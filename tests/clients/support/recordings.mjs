@@ -2,20 +2,13 @@
 
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import * as Y from 'yjs'
 
-const folder = process.env.TUTTI_TEST_DATA ?? fileURLToPath(new URL('../../../../shared/data', import.meta.url))
-
 /** The parsed recording `name`; fails where it is missing, so that no replay passes without its input. */
 export function recording(name) {
-  const path = join(folder, `${name}.json.gz`)
-  try {
-    return JSON.parse(gunzipSync(readFileSync(path)))
-  } catch (error) {
-    throw new Error(`cannot read the recording ${path} (set TUTTI_TEST_DATA to its folder): ${error.message}`)
-  }
+  const path = fileURLToPath(new URL(`../../data/${name}.json.gz`, import.meta.url))
+  return JSON.parse(gunzipSync(readFileSync(path)))
 }
 
 /** Types patches, whose positions count Unicode code points, into a Y.Text, which counts UTF-16 units. */
