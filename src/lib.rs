@@ -14,6 +14,7 @@
 
 pub mod auth;
 pub mod config;
+pub mod document;
 pub mod http;
 pub mod ids;
 pub mod metrics;

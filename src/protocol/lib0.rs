@@ -10,19 +10,31 @@ pub const EMPTY_UPDATE: &[u8] = &[0, 0];
 /// Reads values from the front of a frame.
 #[derive(Debug)]
 pub struct Input<'a> {
-    frame: &'a Bytes,
+    bytes: &'a [u8],
     at: usize,
+    /// What the bytes belong to, so that parts of it can be shared.
+    frame: Option<&'a Bytes>,
 }
 
 impl<'a> Input<'a> {
     /// Starts at the front of `frame`.
     pub fn new(frame: &'a Bytes) -> Self {
-        Self { frame, at: 0 }
+        Self::at(frame, 0)
+    }
+
+    /// Starts within `frame`.
+    pub fn at(frame: &'a Bytes, at: usize) -> Self {
+        Self { bytes: frame, at, frame: Some(frame) }
+    }
+
+    /// Reads bytes that nobody shares: parts of them are copied.
+    pub fn raw(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0, frame: None }
     }
 
     /// Whether everything has been read.
     pub fn is_empty(&self) -> bool {
-        self.at == self.frame.len()
+        self.at == self.bytes.len()
     }
 
     /// How many bytes have been read.
@@ -32,12 +44,12 @@ impl<'a> Input<'a> {
 
     /// How many bytes are left.
     pub fn remaining(&self) -> usize {
-        self.frame.len() - self.at
+        self.bytes.len() - self.at
     }
 
     /// One byte.
     pub fn u8(&mut self) -> Result<u8, DecodeError> {
-        let byte = *self.frame.get(self.at).ok_or(DecodeError::Truncated)?;
+        let byte = *self.bytes.get(self.at).ok_or(DecodeError::Truncated)?;
         self.at += 1;
         Ok(byte)
     }
@@ -66,6 +78,28 @@ impl<'a> Input<'a> {
         u32::try_from(self.var_uint()?).map_err(|_| DecodeError::NumberTooLarge)
     }
 
+    /// A variable-length number with a sign, of at most 53 bits: the first byte has the sign and 6 of them.
+    pub fn var_int(&mut self) -> Result<i64, DecodeError> {
+        let first = self.u8()?;
+        let mut value = i64::from(first & 0x3f);
+        let mut goes_on = first & 0x80 != 0;
+        for shift in (6..).step_by(7) {
+            if !goes_on {
+                break;
+            }
+            if shift > 48 {
+                return Err(DecodeError::NumberTooLarge);
+            }
+            let byte = self.u8()?;
+            value |= i64::from(byte & 0x7f) << shift;
+            goes_on = byte & 0x80 != 0;
+        }
+        if value >> 53 != 0 {
+            return Err(DecodeError::NumberTooLarge);
+        }
+        Ok(if first & 0x40 != 0 { -value } else { value })
+    }
+
     /// `len` bytes, checked against what is there.
     pub fn take(&mut self, len: u64) -> Result<&'a [u8], DecodeError> {
         if len > self.remaining() as u64 {
@@ -73,7 +107,7 @@ impl<'a> Input<'a> {
         }
         let start = self.at;
         self.at += len as usize;
-        Ok(&self.frame[start..self.at])
+        Ok(&self.bytes[start..self.at])
     }
 
     /// Bytes after their length.
@@ -84,12 +118,30 @@ impl<'a> Input<'a> {
 
     /// Bytes after their length, sharing the frame.
     pub fn buf(&mut self) -> Result<Bytes, DecodeError> {
-        self.raw_buf().map(|raw| self.frame.slice_ref(raw))
+        self.raw_buf().map(|raw| self.share(raw))
     }
 
     /// Text after its length, sharing the frame.
     pub fn text_bytes(&mut self) -> Result<Bytes, DecodeError> {
-        self.text().map(|text| self.frame.slice_ref(text.as_bytes()))
+        self.text().map(|text| self.share(text.as_bytes()))
+    }
+
+    fn share(&self, part: &[u8]) -> Bytes {
+        self.frame.map_or_else(|| Bytes::copy_from_slice(part), |frame| frame.slice_ref(part))
+    }
+
+    /// A count of things that take at least `bytes_each`, checked against what is there.
+    pub fn count(&mut self, bytes_each: usize) -> Result<usize, DecodeError> {
+        let count = self.var_uint()?;
+        if count > (self.remaining() / bytes_each) as u64 {
+            return Err(DecodeError::Truncated);
+        }
+        Ok(count as usize)
+    }
+
+    /// What was read since the position `begin`.
+    pub fn since(&self, begin: usize) -> &'a [u8] {
+        &self.bytes[begin..self.at]
     }
 
     /// Text after its length.

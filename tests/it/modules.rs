@@ -13,6 +13,7 @@ const ROWS: [(&str, u8); 17] = [
     ("protocol", 1),
     ("auth", 1),
     ("wire", 1),
+    ("document", 2),
     ("replica", 2),
     ("store", 2),
     ("room", 3),
