@@ -7,13 +7,24 @@
 //! and what somebody lacks; [`load`] reads what is stored. Below them: [`content`], what a block holds; [`slots`], where blocks lie;
 //! [`ranges`], what is deleted.
 
+mod apply;
+mod blocks;
 mod clocks;
 mod content;
+mod encode;
+mod load;
+mod ranges;
 mod scan;
+mod slots;
 mod split;
+#[cfg(test)]
+mod tests;
 
+pub use apply::{Applied, News};
+pub use blocks::Blocks;
 pub use clocks::Clocks;
 pub use content::{Content, Kind};
+pub use load::SetAside;
 pub use scan::{Block, Parent, Scan, Section, scan};
 pub use split::split_updates;
 

@@ -1,0 +1,457 @@
+//! Takes an edit into a document: what of it is new and joins, or nothing. All is decided before anybody is shown anything; what was
+//! appended meanwhile is taken back if the edit is refused.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+
+use bytes::Bytes;
+
+use super::blocks::{BLOCK_BYTES, Blocks, RANGE_BYTES, Unit};
+use super::content::{Cutter, Kind};
+use super::encode::put_cut;
+use super::scan::{Block, Parent, Scan, Section, SectionBlocks, scan};
+use super::slots::{Owner, UNKNOWN};
+use super::{BlockId, Clocks, NESTING_MAX, NEW_CLIENTS_MAX, Refusal};
+use crate::protocol::lib0::put_var_uint;
+
+/// What an edit added to the document.
+#[derive(Debug, PartialEq, Eq)]
+pub struct News {
+    /// The update to store and to show, v1 encoding: what the edit added, no more, in the bytes it came in.
+    pub update: Bytes,
+    /// Yjs clients whose typing is in it.
+    pub clients: Vec<u64>,
+}
+
+/// What became of an edit that was not refused.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// What it added; `None` if the document had all of it.
+    pub news: Option<News>,
+    /// `None` if all of it is in the document. Otherwise what came before it is missing, and the document must reach these
+    /// clocks (Yjs client, clock) to have it all; none named, if only its sender's Step2 can tell. Ask the sender by Step1.
+    pub lacking: Option<Vec<(u64, u32)>>,
+}
+
+/// Whether an edit is judged, or was before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It comes from a client: what no Yjs client makes is refused.
+    Client,
+    /// It was taken once, by this release or an older one: it is taken as far as it can be read.
+    Store,
+}
+
+/// What of an update went into the document.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// For each section of the update, in order.
+    sections: Vec<TakenSection>,
+    /// Deletions that the document did not have: client's number, first clock, clock after the last.
+    deleted: Vec<(usize, u32, u32)>,
+    /// Whether all deletions of the update were new.
+    is_all_deleted: bool,
+    /// Whether some delete what the document does not have.
+    deletes_unknown: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct TakenSection {
+    /// The clock before.
+    known: u32,
+    /// The clock after.
+    reached: u32,
+    /// How many of the update's blocks went in, the first perhaps in part.
+    blocks: usize,
+}
+
+impl Taken {
+    pub fn has_news(&self) -> bool {
+        !self.deleted.is_empty() || self.sections.iter().any(|section| section.blocks > 0)
+    }
+
+    pub fn is_complete(&self, scan: &Scan<'_>) -> bool {
+        !self.deletes_unknown && self.sections.iter().zip(&scan.sections).all(|(taken, section)| taken.reached >= section.end)
+    }
+
+    /// Whether the document had nothing of the update before and has all of it now.
+    fn is_whole(&self, scan: &Scan<'_>) -> bool {
+        let is_new = |(taken, section): (&TakenSection, &Section)| {
+            taken.known == section.start && taken.reached == section.end && !section.has_gap
+        };
+        self.is_all_deleted && !self.deletes_unknown && self.sections.iter().zip(&scan.sections).all(is_new)
+    }
+}
+
+/// How a document was before an edit.
+struct Mark {
+    clients: usize,
+    slots: usize,
+    /// Of each client that grew: number, clock, blocks, bytes of content.
+    grown: Vec<(usize, u32, usize, usize)>,
+}
+
+/// Where the reading of a section stands.
+struct Cursor<'u> {
+    blocks: SectionBlocks<'u>,
+    next: Option<Block<'u>>,
+    client: u64,
+    /// The client's number, once it has blocks.
+    number: Option<usize>,
+    taken: TakenSection,
+    /// What the next block waits for.
+    awaits: Option<BlockId>,
+}
+
+impl Blocks {
+    /// Takes an edit, as far as it joins the document.
+    ///
+    /// # Errors
+    /// See [`Refusal`]; the document is as before.
+    pub fn apply(&mut self, update: &Bytes) -> Result<Applied, Refusal> {
+        let scan = scan(update)?;
+        scan.check_clients()?;
+        let taken = match self.take(&scan, Origin::Client) {
+            Err(Refusal::TooLarge { .. }) if self.prune_all() => self.take(&scan, Origin::Client),
+            taken => taken,
+        }?;
+        let lacking = (!taken.is_complete(&scan)).then(|| {
+            let unreached = taken.sections.iter().zip(&scan.sections).filter(|(taken, section)| taken.reached < section.end);
+            // Deletions of what is missing are dropped with it, so that reaching the clocks does not bring them.
+            if taken.deletes_unknown { Vec::new() } else { unreached.map(|(_, section)| (section.client, section.end)).collect() }
+        });
+        let news = taken.has_news().then(|| {
+            let typed = taken.sections.iter().zip(&scan.sections).filter(|(taken, _)| taken.blocks > 0);
+            let clients = typed.map(|(_, section)| section.client).collect();
+            let update = if taken.is_whole(&scan) { update.clone() } else { self.encode_news(&scan, &taken).into() };
+            News { update, clients }
+        });
+        Ok(Applied { news, lacking })
+    }
+
+    /// Takes what joins, or nothing.
+    pub(super) fn take(&mut self, scan: &Scan<'_>, origin: Origin) -> Result<Taken, Refusal> {
+        let mut mark = Mark { clients: self.clients.len(), slots: self.slots.len(), grown: Vec::new() };
+        let taken = self.take_blocks(scan, origin, &mut mark).and_then(|sections| {
+            let mut taken = Taken { sections, is_all_deleted: true, ..Taken::default() };
+            self.new_deletions(scan, &mut taken);
+            // Deletions have some room beyond the limit, so that a full document can be made smaller.
+            let held = self.held() + taken.deleted.len() * RANGE_BYTES;
+            let limit = self.bytes_max;
+            let is_full = held > limit + limit / 16 && !taken.deleted.is_empty();
+            if is_full && origin == Origin::Client { Err(Refusal::TooLarge { limit }) } else { Ok(taken) }
+        });
+        match &taken {
+            Ok(taken) => self.settle(&mark, &taken.deleted),
+            Err(_) => self.roll_back(&mark),
+        }
+        taken
+    }
+
+    fn take_blocks(&mut self, scan: &Scan<'_>, origin: Origin, mark: &mut Mark) -> Result<Vec<TakenSection>, Refusal> {
+        let mut cursors: Vec<Cursor<'_>> = scan.sections.iter().map(|section| self.cursor(scan, section)).collect();
+        let new_clients = cursors.iter().filter(|cursor| cursor.number.is_none()).count();
+        if origin == Origin::Client && new_clients > NEW_CLIENTS_MAX {
+            return Err(Refusal::TooManyClients);
+        }
+        // Sections of an update may build on each other in any order: each goes on as far as it can, and again when what it waits
+        // for is there.
+        let by_client: HashMap<u64, usize> = match cursors.len() {
+            0 | 1 => HashMap::new(),
+            _ => cursors.iter().enumerate().map(|(at, cursor)| (cursor.client, at)).collect(),
+        };
+        let mut waiting: HashMap<usize, BinaryHeap<Reverse<(u32, usize)>>> = HashMap::new();
+        let mut ready: Vec<usize> = (0..cursors.len()).rev().collect();
+        while let Some(at) = ready.pop() {
+            self.advance(&mut cursors[at], origin, mark)?;
+            if let Some(awaited) = cursors[at].awaits
+                && let Some(other) = by_client.get(&awaited.client)
+            {
+                waiting.entry(*other).or_default().push(Reverse((awaited.clock, at)));
+            }
+            let reached = cursors[at].taken.reached;
+            while let Some(waiters) = waiting.get_mut(&at)
+                && waiters.peek().is_some_and(|Reverse((clock, _))| *clock < reached)
+                && let Some(Reverse((_, waiter))) = waiters.pop()
+            {
+                ready.push(waiter);
+            }
+        }
+        if origin == Origin::Client {
+            refuse_circles(&cursors, scan, &by_client)?;
+        }
+        mark.grown.iter().for_each(|(number, ..)| self.count(*number));
+        if origin == Origin::Client && !mark.grown.is_empty() && self.held() > self.bytes_max {
+            return Err(Refusal::TooLarge { limit: self.bytes_max });
+        }
+        Ok(cursors.into_iter().map(|cursor| cursor.taken).collect())
+    }
+
+    fn cursor<'u>(&self, scan: &Scan<'u>, section: &Section) -> Cursor<'u> {
+        let number = self.clients.get_index_of(&section.client);
+        let known = self.clock(section.client);
+        let mut blocks = scan.blocks(section);
+        let next = blocks.next();
+        let taken = TakenSection { known, reached: known, blocks: 0 };
+        Cursor { blocks, next, client: section.client, number, taken, awaits: None }
+    }
+
+    /// Takes a section's blocks until there is none, clocks are left out, or one waits for another section.
+    fn advance(&mut self, cursor: &mut Cursor<'_>, origin: Origin, mark: &mut Mark) -> Result<(), Refusal> {
+        cursor.awaits = None;
+        while let Some(block) = &cursor.next {
+            let reached = cursor.taken.reached;
+            if block.end() > reached {
+                if block.content.kind == Kind::Skip || block.clock > reached {
+                    return Ok(());
+                }
+                cursor.awaits = self.awaited(block, cursor.client)?;
+                if cursor.awaits.is_some() {
+                    return Ok(());
+                }
+                if (cursor.taken.blocks + 1) * BLOCK_BYTES > self.bytes_max && origin == Origin::Client {
+                    return Err(Refusal::TooLarge { limit: self.bytes_max });
+                }
+                let number = *cursor.number.get_or_insert_with(|| self.clients.insert_full(cursor.client, Default::default()).0);
+                if cursor.taken.blocks == 0 {
+                    let client = &self.clients[number];
+                    mark.grown.push((number, client.end, client.blocks.len(), client.content.len()));
+                }
+                self.append(number, cursor.client, block, origin)?;
+                cursor.taken.blocks += 1;
+                cursor.taken.reached = block.end();
+            }
+            cursor.next = cursor.blocks.next();
+        }
+        Ok(())
+    }
+
+    /// What a block points at and the document does not have.
+    fn awaited(&self, block: &Block<'_>, client: u64) -> Result<Option<BlockId>, Refusal> {
+        let parent = match block.parent {
+            Some(Parent::Type(id)) => Some(id),
+            _ => None,
+        };
+        for id in [block.origin, block.right, parent].into_iter().flatten() {
+            if id.client == client {
+                if id.clock >= block.clock {
+                    return Err(Refusal::Impossible("a block that builds on itself or on later ones of its client"));
+                }
+            } else if id.clock >= self.clock(id.client) {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Appends what is new of a block, whose beginning the document may have.
+    fn append(&mut self, number: usize, client: u64, block: &Block<'_>, origin: Origin) -> Result<(), Refusal> {
+        let known = self.clients[number].end;
+        let mut raw = Vec::new();
+        let mut content = block.content;
+        let mut block = *block;
+        if known > block.clock {
+            if content.kind != Kind::Collected {
+                let mut cutter = Cutter::new(content);
+                cutter.skip(known - block.clock);
+                cutter.take(block.end() - known).put_raw(&mut raw);
+                content.raw = &raw;
+                block.origin = Some(BlockId { client, clock: known - 1 });
+                (block.parent, block.key) = (None, None);
+            }
+            block.len = block.end() - known;
+            block.clock = known;
+        }
+        let slot = self.place(&block, origin)?;
+        if content.kind == Kind::Type && origin == Origin::Client && self.slots.depth(slot) > NESTING_MAX {
+            return Err(Refusal::NestedTooDeep);
+        }
+        if self.clients[number].content.len() + content.raw.len() > u32::MAX as usize {
+            return Err(Refusal::TooLarge { limit: u32::MAX as usize });
+        }
+        let (stored, is_list) = (self.stored(&block, slot), self.slots.is_list(slot));
+        self.clients[number].push(number as u32, stored, content, block.len, is_list);
+        Ok(())
+    }
+
+    /// Where a block lies: where its neighbours do, else where it says.
+    fn place(&mut self, block: &Block<'_>, origin: Origin) -> Result<u32, Refusal> {
+        if let Some(parent) = block.parent {
+            if let Parent::Type(id) = parent
+                && origin == Origin::Client
+                && !self.unit(id).is_some_and(|unit| self.may_be_parent(unit))
+            {
+                return Err(Refusal::Impossible("a parent that is no shared type"));
+            }
+            return Ok(self.slot_of(parent, block.key));
+        }
+        let neighbour = |id: Option<BlockId>| Some(self.block(self.unit(id?)?)?);
+        let (left, right) = (neighbour(block.origin), neighbour(block.right));
+        let slots = left.into_iter().chain(right).map(|block| block.slot);
+        let owners: Vec<&Owner> = slots.filter_map(|slot| self.slots.owner(slot)).collect();
+        if let [left, right] = &owners[..]
+            && left != right
+            && origin == Origin::Client
+        {
+            return Err(Refusal::Impossible("neighbours in different shared types"));
+        }
+        // Beside something collected it is collected, too, by all who integrate it.
+        let is_collected = left.into_iter().chain(right).any(|block| block.kind == Kind::Collected);
+        let slot = left.map_or(UNKNOWN, |left| left.slot);
+        Ok(match (is_collected, slot) {
+            (true, _) => UNKNOWN,
+            (false, UNKNOWN) => right.map_or(UNKNOWN, |right| right.slot),
+            (false, slot) => slot,
+        })
+    }
+
+    /// The deletions of an update that the document does not have; `taken` learns what else they are.
+    fn new_deletions(&self, scan: &Scan<'_>, taken: &mut Taken) {
+        for (client, clock, len) in scan.deletions() {
+            let Some((number, _, known)) = self.clients.get_full(&client) else {
+                taken.deletes_unknown = true;
+                continue;
+            };
+            let end = (clock + len).min(known.end);
+            taken.deletes_unknown |= end < clock + len;
+            let before = taken.deleted.len();
+            taken.deleted.extend(known.deleted.missing(clock, end).map(|(start, end)| (number, start, end)));
+            taken.is_all_deleted &= taken.deleted[before..] == [(number, clock, clock + len)];
+        }
+    }
+
+    /// Counts the blocks that an update brought, and deletes what it deletes.
+    fn settle(&mut self, mark: &Mark, deleted: &[(usize, u32, u32)]) {
+        for (number, clock, ..) in &mark.grown {
+            self.count_in_slots(*number, *clock);
+        }
+        for (number, start, end) in deleted {
+            // An update may name a range twice.
+            let missing: Vec<_> = self.clients[*number].deleted.missing(*start, *end).collect();
+            missing.into_iter().for_each(|(start, end)| self.delete(*number, start, end));
+        }
+        for (number, clock, ..) in &mark.grown {
+            self.delete_what_came_deleted(*number, *clock);
+        }
+        let mut touched: Vec<usize> = mark.grown.iter().map(|grown| grown.0).collect();
+        touched.extend(deleted.iter().map(|(number, ..)| *number));
+        touched.dedup();
+        for number in touched {
+            self.prune_when_due(number);
+            self.count(number);
+        }
+    }
+
+    fn roll_back(&mut self, mark: &Mark) {
+        for (number, end, blocks, content) in &mark.grown {
+            let client = &mut self.clients[*number];
+            client.end = *end;
+            client.blocks.truncate(*blocks);
+            client.content.truncate(*content);
+            self.count(*number);
+        }
+        self.truncate_clients(mark.clients);
+        self.slots.truncate(mark.slots);
+    }
+
+    /// What `taken` says that an update added, as an update.
+    fn encode_news(&self, scan: &Scan<'_>, taken: &Taken) -> Vec<u8> {
+        let typed = || taken.sections.iter().zip(&scan.sections).filter(|(taken, _)| taken.blocks > 0);
+        let mut out = Vec::new();
+        put_var_uint(&mut out, typed().count() as u64);
+        for (taken, section) in typed() {
+            put_var_uint(&mut out, taken.blocks as u64);
+            put_var_uint(&mut out, section.client);
+            put_var_uint(&mut out, taken.known.into());
+            let new = scan.blocks(section).filter(|block| block.end() > taken.known).take(taken.blocks);
+            new.for_each(|block| put_cut(&mut out, section.client, &block, taken.known));
+        }
+        let mut deleted = taken.deleted.clone();
+        deleted.sort_unstable();
+        put_var_uint(&mut out, deleted.chunk_by(|one, next| one.0 == next.0).count() as u64);
+        for ranges in deleted.chunk_by(|one, next| one.0 == next.0) {
+            put_var_uint(&mut out, self.clients.get_index(ranges[0].0).map_or(0, |(client, _)| *client));
+            put_var_uint(&mut out, ranges.len() as u64);
+            for (_, start, end) in ranges {
+                put_var_uint(&mut out, (*start).into());
+                put_var_uint(&mut out, (end - start).into());
+            }
+        }
+        out
+    }
+
+    /// Whether an update adds nothing: all that it types is there, and what it deletes is deleted or will be by whoever integrates the
+    /// document, such as a value that another one replaced, what lies in something deleted, and formatting marks.
+    pub fn has_all_of_update(&self, update: &Bytes) -> bool {
+        let Ok(scan) = scan(update) else { return false };
+        let has_blocks = scan.sections.iter().all(|section| section.end <= self.clock(section.client));
+        has_blocks
+            && scan.deletions().all(|(client, clock, len)| {
+                let Some((number, _, known)) = self.clients.get_full(&client) else { return false };
+                clock + len <= known.end
+                    && known.deleted.missing(clock, clock + len).all(|(start, end)| self.is_implied(number, start, end))
+            })
+    }
+
+    /// Whether all of `start..end`, which is not deleted, is deleted by whoever integrates the document.
+    fn is_implied(&self, number: usize, start: u32, end: u32) -> bool {
+        let client = &self.clients[number];
+        let Some(first) = client.find(start) else { return false };
+        let blocks = client.blocks[first..].iter().take_while(|block| block.clock < end);
+        blocks.into_iter().all(|block| {
+            let is_replaced = self.slots.key(block.slot).is_some() && self.slots.live(block.slot) > 1;
+            block.kind == Kind::Format || is_replaced || self.lies_in_deleted(block.slot)
+        })
+    }
+
+    fn lies_in_deleted(&self, mut slot: u32) -> bool {
+        for _ in 0..=NESTING_MAX {
+            match self.slots.owner(slot) {
+                // Its place is not known: it was written beside something collected.
+                None => return true,
+                Some(Owner::Root(_)) => return false,
+                Some(Owner::Type(client, clock)) => {
+                    let unit = Unit { client: *client, clock: *clock };
+                    if self.is_deleted(unit) {
+                        return true;
+                    }
+                    slot = self.block(unit).map_or(UNKNOWN, |block| block.slot);
+                }
+            }
+        }
+        false
+    }
+
+    /// Whether all that was typed in an update comes after these clocks; `None` if it only deletes, which has no clock. An update
+    /// that cannot be read has nothing that comes before.
+    pub fn begins_after(clocks: &Clocks, update: &Bytes) -> Option<bool> {
+        match scan(update) {
+            Ok(scan) if scan.sections.is_empty() => None,
+            Ok(scan) => Some(scan.sections.iter().all(|section| section.start >= clocks.get(section.client))),
+            Err(_) => Some(true),
+        }
+    }
+}
+
+/// Refuses sections that wait for each other in a circle: of blocks that clients wrote one was first.
+fn refuse_circles(cursors: &[Cursor<'_>], scan: &Scan<'_>, by_client: &HashMap<u64, usize>) -> Result<(), Refusal> {
+    let next = |at: usize| {
+        let awaited = cursors[at].awaits?;
+        let other = *by_client.get(&awaited.client)?;
+        (awaited.clock < scan.sections[other].end).then_some(other)
+    };
+    // In which walk each was met; a walk that meets itself goes in a circle.
+    let mut met = vec![usize::MAX; cursors.len()];
+    for first in 0..cursors.len() {
+        let mut at = first;
+        while met[at] == usize::MAX {
+            met[at] = first;
+            match next(at) {
+                Some(other) if met[other] == first => return Err(Refusal::Impossible("blocks that build on each other")),
+                Some(other) => at = other,
+                None => break,
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,241 @@
+//! Answers: the state vector, the whole document, and what somebody lacks of it, with every deletion. Deleted content goes out as its
+//! length, and neighbours that were written one after another go out as one block.
+
+use bytes::Bytes;
+
+use super::blocks::{Blocks, Client, Stored, Unit};
+use super::content::{self, Content, Cutter, Kind};
+use super::scan::{Block, Parent};
+use super::{BlockId, Clocks};
+use crate::protocol::DecodeError;
+use crate::protocol::lib0::{put_buf, put_var_uint};
+
+/// What stands before a block's content.
+#[derive(Clone, Copy)]
+struct Head<'b> {
+    kind: Kind,
+    origin: Option<BlockId>,
+    right: Option<BlockId>,
+    /// Written where both origins are absent.
+    parent: Option<Parent<'b>>,
+    key: Option<&'b str>,
+}
+
+impl Head<'_> {
+    fn put(&self, out: &mut Vec<u8>) {
+        if matches!(self.kind, Kind::Collected | Kind::Skip) {
+            return out.push(self.kind as u8);
+        }
+        let flag = |is_set: bool, bit: u8| if is_set { bit } else { 0 };
+        out.push(
+            self.kind as u8
+                | flag(self.origin.is_some(), 0x80)
+                | flag(self.right.is_some(), 0x40)
+                | flag(self.key.is_some(), 0x20),
+        );
+        if let Some(origin) = self.origin {
+            put_id(out, origin);
+        }
+        if let Some(right) = self.right {
+            put_id(out, right);
+        }
+        if self.origin.is_some() || self.right.is_some() {
+            return;
+        }
+        match self.parent {
+            Some(Parent::Root(name)) => {
+                out.push(1);
+                put_buf(out, name.as_bytes());
+            }
+            Some(Parent::Type(id)) => {
+                out.push(0);
+                put_id(out, id);
+            }
+            // A block without origins has a parent, or it could not be read.
+            None => {}
+        }
+        if let Some(key) = self.key {
+            put_buf(out, key.as_bytes());
+        }
+    }
+}
+
+fn put_id(out: &mut Vec<u8>, id: BlockId) {
+    put_var_uint(out, id.client);
+    put_var_uint(out, id.clock.into());
+}
+
+/// Appends what a block of an update has from the clock `known` on: all of it as it stands there, or cut.
+pub(super) fn put_cut(out: &mut Vec<u8>, client: u64, block: &Block<'_>, known: u32) {
+    if known <= block.clock {
+        return out.extend_from_slice(block.wire);
+    }
+    let kind = block.content.kind;
+    let origin = Some(BlockId { client, clock: known - 1 });
+    Head { kind, origin, right: block.right, parent: None, key: None }.put(out);
+    let mut cutter = Cutter::new(block.content);
+    cutter.skip(known - block.clock);
+    let mut raw = Vec::new();
+    let len = block.end() - known;
+    cutter.take(len).put_raw(&mut raw);
+    content::write(out, Content { kind, raw: &raw }, len);
+}
+
+/// The blocks of a client, as they are written: counted, and joined where one goes on with the other.
+struct Writer<'b> {
+    blocks: &'b Blocks,
+    number: u32,
+    out: Vec<u8>,
+    count: u64,
+    open: Option<Open>,
+    /// The open block's content.
+    raw: Vec<u8>,
+}
+
+/// A block that may go on.
+struct Open {
+    stored: Stored,
+    end: u32,
+}
+
+impl Writer<'_> {
+    /// Adds a block, or a part of one, from `stored.clock` to `end`; `put` appends its content.
+    fn add(&mut self, stored: Stored, end: u32, put: impl FnOnce(&mut Vec<u8>)) {
+        let goes_on = self.open.as_ref().is_some_and(|open| {
+            let is_next = stored.origin == Unit { client: self.number, clock: open.end - 1 };
+            let adjoins = is_next && stored.right == open.stored.right;
+            open.stored.kind == stored.kind
+                && match stored.kind {
+                    Kind::Collected => true,
+                    Kind::Deleted => adjoins,
+                    Kind::Text => adjoins && self.blocks.slots.is_list(stored.slot),
+                    _ => false,
+                }
+        });
+        if !goes_on {
+            self.close();
+            self.open = Some(Open { stored, end });
+        }
+        if let Some(open) = &mut self.open {
+            open.end = end;
+        }
+        put(&mut self.raw);
+    }
+
+    /// Writes the open block.
+    fn close(&mut self) {
+        let Some(Open { stored, end }) = self.open.take() else { return };
+        let blocks = self.blocks;
+        let id = |unit: Unit| if unit.is_none() { None } else { blocks.id(unit) };
+        let (origin, right) = (id(stored.origin), id(stored.right));
+        let parent = if origin.is_none() && right.is_none() { blocks.parent(stored.slot) } else { None };
+        let head = Head { kind: stored.kind, origin, right, parent, key: blocks.slots.key(stored.slot) };
+        head.put(&mut self.out);
+        content::write(&mut self.out, Content { kind: stored.kind, raw: &self.raw }, end - stored.clock);
+        self.raw.clear();
+        self.count += 1;
+    }
+}
+
+impl Blocks {
+    /// The state vector, encoded: what a Step1 carries.
+    pub fn state_vector(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        put_var_uint(&mut out, self.clients.len() as u64);
+        for number in self.by_client() {
+            if let Some((client, known)) = self.clients.get_index(number) {
+                put_var_uint(&mut out, *client);
+                put_var_uint(&mut out, known.end.into());
+            }
+        }
+        out
+    }
+
+    /// The whole document as one update, v1 encoding.
+    pub fn state(&self) -> Vec<u8> {
+        self.encode(&Clocks::default())
+    }
+
+    /// What a peer with the encoded `state_vector` lacks, as an update in v1 encoding; with all deletions, as Yjs does.
+    ///
+    /// # Errors
+    /// A state vector that cannot be read.
+    pub fn diff(&self, state_vector: &Bytes) -> Result<Vec<u8>, DecodeError> {
+        Ok(self.encode(&Clocks::read(state_vector)?))
+    }
+
+    fn encode(&self, known: &Clocks) -> Vec<u8> {
+        let numbers = self.by_client();
+        let lacks = |number: &&usize| {
+            let (client, own) = self.clients.get_index(**number)?;
+            (own.end > known.get(*client)).then_some(())
+        };
+        let mut out = Vec::new();
+        put_var_uint(&mut out, numbers.iter().filter(|number| lacks(number).is_some()).count() as u64);
+        for number in numbers.iter().filter(|number| lacks(number).is_some()) {
+            if let Some((client, own)) = self.clients.get_index(*number) {
+                self.put_section(&mut out, *number as u32, *client, own, known.get(*client));
+            }
+        }
+        let deleted = || numbers.iter().filter_map(|number| self.clients.get_index(*number));
+        let deleted = || deleted().filter(|(_, own)| !own.deleted.is_empty());
+        put_var_uint(&mut out, deleted().count() as u64);
+        for (client, own) in deleted() {
+            put_var_uint(&mut out, *client);
+            put_var_uint(&mut out, own.deleted.len() as u64);
+            for (start, end) in own.deleted.iter() {
+                put_var_uint(&mut out, start.into());
+                put_var_uint(&mut out, (end - start).into());
+            }
+        }
+        out
+    }
+
+    /// The clients' numbers in the order in which Yjs writes them, the greatest id first.
+    fn by_client(&self) -> Vec<usize> {
+        let mut numbers: Vec<usize> = (0..self.clients.len()).collect();
+        numbers.sort_unstable_by_key(|number| std::cmp::Reverse(self.clients.get_index(*number).map(|(client, _)| *client)));
+        numbers
+    }
+
+    /// Appends a client's blocks from the clock `from` on.
+    fn put_section(&self, out: &mut Vec<u8>, number: u32, client: u64, own: &Client, from: u32) {
+        let mut writer = Writer { blocks: self, number, out: Vec::new(), count: 0, open: None, raw: Vec::new() };
+        let first = own.find(from).unwrap_or(0);
+        let mut deleted = own.deleted.after(from).peekable();
+        for (at, stored) in own.blocks.iter().enumerate().skip(first) {
+            let end = own.block_end(at);
+            let mut start = stored.clock.max(from);
+            let mut cutter = Cutter::new(own.content(at));
+            cutter.skip(start - stored.clock);
+            while start < end {
+                let mut part = *stored;
+                if start > stored.clock && stored.kind != Kind::Collected {
+                    part.origin = Unit { client: number, clock: start - 1 };
+                }
+                part.clock = start;
+                while deleted.next_if(|(_, to)| *to <= start).is_some() {}
+                let (is_deleted, to) = match deleted.peek() {
+                    _ if self.keeps_deleted => (false, end),
+                    Some((deleted_from, deleted_to)) if *deleted_from <= start => (true, end.min(*deleted_to)),
+                    Some((deleted_from, _)) => (false, end.min(*deleted_from)),
+                    None => (false, end),
+                };
+                if is_deleted && stored.kind != Kind::Collected {
+                    part.kind = Kind::Deleted;
+                    cutter.skip(to - start);
+                    writer.add(part, to, |_| {});
+                } else {
+                    let piece = cutter.take(to - start);
+                    writer.add(part, to, |raw| piece.put_raw(raw));
+                }
+                start = to;
+            }
+        }
+        writer.close();
+        put_var_uint(out, writer.count);
+        put_var_uint(out, client);
+        put_var_uint(out, from.into());
+        out.extend_from_slice(&writer.out);
+    }
+}
