@@ -236,10 +236,10 @@ impl SyncCount {
         due
     }
 
-    /// One of them is refused.
-    pub fn refuse(&mut self) {
-        self.uncommitted = self.uncommitted.saturating_sub(1);
-        self.refused += 1;
+    /// So many of them are refused.
+    pub fn refuse(&mut self, messages: u64) {
+        self.uncommitted = self.uncommitted.saturating_sub(messages);
+        self.refused += messages;
     }
 }
 
@@ -379,7 +379,7 @@ mod tests {
     fn a_refused_edit_keeps_the_client_unsynced_until_it_starts_anew() {
         let mut count = SyncCount::default();
         count.update(Age::Newer);
-        count.refuse();
+        count.refuse(1);
         count.update(Age::Newer);
         assert_eq!(count.committed(1), 1);
         assert_eq!(count.unsynced, 1);
@@ -393,11 +393,11 @@ mod tests {
     fn a_step2_taken_after_a_refusal_brings_what_was_refused() {
         let mut count = SyncCount::default();
         count.update(Age::Newer);
-        count.refuse();
+        count.refuse(1);
         count.step2();
         let messages = count.taken_step2();
         count.update(Age::Newer);
-        count.refuse();
+        count.refuse(1);
         assert_eq!(count.committed(messages), 1);
         assert_eq!(count.unsynced, 1, "what was refused after it is still missing");
     }

@@ -91,6 +91,11 @@ pub(super) fn frame(word: Word) -> Bytes {
     frame::binary(&[&head, body])
 }
 
+/// The edit that adds nothing. Its echo says that all before it is committed.
+pub fn barrier() -> Bytes {
+    Bytes::from_static(&[0x82, 5, SYNC as u8, 2, 2, 0, 0])
+}
+
 /// An edit.
 pub fn update(update: &[u8]) -> Bytes {
     frame(Word::Update(update))
@@ -117,6 +122,11 @@ mod tests {
     fn payload(frame: Bytes) -> Vec<u8> {
         assert_eq!(frame[0], 0x82);
         frame[2..].to_vec()
+    }
+
+    #[test]
+    fn a_barrier_is_the_edit_that_adds_nothing() {
+        assert_eq!(barrier(), update(&[0, 0]));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bytes::Bytes;
 use yrs::updates::decoder::Decode;
 use yrs::updates::encoder::Encode;
-use yrs::{ClientID, Doc, OffsetKind, Options, ReadTxn, StateVector, Transact, Update, WriteTxn};
+use yrs::{ClientID, Doc, IdSet, OffsetKind, Options, ReadTxn, StateVector, Transact, Update, WriteTxn};
 
 use super::clocks::Clocks;
 use super::gaps;
@@ -192,10 +192,17 @@ impl Replica {
             && scan.sections.iter().all(|section| !section.has_gap && is_new(section.client, section.start))
     }
 
-    /// Whether the document has all that was typed in an update; what it deletes is not looked at.
-    pub fn has_blocks_of(&self, update: &Bytes) -> bool {
-        scan(update, &self.nesting)
-            .is_ok_and(|scan| scan.sections.iter().all(|section| section.end <= self.nesting.clock(section.client)))
+    /// Whether the document has all that an update brings, typing and deletions. Takes as long as encoding the document where the
+    /// update deletes something.
+    pub fn brings_nothing(&self, update: &Bytes) -> bool {
+        let Ok(scan) = scan(update, &self.nesting) else { return false };
+        let has_blocks = scan.sections.iter().all(|section| section.end <= self.nesting.clock(section.client));
+        has_blocks && (!scan.has_deletions || self.has_deletions(&update.slice(scan.deletions_at..)))
+    }
+
+    fn has_deletions(&self, encoded: &Bytes) -> bool {
+        let decoded = guarded(|| IdSet::decode_v1(encoded).map_err(|_| Refusal::Undecodable));
+        decoded.is_ok_and(|deletions| deletions.diff(&self.doc.transact().snapshot().delete_set).is_empty())
     }
 
     /// Whether the document has all that was typed up to these clocks.

@@ -70,6 +70,32 @@ fn what_is_known_already_adds_nothing_and_of_what_is_half_known_only_the_rest_co
 }
 
 #[test]
+fn an_update_brings_nothing_only_if_its_typing_and_its_deletions_are_known() {
+    let (mut replica, doc) = (empty(), client(1));
+    let typing = typed(&doc, "text");
+    assert!(replica.brings_nothing(&Bytes::from_static(&[0, 0])));
+    assert!(!replica.brings_nothing(&typing));
+    replica.apply(&typing).unwrap();
+    assert!(replica.brings_nothing(&typing));
+    let delete = |index, len| -> Bytes {
+        let t = doc.get_or_insert_text("t");
+        let mut txn = doc.transact_mut();
+        t.remove_range(&mut txn, index, len);
+        txn.encode_update_v1().into()
+    };
+    let (first, second) = (delete(0, 1), delete(1, 1));
+    assert!(!replica.brings_nothing(&first));
+    replica.apply(&first).unwrap();
+    assert!(replica.brings_nothing(&first));
+    assert!(!replica.brings_nothing(&second));
+    let everything: Bytes = doc.transact().encode_diff_v1(&StateVector::default()).into();
+    assert!(!replica.brings_nothing(&everything), "it has all blocks and one deletion more");
+    replica.apply(&second).unwrap();
+    assert!(replica.brings_nothing(&everything));
+    assert!(!replica.brings_nothing(&Bytes::from_static(&[9])), "what cannot be read is judged by who applies it");
+}
+
+#[test]
 fn an_edit_after_a_gap_is_incomplete_until_the_gap_is_closed() {
     let doc = client(1);
     let first = typed(&doc, "one");

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::members::Member;
-use super::messages::{AskAwareness, Awareness, Join, Leave, Renew};
+use super::messages::{AskAwareness, Awareness, EditKind, Join, Leave, Renew};
 use super::presence::PresenceError;
 use super::relay::Counted;
 use super::room::{Phase, Room};
@@ -22,10 +22,9 @@ impl Room {
         let link = self.outbound.link(&join.relay);
         let Join { lease, member: id, dialect, user, name, access, json, .. } = join;
         tracing::debug!(room.name = %self.name, member.id = %id, user.id = %user, "joined");
-        let (own_client, lack, sync, began_with) = (None, None, Default::default(), None);
+        let (own_client, sync, began_with) = (None, Default::default(), None);
         let json_member = json.is_some().then(Box::default);
-        let member =
-            Member { link, dialect, user, name, access, own_client, lack, sync, began_with, json: json_member };
+        let member = Member { link, dialect, user, name, access, own_client, sync, began_with, json: json_member };
         self.members.insert(id, member);
         self.entered(id, ctx);
         match (dialect, json) {
@@ -48,6 +47,7 @@ impl Room {
             tracing::debug!(room.name = %self.name, member.id = %from, user.id = %member.user, "left");
             self.outbound.detach(member.link, from);
             self.asks.forget(from);
+            self.lacks.forget(from);
             let removals = self.presence.leave(from, Instant::now());
             if !removals.is_empty() {
                 self.say_to_all(Word::Awareness(&awareness::encode(removals.iter())), None, &[]);
@@ -60,14 +60,20 @@ impl Room {
     /// Lets a member do what its renewed token allows, and calls it as that does.
     pub(super) fn renew(&mut self, Renew { member: id, access, name }: Renew, ctx: &mut Context<Self>) {
         let Some(member) = self.members.get_mut(id) else { return };
-        let may_edit_now = !allows(member.access, Action::Edit) && allows(access, Action::Edit);
+        let (could_edit, may_edit) = (allows(member.access, Action::Edit), allows(access, Action::Edit));
+        let dialect = member.dialect;
         member.access = access;
+        if !may_edit && let Some(lack) = self.lacks.forget(id) {
+            // It is not asked any more, and its count stays above zero.
+            member.sync.refuse(lack.messages());
+        }
         if member.name != name {
             member.name = name;
             self.renamed(id, ctx);
         }
-        if may_edit_now {
+        if may_edit && !could_edit && dialect != Dialect::Json {
             // What was refused meanwhile.
+            self.lacks.lost(id, EditKind::Update);
             self.ask(id);
         }
     }

@@ -52,14 +52,14 @@ fn age(member: &mut Member, edit: &Edit, replica: &Replica) -> Age {
     }
 }
 
-/// An edit has come that the room cannot take now. Its sender is asked for it again.
-pub(super) fn lost(member: &mut Member, kind: EditKind) {
+/// Counts an edit that the room cannot look at now, as refused.
+pub(super) fn count_lost(member: &mut Member, kind: EditKind) {
     if member.dialect == Dialect::Hocuspocus {
         match kind {
             EditKind::Update => member.sync.update(Age::Unknown),
             EditKind::Step2 => member.sync.step2(),
         }
-        member.sync.refuse();
+        member.sync.refuse(1);
     }
 }
 

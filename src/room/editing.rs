@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use actix::{ActorContext, Context};
+use actix::{ActorContext, AsyncContext, Context};
 use bytes::Bytes;
 
-use super::counting::{count, lost, taken};
-use super::members::Lack;
+use super::counting::{count, count_lost, taken};
+use super::lacks::Lack;
 use super::messages::{Edit, EditKind};
 use super::relay::Counted;
 use super::room::{BREAKS_MAX, BREAKS_WITHIN, Phase, Room};
@@ -20,8 +20,9 @@ use crate::store::{Kind, NewEntry, Placed};
 
 /// What a reader is told of its edit.
 const READ_ONLY: &str = "this room is read-only for you";
-/// Clocks that are remembered of a member's incomplete edits; with more, only its Step2 tells that all is there.
-const LACKING_CLOCKS_MAX: usize = 64;
+
+/// The update that adds nothing: a barrier.
+const NOTHING: &[u8] = &[0, 0];
 
 impl Room {
     /// Applies an edit, or refuses it; see PROTOCOL.md for what its sender hears.
@@ -31,22 +32,27 @@ impl Room {
         };
         let link = member.link;
         self.outbound.credit(link, edit.from, edit.charge);
-        let Phase::Live(live) = &mut self.phase else { return lost(member, edit.kind) };
+        let Phase::Live(live) = &mut self.phase else {
+            return self.lose(&edit);
+        };
         count(member, &edit, &live.replica);
         if !allows(member.access, Action::Edit) {
             // A reader answers our Step1 with what it has; only what it really adds is denied.
-            let is_answer = edit.kind == EditKind::Step2 && live.replica.has_blocks_of(&edit.update);
+            let is_answer = edit.kind == EditKind::Step2 && live.replica.brings_nothing(&edit.update);
             return if is_answer { self.nothing_new(&edit, ctx) } else { self.deny(edit.from, READ_ONLY) };
         }
+        let is_full = !self.uncommitted.has_room();
+        if (is_full || self.is_closed_for_writing) && live.replica.brings_nothing(&edit.update) {
+            return self.applied(&edit, Applied { news: None, lacking: None }, ctx);
+        }
         if self.is_closed_for_writing {
+            self.lacks.lost(edit.from, edit.kind);
             let reason = "this room is closed for writing after repeated faults; an operator must open it";
             return self.deny(edit.from, reason);
         }
-        if !self.uncommitted.has_room_for(edit.update.len()) {
-            let lack = member.lack.get_or_insert_default();
-            lack.needs_step2 = true;
-            lack.counted += u64::from(member.dialect == Dialect::Hocuspocus);
-            return;
+        let messages = u64::from(member.dialect == Dialect::Hocuspocus);
+        if is_full {
+            return self.lacks.put_off(edit.from, edit.kind, edit.update.len(), messages);
         }
         match live.replica.apply(&edit.update) {
             Ok(applied) => self.applied(&edit, applied, ctx),
@@ -56,8 +62,20 @@ impl Room {
                     Refusal::TooLarge { .. } => CloseCode::EditTooLarge,
                     _ => CloseCode::EditRefused,
                 };
+                self.lacks.refused(edit.from, edit.kind, Instant::now());
                 self.refuse_for_ever(edit.from, code, &refusal);
             }
+        }
+    }
+
+    /// Notes an edit that the room cannot look at now. Its sender is asked for it.
+    fn lose(&mut self, edit: &Edit) {
+        let Some(member) = self.members.get_mut(edit.from) else { return };
+        count_lost(member, edit.kind);
+        self.lacks.lost(edit.from, edit.kind);
+        let is_barrier = edit.kind == EditKind::Update && edit.update == NOTHING;
+        if member.dialect == Dialect::Yjs && is_barrier {
+            self.lacks.hold(edit.from, yjs::barrier());
         }
     }
 
@@ -85,7 +103,7 @@ impl Room {
         let Some(member) = self.members.get_mut(from) else { return };
         let frame = match member.dialect {
             Dialect::Hocuspocus => {
-                member.sync.refuse();
+                member.sync.refuse(1);
                 hocuspocus::sync_status(self.name.as_str(), false)
             }
             _ => yjs::denied(reason),
@@ -110,19 +128,60 @@ impl Room {
         if let Some(news) = news {
             self.show_and_keep(news, edit, is_complete);
         }
-        let filled = match lacking {
-            Some(clocks) => {
-                self.note_lack(edit, clocks);
-                None
-            }
-            None => self.take_filled_lack(edit),
-        };
-        for receipt in filled.into_iter().flat_map(|lack| lack.into_receipts()) {
-            self.acknowledge_when_settled(edit.from, receipt, ctx);
+        if let Some(clocks) = lacking {
+            let Some(member) = self.members.get(edit.from) else { return };
+            let messages = u64::from(member.dialect == Dialect::Hocuspocus);
+            return self.lacks.gap(edit.from, edit.kind, &clocks, messages, Instant::now());
         }
-        if is_complete && !has_news {
+        if edit.kind == EditKind::Step2
+            && let Some(lack) = self.lacks.answered(edit.from)
+        {
+            self.acknowledge_lack(edit.from, lack, ctx);
+        }
+        if !has_news {
             self.nothing_new(edit, ctx);
         }
+    }
+
+    /// Acknowledges what waited for a lack that is filled now.
+    fn acknowledge_lack(&mut self, of: MemberId, lack: Lack, ctx: &mut Context<Self>) {
+        for receipt in lack.into_receipts() {
+            self.acknowledge_when_settled(of, receipt, ctx);
+        }
+    }
+
+    /// Acknowledges what waited for clocks that the document has reached.
+    pub(super) fn acknowledge_reached(&mut self, ctx: &mut Context<Self>) {
+        let Phase::Live(live) = &self.phase else { return };
+        for (member, lack) in self.lacks.reached(|clocks| live.replica.has_reached(clocks)) {
+            self.acknowledge_lack(member, lack, ctx);
+        }
+    }
+
+    /// Asks those for whom it is time for what is lacking of them, and looks again when it may be time for others.
+    pub(super) fn ask_lacking(&mut self, ctx: &mut Context<Self>) {
+        if self.lacks.is_empty() || self.is_closed_for_writing || !matches!(self.phase, Phase::Live(_)) {
+            return;
+        }
+        let now = Instant::now();
+        for member in self.lacks.take_due(self.uncommitted.room_left(), now) {
+            self.ask(member);
+        }
+        let due = self.lacks.next_due(now);
+        if self.lacks_timer.map(|(due, _)| due) == due {
+            return;
+        }
+        if let Some((_, timer)) = self.lacks_timer.take() {
+            ctx.cancel_future(timer);
+        }
+        self.lacks_timer = due.map(|due| {
+            let wait = due.saturating_duration_since(now);
+            let timer = ctx.run_later(wait, |room, ctx| {
+                room.lacks_timer = None;
+                room.end_turn(ctx);
+            });
+            (due, timer)
+        });
     }
 
     /// Acknowledges what the document has already, once all of it is committed.
@@ -134,37 +193,13 @@ impl Room {
             // A client's answer by habit; nobody waits for a word on it.
             (_, EditKind::Step2) => return,
         };
-        match (&mut member.lack, receipt) {
-            (Some(lack), Receipt::Echo(frame)) => lack.hold(frame),
-            (_, receipt) => self.acknowledge_when_settled(edit.from, receipt, ctx),
-        }
-    }
-
-    /// Notes what is missing before an edit, and asks its sender for it, once until that is answered.
-    fn note_lack(&mut self, edit: &Edit, clocks: Vec<(u64, u32)>) {
-        let Some(member) = self.members.get_mut(edit.from) else { return };
-        let lack = member.lack.get_or_insert_default();
-        lack.counted += u64::from(member.dialect == Dialect::Hocuspocus);
-        lack.needs_step2 |= clocks.is_empty() || lack.clocks.len() + clocks.len() > LACKING_CLOCKS_MAX;
-        if !lack.needs_step2 {
-            lack.clocks.extend(clocks);
-        }
-        // An incomplete answer asks again with the next edit, not at once: it could go on for ever.
-        let is_answer = edit.kind == EditKind::Step2;
-        let was_asked = std::mem::replace(&mut lack.is_asked, !is_answer);
-        if !was_asked && !is_answer {
-            self.ask(edit.from);
-        }
-    }
-
-    /// What the sender of a complete edit had lacked, if that has filled it.
-    fn take_filled_lack(&mut self, edit: &Edit) -> Option<Lack> {
-        let Phase::Live(live) = &self.phase else { return None };
-        let member = self.members.get_mut(edit.from)?;
-        let is_filled = |lack: &mut Box<Lack>| {
-            edit.kind == EditKind::Step2 || (!lack.needs_step2 && live.replica.has_reached(&lack.clocks))
+        let receipt = match receipt {
+            Receipt::Echo(frame) => self.lacks.hold(edit.from, frame).map(Receipt::Echo),
+            receipt => Some(receipt),
         };
-        member.lack.take_if(is_filled).map(|lack| *lack)
+        if let Some(receipt) = receipt {
+            self.acknowledge_when_settled(edit.from, receipt, ctx);
+        }
     }
 
     /// Shows an edit to the others at once, and keeps it for the journal. Its author hears after the commit, also where another

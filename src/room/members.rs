@@ -6,7 +6,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::messages::UserPresence;
-use super::uncommitted::Receipt;
 use crate::auth::Access;
 use crate::ids::{MemberId, Seq, UserId};
 use crate::protocol::Dialect;
@@ -28,8 +27,6 @@ pub struct Member {
     pub access: Access,
     /// The Yjs client that it announced first, its own.
     pub own_client: Option<u64>,
-    /// What the document lacks of this member, if anything.
-    pub lack: Option<Box<Lack>>,
     /// What a Hocuspocus client counts as not saved.
     pub sync: SyncCount,
     /// What a Hocuspocus client had when it began to count, as long as older Updates may come.
@@ -77,40 +74,6 @@ pub struct LackedSteps {
     pub is_reading: bool,
 }
 
-/// Most echoes that wait for a lack to be filled. A client whose further ones are dropped never takes its edits for saved.
-const HELD_ECHOES_MAX: usize = 64;
-
-/// Edits of a member that came after a gap, or were refused for now. Until the document has them, nothing that the member sends
-/// later tells it that all before is committed.
-#[derive(Debug, Default)]
-pub struct Lack {
-    /// Clocks that the document must reach, by Yjs client.
-    pub clocks: Vec<(u64, u32)>,
-    /// Whether only a Step2 can tell that all is there.
-    pub needs_step2: bool,
-    /// Whether the member was asked by Step1.
-    pub is_asked: bool,
-    /// Echoes that wait.
-    held: Vec<Bytes>,
-    /// Messages of a Hocuspocus client whose status waits.
-    pub counted: u64,
-}
-
-impl Lack {
-    /// Keeps an echo until the lack is filled.
-    pub fn hold(&mut self, echo: Bytes) {
-        if self.held.len() < HELD_ECHOES_MAX {
-            self.held.push(echo);
-        }
-    }
-
-    /// The receipts that waited, in order.
-    pub fn into_receipts(self) -> impl Iterator<Item = Receipt> {
-        let counted = (self.counted > 0).then_some(Receipt::Status(self.counted));
-        self.held.into_iter().map(Receipt::Echo).chain(counted)
-    }
-}
-
 /// The members.
 #[derive(Debug, Default)]
 pub struct Members {
@@ -154,16 +117,6 @@ impl Members {
         let is_owner = |member: &Member| member.dialect == Dialect::Yjs && has_typed(member);
         let owners = self.by_id.iter().filter(|(id, member)| **id != sender && is_owner(member));
         owners.map(|(id, _)| *id).collect()
-    }
-
-    /// Those who lack something and were not asked for it; from now on they count as asked.
-    pub fn take_unasked(&mut self) -> Vec<MemberId> {
-        let unasked = |(id, member): (&MemberId, &mut Member)| {
-            let lack = member.lack.as_mut().filter(|lack| !lack.is_asked)?;
-            lack.is_asked = true;
-            Some(*id)
-        };
-        self.by_id.iter_mut().filter_map(unasked).collect()
     }
 
     /// The JSON members whose questions to the store a restart has lost.

@@ -1,7 +1,8 @@
 //! Rooms: everything that happens in one is ordered by one actor, shown by relays and made durable by the journal.
 //!
 //! [`Room`] orders; its parts are pure and tested without actors: [`members`] (who is in), [`presence`] (awareness states),
-//! [`uncommitted`] (edits on their way into the store), [`outbound`] (what this turn shows to whom). [`Directory`] finds or starts a
+//! [`uncommitted`] (edits on their way into the store), [`lacks`] (who is asked for what the room lacks), [`outbound`] (what this
+//! turn shows to whom). [`Directory`] finds or starts a
 //! room, [`Relay`] hands a room's frames to the sockets of one thread, [`Journal`] commits entries of many rooms together.
 //!
 //! A room knows neither HTTP nor streams. What it sends goes room → relay → outlet, so that one mailbox keeps one order.
@@ -13,6 +14,7 @@ mod editing;
 mod gathering;
 mod hearing;
 mod journal;
+mod lacks;
 mod loading;
 mod members;
 mod messages;
@@ -21,6 +23,8 @@ mod pace;
 mod people;
 mod presence;
 mod presenting;
+#[cfg(test)]
+mod promise;
 mod publishing;
 mod recent;
 mod relay;

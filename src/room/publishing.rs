@@ -36,7 +36,7 @@ impl Room {
         request_id: Option<Box<str>>,
         version: Option<u64>,
     ) -> bool {
-        if !self.uncommitted.has_room_for(entry.body.len()) {
+        if !self.uncommitted.has_room() {
             let message = "the database does not answer and too much waits for it, try again later";
             self.complain(from, Problem::passing("try_later", message, RETRY_AFTER_MS), &request_id);
             return false;
@@ -59,7 +59,7 @@ impl Room {
         let Post { lease, author, name, publications } = post;
         for (publication, reply) in publications {
             let entry = entry(author.clone(), &name, publication);
-            if self.uncommitted.has_room_for(entry.body.len()) {
+            if self.uncommitted.has_room() {
                 self.uncommitted.push(Pending { reply: Some(reply), ..Pending::new(entry, Vec::new()) });
             } else {
                 answer(reply, Err(PostError::TryLater));

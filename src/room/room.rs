@@ -14,6 +14,7 @@ use super::directory::{Directory, RoomContext};
 use super::gathering::Gathered;
 use super::hearing::Heard;
 use super::journal::COMMIT_EVERY;
+use super::lacks::Lacks;
 use super::members::Members;
 use super::outbound::Outbound;
 use super::pace::Pace;
@@ -92,6 +93,10 @@ pub struct Room {
     /// How often JSON members say something.
     pub(super) said: Bucket,
     pub(super) uncommitted: Uncommitted,
+    /// Of whom something is lacking.
+    pub(super) lacks: Lacks,
+    /// When the next of them may be asked again.
+    pub(super) lacks_timer: Option<(Instant, SpawnHandle)>,
     pub(super) outbound: Outbound,
     /// Who waits for everything to be committed, see [`Flush`].
     pub(super) flushed: Vec<oneshot::Sender<()>>,
@@ -141,6 +146,8 @@ impl Room {
             timeline: Timeline::new(Seq::ZERO),
             said: Bucket::new(settings.say_rate, Instant::now()),
             uncommitted,
+            lacks: Lacks::default(),
+            lacks_timer: None,
             outbound: Outbound::new(key),
             flushed: Vec::new(),
             messages_this_turn: 0,
@@ -183,9 +190,10 @@ impl Room {
         self.phase = Phase::Failed;
         // They would keep it; without them it ends with its last address.
         let people = &mut self.people_timer.take().map(|(_, timer)| timer);
+        let lacks = &mut self.lacks_timer.take().map(|(_, timer)| timer);
         let asks = &mut self.asks.take_timer();
         let timers = [&mut self.retry_timer, &mut self.behind_timer, &mut self.sweep_timer, &mut self.show_timer];
-        for timer in timers.into_iter().chain([&mut self.commit_timer, people, asks]) {
+        for timer in timers.into_iter().chain([&mut self.commit_timer, people, asks, lacks]) {
             if let Some(timer) = timer.take() {
                 ctx.cancel_future(timer);
             }
@@ -248,6 +256,7 @@ impl Supervised for Room {
         self.show_timer = None;
         self.commit_timer = None;
         self.people_timer = None;
+        self.lacks_timer = None;
         self.gathered.forget_timer();
         self.asks.take_timer();
         self.early.extend(self.asks.take().into_iter().map(Heard::AskState));

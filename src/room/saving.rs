@@ -96,9 +96,7 @@ impl Room {
             }
         }
         self.lengthen_tail(stored, ctx);
-        if self.uncommitted.is_empty() {
-            self.ask_the_lacking();
-        }
+        self.acknowledge_reached(ctx);
     }
 
     fn refused(&mut self, entry: &NewEntry, waiting: Vec<Acknowledgement>, refused: Refused) {
@@ -114,13 +112,6 @@ impl Room {
                     self.refuse_for_ever(to, CloseCode::EditRefused, &refused);
                 }
             }
-        }
-    }
-
-    /// Asks those by Step1 whose edits were refused while too much was uncommitted.
-    fn ask_the_lacking(&mut self) {
-        for lacking in self.members.take_unasked() {
-            self.ask(lacking);
         }
     }
 }

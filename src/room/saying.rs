@@ -1,5 +1,7 @@
 //! How a room speaks: each thing once in each dialect that its members speak.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 
 use super::relay::Counted;
@@ -32,6 +34,7 @@ impl Room {
     pub(super) fn ask(&mut self, to: MemberId) {
         let Phase::Live(live) = &self.phase else { return };
         let state_vector = live.replica.state_vector();
+        self.lacks.asked(to, Instant::now());
         self.say_to(to, Word::Step1(&state_vector), Counted::Yes);
     }
 
@@ -39,6 +42,7 @@ impl Room {
     pub(super) fn ask_all(&mut self) {
         let Phase::Live(live) = &self.phase else { return };
         let state_vector = live.replica.state_vector();
+        self.lacks.asked_all(Instant::now());
         self.say_to_all(Word::Step1(&state_vector), None, &[]);
     }
 }

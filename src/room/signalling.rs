@@ -113,7 +113,7 @@ impl Room {
         let text = Some(String::from_utf8_lossy(&payload).into_owned());
         let body = reply::body(&Event { kind: STATELESS.into(), text, payload: None }, &member.name);
         let entry = NewEntry { kind: Kind::Event, author: member.user.clone(), key: None, body };
-        if !self.uncommitted.has_room_for(entry.body.len()) {
+        if !self.uncommitted.has_room() {
             return tracing::warn!(room.name = %self.name, "a stateless message is dropped, too much is not committed");
         }
         self.uncommitted.push(Pending::new(entry, vec![Acknowledgement { to: from, receipt: Receipt::Shown(frame) }]));

@@ -32,6 +32,7 @@ impl Room {
     /// Commits and shows what the turn has gathered, or holds it back a little under load. Ends each message's turn; what a timer
     /// or an answer of the store begins, ends with this by itself.
     pub(super) fn end_turn(&mut self, ctx: &mut Context<Self>) {
+        self.ask_lacking(ctx);
         self.commit_or_hold(ctx);
         if !self.outbound.is_empty() {
             self.show_or_hold(ctx);

@@ -128,11 +128,19 @@ impl Uncommitted {
         }
     }
 
-    /// Whether an entry with a body of `bytes` finds room. An empty queue takes one of any size.
-    pub fn has_room_for(&self, bytes: usize) -> bool {
-        let bytes = bytes + ENTRY_BYTES;
-        let all = self.budget.held.load(Ordering::Relaxed);
-        self.queue.is_empty() || (self.bytes + bytes <= self.bytes_max && all + bytes <= self.budget.bytes_max)
+    /// For how many more bytes there is room. `None`: for nothing more. An entry is taken as long as what waits is within the bounds,
+    /// whatever its size, for it would not become smaller by waiting: so the last one may pass them. An empty queue takes one always.
+    pub fn room_left(&self) -> Option<usize> {
+        if self.queue.is_empty() {
+            return Some(self.bytes_max);
+        }
+        let all = self.budget.bytes_max.checked_sub(self.budget.held.load(Ordering::Relaxed))?;
+        Some(self.bytes_max.checked_sub(self.bytes)?.min(all))
+    }
+
+    /// Whether one more entry is taken.
+    pub fn has_room(&self) -> bool {
+        self.room_left().is_some()
     }
 
     /// Adds an entry and what its commit sends.
@@ -235,6 +243,27 @@ impl Drop for Uncommitted {
 mod tests {
     use super::*;
     use crate::ids::Seq;
+
+    #[test]
+    fn an_entry_of_any_size_is_taken_while_what_waits_is_within_the_bounds() {
+        let budget = Arc::new(Budget::new(3_000));
+        let queue = || Uncommitted::new(2_000, budget.clone(), 10, usize::MAX);
+        let (mut one, mut other) = (queue(), queue());
+        let entry = |bytes: usize| {
+            let body = Bytes::from(vec![0; bytes - ENTRY_BYTES]);
+            Pending::new(NewEntry { kind: Kind::Edit, author: UserId::new("ada"), key: None, body }, Vec::new())
+        };
+        one.push(entry(2_000));
+        assert_eq!(one.room_left(), Some(0));
+        one.push(entry(1_000));
+        assert!(!one.has_room());
+        // The budget is full, too, and an empty queue takes one all the same: nothing else would tell it that there is room again.
+        assert!(other.has_room());
+        other.push(entry(500));
+        assert!(!other.has_room());
+        drop(one);
+        assert_eq!(other.room_left(), Some(1_500));
+    }
 
     #[test]
     fn a_queue_that_was_long_does_not_keep_its_memory() {

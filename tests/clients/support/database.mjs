@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import Database from 'better-sqlite3'
 import pg from 'pg'
 
 export const stores = ['sqlite', 'postgres']
@@ -36,4 +37,18 @@ export async function query(url, sql) {
   } finally {
     await client.end()
   }
+}
+
+/** Keeps the server from storing anything until the function that this resolves to is called. */
+export async function holdDatabase({ databaseUrl }) {
+  if (databaseUrl.startsWith('sqlite://')) {
+    const database = new Database(databaseUrl.slice('sqlite://'.length), { timeout: 10_000 })
+    database.exec('begin exclusive')
+    return async () => database.close()
+  }
+  const client = new pg.Client({ connectionString: databaseUrl })
+  await client.connect()
+  await client.query('begin')
+  await client.query('lock table entry in access exclusive mode')
+  return () => client.end()
 }
