@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Longest room name, in bytes.
 pub const ROOM_NAME_BYTES_MAX: usize = 200;
@@ -136,6 +137,62 @@ pub struct MemberId(pub u64);
 impl fmt::Display for MemberId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// Longest pattern, in bytes: no longer one could match a room.
+pub const PATTERN_BYTES_MAX: usize = ROOM_NAME_BYTES_MAX;
+
+/// A room's name in which each `*` stands for any run of characters, `/` included, or none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct RoomPattern(String);
+
+/// Why a text is no pattern: it could match no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a room pattern has 1 to {PATTERN_BYTES_MAX} bytes of A-Z a-z 0-9 . _ ~ : @ / - space and *")]
+pub struct PatternError;
+
+impl fmt::Display for RoomPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl RoomPattern {
+    /// Checks and takes `text`.
+    pub fn parse(text: &str) -> Result<Self, PatternError> {
+        let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"._~:@/- *".contains(&b);
+        match (1..=PATTERN_BYTES_MAX).contains(&text.len()) && text.bytes().all(is_allowed) {
+            true => Ok(Self(text.to_owned())),
+            false => Err(PatternError),
+        }
+    }
+
+    /// Whether the whole name fits the pattern. Takes time in proportion to both lengths together: each part between
+    /// stars is taken where it first occurs, which never needs to be undone.
+    pub fn matches(&self, room: &RoomName) -> bool {
+        let name = room.as_str();
+        let Some((first, rest)) = self.0.split_once('*') else {
+            return self.0 == name;
+        };
+        let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+        let Some(mut name) = name.strip_prefix(first).and_then(|name| name.strip_suffix(last)) else {
+            return false;
+        };
+        for part in middle.split('*') {
+            match name.find(part) {
+                Some(start) => name = &name[start + part.len()..],
+                None => return false,
+            }
+        }
+        true
+    }
+}
+
+impl<'de> Deserialize<'de> for RoomPattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 

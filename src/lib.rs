@@ -12,6 +12,7 @@
 //!
 //! `docs/ARCHITECTURE.md` walks through what happens when a client joins, types, is too slow, and when the process stops.
 
+pub mod archive;
 pub mod auth;
 pub mod config;
 pub mod document;

@@ -17,7 +17,6 @@ counters! { IntCounter, register_int_counter:
     ENTRIES_COMMITTED = "tutti_entries_committed_total", "Entries that the store has committed.";
     APPENDS_FAILED = "tutti_appends_failed_total", "Appends that the store refused for now; each is repeated.";
     ROOM_LOADS_FAILED = "tutti_room_loads_failed_total", "Attempts to load a room that failed.";
-    ROOM_RESTARTS = "tutti_room_restarts_total", "Rooms that started again after an edit broke their replica.";
     ROOM_DEATHS = "tutti_room_deaths_total", "Rooms that died of a panic.";
     SNAPSHOTS_SAVED = "tutti_snapshots_saved_total", "Snapshots of documents that were saved.";
     EDITS_REFUSED = "tutti_edits_refused_total", "Edits that were refused for ever.";
@@ -31,7 +30,7 @@ counters! { IntCounter, register_int_counter:
 counters! { IntGauge, register_int_gauge:
     SOCKETS = "tutti_sockets", "WebSocket connections now.";
     ROOMS = "tutti_rooms", "Rooms in memory now.";
-    ROOMS_CLOSED_FOR_WRITING = "tutti_rooms_closed_for_writing", "Rooms that take no edits until an operator opens them.";
+    DOCUMENTS_BYTES = "tutti_documents_bytes", "Bytes that live documents hold in memory now.";
     OUTBOX_BYTES = "tutti_outbox_bytes", "Bytes of live frames that wait for peers now.";
     UNCOMMITTED_BYTES = "tutti_uncommitted_bytes", "Bytes of entries that are not committed yet.";
 }
@@ -43,7 +42,6 @@ pub fn text() -> String {
         &ENTRIES_COMMITTED,
         &APPENDS_FAILED,
         &ROOM_LOADS_FAILED,
-        &ROOM_RESTARTS,
         &ROOM_DEATHS,
         &SNAPSHOTS_SAVED,
         &EDITS_REFUSED,
@@ -55,7 +53,7 @@ pub fn text() -> String {
     ] {
         LazyLock::force(counter);
     }
-    for gauge in [&SOCKETS, &ROOMS, &ROOMS_CLOSED_FOR_WRITING, &OUTBOX_BYTES, &UNCOMMITTED_BYTES] {
+    for gauge in [&SOCKETS, &ROOMS, &DOCUMENTS_BYTES, &OUTBOX_BYTES, &UNCOMMITTED_BYTES] {
         LazyLock::force(gauge);
     }
     TextEncoder::new().encode_to_string(&prometheus::gather()).unwrap_or_default()

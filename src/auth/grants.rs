@@ -1,21 +1,12 @@
 //! Which rooms a token opens: a list of patterns, of which the first that matches decides.
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use super::access::Access;
-use crate::ids::{ROOM_NAME_BYTES_MAX, RoomName};
+use crate::ids::{PatternError, RoomName, RoomPattern};
 
 /// Most grants in a list.
 pub const GRANTS_MAX: usize = 1000;
-/// Longest pattern, in bytes: no longer one could match a room.
-pub const PATTERN_BYTES_MAX: usize = ROOM_NAME_BYTES_MAX;
-
-/// A room's name in which each `*` stands for any run of characters, `/` included, or none.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct RoomPattern(String);
-
 /// Access to the rooms of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,51 +27,14 @@ pub struct Grants(Vec<Grant>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum GrantsError {
     /// A pattern that could match no room.
-    #[error("a room pattern has 1 to {PATTERN_BYTES_MAX} bytes of A-Z a-z 0-9 . _ ~ : @ / - space and *")]
-    Pattern,
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
     /// Too many grants.
     #[error("at most {GRANTS_MAX} grants are allowed")]
     TooMany,
     /// A grant on the command line without `=`, or with an unknown access.
     #[error("a grant is written 'pattern=access' with access one of none, read, write, admin, such as 'docs/*=write'")]
     Form,
-}
-
-impl RoomPattern {
-    /// Checks and takes `text`.
-    pub fn parse(text: &str) -> Result<Self, GrantsError> {
-        let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"._~:@/- *".contains(&b);
-        match (1..=PATTERN_BYTES_MAX).contains(&text.len()) && text.bytes().all(is_allowed) {
-            true => Ok(Self(text.to_owned())),
-            false => Err(GrantsError::Pattern),
-        }
-    }
-
-    /// Whether the whole name fits the pattern. Takes time in proportion to both lengths together: each part between
-    /// stars is taken where it first occurs, which never needs to be undone.
-    pub fn matches(&self, room: &RoomName) -> bool {
-        let name = room.as_str();
-        let Some((first, rest)) = self.0.split_once('*') else {
-            return self.0 == name;
-        };
-        let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
-        let Some(mut name) = name.strip_prefix(first).and_then(|name| name.strip_suffix(last)) else {
-            return false;
-        };
-        for part in middle.split('*') {
-            match name.find(part) {
-                Some(start) => name = &name[start + part.len()..],
-                None => return false,
-            }
-        }
-        true
-    }
-}
-
-impl<'de> Deserialize<'de> for RoomPattern {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
-    }
 }
 
 impl Grant {
@@ -115,6 +69,7 @@ impl Grants {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::PATTERN_BYTES_MAX;
 
     fn room(name: &str) -> RoomName {
         RoomName::parse(name).unwrap()
@@ -167,7 +122,7 @@ mod tests {
         assert_eq!(Grants::new(vec![grant; GRANTS_MAX + 1]), Err(GrantsError::TooMany));
         assert!(RoomPattern::parse(&"*".repeat(PATTERN_BYTES_MAX)).is_ok());
         for text in ["", "a?", "ä*", "a\0", &"*".repeat(PATTERN_BYTES_MAX + 1)] {
-            assert_eq!(RoomPattern::parse(text), Err(GrantsError::Pattern), "{text:?}");
+            assert_eq!(RoomPattern::parse(text), Err(PatternError), "{text:?}");
         }
         for text in ["docs/*", "docs/*=owner", "=", "docs/*="] {
             assert_eq!(Grant::parse(text), Err(GrantsError::Form), "{text:?}");

@@ -26,8 +26,10 @@ pub struct Limits {
     pub outboxes_bytes_max: usize,
     /// Most bytes of one socket that its rooms have not handled.
     pub socket_unhandled_bytes_max: usize,
-    /// Most bytes of a document, and of a message from someone who may write.
+    /// Most bytes that a document holds in memory, and most of a message from someone who may write.
     pub document_bytes_max: usize,
+    /// Most bytes that all live documents hold in memory together.
+    pub documents_bytes_max: usize,
     /// Most bytes of a message from someone who may only read.
     pub reader_message_bytes_max: usize,
     /// Most bytes of a message from a JSON client.
@@ -73,6 +75,7 @@ impl Limits {
                 1024..=BYTES_MAX,
             ),
             document_bytes_max: reading.number("document-bytes-max", &options.document_bytes_max, DOCUMENT_BYTES),
+            documents_bytes_max: reading.number("documents-bytes-max", &options.documents_bytes_max, DOCUMENT_BYTES),
             reader_message_bytes_max: reading.number(
                 "reader-message-bytes-max",
                 &options.reader_message_bytes_max,
@@ -123,6 +126,7 @@ impl Limits {
                 "uncommitted-bytes-max",
                 self.uncommitted_bytes_max,
             ),
+            ("document-bytes-max", self.document_bytes_max, "documents-bytes-max", self.documents_bytes_max),
             ("reader-message-bytes-max", self.reader_message_bytes_max, "document-bytes-max", self.document_bytes_max),
         ];
         let has_problem = |reading: &Reading, option| reading.problems.iter().any(|problem| problem.option == option);

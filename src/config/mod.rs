@@ -4,6 +4,7 @@
 mod command_line;
 mod database_url;
 mod edge;
+mod gc;
 mod ip_range;
 mod jwt;
 mod limits;
@@ -21,6 +22,7 @@ mod transfer;
 pub use command_line::{Command, Stop, TokenCommand, command_line, serve_config};
 pub use database_url::{DatabaseUrl, NotADatabaseUrl};
 pub use edge::EdgeConfig;
+pub use gc::GcConfig;
 pub use ip_range::{IpRange, NotAnIpRange};
 pub use jwt::{JwtAlgorithm, JwtConfig, JwtKey};
 pub use limits::Limits;
@@ -42,6 +44,8 @@ pub struct Config {
     pub edge: EdgeConfig,
     /// Where everything durable lies.
     pub store: StoreConfig,
+    /// Which documents drop what was deleted.
+    pub gc: GcConfig,
     /// How tokens are checked.
     pub jwt: JwtConfig,
     /// The bounds of every queue and input.
@@ -60,6 +64,7 @@ impl Config {
         let mut reading = Reading::default();
         let edge = EdgeConfig::read(&mut reading, &options.edge);
         let store = StoreConfig::read(&mut reading, &options.store);
+        let gc = GcConfig::read(&mut reading, &options.gc);
         let jwt = JwtConfig::read(&mut reading, &options.jwt, &store.url);
         let limits = Limits::read(&mut reading, &options.limits);
         let timing = Timing::read(&mut reading, &options.timing);
@@ -69,7 +74,7 @@ impl Config {
             reading.problem("demo", "guests need tokens, and a public key cannot sign them; use --jwt-secret instead of --jwt-public-key-file");
         }
         if reading.problems.is_empty() {
-            Ok(Self { edge, store, jwt, limits, timing, log, settings: reading.settings })
+            Ok(Self { edge, store, gc, jwt, limits, timing, log, settings: reading.settings })
         } else {
             Err(reading.problems)
         }

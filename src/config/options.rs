@@ -12,6 +12,8 @@ pub(super) struct ServeOptions {
     #[command(flatten)]
     pub store: StoreOptions,
     #[command(flatten)]
+    pub gc: GcOptions,
+    #[command(flatten)]
     pub jwt: JwtOptions,
     #[command(flatten)]
     pub limits: LimitOptions,
@@ -67,6 +69,17 @@ pub(super) struct StoreOptions {
     pub server_name: String,
 }
 
+/// Which documents drop what was deleted from them.
+#[derive(Args, Debug)]
+pub(super) struct GcOptions {
+    /// Drop the content of what is deleted from documents; off for apps that show old versions by Y.snapshot
+    #[arg(long, env = "TUTTI_GC", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", default_value = "true")]
+    pub gc: String,
+    /// Rooms that keep deleted content all the same (comma-separated patterns, * for any characters)
+    #[arg(long, env = "TUTTI_GC_OFF_ROOMS", value_name = "PATTERNS")]
+    pub gc_off_rooms: Option<String>,
+}
+
 /// How tokens are checked.
 #[derive(Args, Debug)]
 pub(super) struct JwtOptions {
@@ -111,9 +124,12 @@ pub(super) struct LimitOptions {
     /// Most bytes of one socket that its rooms have not handled; past it the socket is not read
     #[arg(long, env = "TUTTI_SOCKET_UNHANDLED_BYTES_MAX", value_name = "BYTES", default_value = "262144")]
     pub socket_unhandled_bytes_max: String,
-    /// Most bytes of a document, and of one message from someone who may write
+    /// Most bytes that a document may hold in memory, and most of one message from someone who may write
     #[arg(long, env = "TUTTI_DOCUMENT_BYTES_MAX", value_name = "BYTES", default_value = "67108864")]
     pub document_bytes_max: String,
+    /// Most bytes that all documents in use may hold in memory together
+    #[arg(long, env = "TUTTI_DOCUMENTS_BYTES_MAX", value_name = "BYTES", default_value = "2147483648")]
+    pub documents_bytes_max: String,
     /// Most bytes of one message from someone who may only read
     #[arg(long, env = "TUTTI_READER_MESSAGE_BYTES_MAX", value_name = "BYTES", default_value = "65536")]
     pub reader_message_bytes_max: String,

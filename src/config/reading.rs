@@ -117,7 +117,11 @@ impl Reading {
 
     /// `true` or `false`.
     pub fn boolean(&mut self, option: &'static str, text: &str) -> bool {
-        self.parsed(option, text, false, |text| text.parse().map_err(|_| "true or false"))
+        self.parsed(option, text, false, |text| match text {
+            "true" | "on" => Ok(true),
+            "false" | "off" => Ok(false),
+            _ => Err("true or false"),
+        })
     }
 
     /// A list separated by commas, possibly empty; spaces around an element do not count.

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::limits::DOCUMENT_BYTES;
-use super::options::LogOptions;
+use super::options::{GcOptions, LogOptions};
 use super::reading::{Problem, Reading};
-use super::{DatabaseUrl, LogConfig};
+use super::{DatabaseUrl, GcConfig, LogConfig};
 use crate::ids::RoomName;
 
 /// What documents are imported from.
@@ -47,6 +47,8 @@ pub struct ImportConfig {
     pub database: DatabaseUrl,
     /// Largest document, in bytes.
     pub document_bytes_max: usize,
+    /// Which documents drop what was deleted.
+    pub gc: GcConfig,
     /// Files and folders.
     pub sources: Vec<PathBuf>,
     /// What they are; `None`: what they look like.
@@ -68,6 +70,8 @@ pub struct ExportConfig {
     pub database: DatabaseUrl,
     /// Largest document, in bytes.
     pub document_bytes_max: usize,
+    /// Which documents drop what was deleted.
+    pub gc: GcConfig,
     /// Which rooms; the texts are checked where they are used.
     pub rooms: Vec<String>,
     /// The folder to write to.
@@ -128,12 +132,15 @@ struct DatabaseOptions {
     #[arg(long, env = "TUTTI_DOCUMENT_BYTES_MAX", value_name = "BYTES", default_value = "67108864")]
     document_bytes_max: String,
     #[command(flatten)]
+    gc: GcOptions,
+    #[command(flatten)]
     log: LogOptions,
 }
 
 struct Database {
     url: DatabaseUrl,
     document_bytes_max: usize,
+    gc: GcConfig,
     log: LogConfig,
 }
 
@@ -142,6 +149,7 @@ impl Database {
         Self {
             url: DatabaseUrl::read(reading, &options.database_url),
             document_bytes_max: reading.number("document-bytes-max", &options.document_bytes_max, DOCUMENT_BYTES),
+            gc: GcConfig::read(reading, &options.gc),
             log: LogConfig::read(reading, &options.log),
         }
     }
@@ -150,7 +158,7 @@ impl Database {
 impl ImportConfig {
     pub(super) fn read(options: ImportOptions) -> Result<Self, Vec<Problem>> {
         let mut reading = Reading::default();
-        let Database { url, document_bytes_max, log } = Database::read(&mut reading, &options.database);
+        let Database { url, document_bytes_max, gc, log } = Database::read(&mut reading, &options.database);
         if let Err(error) = RoomName::parse(&format!("{}x", options.prefix)) {
             reading.problem("prefix", format!("no room's name can begin with {:?}: {error}", options.prefix));
         }
@@ -160,6 +168,7 @@ impl ImportConfig {
         Ok(Self {
             database: url,
             document_bytes_max,
+            gc,
             sources: options.sources,
             from: options.from,
             prefix: options.prefix,
@@ -173,11 +182,11 @@ impl ImportConfig {
 impl ExportConfig {
     pub(super) fn read(options: ExportOptions) -> Result<Self, Vec<Problem>> {
         let mut reading = Reading::default();
-        let Database { url, document_bytes_max, log } = Database::read(&mut reading, &options.database);
+        let Database { url, document_bytes_max, gc, log } = Database::read(&mut reading, &options.database);
         if !reading.problems.is_empty() {
             return Err(reading.problems);
         }
         let (rooms, folder, formats, root) = (options.rooms, options.to, options.format, options.root);
-        Ok(Self { database: url, document_bytes_max, rooms, folder, formats, root, log })
+        Ok(Self { database: url, document_bytes_max, gc, rooms, folder, formats, root, log })
     }
 }

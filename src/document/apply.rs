@@ -380,16 +380,26 @@ impl Blocks {
         out
     }
 
-    /// Whether an update adds nothing: all that it types is there, and what it deletes is deleted or will be by whoever integrates the
-    /// document, such as a value that another one replaced, what lies in something deleted, and formatting marks.
-    pub fn has_all_of_update(&self, update: &Bytes) -> bool {
+    /// Whether the document has all that an update types and deletes.
+    pub fn brings_nothing(&self, update: &Bytes) -> bool {
+        self.has_all_but(update, |_, _, _| false)
+    }
+
+    /// Whether an update types nothing that the document has not, and deletes nothing but what is deleted by whoever integrates the
+    /// document: a value that another one replaced, what lies in something deleted, formatting marks that change nothing. Such
+    /// deletions are nobody's edit.
+    pub fn brings_nothing_of_its_own(&self, update: &Bytes) -> bool {
+        self.has_all_but(update, |number, start, end| self.is_implied(number, start, end))
+    }
+
+    fn has_all_but(&self, update: &Bytes, may_lack: impl Fn(usize, u32, u32) -> bool) -> bool {
         let Ok(scan) = scan(update) else { return false };
         let has_blocks = scan.sections.iter().all(|section| section.end <= self.clock(section.client));
         has_blocks
             && scan.deletions().all(|(client, clock, len)| {
                 let Some((number, _, known)) = self.clients.get_full(&client) else { return false };
                 clock + len <= known.end
-                    && known.deleted.missing(clock, clock + len).all(|(start, end)| self.is_implied(number, start, end))
+                    && known.deleted.missing(clock, clock + len).all(|(start, end)| may_lack(number, start, end))
             })
     }
 
@@ -421,15 +431,15 @@ impl Blocks {
         }
         false
     }
+}
 
-    /// Whether all that was typed in an update comes after these clocks; `None` if it only deletes, which has no clock. An update
-    /// that cannot be read has nothing that comes before.
-    pub fn begins_after(clocks: &Clocks, update: &Bytes) -> Option<bool> {
-        match scan(update) {
-            Ok(scan) if scan.sections.is_empty() => None,
-            Ok(scan) => Some(scan.sections.iter().all(|section| section.start >= clocks.get(section.client))),
-            Err(_) => Some(true),
-        }
+/// Whether all that was typed in an update comes after these clocks; `None` if it only deletes, which has no clock. An update
+/// that cannot be read has nothing that comes before.
+pub fn begins_after(clocks: &Clocks, update: &Bytes) -> Option<bool> {
+    match scan(update) {
+        Ok(scan) if scan.sections.is_empty() => None,
+        Ok(scan) => Some(scan.sections.iter().all(|section| section.start >= clocks.get(section.client))),
+        Err(_) => Some(true),
     }
 }
 

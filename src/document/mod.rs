@@ -20,7 +20,7 @@ mod split;
 #[cfg(test)]
 mod tests;
 
-pub use apply::{Applied, News};
+pub use apply::{Applied, News, begins_after};
 pub use blocks::Blocks;
 pub use clocks::Clocks;
 pub use content::{Content, Kind};

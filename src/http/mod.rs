@@ -62,7 +62,6 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
                 .route("/rooms/{room:.+}/disconnect", web::post().to(publish::disconnect))
                 .route("/users/{user}/messages", web::post().to(publish::direct))
                 .route("/stats", get_or_head().to(stats::newest))
-                .route("/rooms/{room:.+}/open", web::post().to(rooms::open))
                 .route("/rooms/{room:.+}", get_or_head().to(rooms::one))
                 .default_service(web::to(error::no_such_path)),
         );

@@ -3,14 +3,14 @@
 use actix_web::web::{Data, Json};
 use serde::Serialize;
 
-use super::caller::{Administer, Caller, ListRoom, May, ReadPresence};
+use super::caller::{Caller, ListRoom, May, ReadPresence};
 use super::error::ApiError;
 use super::parameters::Parameters;
 use super::state::AppState;
 use crate::auth::{Access, Action, allows};
 use crate::ids::{RoomName, Seq};
 use crate::protocol::json::reply::rfc3339;
-use crate::room::{GetPresence, OpenForWriting, UserPresence};
+use crate::room::{GetPresence, UserPresence};
 use crate::store::RoomRow;
 
 /// Rooms in a page if the caller does not say, and at most.
@@ -87,23 +87,6 @@ pub async fn list(
 pub async fn one(may: May<ListRoom>, state: Data<AppState>) -> Result<Json<RoomEntry>, ApiError> {
     let row = state.store.room(&may.room).await?.ok_or(ApiError::RoomNotFound)?;
     Ok(Json(RoomEntry::new(row, may.access)))
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Opened {
-    room: RoomName,
-    was_closed: bool,
-}
-
-/// `POST /api/v1/rooms/{room}/open`: lets a room take edits again that was closed after repeated faults.
-pub async fn open(may: May<Administer>, state: Data<AppState>) -> Result<Json<Opened>, ApiError> {
-    let was_closed = match state.directory.peek(&may.room) {
-        // A room that ended meanwhile starts open.
-        Some(room) => room.send(OpenForWriting).await.unwrap_or_default(),
-        None => false,
-    };
-    Ok(Json(Opened { room: may.room, was_closed }))
 }
 
 #[derive(Serialize)]

@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 
 use super::pace::Pace;
 use super::stats::Newest;
+use crate::archive::Archive;
 use crate::auth::{Minter, Verifier};
 use crate::config::{IpRange, Origin};
 use crate::room::{Directory, People};
@@ -40,8 +41,8 @@ pub struct AppState {
     pub stats: Newest,
     /// Longest body of a request that publishes, in bytes.
     pub json_message_bytes_max: usize,
-    /// Largest document, in bytes.
-    pub document_bytes_max: usize,
+    /// Reads documents.
+    pub archive: Archive,
     /// Origins whose pages may connect, beside the server's own.
     pub allowed_origins: Vec<Origin>,
     /// Whose `X-Forwarded-For` counts.

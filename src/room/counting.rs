@@ -5,7 +5,7 @@ use super::messages::{Edit, EditKind, StartCount};
 use super::room::Room;
 use crate::protocol::Dialect;
 use crate::protocol::hocuspocus::{Age, SyncCount};
-use crate::replica::{Clocks, Replica};
+use crate::document::{Clocks, begins_after};
 
 impl Room {
     /// Starts a client's count anew.
@@ -19,13 +19,13 @@ impl Room {
 }
 
 /// Counts an edit that has come.
-pub(super) fn count(member: &mut Member, edit: &Edit, replica: &Replica) {
+pub(super) fn count(member: &mut Member, edit: &Edit) {
     if member.dialect != Dialect::Hocuspocus {
         return;
     }
     match edit.kind {
         EditKind::Update => {
-            let age = age(member, edit, replica);
+            let age = age(member, edit);
             member.sync.update(age);
         }
         EditKind::Step2 => {
@@ -38,9 +38,9 @@ pub(super) fn count(member: &mut Member, edit: &Edit, replica: &Replica) {
     }
 }
 
-fn age(member: &mut Member, edit: &Edit, replica: &Replica) -> Age {
+fn age(member: &mut Member, edit: &Edit) -> Age {
     let Some(clocks) = &member.began_with else { return Age::Newer };
-    match replica.begins_after(clocks, &edit.update) {
+    match begins_after(clocks, &edit.update) {
         Some(true) => {
             if !member.sync.owes_step2() {
                 member.began_with = None;

@@ -6,16 +6,20 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use actix::{Addr, ArbiterHandle, Supervisor};
 use tokio::sync::Semaphore;
 
 use super::RoomKey;
+use super::documents::DocumentsBudget;
 use super::journal::Journal;
+use super::messages::EndIdle;
 use super::room::Room;
 use super::settings::RoomSettings;
 use super::states::StateBudget;
 use super::uncommitted::Budget;
+use crate::archive::Archive;
 use crate::ids::RoomName;
 use crate::store::Store;
 
@@ -41,6 +45,8 @@ type Shard = HashMap<RoomName, Slot>;
 #[derive(Clone)]
 pub struct RoomContext {
     /// Loads the room.
+    pub archive: Archive,
+    /// Reads timelines.
     pub store: Store,
     /// Commits its entries.
     pub journal: Addr<Journal>,
@@ -48,6 +54,8 @@ pub struct RoomContext {
     pub settings: Arc<RoomSettings>,
     /// What all rooms together may hold uncommitted.
     pub budget: Arc<Budget>,
+    /// What all live documents may hold.
+    pub documents: Arc<DocumentsBudget>,
     /// What large frames may hold that are not shared.
     pub states: Arc<StateBudget>,
     /// Permits to read what members lack: the database has other things to do.
@@ -58,6 +66,8 @@ pub struct RoomContext {
 
 /// Questions to the store on behalf of JSON members at once, in all rooms.
 const READINGS_MAX: usize = 4;
+/// How often rooms without members are told to end while memory is short.
+const END_IDLE_EVERY: Duration = Duration::from_secs(1);
 
 /// The live rooms by name.
 pub struct Directory {
@@ -69,6 +79,8 @@ pub struct Directory {
     /// The threads of rooms and sockets.
     arbiters: Vec<ArbiterHandle>,
     next_thread: AtomicUsize,
+    /// When rooms without members were last told to end.
+    last_end_idle: Mutex<Option<Instant>>,
     context: RoomContext,
 }
 
@@ -77,6 +89,7 @@ impl Directory {
     pub fn new(
         arbiters: Vec<ArbiterHandle>,
         store: Store,
+        archive: Archive,
         journal: Addr<Journal>,
         settings: RoomSettings,
     ) -> Arc<Self> {
@@ -89,7 +102,10 @@ impl Directory {
             is_stopping: AtomicBool::new(false),
             arbiters,
             next_thread: AtomicUsize::new(0),
+            last_end_idle: Mutex::default(),
             context: RoomContext {
+                archive,
+                documents: DocumentsBudget::new(settings.documents_bytes_max),
                 store,
                 journal,
                 settings: Arc::new(settings),
@@ -138,6 +154,16 @@ impl Directory {
             .iter()
             .flat_map(|shard| lock(shard).values().map(|slot| slot.room.clone()).collect::<Vec<_>>())
             .collect()
+    }
+
+    /// Has rooms without members end now, because memory is short; at most once in [`END_IDLE_EVERY`].
+    pub(super) fn end_idle(&self) {
+        let now = Instant::now();
+        let mut last = self.last_end_idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| now.duration_since(last) >= END_IDLE_EVERY) {
+            *last = Some(now);
+            self.rooms().iter().for_each(|room| room.do_send(EndIdle));
+        }
     }
 
     /// Notes that the process stops: rooms that end now have not died.

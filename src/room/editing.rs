@@ -2,20 +2,20 @@
 
 use std::time::Instant;
 
-use actix::{ActorContext, AsyncContext, Context};
+use actix::{AsyncContext, Context};
 use bytes::Bytes;
 
 use super::counting::{count, count_lost, taken};
 use super::lacks::Lack;
 use super::messages::{Edit, EditKind};
 use super::relay::Counted;
-use super::room::{BREAKS_MAX, BREAKS_WITHIN, Phase, Room};
+use super::room::{Phase, Room};
 use super::uncommitted::{Acknowledgement, Pending, Receipt};
 use crate::auth::{Action, allows};
 use crate::ids::MemberId;
 use crate::metrics;
 use crate::protocol::{CloseCode, Dialect, Word, hocuspocus, yjs};
-use crate::replica::{Applied, Clocks, News, Refusal};
+use crate::document::{Applied, Clocks, News, Refusal};
 use crate::store::{Kind, NewEntry, Placed};
 
 /// What a reader is told of its edit.
@@ -35,28 +35,22 @@ impl Room {
         let Phase::Live(live) = &mut self.phase else {
             return self.lose(&edit);
         };
-        count(member, &edit, &live.replica);
+        count(member, &edit);
         if !allows(member.access, Action::Edit) {
             // A reader answers our Step1 with what it has; only what it really adds is denied.
-            let is_answer = edit.kind == EditKind::Step2 && live.replica.brings_nothing(&edit.update);
+            let is_answer = edit.kind == EditKind::Step2 && live.document.brings_nothing_of_its_own(&edit.update);
             return if is_answer { self.nothing_new(&edit, ctx) } else { self.deny(edit.from, READ_ONLY) };
         }
         let is_full = !self.uncommitted.has_room();
-        if (is_full || self.is_closed_for_writing) && live.replica.brings_nothing(&edit.update) {
+        if is_full && live.document.brings_nothing(&edit.update) {
             return self.applied(&edit, Applied { news: None, lacking: None }, ctx);
-        }
-        if self.is_closed_for_writing {
-            self.lacks.lost(edit.from, edit.kind);
-            let reason = "this room is closed for writing after repeated faults; an operator must open it";
-            return self.deny(edit.from, reason);
         }
         let messages = u64::from(member.dialect == Dialect::Hocuspocus);
         if is_full {
             return self.lacks.put_off(edit.from, edit.kind, edit.update.len(), messages);
         }
-        match live.replica.apply(&edit.update) {
+        match live.document.apply(&edit.update) {
             Ok(applied) => self.applied(&edit, applied, ctx),
-            Err(Refusal::Broken) => self.broken(edit.from, link, ctx),
             Err(refusal) => {
                 let code = match refusal {
                     Refusal::TooLarge { .. } => CloseCode::EditTooLarge,
@@ -83,7 +77,7 @@ impl Room {
     /// would hold all deletions of the document and may be longer than a reader may send.
     pub(super) fn judge_reader(&mut self, from: MemberId, state_vector: &Bytes, ctx: &mut Context<Self>) {
         let Phase::Live(live) = &self.phase else { return };
-        let is_ahead = Clocks::read(state_vector).is_ok_and(|clocks| !live.replica.has_all_of(&clocks));
+        let is_ahead = Clocks::read(state_vector).is_ok_and(|clocks| !live.document.has_all_of(&clocks));
         let Some(member) = self.members.get_mut(from) else { return };
         if member.dialect == Dialect::Hocuspocus {
             // Stands for the Step2 that would have come.
@@ -153,14 +147,14 @@ impl Room {
     /// Acknowledges what waited for clocks that the document has reached.
     pub(super) fn acknowledge_reached(&mut self, ctx: &mut Context<Self>) {
         let Phase::Live(live) = &self.phase else { return };
-        for (member, lack) in self.lacks.reached(|clocks| live.replica.has_reached(clocks)) {
+        for (member, lack) in self.lacks.reached(|clocks| live.document.has_reached(clocks)) {
             self.acknowledge_lack(member, lack, ctx);
         }
     }
 
     /// Asks those for whom it is time for what is lacking of them, and looks again when it may be time for others.
     pub(super) fn ask_lacking(&mut self, ctx: &mut Context<Self>) {
-        if self.lacks.is_empty() || self.is_closed_for_writing || !matches!(self.phase, Phase::Live(_)) {
+        if self.lacks.is_empty() || !matches!(self.phase, Phase::Live(_)) {
             return;
         }
         let now = Instant::now();
@@ -210,6 +204,10 @@ impl Room {
             return;
         };
         live.states.clear();
+        live.held.set(live.document.held());
+        if live.held.is_over() {
+            self.directory.end_idle();
+        }
         let messages = if is_complete { taken(&mut member.sync, edit.kind) } else { 0 };
         let Some(member) = self.members.get(edit.from) else {
             return;
@@ -283,23 +281,5 @@ impl Room {
                 }
             }
         }
-    }
-
-    /// The CRDT library failed on an edit: its sender is closed for good, the replica is abandoned and the room loads again.
-    fn broken(&mut self, from: MemberId, link: usize, ctx: &mut Context<Self>) {
-        let now = Instant::now();
-        self.breaks.retain(|at| now.duration_since(*at) < BREAKS_WITHIN);
-        self.breaks.push(now);
-        metrics::ROOM_RESTARTS.inc();
-        if self.breaks.len() >= BREAKS_MAX && !self.is_closed_for_writing {
-            self.is_closed_for_writing = true;
-            metrics::ROOMS_CLOSED_FOR_WRITING.inc();
-        }
-        tracing::error!(room.name = %self.name, closed_for_writing = self.is_closed_for_writing, "an edit broke the document's replica, the room restarts");
-        self.outbound.close(link, from, CloseCode::EditRefused, Refusal::Broken.to_string());
-        self.outbound.flush();
-        self.is_restarting = true;
-        self.phase = Phase::Loading;
-        ctx.stop();
     }
 }

@@ -5,7 +5,6 @@ use tokio::sync::oneshot;
 
 use super::messages::*;
 use super::room::{Phase, Room};
-use crate::metrics;
 use crate::protocol::CloseCode;
 
 macro_rules! heard {
@@ -91,18 +90,13 @@ impl Handler<GetPresence> for Room {
     }
 }
 
-impl Handler<OpenForWriting> for Room {
-    type Result = bool;
+impl Handler<EndIdle> for Room {
+    type Result = ();
 
-    fn handle(&mut self, _: OpenForWriting, _: &mut Self::Context) -> Self::Result {
-        self.breaks.clear();
-        let was_closed = std::mem::take(&mut self.is_closed_for_writing);
-        if was_closed {
-            metrics::ROOMS_CLOSED_FOR_WRITING.dec();
-            tracing::info!(room.name = %self.name, "room opened for writing");
-            self.ask_all();
+    fn handle(&mut self, _: EndIdle, ctx: &mut Self::Context) {
+        if self.idle_timer.is_some() {
+            self.end(ctx);
         }
-        was_closed
     }
 }
 

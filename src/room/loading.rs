@@ -1,34 +1,23 @@
 //! How a room comes to life: from the newest snapshot and the edits after it, never as an empty document because the store failed.
 
-use std::collections::HashMap;
-
 use actix::fut::ActorFutureExt;
 use actix::{AsyncContext, Context, WrapFuture};
-use bytes::Bytes;
 
 use super::messages::Join;
 use super::room::{Live, Phase, RETRY_FIRST, Room};
-use super::snapshots::{Tail, weight};
 use super::states::States;
+use crate::archive::{ArchiveError, Stored, Tail};
 use crate::ids::Seq;
 use crate::metrics;
 use crate::protocol::CloseCode;
-use crate::replica::{Refusal, Replica};
-use crate::store::{Loaded, RoomId, StoreError};
 
 /// Why a room could not be brought to life.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LoadError {
     #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("the stored document is damaged: {0}")]
-    Damaged(#[from] Refusal),
-    #[error("loading panicked: {0}")]
-    Panic(String),
-    #[error("the room is not in the store")]
-    Missing,
-    #[error("the server stops")]
-    Stopping,
+    Archive(#[from] ArchiveError),
+    #[error("all documents that are live hold as much memory as they may (TUTTI_DOCUMENTS_BYTES_MAX)")]
+    Full,
 }
 
 impl Room {
@@ -37,36 +26,38 @@ impl Room {
         if self.uncommitted.is_in_flight() {
             return;
         }
-        let store = self.context.store.clone();
-        let name = self.name.clone();
-        let state_bytes_max = self.context.settings.document_bytes_max;
-        let loading = async move {
-            let loaded = store.load(&name).await?;
-            // Off this thread: a large document takes long, and other rooms live here.
-            let built = actix_rt::task::spawn_blocking(move || build(loaded, state_bytes_max)).await;
-            built.unwrap_or_else(|panic| Err(LoadError::Panic(panic.to_string())))
-        };
+        if self.context.documents.is_full() {
+            self.directory.end_idle();
+            return self.load_failed(&LoadError::Full, ctx);
+        }
+        let (archive, name) = (self.context.archive.clone(), self.name.clone());
+        // Off this thread: a large document takes long, and other rooms live here.
+        let loading = async move { archive.read(&name).await };
         ctx.spawn(loading.into_actor(self).map(|loaded, room, ctx| match loaded {
-            Ok(built) => room.loaded(built, ctx),
-            Err(error) => room.load_failed(&error, ctx),
+            Ok(stored) => room.loaded(stored, ctx),
+            Err(error) => room.load_failed(&error.into(), ctx),
         }));
     }
 
-    fn loaded(&mut self, Built { row, mut live, tail, head }: Built, ctx: &mut Context<Self>) {
-        let uncommitted: Vec<Bytes> = self.uncommitted.edits().cloned().collect();
-        for update in &uncommitted {
-            if let Err(error) = live.replica.apply(update) {
+    fn loaded(&mut self, stored: Option<Stored>, ctx: &mut Context<Self>) {
+        let head = stored.as_ref().map_or(Seq::ZERO, |stored| stored.head);
+        self.row = stored.as_ref().map(|stored| stored.id).or(self.row);
+        self.tail = stored.as_ref().map_or_else(Tail::default, |stored| stored.tail);
+        let (mut document, clients) = match stored {
+            Some(Stored { document, clients, .. }) => (document, clients),
+            None => (self.context.archive.empty(&self.name), Vec::new()),
+        };
+        for update in self.uncommitted.edits() {
+            if let Err(error) = document.apply(update) {
                 tracing::error!(room.name = %self.name, %error, "an uncommitted edit cannot be applied again");
             }
         }
-        self.row = row.or(self.row);
         if head > self.timeline.head {
             self.timeline.jump(head);
         }
-        self.tail = tail;
+        let held = self.context.documents.hold(document.held());
+        let live = Live { document, held, authors: clients.into_iter().collect(), states: States::default() };
         self.phase = Phase::Live(Box::new(live));
-        // Members are there already after a restart.
-        self.ask_all();
         self.retry = RETRY_FIRST;
         tracing::info!(room.name = %self.name, "room loaded");
         self.take_early(ctx);
@@ -102,25 +93,4 @@ impl Room {
         let link = self.outbound.link(&join.relay);
         self.outbound.close(link, join.member, CloseCode::TryLater, "the room cannot be loaded now, try again later");
     }
-}
-
-/// A room as the store has it.
-pub(super) struct Built {
-    pub row: Option<RoomId>,
-    pub live: Live,
-    pub tail: Tail,
-    pub head: Seq,
-}
-
-pub(super) fn build(loaded: Option<Loaded>, state_bytes_max: usize) -> Result<Built, LoadError> {
-    let Some(Loaded { id, head, snapshot, edits, clients }) = loaded else {
-        let replica = Replica::load(None, &[], state_bytes_max)?;
-        let live = Live { replica, authors: HashMap::new(), states: States::default() };
-        return Ok(Built { row: None, live, tail: Tail::default(), head: Seq::ZERO });
-    };
-    let snapshot = snapshot.map(|(_, state)| state);
-    let replica = Replica::load(snapshot.as_ref(), &edits, state_bytes_max)?;
-    let live = Live { replica, authors: clients.into_iter().collect(), states: States::default() };
-    let tail = Tail::new(snapshot.map_or(0, |state| state.len()), edits.iter().map(weight).sum());
-    Ok(Built { row: Some(id), live, tail, head })
 }

@@ -10,7 +10,7 @@ use crate::auth::Access;
 use crate::ids::{MemberId, Seq, UserId};
 use crate::protocol::Dialect;
 use crate::protocol::hocuspocus::SyncCount;
-use crate::replica::Clocks;
+use crate::document::Clocks;
 
 /// One member of a room.
 #[derive(Debug)]

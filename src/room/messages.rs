@@ -158,10 +158,10 @@ pub struct UserPresence {
     pub sockets: usize,
 }
 
-/// Opens a room that was closed for writing after repeated faults; whether it was.
-#[derive(Message)]
-#[rtype(result = "bool")]
-pub struct OpenForWriting;
+/// Ends the room now if nobody is in and all is committed, because memory is short.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct EndIdle;
 
 /// Answered once everything that the room had uncommitted when it came is committed, and no snapshot is being made.
 #[derive(Message)]

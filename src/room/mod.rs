@@ -10,6 +10,7 @@
 mod answering;
 mod counting;
 mod directory;
+mod documents;
 mod editing;
 mod gathering;
 mod hearing;
@@ -47,7 +48,7 @@ pub use directory::{Directory, Lease, Place};
 pub use journal::Journal;
 pub use messages::{
     Announce, AskAwareness, AskState, Awareness, BinarySignal, Disconnect, Edit, EditKind, Flush, GetPresence, Join,
-    JsonJoin, Leave, More, OpenForWriting, Post, PostError, Renew, Say, StartCount, Stateless, UserPresence,
+    JsonJoin, Leave, More, Post, PostError, Renew, Say, StartCount, Stateless, UserPresence,
 };
 pub use outbound::Outbound;
 pub use people::People;

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::RoomKey;
 use super::directory::{Directory, RoomContext};
+use super::documents::Held;
 use super::gathering::Gathered;
 use super::hearing::Heard;
 use super::journal::COMMIT_EVERY;
@@ -20,7 +21,6 @@ use super::outbound::Outbound;
 use super::pace::Pace;
 use super::presence::Presence;
 use super::roster::Roster;
-use super::snapshots::Tail;
 use super::states::{Asks, States};
 use super::timeline::Timeline;
 use super::turn::{SHOW_EVERY, TurnEnd};
@@ -30,7 +30,8 @@ use crate::ids::{RoomName, Seq, UserId};
 use crate::metrics;
 use crate::protocol::{Word, awareness};
 use crate::rate::Bucket;
-use crate::replica::Replica;
+use crate::archive::Tail;
+use crate::document::Blocks;
 use crate::store::RoomId;
 
 /// Waits between attempts of what the database refused for now: doubled from the first to the last, each jittered.
@@ -38,9 +39,6 @@ pub(super) const RETRY_FIRST: Duration = Duration::from_millis(100);
 pub(super) const RETRY_LAST: Duration = Duration::from_secs(5);
 /// How often states that nobody renews are forgotten, and the encoded document, and stand-ins renewed.
 pub(super) const SWEEP: Duration = Duration::from_secs(10);
-/// A room whose replica breaks more often than this within [`BREAKS_WITHIN`] is closed for writing.
-pub(super) const BREAKS_MAX: usize = 3;
-pub(super) const BREAKS_WITHIN: Duration = Duration::from_secs(60);
 
 /// Where the room stands in its life.
 pub(super) enum Phase {
@@ -54,7 +52,9 @@ pub(super) enum Phase {
 
 /// What a loaded room has.
 pub(super) struct Live {
-    pub replica: Replica,
+    pub document: Blocks,
+    /// What it counts in what all live documents hold.
+    pub held: Held,
     /// Who brought each Yjs client first; what others forward of it keeps that name.
     pub authors: HashMap<u64, UserId>,
     /// Answers for who lacks the same as somebody before; until the next edit or sweep.
@@ -75,7 +75,9 @@ pub struct Room {
     pub(super) phase: Phase,
     /// The room's row; made before the first append.
     pub(super) row: Option<RoomId>,
+    /// What of the document has to be loaded beside its newest snapshot.
     pub(super) tail: Tail,
+    pub(super) is_making_snapshot: bool,
     /// What arrived while the room was loading; bounded by its senders' credit.
     pub(super) early: Vec<Heard>,
     pub(super) members: Members,
@@ -111,9 +113,6 @@ pub struct Room {
     pub(super) idle_timer: Option<SpawnHandle>,
     pub(super) behind_timer: Option<SpawnHandle>,
     pub(super) sweep_timer: Option<SpawnHandle>,
-    pub(super) breaks: Vec<Instant>,
-    pub(super) is_closed_for_writing: bool,
-    pub(super) is_restarting: bool,
     pub(super) is_released: bool,
 }
 
@@ -135,6 +134,7 @@ impl Room {
             phase: Phase::Loading,
             row: None,
             tail: Tail::default(),
+            is_making_snapshot: false,
             early: Vec::new(),
             members: Members::default(),
             asks: Asks::new(Instant::now()),
@@ -160,9 +160,6 @@ impl Room {
             idle_timer: None,
             behind_timer: None,
             sweep_timer: None,
-            breaks: Vec::new(),
-            is_closed_for_writing: false,
-            is_restarting: false,
             is_released: false,
         }
     }
@@ -180,7 +177,8 @@ impl Room {
         }
     }
 
-    fn end(&mut self, ctx: &mut Context<Self>) {
+    /// Ends the room, unless somebody is in or something is not committed.
+    pub(super) fn end(&mut self, ctx: &mut Context<Self>) {
         let is_done = self.members.is_empty() && self.early.is_empty() && self.uncommitted.is_empty();
         if !is_done || !self.directory.release(&self.name, self.key) {
             return self.arm_idle(ctx);
@@ -215,7 +213,6 @@ impl Actor for Room {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.is_restarting = false;
         // A restart has cancelled all timers, that of a repeated append too.
         if self.retry_timer.take().is_some() && self.uncommitted.is_in_flight() {
             self.resubmit(ctx);
@@ -230,7 +227,7 @@ impl Actor for Room {
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
-        if self.is_restarting || self.is_released || self.directory.is_stopping() {
+        if self.is_released || self.directory.is_stopping() {
             return;
         }
         metrics::ROOM_DEATHS.inc();
@@ -243,9 +240,6 @@ impl Actor for Room {
 impl Drop for Room {
     fn drop(&mut self) {
         metrics::ROOMS.dec();
-        if self.is_closed_for_writing {
-            metrics::ROOMS_CLOSED_FOR_WRITING.dec();
-        }
     }
 }
 

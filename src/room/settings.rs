@@ -7,8 +7,10 @@ use crate::rate::Rate;
 /// What bounds each room and all of them together.
 #[derive(Debug, Clone)]
 pub struct RoomSettings {
-    /// Largest document, as an encoded state, in bytes.
+    /// What one document may hold in memory, in bytes.
     pub document_bytes_max: usize,
+    /// What all live documents may hold together, in bytes.
+    pub documents_bytes_max: usize,
     /// Most bytes of uncommitted edits in one room; past it new edits wait with their clients.
     pub unsaved_bytes_max: usize,
     /// Most bytes of uncommitted edits in all rooms together.

@@ -233,7 +233,7 @@ impl Room {
             return Err((CloseCode::TryLater, "the room cannot be read now"));
         };
         let update =
-            live.replica.diff(&lack.1).map_err(|_| (CloseCode::EditRefused, "the state vector cannot be read"))?;
+            live.document.diff(&lack.1).map_err(|_| (CloseCode::EditRefused, "the state vector cannot be read"))?;
         let frame = Word::Step2(&update).frame(lack.0, &self.name);
         let now = Instant::now();
         self.asks.time.spend(now.duration_since(began).as_secs_f64(), SHARE, now);

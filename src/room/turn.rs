@@ -39,7 +39,7 @@ impl Room {
         }
         let is_done = self.uncommitted.is_empty() && self.early.is_empty() && self.outbound.is_empty();
         // Whoever comes first after a restart is glad of the snapshot.
-        if is_done && !self.tail.is_building() {
+        if is_done && !self.is_making_snapshot {
             for waiting in self.flushed.drain(..) {
                 // Whoever asked may have stopped waiting.
                 let _ = waiting.send(());

@@ -19,6 +19,7 @@ use actix_web::middleware::Compress;
 use actix_web::{App, HttpServer, web};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
+use crate::archive::{Archive, DocumentRules};
 use crate::auth::{KeyError, MintError, Minter, Verifier};
 use crate::config::{Config, StoreConfig};
 use crate::http::{self, AppState};
@@ -86,6 +87,8 @@ impl Server {
         let metrics = config.edge.metrics_bind.map(listen).transpose()?;
         let store = open_store(store_settings(&config.store, config.limits.document_bytes_max)).await?;
 
+        let archive = Archive::new(store.clone(), document_rules(config));
+
         let limits = &config.limits;
         let journal_arbiter = Arbiter::new();
         let journal = {
@@ -94,7 +97,7 @@ impl Server {
         };
         let mut arbiters: Vec<Arbiter> = (0..config.edge.room_threads).map(|_| Arbiter::new()).collect();
         let room_threads = arbiters.iter().map(Arbiter::handle).collect();
-        let directory = Directory::new(room_threads, store.clone(), journal, room_settings(config));
+        let directory = Directory::new(room_threads, store.clone(), archive.clone(), journal, room_settings(config));
         arbiters.push(journal_arbiter);
 
         let relays = Arc::new(Relays::default());
@@ -112,7 +115,7 @@ impl Server {
             rates: rates.clone(),
             stats: Default::default(),
             json_message_bytes_max: limits.json_message_bytes_max,
-            document_bytes_max: limits.document_bytes_max,
+            archive,
             allowed_origins: config.edge.allowed_origins.clone(),
             trusted_proxies: config.edge.trusted_proxies.clone(),
             accepts_query_tokens: config.edge.accepts_query_tokens,
@@ -213,9 +216,18 @@ async fn open_store(settings: StoreSettings) -> Result<Store, ServerError> {
     Ok(store)
 }
 
+fn document_rules(config: &Config) -> DocumentRules {
+    DocumentRules {
+        bytes_max: config.limits.document_bytes_max,
+        gc: config.gc.is_on,
+        gc_off_rooms: config.gc.off_rooms.clone(),
+    }
+}
+
 fn room_settings(config: &Config) -> RoomSettings {
     RoomSettings {
         document_bytes_max: config.limits.document_bytes_max,
+        documents_bytes_max: config.limits.documents_bytes_max,
         unsaved_bytes_max: config.limits.room_unsaved_bytes_max,
         uncommitted_bytes_max: config.limits.uncommitted_bytes_max,
         idle: config.timing.room_idle,

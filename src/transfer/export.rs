@@ -12,9 +12,8 @@ use std::time::Duration;
 use super::console::Console;
 use super::index::{Index, extension};
 use super::{TransferError, open_as_it_is, timeline};
-use crate::auth::RoomPattern;
 use crate::config::{ExportConfig, ExportFormat};
-use crate::ids::{RoomName, Seq};
+use crate::ids::{RoomName, RoomPattern, Seq};
 use crate::replica::{Refusal, RenderError, Replica, render_json, render_text};
 use crate::store::{Loaded, ROOMS_MAX, RoomRow, Store};
 

@@ -15,7 +15,7 @@ use super::source::{Found, Source, Unreadable};
 use super::{AUTHOR, TransferError, open_as_it_is, settings};
 use crate::config::ImportConfig;
 use crate::ids::{RoomName, RoomNameError, Seq, UserId};
-use crate::replica::{News, Refusal, Replica};
+use crate::document::{Blocks, News, Refusal};
 use crate::store::{self, Append, Kind, Loaded, NewEntry, Store, StoreError};
 
 /// How often an append is tried while the database is not available, and the first wait, which doubles.
@@ -192,23 +192,23 @@ impl Import {
 
     /// Merges a document into its room, and stores what it adds.
     async fn import(&self, room: &RoomName, updates: &[Bytes]) -> Result<Outcome, TransferError> {
-        let loaded = match &self.store {
-            Some(store) => store.load(room).await?,
+        let stored = match &self.archive {
+            Some(archive) => archive.read(room).await?,
             None => None,
         };
-        let is_new_room = loaded.as_ref().is_none_or(|loaded| loaded.head == Seq::ZERO);
-        let (snapshot_bytes, tail_bytes) = loaded.as_ref().map_or((0, 0), sizes);
-        let mut replica = match load(loaded.as_ref(), self.document_bytes_max) {
-            Ok(replica) => replica,
-            Err(refusal) => return Ok(Refused::RoomDamaged(refusal).into()),
+        let is_new_room = stored.as_ref().is_none_or(|stored| stored.head == Seq::ZERO);
+        let (mut document, mut tail) = match stored {
+            Some(Stored { document, tail, .. }) => (document, tail),
+            // What was deleted is imported with the rest; whether the room keeps it is for its snapshots to decide.
+            None => (Blocks::new(self.document_bytes_max, true), Tail::default()),
         };
-        let body = match merge(&mut replica, updates) {
+        let body = match merge(&mut document, updates) {
             Ok(Some(body)) => body,
             Ok(None) if is_new_room => return Ok(Outcome::Empty),
             Ok(None) => return Ok(Outcome::AlreadyThere),
             Err(refused) => return Ok(refused.into()),
         };
-        let bytes = body.len();
+        let (bytes, weight) = (body.len(), weight(&body));
         if let (Some(store), false) = (&self.store, self.done.is_dry_run) {
             let entry = NewEntry { kind: Kind::Edit, author: UserId::new(AUTHOR), key: Some(key(updates)), body };
             match append(store, room, entry).await? {
@@ -216,34 +216,25 @@ impl Import {
                 Ok(false) => return Ok(Outcome::AlreadyThere),
                 Err(refused) => return Ok(Refused::Entry(refused).into()),
             }
-            if tail_bytes + bytes > TAIL_BYTES_MIN.max(snapshot_bytes) {
-                save_snapshot(store, room, self.document_bytes_max).await?;
+            tail.lengthen(weight);
+            if let (Some(archive), true) = (&self.archive, tail.is_long()) {
+                archive.save_snapshot(room).await?;
             }
         }
         Ok(Outcome::Stored { bytes, is_new_room })
     }
 }
 
-/// Bytes of the newest snapshot and of the edits after it.
-fn sizes(loaded: &Loaded) -> (usize, usize) {
-    (loaded.snapshot.as_ref().map_or(0, |(_, state)| state.len()), loaded.edits.iter().map(Bytes::len).sum())
-}
-
-fn load(loaded: Option<&Loaded>, document_bytes_max: usize) -> Result<Replica, Refusal> {
-    let snapshot = loaded.and_then(|loaded| loaded.snapshot.as_ref()).map(|(_, state)| state);
-    Replica::load(snapshot, loaded.map_or(&[], |loaded| &loaded.edits), document_bytes_max)
-}
-
 /// Applies all of a document; what it added as one update, if anything. Updates that come before what they build on are tried again.
-fn merge(replica: &mut Replica, updates: &[Bytes]) -> Result<Option<Bytes>, Refused> {
-    let before = Bytes::from(replica.state_vector());
+fn merge(document: &mut Blocks, updates: &[Bytes]) -> Result<Option<Bytes>, Refused> {
+    let before = Bytes::from(document.state_vector());
     let mut added: Vec<News> = Vec::new();
     let mut open: Vec<&Bytes> = updates.iter().collect();
     while !open.is_empty() {
         let (count, known) = (open.len(), added.len());
         let mut lacking = Vec::new();
         for update in open {
-            let applied = replica.apply(update)?;
+            let applied = document.apply(update)?;
             added.extend(applied.news);
             if applied.lacking.is_some() {
                 lacking.push(update);
@@ -257,8 +248,7 @@ fn merge(replica: &mut Replica, updates: &[Bytes]) -> Result<Option<Bytes>, Refu
     match added.len() {
         0 => Ok(None),
         1 => Ok(added.pop().map(|news| news.update)),
-        // The replica's own state vector can be read.
-        _ => Ok(Some(replica.diff(&before).map_err(|_| Refusal::Broken)?.into())),
+        _ => Ok(Some(document.diff(&before).map_err(Refusal::from)?.into())),
     }
 }
 
@@ -293,14 +283,6 @@ async fn append(store: &Store, room: &RoomName, entry: NewEntry) -> Result<Resul
         }
     }
     Err(StoreError::Unexpected("an append was not tried".to_owned()))
-}
-
-/// Reads back what is stored, and keeps it merged, so that the room loads fast.
-async fn save_snapshot(store: &Store, room: &RoomName, document_bytes_max: usize) -> Result<(), StoreError> {
-    let Some(loaded) = store.load(room).await? else { return Err(StoreError::NoSuchRoom) };
-    let replica = load(Some(&loaded), document_bytes_max)
-        .map_err(|error| StoreError::Unexpected(format!("the document of {room} cannot be read back: {error}")))?;
-    store.save_snapshot(loaded.id, loaded.head, replica.state().into()).await
 }
 
 impl fmt::Display for Imported {

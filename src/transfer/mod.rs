@@ -20,7 +20,6 @@ use std::time::Duration;
 pub use export::Exported;
 pub use import::Imported;
 
-use crate::auth::GrantsError;
 use crate::config::{DatabaseUrl, ExportConfig, ImportConfig};
 use crate::store::{Store, StoreError, StoreSettings};
 use console::Console;
@@ -60,7 +59,7 @@ pub enum TransferError {
         /// The pattern.
         pattern: String,
         /// What is wrong with it.
-        error: GrantsError,
+        error: crate::ids::PatternError,
     },
     /// There is nothing to export from.
     #[error("{0} is no database of this release: name another (--database-url), or run tutti migrate")]

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::{Found, UPDATES_FACTOR, Unreadable, read, y_sweet};
 use crate::config::SourceKind;
-use crate::replica::split_updates;
+use crate::document::split_updates;
 
 /// What an export writes beside the states, and no state ever is.
 const PASSED_OVER: [&str; 3] = ["txt", "json", "jsonl"];

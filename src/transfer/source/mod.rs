@@ -17,7 +17,7 @@ use bytes::Bytes;
 
 use super::TransferError;
 use crate::config::SourceKind;
-use crate::replica::ScanError;
+use crate::document::Refusal;
 use files::Files;
 use hocuspocus::HocuspocusSqlite;
 use y_leveldb::YLeveldb;
@@ -46,7 +46,7 @@ pub(super) enum Unreadable {
     )]
     TooLarge { bytes: u64, limit: usize },
     #[error("it holds no Yjs updates (v1): {0}")]
-    NoUpdates(#[from] ScanError),
+    NoUpdates(#[from] Refusal),
     #[error("the file is empty")]
     EmptyFile,
     #[error("it has an entry in the list of documents, but no content")]
