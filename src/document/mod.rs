@@ -19,6 +19,7 @@ mod slots;
 mod split;
 #[cfg(test)]
 mod tests;
+mod view;
 
 pub use apply::{Applied, News, begins_after};
 pub use blocks::Blocks;
@@ -27,6 +28,7 @@ pub use content::{Content, Kind};
 pub use load::SetAside;
 pub use scan::{Block, Parent, Scan, Section, scan};
 pub use split::split_updates;
+pub use view::{Budget, Items, RenderError, TypeKind, View, ViewError, ViewItem};
 
 use crate::protocol::DecodeError;
 

@@ -1,0 +1,97 @@
+//! What a type holds, item by item, in the order of the document: also what is deleted.
+
+use std::borrow::Cow;
+
+use super::tree::{NONE, Tree, TypeKind};
+use crate::document::{BlockId, Content, Kind};
+
+/// The items of a type: its list, then each key with all that was set there, the value that counts at last.
+#[derive(Debug, Clone)]
+pub struct Items<'v> {
+    tree: &'v Tree,
+    next: u32,
+    /// The entry whose items come, and the one after it.
+    entry: u32,
+    next_entry: u32,
+}
+
+/// A block, or a piece of one, in its place.
+#[derive(Debug, Clone)]
+pub struct ViewItem<'v> {
+    /// Who wrote it, and the clock of its first unit.
+    pub id: BlockId,
+    /// How many units it has.
+    pub len: u32,
+    /// Whether it is deleted. Its content is there as far as the update has it.
+    pub is_deleted: bool,
+    /// Its key, if it is not in the list.
+    pub key: Option<&'v str>,
+    /// What it holds; without bytes for a shared type.
+    pub content: Content<'v>,
+    tree: &'v Tree,
+    at: u32,
+}
+
+impl<'v> Items<'v> {
+    pub(super) fn of(tree: &'v Tree, ty: u32) -> Self {
+        let ty = tree.ty(ty);
+        Self { tree, next: ty.start, entry: NONE, next_entry: ty.first_entry }
+    }
+}
+
+impl<'v> Iterator for Items<'v> {
+    type Item = ViewItem<'v>;
+
+    fn next(&mut self) -> Option<ViewItem<'v>> {
+        if self.next == NONE && self.next_entry != NONE {
+            self.entry = self.next_entry;
+            let entry = self.tree.entry(self.entry);
+            (self.next, self.next_entry) = (entry.start, entry.next);
+        }
+        if self.next == NONE {
+            return None;
+        }
+        let at = self.next;
+        let item = self.tree.item(at);
+        self.next = item.right;
+        Some(ViewItem {
+            id: self.tree.id(item),
+            len: item.len,
+            is_deleted: item.is_deleted,
+            key: (self.entry != NONE).then(|| self.tree.key(self.entry)),
+            content: self.tree.piece(item).content,
+            tree: self.tree,
+            at,
+        })
+    }
+}
+
+impl<'v> ViewItem<'v> {
+    /// Its text, if it holds one; U+FFFD stands for halves of surrogate pairs.
+    pub fn text(&self) -> Option<Cow<'v, str>> {
+        let piece = self.tree.piece(self.tree.item(self.at));
+        if self.content.kind != Kind::Text {
+            return None;
+        }
+        if !piece.begins_in_pair && !piece.ends_in_pair {
+            return std::str::from_utf8(piece.content.raw).ok().map(Cow::Borrowed);
+        }
+        let mut text = Vec::new();
+        piece.put_raw(&mut text);
+        String::from_utf8(text).ok().map(Cow::Owned)
+    }
+
+    /// The kind of the shared type it holds, if it holds one.
+    pub fn type_kind(&self) -> Option<TypeKind> {
+        self.ty().map(|ty| self.tree.ty(ty).kind)
+    }
+
+    /// What the shared type that it holds holds, if it holds one.
+    pub fn children(&self) -> Option<Items<'v>> {
+        self.ty().map(|ty| Items::of(self.tree, ty))
+    }
+
+    fn ty(&self) -> Option<u32> {
+        self.tree.type_of(self.tree.item(self.at))
+    }
+}

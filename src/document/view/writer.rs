@@ -1,0 +1,113 @@
+//! Where a rendering is written: text that grows within the budget. Within a JSON string what is put is escaped.
+
+use super::budget::{Meter, TooCostly};
+
+#[derive(Debug)]
+pub(super) struct Writer {
+    out: String,
+    meter: Meter,
+    /// Whether what is put stands in a JSON string.
+    is_in_string: bool,
+}
+
+impl Writer {
+    pub fn new(meter: Meter) -> Self {
+        Self { out: String::new(), meter, is_in_string: false }
+    }
+
+    pub fn into_text(self) -> String {
+        self.out
+    }
+
+    pub fn meter(&mut self) -> &mut Meter {
+        &mut self.meter
+    }
+
+    pub fn step(&mut self) -> Result<(), TooCostly> {
+        self.meter.step()
+    }
+
+    /// Begins a JSON string, which goes on until [`Writer::close_string`].
+    pub fn open_string(&mut self) -> Result<(), TooCostly> {
+        self.put("\"")?;
+        self.is_in_string = true;
+        Ok(())
+    }
+
+    pub fn close_string(&mut self) -> Result<(), TooCostly> {
+        self.is_in_string = false;
+        self.put("\"")
+    }
+
+    /// Appends a JSON string; also within one, which then holds JSON.
+    pub fn put_string(&mut self, text: &str) -> Result<(), TooCostly> {
+        self.put("\"")?;
+        for (clean, escape) in Escapes(text) {
+            self.put(clean)?;
+            self.put(escape.as_str())?;
+        }
+        self.put("\"")
+    }
+
+    /// Appends text.
+    pub fn put(&mut self, text: &str) -> Result<(), TooCostly> {
+        if !self.is_in_string {
+            return self.append(text);
+        }
+        for (clean, escape) in Escapes(text) {
+            self.append(clean)?;
+            self.append(escape.as_str())?;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, text: &str) -> Result<(), TooCostly> {
+        self.meter.steps(text.len() / 64)?;
+        // Twice, as it doubles when it grows.
+        self.meter.hold::<u16>(text.len())?;
+        self.out.push_str(text);
+        Ok(())
+    }
+}
+
+/// A text cut at the characters that JSON escapes: what stands before each, and its escape; at last what stands behind all.
+struct Escapes<'t>(&'t str);
+
+enum Escape {
+    None,
+    Short(&'static str),
+    Control(String),
+}
+
+impl Escape {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::None => "",
+            Self::Short(text) => text,
+            Self::Control(text) => text,
+        }
+    }
+}
+
+impl<'t> Iterator for Escapes<'t> {
+    type Item = (&'t str, Escape);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let found = self.0.bytes().position(|byte| matches!(byte, 0..0x20 | b'"' | b'\\'));
+        let Some(at) = found else { return Some((std::mem::take(&mut self.0), Escape::None)) };
+        let (clean, rest) = self.0.split_at(at);
+        let escape = match rest.as_bytes()[0] {
+            b'"' => Escape::Short("\\\""),
+            b'\\' => Escape::Short("\\\\"),
+            b'\n' => Escape::Short("\\n"),
+            b'\r' => Escape::Short("\\r"),
+            b'\t' => Escape::Short("\\t"),
+            control => Escape::Control(format!("\\u{control:04x}")),
+        };
+        self.0 = &rest[1..];
+        Some((clean, escape))
+    }
+}
