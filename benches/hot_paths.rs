@@ -6,8 +6,8 @@ use std::hint::black_box;
 use std::rc::Rc;
 
 use bytes::Bytes;
+use tutti::document::Blocks;
 use tutti::protocol::{CloseCode, Dialect, lib0::put_var_uint, yjs};
-use tutti::replica::Replica;
 use tutti::room::{LocalRelay, Outbound, Outlet, Relays, RoomKey};
 use tutti::wire::{Limits, Reader, frame};
 
@@ -37,8 +37,8 @@ fn keystrokes(times: u32) -> Vec<Bytes> {
     (0..times).map(|clock| keystroke(900, clock)).collect()
 }
 
-fn empty() -> Replica {
-    Replica::load(None, &[], DOCUMENT_BYTES_MAX).expect("an empty document loads")
+fn empty() -> Blocks {
+    Blocks::new(DOCUMENT_BYTES_MAX, false)
 }
 
 /// A client's frame becomes a message of the protocol.
@@ -57,11 +57,11 @@ fn decode(times: u32) {
     }
 }
 
-/// An edit is scanned and applied to the replica.
+/// An edit is scanned and taken into the document.
 fn apply(times: u32) {
-    let mut replica = empty();
+    let mut document = empty();
     for edit in keystrokes(times) {
-        black_box(replica.apply(&edit).expect("a good edit"));
+        black_box(document.apply(&edit).expect("a good edit"));
     }
 }
 
@@ -111,7 +111,7 @@ fn fan_out(times: u32) {
 
 /// A document is loaded from its keystrokes.
 fn load(times: u32) {
-    black_box(Replica::load(None, &keystrokes(times), DOCUMENT_BYTES_MAX).expect("good edits"));
+    assert!(black_box(empty().load(&keystrokes(times))).is_empty(), "good edits");
 }
 
 fn main() {

@@ -4,7 +4,8 @@
 //!
 //! - [`ids`]: room names, users, seqs. [`metrics`]: what is counted. [`config`]: options in, a checked configuration or all problems out. [`telemetry`]: logs.
 //! - [`wire`]: WebSocket frames. [`protocol`]: what Yjs clients say inside them. [`auth`]: tokens, access, the one policy.
-//! - [`replica`]: the server's copy of a document. [`store`]: the timelines in Postgres or SQLite.
+//! - [`document`]: what is kept of a document, and how it is read. [`store`]: the timelines in Postgres or SQLite.
+//! - [`archive`]: the way from the store to a document.
 //! - [`room`]: the actor that orders what happens in a room, the relays that show it, the journal that commits it.
 //! - [`socket`]: the actor that owns one connection.
 //! - [`transfer`]: documents in from other servers' storage, rooms out into files.
@@ -21,7 +22,6 @@ pub mod ids;
 pub mod metrics;
 pub mod protocol;
 pub mod rate;
-pub mod replica;
 pub mod room;
 pub mod server;
 pub mod socket;

@@ -77,7 +77,8 @@ impl Archive {
         let snapshot = snapshot.map(|(_, state)| state);
         let mut tail = Tail::new(snapshot.as_ref().map_or(0, Bytes::len), edits.iter().map(weight).sum());
         let has_snapshot = snapshot.is_some();
-        let (mut document, mut set_aside) = build(self.empty(room), snapshot.into_iter().chain(edits).collect()).await?;
+        let (mut document, mut set_aside) =
+            build(self.empty(room), snapshot.into_iter().chain(edits).collect()).await?;
         if has_snapshot && set_aside.first().is_some_and(|first| first.place == 0) {
             tracing::error!(room.name = %room, reason = set_aside[0].reason, "a snapshot is damaged, all entries are read in its place");
             let edits = self.edits(id, head).await?;

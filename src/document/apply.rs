@@ -38,6 +38,8 @@ pub struct Applied {
 pub(super) enum Origin {
     /// It comes from a client: what no Yjs client makes is refused.
     Client,
+    /// It comes from another server's storage: judged as a client's, but of any number of clients.
+    Import,
     /// It was taken once, by this release or an older one: it is taken as far as it can be read.
     Store,
 }
@@ -71,7 +73,8 @@ impl Taken {
     }
 
     pub fn is_complete(&self, scan: &Scan<'_>) -> bool {
-        !self.deletes_unknown && self.sections.iter().zip(&scan.sections).all(|(taken, section)| taken.reached >= section.end)
+        !self.deletes_unknown
+            && self.sections.iter().zip(&scan.sections).all(|(taken, section)| taken.reached >= section.end)
     }
 
     /// Whether the document had nothing of the update before and has all of it now.
@@ -109,16 +112,33 @@ impl Blocks {
     /// # Errors
     /// See [`Refusal`]; the document is as before.
     pub fn apply(&mut self, update: &Bytes) -> Result<Applied, Refusal> {
+        self.apply_from(update, Origin::Client)
+    }
+
+    /// Takes an update from another server's storage, as [`apply`](Self::apply) does, however many clients are in it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn import(&mut self, update: &Bytes) -> Result<Applied, Refusal> {
+        self.apply_from(update, Origin::Import)
+    }
+
+    fn apply_from(&mut self, update: &Bytes, origin: Origin) -> Result<Applied, Refusal> {
         let scan = scan(update)?;
         scan.check_clients()?;
-        let taken = match self.take(&scan, Origin::Client) {
-            Err(Refusal::TooLarge { .. }) if self.prune_all() => self.take(&scan, Origin::Client),
+        let taken = match self.take(&scan, origin) {
+            Err(Refusal::TooLarge { .. }) if self.prune_all() => self.take(&scan, origin),
             taken => taken,
         }?;
         let lacking = (!taken.is_complete(&scan)).then(|| {
-            let unreached = taken.sections.iter().zip(&scan.sections).filter(|(taken, section)| taken.reached < section.end);
+            let unreached =
+                taken.sections.iter().zip(&scan.sections).filter(|(taken, section)| taken.reached < section.end);
             // Deletions of what is missing are dropped with it, so that reaching the clocks does not bring them.
-            if taken.deletes_unknown { Vec::new() } else { unreached.map(|(_, section)| (section.client, section.end)).collect() }
+            if taken.deletes_unknown {
+                Vec::new()
+            } else {
+                unreached.map(|(_, section)| (section.client, section.end)).collect()
+            }
         });
         let news = taken.has_news().then(|| {
             let typed = taken.sections.iter().zip(&scan.sections).filter(|(taken, _)| taken.blocks > 0);
@@ -139,7 +159,7 @@ impl Blocks {
             let held = self.held() + taken.deleted.len() * RANGE_BYTES;
             let limit = self.bytes_max;
             let is_full = held > limit + limit / 16 && !taken.deleted.is_empty();
-            if is_full && origin == Origin::Client { Err(Refusal::TooLarge { limit }) } else { Ok(taken) }
+            if is_full && origin != Origin::Store { Err(Refusal::TooLarge { limit }) } else { Ok(taken) }
         });
         match &taken {
             Ok(taken) => self.settle(&mark, &taken.deleted),
@@ -177,11 +197,11 @@ impl Blocks {
                 ready.push(waiter);
             }
         }
-        if origin == Origin::Client {
+        if origin != Origin::Store {
             refuse_circles(&cursors, scan, &by_client)?;
         }
         mark.grown.iter().for_each(|(number, ..)| self.count(*number));
-        if origin == Origin::Client && !mark.grown.is_empty() && self.held() > self.bytes_max {
+        if origin != Origin::Store && !mark.grown.is_empty() && self.held() > self.bytes_max {
             return Err(Refusal::TooLarge { limit: self.bytes_max });
         }
         Ok(cursors.into_iter().map(|cursor| cursor.taken).collect())
@@ -209,10 +229,11 @@ impl Blocks {
                 if cursor.awaits.is_some() {
                     return Ok(());
                 }
-                if (cursor.taken.blocks + 1) * BLOCK_BYTES > self.bytes_max && origin == Origin::Client {
+                if (cursor.taken.blocks + 1) * BLOCK_BYTES > self.bytes_max && origin != Origin::Store {
                     return Err(Refusal::TooLarge { limit: self.bytes_max });
                 }
-                let number = *cursor.number.get_or_insert_with(|| self.clients.insert_full(cursor.client, Default::default()).0);
+                let number =
+                    *cursor.number.get_or_insert_with(|| self.clients.insert_full(cursor.client, Default::default()).0);
                 if cursor.taken.blocks == 0 {
                     let client = &self.clients[number];
                     mark.grown.push((number, client.end, client.blocks.len(), client.content.len()));
@@ -263,7 +284,7 @@ impl Blocks {
             block.clock = known;
         }
         let slot = self.place(&block, origin)?;
-        if content.kind == Kind::Type && origin == Origin::Client && self.slots.depth(slot) > NESTING_MAX {
+        if content.kind == Kind::Type && origin != Origin::Store && self.slots.depth(slot) > NESTING_MAX {
             return Err(Refusal::NestedTooDeep);
         }
         if self.clients[number].content.len() + content.raw.len() > u32::MAX as usize {
@@ -278,20 +299,20 @@ impl Blocks {
     fn place(&mut self, block: &Block<'_>, origin: Origin) -> Result<u32, Refusal> {
         if let Some(parent) = block.parent {
             if let Parent::Type(id) = parent
-                && origin == Origin::Client
+                && origin != Origin::Store
                 && !self.unit(id).is_some_and(|unit| self.may_be_parent(unit))
             {
                 return Err(Refusal::Impossible("a parent that is no shared type"));
             }
             return Ok(self.slot_of(parent, block.key));
         }
-        let neighbour = |id: Option<BlockId>| Some(self.block(self.unit(id?)?)?);
+        let neighbour = |id: Option<BlockId>| self.block(self.unit(id?)?);
         let (left, right) = (neighbour(block.origin), neighbour(block.right));
         let slots = left.into_iter().chain(right).map(|block| block.slot);
         let owners: Vec<&Owner> = slots.filter_map(|slot| self.slots.owner(slot)).collect();
         if let [left, right] = &owners[..]
             && left != right
-            && origin == Origin::Client
+            && origin != Origin::Store
         {
             return Err(Refusal::Impossible("neighbours in different shared types"));
         }
@@ -457,7 +478,9 @@ fn refuse_circles(cursors: &[Cursor<'_>], scan: &Scan<'_>, by_client: &HashMap<u
         while met[at] == usize::MAX {
             met[at] = first;
             match next(at) {
-                Some(other) if met[other] == first => return Err(Refusal::Impossible("blocks that build on each other")),
+                Some(other) if met[other] == first => {
+                    return Err(Refusal::Impossible("blocks that build on each other"));
+                }
                 Some(other) => at = other,
                 None => break,
             }

@@ -93,10 +93,7 @@ impl Client {
 
     /// What it holds in memory, in bytes.
     pub fn held(&self) -> usize {
-        CLIENT_BYTES
-            + self.blocks.capacity() * BLOCK_BYTES
-            + self.content.capacity()
-            + self.deleted.len() * RANGE_BYTES
+        CLIENT_BYTES + self.blocks.capacity() * BLOCK_BYTES + self.content.capacity() + self.deleted.len() * RANGE_BYTES
     }
 
     /// Appends a block that begins at the client's end; as part of the last one where that is the same to all who read it.

@@ -194,7 +194,9 @@ impl Blocks {
     /// The clients' numbers in the order in which Yjs writes them, the greatest id first.
     fn by_client(&self) -> Vec<usize> {
         let mut numbers: Vec<usize> = (0..self.clients.len()).collect();
-        numbers.sort_unstable_by_key(|number| std::cmp::Reverse(self.clients.get_index(*number).map(|(client, _)| *client)));
+        numbers.sort_unstable_by_key(|number| {
+            std::cmp::Reverse(self.clients.get_index(*number).map(|(client, _)| *client))
+        });
         numbers
     }
 

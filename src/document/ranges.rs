@@ -31,7 +31,10 @@ impl Ranges {
     /// Those that end after `clock`, in order.
     pub fn after(&self, clock: u32) -> After<'_> {
         let before = self.0.range(..=clock).next_back().filter(|(_, end)| **end > clock);
-        After { first: before.map(|(start, end)| (*start, *end)), rest: self.0.range((Bound::Excluded(clock), Bound::Unbounded)) }
+        After {
+            first: before.map(|(start, end)| (*start, *end)),
+            rest: self.0.range((Bound::Excluded(clock), Bound::Unbounded)),
+        }
     }
 
     /// The parts of `start..end` that are not in.

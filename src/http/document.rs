@@ -1,17 +1,17 @@
-//! REST: a room's document as it is committed, as text, JSON or Yjs bytes. Read from the store into a copy of its own, so that no
-//! live room waits for it.
+//! REST: a room's document as it is committed, as text, JSON or Yjs bytes. A view of a copy
+//! that is read from the store, so that no live room waits for it.
 
 use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::web::{self, Data};
+use bytes::Bytes;
 
 use super::caller::{May, ReadDocument};
 use super::error::ApiError;
 use super::parameters::Parameters;
 use super::state::AppState;
-use crate::replica::{Replica, render_json, render_text};
-use crate::store::Loaded;
+use crate::document::{Blocks, Budget, View};
 
 /// How long a document may take, waiting for others included.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -50,11 +50,10 @@ pub async fn read(
     let too_slow = || ApiError::TryLater("the document takes too long to render now, try again later".into());
     let work = async {
         let permit = state.renders.clone().acquire_owned().await.map_err(|_| ApiError::Internal)?;
-        let loaded = state.store.load(&may.room).await?.ok_or(ApiError::RoomNotFound)?;
-        let seq = loaded.head;
-        let bytes_max = state.document_bytes_max;
+        let stored = state.archive.read(&may.room).await?.ok_or(ApiError::RoomNotFound)?;
+        let seq = stored.head;
         let body = web::block(move || {
-            let body = render(&loaded, format, root.as_deref(), bytes_max);
+            let body = render(&stored.document, format, root.as_deref());
             // Held until here, also when nobody waits any more: it bounds the threads that render.
             drop(permit);
             body
@@ -65,20 +64,12 @@ pub async fn read(
     tokio::time::timeout(DEADLINE, work).await.map_err(|_| too_slow())?
 }
 
-fn render(
-    loaded: &Loaded,
-    format: Format,
-    root: Option<&str>,
-    bytes_max: usize,
-) -> Result<(&'static str, Vec<u8>), ApiError> {
-    let snapshot = loaded.snapshot.as_ref().map(|(_, state)| state);
-    let replica = Replica::load(snapshot, &loaded.edits, bytes_max).map_err(|error| {
-        tracing::error!(%error, "a stored document is damaged");
-        ApiError::Internal
-    })?;
+fn render(document: &Blocks, format: Format, root: Option<&str>) -> Result<(&'static str, Vec<u8>), ApiError> {
+    let state = Bytes::from(document.state());
+    let view = || View::read(&state, Budget::default());
     Ok(match format {
-        Format::Text => ("text/plain; charset=utf-8", render_text(&replica, root)?.into_bytes()),
-        Format::Json => ("application/json", render_json(&replica, root).map(|json| json.to_string())?.into_bytes()),
-        Format::Yjs => ("application/octet-stream", replica.state()),
+        Format::Text => ("text/plain; charset=utf-8", view()?.text(root)?.into_bytes()),
+        Format::Json => ("application/json", view()?.json(root)?.into_bytes()),
+        Format::Yjs => ("application/octet-stream", state.into()),
     })
 }

@@ -8,8 +8,9 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 
+use crate::archive::ArchiveError;
+use crate::document::{RenderError, ViewError};
 use crate::ids::RoomNameError;
-use crate::replica::RenderError;
 use crate::store::StoreError;
 
 /// Why a request is not answered as asked.
@@ -75,10 +76,36 @@ impl ApiError {
             ApiError::Handshake(_) => "invalid_handshake",
             ApiError::Root(RenderError::NoSuchRoot) => "root_not_found",
             ApiError::Root(RenderError::SeveralRoots(_)) => "root_needed",
+            ApiError::Root(RenderError::TooCostly) => "too_costly",
             ApiError::NoSuchPath => "not_found",
             ApiError::TryLater(_) => "try_later",
             ApiError::TooMany(_) => "rate_limited",
             ApiError::Internal => "internal",
+        }
+    }
+}
+
+impl From<ViewError> for ApiError {
+    fn from(error: ViewError) -> Self {
+        match error {
+            ViewError::TooCostly => ApiError::Root(RenderError::TooCostly),
+            // What a document answers as its state can be read.
+            ViewError::Unreadable(refusal) => {
+                tracing::error!(%refusal, "a document's own state cannot be read");
+                ApiError::Internal
+            }
+        }
+    }
+}
+
+impl From<ArchiveError> for ApiError {
+    fn from(error: ArchiveError) -> Self {
+        match error {
+            ArchiveError::Store(error) => error.into(),
+            ArchiveError::Panic(_) => {
+                tracing::error!(%error, "a document cannot be read");
+                ApiError::Internal
+            }
         }
     }
 }
@@ -112,6 +139,7 @@ impl ResponseError for ApiError {
             ApiError::RoomNotFound | ApiError::NoSuchPath | ApiError::Root(RenderError::NoSuchRoot) => {
                 StatusCode::NOT_FOUND
             }
+            ApiError::Root(RenderError::TooCostly) => StatusCode::UNPROCESSABLE_ENTITY,
             ApiError::Parameter(_) | ApiError::Body(_) | ApiError::Handshake(_) | ApiError::Root(_) => {
                 StatusCode::BAD_REQUEST
             }

@@ -3,9 +3,9 @@
 use super::members::Member;
 use super::messages::{Edit, EditKind, StartCount};
 use super::room::Room;
+use crate::document::{Clocks, begins_after};
 use crate::protocol::Dialect;
 use crate::protocol::hocuspocus::{Age, SyncCount};
-use crate::document::{Clocks, begins_after};
 
 impl Room {
     /// Starts a client's count anew.

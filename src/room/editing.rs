@@ -12,10 +12,10 @@ use super::relay::Counted;
 use super::room::{Phase, Room};
 use super::uncommitted::{Acknowledgement, Pending, Receipt};
 use crate::auth::{Action, allows};
+use crate::document::{Applied, Clocks, News, Refusal};
 use crate::ids::MemberId;
 use crate::metrics;
 use crate::protocol::{CloseCode, Dialect, Word, hocuspocus, yjs};
-use crate::document::{Applied, Clocks, News, Refusal};
 use crate::store::{Kind, NewEntry, Placed};
 
 /// What a reader is told of its edit.

@@ -25,13 +25,6 @@ pub(super) struct Gathered {
     timer: Option<SpawnHandle>,
 }
 
-impl Gathered {
-    /// The timer has been cancelled with all others; what was gathered is shown with the next.
-    pub fn forget_timer(&mut self) {
-        self.timer = None;
-    }
-}
-
 impl Room {
     /// Shows what `from` has announced, at once or with what others announce in the next moment.
     pub(super) fn show_announced(&mut self, from: MemberId, news: Vec<Entry>, ctx: &mut Context<Self>) {

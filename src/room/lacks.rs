@@ -210,11 +210,6 @@ impl Lacks {
         }
     }
 
-    /// All members are being asked.
-    pub fn asked_all(&mut self, now: Instant) {
-        self.by_member.values_mut().for_each(|lack| lack.turn = Turn::Asked(now));
-    }
-
     /// Whether nothing is lacking of anybody.
     pub fn is_empty(&self) -> bool {
         self.by_member.is_empty()

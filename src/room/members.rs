@@ -7,10 +7,10 @@ use bytes::Bytes;
 
 use super::messages::UserPresence;
 use crate::auth::Access;
+use crate::document::Clocks;
 use crate::ids::{MemberId, Seq, UserId};
 use crate::protocol::Dialect;
 use crate::protocol::hocuspocus::SyncCount;
-use crate::document::Clocks;
 
 /// One member of a room.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub struct JsonMember {
     pub wants_edits: bool,
     /// Up to which seq it has come, while it is behind; until then it gets nothing live.
     pub catching_up: Option<Seq>,
-    /// What the store is asked for on its behalf. Kept here, since a room that restarts forgets its questions.
+    /// What the store is asked for on its behalf.
     pub reading: Option<Reading>,
     /// Whether it has asked for more than it was sent.
     pub is_asking: bool,
@@ -117,15 +117,6 @@ impl Members {
         let is_owner = |member: &Member| member.dialect == Dialect::Yjs && has_typed(member);
         let owners = self.by_id.iter().filter(|(id, member)| **id != sender && is_owner(member));
         owners.map(|(id, _)| *id).collect()
-    }
-
-    /// The JSON members whose questions to the store a restart has lost.
-    pub fn reading(&self) -> Vec<MemberId> {
-        let is_reading = |json: &JsonMember| {
-            json.reading.is_some() || json.lacks_steps.as_ref().is_some_and(|lacked| lacked.is_reading)
-        };
-        let reading = self.by_id.iter().filter(|(_, member)| member.json.as_deref().is_some_and(is_reading));
-        reading.map(|(id, _)| *id).collect()
     }
 
     /// All members.

@@ -349,7 +349,6 @@ impl Model {
 
     fn loads(&mut self) {
         if !std::mem::replace(&mut self.is_live, true) {
-            self.lacks.asked_all(self.now);
             self.ask_all();
             self.end_turn();
         }
@@ -357,7 +356,6 @@ impl Model {
 
     fn opens(&mut self) {
         if std::mem::take(&mut self.is_closed) && self.is_live {
-            self.lacks.asked_all(self.now);
             self.ask_all();
             self.end_turn();
         }

@@ -26,12 +26,12 @@ use super::timeline::Timeline;
 use super::turn::{SHOW_EVERY, TurnEnd};
 use super::typing::Typing;
 use super::uncommitted::Uncommitted;
+use crate::archive::Tail;
+use crate::document::Blocks;
 use crate::ids::{RoomName, Seq, UserId};
 use crate::metrics;
 use crate::protocol::{Word, awareness};
 use crate::rate::Bucket;
-use crate::archive::Tail;
-use crate::document::Blocks;
 use crate::store::RoomId;
 
 /// Waits between attempts of what the database refused for now: doubled from the first to the last, each jittered.
@@ -61,7 +61,7 @@ pub(super) struct Live {
     pub states: States,
 }
 
-/// One live room. Started by the [`Directory`] at the first lookup, under actix's supervisor; owns the replica, the presence
+/// One live room. Started by the [`Directory`] at the first lookup, under actix's supervisor; owns the document, the presence
 /// table, the members and what is not committed yet.
 ///
 /// It ends when nobody has been in for a while: everything is committed, the directory lets it go, its timers are cancelled and
@@ -213,12 +213,7 @@ impl Actor for Room {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        // A restart has cancelled all timers, that of a repeated append too.
-        if self.retry_timer.take().is_some() && self.uncommitted.is_in_flight() {
-            self.resubmit(ctx);
-        }
         self.load(ctx);
-        self.read_again(ctx);
         self.sweep_timer = Some(ctx.run_interval(SWEEP, |room, ctx| {
             room.sweep();
             room.end_turn(ctx);
@@ -243,16 +238,4 @@ impl Drop for Room {
     }
 }
 
-impl Supervised for Room {
-    fn restarting(&mut self, _: &mut Self::Context) {
-        self.idle_timer = None;
-        self.behind_timer = None;
-        self.show_timer = None;
-        self.commit_timer = None;
-        self.people_timer = None;
-        self.lacks_timer = None;
-        self.gathered.forget_timer();
-        self.asks.take_timer();
-        self.early.extend(self.asks.take().into_iter().map(Heard::AskState));
-    }
-}
+impl Supervised for Room {}

@@ -37,12 +37,4 @@ impl Room {
         self.lacks.asked(to, Instant::now());
         self.say_to(to, Word::Step1(&state_vector), Counted::Yes);
     }
-
-    /// Asks all editors by Step1 for what was refused or lost meanwhile.
-    pub(super) fn ask_all(&mut self) {
-        let Phase::Live(live) = &self.phase else { return };
-        let state_vector = live.document.state_vector();
-        self.lacks.asked_all(Instant::now());
-        self.say_to_all(Word::Step1(&state_vector), None, &[]);
-    }
 }

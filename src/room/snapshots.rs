@@ -1,5 +1,5 @@
 //! Snapshots: what keeps a room's loading in proportion to its document, however old the room is. Built from the store, never from
-//! the live replica, which holds uncommitted edits; beside the room, which goes on meanwhile.
+//! the live document, which holds uncommitted edits; beside the room, which goes on meanwhile.
 
 use actix::fut::ActorFutureExt;
 use actix::{AsyncContext, Context, WrapFuture};
@@ -25,7 +25,8 @@ impl Room {
         };
         let work = work.into_actor(self).map(move |made, room, ctx| {
             room.is_making_snapshot = false;
-            let state_bytes = made.as_ref().and_then(|made| made.as_ref().ok()).map_or(room.tail.state_bytes(), |made| made.1);
+            let state_bytes =
+                made.as_ref().and_then(|made| made.as_ref().ok()).map_or(room.tail.state_bytes(), |made| made.1);
             // In any case, so that a fault is not repeated with each edit.
             room.tail.shorten(before, state_bytes);
             match made {

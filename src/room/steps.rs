@@ -170,13 +170,6 @@ impl Room {
         }));
     }
 
-    /// Asks the store again what a restart of the room has made it forget.
-    pub(super) fn find_again(&mut self, ctx: &mut Context<Self>) {
-        if let (Some(row), false) = (self.row, self.timeline.pushes.is_empty()) {
-            self.find_version(row, ctx);
-        }
-    }
-
     fn take_lacked(&mut self, of: MemberId) -> Option<LackedSteps> {
         self.members.get_mut(of)?.json.as_mut()?.lacks_steps.take()
     }

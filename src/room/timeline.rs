@@ -270,21 +270,6 @@ impl Room {
         self.outbound.close(link, to, CloseCode::TryLater, "the timeline cannot be read now");
     }
 
-    /// Asks the store again what a restart of the room has made it forget.
-    pub(super) fn read_again(&mut self, ctx: &mut Context<Self>) {
-        self.timeline.readings = 0;
-        self.timeline.readers.clear();
-        for id in self.members.reading() {
-            let Some(json) = self.members.get(id).and_then(|member| member.json.as_ref()) else { continue };
-            let is_reading_steps = json.lacks_steps.as_ref().is_some_and(|lacked| lacked.is_reading);
-            self.read(id, ctx);
-            if is_reading_steps {
-                self.reject(id, ctx);
-            }
-        }
-        self.find_again(ctx);
-    }
-
     /// Lets a member in that lacks only what is at hand after `after`. Whether it does.
     fn catch_up(&mut self, to: MemberId, after: Seq) -> bool {
         let Some(member) = self.members.get(to) else { return true };

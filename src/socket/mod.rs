@@ -1,7 +1,7 @@
 //! Sockets: one actor a WebSocket connection, owner of its stream. Each protocol's side of a conversation is a session.
 //!
 //! [`Socket`] reads, beats and ends; [`Outbox`] is its bounded queue of frames, written by the thread's relay too; [`Stream`] is
-//! the only place that knows what carries the bytes; [`Gate`] counts connections. Never touches a replica or the store.
+//! the only place that knows what carries the bytes; [`Gate`] counts connections. Never touches a document or the store.
 
 mod actor;
 mod gate;

@@ -5,20 +5,20 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
+
+use bytes::Bytes;
 
 use super::console::Console;
 use super::index::{Index, extension};
-use super::{TransferError, open_as_it_is, timeline};
+use super::{TransferError, open_as_it_is, rules, timeline};
+use crate::archive::Archive;
 use crate::config::{ExportConfig, ExportFormat};
+use crate::document::{Blocks, Budget, RenderError, View, ViewError};
 use crate::ids::{RoomName, RoomPattern, Seq};
-use crate::replica::{Refusal, RenderError, Replica, render_json, render_text};
-use crate::store::{Loaded, ROOMS_MAX, RoomRow, Store};
+use crate::store::{ROOMS_MAX, RoomRow, Store};
 
-/// How long one document may take to be rendered.
-const RENDER_TIMEOUT: Duration = Duration::from_secs(120);
+/// What one document may take to be read: about a minute. Nobody else waits.
+const BUDGET: Budget = Budget { steps: 5_000_000_000, bytes: 4 << 30 };
 
 /// What an export did.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -36,12 +36,8 @@ pub struct Exported {
 /// Why a room is not written, while others are.
 #[derive(Debug, thiserror::Error)]
 enum Failed {
-    #[error("the stored document is damaged: {0}")]
-    Damaged(#[from] Refusal),
-    #[error(
-        "its document took longer than {RENDER_TIMEOUT:?} to render, or broke on it; leave out the formats text and json"
-    )]
-    Render,
+    #[error("{0}; leave out the formats text and json")]
+    View(#[from] ViewError),
     #[error("{}: {error}", .path.display())]
     File { path: PathBuf, error: io::Error },
     #[error("it was deleted meanwhile")]
@@ -65,7 +61,13 @@ pub(super) async fn run(config: &ExportConfig, console: &mut Console<'_>) -> Res
     let store = open_as_it_is(&config.database, config.document_bytes_max).await?;
     let store = store.ok_or_else(|| TransferError::NoDatabase(config.database.to_string()))?;
     let index = Index::open(&config.folder).map_err(|error| unusable(&config.folder, error))?;
-    let mut export = Export { store, config, index, done: Exported::default() };
+    let mut export = Export {
+        archive: Archive::new(store.clone(), rules(config.document_bytes_max, &config.gc)),
+        store,
+        config,
+        index,
+        done: Exported::default(),
+    };
     console.begin(None);
     for (place, (prefix, pattern)) in patterns.iter().enumerate() {
         let mut after: Option<RoomName> = None;
@@ -93,6 +95,7 @@ fn unusable(folder: &Path, error: io::Error) -> TransferError {
 
 struct Export<'c> {
     store: Store,
+    archive: Archive,
     config: &'c ExportConfig,
     index: Index,
     done: Exported,
@@ -125,9 +128,14 @@ impl Export<'_> {
 
     /// Writes a room's files; up to which seq, and why there is no text if there is none.
     async fn write(&self, row: &RoomRow) -> Result<Result<(Seq, Option<RenderError>), Failed>, TransferError> {
-        let Some(loaded) = self.store.load(&row.name).await? else { return Ok(Err(Failed::Gone)) };
-        let (id, head) = (loaded.id, loaded.head);
-        let rendered = match self.render(loaded) {
+        let Some(stored) = self.archive.read(&row.name).await? else { return Ok(Err(Failed::Gone)) };
+        let (id, head) = (stored.id, stored.head);
+        // A room may have messages only; then it has no document.
+        let rendered = match stored.has_document {
+            true => render(&stored.document, &self.config.formats, self.config.root.as_deref()),
+            false => Ok(Rendered::default()),
+        };
+        let rendered = match rendered {
             Ok(rendered) => rendered,
             Err(failed) => return Ok(Err(failed)),
         };
@@ -159,37 +167,23 @@ impl Export<'_> {
     fn path(&self, room: &RoomName, format: ExportFormat) -> PathBuf {
         self.config.folder.join(format!("{room}.{}", extension(format)))
     }
-
-    /// Renders on a thread of its own, which is left behind if it takes too long.
-    fn render(&self, loaded: Loaded) -> Result<Rendered, Failed> {
-        let (formats, root) = (self.config.formats.clone(), self.config.root.clone());
-        let bytes_max = self.config.document_bytes_max;
-        let (done, rendered) = mpsc::sync_channel(1);
-        thread::spawn(move || {
-            // Nobody waits any more if it took too long.
-            let _ = done.send(render(&loaded, &formats, root.as_deref(), bytes_max));
-        });
-        rendered.recv_timeout(RENDER_TIMEOUT).unwrap_or(Err(Failed::Render))
-    }
 }
 
-fn render(loaded: &Loaded, formats: &[ExportFormat], root: Option<&str>, bytes_max: usize) -> Result<Rendered, Failed> {
+fn render(document: &Blocks, formats: &[ExportFormat], root: Option<&str>) -> Result<Rendered, Failed> {
     let mut rendered = Rendered::default();
-    // A room may have messages only; then it has no document.
-    if loaded.snapshot.is_none() && loaded.edits.is_empty() {
-        return Ok(rendered);
-    }
-    let snapshot = loaded.snapshot.as_ref().map(|(_, state)| state);
-    let replica = Replica::load(snapshot, &loaded.edits, bytes_max)?;
+    let state = Bytes::from(document.state());
+    let is_read = formats.iter().any(|format| matches!(format, ExportFormat::Text | ExportFormat::Json));
+    let view = is_read.then(|| View::read(&state, BUDGET)).transpose()?;
     for format in formats {
-        let content = match format {
-            ExportFormat::Yjs => Ok(replica.state()),
-            ExportFormat::Text => render_text(&replica, root).map(String::into_bytes),
-            ExportFormat::Json => render_json(&replica, None).map(|json| json.to_string().into_bytes()),
-            ExportFormat::Timeline => continue,
+        let content = match (format, &view) {
+            (ExportFormat::Yjs, _) => Ok(state.to_vec()),
+            (ExportFormat::Text, Some(view)) => view.text(root).map(String::into_bytes),
+            (ExportFormat::Json, Some(view)) => view.json(None).map(String::into_bytes),
+            _ => continue,
         };
         match content {
             Ok(content) => rendered.files.push((*format, content)),
+            Err(RenderError::TooCostly) => return Err(ViewError::TooCostly.into()),
             Err(error) => rendered.no_text = Some(error),
         }
     }

@@ -12,17 +12,16 @@ use uuid::Uuid;
 use super::console::{Console, size};
 use super::name::Naming;
 use super::source::{Found, Source, Unreadable};
-use super::{AUTHOR, TransferError, open_as_it_is, settings};
+use super::{AUTHOR, TransferError, open_as_it_is, rules, settings};
+use crate::archive::{Archive, Stored, Tail, weight};
 use crate::config::ImportConfig;
-use crate::ids::{RoomName, RoomNameError, Seq, UserId};
 use crate::document::{Blocks, News, Refusal};
-use crate::store::{self, Append, Kind, Loaded, NewEntry, Store, StoreError};
+use crate::ids::{RoomName, RoomNameError, Seq, UserId};
+use crate::store::{self, Append, Kind, NewEntry, Store, StoreError};
 
 /// How often an append is tried while the database is not available, and the first wait, which doubles.
 const TRIES: u32 = 6;
 const RETRY_FIRST: Duration = Duration::from_millis(200);
-/// Edits after a snapshot, in bytes, that need no newer one; a room's server has the same rule.
-const TAIL_BYTES_MIN: usize = 256 * 1024;
 
 /// What an import did.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -60,8 +59,6 @@ enum Refused {
     Edit(#[from] Refusal),
     #[error("some of its edits build on others that the source does not have")]
     Incomplete,
-    #[error("the room's stored document is damaged: {0}")]
-    RoomDamaged(Refusal),
     #[error(transparent)]
     Entry(#[from] store::Refused),
 }
@@ -90,6 +87,7 @@ pub(super) async fn run(config: &ImportConfig, console: &mut Console<'_>) -> Res
         false => Some(open(config).await?),
     };
     let mut import = Import {
+        archive: store.clone().map(|store| Archive::new(store, rules(config.document_bytes_max, &config.gc))),
         store,
         naming: Naming { prefix: config.prefix.clone(), renames: config.renames },
         document_bytes_max: config.document_bytes_max,
@@ -121,6 +119,7 @@ async fn open(config: &ImportConfig) -> Result<Store, StoreError> {
 struct Import {
     /// `None`: a dry run without a database.
     store: Option<Store>,
+    archive: Option<Archive>,
     naming: Naming,
     document_bytes_max: usize,
     /// The rooms of the documents so far: two that differ must not become one.
@@ -234,7 +233,7 @@ fn merge(document: &mut Blocks, updates: &[Bytes]) -> Result<Option<Bytes>, Refu
         let (count, known) = (open.len(), added.len());
         let mut lacking = Vec::new();
         for update in open {
-            let applied = document.apply(update)?;
+            let applied = document.import(update)?;
             added.extend(applied.news);
             if applied.lacking.is_some() {
                 lacking.push(update);

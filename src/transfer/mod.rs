@@ -20,7 +20,8 @@ use std::time::Duration;
 pub use export::Exported;
 pub use import::Imported;
 
-use crate::config::{DatabaseUrl, ExportConfig, ImportConfig};
+use crate::archive::{ArchiveError, DocumentRules};
+use crate::config::{DatabaseUrl, ExportConfig, GcConfig, ImportConfig};
 use crate::store::{Store, StoreError, StoreSettings};
 use console::Console;
 
@@ -64,6 +65,9 @@ pub enum TransferError {
     /// There is nothing to export from.
     #[error("{0} is no database of this release: name another (--database-url), or run tutti migrate")]
     NoDatabase(String),
+    /// A document cannot be read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// Reading or writing files.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -91,6 +95,10 @@ fn settings(database: &DatabaseUrl, document_bytes_max: usize) -> StoreSettings 
         entry_bytes_max: document_bytes_max,
         ..StoreSettings::new(database.expose(), SERVER_NAME)
     }
+}
+
+fn rules(bytes_max: usize, gc: &GcConfig) -> DocumentRules {
+    DocumentRules { bytes_max, gc: gc.is_on, gc_off_rooms: gc.off_rooms.clone() }
 }
 
 /// The database as it is, never made nor migrated; `None` if it is not there yet.

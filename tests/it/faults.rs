@@ -1,85 +1,15 @@
-//! What happens when the CRDT library fails, the database is away, or too much is uncommitted: nothing is lost, and who has
+//! What happens when the database is away, or too much is uncommitted: nothing is lost, and who has
 //! nothing to do with it notices nothing.
 
 use crate::support::database::{Lock, execute, number};
 use crate::support::editor::{Editor, document, typed};
 use crate::support::eventually;
 use crate::support::frame::CLOSE;
-use crate::support::http::{get, post};
+use crate::support::http::get;
 use crate::support::message::{self, BARRIER, Message};
 use crate::support::server::Server;
 use crate::support::socket::Socket;
-use crate::support::token::{token, writer};
-
-/// An edit on which the failpoint makes the library panic.
-const POISON: &str = "(poison)";
-
-/// Makes the library panic on edits that hold the poison, in this whole process.
-fn poison_kills() {
-    fail::cfg("replica-apply", "panic(poisoned)").unwrap();
-}
-
-/// Sends a poisoned edit as the Yjs client `id`; its sender is closed for good.
-fn poison(server: &Server, room: &str, id: u64) {
-    let mut eve = Editor::join(server.address, room, &writer("eve"), id);
-    eve.types(POISON);
-    assert_eq!(eve.socket.closed().0, 4422);
-}
-
-#[test]
-fn an_edit_that_breaks_the_replica_costs_its_author_alone() {
-    poison_kills();
-    let server = Server::start();
-    let mut ada = Editor::join(server.address, "room", &writer("ada"), 1);
-    let mut bob = Editor::join(server.address, "room", &writer("bob"), 2);
-    let mut elsewhere = Editor::join(server.address, "elsewhere", &writer("cleo"), 3);
-    ada.saves("before, ");
-    poison(&server, "room", 9);
-    elsewhere.saves("nothing noticed");
-    ada.saves("after");
-    bob.until_text("before, after");
-    let late = Editor::join(server.address, "room", &writer("dan"), 4);
-    assert_eq!(late.text(), "before, after");
-}
-
-#[test]
-fn what_was_not_committed_survives_the_restart_of_its_room() {
-    poison_kills();
-    let server = Server::start();
-    let mut ada = Editor::join(server.address, "room", &writer("ada"), 1);
-    ada.saves("one ");
-    let lock = Lock::hold(&server.database_url);
-    let second = ada.types("two ");
-    let third = ada.types("three");
-    poison(&server, "room", 9);
-    drop(lock);
-    ada.until("the first echo", |_, message| *message == Message::Update(second.clone()));
-    ada.until("the second echo", |_, message| *message == Message::Update(third.clone()));
-    assert_eq!(Editor::join(server.address, "room", &writer("dan"), 4).text(), "one two three");
-}
-
-#[test]
-fn a_room_that_breaks_three_times_takes_no_edits_until_an_operator_opens_it() {
-    poison_kills();
-    let server = Server::start();
-    let mut ada = Editor::join(server.address, "room", &writer("ada"), 1);
-    ada.saves("before ");
-    for id in 91..=93 {
-        poison(&server, "room", id);
-    }
-    // The room is being loaded again; what comes meanwhile is judged after that.
-    let refused = ada.types("refused for now");
-    let denied = ada.until("a denial", |_, message| matches!(message, Message::Denied(_)));
-    assert!(matches!(denied, Message::Denied(reason) if reason.contains("operator")));
-
-    let path = "/api/v1/rooms/room/open";
-    assert_eq!(post(server.address, path, Some(&writer("ada"))).error(), (403, "forbidden".into()));
-    let opened = post(server.address, path, Some(&token("root", &["*=admin"])));
-    assert_eq!(opened.json(), serde_json::json!({ "room": "room", "wasClosed": true }));
-    // Asked by Step1, ada sends what was refused.
-    ada.until("the echo", |_, message| *message == Message::Update(refused.clone()));
-    assert_eq!(Editor::join(server.address, "room", &writer("dan"), 4).text(), "before refused for now");
-}
+use crate::support::token::writer;
 
 #[test]
 fn a_room_that_cannot_be_loaded_is_closed_to_all_and_never_empty() {

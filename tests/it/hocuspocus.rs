@@ -3,7 +3,7 @@
 use tutti::auth::now_s;
 
 use crate::support::database::Lock;
-use crate::support::editor::{Editor, document, typed};
+use crate::support::editor::{document, typed};
 use crate::support::eventually;
 use crate::support::frame::{TEXT, frame};
 use crate::support::http::get;
@@ -265,24 +265,6 @@ fn a_readers_edits_are_refused_and_it_is_told_at_once_whether_it_has_any() {
     bob.say(DOC, STEP2_HI);
     bob.hears(DOC, REFUSED);
     assert_eq!(head(&server, DOC), 0);
-}
-
-#[test]
-fn an_edit_that_breaks_the_replica_ends_its_authors_document_alone() {
-    fail::cfg("replica-apply", "panic(poisoned)").unwrap();
-    let server = Server::start();
-    let mut ada = Editor::join(server.address, DOC, &writer("ada"), 1);
-    let mut eve = started(&server, &writer("eve"), WRITER);
-    eve.say("doc2", &auth(&writer("eve"), None));
-    eve.until("doc2", WRITER);
-    eve.say(DOC, &update(&typed(&document(9), "(poison)")));
-    let reason = b"the edit broke the document's replica";
-    let mut close = vec![7, reason.len() as u8];
-    close.extend_from_slice(reason);
-    eve.until(DOC, &close);
-    eve.say("doc2", UPDATE_HI);
-    eve.hears("doc2", SAVED);
-    ada.saves("nothing noticed");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use tutti::ids::Seq;
 use tutti::store::Kind;
 
 use crate::documents::{Typed, mixed, write};
-use crate::run::{entries, json, replica, rooms, tutti};
+use crate::run::{document, entries, json, rooms, tutti};
 use crate::support::{Database, append, contract, edit, entry, keyed, on_sqlite, placed, room};
 
 fn read(folder: &Path, file: &str) -> String {
@@ -38,7 +38,7 @@ contract! {
         for room in ["docs/a", "docs/a/deeper"] {
             let copy = format!("again/{room}");
             assert_eq!(json(&store, &copy).await, json(&store, room).await);
-            assert_eq!(replica(&store, &copy).await.state(), replica(&store, room).await.state());
+            assert_eq!(document(&store, &copy).await.state(), document(&store, room).await.state());
         }
     }
 

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use tutti::document::{Blocks, Budget, View};
 use tutti::ids::Seq;
-use tutti::replica::{Replica, render_json, render_text};
 use tutti::store::{Entry, Store};
 
 use crate::support::{Database, history, name};
@@ -66,19 +66,25 @@ pub fn tutti(database: &Database, folder: &Path, arguments: &[&str]) -> Said {
 }
 
 /// The document of a room, as a server would load it.
-pub async fn replica(store: &Store, room: &str) -> Replica {
+pub async fn document(store: &Store, room: &str) -> Blocks {
     let loaded = store.load(&name(room)).await.unwrap().unwrap_or_else(|| panic!("there is no room {room}"));
-    Replica::load(loaded.snapshot.as_ref().map(|(_, state)| state), &loaded.edits, 64 << 20).unwrap()
+    let mut document = Blocks::new(64 << 20, false);
+    assert_eq!(document.load(loaded.snapshot.iter().map(|(_, state)| state).chain(&loaded.edits)), []);
+    document
+}
+
+async fn view(store: &Store, room: &str) -> View {
+    View::read(&document(store, room).await.state().into(), Budget::default()).unwrap()
 }
 
 /// The text of a room's root `content`.
 pub async fn text(store: &Store, room: &str) -> String {
-    render_text(&replica(store, room).await, Some("content")).unwrap()
+    view(store, room).await.text(Some("content")).unwrap()
 }
 
 /// A room's document as JSON.
 pub async fn json(store: &Store, room: &str) -> serde_json::Value {
-    render_json(&replica(store, room).await, None).unwrap()
+    serde_json::from_str(&view(store, room).await.json(None).unwrap()).unwrap()
 }
 
 /// All rooms by name, with their heads.

@@ -2,6 +2,7 @@
 
 use super::super::claims::{NAME_BYTES_MAX, SUBJECT_BYTES_MAX};
 use super::*;
+use crate::ids::PATTERN_BYTES_MAX;
 
 #[test]
 fn a_good_token_tells_who_and_what() {

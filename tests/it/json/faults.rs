@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use crate::support::DEADLINE;
 use crate::support::database::Lock;
-use crate::support::editor::Editor;
 use crate::support::http::{get, post_json};
 use crate::support::json::{Client, problem};
 use crate::support::process::Process;
@@ -79,43 +78,6 @@ fn a_stale_push_is_answered_once_the_database_is_back_and_a_second_one_is_put_of
     drop(lock);
     let rejected = ada.until("edit.rejected");
     assert_eq!((&rejected["requestId"], &rejected["steps"]), (&json!("stale"), &json!([1, 1])));
-}
-
-#[test]
-fn a_room_that_restarts_keeps_its_people_and_every_message() {
-    fail::cfg("replica-apply", "panic(poisoned)").unwrap();
-    let server = Server::with(&["--rate-socket", "10000", "--rate-user", "10000"]);
-    let mut ada = Client::join(server.address, &writer("ada"), "general");
-    let mut bob = Client::join(server.address, &writer("bob"), "general");
-    let keyed = |number: usize| json!({ "type": "chat.message", "room": "general", "text": number.to_string(), "requestId": number.to_string() });
-    for number in 0..300 {
-        ada.say(keyed(number));
-        if number == 100 {
-            let mut eve = Editor::join(server.address, "general", &writer("eve"), 9);
-            eve.types("(poison)");
-            assert_eq!(eve.socket.closed().0, 4422);
-        }
-        if number == 101 {
-            // Comes back while the room loads, and reads the past meanwhile.
-            bob.say(json!({ "type": "room.join", "room": "general", "since": 0 }));
-        }
-    }
-    let mut saved = 0;
-    while saved < 300 {
-        ada.until("saved");
-        saved += 1;
-    }
-    let mut texts = Vec::new();
-    let mut is_back = false;
-    bob.find("the last message", |message| {
-        is_back |= message["type"] == "room.joined";
-        if is_back && message["type"] == "chat.message" {
-            texts.push(message["text"].as_str().unwrap().to_owned());
-        }
-        texts.last().is_some_and(|text| text == "299")
-    });
-    assert_eq!(texts, (0..300).map(|number| number.to_string()).collect::<Vec<_>>());
-    assert_eq!(ada.joins("general")["members"].as_array().map(Vec::len), Some(2));
 }
 
 #[test]
