@@ -26,7 +26,7 @@ contract! {
         assert_eq!((said.count("imported"), said.count("refused")), (1, 7));
         for (name, reason) in [
             ("garbage", "cannot be read"),
-            ("v2", "unsupported kind"),
+            ("v2", "v2 encoding"),
             ("cut", "cannot be read"),
             ("second-half", "build on others that the source does not have"),
             ("large", "--document-bytes-max"),
