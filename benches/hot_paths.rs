@@ -49,7 +49,7 @@ fn decode(times: u32) {
     let start = raw.len();
     raw.extend_from_slice(&message);
     frame::unmask(&mut raw[start..], MASK, 0);
-    let mut reader = Reader::new(Limits { message_bytes_max: 1 << 20, fragments_max: 4 });
+    let mut reader = Reader::new(Limits { message_bytes_max: 1 << 20, fragments_max: 4, skipped_bytes_max: 0 });
     for _ in 0..times {
         let message = reader.read(&mut black_box(&raw[..])).expect("a good frame").expect("a whole frame");
         let tutti::wire::Message::Binary(message) = message else { unreachable!("it was sent as binary") };

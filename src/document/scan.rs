@@ -80,7 +80,11 @@ impl Block<'_> {
 /// It is no update, or holds what no client can read.
 pub fn scan(update: &Bytes) -> Result<Scan<'_>, Refusal> {
     let scan = scan_first(update)?;
-    if scan.end < update.len() { Err(Refusal::Impossible("it goes on behind its end; is it in v2 encoding?")) } else { Ok(scan) }
+    if scan.end < update.len() {
+        Err(Refusal::Impossible("it goes on behind its end; is it in v2 encoding?"))
+    } else {
+        Ok(scan)
+    }
 }
 
 /// Reads the update that stands at the front of `bytes`.

@@ -24,6 +24,15 @@ impl Dialect {
     pub const EDITORS: [Self; 2] = [Self::Yjs, Self::Hocuspocus];
 }
 
+/// How an edit comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EditKind {
+    /// Typed just now.
+    Update,
+    /// The answer to a Step1: what the server lacked.
+    Step2,
+}
+
 /// What a room says about its document, before it is a frame. Contents are encoded as Yjs does.
 #[derive(Debug, Clone, Copy)]
 pub enum Word<'a> {

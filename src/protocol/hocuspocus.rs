@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::DecodeError;
-use super::dialect::Word;
+use super::dialect::{EditKind, Word};
 use super::lib0::{Input, put_buf};
 use super::yjs;
 use crate::wire::frame;
@@ -84,6 +84,14 @@ pub fn decode(frame: &Bytes) -> Result<Option<Addressed>, DecodeError> {
         _ => return Err(DecodeError::UnknownType),
     };
     Ok(Some(Addressed { address, message }))
+}
+
+/// Of a message that only the beginning is known of: its document's address and what it is, if that is an edit.
+pub fn edit_beginning(beginning: &Bytes) -> Option<(Bytes, EditKind)> {
+    let mut input = Input::new(beginning);
+    let address = input.text_bytes().ok()?;
+    (input.var_uint().ok()? == SYNC).then_some(())?;
+    Some((address, yjs::edit_kind(&mut input)?))
 }
 
 /// The document's name in an address.

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::DecodeError;
-use super::dialect::Word;
+use super::dialect::{EditKind, Word};
 use super::lib0::{Input, put_buf, put_var_uint};
 use crate::wire::frame;
 
@@ -68,6 +68,22 @@ pub(super) fn sync(input: &mut Input) -> Result<Message, DecodeError> {
         1 => Ok(Message::Step2(input.buf()?)),
         2 => Ok(Message::Update(input.buf()?)),
         _ => Err(DecodeError::UnknownType),
+    }
+}
+
+/// Of a message that only the beginning is known of: what it is, if that is an edit.
+pub fn edit_beginning(beginning: &Bytes) -> Option<EditKind> {
+    let mut input = Input::new(beginning);
+    (input.var_uint().ok()? == SYNC).then_some(())?;
+    edit_kind(&mut input)
+}
+
+/// Reads what an edit is behind the type of a sync message.
+pub(super) fn edit_kind(input: &mut Input) -> Option<EditKind> {
+    match input.var_uint().ok()? {
+        1 => Some(EditKind::Step2),
+        2 => Some(EditKind::Update),
+        _ => None,
     }
 }
 

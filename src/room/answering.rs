@@ -3,14 +3,16 @@
 use std::time::Instant;
 
 use super::members::Member;
-use super::messages::{AskAwareness, Awareness, EditKind, Join, Leave, Renew};
+use super::messages::{AskAwareness, Awareness, Join, Leave, Renew};
 use super::presence::PresenceError;
+use super::refusing::Logged;
 use super::relay::Counted;
 use super::room::{Phase, Room};
 use crate::auth::{Action, allows};
 use crate::ids::MemberId;
 use crate::protocol::awareness::Entry;
-use crate::protocol::{CloseCode, Dialect, Word, awareness, yjs};
+use crate::protocol::hocuspocus::SyncCount;
+use crate::protocol::{CloseCode, Dialect, EditKind, Word, awareness, yjs};
 use actix::Context;
 
 impl Room {
@@ -22,9 +24,19 @@ impl Room {
         let link = self.outbound.link(&join.relay);
         let Join { lease, member: id, dialect, user, name, access, json, .. } = join;
         tracing::debug!(room.name = %self.name, member.id = %id, user.id = %user, "joined");
-        let (own_client, sync, began_with) = (None, Default::default(), None);
         let json_member = json.is_some().then(Box::default);
-        let member = Member { link, dialect, user, name, access, own_client, sync, began_with, json: json_member };
+        let member = Member {
+            link,
+            dialect,
+            user,
+            name,
+            access,
+            own_client: None,
+            sync: SyncCount::default(),
+            began_with: None,
+            logged: Logged::default(),
+            json: json_member,
+        };
         self.members.insert(id, member);
         self.entered(id, ctx);
         match (dialect, json) {

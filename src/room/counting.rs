@@ -1,11 +1,11 @@
 //! The count that a Hocuspocus client keeps of what is not saved, mirrored as its messages come. See [`SyncCount`].
 
 use super::members::Member;
-use super::messages::{Edit, EditKind, StartCount};
+use super::messages::{Edit, StartCount};
 use super::room::Room;
 use crate::document::{Clocks, begins_after};
-use crate::protocol::Dialect;
 use crate::protocol::hocuspocus::{Age, SyncCount};
+use crate::protocol::{Dialect, EditKind};
 
 impl Room {
     /// Starts a client's count anew.
@@ -52,14 +52,13 @@ fn age(member: &mut Member, edit: &Edit) -> Age {
     }
 }
 
-/// Counts an edit that the room cannot look at now, as refused.
-pub(super) fn count_lost(member: &mut Member, kind: EditKind) {
+/// Counts an edit that the room cannot look at.
+pub(super) fn count_unread(member: &mut Member, kind: EditKind) {
     if member.dialect == Dialect::Hocuspocus {
         match kind {
             EditKind::Update => member.sync.update(Age::Unknown),
             EditKind::Step2 => member.sync.step2(),
         }
-        member.sync.refuse(1);
     }
 }
 

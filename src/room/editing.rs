@@ -5,21 +5,19 @@ use std::time::Instant;
 use actix::{AsyncContext, Context};
 use bytes::Bytes;
 
-use super::counting::{count, count_lost, taken};
+use super::counting::{count, count_unread, taken};
 use super::lacks::Lack;
-use super::messages::{Edit, EditKind};
+use super::messages::{Edit, LongEdit};
+use super::refusing::Denial;
 use super::relay::Counted;
 use super::room::{Phase, Room};
 use super::uncommitted::{Acknowledgement, Pending, Receipt};
 use crate::auth::{Action, allows};
-use crate::document::{Applied, Clocks, News, Refusal};
+use crate::document::{Applied, Clocks, News};
 use crate::ids::MemberId;
 use crate::metrics;
-use crate::protocol::{CloseCode, Dialect, Word, hocuspocus, yjs};
+use crate::protocol::{Dialect, EditKind, Word, hocuspocus, yjs};
 use crate::store::{Kind, NewEntry, Placed};
-
-/// What a reader is told of its edit.
-const READ_ONLY: &str = "this room is read-only for you";
 
 /// The update that adds nothing: a barrier.
 const NOTHING: &[u8] = &[0, 0];
@@ -39,7 +37,7 @@ impl Room {
         if !allows(member.access, Action::Edit) {
             // A reader answers our Step1 with what it has; only what it really adds is denied.
             let is_answer = edit.kind == EditKind::Step2 && live.document.brings_nothing_of_its_own(&edit.update);
-            return if is_answer { self.nothing_new(&edit, ctx) } else { self.deny(edit.from, READ_ONLY) };
+            return if is_answer { self.nothing_new(&edit, ctx) } else { self.deny(edit.from, Denial::ReadOnly) };
         }
         let is_full = !self.uncommitted.has_room();
         if is_full && live.document.brings_nothing(&edit.update) {
@@ -52,12 +50,8 @@ impl Room {
         match live.document.apply(&edit.update) {
             Ok(applied) => self.applied(&edit, applied, ctx),
             Err(refusal) => {
-                let code = match refusal {
-                    Refusal::TooLarge { .. } => CloseCode::EditTooLarge,
-                    _ => CloseCode::EditRefused,
-                };
                 self.lacks.refused(edit.from, edit.kind, Instant::now());
-                self.refuse_for_ever(edit.from, code, &refusal);
+                self.refuse_for_ever(edit.from, Denial::from(&refusal), &refusal);
             }
         }
     }
@@ -65,12 +59,26 @@ impl Room {
     /// Notes an edit that the room cannot look at now. Its sender is asked for it.
     fn lose(&mut self, edit: &Edit) {
         let Some(member) = self.members.get_mut(edit.from) else { return };
-        count_lost(member, edit.kind);
+        count_unread(member, edit.kind);
+        if member.dialect == Dialect::Hocuspocus {
+            member.sync.refuse(1);
+        }
         self.lacks.lost(edit.from, edit.kind);
         let is_barrier = edit.kind == EditKind::Update && edit.update == NOTHING;
         if member.dialect == Dialect::Yjs && is_barrier {
             self.lacks.hold(edit.from, yjs::barrier());
         }
+    }
+
+    /// Refuses an edit that was too long to be looked at.
+    pub(super) fn long_edit(&mut self, LongEdit { from, kind, charge }: LongEdit) {
+        let Some(member) = self.members.get_mut(from) else { return };
+        self.outbound.credit(member.link, from, charge);
+        count_unread(member, kind);
+        metrics::EDITS_REFUSED.inc();
+        let denial = if allows(member.access, Action::Edit) { Denial::TooLong } else { Denial::ReadOnly };
+        self.lacks.refused(from, kind, Instant::now());
+        self.deny(from, denial);
     }
 
     /// Tells a reader, by what its Step1 says that it has, whether it typed what is not taken. It is not asked for that: its answer
@@ -84,35 +92,11 @@ impl Room {
             member.sync.step2();
         }
         if is_ahead {
-            return self.deny(from, READ_ONLY);
+            return self.deny(from, Denial::ReadOnly);
         }
         if member.dialect == Dialect::Hocuspocus {
             let messages = member.sync.taken_step2();
             self.acknowledge_when_settled(from, Receipt::Status(messages), ctx);
-        }
-    }
-
-    /// Tells a member that its edit is not taken. It goes on reading.
-    fn deny(&mut self, from: MemberId, reason: &str) {
-        let Some(member) = self.members.get_mut(from) else { return };
-        let frame = match member.dialect {
-            Dialect::Hocuspocus => {
-                member.sync.refuse(1);
-                hocuspocus::sync_status(self.name.as_str(), false)
-            }
-            _ => yjs::denied(reason),
-        };
-        self.outbound.one(member.link, from, frame, Counted::Yes);
-    }
-
-    /// Tells a member that its edit will never be taken. All later typing of that client would build on it: y-websocket, which has
-    /// no word for that, is closed for good.
-    pub(super) fn refuse_for_ever(&mut self, from: MemberId, code: CloseCode, refusal: &dyn std::error::Error) {
-        metrics::EDITS_REFUSED.inc();
-        let Some(member) = self.members.get(from) else { return };
-        match member.dialect {
-            Dialect::Hocuspocus => self.deny(from, ""),
-            _ => self.outbound.close(member.link, from, code, refusal.to_string()),
         }
     }
 

@@ -26,7 +26,7 @@ macro_rules! heard {
 }
 
 heard! {
-    Join, Edit, AskState, Awareness, AskAwareness, StartCount, Stateless, Renew, Say, More, BinarySignal, Leave
+    Join, Edit, LongEdit, AskState, Awareness, AskAwareness, StartCount, Stateless, Renew, Say, More, BinarySignal, Leave
 }
 
 impl Room {
@@ -38,6 +38,7 @@ impl Room {
         match heard {
             Heard::Join(message) => self.join(message, ctx),
             Heard::Edit(message) => self.edit(message, ctx),
+            Heard::LongEdit(message) => self.long_edit(message),
             Heard::AskState(message) => self.ask_state(message, ctx),
             Heard::Awareness(message) => self.awareness(message, ctx),
             Heard::AskAwareness(message) => self.ask_awareness(message),

@@ -12,10 +12,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::messages::EditKind;
 use super::uncommitted::Receipt;
 use crate::ids::MemberId;
-use crate::protocol::yjs;
+use crate::protocol::{EditKind, yjs};
 
 /// Most echoes that wait for one member's lack. A client whose further ones are dropped never takes its edits for saved.
 const HELD_ECHOES_MAX: usize = 64;

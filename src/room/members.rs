@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::messages::UserPresence;
+use super::refusing::Logged;
 use crate::auth::Access;
 use crate::document::Clocks;
 use crate::ids::{MemberId, Seq, UserId};
@@ -31,6 +32,8 @@ pub struct Member {
     pub sync: SyncCount,
     /// What a Hocuspocus client had when it began to count, as long as older Updates may come.
     pub began_with: Option<Clocks>,
+    /// Why its edits were refused, as far as that is in the log.
+    pub logged: Logged,
     /// What only JSON members have.
     pub json: Option<Box<JsonMember>>,
 }

@@ -13,8 +13,8 @@ use super::directory::Lease;
 use super::relay::RelayHandle;
 use crate::auth::Access;
 use crate::ids::{MemberId, Seq, UserId};
-use crate::protocol::Dialect;
 use crate::protocol::json::request::{Publication, Said};
+use crate::protocol::{Dialect, EditKind};
 use crate::store::{Placed, Refused};
 
 /// Adds a member. Answered through the relay: with the joining state, or by ending the membership.
@@ -39,15 +39,6 @@ pub struct Join {
     pub access: Access,
 }
 
-/// How an edit came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EditKind {
-    /// Typed just now.
-    Update,
-    /// The answer to a Step1: what the server lacked.
-    Step2,
-}
-
 /// An edit of the document.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -56,6 +47,18 @@ pub struct Edit {
     pub from: MemberId,
     /// The update, v1 encoding, as it came.
     pub update: Bytes,
+    /// How it came.
+    pub kind: EditKind,
+    /// Credit to give back, in bytes.
+    pub charge: usize,
+}
+
+/// An edit that was longer than its sender's messages may be, and was not looked at.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct LongEdit {
+    /// Its sender.
+    pub from: MemberId,
     /// How it came.
     pub kind: EditKind,
     /// Credit to give back, in bytes.

@@ -28,6 +28,7 @@ mod presenting;
 mod promise;
 mod publishing;
 mod recent;
+mod refusing;
 mod relay;
 #[allow(clippy::module_inception)]
 mod room;
@@ -47,8 +48,8 @@ mod uncommitted;
 pub use directory::{Directory, Lease, Place};
 pub use journal::Journal;
 pub use messages::{
-    Announce, AskAwareness, AskState, Awareness, BinarySignal, Disconnect, Edit, EditKind, Flush, GetPresence, Join,
-    JsonJoin, Leave, More, Post, PostError, Renew, Say, StartCount, Stateless, UserPresence,
+    Announce, AskAwareness, AskState, Awareness, BinarySignal, Disconnect, Edit, Flush, GetPresence, Join, JsonJoin,
+    Leave, LongEdit, More, Post, PostError, Renew, Say, StartCount, Stateless, UserPresence,
 };
 pub use outbound::Outbound;
 pub use people::People;

@@ -13,11 +13,10 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::lacks::{Lack, Lacks};
-use super::messages::EditKind;
 use super::uncommitted::{Acknowledgement, Budget, Pending, Receipt, Uncommitted};
 use crate::ids::{MemberId, Seq, UserId};
 use crate::protocol::hocuspocus::{Age, SyncCount};
-use crate::protocol::{Dialect, yjs};
+use crate::protocol::{Dialect, EditKind, yjs};
 use crate::store::{Kind, NewEntry, Placed, RoomId};
 
 /// What the room keeps uncommitted; edits have a tenth of it to three times as much.

@@ -10,11 +10,11 @@ use uuid::Uuid;
 use super::journal::{Committed, Submit};
 use super::messages::PostError;
 use super::publishing::answer;
+use super::refusing::Denial;
 use super::room::{Phase, RETRY_FIRST, RETRY_LAST, Room};
 use super::uncommitted::{Acknowledgement, Pending, Receipt};
 use crate::archive::weight;
 use crate::metrics;
-use crate::protocol::CloseCode;
 use crate::store::{Kind, NewEntry, Placed, Refused, StoreError};
 
 impl Room {
@@ -109,7 +109,7 @@ impl Room {
                 Receipt::Rejected | Receipt::Shown(_) => {}
                 Receipt::Echo(_) | Receipt::Status(_) => {
                     tracing::error!(room.name = %self.name, %refused, "the store refused an edit for ever");
-                    self.refuse_for_ever(to, CloseCode::EditRefused, &refused);
+                    self.refuse_for_ever(to, Denial::Failed, &refused);
                 }
             }
         }

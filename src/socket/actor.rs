@@ -35,8 +35,13 @@ use crate::wire::{Limits, Message, Reader, WireError};
 const READ_BYTES: usize = 64 * 1024;
 /// Reads before other sockets of the thread get their turn.
 const READS_PER_TURN: usize = 4;
-/// What a closed socket still takes from its peer, to throw it away.
-const LINGER_BYTES_MAX: usize = 64 * 1024;
+/// What a closed socket still takes from its peer, to throw it away: a peer that is in the middle of a long message reads our close
+/// frame only if it may go on writing.
+const LINGER_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// For how many waits, see [`SocketSettings::linger`], as long as the peer goes on writing.
+const LINGER_WAITS_MAX: u32 = 5;
+/// Longest message of which at least the beginning is looked at, so that it can be refused by name, in bytes.
+const SKIPPED_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// How long the close of a socket that may come back is held: most clients come back at once after one.
 const COME_BACK_HOLD: Duration = Duration::from_secs(2);
 /// How long a JSON client with a wrong token is held, since it may come back at once.
@@ -79,6 +84,16 @@ enum Ending {
     Lingering { taken: usize },
 }
 
+impl Ending {
+    /// What has been thrown away.
+    fn taken(&self) -> usize {
+        match self {
+            Ending::Open | Ending::Flushing => 0,
+            Ending::Lingering { taken } => *taken,
+        }
+    }
+}
+
 /// One WebSocket connection. Started by the server once the handshake is answered, on the thread that its opening names; owns
 /// the stream, the reader, the outbox and the session.
 ///
@@ -112,8 +127,11 @@ impl Socket {
         let outbox = Outbox::new(stream.clone(), settings.outbox_bytes_max, context.outboxes.clone());
         outbox.push(head, Counted::Yes);
         // Whatever is there before the session opens is small.
-        let limits =
-            Limits { message_bytes_max: settings.reader_message_bytes_max, fragments_max: settings.fragments_max };
+        let limits = Limits {
+            message_bytes_max: settings.reader_message_bytes_max,
+            fragments_max: settings.fragments_max,
+            skipped_bytes_max: 0,
+        };
         let relay = LocalRelay::current(&context.relays);
         let id = SocketId(NEXT_ID.fetch_add(1, Ordering::Relaxed));
         let socket = Socket {
@@ -137,7 +155,7 @@ impl Socket {
         match self.opening.take() {
             Some(Path::Yjs { room, lease, place, identity, access }) => {
                 tracing::info!(socket.id = %self.desk.socket, room.name = %room, user.id = %identity.user, "socket opened");
-                self.session = Session::Yjs(YjsSession::join(lease, place, &identity, access, &self.desk));
+                self.session = Session::Yjs(YjsSession::join(room, lease, place, &identity, access, &self.desk));
             }
             Some(Path::Hocuspocus) => self.session = Session::Hocuspocus(HocuspocusSession::new()),
             Some(Path::Json { identity, network }) => {
@@ -246,6 +264,7 @@ impl Socket {
         while self.desk.outbox.closing().is_none() {
             // A message may change what the next one may be.
             self.reader.set_message_bytes_max(self.session.message_bytes_max(&self.desk));
+            self.reader.set_skipped_bytes_max(if self.session.refuses_by_name() { SKIPPED_BYTES_MAX } else { 0 });
             match self.reader.read(&mut input) {
                 Ok(Some(message)) => {
                     messages += 1;
@@ -256,7 +275,9 @@ impl Socket {
                 Err(error) => self.refuse(error),
             }
         }
-        if let Err(unwanted) = self.unfinished.note(self.reader.unfinished_bytes(), self.heard) {
+        if let Err(unwanted) =
+            self.unfinished.note(self.reader.unfinished_bytes(), self.reader.arrived_bytes(), self.heard)
+        {
             tracing::info!(socket.id = %self.desk.socket, %unwanted, "message refused");
             self.desk.outbox.close_now(CloseCode::TryLater, &unwanted.to_string());
         }
@@ -271,6 +292,7 @@ impl Socket {
         let handled = match message {
             Message::Binary(message) => self.session.binary(&message, &self.desk),
             Message::Text(message) => self.session.text(&message, &self.desk),
+            Message::TooBig(beginning) => self.session.too_big(&beginning, &self.desk),
             Message::Ping(payload) => {
                 self.desk.outbox.push(frame::encode(Opcode::Pong, &[&payload]), Counted::Yes);
                 Ok(())
@@ -282,9 +304,22 @@ impl Socket {
             }
         };
         if let Err(Violation { code, reason }) = handled {
-            tracing::info!(socket.id = %self.desk.socket, code = code.code(), reason, "message refused");
+            self.log_refusal(code, &reason);
             self.desk.outbox.close(code, &reason);
         }
+    }
+
+    /// Logs why the peer is closed; once, for that is its end.
+    fn log_refusal(&self, code: CloseCode, reason: &str) {
+        let (room, user) = self.session.whose();
+        tracing::info!(
+            socket.id = %self.desk.socket,
+            room.name = room.map(tracing::field::display),
+            user.id = user.map(tracing::field::display),
+            code = code.code(),
+            reason,
+            "message refused"
+        );
     }
 
     fn refuse(&mut self, error: WireError) {
@@ -293,7 +328,7 @@ impl Socket {
             WireError::Utf8 => CloseCode::InvalidText,
             WireError::TooBig { .. } => self.session.too_large(),
         };
-        tracing::info!(socket.id = %self.desk.socket, code = code.code(), %error, "frame refused");
+        self.log_refusal(code, &error.to_string());
         self.desk.outbox.close(code, &error.to_string());
     }
 
@@ -312,10 +347,7 @@ impl Socket {
     fn poll_end(&mut self, cx: &mut std::task::Context<'_>, ctx: &mut Context<Self>) -> Poll<io::Result<()>> {
         if let Ending::Open = self.ending {
             self.ending = Ending::Flushing;
-            ctx.run_later(self.desk.context.settings.linger, |socket, ctx| {
-                socket.stream.abort_on_drop();
-                ctx.stop();
-            });
+            self.linger(0, LINGER_WAITS_MAX, ctx);
         }
         if let Ending::Flushing = self.ending {
             ready!(self.poll_write(cx))?;
@@ -338,6 +370,18 @@ impl Socket {
                 return Poll::Ready(Ok(()));
             }
         }
+    }
+
+    /// Ends the socket after a while; later, a few times, if more than `taken` has come from the peer meanwhile.
+    fn linger(&mut self, taken: usize, waits: u32, ctx: &mut Context<Self>) {
+        ctx.run_later(self.desk.context.settings.linger, move |socket, ctx| {
+            let now_taken = socket.ending.taken();
+            if now_taken > taken && waits > 1 {
+                return socket.linger(now_taken, waits - 1, ctx);
+            }
+            socket.stream.abort_on_drop();
+            ctx.stop();
+        });
     }
 
     fn poll_pump(&mut self, cx: &mut std::task::Context<'_>, ctx: &mut Context<Self>) -> Poll<io::Result<()>> {

@@ -25,6 +25,6 @@ pub struct SocketSettings {
     pub auth_timeout: Duration,
     /// Most fragments of one message.
     pub fragments_max: usize,
-    /// How long a closed socket waits for the peer's end.
+    /// How long a closed socket waits for the peer's end; a few times as long while the peer goes on writing.
     pub linger: Duration,
 }

@@ -40,38 +40,41 @@ pub enum Unwanted {
 pub struct Unfinished {
     budget: Arc<UnfinishedBudget>,
     held: usize,
-    /// Since when it is watched, and what was there then.
-    watched: Option<(Instant, usize)>,
+    arrived: u64,
+    /// Since when it is watched, and how much had come then.
+    watched: Option<(Instant, u64)>,
 }
 
 impl Unfinished {
     /// None yet.
     pub fn new(budget: Arc<UnfinishedBudget>) -> Self {
-        Self { budget, held: 0, watched: None }
+        Self { budget, held: 0, arrived: 0, watched: None }
     }
 
-    /// Notes what is there of it after a read; 0: there is none.
-    pub fn note(&mut self, held: usize, now: Instant) -> Result<(), Unwanted> {
-        if held == 0 && self.held == 0 {
+    /// Notes after a read how much of it is held, and how much has come: more, if it is thrown away. 0: there is none.
+    pub fn note(&mut self, held: usize, arrived: u64, now: Instant) -> Result<(), Unwanted> {
+        if arrived == 0 && self.arrived == 0 {
             return Ok(());
+        }
+        if arrived < std::mem::replace(&mut self.arrived, arrived) {
+            // Another message than before.
+            self.watched = None;
         }
         let before = std::mem::replace(&mut self.held, held);
         if held < before {
-            // Another message than before.
-            self.watched = None;
             self.budget.held.fetch_sub(before - held, Ordering::Relaxed);
         } else {
             self.budget.held.fetch_add(held - before, Ordering::Relaxed);
         }
-        if held == 0 {
+        if arrived == 0 {
             return Ok(());
         }
         if held > before && self.budget.held.load(Ordering::Relaxed) > self.budget.bytes_max {
             return Err(Unwanted::TooMuch);
         }
-        let (since, start) = *self.watched.get_or_insert((now, held));
+        let (since, start) = *self.watched.get_or_insert((now, arrived));
         let time = now.duration_since(since);
-        let is_slow = time > GRACE && ((held - start) as f64) < time.as_secs_f64() * GROWTH_BYTES;
+        let is_slow = time > GRACE && ((arrived - start) as f64) < time.as_secs_f64() * GROWTH_BYTES;
         if is_slow { Err(Unwanted::TooSlow) } else { Ok(()) }
     }
 
@@ -96,12 +99,12 @@ mod tests {
         let (budget, now) = (UnfinishedBudget::new(100), Instant::now());
         let mut first = Unfinished::new(budget.clone());
         let mut second = Unfinished::new(budget.clone());
-        assert_eq!(first.note(60, now), Ok(()));
-        assert_eq!(second.note(40, now), Ok(()));
-        assert_eq!(second.note(41, now), Err(Unwanted::TooMuch));
+        assert_eq!(first.note(60, 60, now), Ok(()));
+        assert_eq!(second.note(40, 40, now), Ok(()));
+        assert_eq!(second.note(41, 41, now), Err(Unwanted::TooMuch));
         drop(second);
-        assert_eq!(first.note(100, now), Ok(()));
-        assert_eq!(first.note(0, now), Ok(()));
+        assert_eq!(first.note(100, 100, now), Ok(()));
+        assert_eq!(first.note(0, 0, now), Ok(()));
         assert_eq!(budget.held.load(Ordering::Relaxed), 0);
     }
 
@@ -110,14 +113,14 @@ mod tests {
         let now = Instant::now();
         let at = |seconds| now + Duration::from_secs(seconds);
         let mut message = Unfinished::new(UnfinishedBudget::new(1 << 30));
-        assert_eq!(message.note(1, now), Ok(()));
-        assert_eq!(message.note(2, at(10)), Ok(()));
-        assert_eq!(message.note(3, at(11)), Err(Unwanted::TooSlow));
+        assert_eq!(message.note(1, 1, now), Ok(()));
+        assert_eq!(message.note(2, 2, at(10)), Ok(()));
+        assert_eq!(message.note(3, 3, at(11)), Err(Unwanted::TooSlow));
         let mut message = Unfinished::new(UnfinishedBudget::new(1 << 30));
         for second in 0..100 {
-            assert_eq!(message.note(1 + second * 16 * 1024, at(second as u64)), Ok(()));
+            assert_eq!(message.note(1, 1 + second * 16 * 1024, at(second)), Ok(()));
         }
         message.pause();
-        assert_eq!(message.note(1 + 99 * 16 * 1024, at(200)), Ok(()));
+        assert_eq!(message.note(1, 1 + 99 * 16 * 1024, at(200)), Ok(()));
     }
 }

@@ -1,5 +1,6 @@
 //! Joins the bytes that arrive into whole messages. Bounded: a declared length is refused before its payload, and memory
-//! grows with what has arrived, never with what was promised.
+//! grows with what has arrived, never with what was promised. Of a message beyond the limit the beginning may be kept, so that a
+//! protocol can refuse it by name; the rest is thrown away as it comes.
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -13,7 +14,12 @@ pub struct Limits {
     pub message_bytes_max: usize,
     /// Most fragments of one message.
     pub fragments_max: usize,
+    /// Longest message beyond that of which the beginning is kept, in bytes; 0: none.
+    pub skipped_bytes_max: u64,
 }
+
+/// What is kept of the beginning of a message beyond the limit, in bytes.
+const BEGINNING_BYTES: usize = 1024;
 
 /// A whole message from a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +28,8 @@ pub enum Message {
     Text(Bytes),
     /// Bytes of the protocol inside.
     Binary(Bytes),
+    /// The beginning of a message beyond the limit, which has ended.
+    TooBig(Bytes),
     /// To be answered with a pong of the same payload.
     Ping(Bytes),
     /// An answer to our ping.
@@ -35,7 +43,7 @@ impl Message {
     pub fn bytes(&self) -> u64 {
         match self {
             Message::Text(payload) | Message::Binary(payload) | Message::Ping(payload) => payload.len() as u64,
-            Message::Pong | Message::Close(_) => 0,
+            Message::TooBig(_) | Message::Pong | Message::Close(_) => 0,
         }
     }
 }
@@ -59,6 +67,10 @@ pub struct Reader {
     message: Option<Opcode>,
     payload: BytesMut,
     fragments: usize,
+    /// How much of it has come, kept or not.
+    arrived: u64,
+    /// Whether it is beyond the limit, and only its beginning kept.
+    is_too_big: bool,
     /// The payload of a control frame that came in pieces, maybe between fragments.
     control: Vec<u8>,
 }
@@ -74,6 +86,8 @@ impl Reader {
             message: None,
             payload: BytesMut::new(),
             fragments: 0,
+            arrived: 0,
+            is_too_big: false,
             control: Vec::new(),
         }
     }
@@ -83,9 +97,19 @@ impl Reader {
         self.limits.message_bytes_max = bytes;
     }
 
-    /// How much there is of a data message that has not ended, in bytes.
+    /// Changes of how long messages beyond the limit the beginning is kept, from now on.
+    pub fn set_skipped_bytes_max(&mut self, bytes: u64) {
+        self.limits.skipped_bytes_max = bytes;
+    }
+
+    /// How much is kept of a data message that has not ended, in bytes.
     pub fn unfinished_bytes(&self) -> usize {
         self.payload.len()
+    }
+
+    /// How much has come of a data message that has not ended, in bytes.
+    pub fn arrived_bytes(&self) -> u64 {
+        self.arrived
     }
 
     /// Takes from `input` up to the end of the next message. `None`: all input is taken and more is needed.
@@ -103,8 +127,10 @@ impl Reader {
                 frame::unmask(&mut self.control[start..], pending.header.mask, pending.taken);
             } else {
                 let start = self.payload.len();
-                self.payload.extend_from_slice(piece);
+                let kept = if self.is_too_big { BEGINNING_BYTES.saturating_sub(start) } else { usize::MAX };
+                self.payload.extend_from_slice(&piece[..kept.min(piece.len())]);
                 frame::unmask(&mut self.payload[start..], pending.header.mask, pending.taken);
+                self.arrived += piece.len() as u64;
             }
             pending.taken += piece.len();
             let is_whole = piece.len() == missing;
@@ -159,15 +185,27 @@ impl Reader {
             return Err(WireError::Protocol("a message has too many fragments"));
         }
         let limit = self.limits.message_bytes_max;
-        if header.payload_bytes > (limit - self.payload.len().min(limit)) as u64 {
+        // Neither can overflow: a length has at most 63 bits.
+        let whole = self.arrived + header.payload_bytes;
+        if whole > self.limits.skipped_bytes_max.max(limit as u64) {
             return Err(WireError::TooBig { limit });
+        }
+        if whole > limit as u64 && !self.is_too_big {
+            self.is_too_big = true;
+            // A copy, so that the rest is let go of.
+            self.payload = BytesMut::from(&self.payload[..self.payload.len().min(BEGINNING_BYTES)]);
         }
         Ok(())
     }
 
     fn finish(&mut self) -> Result<Message, WireError> {
         let payload = std::mem::take(&mut self.payload).freeze();
-        match self.message.take() {
+        self.arrived = 0;
+        let message = self.message.take();
+        if std::mem::take(&mut self.is_too_big) {
+            return Ok(Message::TooBig(payload));
+        }
+        match message {
             Some(Opcode::Text) if std::str::from_utf8(&payload).is_err() => Err(WireError::Utf8),
             Some(Opcode::Text) => Ok(Message::Text(payload)),
             _ => Ok(Message::Binary(payload)),
@@ -205,7 +243,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const LIMITS: Limits = Limits { message_bytes_max: 1000, fragments_max: 4 };
+    const LIMITS: Limits = Limits { message_bytes_max: 1000, fragments_max: 4, skipped_bytes_max: 0 };
 
     /// A masked client frame.
     fn client_frame(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -250,6 +288,38 @@ mod tests {
         assert_eq!(Reader::new(LIMITS).read(&mut &header_only[..]), Err(WireError::TooBig { limit: 1000 }));
         let claims_4_gib = [0x82, 0xff, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
         assert_eq!(Reader::new(LIMITS).read(&mut &claims_4_gib[..]), Err(WireError::TooBig { limit: 1000 }));
+    }
+
+    #[test]
+    fn of_a_message_beyond_the_limit_the_beginning_is_kept_if_it_is_not_longer_than_may_be_skipped() {
+        let limits = Limits { skipped_bytes_max: 5000, ..LIMITS };
+        let payload: Vec<u8> = (0..=255).cycle().take(5000).collect();
+        let beginning = Message::TooBig(Bytes::copy_from_slice(&payload[..BEGINNING_BYTES]));
+        let whole = client_frame(0x82, &payload);
+        let in_fragments = [
+            client_frame(0x02, &payload[..900]),
+            client_frame(0x00, &payload[900..1100]),
+            client_frame(0x80, &payload[1100..]),
+        ];
+        for raw in [whole, in_fragments.concat()] {
+            for cut in [1, 3, 700, usize::MAX] {
+                let mut reader = Reader::new(limits);
+                let mut seen = Vec::new();
+                for piece in raw.chunks(cut) {
+                    seen.extend(read_all(&mut reader, piece).unwrap());
+                    assert!(reader.unfinished_bytes() <= BEGINNING_BYTES);
+                }
+                assert_eq!(seen, std::slice::from_ref(&beginning), "pieces of {cut}");
+                assert_eq!(reader.arrived_bytes(), 0);
+                // The next one is as any.
+                assert_eq!(
+                    read_all(&mut reader, &client_frame(0x82, &[1; 1000])).unwrap(),
+                    [Message::Binary(Bytes::from(vec![1; 1000]))]
+                );
+            }
+        }
+        let longer = client_frame(0x82, &[1; 5001]);
+        assert_eq!(Reader::new(limits).read(&mut &longer[..]), Err(WireError::TooBig { limit: 1000 }));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! An edit's author hears of it after its commit, everyone else at once.
 
 use crate::support::database::Lock;
-use crate::support::editor::{Editor, document, text, typed};
+use crate::support::editor::{Editor, document, text, typed, whole};
 use crate::support::message::{self, BARRIER, Message, NOBODY, QUERY};
 use crate::support::server::Server;
 use crate::support::socket::Socket;
@@ -167,9 +167,4 @@ fn an_echo_larger_than_the_outbox_arrives_whole_and_so_does_the_next() {
     }
     let update = alice.types("small");
     assert_eq!(alice.socket.payload(), message::update(&update));
-}
-
-fn whole(doc: &yrs::Doc) -> Vec<u8> {
-    use yrs::{ReadTxn, StateVector, Transact};
-    doc.transact().encode_diff_v1(&StateVector::default())
 }

@@ -10,7 +10,7 @@ use crate::support::editor::Editor;
 use crate::support::frame::{BINARY, CLOSE, PING, PONG, TEXT, frame, header, raw};
 use crate::support::message::{NOBODY, QUERY, STEP1_EMPTY};
 use crate::support::server::Server;
-use crate::support::socket::{End, Socket};
+use crate::support::socket::{End, Socket, upgrade};
 use crate::support::token::{reader, writer};
 use crate::support::{eventually, within};
 
@@ -136,14 +136,18 @@ fn a_writers_message_may_be_as_long_as_a_document_and_one_byte_more_is_refused_u
 }
 
 #[test]
-fn a_readers_message_may_be_as_long_as_the_setting_says_and_one_byte_more_is_refused_unseen() {
+fn a_readers_message_may_be_as_long_as_the_setting_says_and_one_byte_more_is_refused() {
     let server = Server::with(&["--reader-message-bytes-max", "2000"]);
     let joined = |user| Socket::yjs(server.address, "room", &reader(user));
     let mut socket = joined("alice");
     socket.say(&QUERY.repeat(2000));
     assert_eq!(socket.closed().0, 4422, "its length is taken, its content is not");
+    // Had it been an edit, it would be denied.
     let mut socket = joined("bob");
-    socket.send(&header(0x80 | BINARY, 2001));
+    socket.say(&QUERY.repeat(2001));
+    assert_eq!(socket.closed().0, 4413);
+    let mut socket = joined("carol");
+    socket.send(&header(0x80 | BINARY, 2 << 30));
     assert_eq!(socket.closed().0, 4413);
 }
 
@@ -262,4 +266,21 @@ fn unfinished_messages_hold_a_bounded_amount_together_and_a_good_client_goes_on(
     good.saves("still typing");
     drop(hoarders);
     eventually("the room is given back", || (one_more() == 4422).then_some(()));
+}
+
+#[test]
+fn a_peer_in_the_middle_of_a_long_message_may_go_on_writing_until_it_reads_the_close() {
+    let server = Server::with(&["--document-bytes-max", "65536"]);
+    let long = frame(BINARY, &vec![0; 50_000_000]);
+    let mut yjs = Socket::yjs(server.address, "room", &writer("alice"));
+    yjs.send(&long);
+    assert_eq!(yjs.closed().0, 4413);
+    // What else ends a socket, too.
+    let mut garbage = Socket::yjs(server.address, "room", &writer("alice"));
+    garbage.say(&[0xff; 10]);
+    garbage.send(&long);
+    assert_eq!(garbage.closed().0, 4422);
+    let mut json = Socket::open(server.address, &upgrade("/ws", &[]), &[]);
+    json.send(&long);
+    assert_eq!(json.closed().0, 1009);
 }

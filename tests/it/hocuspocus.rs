@@ -3,7 +3,7 @@
 use tutti::auth::now_s;
 
 use crate::support::database::Lock;
-use crate::support::editor::{document, typed};
+use crate::support::editor::{deleted, document, typed, whole};
 use crate::support::eventually;
 use crate::support::frame::{TEXT, frame};
 use crate::support::http::get;
@@ -251,6 +251,71 @@ fn an_edit_that_can_never_be_taken_is_refused_and_the_connection_lives() {
     ada.say(DOC, QUERY);
     ada.hears(DOC, NOBODY);
     eventually("the good edit is stored", || (head(&server, DOC) == 1).then_some(()));
+}
+
+/// An edit whose message about [`DOC`] is `bytes` long.
+fn edit_of(bytes: usize) -> Vec<u8> {
+    let head = 1 + DOC.len() + 2 + 3;
+    let overhead = typed(&document(1), &"x".repeat(bytes - 100)).len() - (bytes - 100);
+    update(&typed(&document(1), &"x".repeat(bytes - head - overhead)))
+}
+
+#[test]
+fn an_edit_longer_than_a_message_may_be_is_refused_by_name_and_costs_the_connection_nothing() {
+    let server = Server::with(&["--document-bytes-max", "65536"]);
+    for (bytes, answer) in [(65_536, SAVED), (65_537, REFUSED), (8_000_000, REFUSED)] {
+        let room = format!("{bytes}");
+        let mut ada = Provider::connect(server.address);
+        ada.say(DOC, &auth(&token("ada", &["*=write"]), None));
+        ada.until(DOC, WRITER);
+        ada.say(&room, &auth(&writer("ada"), None));
+        ada.until(&room, WRITER);
+        ada.say(DOC, &edit_of(bytes));
+        ada.until(DOC, answer);
+        ada.say(&room, UPDATE_HI);
+        ada.until(&room, SAVED);
+    }
+    assert_eq!(head(&server, DOC), 1, "the one at the limit");
+}
+
+#[test]
+fn a_readers_edit_longer_than_its_messages_may_be_is_refused_like_any() {
+    let server = Server::start();
+    let mut bob = started(&server, &reader("bob"), READER);
+    bob.say(DOC, &edit_of(64 * 1024 + 1));
+    bob.until(DOC, REFUSED);
+    bob.say(DOC, QUERY);
+    bob.hears(DOC, NOBODY);
+}
+
+#[test]
+fn what_is_too_long_and_no_edit_of_an_open_document_ends_the_connection() {
+    let server = Server::start();
+    let mut eve = Provider::connect(server.address);
+    eve.say(DOC, &edit_of(64 * 1024 + 1));
+    assert_eq!(eve.socket.closed().0, 1009);
+    let mut eve = started(&server, &reader("eve"), READER);
+    eve.socket.say(&vec![0xff; 64 * 1024 + 1]);
+    assert_eq!(eve.socket.closed().0, 1009);
+}
+
+#[test]
+fn of_an_edit_too_long_everything_is_taken_once_it_is_smaller() {
+    let server = Server::with(&["--document-bytes-max", "65536"]);
+    let mut ada = started(&server, &writer("ada"), WRITER);
+    ada.until(DOC, STEP2_EMPTY);
+    ada.say(DOC, STEP2_EMPTY);
+    ada.until(DOC, SAVED);
+    let doc = document(1);
+    ada.say(DOC, &update(&typed(&doc, &"x".repeat(100_000))));
+    ada.until(DOC, REFUSED);
+    // Its author takes it back. The deletion comes after a gap, so the whole is asked for.
+    ada.say(DOC, &update(&deleted(&doc, 100_000)));
+    ada.until(DOC, STEP1_EMPTY);
+    ada.say(DOC, &step2(&whole(&doc)));
+    for _ in 0..2 {
+        ada.until(DOC, SAVED);
+    }
 }
 
 #[test]

@@ -1,9 +1,11 @@
-//! What must never stand in a log: tokens, query strings, documents, whatever the level.
+//! What must never stand in a log: tokens, query strings, documents, whatever the level. And what must: who was refused, and why.
 
-use crate::support::editor::Editor;
+use crate::support::editor::{Editor, document, typed};
+use crate::support::eventually;
 use crate::support::http::get;
-use crate::support::message::{Message, QUERY, awareness};
+use crate::support::message::{Message, QUERY, awareness, update};
 use crate::support::process::Process;
+use crate::support::provider::{Provider, READER, REFUSED, WRITER};
 use crate::support::socket::{Socket, upgrade};
 use crate::support::token::{SECRET, reader, token, writer};
 
@@ -62,4 +64,64 @@ fn no_token_query_secret_or_content_is_logged_even_at_trace() {
 
 fn line_with<'a>(log: &'a str, part: &str) -> &'a str {
     log.lines().find(|line| line.contains(part)).unwrap_or_default()
+}
+
+/// The lines of the log that name a refused edit's room and user.
+fn refusals(process: &Process, room: &str, user: &str) -> Vec<String> {
+    let log = process.log();
+    let is_refusal = |line: &&str| line.contains("edit refused") || line.contains("message refused");
+    let own = log.lines().filter(is_refusal).filter(|line| line.contains(room) && line.contains(user));
+    own.map(str::to_owned).collect()
+}
+
+#[test]
+fn a_refused_edit_is_logged_once_for_each_member_and_reason_with_room_and_user() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(folder.path(), &["--log-level", "debug", "--document-bytes-max", "65536"]);
+    let address = process.address;
+    let garbage = update(&[0xde, 0xad, 0xbe, 0xef]);
+    let long = update(&typed(&document(1), &"x".repeat(70_000)));
+    let full = update(&typed(&document(2), &"x".repeat(40_000)));
+
+    let mut alice = Socket::yjs(address, "room-a", &writer("alice"));
+    alice.say(&garbage);
+    assert_eq!(alice.closed().0, 4422);
+    let mut bob = Socket::yjs(address, "room-b", &writer("bob"));
+    bob.say(&long);
+    assert_eq!(bob.closed().0, 4413);
+    let mut carol = Socket::yjs(address, "room-c", &writer("carol"));
+    for id in [3, 4] {
+        carol.say(&update(&typed(&document(id), &"x".repeat(40_000))));
+    }
+    assert_eq!(carol.closed().0, 4413);
+    let mut dave = Provider::open(address, "room-d", &writer("dave"), WRITER);
+    for edit in [&garbage, &garbage, &long, &long, &full, &garbage] {
+        dave.say("room-d", edit);
+    }
+    for _ in 0..5 {
+        dave.until("room-d", REFUSED);
+    }
+    let mut erin = Provider::open(address, "room-e", &reader("erin"), READER);
+    for _ in 0..3 {
+        erin.say("room-e", &full);
+        erin.until("room-e", REFUSED);
+    }
+
+    let reasons = [
+        ("room-a", "alice", vec!["cannot be read"]),
+        ("room-b", "bob", vec!["larger than 65536 bytes"]),
+        ("room-c", "carol", vec!["larger than 65536 bytes"]),
+        ("room-d", "dave", vec!["cannot be read", "longer than a message may be"]),
+        ("room-e", "erin", vec!["read-only"]),
+    ];
+    for (room, user, reasons) in reasons {
+        let lines = eventually("the lines are there", || {
+            let lines = refusals(&process, room, user);
+            (lines.len() >= reasons.len()).then_some(lines)
+        });
+        assert_eq!(lines.len(), reasons.len(), "{lines:#?}");
+        for reason in reasons {
+            assert_eq!(lines.iter().filter(|line| line.contains(reason)).count(), 1, "{reason} in {lines:#?}");
+        }
+    }
 }

@@ -78,6 +78,16 @@ fn a_reader_that_typed_offline_is_denied_and_stays_connected() {
 }
 
 #[test]
+fn a_readers_edit_longer_than_its_messages_may_be_is_denied_in_band() {
+    let server = Server::start();
+    let mut bob = Editor::join(server.address, "room", &reader("bob"), 2);
+    bob.types(&"x".repeat(5_000_000));
+    bob.until("the denial", |_, message| matches!(message, Message::Denied(reason) if reason.contains("read-only")));
+    bob.socket.say(QUERY);
+    bob.until("an answer", |_, message| matches!(message, Message::Awareness(_)));
+}
+
+#[test]
 fn a_reader_is_seen_by_others_and_by_rest() {
     let server = Server::start();
     let mut alice = Editor::join(server.address, "room", &writer("alice"), 1);

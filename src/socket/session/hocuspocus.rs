@@ -11,7 +11,7 @@ use super::document::DocumentOutlet;
 use super::tenure::{Due, Tenure};
 use super::turnstile::Turnstile;
 use super::waiting::Waiting;
-use super::yjs::pass_on;
+use super::yjs::{pass_on, pass_on_long};
 use super::{Desk, MESSAGE_BYTES, Violation, text};
 use crate::auth::{self, Access, Action, Identity, allows};
 use crate::ids::{MemberId, RoomName, UserId};
@@ -95,6 +95,17 @@ impl HocuspocusSession {
             }
             _ => self.hold(address, message, frame.len()),
         }
+    }
+
+    /// Refuses a message that is too long, if it is an edit of a document that is open. The others of the connection go on.
+    pub fn too_big(&mut self, beginning: &Bytes, desk: &Desk) -> Result<(), Violation> {
+        let edit = hocuspocus::edit_beginning(beginning);
+        let document = edit.and_then(|(address, kind)| Some((self.documents.get(&address)?, kind)));
+        let Some((Document::Joined(joined), kind)) = document else {
+            return Err(Violation::new(CloseCode::TooBig, CloseCode::TooBig.reason()));
+        };
+        pass_on_long(kind, joined.member, &joined.room, desk);
+        Ok(())
     }
 
     /// Keeps a message until its document's token comes.

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use super::actor::SocketContext;
 use super::outbox::Outbox;
 use crate::auth::{Access, Action, allows};
-use crate::ids::SocketId;
+use crate::ids::{RoomName, SocketId, UserId};
 use crate::protocol::{CloseCode, DecodeError};
 use crate::room::{Counted, LocalRelay, Outlet};
 use crate::wire::frame;
@@ -41,6 +41,10 @@ pub(super) struct Violation {
 impl Violation {
     fn new(code: CloseCode, reason: impl Into<String>) -> Self {
         Self { code, reason: reason.into() }
+    }
+
+    fn too_large_edit() -> Self {
+        Self::new(CloseCode::EditTooLarge, CloseCode::EditTooLarge.reason())
     }
 }
 
@@ -111,6 +115,34 @@ impl Session {
                 desk.outbox.push(frame::encode(frame::Opcode::Text, &[message]), Counted::No);
                 Ok(())
             }
+        }
+    }
+
+    /// Whether a message beyond the limit may be refused in band. Its beginning is kept for that.
+    pub fn refuses_by_name(&self) -> bool {
+        match self {
+            Session::Yjs(session) => session.refuses_by_name(),
+            Session::Hocuspocus(_) => true,
+            Session::Json(_) | Session::Denied | Session::Echo => false,
+        }
+    }
+
+    /// Refuses a message beyond the limit, of which only the beginning was kept.
+    pub fn too_big(&mut self, beginning: &Bytes, desk: &Desk) -> Result<(), Violation> {
+        match self {
+            Session::Yjs(session) => session.too_big(beginning, desk),
+            Session::Hocuspocus(session) => session.too_big(beginning, desk),
+            Session::Json(_) | Session::Denied | Session::Echo => {
+                Err(Violation::new(CloseCode::TooBig, CloseCode::TooBig.reason()))
+            }
+        }
+    }
+
+    /// The room and the user of the connection, where it has one of each.
+    pub fn whose(&self) -> (Option<&RoomName>, Option<&UserId>) {
+        match self {
+            Session::Yjs(session) => (Some(&session.name), Some(&session.user)),
+            Session::Hocuspocus(_) | Session::Json(_) | Session::Denied | Session::Echo => (None, None),
         }
     }
 

@@ -5,15 +5,18 @@ use bytes::Bytes;
 
 use super::turnstile::{Ask, Question, Turnstile};
 use super::{Desk, MESSAGE_BYTES, Violation};
-use crate::auth::{Access, Identity};
-use crate::ids::MemberId;
-use crate::protocol::{Dialect, awareness, yjs};
-use crate::room::{AskAwareness, Awareness, Edit, EditKind, Join, Lease, Leave, Place, Room};
+use crate::auth::{Access, Action, Identity, allows};
+use crate::ids::{MemberId, RoomName, UserId};
+use crate::protocol::{Dialect, EditKind, awareness, yjs};
+use crate::room::{AskAwareness, Awareness, Edit, Join, Lease, Leave, LongEdit, Place, Room};
 
 /// A y-websocket client in its room.
 pub struct YjsSession {
     member: MemberId,
     room: Addr<Room>,
+    /// Which room that is, and who the member.
+    pub name: RoomName,
+    pub user: UserId,
     turnstile: Turnstile,
     /// What the token allows.
     pub access: Access,
@@ -24,7 +27,7 @@ pub struct YjsSession {
 
 impl YjsSession {
     /// Joins the room.
-    pub fn join(lease: Lease, place: Place, identity: &Identity, access: Access, desk: &Desk) -> Self {
+    pub fn join(name: RoomName, lease: Lease, place: Place, identity: &Identity, access: Access, desk: &Desk) -> Self {
         let room = lease.room().clone();
         let member = desk.relay.seat(desk.outbox.clone());
         room.do_send(Join {
@@ -40,6 +43,8 @@ impl YjsSession {
         Self {
             member,
             room,
+            name,
+            user: identity.user.clone(),
             turnstile: Turnstile::default(),
             access,
             valid_until_s: identity.valid_until_s,
@@ -61,6 +66,19 @@ impl YjsSession {
         for message in messages {
             pass_on(message, std::mem::take(&mut charge), self.member, &self.room, &mut self.turnstile, desk);
         }
+        Ok(())
+    }
+
+    /// Whether an edit that is too long is refused in band: that of a reader is, as any. A writer's later typing would all build on
+    /// it, and its protocol has no word for that.
+    pub fn refuses_by_name(&self) -> bool {
+        !allows(self.access, Action::Edit)
+    }
+
+    /// Refuses a message that is too long, if it is an edit.
+    pub fn too_big(&mut self, beginning: &Bytes, desk: &Desk) -> Result<(), Violation> {
+        let kind = yjs::edit_beginning(beginning).ok_or_else(Violation::too_large_edit)?;
+        pass_on_long(kind, self.member, &self.room, desk);
         Ok(())
     }
 
@@ -92,6 +110,12 @@ pub fn pass_on(
         yjs::Message::Awareness(entries) => room.do_send(Awareness { from, entries, charge }),
         yjs::Message::QueryAwareness => room.do_send(AskAwareness { from, charge }),
     }
+}
+
+/// Tells a room of an edit that was too long to be taken.
+pub fn pass_on_long(kind: EditKind, from: MemberId, room: &Addr<Room>, desk: &Desk) {
+    desk.outbox.charge(MESSAGE_BYTES);
+    room.do_send(LongEdit { from, kind, charge: MESSAGE_BYTES });
 }
 
 /// An awareness message of nobody.

@@ -27,6 +27,19 @@ pub fn typed(doc: &Doc, text: &str) -> Vec<u8> {
     txn.encode_update_v1()
 }
 
+/// Deletes the first `len` of a document's text; the edit.
+pub fn deleted(doc: &Doc, len: u32) -> Vec<u8> {
+    let root = doc.get_or_insert_text(ROOT);
+    let mut txn = doc.transact_mut();
+    root.remove_range(&mut txn, 0, len);
+    txn.encode_update_v1()
+}
+
+/// The whole document as an update, as a client that is asked for everything answers.
+pub fn whole(doc: &Doc) -> Vec<u8> {
+    doc.transact().encode_diff_v1(&StateVector::default())
+}
+
 /// A document's text.
 pub fn text(doc: &Doc) -> String {
     let root = doc.get_or_insert_text(ROOT);
