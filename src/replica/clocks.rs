@@ -34,6 +34,11 @@ impl Clocks {
         self.0.get(&ClientID::new(client))
     }
 
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Forgets all but one client, which saves memory.
     pub fn keep_only(&mut self, client: Option<u64>) {
         let mut kept = StateVector::default();

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::messages::UserPresence;
 use super::refusing::Logged;
-use crate::auth::Access;
+use crate::auth::{Access, Action, allows};
 use crate::ids::{MemberId, Seq, UserId};
 use crate::protocol::Dialect;
 use crate::protocol::hocuspocus::SyncCount;
@@ -134,6 +134,12 @@ impl Members {
     /// All members.
     pub fn iter(&self) -> impl Iterator<Item = &Member> {
         self.by_id.values()
+    }
+
+    /// The links, ids and dialects of those who may edit.
+    pub fn writers(&self) -> Vec<(usize, MemberId, Dialect)> {
+        let writers = self.by_id.iter().filter(|(_, member)| allows(member.access, Action::Edit));
+        writers.map(|(id, member)| (member.link, *id, member.dialect)).collect()
     }
 
     /// The links and ids of those who are shown edits, and are not behind.

@@ -38,11 +38,16 @@ impl Room {
         self.say_to(to, Word::Step1(&state_vector), Counted::Yes);
     }
 
-    /// Asks all editors by Step1 for what was refused or lost meanwhile.
+    /// Asks all who may edit by Step1 for what was refused or lost meanwhile.
     pub(super) fn ask_all(&mut self) {
         let Phase::Live(live) = &self.phase else { return };
         let state_vector = live.replica.state_vector();
         self.lacks.asked_all(Instant::now());
-        self.say_to_all(Word::Step1(&state_vector), None, &[]);
+        let frames = Dialect::EDITORS.map(|dialect| (dialect, Word::Step1(&state_vector).frame(dialect, &self.name)));
+        for (link, to, dialect) in self.members.writers() {
+            if let Some((_, Some(frame))) = frames.iter().find(|(known, _)| *known == dialect) {
+                self.outbound.one(link, to, frame.clone(), Counted::Yes);
+            }
+        }
     }
 }

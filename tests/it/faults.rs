@@ -9,7 +9,7 @@ use crate::support::http::{get, post};
 use crate::support::message::{self, BARRIER, Message};
 use crate::support::server::Server;
 use crate::support::socket::Socket;
-use crate::support::token::{token, writer};
+use crate::support::token::{reader, token, writer};
 
 /// An edit on which the failpoint makes the library panic.
 const POISON: &str = "(poison)";
@@ -40,6 +40,22 @@ fn an_edit_that_breaks_the_replica_costs_its_author_alone() {
     bob.until_text("before, after");
     let late = Editor::join(server.address, "room", &writer("dan"), 4);
     assert_eq!(late.text(), "before, after");
+}
+
+#[test]
+fn after_a_restart_readers_are_not_asked_for_what_they_must_not_give() {
+    poison_kills();
+    let server = Server::start();
+    let mut ada = Editor::join(server.address, "room", &writer("ada"), 1);
+    let mut rita = Editor::join(server.address, "room", &reader("rita"), 2);
+    ada.saves("before, ");
+    poison(&server, "room", 9);
+    ada.until("the question", |_, message| matches!(message, Message::Step1(_)));
+    ada.saves("after");
+    rita.until("the last edit", |editor, message| {
+        assert!(!matches!(message, Message::Step1(_)));
+        editor.text() == "before, after"
+    });
 }
 
 #[test]
