@@ -34,6 +34,11 @@ impl Clocks {
         self.0.get(&client).copied().unwrap_or(0)
     }
 
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Forgets all clients but one, if any.
     pub fn keep_only(&mut self, client: Option<u64>) {
         self.0.retain(|known, _| Some(*known) == client);

@@ -63,6 +63,9 @@ impl Room {
         if member.dialect == Dialect::Hocuspocus {
             member.sync.refuse(1);
         }
+        if !allows(member.access, Action::Edit) {
+            return;
+        }
         self.lacks.lost(edit.from, edit.kind);
         let is_barrier = edit.kind == EditKind::Update && edit.update == NOTHING;
         if member.dialect == Dialect::Yjs && is_barrier {
@@ -81,20 +84,33 @@ impl Room {
         self.deny(from, denial);
     }
 
-    /// Tells a reader, by what its Step1 says that it has, whether it typed what is not taken. It is not asked for that: its answer
-    /// would hold all deletions of the document and may be longer than a reader may send.
-    pub(super) fn judge_reader(&mut self, from: MemberId, state_vector: &Bytes, ctx: &mut Context<Self>) {
+    /// Finds out whether a reader that sent Step1, and was answered with `answer_bytes`, has changed what it may not change. What it
+    /// typed shows in its state vector. What it deleted does not, so it is asked: its answer has all deletions that ours had, and may
+    /// be as much longer than a reader's messages.
+    pub(super) fn judge_reader(
+        &mut self,
+        from: MemberId,
+        state_vector: &Bytes,
+        answer_bytes: usize,
+        ctx: &mut Context<Self>,
+    ) {
         let Phase::Live(live) = &self.phase else { return };
-        let is_ahead = Clocks::read(state_vector).is_ok_and(|clocks| !live.document.has_all_of(&clocks));
+        let Ok(clocks) = Clocks::read(state_vector) else { return };
         let Some(member) = self.members.get_mut(from) else { return };
-        if member.dialect == Dialect::Hocuspocus {
-            // Stands for the Step2 that would have come.
+        if live.document.has_all_of(&clocks) && !clocks.is_empty() {
+            self.outbound.expect_answer(member.link, from, answer_bytes);
+            return self.ask(from);
+        }
+        // Stands for the Step2 that would have come.
+        let is_ahead = !clocks.is_empty();
+        let is_counted = member.dialect == Dialect::Hocuspocus;
+        if is_counted {
             member.sync.step2();
         }
         if is_ahead {
             return self.deny(from, Denial::ReadOnly);
         }
-        if member.dialect == Dialect::Hocuspocus {
+        if is_counted {
             let messages = member.sync.taken_step2();
             self.acknowledge_when_settled(from, Receipt::Status(messages), ctx);
         }

@@ -86,6 +86,11 @@ impl Outbound {
         self.push(link, Item::CaughtUp(to), 0);
     }
 
+    /// Lets a member's next answer have so many bytes more than its other messages.
+    pub fn expect_answer(&mut self, link: usize, from: MemberId, bytes: usize) {
+        self.push(link, Item::ExpectAnswer { from, bytes }, 0);
+    }
+
     /// Ends a membership.
     pub fn close(&mut self, link: usize, to: MemberId, code: CloseCode, reason: impl Into<String>) {
         self.push(link, Item::Close { to, code, reason: reason.into() }, 0);

@@ -33,6 +33,8 @@ pub trait Outlet {
     fn credit(&self, bytes: usize);
     /// The room has no more of the past to send.
     fn caught_up(&self) {}
+    /// The room has asked for an answer that may have so many bytes more than other messages.
+    fn expect_answer(&self, _bytes: usize) {}
     /// Ends the membership, or the socket.
     fn close(&self, code: CloseCode, reason: &str);
 }
@@ -151,6 +153,8 @@ pub(super) enum Item {
     One { to: MemberId, frame: Bytes, counted: Counted },
     /// The member has all that was there when it asked.
     CaughtUp(MemberId),
+    /// The member was asked for something that may have so many bytes more than its other messages.
+    ExpectAnswer { from: MemberId, bytes: usize },
     /// Bytes of a member that the room has handled.
     Credit { to: MemberId, bytes: usize },
     /// Ends a membership.
@@ -291,6 +295,11 @@ impl Relay {
             Item::CaughtUp(to) => {
                 if let Some(outlet) = self.outlet(to) {
                     outlet.caught_up();
+                }
+            }
+            Item::ExpectAnswer { from, bytes } => {
+                if let Some(outlet) = self.outlet(from) {
+                    outlet.expect_answer(bytes);
                 }
             }
             Item::Credit { to, bytes } => {

@@ -261,12 +261,14 @@ impl Room {
             let (link, may_edit) = (member.link, allows(member.access, Action::Edit));
             self.outbound.credit(link, ask.from, ask.charge);
             match &answer {
-                Ok(Some(frame)) => self.outbound.one(link, ask.from, frame.clone(), Counted::No),
+                Ok(Some(frame)) => {
+                    self.outbound.one(link, ask.from, frame.clone(), Counted::No);
+                    if !may_edit {
+                        self.judge_reader(ask.from, &ask.state_vector, frame.len(), ctx);
+                    }
+                }
                 Ok(None) => {}
                 Err((code, reason)) => self.outbound.close(link, ask.from, *code, *reason),
-            }
-            if !may_edit {
-                self.judge_reader(ask.from, &ask.state_vector, ctx);
             }
         }
     }

@@ -111,6 +111,8 @@ pub struct Outbox {
     /// A close to be held for a while, see [`Outbox::take_held_close`].
     held_close: RefCell<Option<(CloseCode, String)>>,
     state: Cell<Delivery>,
+    /// Answers that rooms wait for: how many, and how many bytes more than other messages one may have.
+    answers_expected: Cell<(usize, usize)>,
     /// When a message last went out, for the keep-alive.
     spoke: Cell<Instant>,
     /// Whether the peer has not taken all of the last write.
@@ -142,6 +144,7 @@ impl Outbox {
             closing: Cell::new(None),
             held_close: RefCell::new(None),
             state: Cell::new(Delivery::Idle),
+            answers_expected: Cell::new((0, 0)),
             spoke: Cell::new(now),
             is_blocked: Cell::new(false),
             progressed: Cell::new(now),
@@ -220,6 +223,18 @@ impl Outbox {
     /// When the peer fell behind, or last took something since.
     pub fn progressed(&self) -> Instant {
         self.progressed.get()
+    }
+
+    /// How many bytes more than others a message may have, because a room has asked for it.
+    pub fn expected_bytes(&self) -> usize {
+        self.answers_expected.get().1
+    }
+
+    /// Notes that an answer has come.
+    pub fn take_answer(&self) {
+        let (count, bytes) = self.answers_expected.get();
+        let count = count.saturating_sub(1);
+        self.answers_expected.set((count, if count == 0 { 0 } else { bytes }));
     }
 
     /// Names whom to wake when there is something to do.
@@ -426,6 +441,11 @@ impl Outlet for Outbox {
         if self.is_paused.get() {
             self.wake();
         }
+    }
+
+    fn expect_answer(&self, bytes: usize) {
+        let (count, most) = self.answers_expected.get();
+        self.answers_expected.set((count + 1, most.max(bytes)));
     }
 
     fn close(&self, code: CloseCode, reason: &str) {

@@ -106,6 +106,40 @@ for (const release of releases) {
       assert.deepEqual([rita.isSaved, await stored(server, room)], [false, 'written'])
     })
 
+    test('what a reader deleted offline stays unsaved for as long as the room has it', async (t) => {
+      const room = newRoom()
+      const ada = await joinDocument(t, server, { release, room })
+      await ada.type('written by Ada').saved()
+      const rita = await joinDocument(t, server, { release, room, as: reader(server) })
+      await rita.reads('written by Ada')
+      await rita.saved()
+      const comesBack = async () => {
+        rita.counts.length = 0
+        await rita.connection.goOffline()
+        return () => {
+          rita.connection.goOnline()
+          return until(() => rita.provider.isSynced && rita.counts.length > 0, 'the reader is back')
+        }
+      }
+      const untouched = await comesBack()
+      await untouched()
+      await rita.saved()
+
+      const changed = await comesBack()
+      rita.text.delete(7, 7)
+      rita.counts.length = 0
+      await changed()
+      await until(() => server.log.split('\n').some((line) => line.includes('edit refused') && line.includes(room)), 'the deletion is refused')
+      assert.deepEqual([rita.isSaved, rita.content(), await stored(server, room)], [false, 'written', 'written by Ada'])
+
+      ada.text.delete(7, 7)
+      await ada.saved()
+      const alike = await comesBack()
+      await alike()
+      await rita.saved()
+      assert.equal(rita.content(), await stored(server, room))
+    })
+
     test('a denied document can be opened with another token on the same socket', async (t) => {
       const room = newRoom()
       const ada = await joinDocument(t, server, { release, room })

@@ -6,7 +6,7 @@ import { describe, test } from 'node:test'
 import * as Y from 'yjs'
 import { join, newRoom, versions } from './support/client.mjs'
 import { holdDatabase, stores } from './support/database.mjs'
-import { isAwareness, queryAwareness } from './support/frames.mjs'
+import { isAwareness, isStep1, queryAwareness } from './support/frames.mjs'
 import { joinDocument, releases } from './support/hocuspocus.mjs'
 import { startServer } from './support/server.mjs'
 import { until } from './support/until.mjs'
@@ -117,5 +117,28 @@ for (const store of stores) {
       await Promise.all([all, others])
       assert.deepEqual(Object.keys((await stored(server, room)).images), ['image'])
     })
+  })
+}
+
+for (const version of versions) {
+  test(`a reader who deleted something offline is denied in band, and one who did not is not: ${version.name}`, async (t) => {
+    const server = await started(t)
+    const room = newRoom()
+    const ada = await join(t, server, { version, room })
+    await ada.type('written by Ada').acknowledged()
+    const as = server.token({ sub: 'rita', rooms: [{ room: '*', access: 'read' }] })
+    const rita = await join(t, server, { version, room, as })
+    await rita.reads('written by Ada')
+    for (const deletes of [false, true]) {
+      rita.goOffline()
+      if (deletes) rita.text.delete(7, 7)
+      rita.goOnline()
+      await rita.synced()
+      await until(() => rita.socket.received.some(isStep1), 'the reader is asked')
+      await handled(rita)
+      assert.equal(rita.denials, deletes ? 1 : 0)
+    }
+    assert.equal(rita.socket.closed, null)
+    assert.equal((await stored(server, room)).text, 'written by Ada')
   })
 }

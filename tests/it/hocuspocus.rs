@@ -333,6 +333,33 @@ fn a_readers_edits_are_refused_and_it_is_told_at_once_whether_it_has_any() {
 }
 
 #[test]
+fn a_reader_that_deleted_something_while_away_is_not_told_that_it_is_saved() {
+    let server = Server::start();
+    let mut ada = started(&server, &writer("ada"), WRITER);
+    ada.say(DOC, UPDATE_HI);
+    ada.say(DOC, STEP2_EMPTY);
+    ada.until(DOC, SAVED);
+    let deletion = &[1, 1, 1, 0, 1][..];
+    for (deletions, answer) in [(&[0][..], SAVED), (deletion, REFUSED)] {
+        let mut eve = Provider::open(server.address, DOC, &reader("eve"), READER);
+        eve.say(DOC, STEP1_HI);
+        assert!(!eve.until(DOC, STEP1_HI).contains(&SAVED.to_vec()), "it is not known yet");
+        eve.say(DOC, QUERY);
+        eve.hears(DOC, NOBODY);
+        eve.say(DOC, &step2(&[&[0], deletions].concat()));
+        eve.hears(DOC, answer);
+    }
+    // What the room has deleted, too, is nothing new.
+    ada.say(DOC, DELETE_H);
+    ada.until(DOC, SAVED);
+    let mut eve = Provider::open(server.address, DOC, &reader("eve"), READER);
+    eve.say(DOC, STEP1_HI);
+    eve.until(DOC, STEP1_HI);
+    eve.say(DOC, &step2(&[&[0], deletion].concat()));
+    eve.hears(DOC, SAVED);
+}
+
+#[test]
 fn two_sessions_of_one_document_are_two_members() {
     let server = Server::start();
     let mut ada = Provider::connect(server.address);

@@ -1,6 +1,8 @@
 //! Who may only read: sees everything, is seen, and changes nothing.
 
-use crate::support::editor::{Editor, document, typed};
+use yrs::Doc;
+
+use crate::support::editor::{Editor, deleted, deleted_at, document, typed};
 use crate::support::http::get;
 use crate::support::message::{self, BARRIER, Message, QUERY, State, awareness};
 use crate::support::server::Server;
@@ -55,13 +57,63 @@ fn a_readers_answer_to_step1_that_adds_nothing_is_not_denied() {
 }
 
 #[test]
-fn a_reader_is_not_asked_for_what_it_has_since_its_answer_could_be_too_long_for_it() {
+fn a_reader_that_has_nothing_is_not_asked_for_anything() {
     let server = Server::start();
     let mut alice = Editor::join(server.address, "room", &writer("alice"), 1);
     alice.saves("hers");
     let mut bob = Socket::yjs(server.address, "room", &reader("bob"));
+    bob.say(message::STEP1_EMPTY);
+    assert!(matches!(bob.message(), Message::Step2(_)));
     bob.say(QUERY);
     assert!(matches!(bob.message(), Message::Awareness(_)));
+}
+
+/// Joins as a reader with a document that was read before.
+fn back(server: &Server, doc: Doc) -> Editor {
+    let mut bob = Editor::join_with(server.address, "room", &reader("bob"), doc);
+    bob.until("the question", |_, message| matches!(message, Message::Step1(_)));
+    bob.socket.say(QUERY);
+    bob
+}
+
+#[test]
+fn a_reader_that_deleted_something_while_away_is_denied_and_one_that_did_not_is_not() {
+    let server = Server::start();
+    let mut alice = Editor::join(server.address, "room", &writer("alice"), 1);
+    alice.saves("hers, and more");
+    let mut bob = Editor::join(server.address, "room", &reader("bob"), 2);
+    bob.until_text("hers, and more");
+
+    let mut bob = back(&server, bob.leave());
+    assert!(matches!(bob.take(), Message::Awareness(_)));
+    let doc = bob.leave();
+    deleted(&doc, 4);
+    let mut bob = back(&server, doc);
+    assert!(matches!(bob.take(), Message::Denied(reason) if reason.contains("read-only")));
+    alice.saves("!");
+    assert_eq!(alice.text(), "hers, and more!");
+    bob.until("alice's edit", |_, message| matches!(message, Message::Update(_)));
+}
+
+#[test]
+fn a_readers_answer_may_be_as_long_as_the_deletions_that_it_was_sent() {
+    let server = Server::with(&["--reader-message-bytes-max", "2000"]);
+    let mut alice = Editor::join(server.address, "room", &writer("alice"), 1);
+    alice.saves(&"x".repeat(4_000));
+    for index in 0..2_000 {
+        let edit = deleted_at(&alice.doc, index, 1);
+        alice.socket.say(&message::update(&edit));
+    }
+    alice.barrier();
+    let mut bob = Editor::join(server.address, "room", &reader("bob"), 2);
+    bob.until_text(&alice.text());
+    for _ in 0..2 {
+        bob = back(&server, bob.leave());
+        assert!(matches!(bob.take(), Message::Awareness(_)));
+    }
+    let doc = bob.leave();
+    deleted(&doc, 1);
+    assert!(matches!(back(&server, doc).take(), Message::Denied(_)));
 }
 
 #[test]

@@ -66,6 +66,10 @@ impl Outlet for DocumentOutlet {
         self.outbox.credit(bytes);
     }
 
+    fn expect_answer(&self, bytes: usize) {
+        self.outbox.expect_answer(bytes);
+    }
+
     fn close(&self, code: CloseCode, reason: &str) {
         if !code.is_final() {
             // Whatever may work later, the provider tries again with the whole connection.

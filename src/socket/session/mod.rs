@@ -202,7 +202,8 @@ impl Session {
             if allows(access, Action::Edit) {
                 settings.writer_message_bytes_max
             } else {
-                settings.reader_message_bytes_max
+                let longer = settings.reader_message_bytes_max.saturating_add(desk.outbox.expected_bytes());
+                longer.min(settings.writer_message_bytes_max)
             }
         };
         match self {

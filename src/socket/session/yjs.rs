@@ -105,7 +105,10 @@ pub fn pass_on(
     desk.outbox.charge(charge);
     match message {
         yjs::Message::Step1(_) => {}
-        yjs::Message::Step2(update) => room.do_send(Edit { from, update, kind: EditKind::Step2, charge }),
+        yjs::Message::Step2(update) => {
+            desk.outbox.take_answer();
+            room.do_send(Edit { from, update, kind: EditKind::Step2, charge });
+        }
         yjs::Message::Update(update) => room.do_send(Edit { from, update, kind: EditKind::Update, charge }),
         yjs::Message::Awareness(entries) => room.do_send(Awareness { from, entries, charge }),
         yjs::Message::QueryAwareness => room.do_send(AskAwareness { from, charge }),
@@ -114,6 +117,9 @@ pub fn pass_on(
 
 /// Tells a room of an edit that was too long to be taken.
 pub fn pass_on_long(kind: EditKind, from: MemberId, room: &Addr<Room>, desk: &Desk) {
+    if kind == EditKind::Step2 {
+        desk.outbox.take_answer();
+    }
     desk.outbox.charge(MESSAGE_BYTES);
     room.do_send(LongEdit { from, kind, charge: MESSAGE_BYTES });
 }

@@ -29,9 +29,14 @@ pub fn typed(doc: &Doc, text: &str) -> Vec<u8> {
 
 /// Deletes the first `len` of a document's text; the edit.
 pub fn deleted(doc: &Doc, len: u32) -> Vec<u8> {
+    deleted_at(doc, 0, len)
+}
+
+/// Deletes `len` of a document's text from `index` on; the edit.
+pub fn deleted_at(doc: &Doc, index: u32, len: u32) -> Vec<u8> {
     let root = doc.get_or_insert_text(ROOT);
     let mut txn = doc.transact_mut();
-    root.remove_range(&mut txn, 0, len);
+    root.remove_range(&mut txn, index, len);
     txn.encode_update_v1()
 }
 
