@@ -14,6 +14,7 @@ use crate::config::{Config, JwtKey, StoreConfig};
 use crate::protocol::CloseCode;
 use crate::room::{CloseAll, Flush, StopReading};
 use crate::store::Store;
+use crate::telemetry;
 
 /// Between two slices of sockets that are closed.
 const CLOSE_EVERY: Duration = Duration::from_millis(50);
@@ -33,7 +34,7 @@ pub fn run(config: Config) -> Result<(), ServerError> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let server = Server::start(&config).await?;
-        greet(&server, &config)?;
+        greet(greeting(&server, &config)?);
         let mut next_signal = async move || {
             tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
         };
@@ -41,6 +42,7 @@ pub fn run(config: Config) -> Result<(), ServerError> {
         actix_rt::spawn(async move {
             next_signal().await;
             tracing::warn!("a second signal, ending at once");
+            telemetry::flush();
             std::process::exit(1);
         });
         Ok::<_, ServerError>(server.drain().await)
@@ -48,6 +50,7 @@ pub fn run(config: Config) -> Result<(), ServerError> {
     std::thread::spawn(|| {
         std::thread::sleep(THREADS_TIMEOUT);
         tracing::error!("threads did not end in time");
+        telemetry::flush();
         std::process::exit(1);
     });
     server.join();
@@ -69,30 +72,38 @@ pub fn migrate(config: StoreConfig) -> Result<usize, ServerError> {
     Ok(count)
 }
 
-/// Tells the person who started the server where it is, and gives a link that works at once.
-fn greet(server: &Server, config: &Config) -> Result<(), ServerError> {
+/// Tells the person who started the server where it is. On a thread of its own, since nobody may be reading.
+fn greet(text: String) {
+    std::thread::spawn(move || {
+        let mut out = std::io::stdout();
+        if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            tracing::warn!(%error, "the standard output does not take where the server listens");
+        }
+    });
+}
+
+/// Where the server is, and a link that works at once.
+fn greeting(server: &Server, config: &Config) -> Result<String, ServerError> {
     let address = server.address();
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "listening on http://{address}")?;
+    let mut text = format!("listening on http://{address}\n");
     if let Some(address) = server.metrics_address() {
-        writeln!(out, "metrics on http://{address}/metrics")?;
+        text += &format!("metrics on http://{address}/metrics\n");
     }
     if config.edge.is_demo {
-        writeln!(out, "\n  Tutti is ready. Open this in two windows and type:\n\n      http://{address}/\n")?;
+        text += &format!("\n  Tutti is ready. Open this in two windows and type:\n\n      http://{address}/\n\n");
     } else if let (JwtKey::KeyFile(_), Ok(minter)) = (&config.jwt.key, Minter::open(&config.jwt)) {
         let grants = Grant::parse("*=write").and_then(|grant| Grants::new(vec![grant]));
         if let Ok(grants) = grants {
             let expires_at_s = auth::now_s() + LINK_TOKEN_S;
             let token = NewToken { subject: "you", name: None, grants: &grants, expires_at_s };
             let token = minter.mint(&token)?;
-            writeln!(out, "\n  Tutti is ready, with a key of its own. For y-websocket, good for a day:\n")?;
-            writeln!(
-                out,
-                "      new WebsocketProvider('ws://{address}/yjs', 'my-room', doc, {{ params: {{ token: '{token}' }} }})\n"
-            )?;
+            text += &format!(
+                "\n  Tutti is ready, with a key of its own. For y-websocket, good for a day:\n\n      \
+                 new WebsocketProvider('ws://{address}/yjs', 'my-room', doc, {{ params: {{ token: '{token}' }} }})\n\n"
+            );
         }
     }
-    Ok(out.flush()?)
+    Ok(text)
 }
 
 impl Server {

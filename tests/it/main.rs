@@ -16,6 +16,7 @@ mod memory;
 mod modules;
 mod opening;
 mod origin;
+mod outputs;
 mod pace;
 mod readers;
 mod rest;

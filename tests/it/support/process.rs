@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::server::{ANY_PORT, flags};
-use super::{DEADLINE, within};
+use super::{DEADLINE, eventually, within};
 
 /// A running `tutti serve`, killed when dropped.
 pub struct Process {
@@ -30,9 +30,15 @@ impl Process {
     /// Starts a server over the database in `folder`, where its log goes, too.
     pub fn start(folder: &Path, options: &[&str]) -> Self {
         let log = folder.join("log");
+        Self::start_logging_to(File::create(&log).unwrap(), folder, options)
+    }
+
+    /// Starts a server whose log goes to `stderr`.
+    pub fn start_logging_to(stderr: impl Into<Stdio>, folder: &Path, options: &[&str]) -> Self {
+        let log = folder.join("log");
         let mut child = command(folder, ANY_PORT, options)
             .stdout(Stdio::piped())
-            .stderr(File::create(&log).unwrap())
+            .stderr(stderr)
             .spawn()
             .expect("the program starts");
         let (sender, lines) = mpsc::channel();
@@ -44,6 +50,20 @@ impl Process {
         let line = lines.recv_timeout(DEADLINE).expect("the program says where it listens");
         let address = line.trim().strip_prefix("listening on http://").map(str::parse);
         let address = address.unwrap_or_else(|| panic!("{}", fs::read_to_string(&log).unwrap())).unwrap();
+        Self { address, child, log, lines }
+    }
+
+    /// Starts a server whose standard output is `stdout`; where it listens stands in its log.
+    pub fn start_printing_to(stdout: impl Into<Stdio>, folder: &Path, options: &[&str]) -> Self {
+        let log = folder.join("log");
+        let mut command = command(folder, ANY_PORT, options);
+        let child = command.stdout(stdout).stderr(File::create(&log).unwrap()).spawn().expect("the program starts");
+        let address = eventually("the log says where it listens", || {
+            let text = fs::read_to_string(&log).unwrap();
+            let line = text.lines().find(|line| line.contains("listening"))?;
+            line.split("address=").nth(1)?.split(' ').next()?.parse().ok()
+        });
+        let (_, lines) = mpsc::channel();
         Self { address, child, log, lines }
     }
 
