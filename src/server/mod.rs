@@ -210,6 +210,10 @@ async fn open_store(settings: StoreSettings) -> Result<Store, ServerError> {
         let count = store.migrate().await?;
         tracing::info!(count, "database migrated");
     }
+    // Also opens the connection that saves, while there are descriptors.
+    if let Err(error) = store.can_save().await {
+        tracing::error!(%error, "entries cannot be saved now, and /readyz says so: what people write waits until they can");
+    }
     Ok(store)
 }
 
