@@ -176,6 +176,9 @@ pub(super) struct TimingOptions {
     /// Milliseconds after which a peer that takes no byte is closed
     #[arg(long, env = "TUTTI_STALL_TIMEOUT_MS", value_name = "MS", default_value = "30000")]
     pub stall_timeout_ms: String,
+    /// Milliseconds that a connection may wait for its next HTTP request; more than the proxy in front keeps it
+    #[arg(long, env = "TUTTI_HTTP_KEEP_ALIVE_MS", value_name = "MS", default_value = "75000")]
+    pub http_keep_alive_ms: String,
     /// Milliseconds within which a JSON client must come with a token
     #[arg(long, env = "TUTTI_AUTH_TIMEOUT_MS", value_name = "MS", default_value = "5000")]
     pub auth_timeout_ms: String,

@@ -1,5 +1,7 @@
 //! The server of a configuration, from start to stop. Puts the parts together; holds no logic of theirs.
 
+mod descriptors;
+mod requests;
 mod stats;
 mod stop;
 mod upgrade;
@@ -11,12 +13,12 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use actix::{Actor, Arbiter};
-use actix_http::HttpService;
+use actix_http::{ConnectionType, HttpService};
 use actix_rt::task::JoinHandle;
 use actix_service::map_config;
-use actix_web::dev::AppConfig;
+use actix_web::dev::{AppConfig, Service, ServiceResponse};
 use actix_web::middleware::Compress;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, Error, HttpServer, web};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
 use crate::auth::{KeyError, MintError, Minter, Verifier};
@@ -27,6 +29,8 @@ use crate::rate::Rate;
 use crate::room::{Directory, Journal, People, Relays, RoomSettings};
 use crate::socket::{Gate, OutboxBudget, Rates, Rhythm, SharedRates, SocketContext, SocketSettings, UnfinishedBudget};
 use crate::store::{Store, StoreError, StoreSettings};
+pub use descriptors::TooFewDescriptors;
+use requests::Requests;
 
 /// Connections that the kernel keeps until they are accepted.
 const BACKLOG: i32 = 1024;
@@ -57,6 +61,9 @@ pub enum ServerError {
         /// What the system said.
         source: io::Error,
     },
+    /// Too few files may be open.
+    #[error(transparent)]
+    Descriptors(#[from] TooFewDescriptors),
     /// Something else of the system.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -79,6 +86,7 @@ pub struct Server {
 impl Server {
     /// Opens the database, migrates it if need be, and listens. To be called in an actix system, which it needs until it stops.
     pub async fn start(config: &Config) -> Result<Self, ServerError> {
+        let places = descriptors::places(config)?;
         let verifier = Arc::new(Verifier::open(&config.jwt)?);
         let minter = config.edge.is_demo.then(|| Minter::open(&config.jwt)).transpose()?;
         let listener = listen(config.edge.bind)?;
@@ -105,7 +113,7 @@ impl Server {
             directory: directory.clone(),
             verifier: verifier.clone(),
             minter,
-            gate: Gate::new(limits.sockets_max, limits.sockets_per_ip_max),
+            gate: Gate::new(places.sockets_max, limits.sockets_per_ip_max),
             pace: Default::default(),
             renders: AppState::render_permits(),
             people: people.clone(),
@@ -129,7 +137,7 @@ impl Server {
             unfinished: UnfinishedBudget::new(limits.unfinished_bytes_max),
             outboxes: OutboxBudget::new(limits.outboxes_bytes_max),
         });
-        let http = serve(listener, config.edge.workers, state.clone(), sockets)?;
+        let http = serve(listener, config, places.requests_max, state.clone(), sockets)?;
         let metrics = metrics.map(serve_metrics).transpose()?;
         tracing::info!(%address, database = %config.store.url, "listening");
         let stats = actix_rt::spawn(stats::publish(state.clone()));
@@ -151,26 +159,52 @@ impl Server {
 /// Starts the workers. Each has the routes twice: for requests, and for upgrades before their stream is taken over.
 fn serve(
     listener: TcpListener,
-    workers: usize,
+    config: &Config,
+    requests_max: usize,
     state: web::Data<AppState>,
     sockets: Arc<SocketContext>,
 ) -> io::Result<actix_server::ServerHandle> {
+    let workers = config.edge.workers;
+    let keep_alive = config.timing.http_keep_alive;
+    let open = Requests::new(requests_max);
     let service = move || {
-        let for_requests = state.clone();
-        let requests =
-            App::new().wrap(Compress::default()).configure(move |config| http::routes(config, &for_requests));
+        let (for_requests, for_answers, for_connections) = (state.clone(), open.clone(), open.clone());
+        let requests = App::new()
+            .wrap(Compress::default())
+            .wrap_fn(move |request, routes| end_if_crowded(for_answers.clone(), routes.call(request)))
+            .configure(move |config| http::routes(config, &for_requests));
         HttpService::build()
             .client_request_timeout(HEAD_TIMEOUT)
+            .keep_alive(keep_alive)
             .tcp_nodelay(true)
+            .on_connect_ext(move |_, extensions| {
+                extensions.insert(for_connections.enter());
+            })
             .upgrade(upgrade::Upgrades::new(state.clone(), sockets.clone()))
             .finish(map_config(requests, |()| AppConfig::default()))
             .tcp()
     };
-    let server =
-        actix_server::Server::build().workers(workers).disable_signals().listen("tutti", listener, service)?.run();
+    let server = actix_server::Server::build()
+        .workers(workers)
+        .max_concurrent_connections((requests_max / workers).max(1))
+        .disable_signals()
+        .listen("tutti", listener, service)?
+        .run();
     let handle = server.handle();
     actix_rt::spawn(server);
     Ok(handle)
+}
+
+/// Ends the connection with its answer, if too many are open.
+async fn end_if_crowded<B>(
+    open: Requests,
+    answer: impl Future<Output = Result<ServiceResponse<B>, Error>>,
+) -> Result<ServiceResponse<B>, Error> {
+    let mut answer = answer.await?;
+    if open.is_crowded() {
+        answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
+    Ok(answer)
 }
 
 /// Serves the metrics at an address of their own, which operators keep to themselves.

@@ -3,9 +3,11 @@
 //! server's code.
 
 mod attribution;
+mod descriptors;
 mod echo;
 mod faults;
 mod frames;
+mod full_disk;
 mod heartbeat;
 mod hocuspocus;
 mod joining;

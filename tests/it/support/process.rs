@@ -26,6 +26,15 @@ fn command(folder: &Path, bind: &str, options: &[&str]) -> Command {
     command
 }
 
+/// The same after a shell has run `setting`, such as a `ulimit`.
+fn command_after(setting: &str, folder: &Path, options: &[&str]) -> Command {
+    let program = command(folder, ANY_PORT, options);
+    let mut shell = Command::new("/bin/sh");
+    shell.env_clear().current_dir(folder).stdin(Stdio::null());
+    shell.args(["-c", &format!("{setting}; exec \"$0\" \"$@\"")]).arg(program.get_program()).args(program.get_args());
+    shell
+}
+
 impl Process {
     /// Starts a server over the database in `folder`, where its log goes, too.
     pub fn start(folder: &Path, options: &[&str]) -> Self {
@@ -35,12 +44,18 @@ impl Process {
 
     /// Starts a server whose log goes to `stderr`.
     pub fn start_logging_to(stderr: impl Into<Stdio>, folder: &Path, options: &[&str]) -> Self {
+        Self::run(command(folder, ANY_PORT, options), stderr, folder)
+    }
+
+    /// Starts a server after a shell has run `setting`.
+    pub fn start_after(setting: &str, folder: &Path, options: &[&str]) -> Self {
+        let log = File::create(folder.join("log")).unwrap();
+        Self::run(command_after(setting, folder, options), log, folder)
+    }
+
+    fn run(mut command: Command, stderr: impl Into<Stdio>, folder: &Path) -> Self {
         let log = folder.join("log");
-        let mut child = command(folder, ANY_PORT, options)
-            .stdout(Stdio::piped())
-            .stderr(stderr)
-            .spawn()
-            .expect("the program starts");
+        let mut child = command.stdout(Stdio::piped()).stderr(stderr).spawn().expect("the program starts");
         let (sender, lines) = mpsc::channel();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || {
@@ -72,6 +87,11 @@ impl Process {
         let line = self.lines.recv_timeout(DEADLINE).expect("the program says where its metrics are");
         let address = line.strip_prefix("metrics on http://").and_then(|rest| rest.strip_suffix("/metrics"));
         address.unwrap_or_else(|| panic!("{line}")).parse().unwrap()
+    }
+
+    /// The program's process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Resident memory, in bytes.
@@ -114,8 +134,16 @@ impl Drop for Process {
 
 /// Runs a server at `bind` that cannot start; its exit code and what it complained.
 pub fn fails(folder: &Path, bind: &str) -> (Option<i32>, String) {
+    complains(command(folder, bind, &[]), folder)
+}
+
+/// The same with a server that cannot start after a shell has run `setting`.
+pub fn fails_after(setting: &str, folder: &Path) -> (Option<i32>, String) {
+    complains(command_after(setting, folder, &[]), folder)
+}
+
+fn complains(mut command: Command, folder: &Path) -> (Option<i32>, String) {
     let log = folder.join("log");
-    let mut command = command(folder, bind, &[]);
     let mut child = command.stdout(Stdio::null()).stderr(File::create(&log).unwrap()).spawn().unwrap();
     let status = within(DEADLINE, "the program ends", || child.try_wait().unwrap());
     (status.code(), fs::read_to_string(&log).unwrap())
