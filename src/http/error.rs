@@ -42,6 +42,9 @@ pub enum ApiError {
     /// Nothing lives at this path.
     #[error("there is nothing at this path; the API lies below /api/v1")]
     NoSuchPath,
+    /// The path takes others.
+    #[error("this path takes {0} only")]
+    WrongMethod(&'static str),
     /// Full, stopping, or the database is away.
     #[error("{0}")]
     TryLater(String),
@@ -76,6 +79,7 @@ impl ApiError {
             ApiError::Root(RenderError::NoSuchRoot) => "root_not_found",
             ApiError::Root(RenderError::SeveralRoots(_)) => "root_needed",
             ApiError::NoSuchPath => "not_found",
+            ApiError::WrongMethod(_) => "method_not_allowed",
             ApiError::TryLater(_) => "try_later",
             ApiError::TooMany(_) => "rate_limited",
             ApiError::Internal => "internal",
@@ -112,6 +116,7 @@ impl ResponseError for ApiError {
             ApiError::RoomNotFound | ApiError::NoSuchPath | ApiError::Root(RenderError::NoSuchRoot) => {
                 StatusCode::NOT_FOUND
             }
+            ApiError::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             ApiError::Parameter(_) | ApiError::Body(_) | ApiError::Handshake(_) | ApiError::Root(_) => {
                 StatusCode::BAD_REQUEST
             }
@@ -129,6 +134,9 @@ impl ResponseError for ApiError {
             }
             ApiError::Handshake(_) => {
                 response.insert_header((header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")));
+            }
+            ApiError::WrongMethod(allowed) => {
+                response.insert_header((header::ALLOW, HeaderValue::from_static(allowed)));
             }
             ApiError::TooMany(wait) => {
                 response.insert_header((header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1)));

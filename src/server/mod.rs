@@ -24,7 +24,6 @@ use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 use crate::auth::{KeyError, MintError, Minter, Verifier};
 use crate::config::{Config, StoreConfig};
 use crate::http::{self, AppState};
-use crate::metrics;
 use crate::rate::Rate;
 use crate::room::{Directory, Journal, People, Relays, RoomSettings};
 use crate::socket::{Gate, OutboxBudget, Rates, Rhythm, SharedRates, SocketContext, SocketSettings, UnfinishedBudget};
@@ -210,7 +209,7 @@ async fn end_if_crowded<B>(
 /// Serves the metrics at an address of their own, which operators keep to themselves.
 fn serve_metrics(listener: TcpListener) -> io::Result<(SocketAddr, actix_server::ServerHandle)> {
     let address = listener.local_addr()?;
-    let routes = || App::new().route("/metrics", web::get().to(|| async { metrics::text() }));
+    let routes = || App::new().configure(http::metrics_routes);
     let server = HttpServer::new(routes).workers(1).disable_signals().listen(listener)?.run();
     let handle = server.handle();
     actix_rt::spawn(server);

@@ -15,6 +15,7 @@ mod json;
 mod life;
 mod log;
 mod memory;
+mod methods;
 mod modules;
 mod opening;
 mod origin;
