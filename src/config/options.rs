@@ -24,8 +24,8 @@ pub(super) struct ServeOptions {
 /// Where the server listens and whom it trusts.
 #[derive(Args, Debug)]
 pub(super) struct EdgeOptions {
-    /// Address and port to listen on; port 0 takes a free one
-    #[arg(long, env = "TUTTI_BIND", value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
+    /// Address and port to listen on, port 0 takes a free one; or the file of a Unix socket, unix:<path>
+    #[arg(long, env = "TUTTI_BIND", value_name = "IP:PORT|unix:PATH", default_value = "127.0.0.1:8080")]
     pub bind: String,
     /// Origins whose pages may connect, besides the server's own (comma-separated, exact)
     #[arg(long, env = "TUTTI_ALLOWED_ORIGINS", value_name = "ORIGINS")]

@@ -1,9 +1,12 @@
 //! The server of a configuration, from start to stop. Puts the parts together; holds no logic of theirs.
 
+mod connections;
 mod descriptors;
+mod listener;
 mod requests;
 mod stats;
 mod stop;
+mod supervisor;
 mod upgrade;
 
 use std::io;
@@ -13,28 +16,21 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use actix::{Actor, Arbiter};
-use actix_http::{ConnectionType, HttpService};
 use actix_rt::task::JoinHandle;
-use actix_service::map_config;
-use actix_web::dev::{AppConfig, Service, ServiceResponse};
-use actix_web::middleware::Compress;
-use actix_web::{App, Error, HttpServer, web};
-use socket2::{Domain, Protocol, Socket as RawSocket, Type};
+use actix_web::{App, HttpServer, web};
 
 use crate::auth::{KeyError, MintError, Minter, Verifier};
-use crate::config::{Config, StoreConfig};
+use crate::config::{Bind, Config, StoreConfig};
 use crate::http::{self, AppState};
 use crate::rate::Rate;
 use crate::room::{Directory, Journal, People, Relays, RoomSettings};
 use crate::socket::{Gate, OutboxBudget, Rates, Rhythm, SharedRates, SocketContext, SocketSettings, UnfinishedBudget};
 use crate::store::{Store, StoreError, StoreSettings};
+use connections::Connections;
 pub use descriptors::TooFewDescriptors;
+use listener::Listener;
 use requests::Requests;
 
-/// Connections that the kernel keeps until they are accepted.
-const BACKLOG: i32 = 1024;
-/// How long a client may take to send its request's head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a closed socket waits for its peer's end.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -56,7 +52,7 @@ pub enum ServerError {
     )]
     Bind {
         /// The address asked for.
-        address: SocketAddr,
+        address: Bind,
         /// What the system said.
         source: io::Error,
     },
@@ -70,7 +66,7 @@ pub enum ServerError {
 
 /// A running server. Must be stopped with [`Server::stop`]; dropped otherwise, it goes on.
 pub struct Server {
-    address: SocketAddr,
+    address: Bind,
     http: actix_server::ServerHandle,
     metrics: Option<(SocketAddr, actix_server::ServerHandle)>,
     state: web::Data<AppState>,
@@ -88,9 +84,8 @@ impl Server {
         let places = descriptors::places(config)?;
         let verifier = Arc::new(Verifier::open(&config.jwt)?);
         let minter = config.edge.is_demo.then(|| Minter::open(&config.jwt)).transpose()?;
-        let listener = listen(config.edge.bind)?;
-        let address = listener.local_addr()?;
-        let metrics = config.edge.metrics_bind.map(listen).transpose()?;
+        let (listener, address) = Listener::open(&config.edge.bind)?;
+        let metrics = config.edge.metrics_bind.map(listener::tcp).transpose()?;
         let store = open_store(store_settings(&config.store, config.limits.document_bytes_max)).await?;
 
         let limits = &config.limits;
@@ -136,7 +131,13 @@ impl Server {
             unfinished: UnfinishedBudget::new(limits.unfinished_bytes_max),
             outboxes: OutboxBudget::new(limits.outboxes_bytes_max),
         });
-        let http = serve(listener, config, places.requests_max, state.clone(), sockets)?;
+        let connections = Connections {
+            state: state.clone(),
+            sockets,
+            requests: Requests::new(places.requests_max),
+            keep_alive: config.timing.http_keep_alive,
+        };
+        let http = connections.serve(listener, config.edge.workers)?;
         let metrics = metrics.map(serve_metrics).transpose()?;
         tracing::info!(%address, database = %config.store.url, "listening");
         let stats = actix_rt::spawn(stats::publish(state.clone()));
@@ -145,65 +146,14 @@ impl Server {
     }
 
     /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn address(&self) -> &Bind {
+        &self.address
     }
 
     /// Where it serves its metrics, if it does.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics.as_ref().map(|(address, _)| *address)
     }
-}
-
-/// Starts the workers. Each has the routes twice: for requests, and for upgrades before their stream is taken over.
-fn serve(
-    listener: TcpListener,
-    config: &Config,
-    requests_max: usize,
-    state: web::Data<AppState>,
-    sockets: Arc<SocketContext>,
-) -> io::Result<actix_server::ServerHandle> {
-    let workers = config.edge.workers;
-    let keep_alive = config.timing.http_keep_alive;
-    let open = Requests::new(requests_max);
-    let service = move || {
-        let (for_requests, for_answers, for_connections) = (state.clone(), open.clone(), open.clone());
-        let requests = App::new()
-            .wrap(Compress::default())
-            .wrap_fn(move |request, routes| end_if_crowded(for_answers.clone(), routes.call(request)))
-            .configure(move |config| http::routes(config, &for_requests));
-        HttpService::build()
-            .client_request_timeout(HEAD_TIMEOUT)
-            .keep_alive(keep_alive)
-            .tcp_nodelay(true)
-            .on_connect_ext(move |_, extensions| {
-                extensions.insert(for_connections.enter());
-            })
-            .upgrade(upgrade::Upgrades::new(state.clone(), sockets.clone()))
-            .finish(map_config(requests, |()| AppConfig::default()))
-            .tcp()
-    };
-    let server = actix_server::Server::build()
-        .workers(workers)
-        .max_concurrent_connections((requests_max / workers).max(1))
-        .disable_signals()
-        .listen("tutti", listener, service)?
-        .run();
-    let handle = server.handle();
-    actix_rt::spawn(server);
-    Ok(handle)
-}
-
-/// Ends the connection with its answer, if too many are open.
-async fn end_if_crowded<B>(
-    open: Requests,
-    answer: impl Future<Output = Result<ServiceResponse<B>, Error>>,
-) -> Result<ServiceResponse<B>, Error> {
-    let mut answer = answer.await?;
-    if open.is_crowded() {
-        answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
-    }
-    Ok(answer)
 }
 
 /// Serves the metrics at an address of their own, which operators keep to themselves.
@@ -214,18 +164,6 @@ fn serve_metrics(listener: TcpListener) -> io::Result<(SocketAddr, actix_server:
     let handle = server.handle();
     actix_rt::spawn(server);
     Ok((address, handle))
-}
-
-fn listen(address: SocketAddr) -> Result<TcpListener, ServerError> {
-    let open = || {
-        let socket = RawSocket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        // A server that restarts must not wait for the last one's connections to be forgotten.
-        socket.set_reuse_address(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        Ok(socket.into())
-    };
-    open().map_err(|source| ServerError::Bind { address, source })
 }
 
 fn store_settings(config: &StoreConfig, entry_bytes_max: usize) -> StoreSettings {

@@ -20,6 +20,11 @@ impl Requests {
         Self { open: Arc::default(), max }
     }
 
+    /// How many may be open.
+    pub fn max(&self) -> usize {
+        self.max
+    }
+
     /// A connection has come.
     pub fn enter(&self) -> Place {
         self.open.fetch_add(1, Ordering::Relaxed);

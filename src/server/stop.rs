@@ -5,12 +5,13 @@ use std::io::Write;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use actix::Arbiter;
 use futures_util::future::join_all;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Server, ServerError, store_settings};
+use super::{Server, ServerError, store_settings, supervisor};
 use crate::auth::{self, Grant, Grants, Minter, NewToken};
-use crate::config::{Config, JwtKey, StoreConfig};
+use crate::config::{Bind, Config, JwtKey, StoreConfig};
 use crate::protocol::CloseCode;
 use crate::room::{CloseAll, Flush, StopReading};
 use crate::store::Store;
@@ -35,10 +36,13 @@ pub fn run(config: Config) -> Result<(), ServerError> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let server = Server::start(&config).await?;
         greet(greeting(&server, &config)?);
+        supervisor::ready();
+        supervisor::watch(server.arbiters.iter().map(Arbiter::handle).chain([Arbiter::current()]).collect());
         let mut next_signal = async move || {
             tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
         };
         next_signal().await;
+        supervisor::stopping();
         actix_rt::spawn(async move {
             next_signal().await;
             tracing::warn!("a second signal, ending at once");
@@ -84,11 +88,15 @@ fn greet(text: String) {
 
 /// Where the server is, and a link that works at once.
 fn greeting(server: &Server, config: &Config) -> Result<String, ServerError> {
-    let address = server.address();
-    let mut text = format!("listening on http://{address}\n");
+    let mut text = match server.address() {
+        Bind::Tcp(address) => format!("listening on http://{address}\n"),
+        file @ Bind::Unix(_) => format!("listening on {file}\n"),
+    };
     if let Some(address) = server.metrics_address() {
         text += &format!("metrics on http://{address}/metrics\n");
     }
+    // There is no link to a file.
+    let Bind::Tcp(address) = server.address() else { return Ok(text) };
     if config.edge.is_demo {
         text += &format!("\n  Tutti is ready. Open this in two windows and type:\n\n      http://{address}/\n\n");
     } else if let (JwtKey::KeyFile(_), Ok(minter)) = (&config.jwt.key, Minter::open(&config.jwt)) {

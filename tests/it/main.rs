@@ -25,5 +25,7 @@ mod readers;
 mod rest;
 mod slow;
 mod stop;
+mod supervisor;
 mod support;
 mod tokens;
+mod unix_socket;

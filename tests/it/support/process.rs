@@ -1,8 +1,9 @@
 //! The program in a process of its own, for what only a process has: memory, signals, an exit code, log lines.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
+use std::io::{self, BufRead, BufReader, Read};
+use std::net::{Shutdown, SocketAddr, TcpListener};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -66,6 +67,19 @@ impl Process {
         let address = line.trim().strip_prefix("listening on http://").map(str::parse);
         let address = address.unwrap_or_else(|| panic!("{}", fs::read_to_string(&log).unwrap())).unwrap();
         Self { address, child, log, lines }
+    }
+
+    /// Starts a server at the file of a Unix socket. `address` leads there through this process.
+    pub fn start_at_file(socket: &Path, folder: &Path, options: &[&str]) -> Self {
+        let log = folder.join("log");
+        let bind = format!("unix:{}", socket.display());
+        let mut command = command(folder, &bind, options);
+        let mut child = command.stdout(Stdio::piped()).stderr(File::create(&log).unwrap()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line.trim(), format!("listening on {bind}"), "{}", fs::read_to_string(&log).unwrap());
+        let (_, lines) = mpsc::channel();
+        Self { address: forward_to(socket), child, log, lines }
     }
 
     /// Starts a server whose standard output is `stdout`; where it listens stands in its log.
@@ -147,4 +161,28 @@ fn complains(mut command: Command, folder: &Path) -> (Option<i32>, String) {
     let mut child = command.stdout(Stdio::null()).stderr(File::create(&log).unwrap()).spawn().unwrap();
     let status = within(DEADLINE, "the program ends", || child.try_wait().unwrap());
     (status.code(), fs::read_to_string(&log).unwrap())
+}
+
+/// An address whose connections are carried on to a Unix socket, as a proxy does.
+fn forward_to(socket: &Path) -> SocketAddr {
+    let listener = TcpListener::bind(ANY_PORT).unwrap();
+    let address = listener.local_addr().unwrap();
+    let socket = socket.to_owned();
+    std::thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            // Refused while the server is away: the client's connection ends, too.
+            let Ok(server) = UnixStream::connect(&socket) else { continue };
+            let (mut from_client, mut from_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            let (mut to_client, mut to_server) = (client, server);
+            std::thread::spawn(move || {
+                let _ = io::copy(&mut from_client, &mut to_server);
+                let _ = to_server.shutdown(Shutdown::Write);
+            });
+            std::thread::spawn(move || {
+                let _ = io::copy(&mut from_server, &mut to_client);
+                let _ = to_client.shutdown(Shutdown::Write);
+            });
+        }
+    });
+    address
 }
