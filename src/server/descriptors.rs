@@ -3,8 +3,8 @@
 
 use crate::config::Config;
 
-/// Open before anything is served: the standard streams, listeners, signals, key files.
-const BASE: u64 = 32;
+/// The standard streams, listeners, signals, key files, and connections at the address of the metrics.
+const BASE: u64 = 48;
 /// For each thread: what it waits for events with.
 const PER_THREAD: u64 = 6;
 /// For each connection to the database; SQLite has a file, a write-ahead log and its index.

@@ -31,6 +31,8 @@ pub use descriptors::TooFewDescriptors;
 use listener::Listener;
 use requests::Requests;
 
+/// Connections at the address of the metrics.
+const METRICS_CONNECTIONS_MAX: usize = 16;
 /// How long a closed socket waits for its peer's end.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -160,7 +162,12 @@ impl Server {
 fn serve_metrics(listener: TcpListener) -> io::Result<(SocketAddr, actix_server::ServerHandle)> {
     let address = listener.local_addr()?;
     let routes = || App::new().configure(http::metrics_routes);
-    let server = HttpServer::new(routes).workers(1).disable_signals().listen(listener)?.run();
+    let server = HttpServer::new(routes)
+        .workers(1)
+        .max_connections(METRICS_CONNECTIONS_MAX)
+        .disable_signals()
+        .listen(listener)?
+        .run();
     let handle = server.handle();
     actix_rt::spawn(server);
     Ok((address, handle))

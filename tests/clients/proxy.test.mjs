@@ -16,23 +16,27 @@ let server
 before(async () => (server = await startServer({ args: ['--trusted-proxies', '127.0.0.1', '--sockets-per-ip-max', '3'] })))
 after(() => server.close())
 
-test('all three protocols and REST work through nginx', async (t) => {
-  const proxied = await behindNginx(t, server)
-  const room = 'docs/proxied'
-  const json = await enter(t, proxied)
-  await json.joins(room)
-  const yjs = await join(t, proxied, { version: versions[0], room })
-  const hocuspocus = await joinDocument(t, proxied, { release: releases[0], room })
-  yjs.type('typed through a proxy')
-  await hocuspocus.reads('typed through a proxy')
-  const saved = await json.ask({ type: 'chat.message', room, text: 'said through a proxy' })
-  assert.equal(saved.type, 'saved')
-  const headers = { authorization: `Bearer ${server.token()}`, 'content-type': 'application/json' }
-  const published = await fetch(`${proxied.url}/api/v1/rooms/${room}/messages`, { method: 'POST', headers, body: '{"text":"by REST"}' })
-  assert.equal(published.status, 201)
-  await json.hears((message) => message.text === 'by REST', 'what REST published')
-  assert.deepEqual([json.closed, yjs.sockets.length, hocuspocus.connection.sockets.length], [null, 1, 1])
-})
+for (const isAtFile of [false, true]) {
+  test(`all three protocols and REST work through nginx, to ${isAtFile ? 'a Unix socket' : 'a port'}`, async (t) => {
+    const server = await startServer({ args: ['--trusted-proxies', '127.0.0.1'], isAtFile })
+    t.after(() => server.close())
+    const proxied = await behindNginx(t, server)
+    const room = 'docs/proxied'
+    const json = await enter(t, proxied)
+    await json.joins(room)
+    const yjs = await join(t, proxied, { version: versions[0], room })
+    const hocuspocus = await joinDocument(t, proxied, { release: releases[0], room })
+    yjs.type('typed through a proxy')
+    await hocuspocus.reads('typed through a proxy')
+    const saved = await json.ask({ type: 'chat.message', room, text: 'said through a proxy' })
+    assert.equal(saved.type, 'saved')
+    const headers = { authorization: `Bearer ${server.token()}`, 'content-type': 'application/json' }
+    const published = await fetch(`${proxied.url}/api/v1/rooms/${room}/messages`, { method: 'POST', headers, body: '{"text":"by REST"}' })
+    assert.equal(published.status, 201)
+    await json.hears((message) => message.text === 'by REST', 'what REST published')
+    assert.deepEqual([json.closed, yjs.sockets.length, hocuspocus.connection.sockets.length], [null, 1, 1])
+  })
+}
 
 test('clients count by their own address, and nobody can claim another beyond the proxy', async (t) => {
   const { url } = await behindNginx(t, server)
@@ -59,7 +63,7 @@ test('a request that comes when an idle connection is about to end is answered, 
   const pauses = Array.from({ length: 15 }, (_, step) => 800 + step * 100)
   const statuses = await Promise.all(
     pauses.map(async (pause) => {
-      const { url } = await behindNginx(t, { url: `http://${network.address}` }, { keepaliveTimeout: '1s' })
+      const { url } = await behindNginx(t, { upstream: network.address }, { keepaliveTimeout: '1s' })
       const post = async () => (await fetch(`${url}/api/v1/rooms/docs/idle/messages`, { method: 'POST', headers, body: '{"text":"hello"}' })).status
       const several = () => Promise.all(Array.from({ length: 8 }, post))
       const before = await several()
