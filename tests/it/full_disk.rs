@@ -1,12 +1,14 @@
-//! A disk that fills up, with the database and the log on it: no file may grow any more.
+//! A database that takes nothing: the disk is full, with the log on it, or it only reads.
 
 use rlimit::Resource;
 use serde_json::json;
 
+use crate::support::database::execute;
 use crate::support::eventually;
 use crate::support::http::get;
 use crate::support::json::Client;
 use crate::support::process::Process;
+use crate::support::server::database_url;
 use crate::support::token::writer;
 
 /// As much as each file of the process may hold.
@@ -43,4 +45,18 @@ fn a_disk_that_is_full_stops_saving_and_nothing_else_and_all_is_saved_when_there
     }
     assert_eq!(bob.find("the last message", |message| message["seq"] == 21)["type"], "chat.message");
     eventually("the log tells what it lacks", || process.log().contains("log lines were dropped").then_some(()));
+}
+
+#[test]
+fn a_server_that_starts_on_a_database_that_takes_nothing_says_so_and_is_not_ready() {
+    let folder = tempfile::tempdir().unwrap();
+    Process::start(folder.path(), &[]).kill();
+    let refuse = "create trigger full before insert on entry begin select raise(abort, 'disk full'); end";
+    execute(&database_url(folder.path()), refuse);
+    let process = Process::start(folder.path(), &[]);
+    let log = process.log();
+    assert!(log.contains("entries cannot be saved now") && log.contains("disk full"), "{log}");
+    assert_eq!(get(process.address, "/readyz", None).error(), (503, "try_later".into()));
+    execute(&database_url(folder.path()), "drop trigger full");
+    eventually("the server is ready", || (get(process.address, "/readyz", None).status == 200).then_some(()));
 }
