@@ -21,14 +21,16 @@ fn main() -> ExitCode {
         Err(Stop::Usage(error)) => error.exit(),
         Err(problems) => return stop(USAGE, &problems),
     };
-    match command {
+    let code = match command {
         Command::Serve(config) => serve(*config),
         Command::Token(command) => token(&command),
         Command::Migrate { store, log } => migrate(store, &log),
         Command::Check(config) => check(&config),
         Command::Import(config) => import(&config),
         Command::Export(config) => export(&config),
-    }
+    };
+    telemetry::flush();
+    code
 }
 
 fn serve(config: Config) -> ExitCode {
@@ -113,6 +115,8 @@ fn done(result: Result<(), Box<dyn Error>>) -> ExitCode {
 }
 
 fn stop(code: u8, reason: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("tutti: {}", reason.to_string().trim_end());
+    telemetry::flush();
+    // The exit code says it, too, to who does not read this.
+    let _ = writeln!(io::stderr(), "tutti: {}", reason.to_string().trim_end());
     ExitCode::from(code)
 }

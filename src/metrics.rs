@@ -25,6 +25,7 @@ counters! { IntCounter, register_int_counter:
     MESSAGES_RECEIVED = "tutti_messages_received_total", "Messages that came from clients.";
     MESSAGE_BYTES_RECEIVED = "tutti_message_bytes_received_total", "Bytes of those messages.";
     SLOW_CONSUMERS = "tutti_slow_consumers_total", "Sockets that were closed because their peer took too little.";
+    LOG_LINES_DROPPED = "tutti_log_lines_dropped_total", "Log lines that could not be written, or not in time.";
 }
 
 counters! { IntGauge, register_int_gauge:
@@ -50,6 +51,7 @@ pub fn text() -> String {
         &MESSAGES_RECEIVED,
         &MESSAGE_BYTES_RECEIVED,
         &SLOW_CONSUMERS,
+        &LOG_LINES_DROPPED,
     ] {
         LazyLock::force(counter);
     }

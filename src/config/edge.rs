@@ -5,13 +5,13 @@ use std::num::NonZero;
 
 use super::options::EdgeOptions;
 use super::reading::Reading;
-use super::{IpRange, Origin};
+use super::{Bind, IpRange, Origin};
 
 /// Where the server listens and whom it trusts.
 #[derive(Debug, Clone)]
 pub struct EdgeConfig {
-    /// Address to listen on; port 0 takes a free one.
-    pub bind: SocketAddr,
+    /// Where to listen.
+    pub bind: Bind,
     /// Origins whose pages may connect, besides the server's own.
     pub allowed_origins: Vec<Origin>,
     /// Proxies whose `X-Forwarded-For` is believed.
@@ -37,9 +37,7 @@ impl EdgeConfig {
         let origins = options.allowed_origins.as_deref().unwrap_or_default();
         let proxies = options.trusted_proxies.as_deref().unwrap_or_default();
         Self {
-            bind: reading.parsed("bind", &options.bind, loopback, |text| {
-                text.parse().map_err(|_| "an IP address and a port, like 127.0.0.1:8080 or [::]:8080")
-            }),
+            bind: reading.parsed("bind", &options.bind, Bind::Tcp(loopback), str::parse),
             allowed_origins: reading.list("allowed-origins", origins, 1000, Origin::parse),
             trusted_proxies: reading.list("trusted-proxies", proxies, 1000, str::parse),
             accepts_query_tokens: reading.boolean("query-tokens", &options.query_tokens),

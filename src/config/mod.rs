@@ -1,6 +1,7 @@
 //! The program's configuration: flags and environment variables in, one checked [`Config`] or all problems out.
 //! The only module that reads the environment. It knows nothing of what the settings are for.
 
+mod bind;
 mod command_line;
 mod database_url;
 mod edge;
@@ -19,6 +20,7 @@ mod tests;
 mod timing;
 mod transfer;
 
+pub use bind::{Bind, NotABind};
 pub use command_line::{Command, Stop, TokenCommand, command_line, serve_config};
 pub use database_url::{DatabaseUrl, NotADatabaseUrl};
 pub use edge::EdgeConfig;
@@ -85,7 +87,7 @@ impl Config {
 fn demand_key_beyond_loopback(reading: &mut Reading, edge: &EdgeConfig, options: &ServeOptions) {
     let is_set = |option: &Option<String>| option.as_ref().is_some_and(|text| !text.is_empty());
     let has_key = is_set(&options.jwt.jwt_secret) || is_set(&options.jwt.jwt_public_key_file);
-    if !has_key && !edge.bind.ip().to_canonical().is_loopback() {
+    if !has_key && !edge.bind.is_local() {
         reading.problem(
             "bind",
             format!(

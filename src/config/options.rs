@@ -26,8 +26,8 @@ pub(super) struct ServeOptions {
 /// Where the server listens and whom it trusts.
 #[derive(Args, Debug)]
 pub(super) struct EdgeOptions {
-    /// Address and port to listen on; port 0 takes a free one
-    #[arg(long, env = "TUTTI_BIND", value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
+    /// Address and port to listen on, port 0 takes a free one; or the file of a Unix socket, unix:<path>
+    #[arg(long, env = "TUTTI_BIND", value_name = "IP:PORT|unix:PATH", default_value = "127.0.0.1:8080")]
     pub bind: String,
     /// Origins whose pages may connect, besides the server's own (comma-separated, exact)
     #[arg(long, env = "TUTTI_ALLOWED_ORIGINS", value_name = "ORIGINS")]
@@ -192,6 +192,9 @@ pub(super) struct TimingOptions {
     /// Milliseconds after which a peer that takes no byte is closed
     #[arg(long, env = "TUTTI_STALL_TIMEOUT_MS", value_name = "MS", default_value = "30000")]
     pub stall_timeout_ms: String,
+    /// Milliseconds that a connection may wait for its next HTTP request; more than the proxy in front keeps it
+    #[arg(long, env = "TUTTI_HTTP_KEEP_ALIVE_MS", value_name = "MS", default_value = "75000")]
+    pub http_keep_alive_ms: String,
     /// Milliseconds within which a JSON client must come with a token
     #[arg(long, env = "TUTTI_AUTH_TIMEOUT_MS", value_name = "MS", default_value = "5000")]
     pub auth_timeout_ms: String,

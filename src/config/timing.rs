@@ -16,6 +16,8 @@ pub struct Timing {
     pub keepalive_interval: Duration,
     /// Until a peer that takes no byte is closed.
     pub stall_timeout: Duration,
+    /// For the next request on a connection, before the server ends it.
+    pub http_keep_alive: Duration,
     /// For a JSON client's token.
     pub auth_timeout: Duration,
     /// Until a user whose last connection dropped is absent to JSON clients.
@@ -33,6 +35,7 @@ impl Timing {
             pong_timeout: reading.millis("pong-timeout-ms", &options.pong_timeout_ms, 100..=600_000),
             keepalive_interval: reading.millis("keepalive-interval-ms", &options.keepalive_interval_ms, 100..=28_000),
             stall_timeout: reading.millis("stall-timeout-ms", &options.stall_timeout_ms, 100..=600_000),
+            http_keep_alive: reading.millis("http-keep-alive-ms", &options.http_keep_alive_ms, 1000..=3_600_000),
             auth_timeout: reading.millis("auth-timeout-ms", &options.auth_timeout_ms, 1000..=600_000),
             presence_grace: reading.millis("presence-grace-ms", &options.presence_grace_ms, 0..=600_000),
             room_idle: reading.millis("room-idle-ms", &options.room_idle_ms, 10..=86_400_000),

@@ -43,6 +43,9 @@ pub enum ApiError {
     /// Nothing lives at this path.
     #[error("there is nothing at this path; the API lies below /api/v1")]
     NoSuchPath,
+    /// The path takes others.
+    #[error("this path takes {0} only")]
+    WrongMethod(&'static str),
     /// Full, stopping, or the database is away.
     #[error("{0}")]
     TryLater(String),
@@ -78,6 +81,7 @@ impl ApiError {
             ApiError::Root(RenderError::SeveralRoots(_)) => "root_needed",
             ApiError::Root(RenderError::TooCostly) => "too_costly",
             ApiError::NoSuchPath => "not_found",
+            ApiError::WrongMethod(_) => "method_not_allowed",
             ApiError::TryLater(_) => "try_later",
             ApiError::TooMany(_) => "rate_limited",
             ApiError::Internal => "internal",
@@ -140,6 +144,7 @@ impl ResponseError for ApiError {
                 StatusCode::NOT_FOUND
             }
             ApiError::Root(RenderError::TooCostly) => StatusCode::UNPROCESSABLE_ENTITY,
+            ApiError::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             ApiError::Parameter(_) | ApiError::Body(_) | ApiError::Handshake(_) | ApiError::Root(_) => {
                 StatusCode::BAD_REQUEST
             }
@@ -157,6 +162,9 @@ impl ResponseError for ApiError {
             }
             ApiError::Handshake(_) => {
                 response.insert_header((header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")));
+            }
+            ApiError::WrongMethod(allowed) => {
+                response.insert_header((header::ALLOW, HeaderValue::from_static(allowed)));
             }
             ApiError::TooMany(wait) => {
                 response.insert_header((header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1)));

@@ -12,11 +12,14 @@ pub async fn alive() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "alive" }))
 }
 
-/// `GET /readyz`: new connections are welcome: the store answers and the server is not stopping.
+/// `GET /readyz`: new connections are welcome: entries can be saved and the server is not stopping.
 pub async fn ready(state: Data<AppState>) -> Result<HttpResponse, ApiError> {
     if state.is_draining() {
         return Err(ApiError::TryLater("the server is stopping".into()));
     }
-    state.store.ping().await?;
+    state.store.can_save().await.map_err(|error| {
+        tracing::warn!(%error, "not ready: entries cannot be saved now");
+        ApiError::TryLater("entries cannot be saved now; the server's log has the cause".into())
+    })?;
     Ok(HttpResponse::Ok().json(json!({ "status": "ready" })))
 }

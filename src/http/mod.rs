@@ -12,6 +12,7 @@ mod health;
 mod history;
 mod pace;
 mod parameters;
+mod paths;
 mod peer;
 mod publish;
 mod rooms;
@@ -20,14 +21,11 @@ pub mod stats;
 mod upgrade;
 
 use actix_web::web::{self, JsonConfig, ServiceConfig};
-use actix_web::{Route, guard};
 
+use paths::{post, read, socket};
 pub use state::AppState;
 
-/// What probes and link checkers ask for, too.
-fn get_or_head() -> Route {
-    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
-}
+use crate::metrics;
 
 /// Short requests, JSON whatever type their sender gave them: `curl` calls it a form.
 fn json_config() -> JsonConfig {
@@ -38,44 +36,49 @@ fn json_config() -> JsonConfig {
         .error_handler(|error, _| error::ApiError::body(error).into())
 }
 
-/// Every route of the server.
+/// Every route of the server. Of paths that match, the first one answers.
 pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
     config
         .app_data(state.clone())
         .app_data(web::PayloadConfig::new(state.json_message_bytes_max))
         .app_data(json_config())
-        .route("/healthz", get_or_head().to(health::alive))
-        .route("/readyz", get_or_head().to(health::ready))
-        .route("/yjs/{room:.*}", web::get().to(upgrade::yjs))
-        .route("/tutti.js", get_or_head().to(client::module))
-        .route("/tutti.d.ts", get_or_head().to(client::types))
-        .route("/ws", web::get().to(upgrade::json))
-        .route("/hocuspocus", web::get().to(upgrade::hocuspocus))
+        .service(read("/healthz", health::alive))
+        .service(read("/readyz", health::ready))
+        .service(socket("/yjs/{room:.*}", upgrade::yjs))
+        .service(read("/tutti.js", client::module))
+        .service(read("/tutti.d.ts", client::types))
+        .service(socket("/ws", upgrade::json))
+        .service(socket("/hocuspocus", upgrade::hocuspocus))
         .service(
             web::scope("/api/v1")
                 .wrap(cors::cors(state.clone()))
-                .route("/rooms", get_or_head().to(rooms::list))
-                .route("/rooms/{room:.+}/history", get_or_head().to(history::page))
-                .route("/rooms/{room:.+}/document", get_or_head().to(document::read))
-                .route("/rooms/{room:.+}/presence", get_or_head().to(rooms::presence))
-                .route("/rooms/{room:.+}/messages", web::post().to(publish::messages))
-                .route("/rooms/{room:.+}/disconnect", web::post().to(publish::disconnect))
-                .route("/users/{user}/messages", web::post().to(publish::direct))
-                .route("/stats", get_or_head().to(stats::newest))
-                .route("/rooms/{room:.+}", get_or_head().to(rooms::one))
+                .service(read("/rooms", rooms::list))
+                .service(read("/rooms/{room:.+}/history", history::page))
+                .service(read("/rooms/{room:.+}/document", document::read))
+                .service(read("/rooms/{room:.+}/presence", rooms::presence))
+                .service(post("/rooms/{room:.+}/messages", publish::messages))
+                .service(post("/rooms/{room:.+}/disconnect", publish::disconnect))
+                .service(post("/users/{user}/messages", publish::direct))
+                .service(read("/stats", stats::newest))
+                .service(read("/rooms/{room:.+}", rooms::one))
                 .default_service(web::to(error::no_such_path)),
         );
     if state.is_demo {
         config
-            .route("/demo/token", web::post().to(demo::token))
-            .route("/echo", web::get().to(upgrade::echo))
-            .route("/", get_or_head().to(demo::page))
-            .route("/d/{document:.*}", get_or_head().to(demo::page))
-            .route("/tiptap/{document:.*}", get_or_head().to(demo::tiptap))
-            .route("/dashboard", get_or_head().to(demo::dashboard))
+            .service(post("/demo/token", demo::token))
+            .service(socket("/echo", upgrade::echo))
+            .service(read("/", demo::page))
+            .service(read("/d/{document:.*}", demo::page))
+            .service(read("/tiptap/{document:.*}", demo::tiptap))
+            .service(read("/dashboard", demo::dashboard))
             .service(web::redirect("/dashboard/", "/dashboard"))
             .service(web::redirect("/tiptap", "/tiptap/"))
-            .route("/assets/{file}", get_or_head().to(demo::asset));
+            .service(read("/assets/{file}", demo::asset));
     }
     config.default_service(web::to(error::no_such_path));
+}
+
+/// Every route of the address for operators.
+pub fn metrics_routes(config: &mut ServiceConfig) {
+    config.service(read("/metrics", || async { metrics::text() })).default_service(web::to(error::no_such_path));
 }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::pace::Pace;
 use super::room::Room;
 use crate::store::{Append, Outcome, Store};
+use crate::telemetry;
 
 /// Under load a commit of few entries waits until this long after the one before, for more: each costs about the same, however
 /// much is in it.
@@ -134,6 +135,7 @@ impl Drop for Journal {
     fn drop(&mut self) {
         if std::thread::panicking() {
             tracing::error!("the journal panicked, the process ends: nothing could be acknowledged any more");
+            telemetry::flush();
             std::process::exit(70);
         }
     }

@@ -13,6 +13,7 @@ use bytes::{Bytes, BytesMut};
 use super::RoomKey;
 use crate::ids::{MemberId, SocketId};
 use crate::protocol::{CloseCode, Dialect};
+use crate::telemetry;
 
 /// Whether a frame counts against its receiver's outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -234,6 +235,7 @@ impl Drop for Relay {
     fn drop(&mut self) {
         if std::thread::panicking() {
             tracing::error!("a relay panicked, the process ends so that its sockets can come back");
+            telemetry::flush();
             std::process::exit(70);
         }
     }

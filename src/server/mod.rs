@@ -1,7 +1,12 @@
 //! The server of a configuration, from start to stop. Puts the parts together; holds no logic of theirs.
 
+mod connections;
+mod descriptors;
+mod listener;
+mod requests;
 mod stats;
 mod stop;
+mod supervisor;
 mod upgrade;
 
 use std::io;
@@ -11,28 +16,24 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use actix::{Actor, Arbiter};
-use actix_http::HttpService;
 use actix_rt::task::JoinHandle;
-use actix_service::map_config;
-use actix_web::dev::AppConfig;
-use actix_web::middleware::Compress;
 use actix_web::{App, HttpServer, web};
-use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
 use crate::archive::{Archive, DocumentRules};
 use crate::auth::{KeyError, MintError, Minter, Verifier};
-use crate::config::{Config, StoreConfig};
+use crate::config::{Bind, Config, StoreConfig};
 use crate::http::{self, AppState};
-use crate::metrics;
 use crate::rate::Rate;
 use crate::room::{Directory, Journal, People, Relays, RoomSettings};
 use crate::socket::{Gate, OutboxBudget, Rates, Rhythm, SharedRates, SocketContext, SocketSettings, UnfinishedBudget};
 use crate::store::{Store, StoreError, StoreSettings};
+use connections::Connections;
+pub use descriptors::TooFewDescriptors;
+use listener::Listener;
+use requests::Requests;
 
-/// Connections that the kernel keeps until they are accepted.
-const BACKLOG: i32 = 1024;
-/// How long a client may take to send its request's head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections at the address of the metrics.
+const METRICS_CONNECTIONS_MAX: usize = 16;
 /// How long a closed socket waits for its peer's end.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -54,10 +55,13 @@ pub enum ServerError {
     )]
     Bind {
         /// The address asked for.
-        address: SocketAddr,
+        address: Bind,
         /// What the system said.
         source: io::Error,
     },
+    /// Too few files may be open.
+    #[error(transparent)]
+    Descriptors(#[from] TooFewDescriptors),
     /// Something else of the system.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -65,7 +69,7 @@ pub enum ServerError {
 
 /// A running server. Must be stopped with [`Server::stop`]; dropped otherwise, it goes on.
 pub struct Server {
-    address: SocketAddr,
+    address: Bind,
     http: actix_server::ServerHandle,
     metrics: Option<(SocketAddr, actix_server::ServerHandle)>,
     state: web::Data<AppState>,
@@ -80,11 +84,11 @@ pub struct Server {
 impl Server {
     /// Opens the database, migrates it if need be, and listens. To be called in an actix system, which it needs until it stops.
     pub async fn start(config: &Config) -> Result<Self, ServerError> {
+        let places = descriptors::places(config)?;
         let verifier = Arc::new(Verifier::open(&config.jwt)?);
         let minter = config.edge.is_demo.then(|| Minter::open(&config.jwt)).transpose()?;
-        let listener = listen(config.edge.bind)?;
-        let address = listener.local_addr()?;
-        let metrics = config.edge.metrics_bind.map(listen).transpose()?;
+        let (listener, address) = Listener::open(&config.edge.bind)?;
+        let metrics = config.edge.metrics_bind.map(listener::tcp).transpose()?;
         let store = open_store(store_settings(&config.store, config.limits.document_bytes_max)).await?;
 
         let archive = Archive::new(store.clone(), document_rules(config));
@@ -108,7 +112,7 @@ impl Server {
             directory: directory.clone(),
             verifier: verifier.clone(),
             minter,
-            gate: Gate::new(limits.sockets_max, limits.sockets_per_ip_max),
+            gate: Gate::new(places.sockets_max, limits.sockets_per_ip_max),
             pace: Default::default(),
             renders: AppState::render_permits(),
             people: people.clone(),
@@ -132,7 +136,13 @@ impl Server {
             unfinished: UnfinishedBudget::new(limits.unfinished_bytes_max),
             outboxes: OutboxBudget::new(limits.outboxes_bytes_max),
         });
-        let http = serve(listener, config.edge.workers, state.clone(), sockets)?;
+        let connections = Connections {
+            state: state.clone(),
+            sockets,
+            requests: Requests::new(places.requests_max),
+            keep_alive: config.timing.http_keep_alive,
+        };
+        let http = connections.serve(listener, config.edge.workers)?;
         let metrics = metrics.map(serve_metrics).transpose()?;
         tracing::info!(%address, database = %config.store.url, "listening");
         let stats = actix_rt::spawn(stats::publish(state.clone()));
@@ -141,8 +151,8 @@ impl Server {
     }
 
     /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn address(&self) -> &Bind {
+        &self.address
     }
 
     /// Where it serves its metrics, if it does.
@@ -151,51 +161,19 @@ impl Server {
     }
 }
 
-/// Starts the workers. Each has the routes twice: for requests, and for upgrades before their stream is taken over.
-fn serve(
-    listener: TcpListener,
-    workers: usize,
-    state: web::Data<AppState>,
-    sockets: Arc<SocketContext>,
-) -> io::Result<actix_server::ServerHandle> {
-    let service = move || {
-        let for_requests = state.clone();
-        let requests =
-            App::new().wrap(Compress::default()).configure(move |config| http::routes(config, &for_requests));
-        HttpService::build()
-            .client_request_timeout(HEAD_TIMEOUT)
-            .tcp_nodelay(true)
-            .upgrade(upgrade::Upgrades::new(state.clone(), sockets.clone()))
-            .finish(map_config(requests, |()| AppConfig::default()))
-            .tcp()
-    };
-    let server =
-        actix_server::Server::build().workers(workers).disable_signals().listen("tutti", listener, service)?.run();
-    let handle = server.handle();
-    actix_rt::spawn(server);
-    Ok(handle)
-}
-
 /// Serves the metrics at an address of their own, which operators keep to themselves.
 fn serve_metrics(listener: TcpListener) -> io::Result<(SocketAddr, actix_server::ServerHandle)> {
     let address = listener.local_addr()?;
-    let routes = || App::new().route("/metrics", web::get().to(|| async { metrics::text() }));
-    let server = HttpServer::new(routes).workers(1).disable_signals().listen(listener)?.run();
+    let routes = || App::new().configure(http::metrics_routes);
+    let server = HttpServer::new(routes)
+        .workers(1)
+        .max_connections(METRICS_CONNECTIONS_MAX)
+        .disable_signals()
+        .listen(listener)?
+        .run();
     let handle = server.handle();
     actix_rt::spawn(server);
     Ok((address, handle))
-}
-
-fn listen(address: SocketAddr) -> Result<TcpListener, ServerError> {
-    let open = || {
-        let socket = RawSocket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        // A server that restarts must not wait for the last one's connections to be forgotten.
-        socket.set_reuse_address(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        Ok(socket.into())
-    };
-    open().map_err(|source| ServerError::Bind { address, source })
 }
 
 fn store_settings(config: &StoreConfig, entry_bytes_max: usize) -> StoreSettings {
@@ -212,6 +190,10 @@ async fn open_store(settings: StoreSettings) -> Result<Store, ServerError> {
     if store.pending_migrations().await? > 0 {
         let count = store.migrate().await?;
         tracing::info!(count, "database migrated");
+    }
+    // Also opens the connection that saves, while there are descriptors.
+    if let Err(error) = store.can_save().await {
+        tracing::error!(%error, "entries cannot be saved now, and /readyz says so: what people write waits until they can");
     }
     Ok(store)
 }

@@ -5,15 +5,17 @@ use std::io::Write;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use actix::Arbiter;
 use futures_util::future::join_all;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Server, ServerError, store_settings};
+use super::{Server, ServerError, store_settings, supervisor};
 use crate::auth::{self, Grant, Grants, Minter, NewToken};
-use crate::config::{Config, JwtKey, StoreConfig};
+use crate::config::{Bind, Config, JwtKey, StoreConfig};
 use crate::protocol::CloseCode;
 use crate::room::{CloseAll, Flush, StopReading};
 use crate::store::Store;
+use crate::telemetry;
 
 /// Between two slices of sockets that are closed.
 const CLOSE_EVERY: Duration = Duration::from_millis(50);
@@ -33,14 +35,18 @@ pub fn run(config: Config) -> Result<(), ServerError> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let server = Server::start(&config).await?;
-        greet(&server, &config)?;
+        greet(greeting(&server, &config)?);
+        supervisor::ready();
+        supervisor::watch(server.arbiters.iter().map(Arbiter::handle).chain([Arbiter::current()]).collect());
         let mut next_signal = async move || {
             tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
         };
         next_signal().await;
+        supervisor::stopping();
         actix_rt::spawn(async move {
             next_signal().await;
             tracing::warn!("a second signal, ending at once");
+            telemetry::flush();
             std::process::exit(1);
         });
         Ok::<_, ServerError>(server.drain().await)
@@ -48,6 +54,7 @@ pub fn run(config: Config) -> Result<(), ServerError> {
     std::thread::spawn(|| {
         std::thread::sleep(THREADS_TIMEOUT);
         tracing::error!("threads did not end in time");
+        telemetry::flush();
         std::process::exit(1);
     });
     server.join();
@@ -69,30 +76,42 @@ pub fn migrate(config: StoreConfig) -> Result<usize, ServerError> {
     Ok(count)
 }
 
-/// Tells the person who started the server where it is, and gives a link that works at once.
-fn greet(server: &Server, config: &Config) -> Result<(), ServerError> {
-    let address = server.address();
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "listening on http://{address}")?;
+/// Tells the person who started the server where it is. On a thread of its own, since nobody may be reading.
+fn greet(text: String) {
+    std::thread::spawn(move || {
+        let mut out = std::io::stdout();
+        if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            tracing::warn!(%error, "the standard output does not take where the server listens");
+        }
+    });
+}
+
+/// Where the server is, and a link that works at once.
+fn greeting(server: &Server, config: &Config) -> Result<String, ServerError> {
+    let mut text = match server.address() {
+        Bind::Tcp(address) => format!("listening on http://{address}\n"),
+        file @ Bind::Unix(_) => format!("listening on {file}\n"),
+    };
     if let Some(address) = server.metrics_address() {
-        writeln!(out, "metrics on http://{address}/metrics")?;
+        text += &format!("metrics on http://{address}/metrics\n");
     }
+    // There is no link to a file.
+    let Bind::Tcp(address) = server.address() else { return Ok(text) };
     if config.edge.is_demo {
-        writeln!(out, "\n  Tutti is ready. Open this in two windows and type:\n\n      http://{address}/\n")?;
+        text += &format!("\n  Tutti is ready. Open this in two windows and type:\n\n      http://{address}/\n\n");
     } else if let (JwtKey::KeyFile(_), Ok(minter)) = (&config.jwt.key, Minter::open(&config.jwt)) {
         let grants = Grant::parse("*=write").and_then(|grant| Grants::new(vec![grant]));
         if let Ok(grants) = grants {
             let expires_at_s = auth::now_s() + LINK_TOKEN_S;
             let token = NewToken { subject: "you", name: None, grants: &grants, expires_at_s };
             let token = minter.mint(&token)?;
-            writeln!(out, "\n  Tutti is ready, with a key of its own. For y-websocket, good for a day:\n")?;
-            writeln!(
-                out,
-                "      new WebsocketProvider('ws://{address}/yjs', 'my-room', doc, {{ params: {{ token: '{token}' }} }})\n"
-            )?;
+            text += &format!(
+                "\n  Tutti is ready, with a key of its own. For y-websocket, good for a day:\n\n      \
+                 new WebsocketProvider('ws://{address}/yjs', 'my-room', doc, {{ params: {{ token: '{token}' }} }})\n\n"
+            );
         }
     }
-    Ok(out.flush()?)
+    Ok(text)
 }
 
 impl Server {

@@ -20,10 +20,9 @@ use actix_web::dev::{AppConfig, ServiceResponse};
 use actix_web::{App, Error, web};
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 
 use crate::http::{self, AppState};
-use crate::socket::{Opening, Socket, SocketContext, Stream};
+use crate::socket::{Detach, Opening, Socket, SocketContext, Stream};
 
 /// How long a refused client may take to read its answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -41,10 +40,10 @@ impl Upgrades {
     }
 }
 
-type Handshake = (Request, Framed<TcpStream, Codec>);
+type Handshake<C> = (Request, Framed<C, Codec>);
 type LocalFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>>>>;
 
-impl ServiceFactory<Handshake> for Upgrades {
+impl<C: Detach> ServiceFactory<Handshake<C>> for Upgrades {
     type Response = ();
     type Error = Error;
     type Config = ();
@@ -67,14 +66,14 @@ pub struct Upgrade {
     sockets: Arc<SocketContext>,
 }
 
-impl Service<Handshake> for Upgrade {
+impl<C: Detach> Service<Handshake<C>> for Upgrade {
     type Response = ();
     type Error = Error;
     type Future = LocalFuture<(), Error>;
 
     actix_service::always_ready!();
 
-    fn call(&self, (request, framed): Handshake) -> Self::Future {
+    fn call(&self, (request, framed): Handshake<C>) -> Self::Future {
         let (routes, sockets) = (self.routes.clone(), self.sockets.clone());
         Box::pin(async move {
             let mut response = match routes.call(request).await {
@@ -90,8 +89,8 @@ impl Service<Handshake> for Upgrade {
                     parts.codec.encode(Message::Item((response, BodySize::None)), &mut head)?;
                     // A copy: the dispatcher's buffer has 8 KiB, and the socket would keep it.
                     let early = Bytes::copy_from_slice(&parts.read_buf);
-                    let (head, tcp) = (head.freeze(), parts.io.into_std()?);
-                    opening.thread(&sockets.directory).spawn_fn(move || match Stream::adopt(tcp) {
+                    let (head, detached) = (head.freeze(), parts.io.detach()?);
+                    opening.thread(&sockets.directory).spawn_fn(move || match Stream::adopt(detached) {
                         Ok(stream) => Socket::start_on(stream, head, early, opening, sockets),
                         Err(error) => tracing::warn!(%error, "a connection is lost"),
                     });
@@ -109,7 +108,7 @@ impl Service<Handshake> for Upgrade {
 }
 
 /// Writes a response other than an upgrade, and ends the connection.
-async fn answer(mut response: Response<()>, body: BoxBody, mut codec: Codec, mut io: TcpStream) -> io::Result<()> {
+async fn answer(mut response: Response<()>, body: BoxBody, mut codec: Codec, mut io: impl Detach) -> io::Result<()> {
     let mut out = BytesMut::new();
     let size = body.size();
     response.head_mut().set_connection_type(actix_http::ConnectionType::Close);

@@ -20,5 +20,5 @@ pub use opening::{Opening, Path};
 pub use outbox::{Outbox, OutboxBudget};
 pub use session::{Rates, SharedRates};
 pub use settings::SocketSettings;
-pub use stream::Stream;
+pub use stream::{Detach, Stream};
 pub use unfinished::UnfinishedBudget;

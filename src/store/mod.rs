@@ -13,6 +13,7 @@ mod last_append;
 mod migrate;
 mod number;
 mod postgres;
+mod probe;
 mod rows;
 mod runtime;
 mod settings;
@@ -38,6 +39,7 @@ pub use settings::StoreSettings;
 
 use crate::ids::{RoomName, Seq};
 use postgres::Postgres;
+use probe::Probe;
 use runtime::StoreRuntime;
 use settings::Dialect;
 use sqlite::Sqlite;
@@ -63,6 +65,7 @@ pub struct Store {
     /// Apart, so that a long decode of what is read keeps no append waiting.
     appends: Arc<StoreRuntime>,
     operation_timeout: Duration,
+    probe: Arc<Probe>,
 }
 
 #[expect(clippy::large_enum_variant, reason = "a store has one, behind an Arc")]
@@ -101,7 +104,7 @@ impl Store {
         });
         let backend = backend.await??;
         let (runtime, appends) = (Arc::new(runtime), Arc::new(appends));
-        Ok(Self { backend: Arc::new(backend), runtime, appends, operation_timeout })
+        Ok(Self { backend: Arc::new(backend), runtime, appends, operation_timeout, probe: Arc::default() })
     }
 
     /// How many migrations the database lacks. Needs no right to change it.
@@ -121,9 +124,9 @@ impl Store {
         self.runtime.run(work).await?
     }
 
-    /// Whether the database answers and is migrated.
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        on_backend!(self, backend => backend.ping())
+    /// Whether rooms can be read and entries saved, now or a few seconds ago.
+    pub async fn can_save(&self) -> Result<(), StoreError> {
+        self.probe.answer(async { on_backend!(self, backend => backend.probe()) }).await
     }
 
     /// The row of the room `name`, made if there is none.

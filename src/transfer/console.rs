@@ -44,7 +44,8 @@ impl<'o> Console<'o> {
         if self.bar.is_hidden() && self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
             let of = self.bar.length().map(|total| format!(" of {total}")).unwrap_or_default();
-            eprintln!("{}{of} {}", self.bar.position(), self.things);
+            // Nothing is lost with it.
+            let _ = writeln!(io::stderr(), "{}{of} {}", self.bar.position(), self.things);
         }
     }
 

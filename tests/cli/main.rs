@@ -170,3 +170,30 @@ fn help_shows_defaults_and_no_secret() {
         assert!(!out(&output).contains(SECRET) && !out(&output).contains("hunter2"));
     }
 }
+
+#[test]
+fn an_output_that_takes_nothing_ends_no_command_by_a_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let cases: [(&[&str], i32); 6] = [
+        (&["token", "--sub", "alice", "--room", "*=read"], 0),
+        (&["token", "--sub", "alice", "--room", "*=owner"], 2),
+        (&["check"], 0),
+        (&["check", "--sockets-max", "0"], 2),
+        (&["migrate"], 0),
+        (&["serve", "--database-url", "sqlite://no/such/folder.db"], 1),
+    ];
+    for (arguments, code) in cases {
+        let run = |stdout: std::process::Stdio, stderr: std::process::Stdio| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_tutti"));
+            command.current_dir(folder.path()).env_clear().env("TUTTI_JWT_SECRET", SECRET).args(arguments);
+            command.stdout(stdout).stderr(stderr).output().unwrap()
+        };
+        let unheard = run(std::process::Stdio::piped(), full().into());
+        assert_eq!(unheard.status.code(), Some(code), "{arguments:?} with a full standard error output");
+        let unseen = run(full().into(), std::process::Stdio::piped());
+        // A script must hear that it did not get what it asked for.
+        assert_eq!(unseen.status.code(), Some(code.max(1)), "{arguments:?} with a full standard output");
+        assert!(complaints(&unseen).contains(if code == 2 { "" } else { "tutti: " }), "{}", complaints(&unseen));
+    }
+}

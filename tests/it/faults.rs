@@ -105,13 +105,22 @@ fn an_edit_sent_again_after_a_lost_echo_is_stored_once() {
 }
 
 #[test]
-fn readiness_follows_the_store() {
+fn readiness_follows_whether_entries_can_be_saved() {
     let server = Server::start();
-    let ready = || get(server.address, "/readyz", None).status;
-    assert_eq!(ready(), 200);
-    execute(&server.database_url, "alter table room rename to room_away");
-    assert_eq!(ready(), 503);
-    assert_eq!(get(server.address, "/healthz", None).status, 200);
-    execute(&server.database_url, "alter table room_away rename to room");
-    assert_eq!(ready(), 200);
+    let becomes = |status: u16| {
+        let ready = || get(server.address, "/readyz", None).status;
+        eventually(&format!("/readyz answers {status}"), || (ready() == status).then_some(()));
+        assert_eq!(get(server.address, "/healthz", None).status, 200);
+    };
+    becomes(200);
+    for (breaks, mends) in [
+        ("alter table room rename to room_away", "alter table room_away rename to room"),
+        ("create trigger full before insert on entry begin select raise(abort, 'disk full'); end", "drop trigger full"),
+    ] {
+        execute(&server.database_url, breaks);
+        becomes(503);
+        execute(&server.database_url, mends);
+        becomes(200);
+    }
+    assert_eq!(number(&server.database_url, "select (select count(*) from room) + (select count(*) from entry)"), 0);
 }

@@ -3,9 +3,11 @@
 //! server's code.
 
 mod attribution;
+mod descriptors;
 mod echo;
 mod faults;
 mod frames;
+mod full_disk;
 mod heartbeat;
 mod hocuspocus;
 mod joining;
@@ -13,13 +15,17 @@ mod json;
 mod life;
 mod log;
 mod memory;
+mod methods;
 mod modules;
 mod opening;
 mod origin;
+mod outputs;
 mod pace;
 mod readers;
 mod rest;
 mod slow;
 mod stop;
+mod supervisor;
 mod support;
 mod tokens;
+mod unix_socket;

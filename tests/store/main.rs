@@ -9,6 +9,7 @@ mod open;
 mod proxy;
 mod repeat;
 mod rooms;
+mod saving;
 mod shutdown;
 mod support;
 mod timeline;

@@ -15,7 +15,7 @@ contract! {
         placed(&store, &append).await;
         let clone = store.clone();
         std::thread::spawn(move || clone.shutdown()).join().expect("it ends");
-        assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
+        assert!(matches!(store.can_save().await, Err(StoreError::Unavailable(_))));
         assert!(matches!(one(&store, &append).await, Err(StoreError::Unavailable(_))));
         store.shutdown();
         assert_gap_free(&db.store("s1").await, room, 1).await;

@@ -192,6 +192,22 @@ pub async fn insistently(store: &Store, appends: Vec<Append>) -> Vec<Vec<Placed>
     outcomes.await.into_iter().map(|outcome| placed(outcome).expect("no entry is refused")).collect()
 }
 
+/// Waits until the store says that it can save.
+pub async fn can_save_soon(store: &Store) {
+    saving_becomes(store, true).await;
+}
+
+/// Waits until the store says that it can save, or cannot: it remembers its last answer for a while.
+pub async fn saving_becomes(store: &Store, is_possible: bool) {
+    let asked_again = Duration::from_millis(50);
+    within_seconds(60, async {
+        while store.can_save().await.is_ok() != is_possible {
+            tokio::time::sleep(asked_again).await;
+        }
+    })
+    .await;
+}
+
 pub async fn within_seconds<T>(seconds: u64, work: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(seconds), work).await.expect("it ends in time")
 }

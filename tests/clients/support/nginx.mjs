@@ -20,19 +20,22 @@ const answers = (port) =>
 
 /**
  * Starts nginx in front of `server`, ended with the test `t`. The result is the server as clients know it who come that way.
- * `readTimeout` takes the place of the configured one.
+ * `readTimeout` and `keepaliveTimeout` take the place of the configured ones.
  */
-export async function behindNginx(t, server, { readTimeout } = {}) {
+export async function behindNginx(t, server, { readTimeout, keepaliveTimeout } = {}) {
   if (!existsSync(program)) throw new Error(`there is no nginx at ${program}: run \`make test\`, or name one in NGINX`)
   const folder = await mkdtemp(join(tmpdir(), 'tutti-nginx-'))
   const port = await holdPort()
   t.after(() => port.release())
   const site = (await readFile(config, 'utf8'))
     .replace('listen 80;', `listen 127.0.0.1:${port.number};`)
-    .replace('127.0.0.1:8080', new URL(server.url).host)
+    .replace('server 127.0.0.1:8080', `server ${server.upstream}`)
     .replace('proxy_read_timeout 90s', `proxy_read_timeout ${readTimeout ?? '90s'}`)
+    .replace('keepalive_timeout 60s', `keepalive_timeout ${keepaliveTimeout ?? '60s'}`)
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${folder}/${kind};`)
-  const main = `daemon off; pid ${folder}/pid; error_log stderr; events {} http { access_log off; ${temporary.join(' ')} include ${folder}/site; }`
+  // As the server's user, who may open its socket.
+  const user = process.getuid() === 0 ? 'user root;' : ''
+  const main = `${user} daemon off; pid ${folder}/pid; error_log stderr; events {} http { access_log off; ${temporary.join(' ')} include ${folder}/site; }`
   await writeFile(join(folder, 'site'), site)
   await writeFile(join(folder, 'main'), main)
   const child = spawn(program, ['-p', folder, '-c', join(folder, 'main'), '-e', 'stderr'], { stdio: ['ignore', 'ignore', 'pipe'] })

@@ -1,4 +1,5 @@
-// A network that can fail: TCP between a client and the server, which can be cut, lose one direction, or swallow everything.
+// A network that can fail: TCP between a client and the server, which can be slow, be cut, lose one direction,
+// or swallow everything.
 
 import { createConnection, createServer } from 'node:net'
 
@@ -9,9 +10,11 @@ export class Proxy {
   #isCut = false
   #isSilent = false
   #holdsAnswers = false
+  #delayMs
 
-  constructor(target) {
+  constructor(target, { delayMs = 0 } = {}) {
     this.#target = target
+    this.#delayMs = delayMs
     this.#listener = createServer((client) => this.#connect(client))
   }
 
@@ -42,9 +45,15 @@ export class Proxy {
       server.destroy()
       this.#pairs.delete(pair)
     }
-    client.on('data', (data) => this.#isSilent || server.write(data))
-    server.on('data', (data) => this.#isSilent || this.#holdsAnswers || client.write(data))
-    for (const socket of [client, server]) socket.on('error', end).on('close', end)
+    client.on('data', (data) => this.#isSilent || this.#later(() => server.write(data)))
+    server.on('data', (data) => this.#isSilent || this.#holdsAnswers || this.#later(() => client.write(data)))
+    for (const socket of [client, server]) socket.on('error', end).on('close', () => this.#later(end))
+  }
+
+  /** The end of a connection is on its way as long as what was said before it. */
+  #later(arrive) {
+    if (this.#delayMs > 0) setTimeout(arrive, this.#delayMs)
+    else arrive()
   }
 
   /** All connections end now, and new ones are refused. */
@@ -84,9 +93,9 @@ export class Proxy {
   }
 }
 
-/** A network in front of `server`, which ends with the test. */
-export async function networkTo(t, server) {
-  const proxy = await new Proxy(server.url).listen()
+/** A network in front of `server`, which ends with the test. `delayMs`: how long everything is on its way. */
+export async function networkTo(t, server, options) {
+  const proxy = await new Proxy(server.url, options).listen()
   t.after(() => proxy.close())
   return proxy
 }

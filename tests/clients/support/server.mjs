@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { freshDatabase, query } from './database.mjs'
@@ -28,6 +29,7 @@ export class Server {
   #port = null
   #database
   #arguments
+  #isAtFile
   #environment
   #log = []
   #leaks = []
@@ -35,6 +37,7 @@ export class Server {
   constructor(database, options) {
     this.#database = database
     this.#arguments = options.args ?? []
+    this.#isAtFile = options.isAtFile ?? false
     const { PATH, HOME, TMPDIR } = process.env
     this.#environment = { PATH, HOME, TMPDIR, DATABASE_URL: database.url, TUTTI_LOG_LEVEL: options.logLevel ?? 'debug' }
     if (!options.isKeyless) this.#environment.TUTTI_JWT_SECRET = secret
@@ -46,6 +49,11 @@ export class Server {
 
   get #address() {
     return `127.0.0.1:${this.#port.number}`
+  }
+
+  /** Where a proxy finds it, as nginx writes that. */
+  get upstream() {
+    return this.#isAtFile ? `unix:${join(this.#database.folder, 'tutti.sock')}` : this.#address
   }
 
   /** Where the database is, for who looks into it past the server. */
@@ -87,7 +95,7 @@ export class Server {
     assert.equal(this.#process, null, 'the server runs already')
     assert.ok(existsSync(program), `there is no server program at ${program}: run \`cargo build\`, or set TUTTI_BIN`)
     this.#port ??= await holdPort()
-    const child = spawn(program, ['serve', '--bind', this.#address, ...this.#arguments], {
+    const child = spawn(program, ['serve', '--bind', this.upstream, ...this.#arguments], {
       cwd: this.#database.folder,
       env: this.#environment,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -99,7 +107,7 @@ export class Server {
     child.once('error', (error) => (failure = error))
     let listening = null
     createInterface({ input: child.stdout }).on('line', (line) => {
-      listening ??= /listening on http:\/\/(\S+?)\/?$/.exec(line)?.[1]
+      listening ??= /listening on (?:http:\/\/)?(\S+?)\/?$/.exec(line)?.[1]
     })
     createInterface({ input: child.stderr }).on('line', (line) => this.#keep(line))
     try {
@@ -149,7 +157,7 @@ export class Server {
 
 /**
  * Starts a server on a fresh database. `store`: sqlite or postgres; `args`: more arguments to `serve`; `isKeyless`: let it
- * make a key of its own.
+ * make a key of its own; `isAtFile`: listen at a Unix socket, where only a proxy finds it.
  */
 export async function startServer({ store = 'sqlite', ...options } = {}) {
   const database = await freshDatabase(store)

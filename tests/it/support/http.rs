@@ -53,7 +53,8 @@ pub fn post(address: SocketAddr, path: &str, token: Option<&str>) -> Answer {
     ask("POST", address, path, token)
 }
 
-fn ask(method: &str, address: SocketAddr, path: &str, token: Option<&str>) -> Answer {
+/// Any method without a body, with a token if there is one.
+pub fn ask(method: &str, address: SocketAddr, path: &str, token: Option<&str>) -> Answer {
     let authorization = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
     request(
         address,

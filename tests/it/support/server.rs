@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use tempfile::TempDir;
 use tokio::sync::oneshot;
+use tutti::config::Bind;
 use tutti::server;
 
 use super::token::SECRET;
@@ -49,7 +50,8 @@ impl Server {
         let thread = thread::spawn(move || {
             actix::System::new().block_on(async move {
                 let server = server::Server::start(&config).await.expect("the server starts");
-                started.send(server.address()).unwrap();
+                let Bind::Tcp(address) = server.address() else { panic!("{}", server.address()) };
+                started.send(*address).unwrap();
                 // Dropped means stop, too.
                 let _ = stopped.await;
                 server.stop().await;

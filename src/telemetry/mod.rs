@@ -1,8 +1,13 @@
-//! Where log lines go: to the standard error output, as text or JSON. The standard output belongs to what a person or
-//! a script asked for: the ready link, a token. What may be logged is decided where it is logged: never a token, a
-//! query string or content.
+//! Where log lines go: to the standard error output, as text or JSON, by way of a bounded queue, so that an output that is full, gone
+//! or not read harms nobody. The standard output belongs to what a person or a script asked for: the ready link, a token. What may be
+//! logged is decided where it is logged: never a token, a query string or content.
 
+mod queue;
+
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal};
+use std::panic::{self, PanicHookInfo};
+use std::time::Duration;
 
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
@@ -10,6 +15,12 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 use crate::config::{LogConfig, LogFormat};
+use queue::Queue;
+
+/// How long the last lines may take when the process ends.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(1);
+
+static QUEUE: Queue = Queue::new();
 
 /// Logging cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -20,11 +31,36 @@ pub enum TelemetryError {
     /// Something else in this process logs already.
     #[error("logging has begun already: {0}")]
     Installed(#[from] TryInitError),
+    /// There is no thread to write.
+    #[error("logging cannot begin: {0}")]
+    Thread(#[from] io::Error),
 }
 
-/// Sends all log lines of the process to the standard error output. Works once in a process.
+/// Sends all log lines of the process, and what panics say, to the standard error output. Works once in a process.
 pub fn init(config: &LogConfig) -> Result<(), TelemetryError> {
-    Ok(subscriber(config, io::stderr, io::stderr().is_terminal())?.try_init()?)
+    subscriber(config, || &QUEUE, io::stderr().is_terminal())?.try_init()?;
+    std::thread::Builder::new().name("log".to_owned()).spawn(|| QUEUE.drain(io::stderr(), tell_dropped))?;
+    panic::set_hook(Box::new(log_panic));
+    Ok(())
+}
+
+/// Waits until what was logged is written, for a second at most: for who ends the process.
+pub fn flush() {
+    QUEUE.flush(FLUSH_PATIENCE);
+}
+
+fn tell_dropped(lines: u64) {
+    tracing::warn!(lines, "log lines were dropped: they could not be written, or not in time");
+}
+
+/// The usual hook would write, and wait, past the queue.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let reason = panic.payload_as_str().unwrap_or("no reason given");
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let thread = std::thread::current();
+    let backtrace = Backtrace::capture();
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    tracing::error!(thread = thread.name(), place, reason, backtrace, "a thread panicked");
 }
 
 fn subscriber<W>(
@@ -37,7 +73,12 @@ where
 {
     // The HTTP server's own lines say nothing that ours do not; a filter that names it still wins.
     let filter = EnvFilter::builder().parse(format!("actix_server=warn,{}", config.filter))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(is_coloured);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .with_ansi(is_coloured)
+        // It would complain past the queue, and panic where nobody hears it.
+        .log_internal_errors(false);
     Ok(match config.format {
         LogFormat::Text => Box::new(lines.finish()),
         LogFormat::Json => Box::new(lines.json().flatten_event(true).finish()),
