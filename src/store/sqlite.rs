@@ -18,6 +18,7 @@ use super::migrate;
 use super::settings::StoreSettings;
 use super::transaction::Rules;
 use super::writer::Writer;
+use append::SqliteSource;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -48,7 +49,8 @@ impl Sqlite {
             .max_connections(settings.connections_max.saturating_sub(1).max(1))
             .acquire_timeout(settings.connect_timeout)
             .connect_lazy_with(options.pragma("query_only", "on").thread_name(|id| format!("store-reader-{id}")));
-        let writer = Writer::new(writing, settings.connect_timeout, settings.operation_timeout());
+        let source = SqliteSource { options: writing, timeout: settings.connect_timeout };
+        let writer = Writer::new(source, settings.connect_timeout, settings.operation_timeout());
         let rules = Rules { server: settings.server_name.clone(), entry_bytes_max: settings.entry_bytes_max };
         Ok(Self { writer, readers, rules })
     }
@@ -57,13 +59,14 @@ impl Sqlite {
         let exists = "select exists (select 1 from sqlite_schema where name = '_sqlx_migrations')";
         let mut connection = self.readers.acquire().await?;
         let exists = sqlx::query_scalar(exists).fetch_one(&mut *connection).await?;
-        migrate::pending(&MIGRATIONS, &mut *connection, exists).await
+        Ok(migrate::pending(&MIGRATIONS, &mut *connection, exists).await?.len())
     }
 
     pub async fn migrate(&self) -> Result<usize, StoreError> {
         let pending = self.pending_migrations().await?;
         if pending > 0 {
-            let pool = SqlitePoolOptions::new().max_connections(1).connect_with(self.writer.options.clone()).await?;
+            let pool =
+                SqlitePoolOptions::new().max_connections(1).connect_with(self.writer.source.options.clone()).await?;
             MIGRATIONS.run(&pool).await.map_err(migrate::error)?;
             pool.close().await;
         }
