@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn what_would_not_do_what_it_says_is_refused() {
-        let many = vec!["h"; SERVERS_MAX + 1].join(",");
+        let many = ["h"; SERVERS_MAX + 1].join(",");
         let cases = [
             ("postgres://a,/d", NotADatabaseUrl::Servers),
             (&*format!("postgres://{many}/d"), NotADatabaseUrl::Servers),

@@ -8,6 +8,7 @@ use sqlx::postgres::PgConnectOptions;
 pub(super) fn place(server: &PgConnectOptions) -> String {
     match server.get_socket() {
         Some(socket) => format!("Postgres at {}", socket.display()),
+        None if server.get_host().contains(':') => format!("Postgres at [{}]:{}", server.get_host(), server.get_port()),
         None => format!("Postgres at {}:{}", server.get_host(), server.get_port()),
     }
 }

@@ -11,8 +11,6 @@ use tokio::time::timeout;
 use super::sessions::Sessions;
 use crate::store::error::StoreError;
 
-/// A connection used so lately is taken to be alive; another is asked first.
-const FRESH: Duration = Duration::from_secs(1);
 /// So old ones are replaced: by then a role's settings, a name's address or a certificate may have changed.
 const AGE_MAX: Duration = Duration::from_secs(30 * 60);
 
@@ -26,7 +24,6 @@ pub(super) struct Readers {
 struct Idle {
     connection: PgConnection,
     opened: Instant,
-    since: Instant,
 }
 
 /// A connection on loan. Dropped without [`keep`](Self::keep) it is closed.
@@ -60,7 +57,7 @@ impl Readers {
         if idle.opened.elapsed() > AGE_MAX {
             return None;
         }
-        if idle.since.elapsed() >= FRESH && !matches!(timeout(limit, idle.connection.ping()).await, Ok(Ok(()))) {
+        if !matches!(timeout(limit, idle.connection.ping()).await, Ok(Ok(()))) {
             // Whatever ended it has most likely ended the others, which would each be waited for.
             self.idle().clear();
             return None;
@@ -89,6 +86,6 @@ impl Lent<'_> {
     /// Gives the connection back, after all that was asked on it was answered.
     pub fn keep(self) {
         let Self { connection, opened, readers, _place } = self;
-        readers.idle().push(Idle { connection, opened, since: Instant::now() });
+        readers.idle().push(Idle { connection, opened });
     }
 }
