@@ -1,6 +1,7 @@
 //! The store on Postgres: opening, migrations. Any number of servers may share one database.
 
 mod append;
+mod claim;
 mod explain;
 mod pooler;
 mod read;
@@ -8,7 +9,7 @@ mod readers;
 mod room;
 mod sessions;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::migrate::{Migration, Migrator};
 use sqlx::{Connection, PgConnection};
@@ -21,6 +22,7 @@ use super::migrate;
 use super::settings::StoreSettings;
 use super::transaction::Rules;
 use super::writer::Writer;
+use claim::Claim;
 use pooler::demand_sessions;
 use readers::Readers;
 use sessions::Sessions;
@@ -37,6 +39,7 @@ pub(super) struct Postgres {
     /// For everything but appends, so that readers never keep an append waiting for a connection.
     readers: Readers,
     rules: Rules,
+    claim: Mutex<Option<Claim>>,
 }
 
 impl Postgres {
@@ -47,10 +50,11 @@ impl Postgres {
             StoreError::Unavailable(problem) => StoreError::Open(problem),
             error => error,
         })?;
-        let readers = Readers::new(sessions.clone(), settings.connections_max.saturating_sub(1).max(1));
+        // One writes, one holds the server's name.
+        let readers = Readers::new(sessions.clone(), settings.connections_max.saturating_sub(2).max(1));
         let writer = Writer::new(sessions.clone(), settings.connect_timeout, settings.operation_timeout());
         let rules = Rules { server: settings.server_name.clone(), entry_bytes_max: settings.entry_bytes_max };
-        Ok(Self { sessions, writer, readers, rules })
+        Ok(Self { sessions, writer, readers, rules, claim: Mutex::default() })
     }
 
     pub async fn pending_migrations(&self) -> Result<usize, StoreError> {
@@ -84,8 +88,19 @@ impl Postgres {
         append(&self.writer, &self.rules, appends).await
     }
 
+    pub async fn claim(&self) -> Result<(), StoreError> {
+        let claim = Claim::take(self.sessions.clone(), self.rules.server.clone()).await?;
+        self.set_claim(Some(claim));
+        Ok(())
+    }
+
+    fn set_claim(&self, claim: Option<Claim>) {
+        *self.claim.lock().unwrap_or_else(PoisonError::into_inner) = claim;
+    }
+
     pub async fn close(&self) {
         self.writer.close().await;
         self.readers.close().await;
+        self.set_claim(None);
     }
 }

@@ -1,11 +1,14 @@
-//! The store on an embedded SQLite file: opening, migrations. One process at a time is meant to write to it.
+//! The store on an embedded SQLite file: opening, migrations. One server at a time, beside which others may read and import.
 
 mod append;
+mod claim;
 mod read;
 mod room;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -19,6 +22,7 @@ use super::settings::StoreSettings;
 use super::transaction::Rules;
 use super::writer::Writer;
 use append::SqliteSource;
+use claim::claim;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -27,6 +31,8 @@ pub(super) struct Sqlite {
     writer: Writer<SqliteConnection>,
     readers: SqlitePool,
     rules: Rules,
+    path: PathBuf,
+    claim: Mutex<Option<File>>,
 }
 
 impl Sqlite {
@@ -52,7 +58,7 @@ impl Sqlite {
         let source = SqliteSource { options: writing, timeout: settings.connect_timeout };
         let writer = Writer::new(source, settings.connect_timeout, settings.operation_timeout());
         let rules = Rules { server: settings.server_name.clone(), entry_bytes_max: settings.entry_bytes_max };
-        Ok(Self { writer, readers, rules })
+        Ok(Self { writer, readers, rules, path, claim: Mutex::default() })
     }
 
     pub async fn pending_migrations(&self) -> Result<usize, StoreError> {
@@ -65,6 +71,8 @@ impl Sqlite {
     pub async fn migrate(&self) -> Result<usize, StoreError> {
         let pending = self.pending_migrations().await?;
         if pending > 0 {
+            // A server that runs has no pending migrations of its own: it must be an older one.
+            let _claim = if self.held().is_none() { Some(claim(&self.path)?) } else { None };
             let pool =
                 SqlitePoolOptions::new().max_connections(1).connect_with(self.writer.source.options.clone()).await?;
             MIGRATIONS.run(&pool).await.map_err(migrate::error)?;
@@ -77,10 +85,20 @@ impl Sqlite {
         append(&self.writer, &self.rules, appends).await
     }
 
+    pub async fn claim(&self) -> Result<(), StoreError> {
+        *self.held() = Some(claim(&self.path)?);
+        Ok(())
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<File>> {
+        self.claim.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The readers first, so that the last connection is the writer's, which may tidy the write-ahead log away.
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+        *self.held() = None;
     }
 }
 

@@ -3,6 +3,7 @@
 //! server's code.
 
 mod attribution;
+mod beside;
 mod echo;
 mod faults;
 mod frames;

@@ -2,6 +2,7 @@
 //! can do wrong stands in its own cases. Asks the store through its public interface; plain SQL only sets the scene.
 
 mod append;
+mod claim;
 mod faults;
 mod load;
 mod migrations;
