@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes sure that a PostgreSQL server, Chromium, nginx and valgrind are on the machine: installs them by apt on Debian Ubuntu, and
-# says what to install elsewhere. Changes nothing where all are there.
+# Makes sure that a PostgreSQL server, PgBouncer, openssl, Chromium, nginx and valgrind are on the machine: installs them by apt on
+# Debian and Ubuntu, and says what to install elsewhere. Changes nothing where all are there.
 set -euo pipefail
 
 here=$(dirname "$0")
@@ -8,6 +8,11 @@ packages=()
 missing=()
 
 "$here/with-postgres.sh" --find >/dev/null 2>&1 || { packages+=(postgresql); missing+=("a PostgreSQL server (initdb, postgres)"); }
+
+pgbouncer=${PGBOUNCER:-/usr/sbin/pgbouncer}
+[ -x "$pgbouncer" ] || { packages+=(pgbouncer); missing+=("PgBouncer at $pgbouncer (or its path in PGBOUNCER)"); }
+
+command -v openssl >/dev/null || { packages+=(openssl); missing+=("openssl"); }
 
 chromium=${CHROMIUM:-/usr/bin/chromium}
 [ -x "$chromium" ] || { packages+=(chromium); missing+=("Chromium at $chromium (or its path in CHROMIUM)"); }
@@ -51,4 +56,5 @@ apt install --yes --no-install-recommends "${packages[@]}" >/dev/null
 
 [ -x "$chromium" ] || { echo "apt-get installed no Chromium at $chromium: set CHROMIUM to its path" >&2; exit 1; }
 "$here/with-postgres.sh" --find >/dev/null
+[ -x "$pgbouncer" ] || { echo "apt-get installed no PgBouncer at $pgbouncer: set PGBOUNCER to its path" >&2; exit 1; }
 [ -x "$nginx" ] || { echo "apt-get installed no nginx at $nginx: set NGINX to its path" >&2; exit 1; }

@@ -22,7 +22,7 @@ stage() {
 
 
 stage 'tools' scripts/check-tools.sh
-stage 'PostgreSQL, Chromium, nginx and valgrind' scripts/install-test-tools.sh
+stage 'PostgreSQL, PgBouncer, openssl, Chromium, nginx and valgrind' scripts/install-test-tools.sh
 stage 'demo' make --no-print-directory demo
 stage 'demo: unit tests' npm --prefix static test
 stage 'npm packages of the client tests' make --no-print-directory tests/clients/node_modules/.package-lock.json

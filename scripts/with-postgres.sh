@@ -4,6 +4,8 @@
 #   scripts/with-postgres.sh cargo test      the command finds a superuser's URL in TUTTI_TEST_POSTGRES_URL
 #   scripts/with-postgres.sh --find          prints the folder of the server's programs, or fails
 #
+# Files of the folder in TUTTI_TEST_POSTGRES_FILES, if it is set, lie in the server's data folder: certificates, settings.
+#
 # The server listens on a free port of 127.0.0.1, trusts whoever connects, keeps its data in a temporary folder, and
 # syncs to disk like one in production: the tests are about what survives.
 set -euo pipefail
@@ -56,6 +58,12 @@ fi
 
 ( cd "$folder" && "${owner[@]}" "$programs/initdb" --pgdata=data --username=postgres --auth=trust --encoding=UTF8 --locale=C >initdb.log 2>&1 ) ||
   { cat "$folder/initdb.log" >&2; echo "initdb failed" >&2; exit 1; }
+
+for file in ${TUTTI_TEST_POSTGRES_FILES:+"$TUTTI_TEST_POSTGRES_FILES"/*}; do
+  [ -e "$file" ] || continue
+  install -m 600 "$file" "$folder/data/"
+  [ "$(id -u)" -ne 0 ] || chown postgres "$folder/data/$(basename "$file")"
+done
 
 is_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 

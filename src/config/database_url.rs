@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::PostgresUrl;
 use super::reading::Reading;
 
 /// The address of a database. `Debug` and `Display` leave out user, password and parameters.
@@ -21,18 +22,32 @@ enum DatabaseKind {
 
 /// The text is no address of a database that Tutti can use. The text may hold a password and is not repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the address of the database must be sqlite://<path of a file> (no '%', not in memory) or postgres://user:password@host/database (special characters percent-encoded)"
-)]
-pub struct NotADatabaseUrl;
+pub enum NotADatabaseUrl {
+    /// It is no such URL.
+    #[error(
+        "the address of the database must be sqlite://<path of a file> (no '%', not in memory) or postgres://user:password@host/database (special characters percent-encoded)"
+    )]
+    Form,
+    /// Several servers, said otherwise than here.
+    #[error("several Postgres servers, at most 8, are written as postgres://user:password@a:5432,b:5432/database")]
+    Servers,
+    /// A kind of session that could not write, or none.
+    #[error("target_session_attrs must be any, read-write or primary: the server writes to its database")]
+    Target,
+    /// A certificate that would not be compared with anything.
+    #[error(
+        "with sslrootcert the address of the database needs sslmode=verify-full (or verify-ca): otherwise the certificate is not looked at"
+    )]
+    UnusedCertificate,
+}
 
 impl DatabaseUrl {
     /// Reads the address.
     pub fn parse(text: &str) -> Result<Self, NotADatabaseUrl> {
         let kind = match text.split_once(':') {
             Some(("sqlite", rest)) => sqlite(rest)?,
-            Some(("postgres" | "postgresql", _)) => postgres(text)?,
-            _ => return Err(NotADatabaseUrl),
+            Some(("postgres" | "postgresql", _)) => DatabaseKind::Postgres { shown: PostgresUrl::parse(text)?.shown() },
+            _ => return Err(NotADatabaseUrl::Form),
         };
         Ok(Self { url: text.to_owned(), kind })
     }
@@ -80,20 +95,9 @@ fn sqlite(rest: &str) -> Result<DatabaseKind, NotADatabaseUrl> {
     let file = file.strip_prefix("//").unwrap_or(file);
     let is_in_memory = file.starts_with(':') || parameters.contains("mode=memory");
     if file.is_empty() || file.starts_with("//") || file.ends_with('/') || is_in_memory || file.contains(['%', '\0']) {
-        return Err(NotADatabaseUrl);
+        return Err(NotADatabaseUrl::Form);
     }
     Ok(DatabaseKind::Sqlite { file: file.into() })
-}
-
-fn postgres(text: &str) -> Result<DatabaseKind, NotADatabaseUrl> {
-    let url = url::Url::parse(text).map_err(|_| NotADatabaseUrl)?;
-    // An `@` in the path comes from a password with a bare slash: host and password would be told apart wrongly.
-    if url.cannot_be_a_base() || url.fragment().is_some() || url.path().contains('@') {
-        return Err(NotADatabaseUrl);
-    }
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    let shown = format!("postgres://{}{port}{}", url.host_str().unwrap_or_default(), url.path());
-    Ok(DatabaseKind::Postgres { shown })
 }
 
 impl fmt::Display for DatabaseUrl {
@@ -135,6 +139,7 @@ mod tests {
             ("postgres://hunter2:hunter2@%2Frun%2Fpg/tutti", "postgres://%2Frun%2Fpg/tutti"),
             ("postgresql://db/tutti?user=a@b&password=hunter2", "postgres://db/tutti"),
             ("postgres://ann:hunter2%40%2F@[::1]/t", "postgres://[::1]/t"),
+            ("postgres://ann:hunter2@a:1,[::1]:2,c/t?target_session_attrs=any", "postgres://a:1,[::1]:2,c/t"),
         ];
         for (url, shown) in cases {
             let parsed = DatabaseUrl::parse(url).unwrap();
@@ -165,7 +170,7 @@ mod tests {
             "postgres://h/db#x",
         ];
         for text in refused {
-            assert_eq!(DatabaseUrl::parse(text), Err(NotADatabaseUrl), "{text:?}");
+            assert_eq!(DatabaseUrl::parse(text), Err(NotADatabaseUrl::Form), "{text:?}");
         }
     }
 }

@@ -186,6 +186,7 @@ fn store_settings(config: &StoreConfig, entry_bytes_max: usize) -> StoreSettings
 
 async fn open_store(settings: StoreSettings) -> Result<Store, ServerError> {
     let store = Store::open(settings).await?;
+    store.claim().await?;
     // The runtime role may have no right to migrate, so only where it is needed.
     if store.pending_migrations().await? > 0 {
         let count = store.migrate().await?;

@@ -70,8 +70,9 @@ fn postgres_reach(code: &str) -> Reach {
         _ => match code.get(..2) {
             // Data exceptions, broken constraints, an operator's trigger that raises.
             Some("22" | "23" | "P0") => Reach::Data,
-            // Connection, deadlock, resources, limits, state, intervention, system.
-            Some("08" | "40" | "53" | "54" | "55" | "57" | "58") => Reach::Database,
+            // Connection, transaction state (a database that became read-only, say), deadlock, resources, limits, state,
+            // intervention, system.
+            Some("08" | "25" | "40" | "53" | "54" | "55" | "57" | "58") => Reach::Database,
             _ => Reach::Room,
         },
     }
@@ -134,6 +135,7 @@ mod tests {
             ("54001", Reach::Database), // stack depth
             ("55P03", Reach::Room),     // lock time-out
             ("42P01", Reach::Room),     // no such table
+            ("25006", Reach::Database), // read-only
             ("40P01", Reach::Database), // deadlock
             ("53100", Reach::Database), // disk full
             ("57014", Reach::Database), // statement time-out

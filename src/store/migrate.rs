@@ -1,26 +1,29 @@
 //! Which migrations a database still lacks, without needing the right to change it.
 
-use sqlx::migrate::{Migrate, MigrateError, Migrator};
+use sqlx::migrate::{Migrate, MigrateError, Migration, Migrator};
 
 use super::error::StoreError;
 
 /// sqlx's own name for its table.
 const TABLE: &str = "_sqlx_migrations";
 
-/// How many of `migrations` the database lacks; `table_exists` says whether it was ever migrated. A database that knows
+/// PostgreSQL's insufficient_privilege.
+const DENIED: &str = "42501";
+
+/// Those of `migrations` that the database lacks; `table_exists` says whether it was ever migrated. A database that knows
 /// more, or something else, than this program is an error.
-pub(super) async fn pending(
-    migrations: &Migrator,
+pub(super) async fn pending<'m>(
+    migrations: &'m Migrator,
     connection: &mut impl Migrate,
     table_exists: bool,
-) -> Result<usize, StoreError> {
+) -> Result<Vec<&'m Migration>, StoreError> {
     if !table_exists {
-        return Ok(migrations.iter().count());
+        return Ok(migrations.iter().collect());
     }
-    if let Some(version) = connection.dirty_version(TABLE).await.map_err(error)? {
+    if let Some(version) = connection.dirty_version(TABLE).await.map_err(unreadable)? {
         return Err(error(MigrateError::Dirty(version)));
     }
-    let applied = connection.list_applied_migrations(TABLE).await.map_err(error)?;
+    let applied = connection.list_applied_migrations(TABLE).await.map_err(unreadable)?;
     for applied in &applied {
         match migrations.iter().find(|migration| migration.version == applied.version) {
             None => return Err(error(MigrateError::VersionMissing(applied.version))),
@@ -30,7 +33,36 @@ pub(super) async fn pending(
             Some(_) => {}
         }
     }
-    Ok(migrations.iter().count() - applied.len())
+    let is_applied = |migration: &&Migration| applied.iter().any(|applied| applied.version == migration.version);
+    Ok(migrations.iter().filter(|migration| !is_applied(migration)).collect())
+}
+
+/// Says what to do about `pending` migrations that cannot be, as the database's `role`.
+pub(super) fn failed(error: MigrateError, pending: &[&Migration], role: &str) -> StoreError {
+    if !is_denied(&error) {
+        return self::error(error);
+    }
+    let names: Vec<_> =
+        pending.iter().map(|migration| format!("{} ({})", migration.version, migration.description)).collect();
+    StoreError::Migration(format!(
+        "the database lacks the migrations {}, and role {role:?} may not make them: run `tutti migrate` as the role that owns the tables",
+        names.join(", ")
+    ))
+}
+
+/// Says what to do where it cannot be read which migrations there were.
+fn unreadable(error: MigrateError) -> StoreError {
+    match is_denied(&error) {
+        true => StoreError::Migration(format!(
+            "this role of the database may not read the table {TABLE}: grant it select on all tables of Tutti"
+        )),
+        false => self::error(error),
+    }
+}
+
+fn is_denied(error: &MigrateError) -> bool {
+    let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else { return false };
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == DENIED)
 }
 
 /// Says what to do about a migration that cannot be.

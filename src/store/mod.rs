@@ -107,6 +107,12 @@ impl Store {
         Ok(Self { backend: Arc::new(backend), runtime, appends, operation_timeout, probe: Arc::default() })
     }
 
+    /// Makes this the only server of the database, or on Postgres the only one of its name, until it is shut down or its process ends.
+    /// If there is another the error says what to do. Who imports or exports beside a server does not claim.
+    pub async fn claim(&self) -> Result<(), StoreError> {
+        on_backend!(self, backend => backend.claim())
+    }
+
     /// How many migrations the database lacks. Needs no right to change it.
     pub async fn pending_migrations(&self) -> Result<usize, StoreError> {
         on_backend!(self, backend => backend.pending_migrations())

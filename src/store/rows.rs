@@ -28,17 +28,25 @@ fn entry(columns: EntryColumns) -> Result<Entry, StoreError> {
     Ok(Entry { seq: seq(number), kind: kind_of(kind)?, author, at_ms, key, body_bytes, body })
 }
 
+/// A page, and whether rows were left unread behind it.
+pub(super) struct Gathered {
+    pub entries: Vec<Entry>,
+    pub is_cut: bool,
+}
+
 /// Gathers a page from rows in the page's own direction; ascending by seq, whatever the direction.
 pub(super) async fn page(
     query: &HistoryQuery,
     mut rows: impl Stream<Item = sqlx::Result<EntryColumns>> + Unpin,
-) -> Result<Vec<Entry>, StoreError> {
+) -> Result<Gathered, StoreError> {
     let mut entries: Vec<Entry> = Vec::new();
     let mut bytes = 0;
+    let mut is_cut = false;
     while let Some(columns) = rows.try_next().await? {
         let entry = entry(columns)?;
         bytes += entry.body.as_ref().map_or(0, Bytes::len);
-        if bytes > HISTORY_BYTES_MAX && !entries.is_empty() {
+        is_cut = bytes > HISTORY_BYTES_MAX && !entries.is_empty();
+        if is_cut {
             break;
         }
         entries.push(entry);
@@ -46,7 +54,7 @@ pub(super) async fn page(
     if query.page == Page::Newest {
         entries.reverse();
     }
-    Ok(entries)
+    Ok(Gathered { entries, is_cut })
 }
 
 /// The parameters of a history query, as columns.

@@ -18,9 +18,9 @@ pub struct StoreSettings {
     /// `sqlite://<path>` or `postgres://…`; may hold a password, so it is never printed.
     pub url: String,
     /// Names this server among those that share the database. Two servers of one name must not run at once: each would
-    /// overwrite what the other may have to ask for after a lost answer.
+    /// overwrite what the other may have to ask for after a lost answer; see [`Store::claim`](super::Store::claim).
     pub server_name: String,
-    /// Most connections at once, of which one appends and the others read. At least two are used.
+    /// Most connections at once: one appends, on Postgres one holds the server's name, the others read. At least one of each is used.
     pub connections_max: u32,
     /// How long to wait for a connection.
     pub connect_timeout: Duration,

@@ -36,18 +36,24 @@ pub(super) async fn shortcut<C: Statements>(
             held.keep();
             Ok(Some(outcomes))
         }
-        Err(error) if reach(&error) == Reach::Database => match error {
-            sqlx::Error::Database(_) => Err(error.into()),
-            // The connection is gone, and nobody knows whether this was committed: the long way finds out, on a new one.
-            _ => Ok(None),
-        },
-        _ => {
+        Ok(false) => {
             held.heads = Heads::default();
-            // If that fails the connection is closed, which rolls back as well.
-            if let Ok(Ok(())) = timeout(limit, held.connection.run("rollback")).await {
-                held.keep();
-            }
+            held.keep();
             Ok(None)
         }
+        Err(error) => match (reach(&error), &error) {
+            (Reach::Database, sqlx::Error::Database(_)) => Err(error.into()),
+            (Reach::Data, _) => {
+                held.heads = Heads::default();
+                // If that fails the connection is closed, which rolls back as well.
+                if let Ok(Ok(())) = timeout(limit, held.connection.run("rollback")).await {
+                    held.keep();
+                }
+                Ok(None)
+            }
+            // The connection is gone, or may be in any state, and nobody knows whether this was committed: the long way finds
+            // out, on a new one.
+            _ => Ok(None),
+        },
     }
 }

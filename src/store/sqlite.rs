@@ -1,11 +1,14 @@
-//! The store on an embedded SQLite file: opening, migrations. One process at a time is meant to write to it.
+//! The store on an embedded SQLite file: opening, migrations. One server at a time, beside which others may read and import.
 
 mod append;
+mod claim;
 mod read;
 mod room;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -18,6 +21,8 @@ use super::migrate;
 use super::settings::StoreSettings;
 use super::transaction::Rules;
 use super::writer::Writer;
+use append::SqliteSource;
+use claim::claim;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -26,6 +31,8 @@ pub(super) struct Sqlite {
     writer: Writer<SqliteConnection>,
     readers: SqlitePool,
     rules: Rules,
+    path: PathBuf,
+    claim: Mutex<Option<File>>,
 }
 
 impl Sqlite {
@@ -48,22 +55,26 @@ impl Sqlite {
             .max_connections(settings.connections_max.saturating_sub(1).max(1))
             .acquire_timeout(settings.connect_timeout)
             .connect_lazy_with(options.pragma("query_only", "on").thread_name(|id| format!("store-reader-{id}")));
-        let writer = Writer::new(writing, settings.connect_timeout, settings.operation_timeout());
+        let source = SqliteSource { options: writing, timeout: settings.connect_timeout };
+        let writer = Writer::new(source, settings.connect_timeout, settings.operation_timeout());
         let rules = Rules { server: settings.server_name.clone(), entry_bytes_max: settings.entry_bytes_max };
-        Ok(Self { writer, readers, rules })
+        Ok(Self { writer, readers, rules, path, claim: Mutex::default() })
     }
 
     pub async fn pending_migrations(&self) -> Result<usize, StoreError> {
         let exists = "select exists (select 1 from sqlite_schema where name = '_sqlx_migrations')";
         let mut connection = self.readers.acquire().await?;
         let exists = sqlx::query_scalar(exists).fetch_one(&mut *connection).await?;
-        migrate::pending(&MIGRATIONS, &mut *connection, exists).await
+        Ok(migrate::pending(&MIGRATIONS, &mut *connection, exists).await?.len())
     }
 
     pub async fn migrate(&self) -> Result<usize, StoreError> {
         let pending = self.pending_migrations().await?;
         if pending > 0 {
-            let pool = SqlitePoolOptions::new().max_connections(1).connect_with(self.writer.options.clone()).await?;
+            // A server that runs has no pending migrations of its own: it must be an older one.
+            let _claim = if self.held().is_none() { Some(claim(&self.path)?) } else { None };
+            let pool =
+                SqlitePoolOptions::new().max_connections(1).connect_with(self.writer.source.options.clone()).await?;
             MIGRATIONS.run(&pool).await.map_err(migrate::error)?;
             pool.close().await;
         }
@@ -74,10 +85,20 @@ impl Sqlite {
         append(&self.writer, &self.rules, appends).await
     }
 
+    pub async fn claim(&self) -> Result<(), StoreError> {
+        *self.held() = Some(claim(&self.path)?);
+        Ok(())
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<File>> {
+        self.claim.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The readers first, so that the last connection is the writer's, which may tidy the write-ahead log away.
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+        *self.held() = None;
     }
 }
 

@@ -3,12 +3,19 @@
 use sqlx::Connection;
 
 use super::entry::{Append, Placed, Refused, RoomId};
+use super::error::StoreError;
 use super::last_append::LastAppend;
 use super::number::{Head, Row};
 use crate::ids::{Seq, UserId};
 
 /// The statements of an append, within a transaction.
-pub(super) trait Statements: Connection + Send {
+pub(super) trait Statements: Connection + Send + Sized {
+    /// What is needed to connect.
+    type Source: Send + Sync;
+
+    /// Connects, in bounded time. What the connection is to keep to holds before the first statement.
+    fn open(source: &Self::Source) -> impl Future<Output = Result<Self, StoreError>> + Send;
+
     /// Begins a transaction that may write.
     const BEGIN: &'static str;
 

@@ -73,7 +73,8 @@ pub(super) async fn transaction<C: Statements>(
         }
         Err(error) => {
             let failed = Failed::from(error);
-            if failed.reach != Reach::Database {
+            // Whatever else went wrong may be the session's own state, which a new one would not have.
+            if failed.reach == Reach::Data {
                 // If that fails the connection is closed, which rolls back as well.
                 let _ = timeout(limit, begun.rollback()).await;
             }

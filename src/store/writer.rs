@@ -1,11 +1,11 @@
-//! The one connection that appends. Not pooled: a connection is used again only if its last transaction ended cleanly,
-//! since after a failure nobody knows in which state it is (SQLite may have rolled back by itself; a statement of a
-//! vanished network may still be in flight). A dropped connection is rolled back by its database.
+//! The one connection that appends. Not pooled: a connection is used again only if its last transaction ended cleanly, or
+//! failed for its data alone. After anything else nobody knows in which state it is (SQLite may have rolled back by itself, a
+//! statement of a vanished network may still be in flight, the session may be one that will never write again), and a new one
+//! is as the settings say. A dropped connection is rolled back by its database.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
 
@@ -17,12 +17,12 @@ use super::statements::Statements;
 const FRESH: Duration = Duration::from_secs(1);
 
 /// Hands out its connection to one transaction at a time.
-pub(super) struct Writer<C: Connection> {
-    pub options: C::Options,
+pub(super) struct Writer<C: Statements> {
+    pub source: C::Source,
     idle: Mutex<Option<Idle<C>>>,
     /// Set under the lock of `idle`: no transaction begins after the close.
     is_closed: AtomicBool,
-    connect_timeout: Duration,
+    answer_timeout: Duration,
     /// How long one transaction may take, from begin to commit; also how long to wait for the one before it.
     pub transaction_timeout: Duration,
 }
@@ -46,15 +46,10 @@ pub(super) struct Held<'w, C> {
 pub(super) struct Begun<'w, C>(pub Held<'w, C>);
 
 impl<C: Statements> Writer<C> {
-    /// Makes a writer that connects by `options` when it is first needed.
-    pub fn new(options: C::Options, connect_timeout: Duration, transaction_timeout: Duration) -> Self {
-        Self {
-            options,
-            idle: Mutex::new(None),
-            is_closed: AtomicBool::new(false),
-            connect_timeout,
-            transaction_timeout,
-        }
+    /// Makes a writer that connects when it is first needed. A connection that was idle has `answer_timeout` to show that it is
+    /// alive.
+    pub fn new(source: C::Source, answer_timeout: Duration, transaction_timeout: Duration) -> Self {
+        Self { source, idle: Mutex::new(None), is_closed: AtomicBool::new(false), answer_timeout, transaction_timeout }
     }
 
     /// Begins a transaction, connecting if there is no usable connection.
@@ -63,12 +58,12 @@ impl<C: Statements> Writer<C> {
         let mut slot = self.slot().await?;
         if let Some(Idle { mut connection, heads, .. }) = slot.take() {
             // It may have died while idle. Nothing is begun, so nothing is lost by trying a new one.
-            if let Ok(Ok(())) = timeout(self.connect_timeout, connection.run(C::BEGIN)).await {
+            if let Ok(Ok(())) = timeout(self.answer_timeout, connection.run(C::BEGIN)).await {
                 return Ok(Begun(Held { slot, connection, heads }));
             }
         }
         let connection = timeout(limit, async {
-            let mut connection = self.connect().await?;
+            let mut connection = C::open(&self.source).await?;
             connection.run(C::BEGIN).await?;
             Ok::<C, StoreError>(connection)
         });
@@ -93,11 +88,6 @@ impl<C: Statements> Writer<C> {
         let limit = self.transaction_timeout;
         let slot = timeout(limit, self.idle.lock()).await.map_err(|_| StoreError::timed_out(limit))?;
         if self.is_closed.load(Ordering::Relaxed) { Err(StoreError::closed()) } else { Ok(slot) }
-    }
-
-    async fn connect(&self) -> Result<C, StoreError> {
-        let limit = self.connect_timeout;
-        Ok(timeout(limit, self.options.connect()).await.map_err(|_| StoreError::timed_out(limit))??)
     }
 
     /// Waits for the transaction that runs, and closes the connection.
@@ -126,7 +116,7 @@ impl<C: Statements> Begun<'_, C> {
         Ok(())
     }
 
-    /// Takes everything back, and keeps the connection if that worked.
+    /// Takes everything back, and keeps the connection if that worked: for a transaction whose data was at fault.
     pub async fn rollback(mut self) -> sqlx::Result<()> {
         self.0.connection.run("rollback").await?;
         self.0.heads = Heads::default();

@@ -3,6 +3,7 @@
 //! server's code.
 
 mod attribution;
+mod beside;
 mod descriptors;
 mod echo;
 mod faults;

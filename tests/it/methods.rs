@@ -9,7 +9,7 @@ const POST: &[&str] = &["POST"];
 const SOCKET: &[&str] = &["GET"];
 
 /// Every path of the server, and what it takes.
-const PATHS: [(&str, &[&str]); 24] = [
+const PATHS: [(&str, &[&str]); 23] = [
     ("/healthz", READ),
     ("/readyz", READ),
     ("/tutti.js", READ),

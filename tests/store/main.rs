@@ -2,14 +2,19 @@
 //! can do wrong stands in its own cases. Asks the store through its public interface; plain SQL only sets the scene.
 
 mod append;
+mod claim;
 mod faults;
 mod load;
 mod migrations;
 mod open;
+mod pooler;
+mod postgres_server;
 mod proxy;
 mod repeat;
 mod rooms;
 mod saving;
+mod servers;
+mod sessions;
 mod shutdown;
 mod support;
 mod timeline;

@@ -44,28 +44,55 @@ fn servers_that_start_together_migrate_once() {
     });
 }
 
+/// Runs `case` with the URL of a new role that owns nothing.
+async fn as_role(db: &Database, case: impl AsyncFnOnce(&str, &str)) {
+    let role = format!("tutti_test_{}", Uuid::new_v4().simple());
+    db.execute(&format!("create role {role} login; revoke create on schema public from public")).await;
+    let (scheme, rest) = db.url.split_once("://").expect("a URL with a scheme");
+    let host = rest.split_once('@').map_or(rest, |(_, host)| host);
+    case(&role, &format!("{scheme}://{role}@{host}")).await;
+    db.execute(&format!("drop owned by {role}; drop role {role}")).await;
+}
+
 #[test]
 fn a_role_without_the_right_to_make_tables_can_serve() {
     on_postgres(async |db: &Database| {
         drop(db.store("owner").await);
-        let role = format!("tutti_test_{}", Uuid::new_v4().simple());
-        db.execute(&format!(
-            "create role {role} login; grant select, insert, update on all tables in schema public to {role}; \
-             revoke create on schema public from public"
-        ))
+        as_role(db, async |role, url| {
+            db.execute(&format!("grant select, insert, update on all tables in schema public to {role}")).await;
+            let store = opened(StoreSettings { url: url.to_owned(), ..db.settings("s1") }).await;
+            let room = room(&store, "a").await;
+            placed(&store, &append(room, vec![keyed("ada", "k")])).await;
+            assert_eq!(store.load(&name("a")).await.map(|loaded| loaded.is_some()), Ok(true));
+            let mut connection = PgConnection::connect(url).await.expect("the role may connect");
+            assert!(sqlx::raw_sql("create table forbidden ()").execute(&mut connection).await.is_err());
+        })
         .await;
-        let (scheme, rest) = db.url.split_once("://").expect("a URL with a scheme");
-        let host = rest.split_once('@').map_or(rest, |(_, host)| host);
-        let url = format!("{scheme}://{role}@{host}");
+    });
+}
 
-        let store = opened(StoreSettings { url: url.clone(), ..db.settings("s1") }).await;
-        let room = room(&store, "a").await;
-        placed(&store, &append(room, vec![keyed("ada", "k")])).await;
-        assert_eq!(store.load(&name("a")).await.map(|loaded| loaded.is_some()), Ok(true));
-        let mut connection = PgConnection::connect(&url).await.expect("the role may connect");
-        assert!(sqlx::raw_sql("create table forbidden ()").execute(&mut connection).await.is_err());
-
-        drop((store, connection));
-        db.execute(&format!("drop owned by {role}; drop role {role}")).await;
+#[test]
+fn a_role_that_may_not_migrate_hears_which_migrations_are_pending() {
+    on_postgres(async |db: &Database| {
+        let migrated = async |url: &str| {
+            let store = Store::open(StoreSettings { url: url.to_owned(), ..db.settings("s1") }).await;
+            let error = store.expect("the store opens").migrate().await.expect_err("it may not");
+            assert!(matches!(error, StoreError::Migration(_)), "{error:?}");
+            error.to_string()
+        };
+        as_role(db, async |role, url| {
+            let nothing = migrated(url).await;
+            for part in ["1 (timeline)", "2 (entries but edits)", "3 (steps)", role, "tutti migrate"] {
+                assert!(nothing.contains(part), "{nothing}");
+            }
+            drop(db.store("owner").await);
+            let unreadable = migrated(url).await;
+            assert!(unreadable.contains("grant it select"), "{unreadable}");
+            db.execute(&format!("grant select on all tables in schema public to {role}")).await;
+            db.execute("delete from _sqlx_migrations where version = 3").await;
+            let one = migrated(url).await;
+            assert!(one.contains("3 (steps)") && !one.contains("1 (timeline)"), "{one}");
+        })
+        .await;
     });
 }

@@ -29,7 +29,12 @@ pub struct Proxy {
 
 impl Proxy {
     pub fn start(target: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        Self::start_at("127.0.0.1:0", target)
+    }
+
+    /// Forwards connections to `address`, port 0 for a free one.
+    pub fn start_at(address: &str, target: String) -> Self {
+        let listener = TcpListener::bind(address).expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let proxy = Self { port, network: Arc::default(), streams: Arc::default() };
         let (network, streams) = (proxy.network.clone(), proxy.streams.clone());

@@ -42,15 +42,18 @@ pub fn on_sqlite(case: impl AsyncFnOnce(&Database)) {
 
 /// Runs `case` on a fresh Postgres database.
 pub fn on_postgres(case: impl AsyncFnOnce(&Database)) {
+    block_on(async { case(&another_postgres().await).await });
+}
+
+/// A fresh Postgres database.
+pub async fn another_postgres() -> Database {
     let admin_url = std::env::var("TUTTI_TEST_POSTGRES_URL").expect(
         "TUTTI_TEST_POSTGRES_URL must name a Postgres role that may create databases: run `make test`, which starts one",
     );
     let name = format!("tutti_test_{}", Uuid::new_v4().simple());
-    block_on(async {
-        admin(&admin_url, format!("create database {name} template template0")).await;
-        let url = with_database(&admin_url, &name);
-        case(&Database { url, kept: Kept::Postgres { admin_url, name } }).await;
-    });
+    admin(&admin_url, format!("create database {name} template template0")).await;
+    let url = with_database(&admin_url, &name);
+    Database { url, kept: Kept::Postgres { admin_url, name } }
 }
 
 /// The cases' executor: not the store's.
@@ -102,15 +105,20 @@ impl Database {
 
     /// Runs statements past the store.
     pub async fn execute(&self, sql: &str) {
+        self.try_execute(sql).await.expect("the statement works");
+    }
+
+    /// Runs statements past the store that may fail.
+    pub async fn try_execute(&self, sql: &str) -> sqlx::Result<()> {
         let sql = AssertSqlSafe(sql.to_owned());
         match self.kept {
             Kept::Sqlite { .. } => {
                 let mut connection = SqliteConnection::connect(&self.url).await.expect("the file opens");
-                sqlx::raw_sql(sql).execute(&mut connection).await.expect("the statement works");
+                sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
             }
             Kept::Postgres { .. } => {
                 let mut connection = PgConnection::connect(&self.url).await.expect("the database opens");
-                sqlx::raw_sql(sql).execute(&mut connection).await.expect("the statement works");
+                sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
             }
         }
     }

@@ -1,16 +1,26 @@
 //! The statements of an append, on Postgres: one round trip each, whatever the number of rooms and entries.
 
+use std::sync::Arc;
+
 use sqlx::PgConnection;
 use sqlx::postgres::PgBindIterExt;
 
+use super::sessions::Sessions;
 use crate::ids::Seq;
 use crate::store::entry::RoomId;
+use crate::store::error::StoreError;
 use crate::store::last_append::LastAppend;
 use crate::store::number::{Head, Row};
 use crate::store::rows::{client_column, kind_column, seq, seq_column};
 use crate::store::statements::{Key, Settled, Statements};
 
 impl Statements for PgConnection {
+    type Source = Arc<Sessions>;
+
+    async fn open(sessions: &Arc<Sessions>) -> Result<Self, StoreError> {
+        sessions.connect().await
+    }
+
     const BEGIN: &'static str = "begin";
 
     async fn run(&mut self, statement: &'static str) -> sqlx::Result<()> {

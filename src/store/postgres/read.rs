@@ -1,6 +1,7 @@
 //! Reading timelines, on Postgres.
 
 use bytes::Bytes;
+use sqlx::Connection;
 
 use super::Postgres;
 use crate::ids::{RoomName, Seq};
@@ -11,10 +12,15 @@ use crate::store::rows::{self, HistoryColumns};
 impl Postgres {
     pub async fn load(&self, name: &RoomName) -> Result<Option<Loaded>, StoreError> {
         // One view for all four statements: the head and the edits belong together.
-        let mut tx = self.pool.begin_with("begin isolation level repeatable read read only").await?;
+        let mut lent = self.readers.lend().await?;
+        let mut tx = lent.connection.begin_with("begin isolation level repeatable read read only").await?;
         let sql = "select id, head from room where name = $1";
         let room: Option<(i64, i64)> = sqlx::query_as(sql).bind(name.as_str()).fetch_optional(&mut *tx).await?;
-        let Some((room, head)) = room else { return Ok(None) };
+        let Some((room, head)) = room else {
+            tx.commit().await?;
+            lent.keep();
+            return Ok(None);
+        };
 
         let sql = "select seq, state from snapshot where room_id = $1 order by seq desc limit 1";
         let snapshot: Option<(i64, Vec<u8>)> = sqlx::query_as(sql).bind(room).fetch_optional(&mut *tx).await?;
@@ -27,6 +33,7 @@ impl Postgres {
         let sql = "select client_id, user_id from client where room_id = $1";
         let clients: Vec<(i64, String)> = sqlx::query_as(sql).bind(room).fetch_all(&mut *tx).await?;
         tx.commit().await?;
+        lent.keep();
 
         Ok(Some(Loaded {
             id: RoomId(room),
@@ -40,6 +47,7 @@ impl Postgres {
     pub async fn history(&self, room: RoomId, query: &HistoryQuery) -> Result<Vec<Entry>, StoreError> {
         let sql = rows::history_sql!(query, "length(body)::bigint");
         let columns = HistoryColumns::from(query);
+        let mut lent = self.readers.lend().await?;
         let found = sqlx::query_as(sql)
             .bind(room.0)
             .bind(columns.after)
@@ -48,14 +56,21 @@ impl Postgres {
             .bind(columns.author)
             .bind(columns.limit)
             .bind(columns.bodiless)
-            .fetch(&self.pool);
-        rows::page(query, found).await
+            .fetch(&mut lent.connection);
+        let page = rows::page(query, found).await?;
+        // What was left unread would come before the next one's answer.
+        if !page.is_cut {
+            lent.keep();
+        }
+        Ok(page.entries)
     }
 
     pub async fn count_but_edits(&self, room: RoomId, after: Seq, limit: u64) -> Result<u64, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let query = sqlx::query_scalar(rows::COUNT_SQL).bind(room.0).bind(rows::seq_column(after)).bind(limit);
-        let count: i64 = query.fetch_one(&self.pool).await?;
+        let mut lent = self.readers.lend().await?;
+        let count: i64 = query.fetch_one(&mut lent.connection).await?;
+        lent.keep();
         Ok(count.unsigned_abs())
     }
 }

@@ -1,6 +1,7 @@
 //! Rooms and snapshots, on Postgres.
 
 use bytes::Bytes;
+use sqlx::PgConnection;
 
 use super::Postgres;
 use crate::ids::{RoomName, Seq};
@@ -20,32 +21,34 @@ const SAVE_AND_TAKE_BACK: &str = "
 impl Postgres {
     /// Reads, and saves an entry that nobody sees, by the way that entries take.
     pub async fn probe(&self) -> Result<(), StoreError> {
-        sqlx::query("select 1 from room limit 1").fetch_optional(&self.pool).await?;
+        let mut lent = self.readers.lend().await?;
+        sqlx::query("select 1 from room limit 1").fetch_optional(&mut lent.connection).await?;
+        lent.keep();
         let mut begun = self.writer.begin().await?;
         begun.0.connection.run(SAVE_AND_TAKE_BACK).await?;
         Ok(begun.commit().await?)
     }
 
     pub async fn ensure_room(&self, name: &RoomName) -> Result<RoomId, StoreError> {
+        let mut lent = self.readers.lend().await?;
         // Looked up first: an insert that conflicts would spend an id each time.
-        if let Some(room) = self.room_id(name).await? {
+        if let Some(room) = room_id(&mut lent.connection, name).await? {
+            lent.keep();
             return Ok(room);
         }
         let sql = "insert into room (name, last_at, created_at) values ($1, $2, $2) on conflict (name) do nothing";
-        sqlx::query(sql).bind(name.as_str()).bind(now_ms()).execute(&self.pool).await?;
-        let room = self.room_id(name).await?;
+        sqlx::query(sql).bind(name.as_str()).bind(now_ms()).execute(&mut lent.connection).await?;
+        let room = room_id(&mut lent.connection, name).await?;
+        lent.keep();
         room.ok_or_else(|| StoreError::Unexpected(format!("room {name} is neither there nor can it be made")))
-    }
-
-    async fn room_id(&self, name: &RoomName) -> Result<Option<RoomId>, StoreError> {
-        let sql = "select id from room where name = $1";
-        let id = sqlx::query_scalar(sql).bind(name.as_str()).fetch_optional(&self.pool).await?;
-        Ok(id.map(RoomId))
     }
 
     pub async fn room(&self, name: &RoomName) -> Result<Option<RoomRow>, StoreError> {
         let sql = "select id, name, head, created_at, last_at from room where name = $1";
-        let row: Option<RoomColumns> = sqlx::query_as(sql).bind(name.as_str()).fetch_optional(&self.pool).await?;
+        let mut lent = self.readers.lend().await?;
+        let query = sqlx::query_as(sql).bind(name.as_str());
+        let row: Option<RoomColumns> = query.fetch_optional(&mut lent.connection).await?;
+        lent.keep();
         row.map(rows::room).transpose()
     }
 
@@ -53,7 +56,9 @@ impl Postgres {
         let sql = "select id, name, head, created_at, last_at from room \
                    where name >= $1 and name < $2 and name > $3 order by name limit $4";
         let query = sqlx::query_as(sql).bind(prefix).bind(rows::prefix_end(prefix)).bind(after).bind(i64::from(limit));
-        let found: Vec<RoomColumns> = query.fetch_all(&self.pool).await?;
+        let mut lent = self.readers.lend().await?;
+        let found: Vec<RoomColumns> = query.fetch_all(&mut lent.connection).await?;
+        lent.keep();
         found.into_iter().map(rows::room).collect()
     }
 
@@ -62,20 +67,32 @@ impl Postgres {
         let sql =
             "insert into snapshot (room_id, seq, state) values ($1, $2, $3) on conflict (room_id, seq) do nothing";
         let query = sqlx::query(sql).bind(room.0).bind(rows::seq_column(seq)).bind(&state[..]);
-        query.execute(&self.pool).await?;
+        let mut lent = self.readers.lend().await?;
+        query.execute(&mut lent.connection).await?;
+        lent.keep();
         Ok(())
     }
 
     pub async fn snapshot_seqs(&self, room: RoomId) -> Result<Vec<Seq>, StoreError> {
         let sql = "select seq from snapshot where room_id = $1";
-        let seqs: Vec<i64> = sqlx::query_scalar(sql).bind(room.0).fetch_all(&self.pool).await?;
+        let mut lent = self.readers.lend().await?;
+        let seqs: Vec<i64> = sqlx::query_scalar(sql).bind(room.0).fetch_all(&mut lent.connection).await?;
+        lent.keep();
         Ok(seqs.into_iter().map(rows::seq).collect())
     }
 
     pub async fn delete_snapshots(&self, room: RoomId, seqs: &[Seq]) -> Result<(), StoreError> {
         let seqs: Vec<i64> = seqs.iter().map(|seq| rows::seq_column(*seq)).collect();
         let sql = "delete from snapshot where room_id = $1 and seq = any($2)";
-        sqlx::query(sql).bind(room.0).bind(seqs).execute(&self.pool).await?;
+        let mut lent = self.readers.lend().await?;
+        sqlx::query(sql).bind(room.0).bind(seqs).execute(&mut lent.connection).await?;
+        lent.keep();
         Ok(())
     }
+}
+
+async fn room_id(connection: &mut PgConnection, name: &RoomName) -> sqlx::Result<Option<RoomId>> {
+    let sql = "select id from room where name = $1";
+    let id = sqlx::query_scalar(sql).bind(name.as_str()).fetch_optional(connection).await?;
+    Ok(id.map(RoomId))
 }

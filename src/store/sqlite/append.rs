@@ -1,21 +1,38 @@
 //! The statements of an append, on SQLite. Begun as a writer, the transaction has the file to itself: nothing else
 //! needs to be locked.
 
-use sqlx::sqlite::SqliteArguments;
-use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions, Sqlite, SqliteConnection};
+use tokio::time::timeout;
 
 use crate::ids::{Seq, UserId};
 use crate::store::entry::RoomId;
+use crate::store::error::StoreError;
 use crate::store::last_append::LastAppend;
 use crate::store::number::{Head, Row};
 use crate::store::rows::{client_column, kind_column, seq, seq_column};
 use crate::store::statements::{Key, Settled, Statements};
+
+/// How to connect to the file, and how long that may take.
+pub(in crate::store) struct SqliteSource {
+    pub options: SqliteConnectOptions,
+    pub timeout: Duration,
+}
 
 /// Rows of an insert, ascending.
 const INSERT_ROWS: [usize; 4] = [4, 16, 64, INSERT_ROWS_MAX];
 const INSERT_ROWS_MAX: usize = 256;
 
 impl Statements for SqliteConnection {
+    type Source = SqliteSource;
+
+    async fn open(source: &SqliteSource) -> Result<Self, StoreError> {
+        let limit = source.timeout;
+        Ok(timeout(limit, source.options.connect()).await.map_err(|_| StoreError::timed_out(limit))??)
+    }
+
     const BEGIN: &'static str = "begin immediate";
 
     async fn run(&mut self, statement: &'static str) -> sqlx::Result<()> {

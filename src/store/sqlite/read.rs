@@ -49,7 +49,7 @@ impl Sqlite {
             .bind(columns.limit)
             .bind(columns.bodiless)
             .fetch(&self.readers);
-        rows::page(query, found).await
+        Ok(rows::page(query, found).await?.entries)
     }
 
     pub async fn count_but_edits(&self, room: RoomId, after: Seq, limit: u64) -> Result<u64, StoreError> {
