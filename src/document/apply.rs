@@ -14,6 +14,9 @@ use super::slots::{Owner, UNKNOWN};
 use super::{BlockId, Clocks, NESTING_MAX, NEW_CLIENTS_MAX, Refusal};
 use crate::protocol::lib0::put_var_uint;
 
+/// What a document of a single text costs beside the text: one message of the largest size finds room in an empty document.
+const FRAME_BYTES: usize = 1024;
+
 /// What an edit added to the document.
 #[derive(Debug, PartialEq, Eq)]
 pub struct News {
@@ -201,7 +204,7 @@ impl Blocks {
             refuse_circles(&cursors, scan, &by_client)?;
         }
         mark.grown.iter().for_each(|(number, ..)| self.count(*number));
-        if origin != Origin::Store && !mark.grown.is_empty() && self.held() > self.bytes_max {
+        if origin != Origin::Store && !mark.grown.is_empty() && self.held() > self.bytes_max + FRAME_BYTES {
             return Err(Refusal::TooLarge { limit: self.bytes_max });
         }
         Ok(cursors.into_iter().map(|cursor| cursor.taken).collect())
@@ -369,6 +372,7 @@ impl Blocks {
             client.end = *end;
             client.blocks.truncate(*blocks);
             client.content.truncate(*content);
+            client.give_back();
             self.count(*number);
         }
         self.truncate_clients(mark.clients);
