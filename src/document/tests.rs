@@ -272,10 +272,16 @@ fn what_yjs_clients_make_is_never_refused() {
     let base = update(&[1, 1, 1, 0, 7, 1, 1, b't', 0, 0]);
     let cases: [(&str, &[u8]); 7] = [
         ("a child of a type that was deleted", &[1, 1, 2, 0, 4, 0, 1, 0, 1, b'x', 1, 1, 1, 0, 1]),
-        ("values of before Yjs 13", &[1, 1, 2, 0, 2, 1, 1, b't', 2, 9, b'u', b'n', b'd', b'e', b'f', b'i', b'n', b'e', b'd', 1, b'1', 0]),
+        (
+            "values of before Yjs 13",
+            &[1, 1, 2, 0, 2, 1, 1, b't', 2, 9, b'u', b'n', b'd', b'e', b'f', b'i', b'n', b'e', b'd', 1, b'1', 0],
+        ),
         ("an XML hook", &[1, 1, 2, 0, 7, 1, 1, b't', 5, 1, b'h', 0]),
         ("a number past 64 bits in an embed", &[1, 1, 2, 0, 5, 1, 1, b't', 4, b'1', b'e', b'9', b'9', 0]),
-        ("half a surrogate pair in a mark", &[1, 1, 2, 0, 6, 1, 1, b't', 1, b'k', 8, b'"', b'\\', b'u', b'd', b'8', b'3', b'd', b'"', 0]),
+        (
+            "half a surrogate pair in a mark",
+            &[1, 1, 2, 0, 6, 1, 1, b't', 1, b'k', 8, b'"', b'\\', b'u', b'd', b'8', b'3', b'd', b'"', 0],
+        ),
         ("a subdocument", &[1, 1, 2, 0, 9, 1, 1, b't', 1, b'g', 118, 0, 0]),
         ("a key that is told although there is an origin", &[1, 1, 2, 0, 0xa8, 1, 0, 1, 126, 0]),
     ];
@@ -337,10 +343,10 @@ fn a_document_at_its_limit_takes_what_fits_and_deletions_and_nothing_more() {
     };
     document.apply(&text(0, 3000)).unwrap();
     let before = state(&document);
-    assert_eq!(document.apply(&text(3000, 1500)), Err(Refusal::TooLarge { limit: 4096 }));
+    assert_eq!(document.apply(&text(3000, 2500)), Err(Refusal::TooLarge { limit: 4096 }));
     assert_eq!(state(&document), before);
     document.apply(&update(&[0, 1, 1, 1, 0, 0xd0, 0x0f])).unwrap();
-    document.apply(&text(3000, 1500)).unwrap();
+    document.apply(&text(3000, 2500)).unwrap();
 }
 
 #[test]
@@ -384,7 +390,8 @@ fn shared_types_nest_as_deep_as_they_may_and_no_deeper() {
 /// A clock that is past all that can be held is damage, not a document.
 #[test]
 fn damage_in_what_is_stored_costs_what_is_damaged() {
-    let (first, last) = (update(&[1, 1, 1, 0, 4, 1, 1, b't', 1, b'a', 0]), update(&[1, 1, 2, 0, 4, 1, 1, b't', 1, b'b', 0]));
+    let (first, last) =
+        (update(&[1, 1, 1, 0, 4, 1, 1, b't', 1, b'a', 0]), update(&[1, 1, 2, 0, 4, 1, 1, b't', 1, b'b', 0]));
     let builds_on_nothing = update(&[1, 1, 3, 0, 0x84, 9, 9, 1, b'c', 0]);
     let mut document = blocks();
     let set_aside = document.load([&first, &update(b"damage"), &builds_on_nothing, &last]);

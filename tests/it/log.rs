@@ -109,7 +109,7 @@ fn a_refused_edit_is_logged_once_for_each_member_and_reason_with_room_and_user()
 
     let reasons = [
         ("room-a", "alice", vec!["cannot be read"]),
-        ("room-b", "bob", vec!["would hold more than 65536 bytes"]),
+        ("room-b", "bob", vec!["larger than 65536 bytes"]),
         ("room-c", "carol", vec!["would hold more than 65536 bytes"]),
         ("room-d", "dave", vec!["cannot be read", "longer than a message may be"]),
         ("room-e", "erin", vec!["read-only"]),
