@@ -5,6 +5,7 @@
 
 import { readSync, writeSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { difference, expected, given } from './renders.mjs'
 
 const require = createRequire(new URL('../clients/package.json', import.meta.url))
 const Y = require('yjs')
@@ -50,7 +51,7 @@ function ask (question) {
   }
   const line = rest.slice(0, end)
   rest = rest.slice(end + 1)
-  return JSON.parse(line)
+  return JSON.parse(Buffer.from(line, 'latin1').toString())
 }
 const encode = (bytes) => Buffer.from(bytes).toString('base64')
 const decode = (text) => new Uint8Array(Buffer.from(text, 'base64'))
@@ -202,7 +203,16 @@ function isSubset (update, doc) {
   return true
 }
 
-const seen = { histories: 0, answers: 0, cuts: 0, lacking: 0, refused: 0, reloads: 0, bytes: 0, yjsBytes: 0 }
+/** A view shows what Yjs shows. */
+function checkView (update, details) {
+  const answer = ask({ op: 'view', update: encode(update) })
+  if (answer.left_out > 0) wrong('a view leaves something out', { ...details, update: encode(update) })
+  const found = difference(expected(update, ROOTS), given(answer))
+  if (found) wrong('a view differs', { ...details, found, update: encode(update) })
+  seen.views++
+}
+
+const seen = { histories: 0, views: 0, answers: 0, cuts: 0, lacking: 0, refused: 0, reloads: 0, bytes: 0, yjsBytes: 0 }
 
 for (let history = 0; history < histories; history++) {
   const gc = random() < 0.6
@@ -241,6 +251,8 @@ for (let history = 0; history < histories; history++) {
     const doc = read(answer, gc)
     if (!isWhole(doc)) wrong('the state is incomplete', { history, when, state: encode(answer) })
     seen.answers++
+    // As the server keeps it, and as a person has it, with all that is deleted if it has not been collected there.
+    for (const update of [answer, Y.encodeStateAsUpdate(one(people).doc)]) checkView(update, { history, when })
     return { doc, answer }
   }
   for (let step = 0; step < steps; step++) {
