@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -60,6 +61,14 @@ fn judge(script: &str, arguments: &[String]) -> Value {
                 json!({})
             }
             "view" => view(&View::read(&bytes("update"), Budget::default()).unwrap()),
+            "text" => {
+                let update = bytes("update");
+                let begin = Instant::now();
+                let view = View::read(&update, Budget::default()).unwrap();
+                let text = view.text(None).unwrap();
+                let micros = begin.elapsed().as_micros() as u64;
+                json!({ "text": text, "left_out": view.left_out(), "micros": micros })
+            }
             other => panic!("the judge asks for {other}"),
         };
         to.write_all(format!("{answer}\n").as_bytes()).unwrap();
@@ -129,6 +138,14 @@ fn setting(name: &str, default: &str) -> String {
 fn what_the_server_keeps_brings_every_client_to_the_same_document() {
     let arguments = [setting("JUDGE_SEED", "1"), setting("JUDGE_HISTORIES", "150")];
     let verdict = judge("histories.mjs", &arguments);
+    assert_eq!(verdict["end"], "right", "{verdict:#}");
+    println!("{verdict}");
+}
+
+/// Prints how long each took to read.
+#[test]
+fn a_view_of_a_recorded_session_shows_the_text_it_ended_with() {
+    let verdict = judge("sessions.mjs", &[]);
     assert_eq!(verdict["end"], "right", "{verdict:#}");
     println!("{verdict}");
 }
