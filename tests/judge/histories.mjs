@@ -3,13 +3,12 @@
 //
 //   node histories.mjs SEED HISTORIES
 
-import { readSync, writeSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { ask, decode, encode, say } from './pipe.mjs'
+import { difference, expected, given } from './renders.mjs'
 
 const require = createRequire(new URL('../clients/package.json', import.meta.url))
 const Y = require('yjs')
-// Standard output is the pipe.
-console.log = console.warn = console.error
 
 const seed = Number(process.argv[2] ?? 1)
 const histories = Number(process.argv[3] ?? 100)
@@ -26,34 +25,6 @@ const random = () => {
 }
 const below = (n) => Math.floor(random() * n)
 const one = (list) => list[below(list.length)]
-
-/** A pipe may take a part at a time. */
-function say (message) {
-  let left = Buffer.from(JSON.stringify(message) + '\n')
-  while (left.length) {
-    try {
-      left = left.subarray(writeSync(1, left))
-    } catch (error) {
-      if (error.code !== 'EAGAIN') throw error
-    }
-  }
-}
-let rest = ''
-const chunk = Buffer.alloc(1 << 20)
-function ask (question) {
-  say(question)
-  let end
-  while ((end = rest.indexOf('\n')) < 0) {
-    const read = readSync(0, chunk)
-    if (read === 0) process.exit(3)
-    rest += chunk.toString('latin1', 0, read)
-  }
-  const line = rest.slice(0, end)
-  rest = rest.slice(end + 1)
-  return JSON.parse(line)
-}
-const encode = (bytes) => Buffer.from(bytes).toString('base64')
-const decode = (text) => new Uint8Array(Buffer.from(text, 'base64'))
 
 const WORDS = ['a', 'bc', 'def ', 'ü', '😀', 'x😀y', '日本', '\n', '👩‍👩‍👧', 'longer words that are worth a cut ']
 const values = () => one([
@@ -202,7 +173,16 @@ function isSubset (update, doc) {
   return true
 }
 
-const seen = { histories: 0, answers: 0, cuts: 0, lacking: 0, refused: 0, reloads: 0, bytes: 0, yjsBytes: 0 }
+/** A view shows what Yjs shows. */
+function checkView (update, details) {
+  const answer = ask({ op: 'view', update: encode(update) })
+  if (answer.left_out > 0) wrong('a view leaves something out', { ...details, update: encode(update) })
+  const found = difference(expected(update, ROOTS), given(answer))
+  if (found) wrong('a view differs', { ...details, found, update: encode(update) })
+  seen.views++
+}
+
+const seen = { histories: 0, views: 0, answers: 0, cuts: 0, lacking: 0, refused: 0, reloads: 0, bytes: 0, yjsBytes: 0 }
 
 for (let history = 0; history < histories; history++) {
   const gc = random() < 0.6
@@ -216,8 +196,9 @@ for (let history = 0; history < histories; history++) {
   })
   const stale = []
   const outbox = []
+  const written = []
   for (const person of people) {
-    person.doc.on('update', (update, origin) => { if (origin !== 'net') outbox.push({ update, from: person }) })
+    person.doc.on('update', (update, origin) => { if (origin !== 'net') { outbox.push({ update, from: person }); written.push(update) } })
   }
   const send = ({ update, from }) => {
     const { news, lacking, refused } = ask({ op: 'apply', update: encode(update) })
@@ -241,6 +222,8 @@ for (let history = 0; history < histories; history++) {
     const doc = read(answer, gc)
     if (!isWhole(doc)) wrong('the state is incomplete', { history, when, state: encode(answer) })
     seen.answers++
+    // As the server keeps it, and as a person has it, with all that is deleted if it has not been collected there.
+    for (const update of [answer, Y.encodeStateAsUpdate(one(people).doc)]) checkView(update, { history, when })
     return { doc, answer }
   }
   for (let step = 0; step < steps; step++) {
@@ -280,6 +263,8 @@ for (let history = 0; history < histories; history++) {
   }
   const shows = new Set(people.map(({ doc }) => show(doc)))
   if (shows.size > 1) wrong('people differ', { history, shows: [...shows].map((s) => s.slice(0, 1500)) })
+  // As it was written: in small blocks, of which none is collected.
+  checkView(Y.mergeUpdates(written), { history })
   for (const again of [false, true]) {
     if (again) ask({ op: 'reload' })
     const { doc, answer } = check('end')

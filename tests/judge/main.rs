@@ -4,12 +4,13 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use serde_json::{Value, json};
-use tutti::document::Blocks;
+use tutti::document::{Blocks, Budget, Items, View};
 
 const BYTES_MAX: usize = 64 << 20;
 
@@ -59,12 +60,74 @@ fn judge(script: &str, arguments: &[String]) -> Value {
                 blocks = loaded;
                 json!({})
             }
+            "view" => view(&View::read(&bytes("update"), Budget::default()).unwrap()),
+            "text" => {
+                let update = bytes("update");
+                let begin = Instant::now();
+                let view = View::read(&update, Budget::default()).unwrap();
+                let text = view.text(None).unwrap();
+                let micros = begin.elapsed().as_micros() as u64;
+                json!({ "text": text, "left_out": view.left_out(), "micros": micros })
+            }
             other => panic!("the judge asks for {other}"),
         };
         to.write_all(format!("{answer}\n").as_bytes()).unwrap();
     }
     node.wait().unwrap();
     verdict
+}
+
+/// All that a view shows, by root.
+fn view(view: &View) -> Value {
+    let roots = view.roots().map(|name| {
+        let root = json!({
+            "json": view.json(Some(name)).unwrap(),
+            "text": view.text(Some(name)).unwrap(),
+            "delta": view.delta(Some(name)).unwrap(),
+            "prosemirror": view.prosemirror(Some(name)).unwrap(),
+            "items": serde_json::to_string(&runs(view.items(name).unwrap())).unwrap(),
+        });
+        (name.to_owned(), root)
+    });
+    json!({ "roots": roots.collect::<serde_json::Map<_, _>>(), "left_out": view.left_out() })
+}
+
+/// What a type holds: runs that say nothing else are one.
+fn runs(items: Items<'_>) -> Vec<Run> {
+    let mut found: Vec<Run> = Vec::new();
+    for item in items {
+        let children = item.children().map(runs);
+        if let Some(last) = found.last_mut()
+            && (last.client, last.clock + last.len) == (item.id.client, item.id.clock)
+            && (last.deleted, last.key.as_deref()) == (item.is_deleted, item.key)
+            && children.is_none()
+            && last.children.is_none()
+        {
+            last.len += item.len;
+            continue;
+        }
+        found.push(Run {
+            client: item.id.client,
+            clock: item.id.clock,
+            len: item.len,
+            deleted: item.is_deleted,
+            key: item.key.map(str::to_owned),
+            children,
+        });
+    }
+    found
+}
+
+#[derive(serde::Serialize)]
+struct Run {
+    client: u64,
+    clock: u32,
+    len: u32,
+    deleted: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    children: Option<Vec<Run>>,
 }
 
 fn setting(name: &str, default: &str) -> String {
@@ -75,6 +138,14 @@ fn setting(name: &str, default: &str) -> String {
 fn what_the_server_keeps_brings_every_client_to_the_same_document() {
     let arguments = [setting("JUDGE_SEED", "1"), setting("JUDGE_HISTORIES", "150")];
     let verdict = judge("histories.mjs", &arguments);
+    assert_eq!(verdict["end"], "right", "{verdict:#}");
+    println!("{verdict}");
+}
+
+/// Prints how long each took to read.
+#[test]
+fn a_view_of_a_recorded_session_shows_the_text_it_ended_with() {
+    let verdict = judge("sessions.mjs", &[]);
     assert_eq!(verdict["end"], "right", "{verdict:#}");
     println!("{verdict}");
 }

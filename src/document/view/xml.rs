@@ -1,5 +1,6 @@
 //! Texts and XML as text, as `toString` of Yjs gives them. Other than there, values that are no texts stand in attributes as JSON, XML
-//! within a plain text is not left out, and embeds in XML texts are (Yjs writes `[object Object]`). Nothing is escaped.
+//! within a plain text is not left out, hooks are empty tags,
+//! and embeds in XML texts are left out (for both Yjs writes `[object Object]`). Nothing is escaped.
 
 use super::budget::TooCostly;
 use super::formats::Formats;
@@ -71,7 +72,9 @@ fn frame<'t>(tree: &'t Tree, ty: u32, kind: TypeKind, writer: &mut Writer) -> Re
             let name = tree.name(ty).to_lowercase();
             writer.put("<")?;
             writer.put(&name)?;
-            attributes(tree, ty, writer)?;
+            if kind == TypeKind::XmlElement {
+                attributes(tree, ty, writer)?;
+            }
             writer.put(">")?;
             Role::Nodes { close: Some(format!("</{name}>")) }
         }
