@@ -60,7 +60,8 @@ impl Room {
             }
         }
         self.row = row.or(self.row);
-        if head > self.timeline.head {
+        // After a restart there are members, who are shown what others wrote.
+        if head > self.timeline.head && self.members.is_empty() {
             self.timeline.jump(head);
         }
         self.tail = tail;
@@ -72,6 +73,9 @@ impl Room {
         self.take_early(ctx);
         self.arm_idle(ctx);
         self.lengthen_tail(0, ctx);
+        if head > self.timeline.head {
+            self.learn_head(head, ctx);
+        }
         self.end_turn(ctx);
     }
 

@@ -10,6 +10,7 @@ mod answering;
 mod counting;
 mod directory;
 mod editing;
+mod foreign;
 mod gathering;
 mod hearing;
 mod journal;

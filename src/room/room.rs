@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::RoomKey;
 use super::directory::{Directory, RoomContext};
+use super::foreign::Foreign;
 use super::gathering::Gathered;
 use super::hearing::Heard;
 use super::journal::COMMIT_EVERY;
@@ -89,6 +90,7 @@ pub struct Room {
     /// When presence and typing do something by themselves.
     pub(super) people_timer: Option<(Instant, SpawnHandle)>,
     pub(super) timeline: Timeline,
+    pub(super) foreign: Foreign,
     /// How often JSON members say something.
     pub(super) said: Bucket,
     pub(super) uncommitted: Uncommitted,
@@ -139,6 +141,7 @@ impl Room {
             typing: Typing::default(),
             people_timer: None,
             timeline: Timeline::new(Seq::ZERO),
+            foreign: Foreign::default(),
             said: Bucket::new(settings.say_rate, Instant::now()),
             uncommitted,
             outbound: Outbound::new(key),
@@ -213,6 +216,7 @@ impl Actor for Room {
             self.resubmit(ctx);
         }
         self.load(ctx);
+        self.catch_up_again(ctx);
         self.read_again(ctx);
         self.sweep_timer = Some(ctx.run_interval(SWEEP, |room, ctx| {
             room.sweep();

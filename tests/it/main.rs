@@ -20,6 +20,7 @@ mod origin;
 mod pace;
 mod readers;
 mod rest;
+mod shared;
 mod slow;
 mod stop;
 mod support;
