@@ -15,5 +15,6 @@ mod rooms;
 mod servers;
 mod sessions;
 mod shutdown;
+mod slow;
 mod support;
 mod timeline;
