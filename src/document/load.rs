@@ -10,6 +10,8 @@ use super::scan::scan;
 /// How often what did not join is tried again: edits that were stored before what they build on.
 const PASSES_MAX: usize = 16;
 
+const INCOMPLETE: &str = "it builds on what is not there";
+
 /// A stored update that is not, or not wholly, in the document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetAside {
@@ -38,11 +40,18 @@ impl Blocks {
                 break;
             }
         }
-        let reason = "it builds on what is not there";
-        set_aside.extend(incomplete.iter().map(|(place, _)| SetAside { place: *place, reason: reason.to_owned() }));
+        set_aside.extend(incomplete.iter().map(|(place, _)| SetAside { place: *place, reason: INCOMPLETE.to_owned() }));
         set_aside.sort_unstable_by_key(|one| one.place);
         self.shrink();
         set_aside
+    }
+
+    /// Takes an update that is stored, as far as it can be read and joins.
+    ///
+    /// # Errors
+    /// Why it is not, or not wholly, in the document.
+    pub fn take_stored(&mut self, update: &Bytes) -> Result<(), String> {
+        if self.load_one(update)? { Ok(()) } else { Err(INCOMPLETE.to_owned()) }
     }
 
     /// Whether all of it is in now.

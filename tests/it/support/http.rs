@@ -48,11 +48,6 @@ pub fn get(address: SocketAddr, path: &str, token: Option<&str>) -> Answer {
     ask("GET", address, path, token)
 }
 
-/// `POST path` without a body, with a token if there is one.
-pub fn post(address: SocketAddr, path: &str, token: Option<&str>) -> Answer {
-    ask("POST", address, path, token)
-}
-
 /// Any method without a body, with a token if there is one.
 pub fn ask(method: &str, address: SocketAddr, path: &str, token: Option<&str>) -> Answer {
     let authorization = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
