@@ -155,16 +155,13 @@ impl<'u> Integrator<'u, '_> {
             Some(Parent::Type(id)) => Some(id),
             _ => None,
         };
-        let missing = [block.origin, block.right, parent].into_iter().flatten().find_map(|id| {
-            let other = self.index.get(&id.client).copied();
-            match other {
-                None => Some(Missing::Forever),
-                Some(other) if id.clock < self.tree.clients[other as usize].state => None,
-                Some(other) if other == client => Some(Missing::Forever),
-                Some(other) => Some(Missing::Client(other)),
-            }
-        });
-        missing
+        let mut ids = [block.origin, block.right, parent].into_iter().flatten();
+        ids.find_map(|id| match self.client(id, client) {
+            None => Some(Missing::Forever),
+            Some(other) if id.clock < self.tree.clients[other as usize].state => None,
+            Some(other) if other == client => Some(Missing::Forever),
+            Some(other) => Some(Missing::Client(other)),
+        })
     }
 
     /// Puts the items of a client's next block where they belong.
@@ -172,7 +169,7 @@ impl<'u> Integrator<'u, '_> {
         let end = self.end_of(client, block);
         let first = std::mem::replace(&mut self.cursors[client as usize].item, end);
         if block.content.kind != Kind::Collected {
-            match self.place(block)? {
+            match self.place(client, block)? {
                 Place::Nowhere => self.collect(first..end)?,
                 Place::In { left, right, parent, entry } => {
                     let item = self.tree.item_mut(first);
@@ -198,14 +195,19 @@ impl<'u> Integrator<'u, '_> {
         Ok(())
     }
 
-    fn find(&self, id: BlockId) -> Option<u32> {
-        self.tree.find(*self.index.get(&id.client)?, id.clock)
+    /// The index of the client that an id names, which mostly is `own`.
+    fn client(&self, id: BlockId, own: u32) -> Option<u32> {
+        if self.tree.clients[own as usize].id == id.client { Some(own) } else { self.index.get(&id.client).copied() }
+    }
+
+    fn find(&self, id: BlockId, own: u32) -> Option<u32> {
+        self.tree.find(self.client(id, own)?, id.clock)
     }
 
     /// What is left and right of a block, and what it lies in: it is where its origins are, else where it says.
-    fn place(&mut self, block: &Block<'u>) -> Result<Place, TooCostly> {
-        let left = block.origin.and_then(|id| self.find(id)).unwrap_or(NONE);
-        let right = block.right.and_then(|id| self.find(id)).unwrap_or(NONE);
+    fn place(&mut self, client: u32, block: &Block<'u>) -> Result<Place, TooCostly> {
+        let left = block.origin.and_then(|id| self.find(id, client)).unwrap_or(NONE);
+        let right = block.right.and_then(|id| self.find(id, client)).unwrap_or(NONE);
         let mut beside = None;
         for at in [right, left].into_iter().filter(|at| *at != NONE) {
             let item = self.tree.item(at);
@@ -219,10 +221,12 @@ impl<'u> Integrator<'u, '_> {
         }
         let parent = match block.parent {
             Some(Parent::Root(name)) => self.root(name)?,
-            Some(Parent::Type(id)) => match self.find(id).and_then(|at| self.tree.type_of(self.tree.item(at))) {
-                Some(ty) => ty,
-                None => return Ok(Place::Nowhere),
-            },
+            Some(Parent::Type(id)) => {
+                match self.find(id, client).and_then(|at| self.tree.type_of(self.tree.item(at))) {
+                    Some(ty) => ty,
+                    None => return Ok(Place::Nowhere),
+                }
+            }
             None => return Ok(Place::Nowhere),
         };
         let entry = block.key.map_or(Ok(NONE), |key| self.entry(parent, key))?;

@@ -393,20 +393,50 @@ fn what_is_quadratic_for_yjs_costs_the_reader_its_budget() {
     assert!(View::read(&update, Budget::default()).is_ok(), "it is read by whoever spends more");
 }
 
+/// How many times the size of an update reading it takes at most, as the module's documentation says.
+const FACTOR: usize = 80;
+
+#[test]
+fn memory_is_in_proportion_whatever_is_written() {
+    let n = 2_000;
+    let text = (1, vec![Written::text(&"a".repeat(2 * n as usize))]);
+    let map = |at: u32| match at {
+        0 => Written::shared(1),
+        _ => Written::shared(1).within(In::Block(1, at - 1)).at(""),
+    };
+    for (case, update) in [
+        ("deletions", update(&[text], &[(1, (0..n).map(|at| (2 * at, 1)).collect())])),
+        ("collected", update(&[(1, (0..n).map(|_| Written::collected(1)).collect())], &[])),
+        ("clients", update(&(1..127).map(|client| (client, vec![Written::collected(1)])).collect::<Vec<_>>(), &[])),
+        (
+            "texts in texts",
+            update(
+                &[(1, (0..n).map(|at| Written::shared(2).within(In::Block(1, at.saturating_sub(1)))).collect())],
+                &[],
+            ),
+        ),
+        ("maps in maps", update(&[(1, (0..n).map(map).collect())], &[])),
+        ("keys", update(&[(1, (0..n).map(|at| Written::text("v").at(&at.to_string())).collect())], &[])),
+    ] {
+        let budget = Budget { bytes: FACTOR * update.len(), ..Budget::default() };
+        assert!(View::read(&update, budget).is_ok(), "{case}: {} bytes", update.len());
+    }
+}
+
 #[test]
 fn memory_is_part_of_the_budget() {
     let keys = (0..2_000).map(|at| Written::text("v").at(&at.to_string())).collect();
     let update = update(&[(1, keys)], &[]);
     let bytes = update.len();
     assert_eq!(View::read(&update, Budget { bytes, ..Budget::default() }).unwrap_err(), ViewError::TooCostly);
-    let view = View::read(&update, Budget { bytes: 150 * bytes, ..Budget::default() }).unwrap();
+    let view = View::read(&update, Budget { bytes: FACTOR * bytes, ..Budget::default() }).unwrap();
     assert_eq!(parsed(&view.json(Some("t")).unwrap()).as_object().unwrap().len(), 2_000);
     // What is written is: a format that never ends is repeated with each text.
     let format = |text: &str| Written { kind: 6, content: text.bytes().collect(), ..Written::text("") };
     let mut blocks = vec![format("\u{1}f\u{4}true")];
     blocks.extend((0..1_000).flat_map(|_| [Written::text("x"), format("\u{1}g\u{4}true")]));
     let update = self::update(&[(1, blocks)], &[]);
-    let view = View::read(&update, Budget { bytes: 150 * update.len(), steps: 20_000 }).unwrap();
+    let view = View::read(&update, Budget { bytes: FACTOR * update.len(), steps: 20_000 }).unwrap();
     assert!(view.delta(None).is_ok());
     let view = View { budget: Budget { bytes: 1_000, ..Budget::default() }, ..view };
     assert_eq!(view.delta(None), Err(RenderError::TooCostly));
