@@ -35,9 +35,13 @@ impl Room {
         };
         count(member, &edit);
         if !allows(member.access, Action::Edit) {
-            // A reader answers our Step1 with what it has; only what it really adds is denied.
-            let is_answer = edit.kind == EditKind::Step2 && live.document.brings_nothing_of_its_own(&edit.update);
-            return if is_answer { self.nothing_new(&edit, ctx) } else { self.deny(edit.from, Denial::ReadOnly) };
+            // A reader answers our Step1 with what it has, and tells what its Yjs deleted by integrating: only what it adds is denied.
+            let may_be_nothing = match edit.kind {
+                EditKind::Step2 => true,
+                EditKind::Update => edit.update != NOTHING && edit.update.first() == Some(&0),
+            };
+            let adds_nothing = may_be_nothing && live.document.brings_nothing_of_its_own(&edit.update);
+            return if adds_nothing { self.nothing_new(&edit, ctx) } else { self.deny(edit.from, Denial::ReadOnly) };
         }
         let is_full = !self.uncommitted.has_room();
         if is_full && live.document.brings_nothing(&edit.update) {

@@ -246,7 +246,7 @@ fn an_edit_that_can_never_be_taken_is_refused_and_the_connection_lives() {
     ada.hears(DOC, REFUSED);
     let doc = document(1);
     ada.say(DOC, &update(&typed(&doc, &"x".repeat(40_000))));
-    ada.say(DOC, &update(&typed(&doc, &"y".repeat(25_900))));
+    ada.say(DOC, &update(&typed(&doc, &"y".repeat(26_900))));
     ada.until(DOC, REFUSED);
     ada.say(DOC, QUERY);
     ada.hears(DOC, NOBODY);

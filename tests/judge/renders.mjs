@@ -124,7 +124,7 @@ export function expected (update, roots) {
     const type = doc.get(name, kind)
     const sure = told(type) === kindOf(type)
     const plain = kindOf(type) === 'text' ? JSON.stringify(rootText(type)) : json(type)
-    const attributes = kindOf(type) === 'map' ? [] : [...type._map].filter(([, item]) => !item.deleted).map(([key]) => [key, type.getAttribute(key)])
+    const attributes = kindOf(type) !== 'list' ? [] : [...type._map].filter(([, item]) => !item.deleted).map(([key]) => [key, type.getAttribute(key)])
     found[name] = {
       json: sure ? canonical(attributes.length ? `{"attributes":${members(attributes)},"content":${plain}}` : plain) : undefined,
       text: sure && (kindOf(type) === 'text' || kindOf(type) === 'xml') ? rootText(type).toWellFormed() : undefined,

@@ -116,11 +116,11 @@ fn roots<'t>(tree: &'t Tree, next: usize, stack: &mut Stack<'t>, writer: &mut Wr
     Ok(())
 }
 
-/// Writes a type; a root that has a list and keys, with both.
+/// Writes a type; a root that has a list of values and keys, with both.
 fn value<'t>(tree: &'t Tree, ty: u32, stack: &mut Stack<'t>, writer: &mut Writer) -> Done {
     let kind = tree.kind(ty, writer.meter())?;
     let shared = tree.ty(ty);
-    let has_both = shared.kind == TypeKind::Root && kind != TypeKind::Map && has_entries(tree, ty, writer)?;
+    let has_both = shared.kind == TypeKind::Root && kind == TypeKind::Array && has_entries(tree, ty, writer)?;
     if !has_both {
         return content(tree, ty, kind, stack, writer);
     }

@@ -83,8 +83,8 @@ impl From<TooCostly> for RenderError {
 /// - without a list, but with keys, it is a map;
 /// - where all of its list is deleted and nothing tells what it was, it is a text, and reads as "".
 ///
-/// A root with a list and live keys is a text or XML with attributes (Lexical keeps `__dir` on its root). As text it reads as its list;
-/// as JSON as `{"attributes": {…}, "content": …}`, so that neither is lost.
+/// The attributes of a root that is a text or XML (Lexical keeps `__dir` on its root) stand in its XML and in no other form. A root that
+/// has a list of values and keys reads as JSON as `{"attributes": {…}, "content": […]}`.
 #[derive(Debug)]
 pub struct View {
     tree: Tree,

@@ -56,13 +56,13 @@ fn parsed(json: &str) -> Value {
 }
 
 #[test]
-fn a_text_with_attributes_loses_neither() {
+fn a_text_with_attributes_is_its_text() {
     let lexical = view(LEXICAL);
     assert_eq!(lexical.text(None).unwrap(), "hello");
-    assert_eq!(lexical.json(None).unwrap(), r#"{"root":{"attributes":{"__dir":"ltr"},"content":"hello"}}"#);
+    assert_eq!(lexical.json(None).unwrap(), r#"{"root":"hello"}"#);
     let text = view(TEXT_WITH_ATTRIBUTE);
     assert_eq!(text.text(Some("t")).unwrap(), "hello");
-    assert_eq!(text.json(Some("t")).unwrap(), r#"{"attributes":{"a":"1"},"content":"hello"}"#);
+    assert_eq!(text.json(Some("t")).unwrap(), r#""hello""#);
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn what_was_cleared_is_empty_of_its_kind() {
         (CLEARED_TEXT, "", r#""""#),
         (CLEARED_MAP, "{}", "{}"),
         (CLEARED_LIST, "[]", "[]"),
-        (CLEARED_TEXT_WITH_ATTRIBUTE, "", r#"{"attributes":{"a":"1"},"content":""}"#),
+        (CLEARED_TEXT_WITH_ATTRIBUTE, "", r#""""#),
     ] {
         let view = view(update);
         assert_eq!(view.text(None).unwrap(), text, "{update}");
