@@ -60,6 +60,8 @@ pub struct JsonMember {
 /// What the store is asked for on behalf of a JSON member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reading {
+    /// Where the timeline ends.
+    Head,
     /// How much it lacks, to answer its request to join.
     Count(Option<Box<str>>),
     /// A page of what it lacks.

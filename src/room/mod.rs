@@ -12,6 +12,7 @@ mod counting;
 mod directory;
 mod documents;
 mod editing;
+mod foreign;
 mod gathering;
 mod hearing;
 mod journal;

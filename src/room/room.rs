@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use super::RoomKey;
 use super::directory::{Directory, RoomContext};
 use super::documents::Held;
+use super::foreign::Foreign;
 use super::gathering::Gathered;
 use super::hearing::Heard;
 use super::journal::COMMIT_EVERY;
@@ -92,6 +93,7 @@ pub struct Room {
     /// When presence and typing do something by themselves.
     pub(super) people_timer: Option<(Instant, SpawnHandle)>,
     pub(super) timeline: Timeline,
+    pub(super) foreign: Foreign,
     /// How often JSON members say something.
     pub(super) said: Bucket,
     pub(super) uncommitted: Uncommitted,
@@ -144,6 +146,7 @@ impl Room {
             typing: Typing::default(),
             people_timer: None,
             timeline: Timeline::new(Seq::ZERO),
+            foreign: Foreign::default(),
             said: Bucket::new(settings.say_rate, Instant::now()),
             uncommitted,
             lacks: Lacks::default(),

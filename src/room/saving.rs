@@ -75,6 +75,15 @@ impl Room {
         wait
     }
 
+    /// Takes the outcome of the append in flight.
+    pub(super) fn take_settled(&mut self, outcome: Vec<Result<Placed, Refused>>, ctx: &mut Context<Self>) {
+        let settled = self.uncommitted.settle(outcome);
+        self.settled(settled, ctx);
+        if matches!(self.phase, Phase::Loading) {
+            self.load(ctx);
+        }
+    }
+
     fn settled(&mut self, settled: Vec<(Pending, Result<Placed, Refused>)>, ctx: &mut Context<Self>) {
         self.retry = RETRY_FIRST;
         let mut stored = 0;
@@ -126,15 +135,12 @@ impl Handler<Committed> for Room {
         match outcome {
             Ok(outcome) => {
                 metrics::ENTRIES_COMMITTED.inc_by(outcome.iter().filter(|entry| entry.is_ok()).count() as u64);
-                let settled = self.uncommitted.settle(outcome);
-                self.settled(settled, ctx);
-                if matches!(self.phase, Phase::Loading) {
-                    self.load(ctx);
-                }
+                self.take_outcome(outcome, ctx);
             }
             Err(error) => {
                 metrics::APPENDS_FAILED.inc();
                 self.retry_later(&error, ctx);
+                self.cannot_catch_up(&error, ctx);
             }
         }
     }

@@ -197,7 +197,7 @@ impl Room {
         self.complain(to, Problem::passing("try_later", message, retry_after_ms), request_id);
     }
 
-    /// Forgets the version: a push was taken that the store refused.
+    /// Forgets the version: a push was taken that the store refused, or another process took one.
     pub(super) fn forget_version(&mut self) {
         self.timeline.steps = None;
     }

@@ -58,12 +58,8 @@ impl Timeline {
         self.steps = None;
     }
 
-    /// Notes a committed entry.
+    /// Notes a committed entry, the next one: what others wrote before it was read first.
     pub fn advance(&mut self, seq: Seq) {
-        if seq > Seq(self.head.0 + 1) {
-            // Another process wrote to the room, too.
-            self.recent = Recent::new(Seq(seq.0 - 1));
-        }
         self.head = self.head.max(seq);
     }
 
@@ -76,6 +72,22 @@ impl Timeline {
 impl Room {
     /// Lets a JSON member in: at once, or when it has come up to the present.
     pub(super) fn join_json(&mut self, id: MemberId, join: JsonJoin, ctx: &mut Context<Self>) {
+        match join.since {
+            Some(_) => self.come_back(id, join, ctx),
+            None => self.enter_json(id, join, ctx),
+        }
+    }
+
+    /// Lets a JSON member in while it cannot be told what it lacks.
+    pub(super) fn enter_unsure(&mut self, id: MemberId, join: JsonJoin) {
+        let JsonJoin { wants_edits, request_id, .. } = join;
+        let Some(json) = self.members.get_mut(id).and_then(|member| member.json.as_mut()) else { return };
+        json.wants_edits = wants_edits;
+        self.welcome(id, false, request_id);
+    }
+
+    /// Lets a JSON member in by what the room knows of the timeline.
+    pub(super) fn enter_json(&mut self, id: MemberId, join: JsonJoin, ctx: &mut Context<Self>) {
         let JsonJoin { since, wants_edits, request_id } = join;
         let replay_max = self.context.settings.replay_entries_max;
         let head = self.timeline.head;
@@ -108,7 +120,7 @@ impl Room {
         match &json.reading {
             Some(Reading::Count(_)) => self.count(of, ctx),
             Some(Reading::Page) => self.read_page(of, ctx),
-            None => {}
+            Some(Reading::Head) | None => {}
         }
     }
 

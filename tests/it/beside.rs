@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::support::editor::Editor;
+use crate::support::editor::{Editor, document, typed};
 use crate::support::process::{Process, fails};
 use crate::support::server::{ANY_PORT, database_url};
 use crate::support::token::writer;
@@ -44,4 +44,12 @@ fn rooms_are_exported_and_imported_beside_a_server() {
     assert!(imported.status.success(), "{imported:?}");
     Editor::join(process.address, "copy", &writer("bob"), 2).until_text("exported");
     alice.saves(" and the first goes on");
+
+    // A room that is open learns of an import with its next commit.
+    fs::write(folder.path().join("in/room.yjs"), typed(&document(7), "imported")).unwrap();
+    assert!(tutti(folder.path(), &["import", "in"]).status.success());
+    alice.saves("!");
+    let mut bob = Editor::join(process.address, "room", &writer("bob"), 3);
+    bob.until("the import", |bob, _| bob.text().contains("imported"));
+    assert!(alice.text().contains("imported"), "{}", alice.text());
 }

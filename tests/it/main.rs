@@ -24,6 +24,7 @@ mod outputs;
 mod pace;
 mod readers;
 mod rest;
+mod shared;
 mod slow;
 mod stop;
 mod supervisor;

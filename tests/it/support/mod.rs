@@ -7,6 +7,7 @@ pub mod frame;
 pub mod http;
 pub mod json;
 pub mod message;
+pub mod postgres;
 pub mod process;
 pub mod provider;
 pub mod server;
