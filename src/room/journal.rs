@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::pace::Pace;
 use super::room::Room;
-use crate::store::{Append, Outcome, Store};
+use crate::store::{Append, CLIENTS_AT_ONCE, Outcome, Store};
 use crate::telemetry;
 
 /// Under load a commit of few entries waits until this long after the one before, for more: each costs about the same, however
@@ -27,6 +27,8 @@ pub(super) struct Submit {
     pub append: Append,
     /// Who is told.
     pub room: Addr<Room>,
+    /// Whether it has taken the database too long before.
+    pub is_suspect: bool,
 }
 
 /// Tells a room what became of its append.
@@ -35,6 +37,8 @@ pub(super) struct Submit {
 pub(super) struct Committed {
     pub id: Uuid,
     pub outcome: Outcome,
+    /// Whether appends of other rooms were stored in the time that this one took, if it was sent apart from them.
+    pub others_were_stored: bool,
 }
 
 /// The actor that commits. Started by the server, it ends with the process; a panic in it ends the process, for nothing could be
@@ -45,6 +49,11 @@ pub struct Journal {
     /// Entries of all that is waiting.
     waiting_entries: usize,
     is_writing: bool,
+    /// What may take long: one by one, beside the others.
+    aside: VecDeque<Submit>,
+    is_writing_aside: bool,
+    /// Appends that were stored with others.
+    stored: u64,
     pace: Pace,
     /// While a small batch is held back for more.
     hold_timer: Option<SpawnHandle>,
@@ -60,6 +69,9 @@ impl Journal {
             waiting: VecDeque::new(),
             waiting_entries: 0,
             is_writing: false,
+            aside: VecDeque::new(),
+            is_writing_aside: false,
+            stored: 0,
             pace: Pace::new(COMMIT_EVERY),
             hold_timer: None,
             batch_entries_max,
@@ -69,11 +81,12 @@ impl Journal {
 
     /// The appends for the next transaction.
     fn next_batch(&mut self) -> Vec<Submit> {
-        let (mut entries, mut bytes) = (0, 0);
+        let (mut entries, mut bytes, mut clients) = (0, 0, 0);
         let fits = |submit: &&Submit| {
             entries += submit.append.entries.len();
             bytes += submit.append.entries.iter().map(|entry| entry.body.len()).sum::<usize>();
-            entries <= self.batch_entries_max && bytes <= self.batch_bytes_max
+            clients += submit.append.clients.len();
+            clients <= CLIENTS_AT_ONCE && entries <= self.batch_entries_max && bytes <= self.batch_bytes_max
         };
         let count = self.waiting.iter().take_while(fits).count().max(1);
         let batch: Vec<_> = self.waiting.drain(..count.min(self.waiting.len())).collect();
@@ -109,7 +122,7 @@ impl Journal {
         let (appends, rooms): (Vec<_>, Vec<_>) = self
             .next_batch()
             .into_iter()
-            .map(|Submit { append, room }| {
+            .map(|Submit { append, room, .. }| {
                 let id = append.id;
                 (append, (id, room))
             })
@@ -118,12 +131,31 @@ impl Journal {
         let commit = async move { store.append(appends).await };
         let done = commit.into_actor(self).map(move |outcomes, journal, ctx| {
             for ((id, room), outcome) in rooms.into_iter().zip(outcomes) {
-                room.do_send(Committed { id, outcome });
+                journal.stored += u64::from(outcome.is_ok());
+                room.do_send(Committed { id, outcome, others_were_stored: false });
             }
             journal.is_writing = false;
             journal.write(ctx);
         });
         ctx.spawn(done);
+    }
+}
+
+impl Journal {
+    fn write_aside(&mut self, ctx: &mut Context<Self>) {
+        if self.is_writing_aside {
+            return;
+        }
+        let Some(Submit { append, room, .. }) = self.aside.pop_front() else { return };
+        self.is_writing_aside = true;
+        let (id, before, store) = (append.id, self.stored, self.store.clone());
+        let commit = async move { store.append_aside(append).await };
+        ctx.spawn(commit.into_actor(self).map(move |outcome, journal, ctx| {
+            let others_were_stored = journal.stored > before;
+            room.do_send(Committed { id, outcome, others_were_stored });
+            journal.is_writing_aside = false;
+            journal.write_aside(ctx);
+        }));
     }
 }
 
@@ -145,6 +177,10 @@ impl Handler<Submit> for Journal {
     type Result = ();
 
     fn handle(&mut self, submit: Submit, ctx: &mut Context<Self>) {
+        if submit.is_suspect || submit.append.clients.len() > CLIENTS_AT_ONCE {
+            self.aside.push_back(submit);
+            return self.write_aside(ctx);
+        }
         self.waiting_entries += submit.append.entries.len();
         self.waiting.push_back(submit);
         self.write(ctx);

@@ -15,7 +15,7 @@ use super::room::{Phase, RETRY_FIRST, RETRY_LAST, Room};
 use super::uncommitted::{Acknowledgement, Pending, Receipt};
 use crate::archive::weight;
 use crate::metrics;
-use crate::store::{Kind, NewEntry, Placed, Refused, StoreError};
+use crate::store::{Append, Kind, NewEntry, Placed, Refused, StoreError};
 
 impl Room {
     /// Sends the next append, unless one is in flight; makes the room's row first if there is none.
@@ -27,15 +27,20 @@ impl Room {
         let Some(row) = self.row else { return self.make_row(ctx) };
         if let Some(append) = self.uncommitted.next_append(row, Uuid::now_v7) {
             self.commit_pace.turned(Instant::now(), append.entries.len());
-            self.context.journal.do_send(Submit { append, room: ctx.address() });
+            self.submit(append, ctx);
         }
+    }
+
+    fn submit(&self, append: Append, ctx: &mut Context<Self>) {
+        let is_suspect = self.uncommitted.is_suspect();
+        self.context.journal.do_send(Submit { append, room: ctx.address(), is_suspect });
     }
 
     /// Sends the append in flight once more, or the next one. Had it been committed, the store tells.
     pub(super) fn resubmit(&mut self, ctx: &mut Context<Self>) {
         let Some(row) = self.row else { return self.make_row(ctx) };
         match self.uncommitted.repeat(row) {
-            Some(append) => self.context.journal.do_send(Submit { append, room: ctx.address() }),
+            Some(append) => self.submit(append, ctx),
             None => self.commit(ctx),
         }
     }
@@ -128,7 +133,7 @@ impl Room {
 impl Handler<Committed> for Room {
     type Result = ();
 
-    fn handle(&mut self, Committed { id, outcome }: Committed, ctx: &mut Context<Self>) {
+    fn handle(&mut self, Committed { id, outcome, others_were_stored }: Committed, ctx: &mut Context<Self>) {
         if !self.uncommitted.is_in_flight_as(id) {
             return;
         }
@@ -136,6 +141,10 @@ impl Handler<Committed> for Room {
             Ok(outcome) => {
                 metrics::ENTRIES_COMMITTED.inc_by(outcome.iter().filter(|entry| entry.is_ok()).count() as u64);
                 self.take_outcome(outcome, ctx);
+            }
+            Err(StoreError::Slow) if self.uncommitted.is_hopeless(others_were_stored) => {
+                metrics::APPENDS_FAILED.inc();
+                self.take_outcome(vec![Err(Refused::TooSlow)], ctx);
             }
             Err(error) => {
                 metrics::APPENDS_FAILED.inc();

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::messages::PostError;
 use crate::ids::{MemberId, UserId};
 use crate::metrics;
-use crate::store::{Append, Kind, NewEntry, Placed, Refused, RoomId};
+use crate::store::{Append, CLIENTS_AT_ONCE, Kind, NewEntry, Placed, Refused, RoomId};
 
 /// What all rooms together may hold uncommitted, in bytes.
 #[derive(Debug)]
@@ -89,6 +89,9 @@ impl Pending {
 /// What an entry costs in the queue beside its body and key, about: many bodies are shorter than that.
 const ENTRY_BYTES: usize = 256;
 
+/// So often a single entry may take the database too long while it stores others.
+const SLOW_TRIES_MAX: u32 = 3;
+
 /// So many places an empty queue keeps after a burst: there are many rooms.
 const QUEUE_KEPT: usize = 16;
 
@@ -107,6 +110,10 @@ pub struct Uncommitted {
     in_flight: Option<(Uuid, usize)>,
     entries_per_append_max: usize,
     bytes_per_append_max: usize,
+    /// So many entries from the front go one by one, apart from other rooms': one of them took the database too long.
+    suspects: usize,
+    /// How often the first of them alone did, while others were stored.
+    slow_tries: u32,
 }
 
 impl Uncommitted {
@@ -125,6 +132,8 @@ impl Uncommitted {
             in_flight: None,
             entries_per_append_max,
             bytes_per_append_max,
+            suspects: 0,
+            slow_tries: 0,
         }
     }
 
@@ -188,12 +197,14 @@ impl Uncommitted {
         if self.in_flight.is_some() || self.queue.is_empty() {
             return None;
         }
-        let mut bytes = 0;
+        let (mut bytes, mut clients) = (0, 0);
         let fits = |waiting: &&Pending| {
             bytes += waiting.entry.body.len();
-            bytes <= self.bytes_per_append_max
+            clients += waiting.clients.len();
+            bytes <= self.bytes_per_append_max && clients <= CLIENTS_AT_ONCE
         };
-        let count = self.queue.iter().take(self.entries_per_append_max).take_while(fits).count().max(1);
+        let entries_max = if self.is_suspect() { 1 } else { self.entries_per_append_max };
+        let count = self.queue.iter().take(entries_max).take_while(fits).count().max(1);
         self.in_flight = Some((new_id(), count));
         self.repeat(room)
     }
@@ -210,6 +221,24 @@ impl Uncommitted {
         })
     }
 
+    /// Notes that the append in flight took the database too long, and is not stored; whether others were stored meanwhile. Its
+    /// entries are sent one by one from here on. True if it is a single one that does so again and again: it will never be stored.
+    pub fn is_hopeless(&mut self, others_were_stored: bool) -> bool {
+        let count = self.in_flight.map_or(0, |(_, count)| count);
+        self.suspects = self.suspects.max(count);
+        if count > 1 {
+            self.in_flight = None;
+            return false;
+        }
+        self.slow_tries += u32::from(others_were_stored);
+        self.slow_tries >= SLOW_TRIES_MAX
+    }
+
+    /// Whether the next append may take the database too long.
+    pub fn is_suspect(&self) -> bool {
+        self.suspects > 0
+    }
+
     /// Whether the append in flight is that of `id`.
     pub fn is_in_flight_as(&self, id: Uuid) -> bool {
         self.in_flight.is_some_and(|(in_flight, _)| in_flight == id)
@@ -218,8 +247,10 @@ impl Uncommitted {
     /// Takes the outcome of the append in flight: the entries in order, with what became of each.
     pub fn settle(&mut self, outcome: Vec<Result<Placed, Refused>>) -> Vec<(Pending, Result<Placed, Refused>)> {
         self.in_flight = None;
+        self.slow_tries = 0;
         let count = outcome.len().min(self.queue.len());
         let settled: Vec<_> = self.queue.drain(..count).zip(outcome).collect();
+        self.suspects = self.suspects.saturating_sub(count);
         if self.queue.is_empty() {
             self.queue.shrink_to(QUEUE_KEPT);
         }
@@ -267,15 +298,66 @@ mod tests {
 
     #[test]
     fn a_queue_that_was_long_does_not_keep_its_memory() {
-        let mut uncommitted = Uncommitted::new(usize::MAX, Arc::new(Budget::new(usize::MAX)), 10_000, usize::MAX);
-        for _ in 0..10_000 {
-            let entry = NewEntry { kind: Kind::Edit, author: UserId::new("ada"), key: None, body: Bytes::new() };
-            uncommitted.push(Pending::new(entry, Vec::new()));
-        }
+        let mut uncommitted = edits(10_000);
         let append = uncommitted.next_append(RoomId(1), || Uuid::from_u128(1)).unwrap();
         let placed = Placed { seq: Seq(1), at_ms: 0, is_new: true };
         let settled = uncommitted.settle(vec![Ok(placed); append.entries.len()]);
         assert_eq!(settled.len(), 10_000);
         assert!(uncommitted.queue.capacity() <= 2 * QUEUE_KEPT, "{}", uncommitted.queue.capacity());
+    }
+
+    fn edits(count: usize) -> Uncommitted {
+        let mut uncommitted = Uncommitted::new(usize::MAX, Arc::new(Budget::new(usize::MAX)), 10_000, usize::MAX);
+        for _ in 0..count {
+            let entry = NewEntry { kind: Kind::Edit, author: UserId::new("ada"), key: None, body: Bytes::new() };
+            uncommitted.push(Pending::new(entry, Vec::new()));
+        }
+        uncommitted
+    }
+
+    /// The entries of the next append, under a new id.
+    fn sent(uncommitted: &mut Uncommitted) -> Option<usize> {
+        uncommitted.next_append(RoomId(1), Uuid::new_v4).map(|append| append.entries.len())
+    }
+
+    #[test]
+    fn entries_of_an_append_that_takes_too_long_go_one_by_one_until_all_are_settled() {
+        let placed = Placed { seq: Seq(1), at_ms: 0, is_new: true };
+        let mut uncommitted = edits(3);
+        assert_eq!(sent(&mut uncommitted), Some(3));
+        assert!(!uncommitted.is_hopeless(true), "it may be any of them");
+        uncommitted.push(edits(1).queue.pop_front().unwrap());
+        for _ in 0..3 {
+            assert!(uncommitted.is_suspect());
+            assert_eq!(sent(&mut uncommitted), Some(1));
+            uncommitted.settle(vec![Ok(placed)]);
+        }
+        assert!(!uncommitted.is_suspect());
+        assert_eq!(sent(&mut uncommitted), Some(1));
+    }
+
+    #[test]
+    fn only_a_single_entry_is_given_up_and_only_while_others_are_stored() {
+        let mut uncommitted = edits(1);
+        assert_eq!(sent(&mut uncommitted), Some(1));
+        for _ in 0..100 {
+            assert!(!uncommitted.is_hopeless(false), "the database may be slow");
+        }
+        for _ in 1..SLOW_TRIES_MAX {
+            assert!(!uncommitted.is_hopeless(true));
+        }
+        assert!(uncommitted.is_hopeless(true));
+        assert!(uncommitted.is_in_flight(), "its outcome is still to be taken");
+    }
+
+    #[test]
+    fn an_append_takes_so_many_entries_that_their_clients_are_bound_at_once() {
+        let mut uncommitted = edits(0);
+        for _ in 0..4 {
+            let mut pending = edits(1).queue.pop_front().unwrap();
+            pending.clients = (0..CLIENTS_AT_ONCE as u64 / 2).map(|client| (client, UserId::new("ada"))).collect();
+            uncommitted.push(pending);
+        }
+        assert_eq!(sent(&mut uncommitted), Some(2));
     }
 }

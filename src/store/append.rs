@@ -11,6 +11,9 @@ use super::statements::Statements;
 use super::transaction::{Failed, How, Rules, transaction};
 use super::writer::Writer;
 
+/// What a client to bind costs, in bytes of a body.
+const CLIENT_BYTES: usize = 100;
+
 /// Stores `appends`, at most one a room, in one transaction; if that fails for a reason that is not the whole
 /// database's, room by room, and a room whose data is bad entry by entry. One outcome an append, in order.
 pub(super) async fn append<C: Statements>(writer: &Writer<C>, rules: &Rules, appends: &[Append]) -> Vec<Outcome> {
@@ -39,26 +42,39 @@ async fn store<C: Statements>(writer: &Writer<C>, rules: &Rules, batch: &[&Appen
         Ok(outcomes) => return outcomes,
         Err(failed) => failed,
     };
+    // Alone it would take as long once more.
+    if failed.error == StoreError::Slow && batch.len() == 1 {
+        return vec![Err(failed.error)];
+    }
     // Once the database itself fails, or the rooms' time-outs add up, the rest need not be tried.
     let mut down = (failed.reach == Reach::Database).then_some(failed.error);
-    let mut outcomes = Vec::with_capacity(batch.len());
-    for append in batch {
+    let mut outcomes = vec![Err(StoreError::NoSuchRoom); batch.len()];
+    // The largest last: if one takes too long, it is most likely that.
+    let mut order: Vec<usize> = (0..batch.len()).collect();
+    order.sort_by_key(|&index| size(batch[index]));
+    for index in order {
+        let append = batch[index];
         if down.is_none() && started.elapsed() > writer.transaction_timeout {
             down = Some(StoreError::timed_out(writer.transaction_timeout));
         }
         if let Some(error) = &down {
-            outcomes.push(Err(error.clone()));
+            outcomes[index] = Err(error.clone());
             continue;
         }
-        outcomes.push(match store_alone(writer, rules, append).await {
+        outcomes[index] = match store_alone(writer, rules, append).await {
             Ok(outcome) => outcome,
             Err(failed) => {
                 down = (failed.reach == Reach::Database).then(|| failed.error.clone());
                 Err(failed.error)
             }
-        });
+        };
     }
     outcomes
+}
+
+/// What an append costs the database, about.
+fn size(append: &Append) -> usize {
+    append.clients.len() * CLIENT_BYTES + append.entries.iter().map(|entry| entry.body.len()).sum::<usize>()
 }
 
 async fn store_alone<C: Statements>(writer: &Writer<C>, rules: &Rules, append: &Append) -> Result<Outcome, Failed> {

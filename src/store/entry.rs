@@ -78,6 +78,9 @@ pub enum Refused {
         /// The setting, in bytes.
         max: usize,
     },
+    /// The database took too long for it, again and again, while it stored others.
+    #[error("the database takes too long to store the entry")]
+    TooSlow,
     /// The database did not take it, though it took the others. The log says why.
     #[error("the entry cannot be stored")]
     ByDatabase,

@@ -23,6 +23,10 @@ pub enum StoreError {
     /// again with the same id.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// The append took longer than one statement may, and is not stored. It may be too much for the database, or the database is
+    /// slow: send it again apart from others ([`append_aside`](super::Store::append_aside)), with the same id or another.
+    #[error("the database took too long to store it")]
+    Slow,
     /// The append names a room that does not exist.
     #[error("no such room in the database")]
     NoSuchRoom,
@@ -88,6 +92,11 @@ fn sqlite_reach(code: Option<i32>) -> Reach {
         // BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, CORRUPT, FULL, CANTOPEN and what else is about the file.
         _ => Reach::Database,
     }
+}
+
+/// Whether a statement was ended because it took too long.
+pub(super) fn is_slow(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "57014")
 }
 
 /// The primary result code, if `error` is SQLite's.

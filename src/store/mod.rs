@@ -36,6 +36,7 @@ pub use entry::{
 pub use error::StoreError;
 pub use foreign::{DocumentRow, DocumentTable};
 pub use settings::StoreSettings;
+pub use statements::CLIENTS_AT_ONCE;
 
 use crate::ids::{RoomName, Seq};
 use postgres::Postgres;
@@ -68,7 +69,6 @@ pub struct Store {
     probe: Arc<Probe>,
 }
 
-#[expect(clippy::large_enum_variant, reason = "a store has one, behind an Arc")]
 enum Backend {
     Postgres(Postgres),
     Sqlite(Sqlite),
@@ -157,6 +157,20 @@ impl Store {
         };
         // Bounded inside, transaction by transaction, so that what is stored is also answered.
         self.appends.run(work).await.unwrap_or_else(|error| vec![Err(error); count])
+    }
+
+    /// As [`append`](Self::append), for one append that may take long: on Postgres beside the others, which go on meanwhile.
+    pub async fn append_aside(&self, append: Append) -> Outcome {
+        let backend = self.backend.clone();
+        let work = async move {
+            let appends = [append];
+            let outcomes = match &*backend {
+                Backend::Postgres(backend) => backend.append_aside(&appends).await,
+                Backend::Sqlite(backend) => backend.append(&appends).await,
+            };
+            outcomes.into_iter().next().unwrap_or(Err(StoreError::NoSuchRoom))
+        };
+        self.appends.run(work).await.unwrap_or_else(Err)
     }
 
     /// All that is needed to bring the room `name` to life; `None` if there is no such room.

@@ -10,6 +10,7 @@ mod room;
 mod sessions;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use sqlx::migrate::{Migration, Migrator};
 use sqlx::{Connection, PgConnection};
@@ -33,9 +34,14 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 const MIGRATION_WAITS: &str =
     "set lock_timeout = '30s'; set statement_timeout = 0; set idle_in_transaction_session_timeout = 0";
 
+/// How long a transaction may take that keeps no other room waiting; each of its statements is as short as any.
+const ASIDE_TIMEOUT: Duration = Duration::from_secs(60);
+
 pub(super) struct Postgres {
     sessions: Arc<Sessions>,
     writer: Writer<PgConnection>,
+    /// For an append that may take long. Its connection is closed after each.
+    aside: Writer<PgConnection>,
     /// For everything but appends, so that readers never keep an append waiting for a connection.
     readers: Readers,
     rules: Rules,
@@ -53,8 +59,10 @@ impl Postgres {
         // One writes, one holds the server's name.
         let readers = Readers::new(sessions.clone(), settings.connections_max.saturating_sub(2).max(1));
         let writer = Writer::new(sessions.clone(), settings.connect_timeout, settings.operation_timeout());
+        let aside =
+            Writer::new(sessions.clone(), settings.connect_timeout, ASIDE_TIMEOUT.max(settings.operation_timeout()));
         let rules = Rules { server: settings.server_name.clone(), entry_bytes_max: settings.entry_bytes_max };
-        Ok(Self { sessions, writer, readers, rules, claim: Mutex::default() })
+        Ok(Self { sessions, writer, aside, readers, rules, claim: Mutex::default() })
     }
 
     pub async fn pending_migrations(&self) -> Result<usize, StoreError> {
@@ -88,6 +96,12 @@ impl Postgres {
         append(&self.writer, &self.rules, appends).await
     }
 
+    pub async fn append_aside(&self, appends: &[Append]) -> Vec<Outcome> {
+        let outcomes = append(&self.aside, &self.rules, appends).await;
+        self.aside.rest().await;
+        outcomes
+    }
+
     pub async fn claim(&self) -> Result<(), StoreError> {
         let claim = Claim::take(self.sessions.clone(), self.rules.server.clone()).await?;
         self.set_claim(Some(claim));
@@ -100,6 +114,7 @@ impl Postgres {
 
     pub async fn close(&self) {
         self.writer.close().await;
+        self.aside.close().await;
         self.readers.close().await;
         self.set_claim(None);
     }

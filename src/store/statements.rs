@@ -44,6 +44,9 @@ pub(super) trait Statements: Connection + Send + Sized {
         settled: &[Settled<'_>],
     ) -> impl Future<Output = sqlx::Result<()>> + Send;
 
+    /// Binds clients to their users, unless they are bound already.
+    fn bind_clients(&mut self, clients: &[(RoomId, &(u64, UserId))]) -> impl Future<Output = sqlx::Result<()>> + Send;
+
     /// A whole transaction in one trip, from begin to commit: locks the rooms as [`lock`](Self::lock) does, and writes as
     /// [`write`](Self::write) does if each room's head is still the one before. Otherwise false or an error, and nothing is
     /// committed; the transaction may be left open.
@@ -54,6 +57,9 @@ pub(super) trait Statements: Connection + Send + Sized {
         settled: &[Settled<'_>],
     ) -> impl Future<Output = sqlx::Result<bool>> + Send;
 }
+
+/// So many clients are bound at once: far fewer than a statement has time for.
+pub const CLIENTS_AT_ONCE: usize = 4_096;
 
 /// A key to look up.
 #[derive(Clone, Copy, Debug)]

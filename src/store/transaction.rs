@@ -8,10 +8,10 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use super::entry::{Append, NewEntry, Outcome, Placed, Refused, RoomId};
-use super::error::{Reach, StoreError, reach};
+use super::error::{Reach, StoreError, is_slow, reach};
 use super::last_append::LastAppend;
 use super::number::{Head, Numbering, Row, check};
-use super::statements::{Key, Settled, Statements};
+use super::statements::{CLIENTS_AT_ONCE, Key, Settled, Statements};
 use super::writer::Writer;
 use crate::ids::Seq;
 
@@ -39,6 +39,13 @@ pub(super) struct Failed {
     pub error: StoreError,
 }
 
+impl Failed {
+    /// Nothing is stored, since that took too long.
+    pub fn slow() -> Self {
+        Self { reach: Reach::Room, error: StoreError::Slow }
+    }
+}
+
 impl From<sqlx::Error> for Failed {
     fn from(error: sqlx::Error) -> Self {
         let reach = reach(&error);
@@ -64,13 +71,15 @@ pub(super) async fn transaction<C: Statements>(
     let limit = writer.transaction_timeout;
     let timed_out = |_| StoreError::timed_out(limit);
     let mut begun = writer.begin().await?;
-    let content = Content { connection: &mut begun.0.connection, rules, how, rows: Vec::new() };
+    let mut content = Content { connection: &mut begun.0.connection, rules, how, rows: Vec::new(), has_looked: false };
     match timeout(limit, content.fill(batch)).await.map_err(timed_out)? {
         Ok((outcomes, settled)) => {
             begun.0.heads.learn(&settled);
             timeout(limit, begun.commit()).await.map_err(timed_out)??;
             Ok(outcomes)
         }
+        // Before it had looked, the appends may have been stored by an earlier try.
+        Err(error) if content.has_looked && is_slow(&error) => Err(Failed::slow()),
         Err(error) => {
             let failed = Failed::from(error);
             // Whatever else went wrong may be the session's own state, which a new one would not have.
@@ -90,16 +99,19 @@ struct Content<'t, 'a, C> {
     how: How,
     /// The new entries, unless each is inserted by itself.
     rows: Vec<Row<'a>>,
+    /// Whether it is known that none of what is new was stored before.
+    has_looked: bool,
 }
 
 impl<'a, C: Statements> Content<'_, 'a, C> {
-    async fn fill(mut self, batch: &[&'a Append]) -> sqlx::Result<(Vec<Outcome>, Vec<Settled<'a>>)> {
+    async fn fill(&mut self, batch: &[&'a Append]) -> sqlx::Result<(Vec<Outcome>, Vec<Settled<'a>>)> {
         let rooms: Vec<RoomId> = batch.iter().map(|append| append.room).collect();
         let heads = self.connection.lock(&rooms).await?;
         let heads: HashMap<RoomId, Head> = heads.into_iter().map(|head| (head.room, head)).collect();
         let last = self.connection.last_appends(&self.rules.server, &rooms).await?;
         let last: HashMap<RoomId, LastAppend> = last.into_iter().map(|last| (last.room, last)).collect();
         let mut known = self.known_keys(batch).await?;
+        self.has_looked = true;
         let now_ms = now_ms();
 
         let (mut outcomes, mut settled) = (Vec::with_capacity(batch.len()), Vec::new());
@@ -123,10 +135,26 @@ impl<'a, C: Statements> Content<'_, 'a, C> {
             settled.push(Settled::new(append, head, numbering.head(), &outcome));
             outcomes.push(Ok(outcome));
         }
+        self.bind_many(&mut settled).await?;
         if !settled.is_empty() {
             self.connection.write(&self.rules.server, &self.rows, &settled).await?;
         }
         Ok((outcomes, settled))
+    }
+
+    /// Binds clients here that are too many to go along with the entries, slice by slice.
+    async fn bind_many(&mut self, settled: &mut [Settled<'a>]) -> sqlx::Result<()> {
+        if settled.iter().map(|room| room.clients.len()).sum::<usize>() <= CLIENTS_AT_ONCE {
+            return Ok(());
+        }
+        let clients = settled.iter_mut().flat_map(|room| {
+            let id = room.head.room;
+            std::mem::take(&mut room.clients).into_iter().map(move |client| (id, client))
+        });
+        for slice in clients.collect::<Vec<_>>().chunks(CLIENTS_AT_ONCE) {
+            self.connection.bind_clients(slice).await?;
+        }
+        Ok(())
     }
 
     /// Gives each entry of `append` its place, and inserts the new ones one by one.

@@ -90,13 +90,23 @@ impl<C: Statements> Writer<C> {
         if self.is_closed.load(Ordering::Relaxed) { Err(StoreError::closed()) } else { Ok(slot) }
     }
 
+    /// Closes the connection; another is opened when it is needed.
+    pub async fn rest(&self) {
+        let idle = self.idle.lock().await.take();
+        self.end(idle).await;
+    }
+
     /// Waits for the transaction that runs, and closes the connection.
     pub async fn close(&self) {
         let mut idle = self.idle.lock().await;
         self.is_closed.store(true, Ordering::Relaxed);
-        if let Some(Idle { connection, .. }) = idle.take() {
+        self.end(idle.take()).await;
+    }
+
+    async fn end(&self, idle: Option<Idle<C>>) {
+        if let Some(Idle { connection, .. }) = idle {
             // What was to be stored is committed; a connection that does not close well is closed all the same.
-            let _ = connection.close().await;
+            let _ = timeout(self.answer_timeout, connection.close()).await;
         }
     }
 }

@@ -1,4 +1,8 @@
-//! Two servers on one Postgres database, as in a rolling restart: nobody is told to have everything while something is missing.
+//! Servers on Postgres: two that share one, as in a rolling restart, tell nobody to have everything while something is missing; and
+//! what takes the database too long holds nobody up.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
@@ -93,4 +97,48 @@ fn edits_of_another_server_reach_a_room_with_its_next_commit() {
     bob.until_text("bab");
     dora.until_text("bab");
     assert_eq!(Editor::join(b.address, "r", &writer("erna"), 4).text(), "bab");
+}
+
+#[test]
+fn a_message_that_takes_the_database_too_long_is_refused_in_the_end_and_holds_nobody_up() {
+    let database = Postgres::fresh("slow");
+    let rates =
+        ["--rate-socket", "100000", "--rate-user", "100000", "--rate-room", "100000", "--rate-address", "100000"];
+    let server = Server::with(&[&["--database-url", &database.url], &rates[..]].concat());
+    database.execute(
+        "create function sleep() returns trigger language plpgsql as $$ begin \
+           if convert_from(new.body, 'UTF8') like '%endless%' then perform pg_sleep(600); end if; return new; end $$; \
+         create trigger sleep before insert on entry for each row execute function sleep()",
+    );
+    let mut alice = Client::join(server.address, &writer("alice"), "slow");
+    for text in ["before", "endless", "after"] {
+        alice.say(json!({ "type": "chat.message", "room": "slow", "text": text, "requestId": text }));
+    }
+    let address = server.address;
+    let is_done = Arc::new(AtomicBool::new(false));
+    let others = std::thread::spawn({
+        let is_done = is_done.clone();
+        move || {
+            let mut bob = Client::join(address, &writer("bob"), "other");
+            (1u64..)
+                .take_while(|number| {
+                    assert_eq!(bob.chats("other", &number.to_string()), *number);
+                    !is_done.load(Ordering::SeqCst)
+                })
+                .count()
+        }
+    });
+    let mut answers = Vec::new();
+    while answers.len() < 3 {
+        let message = alice.find("an answer", |message| message["requestId"].is_string());
+        answers.push((message["requestId"].clone(), message["type"].clone()));
+    }
+    is_done.store(true, Ordering::SeqCst);
+    assert_eq!(
+        answers,
+        [("before", "saved"), ("endless", "error"), ("after", "saved")].map(|(id, kind)| (json!(id), json!(kind)))
+    );
+    // Some fifteen seconds; a message each five while they wait for each other.
+    let others = others.join().unwrap();
+    assert!(others > 50, "{others}");
 }

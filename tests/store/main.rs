@@ -16,5 +16,6 @@ mod saving;
 mod servers;
 mod sessions;
 mod shutdown;
+mod slow;
 mod support;
 mod timeline;

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgBindIterExt;
 
 use super::sessions::Sessions;
-use crate::ids::Seq;
+use crate::ids::{Seq, UserId};
 use crate::store::entry::RoomId;
 use crate::store::error::StoreError;
 use crate::store::last_append::LastAppend;
@@ -67,6 +67,18 @@ impl Statements for PgConnection {
             (usize::try_from(ordinal - 1).expect("an ordinal counts the keys"), seq(number), at_ms)
         };
         Ok(rows.into_iter().map(known).collect())
+    }
+
+    async fn bind_clients(&mut self, clients: &[(RoomId, &(u64, UserId))]) -> sqlx::Result<()> {
+        let sql = "insert into client (room_id, client_id, user_id) \
+                   select * from unnest($1::bigint[], $2::bigint[], $3::text[]) on conflict (room_id, client_id) do nothing";
+        sqlx::query(sql)
+            .bind(clients.iter().map(|(room, _)| room.0).bind_iter())
+            .bind(clients.iter().map(|(_, client)| client_column(client.0)).bind_iter())
+            .bind(clients.iter().map(|(_, client)| client.1.as_str()).bind_iter())
+            .execute(self)
+            .await
+            .map(drop)
     }
 
     async fn write(&mut self, server: &str, rows: &[Row<'_>], settled: &[Settled<'_>]) -> sqlx::Result<()> {

@@ -72,16 +72,22 @@ impl Statements for SqliteConnection {
         Ok(known)
     }
 
+    async fn bind_clients(&mut self, clients: &[(RoomId, &(u64, UserId))]) -> sqlx::Result<()> {
+        let sql = "insert into client (room_id, client_id, user_id) \
+                   select value ->> 0, value ->> 1, value ->> 2 from json_each(?) where true on conflict do nothing";
+        sqlx::query(sql).bind(clients_json(clients.iter().copied())).execute(self).await.map(drop)
+    }
+
     async fn write(&mut self, server: &str, rows: &[Row<'_>], settled: &[Settled<'_>]) -> sqlx::Result<()> {
         let sql = format!("{SETTLE} {}", inserts(rows.len()));
-        let (rooms, clients) = (settled_json(settled), clients_json(settled));
+        let (rooms, clients) = (settled_json(settled), clients_json(clients_of(settled)));
         let query = sqlx::query(AssertSqlSafe(sql)).bind(&rooms).bind(server).bind(&rooms).bind(clients);
         bind_rows(query, rows).execute(self).await.map(drop)
     }
 
     async fn commit_at_once(&mut self, server: &str, rows: &[Row<'_>], settled: &[Settled<'_>]) -> sqlx::Result<bool> {
         let sql = format!("begin immediate; {CHECK_HEADS} {SETTLE} {} commit", inserts(rows.len()));
-        let (rooms, clients) = (settled_json(settled), clients_json(settled));
+        let (rooms, clients) = (settled_json(settled), clients_json(clients_of(settled)));
         let count = i64::try_from(settled.len()).unwrap_or(i64::MAX);
         let query = sqlx::query(AssertSqlSafe(sql)).bind(count).bind(&rooms);
         let query = query.bind(&rooms).bind(server).bind(&rooms).bind(clients);
@@ -149,14 +155,16 @@ fn settled_json(settled: &[Settled<'_>]) -> String {
     serde_json::Value::from_iter(settled.iter().map(room)).to_string()
 }
 
+fn clients_of<'s>(settled: &'s [Settled<'_>]) -> impl Iterator<Item = (RoomId, &'s (u64, UserId))> {
+    settled.iter().flat_map(|room| room.clients.iter().map(move |&client| (room.head.room, client)))
+}
+
 /// A list of [room, client, user].
-fn clients_json(settled: &[Settled<'_>]) -> String {
-    let clients = |room: &Settled<'_>| {
-        let id = room.head.room.0;
-        let client = |(client, user): &(u64, UserId)| serde_json::json!([id, client_column(*client), user.as_str()]);
-        room.clients.iter().map(|pair| client(pair)).collect::<Vec<_>>()
+fn clients_json<'c>(clients: impl Iterator<Item = (RoomId, &'c (u64, UserId))>) -> String {
+    let client = |(room, (client, user)): (RoomId, &(u64, UserId))| {
+        serde_json::json!([room.0, client_column(*client), user.as_str()])
     };
-    serde_json::Value::from_iter(settled.iter().flat_map(clients)).to_string()
+    serde_json::Value::from_iter(clients.map(client)).to_string()
 }
 
 /// SQLite has no arrays; its JSON functions make rows of a list.

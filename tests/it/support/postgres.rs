@@ -19,6 +19,11 @@ impl Postgres {
         let (server, _) = admin_url.rsplit_once('/').expect("a URL with a database");
         Self { url: format!("{server}/{name}"), admin_url, name }
     }
+
+    /// Runs statements behind the server's back.
+    pub fn execute(&self, sql: &str) {
+        execute(&self.url, sql);
+    }
 }
 
 impl Drop for Postgres {
