@@ -68,8 +68,9 @@ impl Room {
                 let head = row.as_ref().map_or(Seq::ZERO, |row| row.head);
                 self.row = self.row.or(row.map(|row| row.id));
                 self.foreign.told = asked;
+                self.foreign.known = self.foreign.known.max(head);
                 match self.timeline.head < head {
-                    true => self.learn_head(head, ctx),
+                    true => self.catch_up_with_others(ctx),
                     false => self.let_in_who_came(Self::enter_json, ctx),
                 }
             }
@@ -78,12 +79,6 @@ impl Room {
                 self.cannot_catch_up(&error, ctx);
             }
         }
-    }
-
-    /// Catches up with the store, whose head is later than the room's.
-    pub(super) fn learn_head(&mut self, head: Seq, ctx: &mut Context<Self>) {
-        self.foreign.known = self.foreign.known.max(head);
-        self.catch_up_with_others(ctx);
     }
 
     /// Takes the outcome of the room's own append, after what others committed before it.
@@ -170,13 +165,13 @@ impl Room {
     fn take_foreign_edit(&mut self, update: &bytes::Bytes, ctx: &mut Context<Self>) {
         self.say_to_all(Word::Update(update), None, &[]);
         self.lengthen_tail(weight(update), ctx);
-        // While the room loads, it gets the edit with all others.
         let Phase::Live(live) = &mut self.phase else { return };
         live.states.clear();
         if let Err(reason) = live.document.take_stored(update) {
             tracing::error!(room.name = %self.name, reason, "an edit of another process cannot be taken");
         }
         live.held.set(live.document.held());
+        self.acknowledge_reached(ctx);
     }
 
     /// Who comes back while the database cannot tell is let in, but not told that it has everything. Also while the append in flight

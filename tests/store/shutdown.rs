@@ -54,7 +54,7 @@ contract! {
 }
 
 #[test]
-fn a_shut_down_sqlite_store_leaves_one_file() {
+fn a_shut_down_sqlite_store_leaves_one_file_and_its_empty_lock() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let url = format!("sqlite://{}", folder.path().join("tutti.db").display());
     block_on(async {
@@ -65,5 +65,7 @@ fn a_shut_down_sqlite_store_leaves_one_file() {
         store.shutdown();
     });
     let files = std::fs::read_dir(folder.path()).expect("the folder").map(|file| file.expect("a file").file_name());
-    assert_eq!(files.collect::<Vec<_>>(), ["tutti.db"]);
+    let mut files: Vec<_> = files.collect();
+    files.sort();
+    assert_eq!(files, ["tutti.db", "tutti.db.lock"]);
 }
