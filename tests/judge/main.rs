@@ -1,5 +1,7 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 //! Yjs 13 in Node.js as the judge of documents: it types random histories and asks, line by line, what the server makes of them.
+
+mod second;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;

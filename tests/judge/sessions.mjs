@@ -31,13 +31,14 @@ function alone (name) {
 function together (name) {
   const { txns, numAgents, endContent } = recording(name)
   const docs = Array.from({ length: numAgents }, (_, agent) => document(agent + 1))
-  const states = []
+  // Those that somebody else goes on from.
+  const shared = new Set(txns.flatMap(({ parents, agent }) => parents.filter((parent) => txns[parent].agent !== agent)))
+  const states = new Map()
   for (const [i, { parents, agent, patches }] of txns.entries()) {
     const doc = docs[agent]
-    for (const parent of parents) if (txns[parent].agent !== agent) Y.applyUpdate(doc, states[parent])
+    for (const parent of parents) if (txns[parent].agent !== agent) Y.applyUpdate(doc, states.get(parent))
     doc.transact(() => { for (const one of patches) patch(doc.getText('t'), one) })
-    // Those that somebody else goes on from.
-    states[i] = txns.some((other, later) => later > i && later < i + 200 && other.agent !== agent && other.parents.includes(i)) ? Y.encodeStateAsUpdate(doc) : null
+    if (shared.has(i)) states.set(i, Y.encodeStateAsUpdate(doc))
   }
   for (const doc of docs) Y.applyUpdate(docs[0], Y.encodeStateAsUpdate(doc))
   return { name, update: Y.encodeStateAsUpdate(docs[0]), endContent }
