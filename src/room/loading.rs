@@ -63,9 +63,6 @@ impl Room {
         self.take_early(ctx);
         self.arm_idle(ctx);
         self.lengthen_tail(0, ctx);
-        if head > self.timeline.head {
-            self.learn_head(head, ctx);
-        }
         self.end_turn(ctx);
     }
 
