@@ -6,7 +6,7 @@ use std::collections::{BinaryHeap, HashMap};
 
 use bytes::Bytes;
 
-use super::blocks::{BLOCK_BYTES, Blocks, RANGE_BYTES, Unit};
+use super::blocks::{BLOCK_BYTES, Blocks, RANGE_BYTES, Stored, Unit};
 use super::content::{Cutter, Kind};
 use super::encode::put_cut;
 use super::scan::{Block, Parent, Scan, Section, SectionBlocks, scan};
@@ -319,14 +319,12 @@ impl Blocks {
         {
             return Err(Refusal::Impossible("neighbours in different shared types"));
         }
-        // Beside something collected it is collected, too, by all who integrate it.
-        let is_collected = left.into_iter().chain(right).any(|block| block.kind == Kind::Collected);
-        let slot = left.map_or(UNKNOWN, |left| left.slot);
-        Ok(match (is_collected, slot) {
-            (true, _) => UNKNOWN,
-            (false, UNKNOWN) => right.map_or(UNKNOWN, |right| right.slot),
-            (false, slot) => slot,
-        })
+        // Beside something collected it is collected, too, by all who integrate it, and so is what stands beside it.
+        let is_collected = |block: &Stored| block.kind == Kind::Collected || block.slot == UNKNOWN;
+        match left.into_iter().chain(right).any(is_collected) {
+            true => Ok(UNKNOWN),
+            false => Ok(left.or(right).map_or(UNKNOWN, |beside| beside.slot)),
+        }
     }
 
     /// The deletions of an update that the document does not have; `taken` learns what else they are.
