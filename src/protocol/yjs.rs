@@ -91,7 +91,6 @@ pub(super) fn edit_kind(input: &mut Input) -> Option<EditKind> {
 pub(super) fn parts(word: Word<'_>) -> (Vec<u8>, &[u8]) {
     let (kind, body): (&[u8], _) = match word {
         Word::Step1(state_vector) => (&[SYNC as u8, 0], state_vector),
-        Word::Step2(update) => (&[SYNC as u8, 1], update),
         Word::Update(update) => (&[SYNC as u8, 2], update),
         Word::Awareness(entries) => (&[AWARENESS as u8], entries),
     };
@@ -105,6 +104,18 @@ pub(super) fn parts(word: Word<'_>) -> (Vec<u8>, &[u8]) {
 pub(super) fn frame(word: Word) -> Bytes {
     let (head, body) = parts(word);
     frame::binary(&[&head, body])
+}
+
+/// What stands before an update that answers a Step1.
+pub(super) fn step2_head(update: &[u8]) -> Vec<u8> {
+    let mut head = vec![SYNC as u8, 1];
+    put_var_uint(&mut head, update.len() as u64);
+    head
+}
+
+/// The answer to a Step1.
+pub(super) fn step2(update: Vec<u8>) -> Bytes {
+    frame::binary_within(&step2_head(&update), update)
 }
 
 /// The edit that adds nothing. Its echo says that all before it is committed.
@@ -166,7 +177,7 @@ mod tests {
     fn the_golden_bytes_are_written() {
         assert_eq!(payload(frame(Word::Step1(&[0]))), [0, 0, 1, 0]);
         assert_eq!(payload(frame(Word::Step1(&[1, 1, 2]))), [0, 0, 3, 1, 1, 2]);
-        assert_eq!(payload(frame(Word::Step2(&[0, 0]))), [0, 1, 2, 0, 0]);
+        assert_eq!(payload(step2(vec![0, 0])), [0, 1, 2, 0, 0]);
         assert_eq!(payload(awareness(&[0])), [1, 1, 0]);
         assert_eq!(payload(denied("no")), [2, 0, 2, 0x6e, 0x6f]);
     }
