@@ -165,17 +165,14 @@ impl<'u> Cutter<'u> {
 
     /// Moves by `len` units; what was passed, without the characters that are cut.
     fn walk(&mut self, len: u32) -> &'u [u8] {
+        if len == 0 {
+            return &[];
+        }
         let passed = match self.kind {
             Kind::Text => self.walk_text(len as usize),
             Kind::Any | Kind::Json => self.values_len(len),
             // Of one unit, or without content.
-            _ => {
-                if len == 0 {
-                    0
-                } else {
-                    self.rest.len()
-                }
-            }
+            _ => self.rest.len(),
         };
         let (passed, rest) = self.rest.split_at(passed);
         self.rest = rest;

@@ -11,6 +11,7 @@ mod frames;
 mod full_disk;
 mod heartbeat;
 mod hocuspocus;
+mod hostile;
 mod joining;
 mod json;
 mod life;
