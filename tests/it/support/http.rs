@@ -48,11 +48,6 @@ pub fn get(address: SocketAddr, path: &str, token: Option<&str>) -> Answer {
     ask("GET", address, path, token)
 }
 
-/// `POST path` without a body, with a token if there is one.
-pub fn post(address: SocketAddr, path: &str, token: Option<&str>) -> Answer {
-    ask("POST", address, path, token)
-}
-
 /// Any method without a body, with a token if there is one.
 pub fn ask(method: &str, address: SocketAddr, path: &str, token: Option<&str>) -> Answer {
     let authorization = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
@@ -66,8 +61,12 @@ pub fn ask(method: &str, address: SocketAddr, path: &str, token: Option<&str>) -
 
 /// `POST path` with a JSON body.
 pub fn post_json(address: SocketAddr, path: &str, token: Option<&str>, body: &Value) -> Answer {
+    post_text(address, path, token, &body.to_string())
+}
+
+/// `POST path` with any body.
+pub fn post_text(address: SocketAddr, path: &str, token: Option<&str>, body: &str) -> Answer {
     let authorization = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
-    let body = body.to_string();
     let head = format!(
         "POST {path} HTTP/1.1\r\nHost: {address}\r\n{authorization}Content-Type: application/json\r\n\
          Content-Length: {}\r\nConnection: close\r\n\r\n",
