@@ -42,13 +42,6 @@ enum Document {
     Joined(Box<Joined>),
 }
 
-impl Document {
-    /// Whether its room has let it in.
-    fn is_open(&self) -> bool {
-        matches!(self, Self::Joined(joined) if joined.opening.is_none())
-    }
-}
-
 struct Joined {
     member: MemberId,
     room: Addr<Room>,
@@ -119,11 +112,12 @@ impl HocuspocusSession {
         }
     }
 
-    /// Refuses a message that is too long, if it is an edit of a document that is open. The others of the connection go on.
+    /// Refuses a message that is too long, if it is an edit of a document that a token has opened; the room hears of it after the join.
+    /// The others of the connection go on.
     pub fn too_big(&mut self, beginning: &Bytes, desk: &Desk) -> Result<(), Violation> {
         let edit = hocuspocus::edit_beginning(beginning);
         let document = edit.and_then(|(address, kind)| Some((self.documents.get(&address)?, kind)));
-        let Some((Document::Joined(joined), kind)) = document.filter(|(document, _)| document.is_open()) else {
+        let Some((Document::Joined(joined), kind)) = document else {
             return Err(Violation::new(CloseCode::TooBig, CloseCode::TooBig.reason()));
         };
         pass_on_long(kind, joined.member, &joined.room, Some(&joined.outlet.charges), desk);
