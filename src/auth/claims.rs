@@ -64,12 +64,10 @@ impl Claims {
 
     /// Checks every claim at the time `now_s`, taking a token that expired up to `grace_s` ago.
     pub fn identity(self, expected: &Expected, now_s: u64, grace_s: u64) -> Result<Identity, TokenError> {
-        let expires_at_s = time_s("exp", self.exp)?.ok_or(TokenError::Missing("exp"))?;
+        // Rounded so that no token holds longer than it says.
+        let expires_at_s = time_s("exp", self.exp, f64::floor)?.ok_or(TokenError::Missing("exp"))?;
         let valid_until_s = expires_at_s + expected.leeway_s;
-        if now_s >= valid_until_s.saturating_add(grace_s) {
-            return Err(TokenError::Expired);
-        }
-        if time_s("nbf", self.nbf)?.is_some_and(|nbf| nbf > now_s.saturating_add(expected.leeway_s)) {
+        if time_s("nbf", self.nbf, f64::ceil)?.is_some_and(|nbf| nbf > now_s.saturating_add(expected.leeway_s)) {
             return Err(TokenError::NotYet);
         }
         check_issuer(self.iss, expected.issuer.as_deref())?;
@@ -80,14 +78,19 @@ impl Claims {
             Some(Value::String(name)) if name.is_empty() => None,
             name => text("name", name, NAME_BYTES_MAX)?,
         };
-        Ok(Identity {
+        let identity = Identity {
             name: Arc::from(name.as_deref().unwrap_or(&subject)),
             user: UserId::new(subject),
             expires_at_s,
             valid_until_s,
             token_id: text("jti", self.jti, TOKEN_ID_BYTES_MAX)?,
             grants: Arc::new(grants(self.rooms)?),
-        })
+        };
+        // Last: who is told that a token has expired may come back with one that differs in nothing else.
+        match now_s >= valid_until_s.saturating_add(grace_s) {
+            true => Err(TokenError::Expired),
+            false => Ok(identity),
+        }
     }
 }
 
@@ -104,12 +107,17 @@ fn text(claim: &'static str, value: Option<Value>, bytes_max: usize) -> Result<O
     }
 }
 
-fn time_s(claim: &'static str, value: Option<Value>) -> Result<Option<u64>, TokenError> {
+/// A NumericDate (RFC 7519 section 2), which may have a fraction; `rounded` makes whole seconds of it.
+fn time_s(claim: &'static str, value: Option<Value>, rounded: fn(f64) -> f64) -> Result<Option<u64>, TokenError> {
+    let wrong = TokenError::Claim(claim);
     match value {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => {
-            value.as_u64().filter(|seconds| *seconds <= TIME_S_MAX).map(Some).ok_or(TokenError::Claim(claim))
-        }
+        // Within this range a double holds every whole second exactly.
+        Some(Value::Number(seconds)) => match seconds.as_f64() {
+            Some(seconds) if (0.0..=TIME_S_MAX as f64).contains(&seconds) => Ok(Some(rounded(seconds) as u64)),
+            _ => Err(wrong),
+        },
+        Some(_) => Err(wrong),
     }
 }
 

@@ -10,7 +10,6 @@ mod document;
 mod error;
 mod health;
 mod history;
-mod pace;
 mod parameters;
 mod paths;
 mod peer;
