@@ -419,7 +419,7 @@ fn what_is_too_long_and_no_edit_of_an_open_document_ends_the_connection() {
     let server = Server::with(&["--document-bytes-max", "65536"]);
     let mut eve = Provider::connect(server.address);
     eve.say(DOC, &edit_of(64 * 1024 + 1));
-    assert_eq!(eve.socket.closed().0, 1009);
+    assert_eq!(eve.socket.closed().0, 1009, "also before a token");
     let mut eve = started(&server, &reader("eve"), READER);
     eve.socket.say(&vec![0xff; 64 * 1024 + 1]);
     assert_eq!(eve.socket.closed().0, 1009);

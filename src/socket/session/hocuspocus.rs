@@ -42,6 +42,13 @@ enum Document {
     Joined(Box<Joined>),
 }
 
+impl Document {
+    /// Whether its room has let it in.
+    fn is_open(&self) -> bool {
+        matches!(self, Self::Joined(joined) if joined.opening.is_none())
+    }
+}
+
 struct Joined {
     member: MemberId,
     room: Addr<Room>,
@@ -117,7 +124,7 @@ impl HocuspocusSession {
     pub fn too_big(&mut self, beginning: &Bytes, desk: &Desk) -> Result<(), Violation> {
         let edit = hocuspocus::edit_beginning(beginning);
         let document = edit.and_then(|(address, kind)| Some((self.documents.get(&address)?, kind)));
-        let Some((Document::Joined(joined), kind)) = document else {
+        let Some((Document::Joined(joined), kind)) = document.filter(|(document, _)| document.is_open()) else {
             return Err(Violation::new(CloseCode::TooBig, CloseCode::TooBig.reason()));
         };
         pass_on_long(kind, joined.member, &joined.room, Some(&joined.outlet.charges), desk);
