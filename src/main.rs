@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use tutti::auth::{self, Grant, Grants, MintError, Minter, NewToken, Verifier};
 use tutti::config::{
-    self, Command, Config, ExportConfig, ImportConfig, JwtKey, LogConfig, Stop, StoreConfig, TokenCommand,
+    self, Command, Config, ExportConfig, ImportConfig, JwtKey, LogConfig, RepairConfig, Stop, StoreConfig, TokenCommand,
 };
 use tutti::{server, telemetry, transfer};
 
@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         Command::Check(config) => check(&config),
         Command::Import(config) => import(&config),
         Command::Export(config) => export(&config),
+        Command::Repair(config) => repair(&config),
     };
     telemetry::flush();
     code
@@ -103,6 +104,16 @@ fn export(config: &ExportConfig) -> ExitCode {
         telemetry::init(&config.log)?;
         let failed = transfer::export(config, &mut io::stdout())?.failed;
         if failed > 0 { Err(format!("{failed} room(s) were not written").into()) } else { Ok(()) }
+    };
+    done(run())
+}
+
+/// Fails if something is wrong with the room, so that a script notices.
+fn repair(config: &RepairConfig) -> ExitCode {
+    let run = || -> Result<(), Box<dyn Error>> {
+        telemetry::init(&config.log)?;
+        let is_damaged = transfer::repair(config, &mut io::stdout())?;
+        if is_damaged { Err(format!("the room {} is damaged", config.room).into()) } else { Ok(()) }
     };
     done(run())
 }

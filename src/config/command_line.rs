@@ -8,8 +8,8 @@ use clap::{Args, FromArgMatches, Parser, Subcommand};
 
 use super::options::{JwtOptions, LogOptions, ServeOptions, StoreOptions};
 use super::reading::{Problem, Reading};
-use super::transfer::{ExportOptions, ImportOptions};
-use super::{Config, DatabaseUrl, ExportConfig, ImportConfig, JwtConfig, LogConfig, StoreConfig};
+use super::transfer::{ExportOptions, ImportOptions, RepairOptions};
+use super::{Config, DatabaseUrl, ExportConfig, ImportConfig, JwtConfig, LogConfig, RepairConfig, StoreConfig};
 
 /// Longest life of a token made by `tutti token`: ten years, in seconds.
 const TTL_S_MAX: u64 = 10 * 365 * 86_400;
@@ -34,6 +34,8 @@ pub enum Command {
     Import(Box<ImportConfig>),
     /// Write rooms out.
     Export(Box<ExportConfig>),
+    /// Say what of a room is damaged.
+    Repair(Box<RepairConfig>),
 }
 
 /// What `tutti token` was asked for. The texts are checked where the token is made.
@@ -82,6 +84,17 @@ enum Subcommands {
     Import(Box<ImportOptions>),
     /// Write rooms out: document, text, JSON and timeline
     Export(Box<ExportOptions>),
+    /// Look after single rooms
+    Room {
+        #[command(subcommand)]
+        command: RoomSubcommands,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+enum RoomSubcommands {
+    /// Say what of a room's document is damaged in the database; 0: nothing, 1: something
+    Repair(Box<RepairOptions>),
 }
 
 #[derive(Args, Debug)]
@@ -139,6 +152,9 @@ fn read(line: CommandLine) -> Result<Command, Stop> {
         Subcommands::Token(options) => TokenCommand::read(*options).map(|token| Command::Token(Box::new(token))),
         Subcommands::Import(options) => ImportConfig::read(*options).map(|config| Command::Import(Box::new(config))),
         Subcommands::Export(options) => ExportConfig::read(*options).map(|config| Command::Export(Box::new(config))),
+        Subcommands::Room { command: RoomSubcommands::Repair(options) } => {
+            RepairConfig::read(*options).map(|config| Command::Repair(Box::new(config)))
+        }
         Subcommands::Migrate(options) => {
             let mut reading = Reading::default();
             let store = StoreConfig::read(&mut reading, &options.store);

@@ -36,7 +36,7 @@ pub use reading::{Problem, Setting, variable};
 pub use secret::{SECRET_BYTES_MAX, SECRET_BYTES_MIN, Secret, WeakSecret};
 pub use store::StoreConfig;
 pub use timing::Timing;
-pub use transfer::{ExportConfig, ExportFormat, ImportConfig, SourceKind};
+pub use transfer::{ExportConfig, ExportFormat, ImportConfig, RepairConfig, SourceKind};
 
 use options::ServeOptions;
 use reading::Reading;

@@ -4,6 +4,7 @@
 
 mod attribution;
 mod beside;
+mod damage;
 mod descriptors;
 mod echo;
 mod faults;
