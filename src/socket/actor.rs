@@ -222,11 +222,13 @@ impl Socket {
     // Reading
 
     fn is_reading(&self) -> bool {
+        let unhandled_bytes_max = self.desk.context.settings.unhandled_bytes_max;
         let is_echo_waiting = matches!(self.session, Session::Echo) && self.desk.outbox.is_waiting();
         !self.desk.outbox.is_stopped()
             && !is_echo_waiting
             && !self.desk.outbox.is_sending_much()
-            && self.desk.outbox.has_credit(self.desk.context.settings.unhandled_bytes_max)
+            && self.desk.outbox.has_credit(unhandled_bytes_max)
+            && !self.session.is_ahead(unhandled_bytes_max)
     }
 
     /// Reads and handles what is there. Ready: the connection has ended.

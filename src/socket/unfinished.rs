@@ -24,6 +24,14 @@ impl HeldBudget {
     }
 }
 
+fn move_between(own: &mut Arc<HeldBudget>, other: &Arc<HeldBudget>, bytes: usize) {
+    if !Arc::ptr_eq(own, other) {
+        other.held.fetch_add(bytes, Ordering::Relaxed);
+        own.held.fetch_sub(bytes, Ordering::Relaxed);
+        *own = other.clone();
+    }
+}
+
 /// Whole messages that wait, of one owner; given back when dropped.
 #[derive(Debug)]
 pub struct Held {
@@ -46,6 +54,11 @@ impl Held {
         }
         self.bytes += bytes;
         true
+    }
+
+    /// Counts in another budget from now on.
+    pub fn move_to(&mut self, budget: &Arc<HeldBudget>) {
+        move_between(&mut self.budget, budget, self.bytes);
     }
 
     /// What is held.
@@ -89,11 +102,7 @@ impl Unfinished {
 
     /// Counts in another budget from now on.
     pub fn move_to(&mut self, budget: &Arc<HeldBudget>) {
-        if !Arc::ptr_eq(&self.budget, budget) {
-            budget.held.fetch_add(self.held, Ordering::Relaxed);
-            let before = std::mem::replace(&mut self.budget, budget.clone());
-            before.held.fetch_sub(self.held, Ordering::Relaxed);
-        }
+        move_between(&mut self.budget, budget, self.held);
     }
 
     /// Notes after a read how much of it is held, and how much has come: more, if it is thrown away. 0: there is none.
@@ -163,6 +172,8 @@ mod tests {
         assert_eq!(message.note(1, 1, now), Err(Unwanted::TooMuch));
         message.move_to(&known);
         assert_eq!(message.note(2, 2, now), Ok(()));
+        held.move_to(&known);
+        assert_eq!((strangers.held.load(Ordering::Relaxed), known.held.load(Ordering::Relaxed)), (0, 102));
         drop((held, message));
         assert_eq!((strangers.held.load(Ordering::Relaxed), known.held.load(Ordering::Relaxed)), (0, 0));
     }

@@ -124,7 +124,7 @@ fn an_edit_as_large_as_a_writers_may_wait_for_a_token_that_comes_late() {
 #[test]
 fn what_waits_for_tokens_has_a_bound_for_one_connection_and_one_for_all() {
     let text = stateless(&"x".repeat(60_000));
-    // One connection: as much as a writer's message may have.
+    // One connection: as much as a writer's message may have, and as may be unhandled.
     let server = Server::with(&["--document-bytes-max", "262144"]);
     let mut ada = Provider::connect(server.address);
     for _ in 0..4 {
@@ -134,7 +134,7 @@ fn what_waits_for_tokens_has_a_bound_for_one_connection_and_one_for_all() {
     ada.say(DOC, &auth(&writer("ada"), None));
     ada.hears(DOC, WRITER);
     ada.hears(DOC, NOBODY);
-    for _ in 0..5 {
+    for _ in 0..10 {
         ada.say("doc2", &text);
     }
     assert_eq!(ada.socket.closed().0, 1013);
@@ -275,7 +275,7 @@ fn a_document_that_waits_for_its_room_and_holds_too_much_starts_anew_once_that_i
     execute(&server.database_url, "alter table room rename to room_away");
     ada.say("cold", &auth(&writer("ada"), None));
     ada.until("cold", WRITER);
-    for _ in 0..6 {
+    for _ in 0..10 {
         ada.say("cold", &stateless(&"x".repeat(60_000)));
     }
     ada.say(DOC, QUERY);
@@ -622,4 +622,19 @@ fn only_a_client_that_told_its_version_is_pinged_by_the_protocol() {
     let mut old = Provider::open(server.address, DOC, &writer("bob"), WRITER);
     old.hears(DOC, NOBODY);
     old.hears(DOC, NOBODY);
+}
+
+#[test]
+fn more_than_may_be_unhandled_comes_through_while_a_document_opens() {
+    let server = Server::start();
+    let doc = document(1);
+    for _ in 0..5 {
+        let mut ada = Provider::connect(server.address);
+        ada.say(DOC, &auth(&writer("ada"), None));
+        ada.say(DOC, STEP1_EMPTY);
+        let edits: Vec<Vec<u8>> = (0..40).map(|_| update(&typed(&doc, &"x".repeat(50_000)))).collect();
+        edits.iter().for_each(|edit| ada.say(DOC, edit));
+        ada.say(DOC, QUERY);
+        ada.until(DOC, NOBODY);
+    }
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::document::{DocumentOutlet, Standing};
 use super::tenure::{Due, Tenure};
 use super::turnstile::{self, Turnstile};
-use super::waiting::Waiting;
+use super::waiting::{Waited, Waiting};
 use super::yjs::{pass_on, pass_on_long};
 use super::{Desk, MESSAGE_BYTES, Violation, text};
 use crate::auth::{self, Access, Action, Identity, TokenError, allows};
@@ -22,7 +22,7 @@ use crate::room::{Join, Leave, Outlet, Renew, Room, StartCount, Stateless};
 /// Most documents of one connection.
 const DOCUMENTS_MAX: usize = 128;
 /// Messages that may come for documents before their tokens and rooms, of all together. Their bytes are as many as in one message
-/// of a writer, and count in a budget of all connections.
+/// of a writer and as many as may be unhandled, and count in a budget of all connections.
 const HELD_MESSAGES_MAX: usize = 1024;
 /// When a room is asked again that could not be loaded, in seconds.
 const RETRY_S: u64 = 1;
@@ -40,13 +40,6 @@ enum Document {
     Waiting(Waiting),
     /// A token has opened it: a member of its room, or about to be.
     Joined(Box<Joined>),
-}
-
-impl Document {
-    /// Whether its room has let it in.
-    fn is_open(&self) -> bool {
-        matches!(self, Self::Joined(joined) if joined.opening.is_none())
-    }
 }
 
 struct Joined {
@@ -115,31 +108,35 @@ impl HocuspocusSession {
                 self.pass(&address, message, frame.len(), desk);
                 Ok(())
             }
-            _ => self.hold(address, message, frame.len(), desk),
+            _ => self.hold(address, Waited::Message(message), frame.len(), desk),
         }
     }
 
-    /// Refuses a message that is too long, if it is an edit of a document that a token has opened; the room hears of it after the join.
+    /// Refuses a message that is too long, if it is an edit of a document that a token has opened, now or when its room lets it in.
     /// The others of the connection go on.
     pub fn too_big(&mut self, beginning: &Bytes, desk: &Desk) -> Result<(), Violation> {
         let edit = hocuspocus::edit_beginning(beginning);
-        let document = edit.and_then(|(address, kind)| Some((self.documents.get(&address)?, kind)));
-        let Some((Document::Joined(joined), kind)) = document.filter(|(document, _)| document.is_open()) else {
+        let document = edit.and_then(|(address, kind)| Some((self.documents.get(&address)?, address, kind)));
+        let Some((Document::Joined(joined), address, kind)) = document else {
             return Err(Violation::new(CloseCode::TooBig, CloseCode::TooBig.reason()));
         };
+        if joined.opening.is_some() {
+            return self.hold(address, Waited::Long(kind), 0, desk);
+        }
         pass_on_long(kind, joined.member, &joined.room, Some(&joined.outlet.charges), desk);
         Ok(())
     }
 
     /// Keeps a message until its document's token comes, and its room lets it in.
-    fn hold(&mut self, address: Bytes, message: Message, bytes: usize, desk: &Desk) -> Result<(), Violation> {
+    fn hold(&mut self, address: Bytes, message: Waited, bytes: usize, desk: &Desk) -> Result<(), Violation> {
         if !self.documents.contains_key(&address) {
             self.make_room()?;
         }
         let (held_bytes, held_messages) = self
             .held()
             .fold((bytes, 1), |(bytes, messages), waiting| (bytes + waiting.bytes(), messages + waiting.messages()));
-        let bytes_max = desk.context.settings.writer_message_bytes_max;
+        let settings = &desk.context.settings;
+        let bytes_max = settings.writer_message_bytes_max.saturating_add(settings.unhandled_bytes_max);
         let has_room = held_bytes <= bytes_max && held_messages <= HELD_MESSAGES_MAX;
         let document = self.documents.entry(address).or_insert_with(|| Document::Waiting(Waiting::default()));
         let is_opened = matches!(document, Document::Joined(_));
@@ -147,7 +144,8 @@ impl HocuspocusSession {
             Document::Waiting(waiting) => waiting,
             Document::Joined(joined) => joined.opening.get_or_insert_default(),
         };
-        if has_room && waiting.hold(message, bytes, &desk.context.strangers) {
+        let budget = if is_opened { &desk.context.unfinished } else { &desk.context.strangers };
+        if has_room && waiting.hold(message, bytes, budget) {
             return Ok(());
         }
         // Without its messages a document starts anew later, and the connection's others go on until then.
@@ -220,10 +218,11 @@ impl HocuspocusSession {
         if !self.documents.contains_key(&address) {
             self.make_room()?;
         }
-        let waiting = match self.documents.remove(&address) {
+        let mut waiting = match self.documents.remove(&address) {
             Some(Document::Waiting(waiting)) => waiting,
             _ => Waiting::default(),
         };
+        waiting.move_to(&desk.context.unfinished);
         desk.push(authenticated(&address, access));
         tracing::info!(socket.id = %desk.socket, room.name = %name, user.id = %identity.user, "document opened");
         let (member, room, outlet) = self.ask(text(&address), &name, &identity, access, desk);
@@ -279,15 +278,20 @@ impl HocuspocusSession {
         if waiting.is_lost() {
             return Err(lost());
         }
+        let (from, room, charges) = (joined.member, joined.room.clone(), joined.outlet.charges.clone());
         if waiting.was_joined() {
             // Its provider may not start anew: whatever it lacks, it gets.
             let everything = yjs::Message::Step1(Bytes::from_static(&[0]));
-            let (from, room, charges) = (joined.member, joined.room.clone(), joined.outlet.charges.clone());
             pass_on(everything, 0, from, &room, Some(&charges), &mut self.turnstile, desk);
         }
         for message in waiting.into_messages() {
-            let bytes = message.bytes();
-            self.pass(address, message, bytes, desk);
+            match message {
+                Waited::Long(kind) => pass_on_long(kind, from, &room, Some(&charges), desk),
+                Waited::Message(message) => {
+                    let bytes = message.bytes();
+                    self.pass(address, message, bytes, desk);
+                }
+            }
         }
         Ok(())
     }
@@ -376,6 +380,13 @@ impl HocuspocusSession {
         !self.has_documents() || self.held().next().is_some()
     }
 
+    /// Whether as much waits for rooms that are about to let documents in as may be unhandled in rooms.
+    pub fn is_ahead(&self, unhandled_bytes_max: usize) -> bool {
+        let asking = self.joined().filter(|(_, joined)| joined.retry_s.is_none());
+        let waiting = asking.filter_map(|(_, joined)| joined.opening.as_ref());
+        waiting.map(Waiting::bytes).sum::<usize>() > unhandled_bytes_max
+    }
+
     /// Whether a token has opened any document.
     pub fn has_documents(&self) -> bool {
         self.joined().next().is_some()
@@ -402,6 +413,8 @@ impl HocuspocusSession {
             }
         }
         desk.outbox.flush();
+        // What waited may have kept the socket from reading.
+        desk.outbox.wake();
         Ok(())
     }
 

@@ -119,6 +119,11 @@ impl Session {
         }
     }
 
+    /// Whether as much waits in the session as may be unhandled in rooms.
+    pub fn is_ahead(&self, unhandled_bytes_max: usize) -> bool {
+        matches!(self, Session::Hocuspocus(session) if session.is_ahead(unhandled_bytes_max))
+    }
+
     /// Whether a message beyond the limit may be refused in band. Its beginning is kept for that.
     pub fn refuses_by_name(&self) -> bool {
         match self {

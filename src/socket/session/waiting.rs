@@ -3,13 +3,23 @@
 
 use std::sync::Arc;
 
+use crate::protocol::EditKind;
 use crate::protocol::hocuspocus::Message;
 use crate::socket::unfinished::{Held, HeldBudget};
+
+/// What waits.
+#[derive(Debug)]
+pub enum Waited {
+    /// A message.
+    Message(Message),
+    /// An edit that was too long to be kept, and will be refused.
+    Long(EditKind),
+}
 
 /// One document that waits for a token.
 #[derive(Debug, Default)]
 pub struct Waiting {
-    messages: Vec<Message>,
+    messages: Vec<Waited>,
     held: Option<Held>,
     is_refused: bool,
     was_joined: bool,
@@ -23,7 +33,7 @@ impl Waiting {
     }
 
     /// Keeps a message of `bytes`, if `budget` has room for it.
-    pub fn hold(&mut self, message: Message, bytes: usize, budget: &Arc<HeldBudget>) -> bool {
+    pub fn hold(&mut self, message: Waited, bytes: usize, budget: &Arc<HeldBudget>) -> bool {
         let held = self.held.get_or_insert_with(|| Held::new(budget.clone()));
         if self.is_lost {
             return true;
@@ -33,6 +43,13 @@ impl Waiting {
             self.messages.push(message);
         }
         has_room
+    }
+
+    /// Counts in another budget from now on.
+    pub fn move_to(&mut self, budget: &Arc<HeldBudget>) {
+        if let Some(held) = &mut self.held {
+            held.move_to(budget);
+        }
     }
 
     /// Notes that a token was refused, or that the room ended the document.
@@ -71,7 +88,7 @@ impl Waiting {
     }
 
     /// The messages, in order.
-    pub fn into_messages(self) -> Vec<Message> {
+    pub fn into_messages(self) -> Vec<Waited> {
         self.messages
     }
 }
