@@ -8,7 +8,7 @@
 //! - [`archive`]: the way from the store to a document.
 //! - [`room`]: the actor that orders what happens in a room, the relays that show it, the journal that commits it.
 //! - [`socket`]: the actor that owns one connection.
-//! - [`transfer`]: documents in from other servers' storage, rooms out into files.
+//! - `transfer`: documents in from other servers' storage, rooms out into files (feature `import`).
 //! - [`http`]: routes, REST, the upgrade. [`server`]: all of it put together, started and stopped.
 //!
 //! `docs/ARCHITECTURE.md` walks through what happens when a client joins, types, is too slow, and when the process stops.
@@ -27,5 +27,6 @@ pub mod server;
 pub mod socket;
 pub mod store;
 pub mod telemetry;
+#[cfg(feature = "import")]
 pub mod transfer;
 pub mod wire;

@@ -7,10 +7,12 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use tutti::auth::{self, Grant, Grants, MintError, Minter, NewToken, Verifier};
-use tutti::config::{
-    self, Command, Config, ExportConfig, ImportConfig, JwtKey, LogConfig, Stop, StoreConfig, TokenCommand,
-};
-use tutti::{server, telemetry, transfer};
+use tutti::config::{self, Command, Config, JwtKey, LogConfig, Stop, StoreConfig, TokenCommand};
+#[cfg(feature = "import")]
+use tutti::config::{ExportConfig, ImportConfig};
+#[cfg(feature = "import")]
+use tutti::transfer;
+use tutti::{server, telemetry};
 
 /// The exit code for options that are wrong; clap uses the same.
 const USAGE: u8 = 2;
@@ -26,7 +28,9 @@ fn main() -> ExitCode {
         Command::Token(command) => token(&command),
         Command::Migrate { store, log } => migrate(store, &log),
         Command::Check(config) => check(&config),
+        #[cfg(feature = "import")]
         Command::Import(config) => import(&config),
+        #[cfg(feature = "import")]
         Command::Export(config) => export(&config),
     };
     telemetry::flush();
@@ -88,6 +92,7 @@ fn check(config: &Config) -> ExitCode {
 }
 
 /// Fails if a document was refused, so that a script notices.
+#[cfg(feature = "import")]
 fn import(config: &ImportConfig) -> ExitCode {
     let run = || -> Result<(), Box<dyn Error>> {
         telemetry::init(&config.log)?;
@@ -98,6 +103,7 @@ fn import(config: &ImportConfig) -> ExitCode {
 }
 
 /// Fails if a room could not be written, so that a script notices.
+#[cfg(feature = "import")]
 fn export(config: &ExportConfig) -> ExitCode {
     let run = || -> Result<(), Box<dyn Error>> {
         telemetry::init(&config.log)?;

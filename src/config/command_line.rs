@@ -8,8 +8,11 @@ use clap::{Args, FromArgMatches, Parser, Subcommand};
 
 use super::options::{JwtOptions, LogOptions, ServeOptions, StoreOptions};
 use super::reading::{Problem, Reading};
+#[cfg(feature = "import")]
 use super::transfer::{ExportOptions, ImportOptions};
-use super::{Config, DatabaseUrl, ExportConfig, ImportConfig, JwtConfig, LogConfig, StoreConfig};
+use super::{Config, DatabaseUrl, JwtConfig, LogConfig, StoreConfig};
+#[cfg(feature = "import")]
+use super::{ExportConfig, ImportConfig};
 
 /// Longest life of a token made by `tutti token`: ten years, in seconds.
 const TTL_S_MAX: u64 = 10 * 365 * 86_400;
@@ -31,8 +34,10 @@ pub enum Command {
     /// Say whether the configuration is good.
     Check(Box<Config>),
     /// Take documents into rooms.
+    #[cfg(feature = "import")]
     Import(Box<ImportConfig>),
     /// Write rooms out.
+    #[cfg(feature = "import")]
     Export(Box<ExportConfig>),
 }
 
@@ -79,8 +84,10 @@ enum Subcommands {
     /// Check the configuration of `serve` and print the values in effect
     Check(Box<ServeOptions>),
     /// Take documents of Hocuspocus, y-websocket or y-sweet, or plain Yjs files, into rooms
+    #[cfg(feature = "import")]
     Import(Box<ImportOptions>),
     /// Write rooms out: document, text, JSON and timeline
+    #[cfg(feature = "import")]
     Export(Box<ExportOptions>),
 }
 
@@ -137,7 +144,9 @@ fn read(line: CommandLine) -> Result<Command, Stop> {
         Subcommands::Serve(options) => Config::read(&options).map(|config| Command::Serve(Box::new(config))),
         Subcommands::Check(options) => Config::read(&options).map(|config| Command::Check(Box::new(config))),
         Subcommands::Token(options) => TokenCommand::read(*options).map(|token| Command::Token(Box::new(token))),
+        #[cfg(feature = "import")]
         Subcommands::Import(options) => ImportConfig::read(*options).map(|config| Command::Import(Box::new(config))),
+        #[cfg(feature = "import")]
         Subcommands::Export(options) => ExportConfig::read(*options).map(|config| Command::Export(Box::new(config))),
         Subcommands::Migrate(options) => {
             let mut reading = Reading::default();

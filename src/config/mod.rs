@@ -19,6 +19,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod timing;
+#[cfg(feature = "import")]
 mod transfer;
 
 pub use bind::{Bind, NotABind};
@@ -36,6 +37,7 @@ pub use reading::{Problem, Setting, variable};
 pub use secret::{SECRET_BYTES_MAX, SECRET_BYTES_MIN, Secret, WeakSecret};
 pub use store::StoreConfig;
 pub use timing::Timing;
+#[cfg(feature = "import")]
 pub use transfer::{ExportConfig, ExportFormat, ImportConfig, SourceKind};
 
 use options::ServeOptions;
