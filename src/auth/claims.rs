@@ -62,32 +62,54 @@ impl Claims {
         serde_json::from_slice(json).map_err(|_| TokenError::Malformed)
     }
 
-    /// Checks every claim at the time `now_s`, taking a token that expired up to `grace_s` ago.
-    pub fn identity(self, expected: &Expected, now_s: u64, grace_s: u64) -> Result<Identity, TokenError> {
-        let expires_at_s = time_s("exp", self.exp)?.ok_or(TokenError::Missing("exp"))?;
-        let valid_until_s = expires_at_s + expected.leeway_s;
-        if now_s >= valid_until_s.saturating_add(grace_s) {
-            return Err(TokenError::Expired);
-        }
-        if time_s("nbf", self.nbf)?.is_some_and(|nbf| nbf > now_s.saturating_add(expected.leeway_s)) {
-            return Err(TokenError::NotYet);
-        }
-        check_issuer(self.iss, expected.issuer.as_deref())?;
-        check_audience(&self.aud, &expected.audiences)?;
-
-        let subject = text("sub", self.sub, SUBJECT_BYTES_MAX)?.ok_or(TokenError::Missing("sub"))?;
+    /// Checks every claim at the time `now_s`, taking a token that expired up to `grace_s` ago. The error is everything that is
+    /// wrong, never empty.
+    pub fn identity(self, expected: &Expected, now_s: u64, grace_s: u64) -> Result<Identity, Vec<TokenError>> {
         let name = match self.name {
             Some(Value::String(name)) if name.is_empty() => None,
-            name => text("name", name, NAME_BYTES_MAX)?,
+            name => name,
         };
-        Ok(Identity {
-            name: Arc::from(name.as_deref().unwrap_or(&subject)),
-            user: UserId::new(subject),
-            expires_at_s,
-            valid_until_s,
-            token_id: text("jti", self.jti, TOKEN_ID_BYTES_MAX)?,
-            grants: Arc::new(grants(self.rooms)?),
-        })
+        let mut wrong = Vec::new();
+        let expires_at_s = taken(&mut wrong, expiry(self.exp, expected.leeway_s, now_s, grace_s));
+        taken(&mut wrong, check_start(self.nbf, now_s.saturating_add(expected.leeway_s)));
+        taken(&mut wrong, check_issuer(self.iss, expected.issuer.as_deref()));
+        taken(&mut wrong, check_audience(&self.aud, &expected.audiences));
+        let subject = text("sub", self.sub, SUBJECT_BYTES_MAX).and_then(|sub| sub.ok_or(TokenError::Missing("sub")));
+        let subject = taken(&mut wrong, subject);
+        let name = taken(&mut wrong, text("name", name, NAME_BYTES_MAX)).flatten();
+        let token_id = taken(&mut wrong, text("jti", self.jti, TOKEN_ID_BYTES_MAX)).flatten();
+        let grants = taken(&mut wrong, grants(self.rooms));
+        match (expires_at_s, subject, grants) {
+            (Some(expires_at_s), Some(subject), Some(grants)) if wrong.is_empty() => Ok(Identity {
+                name: Arc::from(name.as_deref().unwrap_or(&subject)),
+                user: UserId::new(subject),
+                expires_at_s,
+                valid_until_s: expires_at_s + expected.leeway_s,
+                token_id,
+                grants: Arc::new(grants),
+            }),
+            _ => Err(wrong),
+        }
+    }
+}
+
+/// The value, or its error among those that are `wrong`.
+fn taken<T>(wrong: &mut Vec<TokenError>, result: Result<T, TokenError>) -> Option<T> {
+    result.map_err(|error| wrong.push(error)).ok()
+}
+
+fn expiry(exp: Option<Value>, leeway_s: u64, now_s: u64, grace_s: u64) -> Result<u64, TokenError> {
+    let expires_at_s = time_s("exp", exp)?.ok_or(TokenError::Missing("exp"))?;
+    match now_s < (expires_at_s + leeway_s).saturating_add(grace_s) {
+        true => Ok(expires_at_s),
+        false => Err(TokenError::Expired),
+    }
+}
+
+fn check_start(nbf: Option<Value>, latest_s: u64) -> Result<(), TokenError> {
+    match time_s("nbf", nbf)? {
+        Some(nbf) if nbf > latest_s => Err(TokenError::NotYet),
+        _ => Ok(()),
     }
 }
 

@@ -1,9 +1,11 @@
 //! The keys that verify tokens, each bound to one algorithm when it is loaded.
 
+use std::path::Path;
+
 use jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 
-use super::key_file::{self, KeyFileError};
+use super::key_file::KeyFileError;
 use crate::config::{JwtAlgorithm, JwtConfig, JwtKey, Secret};
 
 /// Most public keys in a file: the current one and one of a rotation.
@@ -18,6 +20,9 @@ pub struct Key {
     decoding: DecodingKey,
     algorithm: Algorithm,
 }
+
+/// How the key file is read: as the server does, which makes one if there is none, or as everyone else does.
+pub(super) type FromFile = fn(&Path) -> Result<Secret, KeyFileError>;
 
 /// Why no key can be had.
 #[derive(Debug, thiserror::Error)]
@@ -41,13 +46,13 @@ pub enum KeyError {
 }
 
 impl Key {
-    /// All keys of a configuration, the current one first. Makes the key file if none is there.
-    pub fn load(config: &JwtConfig) -> Result<Vec<Self>, KeyError> {
+    /// All keys of a configuration, the current one first. `from_file` reads the key file, where that is the key.
+    pub(super) fn load(config: &JwtConfig, from_file: FromFile) -> Result<Vec<Self>, KeyError> {
         match &config.key {
             JwtKey::Secret { current, previous } => {
                 Ok([Some(current), previous.as_ref()].into_iter().flatten().map(|s| Self::secret(s, config)).collect())
             }
-            JwtKey::KeyFile(path) => Ok(vec![Self::secret(&key_file::load_or_create(path)?, config)]),
+            JwtKey::KeyFile(path) => Ok(vec![Self::secret(&from_file(path)?, config)]),
             JwtKey::PublicKeys(pem) => public_keys(pem, config.algorithm),
         }
     }

@@ -22,7 +22,7 @@ pub use grants::{GRANTS_MAX, Grant, Grants, GrantsError};
 pub use key::{Key, KeyError};
 pub use key_file::KeyFileError;
 pub use mint::{MintError, Minter, NewToken};
-pub use verifier::Verifier;
+pub use verifier::{Inspection, Verifier};
 
 use crate::ids::{RoomName, UserId};
 

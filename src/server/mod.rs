@@ -1,5 +1,6 @@
 //! The server of a configuration, from start to stop. Puts the parts together; holds no logic of theirs.
 
+mod check;
 mod connections;
 mod descriptors;
 mod listener;
@@ -13,7 +14,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, Arbiter};
 use actix_rt::task::JoinHandle;
@@ -34,6 +35,8 @@ use requests::Requests;
 
 /// Connections at the address of the metrics.
 const METRICS_CONNECTIONS_MAX: usize = 16;
+/// Between two looks for a database that is not there yet.
+const DATABASE_RETRY: Duration = Duration::from_millis(500);
 /// How long a closed socket waits for its peer's end.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -85,11 +88,12 @@ impl Server {
     /// Opens the database, migrates it if need be, and listens. To be called in an actix system, which it needs until it stops.
     pub async fn start(config: &Config) -> Result<Self, ServerError> {
         let places = descriptors::places(config)?;
-        let verifier = Arc::new(Verifier::open(&config.jwt)?);
-        let minter = config.edge.is_demo.then(|| Minter::open(&config.jwt)).transpose()?;
         let (listener, address) = Listener::open(&config.edge.bind)?;
         let metrics = config.edge.metrics_bind.map(listener::tcp).transpose()?;
-        let store = open_store(store_settings(&config.store, config.limits.document_bytes_max)).await?;
+        let store = open_store(&config.store, config.limits.document_bytes_max).await?;
+        // Only now: a start that fails leaves no key behind.
+        let verifier = Arc::new(Verifier::open(&config.jwt)?);
+        let minter = config.edge.is_demo.then(|| Minter::open(&config.jwt)).transpose()?;
 
         let archive = Archive::new(store.clone(), document_rules(config));
 
@@ -184,8 +188,26 @@ fn store_settings(config: &StoreConfig, entry_bytes_max: usize) -> StoreSettings
     }
 }
 
-async fn open_store(settings: StoreSettings) -> Result<Store, ServerError> {
-    let store = Store::open(settings).await?;
+/// Opens the database as soon as it is there, within the time that the configuration gives it.
+async fn open_in_time(config: &StoreConfig, entry_bytes_max: usize) -> Result<Store, StoreError> {
+    let deadline = Instant::now() + config.wait;
+    let mut has_told = false;
+    loop {
+        match Store::open(store_settings(config, entry_bytes_max)).await {
+            Err(error @ StoreError::Unavailable(_)) if Instant::now() < deadline => {
+                if !has_told {
+                    tracing::warn!(%error, database = %config.url, seconds = config.wait.as_secs(), "waiting for the database");
+                    has_told = true;
+                }
+                tokio::time::sleep(DATABASE_RETRY).await;
+            }
+            opened => return opened,
+        }
+    }
+}
+
+async fn open_store(config: &StoreConfig, entry_bytes_max: usize) -> Result<Store, ServerError> {
+    let store = open_in_time(config, entry_bytes_max).await?;
     store.claim().await?;
     // The runtime role may have no right to migrate, so only where it is needed.
     if store.pending_migrations().await? > 0 {
@@ -255,4 +277,5 @@ fn socket_settings(config: &Config) -> SocketSettings {
     }
 }
 
+pub use check::{DatabaseState, check};
 pub use stop::{migrate, run};
