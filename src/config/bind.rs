@@ -47,6 +47,11 @@ impl Bind {
         }
     }
 
+    /// Whether it is an address of this machine's own, at which browsers on it may be.
+    pub fn is_loopback(&self) -> bool {
+        matches!(self, Self::Tcp(_)) && self.is_local()
+    }
+
     /// Whether only programs on this machine get there.
     pub fn is_local(&self) -> bool {
         match self {

@@ -6,7 +6,7 @@ use std::num::NonZero;
 use super::bind;
 use super::options::{EdgeOptions, ListenOptions};
 use super::reading::Reading;
-use super::{Bind, IpRange, Origin};
+use super::{Bind, IpRange, OriginPattern};
 
 /// Where the server listens and whom it trusts.
 #[derive(Debug, Clone)]
@@ -14,7 +14,7 @@ pub struct EdgeConfig {
     /// Where to listen.
     pub bind: Bind,
     /// Origins whose pages may connect, besides the server's own.
-    pub allowed_origins: Vec<Origin>,
+    pub allowed_origins: Vec<OriginPattern>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpRange>,
     /// Whether `?token=` is read.
@@ -38,7 +38,7 @@ impl EdgeConfig {
         let proxies = options.trusted_proxies.as_deref().unwrap_or_default();
         Self {
             bind: Bind::read(reading, listen),
-            allowed_origins: reading.list("allowed-origins", origins, 1000, Origin::parse),
+            allowed_origins: reading.list("allowed-origins", origins, 1000, OriginPattern::parse),
             trusted_proxies: reading.list("trusted-proxies", proxies, 1000, str::parse),
             accepts_query_tokens: reading.boolean("query-tokens", &options.query_tokens),
             keeps_stateless: reading.boolean("keep-stateless", &options.keep_stateless),

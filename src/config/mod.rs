@@ -33,7 +33,7 @@ pub use ip_range::{IpRange, NotAnIpRange};
 pub use jwt::{JwtAlgorithm, JwtConfig, JwtKey};
 pub use limits::Limits;
 pub use log::{LogConfig, LogFormat};
-pub use origin::{NotAnOrigin, Origin};
+pub use origin::{NotAnOrigin, NotAnOriginPattern, Origin, OriginPattern};
 pub use postgres_url::{PostgresUrl, Target};
 pub use reading::{Problem, Setting, variable};
 pub use secret::{SECRET_BYTES_MAX, SECRET_BYTES_MIN, Secret, WeakSecret};

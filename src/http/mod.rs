@@ -10,6 +10,7 @@ mod document;
 mod error;
 mod health;
 mod history;
+mod origins;
 mod pace;
 mod parameters;
 mod paths;
@@ -22,6 +23,7 @@ mod upgrade;
 
 use actix_web::web::{self, JsonConfig, ServiceConfig};
 
+pub use origins::Origins;
 use paths::{post, read, socket};
 pub use state::AppState;
 

@@ -15,7 +15,7 @@ use super::error::ApiError;
 use super::pace::Visitor;
 use super::peer;
 use super::state::AppState;
-use crate::auth::origin::{self, OriginVerdict};
+use crate::auth::origin::OriginVerdict;
 use crate::auth::{Action, Identity, allows};
 use crate::ids::RoomName;
 use crate::protocol::CloseCode;
@@ -87,7 +87,7 @@ impl Admitted {
 fn admit(req: &HttpRequest, state: &AppState) -> Result<Admitted, ApiError> {
     let origins = req.headers().get_all(header::ORIGIN).map(HeaderValue::as_bytes);
     let host = req.headers().get(header::HOST).map(HeaderValue::as_bytes);
-    if let OriginVerdict::Refused(refusal) = origin::judge(origins, host, &state.allowed_origins) {
+    if let OriginVerdict::Refused(refusal) = state.origins.judge(origins, host) {
         return Err(ApiError::Origin(refusal.to_string()));
     }
     let response = handshake(req)?;

@@ -21,9 +21,10 @@ use actix_rt::task::JoinHandle;
 use actix_web::{App, HttpServer, web};
 
 use crate::archive::{Archive, DocumentRules};
+use crate::auth::origin::AllowedOrigins;
 use crate::auth::{KeyError, MintError, Minter, Verifier};
 use crate::config::{Bind, Config, StoreConfig};
-use crate::http::{self, AppState};
+use crate::http::{self, AppState, Origins};
 use crate::rate::Rate;
 use crate::room::{Directory, Journal, People, Relays, RoomSettings};
 use crate::socket::{Gate, OutboxBudget, Rates, Rhythm, SharedRates, SocketContext, SocketSettings, UnfinishedBudget};
@@ -124,7 +125,10 @@ impl Server {
             stats: Default::default(),
             json_message_bytes_max: limits.json_message_bytes_max,
             archive,
-            allowed_origins: config.edge.allowed_origins.clone(),
+            origins: Origins::new(AllowedOrigins {
+                listed: config.edge.allowed_origins.clone(),
+                loopback: config.edge.bind.is_loopback(),
+            }),
             trusted_proxies: config.edge.trusted_proxies.clone(),
             accepts_query_tokens: config.edge.accepts_query_tokens,
             is_demo: config.edge.is_demo,
