@@ -1,6 +1,7 @@
 //! Decides on each WebSocket upgrade. The decision travels in the answer's extensions to where the stream is taken over
 //! (see [`crate::server`]); until then nothing but HTTP has happened.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -70,6 +71,7 @@ pub async fn echo(req: HttpRequest, state: Data<AppState>) -> Result<HttpRespons
 /// A request that will be upgraded, and its place.
 struct Admitted {
     response: HttpResponseBuilder,
+    address: IpAddr,
     permit: Permit,
 }
 
@@ -77,7 +79,7 @@ impl Admitted {
     /// The 101 with the decision.
     fn answer(mut self, path: Path) -> HttpResponse {
         let mut response = self.response.finish();
-        response.extensions_mut().insert(Opening { path, permit: self.permit });
+        response.extensions_mut().insert(Opening { path, address: self.address, permit: self.permit });
         response
     }
 }
@@ -96,7 +98,7 @@ fn admit(req: &HttpRequest, state: &AppState) -> Result<Admitted, ApiError> {
     }
     let peer = peer::address(req, &state.trusted_proxies);
     let permit = state.gate.enter(peer).map_err(|full: GateFull| ApiError::TryLater(full.to_string()))?;
-    Ok(Admitted { response, permit })
+    Ok(Admitted { response, address: peer, permit })
 }
 
 /// Who comes into which room, or why not. Unknown and forbidden rooms look alike.

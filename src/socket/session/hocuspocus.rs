@@ -303,6 +303,14 @@ impl HocuspocusSession {
         })
     }
 
+    /// The room, if there is only one, and a user of the connection.
+    pub fn whose(&self) -> (Option<&RoomName>, Option<&UserId>) {
+        let mut joined = self.joined().map(|(_, joined)| joined);
+        let Some(first) = joined.next() else { return (None, None) };
+        let room = joined.next().is_none().then_some(&first.name);
+        (room, Some(&first.user))
+    }
+
     fn has_documents(&self) -> bool {
         self.joined().next().is_some()
     }
