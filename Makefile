@@ -1,7 +1,7 @@
 # Every task of the project by one name. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test crash bench demo screenshots fmt lint clean check-tools
+.PHONY: help run build test crash fuzz bench demo screenshots fmt lint clean check-tools
 
 DEMO_SOURCES := $(shell find static -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
 
@@ -21,6 +21,9 @@ crash: check-tools tests/clients/node_modules/.package-lock.json ## Kill the ser
 	@scripts/install-test-tools.sh
 	@scripts/crash.sh
 
+fuzz: check-tools tests/clients/node_modules/.package-lock.json ## Look for bytes that a document should not take, FUZZ_SECONDS each
+	@scripts/fuzz.sh
+
 bench: ## Measure the server and its peers side by side; see docs/PERFORMANCE.md
 	@scripts/bench.sh
 
@@ -39,7 +42,7 @@ lint: ## What must be clean before a commit: format and clippy
 
 clean: ## Remove everything that was built
 	cargo clean
-	rm -rf static/dist static/node_modules tests/clients/node_modules tests/clients/.artifacts benches/peers/node_modules benches/load/target
+	rm -rf static/dist static/node_modules tests/clients/node_modules tests/clients/.artifacts benches/peers/node_modules benches/load/target fuzz/target
 
 check-tools:
 	@scripts/check-tools.sh

@@ -33,6 +33,11 @@ pub enum RoomNameError {
     Segment,
 }
 
+/// As much of what may be no room's name as is fit for a log, to be written with its control characters escaped.
+pub fn shortened(name: &str) -> &str {
+    &name[..name.floor_char_boundary(ROOM_NAME_BYTES_MAX)]
+}
+
 impl RoomName {
     /// Checks and takes `text`.
     pub fn parse(text: &str) -> Result<Self, RoomNameError> {

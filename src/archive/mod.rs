@@ -3,6 +3,7 @@
 //! Reading is done beside rooms, on threads that may block. Damage costs what is damaged: it is set aside with a line in the log, and
 //! never makes a document empty.
 
+mod repair;
 mod rules;
 mod tail;
 
@@ -10,12 +11,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub use repair::{DamagedEdit, Examined, SnapshotFound};
 pub use rules::DocumentRules;
 pub use tail::{Tail, weight};
 
 use crate::document::{Blocks, SetAside};
 use crate::ids::{RoomName, Seq, UserId};
-use crate::store::{Bodies, HistoryQuery, Kind, Kinds, Loaded, Page, RoomId, Store, StoreError};
+use crate::store::{Bodies, Entry, HistoryQuery, Kind, Kinds, Loaded, Page, RoomId, Store, StoreError};
 
 /// Entries read at once where all of a room's edits are read.
 const PAGE_ENTRIES: u32 = 1000;
@@ -74,42 +76,51 @@ impl Archive {
         let Some(loaded) = self.store.load(room).await? else { return Ok(None) };
         let Loaded { id, head, snapshot, edits, clients } = loaded;
         let has_document = snapshot.is_some() || !edits.is_empty();
-        let snapshot = snapshot.map(|(_, state)| state);
-        let mut tail = Tail::new(snapshot.as_ref().map_or(0, Bytes::len), edits.iter().map(weight).sum());
         let has_snapshot = snapshot.is_some();
-        let (mut document, mut set_aside) =
-            build(self.empty(room), snapshot.into_iter().chain(edits).collect()).await?;
-        if has_snapshot && set_aside.first().is_some_and(|first| first.place == 0) {
-            tracing::error!(room.name = %room, reason = set_aside[0].reason, "a snapshot is damaged, all entries are read in its place");
+        let mut tail = tail_of(snapshot.as_ref().map_or(0, |(_, state)| state.len()), &edits);
+        // The seq up to which the snapshot is, then those of the edits.
+        let (mut seqs, updates): (Vec<Seq>, Vec<Bytes>) = snapshot.into_iter().chain(edits).unzip();
+        let (mut document, mut set_aside) = build(self.empty(room), updates).await?;
+        if has_snapshot && let Some(SetAside { place: 0, reason }) = set_aside.first() {
+            let seq = seqs[0].0;
+            tracing::error!(room.name = %room, seq, reason, "a snapshot is damaged, all entries are read in its place");
             let edits = self.edits(id, head).await?;
-            tail = Tail::new(0, edits.iter().map(weight).sum());
-            (document, set_aside) = build(self.empty(room), edits).await?;
+            tail = tail_of(0, &edits);
+            let updates;
+            (seqs, updates) = edits.into_iter().unzip();
+            (document, set_aside) = build(self.empty(room), updates).await?;
         }
         for SetAside { place, reason } in set_aside {
-            tracing::error!(room.name = %room, place, reason, "a stored edit is set aside; `tutti room repair` tells which");
+            let seq = seqs[place].0;
+            tracing::error!(room.name = %room, seq, reason, "a stored edit is set aside; look at the room with tutti room repair");
         }
         Ok(Some(Stored { id, head, document, has_document, clients, tail }))
     }
 
-    /// The bodies of all edits up to a seq, in order.
-    async fn edits(&self, room: RoomId, upto: Seq) -> Result<Vec<Bytes>, ArchiveError> {
+    /// All edits up to a seq, in order.
+    async fn edits(&self, room: RoomId, upto: Seq) -> Result<Vec<(Seq, Bytes)>, ArchiveError> {
         let mut edits = Vec::new();
         let mut after = None;
         loop {
-            let query = HistoryQuery {
-                after,
-                before: Some(Seq(upto.0 + 1)),
-                kinds: Kinds::Only(Kind::Edit),
-                author: None,
-                limit: PAGE_ENTRIES,
-                page: Page::Oldest,
-                bodies: Bodies::All,
-            };
-            let page = self.store.history(room, query).await?;
+            let page = self.page(room, after, upto).await?;
             let Some(last) = page.last() else { return Ok(edits) };
             after = Some(last.seq);
-            edits.extend(page.into_iter().filter_map(|entry| entry.body));
+            edits.extend(page.into_iter().filter_map(|entry| Some((entry.seq, entry.body?))));
         }
+    }
+
+    /// The next of a room's edits up to a seq, with their bodies; empty where there are no more.
+    async fn page(&self, room: RoomId, after: Option<Seq>, upto: Seq) -> Result<Vec<Entry>, ArchiveError> {
+        let query = HistoryQuery {
+            after,
+            before: Some(Seq(upto.0 + 1)),
+            kinds: Kinds::Only(Kind::Edit),
+            author: None,
+            limit: PAGE_ENTRIES,
+            page: Page::Oldest,
+            bodies: Bodies::All,
+        };
+        Ok(self.store.history(room, query).await?)
     }
 
     /// Merges what is committed of a room into a new snapshot; its seq and size. `None` if the room is not in the store.
@@ -123,6 +134,10 @@ impl Archive {
         self.store.save_snapshot(id, head, state.into()).await?;
         Ok(Some((head, bytes)))
     }
+}
+
+fn tail_of(state_bytes: usize, edits: &[(Seq, Bytes)]) -> Tail {
+    Tail::new(state_bytes, edits.iter().map(|(_, edit)| weight(edit)).sum())
 }
 
 /// Reads updates into a document; what could not be taken.

@@ -70,7 +70,9 @@ impl Claims {
             name => name,
         };
         let mut wrong = Vec::new();
-        let expires_at_s = taken(&mut wrong, expiry(self.exp, expected.leeway_s, now_s, grace_s));
+        // Rounded so that no token holds longer than it says.
+        let expiry = time_s("exp", self.exp, f64::floor).and_then(|exp| exp.ok_or(TokenError::Missing("exp")));
+        let expires_at_s = taken(&mut wrong, expiry);
         taken(&mut wrong, check_start(self.nbf, now_s.saturating_add(expected.leeway_s)));
         taken(&mut wrong, check_issuer(self.iss, expected.issuer.as_deref()));
         taken(&mut wrong, check_audience(&self.aud, &expected.audiences));
@@ -79,15 +81,22 @@ impl Claims {
         let name = taken(&mut wrong, text("name", name, NAME_BYTES_MAX)).flatten();
         let token_id = taken(&mut wrong, text("jti", self.jti, TOKEN_ID_BYTES_MAX)).flatten();
         let grants = taken(&mut wrong, grants(self.rooms));
-        match (expires_at_s, subject, grants) {
-            (Some(expires_at_s), Some(subject), Some(grants)) if wrong.is_empty() => Ok(Identity {
-                name: Arc::from(name.as_deref().unwrap_or(&subject)),
-                user: UserId::new(subject),
-                expires_at_s,
-                valid_until_s: expires_at_s + expected.leeway_s,
-                token_id,
-                grants: Arc::new(grants),
-            }),
+        // Last: who is told that a token has expired may come back with one that differs in nothing else.
+        let valid_until_s = expires_at_s.map(|expires_at_s| expires_at_s + expected.leeway_s);
+        if valid_until_s.is_some_and(|until_s| now_s >= until_s.saturating_add(grace_s)) {
+            wrong.push(TokenError::Expired);
+        }
+        match (expires_at_s, valid_until_s, subject, grants) {
+            (Some(expires_at_s), Some(valid_until_s), Some(subject), Some(grants)) if wrong.is_empty() => {
+                Ok(Identity {
+                    name: Arc::from(name.as_deref().unwrap_or(&subject)),
+                    user: UserId::new(subject),
+                    expires_at_s,
+                    valid_until_s,
+                    token_id,
+                    grants: Arc::new(grants),
+                })
+            }
             _ => Err(wrong),
         }
     }
@@ -98,16 +107,8 @@ fn taken<T>(wrong: &mut Vec<TokenError>, result: Result<T, TokenError>) -> Optio
     result.map_err(|error| wrong.push(error)).ok()
 }
 
-fn expiry(exp: Option<Value>, leeway_s: u64, now_s: u64, grace_s: u64) -> Result<u64, TokenError> {
-    let expires_at_s = time_s("exp", exp)?.ok_or(TokenError::Missing("exp"))?;
-    match now_s < (expires_at_s + leeway_s).saturating_add(grace_s) {
-        true => Ok(expires_at_s),
-        false => Err(TokenError::Expired),
-    }
-}
-
 fn check_start(nbf: Option<Value>, latest_s: u64) -> Result<(), TokenError> {
-    match time_s("nbf", nbf)? {
+    match time_s("nbf", nbf, f64::ceil)? {
         Some(nbf) if nbf > latest_s => Err(TokenError::NotYet),
         _ => Ok(()),
     }
@@ -126,12 +127,17 @@ fn text(claim: &'static str, value: Option<Value>, bytes_max: usize) -> Result<O
     }
 }
 
-fn time_s(claim: &'static str, value: Option<Value>) -> Result<Option<u64>, TokenError> {
+/// A NumericDate (RFC 7519 section 2), which may have a fraction; `rounded` makes whole seconds of it.
+fn time_s(claim: &'static str, value: Option<Value>, rounded: fn(f64) -> f64) -> Result<Option<u64>, TokenError> {
+    let wrong = TokenError::Claim(claim);
     match value {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => {
-            value.as_u64().filter(|seconds| *seconds <= TIME_S_MAX).map(Some).ok_or(TokenError::Claim(claim))
-        }
+        // Within this range a double holds every whole second exactly.
+        Some(Value::Number(seconds)) => match seconds.as_f64() {
+            Some(seconds) if (0.0..=TIME_S_MAX as f64).contains(&seconds) => Ok(Some(rounded(seconds) as u64)),
+            _ => Err(wrong),
+        },
+        Some(_) => Err(wrong),
     }
 }
 

@@ -50,7 +50,7 @@ fn rule(claim: &str) -> String {
         "sub" => format!("a text of 1 to {SUBJECT_BYTES_MAX} bytes without control characters"),
         "name" => format!("a text of at most {NAME_BYTES_MAX} bytes without control characters"),
         "jti" => format!("a text of 1 to {TOKEN_ID_BYTES_MAX} bytes without control characters"),
-        "exp" | "nbf" => "a time in whole Unix seconds".to_owned(),
+        "exp" | "nbf" => "a number, the time in Unix seconds".to_owned(),
         "rooms" => r#"a list of {"room": pattern, "access": "none", "read", "write" or "admin"}"#.to_owned(),
         _ => "a text, or for aud a list of texts".to_owned(),
     }

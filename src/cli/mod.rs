@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use crate::auth::{self, Grant, Grants, MintError, Minter, NewToken};
 use crate::config::{self, Command, Config, LogConfig, Stop, StoreConfig, TokenCommand};
 #[cfg(feature = "import")]
-use crate::config::{ExportConfig, ImportConfig};
+use crate::config::{ExportConfig, ImportConfig, RepairConfig};
 #[cfg(feature = "import")]
 use crate::transfer;
 use crate::{server, telemetry};
@@ -41,6 +41,8 @@ pub fn run() -> ExitCode {
         Command::Import(config) => import(&config),
         #[cfg(feature = "import")]
         Command::Export(config) => export(&config),
+        #[cfg(feature = "import")]
+        Command::Repair(config) => repair(&config),
     };
     telemetry::flush();
     code
@@ -110,6 +112,17 @@ fn export(config: &ExportConfig) -> ExitCode {
         telemetry::init(&config.log)?;
         let failed = transfer::export(config, &mut io::stdout())?.failed;
         if failed > 0 { Err(format!("{failed} room(s) were not written").into()) } else { Ok(()) }
+    };
+    done(run())
+}
+
+/// Fails if something is wrong with the room, so that a script notices.
+#[cfg(feature = "import")]
+fn repair(config: &RepairConfig) -> ExitCode {
+    let run = || -> Result<(), Box<dyn Error>> {
+        telemetry::init(&config.log)?;
+        let is_damaged = transfer::repair(config, &mut io::stdout())?;
+        if is_damaged { Err(format!("the room {} is damaged", config.room).into()) } else { Ok(()) }
     };
     done(run())
 }

@@ -10,11 +10,11 @@ use super::options::{JwtOptions, ListenOptions, LogOptions, ServeOptions, StoreO
 use super::reading::{Problem, Reading};
 use super::sources::Sources;
 #[cfg(feature = "import")]
-use super::transfer::{ExportOptions, ImportOptions};
+use super::transfer::{ExportOptions, ImportOptions, RepairOptions};
 use super::unknown::unknown_variables;
 use super::{Bind, Config, DatabaseUrl, JwtConfig, LogConfig, StoreConfig};
 #[cfg(feature = "import")]
-use super::{ExportConfig, ImportConfig};
+use super::{ExportConfig, ImportConfig, RepairConfig};
 
 /// Longest life of a token made by `tutti token`: ten years, in seconds.
 const TTL_S_MAX: u64 = 10 * 365 * 86_400;
@@ -45,6 +45,9 @@ pub enum Command {
     /// Write rooms out.
     #[cfg(feature = "import")]
     Export(Box<ExportConfig>),
+    /// Say what of a room is damaged.
+    #[cfg(feature = "import")]
+    Repair(Box<RepairConfig>),
 }
 
 /// What `tutti token` was asked for. The texts are checked where the token is made.
@@ -117,6 +120,19 @@ enum Subcommands {
     /// Write rooms out: document, text, JSON and timeline
     #[cfg(feature = "import")]
     Export(Box<ExportOptions>),
+    /// Look after single rooms
+    #[cfg(feature = "import")]
+    Room {
+        #[command(subcommand)]
+        command: RoomSubcommands,
+    },
+}
+
+#[cfg(feature = "import")]
+#[derive(Subcommand, Debug)]
+enum RoomSubcommands {
+    /// Say what of a room's document is damaged in the database; 0: nothing, 1: something
+    Repair(Box<RepairOptions>),
 }
 
 #[derive(Args, Debug)]
@@ -209,6 +225,10 @@ fn read(line: CommandLine, sources: Sources) -> Result<Command, Stop> {
         Subcommands::Import(options) => ImportConfig::read(*options).map(|config| Command::Import(Box::new(config))),
         #[cfg(feature = "import")]
         Subcommands::Export(options) => ExportConfig::read(*options).map(|config| Command::Export(Box::new(config))),
+        #[cfg(feature = "import")]
+        Subcommands::Room { command: RoomSubcommands::Repair(options) } => {
+            RepairConfig::read(*options).map(|config| Command::Repair(Box::new(config)))
+        }
         Subcommands::Migrate(options) => {
             let mut reading = Reading::default();
             let store = StoreConfig::read(&mut reading, &options.store);

@@ -41,7 +41,7 @@ pub use sources::Source;
 pub use store::StoreConfig;
 pub use timing::Timing;
 #[cfg(feature = "import")]
-pub use transfer::{ExportConfig, ExportFormat, ImportConfig, SourceKind};
+pub use transfer::{ExportConfig, ExportFormat, ImportConfig, RepairConfig, SourceKind};
 
 pub use unknown::UnknownVariable;
 

@@ -84,6 +84,23 @@ pub struct ExportConfig {
     pub log: LogConfig,
 }
 
+/// What `tutti room repair` was asked for.
+#[derive(Debug, Clone)]
+pub struct RepairConfig {
+    /// The database.
+    pub database: DatabaseUrl,
+    /// Largest document, in bytes.
+    pub document_bytes_max: usize,
+    /// Which documents drop what was deleted.
+    pub gc: GcConfig,
+    /// The room.
+    pub room: RoomName,
+    /// Whether to make a new snapshot.
+    pub is_rebuild: bool,
+    /// What is logged.
+    pub log: LogConfig,
+}
+
 #[derive(Args, Debug)]
 pub(super) struct ImportOptions {
     /// Files and folders that hold documents
@@ -119,6 +136,18 @@ pub(super) struct ExportOptions {
     /// The root type whose text is written; without, the only one
     #[arg(long, value_name = "NAME")]
     root: Option<String>,
+    #[command(flatten)]
+    database: DatabaseOptions,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct RepairOptions {
+    /// The room
+    #[arg(value_name = "ROOM", value_parser = |text: &str| RoomName::parse(text))]
+    room: RoomName,
+    /// Make a new snapshot of all edits that can be read
+    #[arg(long)]
+    rebuild: bool,
     #[command(flatten)]
     database: DatabaseOptions,
 }
@@ -188,5 +217,16 @@ impl ExportConfig {
         }
         let (rooms, folder, formats, root) = (options.rooms, options.to, options.format, options.root);
         Ok(Self { database: url, document_bytes_max, gc, rooms, folder, formats, root, log })
+    }
+}
+
+impl RepairConfig {
+    pub(super) fn read(options: RepairOptions) -> Result<Self, Vec<Problem>> {
+        let mut reading = Reading::default();
+        let Database { url, document_bytes_max, gc, log } = Database::read(&mut reading, &options.database);
+        if !reading.problems.is_empty() {
+            return Err(reading.problems);
+        }
+        Ok(Self { database: url, document_bytes_max, gc, room: options.room, is_rebuild: options.rebuild, log })
     }
 }

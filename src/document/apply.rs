@@ -95,6 +95,8 @@ struct Mark {
     slots: usize,
     /// Of each client that grew: number, clock, blocks, bytes of content.
     grown: Vec<(usize, u32, usize, usize)>,
+    /// What blocks and contents may still be added, in bytes: an edit is refused before it holds more than a document may.
+    room: usize,
 }
 
 /// Where the reading of a section stands.
@@ -154,21 +156,35 @@ impl Blocks {
 
     /// Takes what joins, or nothing.
     pub(super) fn take(&mut self, scan: &Scan<'_>, origin: Origin) -> Result<Taken, Refusal> {
-        let mut mark = Mark { clients: self.clients.len(), slots: self.slots.len(), grown: Vec::new() };
+        let mut mark = Mark {
+            clients: self.clients.len(),
+            slots: self.slots.len(),
+            grown: Vec::new(),
+            // An eighth of what is held may be spare; what is held in the end is looked at then.
+            room: if origin == Origin::Store { usize::MAX } else { self.room() + self.held() / 8 },
+        };
         let taken = self.take_blocks(scan, origin, &mut mark).and_then(|sections| {
             let mut taken = Taken { sections, is_all_deleted: true, ..Taken::default() };
             self.new_deletions(scan, &mut taken);
-            // Deletions have some room beyond the limit, so that a full document can be made smaller.
-            let held = self.held() + taken.deleted.len() * RANGE_BYTES;
             let limit = self.bytes_max;
-            let is_full = held > limit + limit / 16 && !taken.deleted.is_empty();
-            if is_full && origin != Origin::Store { Err(Refusal::TooLarge { limit }) } else { Ok(taken) }
+            if origin != Origin::Store && !self.has_room_to_delete(taken.deleted.len()) {
+                return Err(Refusal::TooLarge { limit });
+            }
+            Ok(taken)
         });
         match &taken {
             Ok(taken) => self.settle(&mark, &taken.deleted),
             Err(_) => self.roll_back(&mark),
         }
         taken
+    }
+
+    /// Deletions have some room of their own, so that a full document can be made smaller, also one that was stored when the limit was
+    /// another.
+    fn has_room_to_delete(&self, ranges: usize) -> bool {
+        let room = self.bytes_max / 16;
+        let all = || ranges + self.clients.values().map(|client| client.deleted.len()).sum::<usize>();
+        ranges == 0 || self.held() + ranges * RANGE_BYTES <= self.bytes_max + room || all() * RANGE_BYTES <= room
     }
 
     fn take_blocks(&mut self, scan: &Scan<'_>, origin: Origin, mark: &mut Mark) -> Result<Vec<TakenSection>, Refusal> {
@@ -204,10 +220,15 @@ impl Blocks {
             refuse_circles(&cursors, scan, &by_client)?;
         }
         mark.grown.iter().for_each(|(number, ..)| self.count(*number));
-        if origin != Origin::Store && !mark.grown.is_empty() && self.held() > self.bytes_max + FRAME_BYTES {
+        if origin != Origin::Store && !mark.grown.is_empty() && self.room() == 0 {
             return Err(Refusal::TooLarge { limit: self.bytes_max });
         }
         Ok(cursors.into_iter().map(|cursor| cursor.taken).collect())
+    }
+
+    /// How much more it may hold, in bytes.
+    fn room(&self) -> usize {
+        (self.bytes_max + FRAME_BYTES).saturating_sub(self.held())
     }
 
     fn cursor<'u>(&self, scan: &Scan<'u>, section: &Section) -> Cursor<'u> {
@@ -222,6 +243,8 @@ impl Blocks {
     /// Takes a section's blocks until there is none, clocks are left out, or one waits for another section.
     fn advance(&mut self, cursor: &mut Cursor<'_>, origin: Origin, mark: &mut Mark) -> Result<(), Refusal> {
         cursor.awaits = None;
+        // A stored update may name a client twice.
+        cursor.taken.reached = self.clock(cursor.client).max(cursor.taken.reached);
         while let Some(block) = &cursor.next {
             let reached = cursor.taken.reached;
             if block.end() > reached {
@@ -232,16 +255,15 @@ impl Blocks {
                 if cursor.awaits.is_some() {
                     return Ok(());
                 }
-                if (cursor.taken.blocks + 1) * BLOCK_BYTES > self.bytes_max && origin != Origin::Store {
-                    return Err(Refusal::TooLarge { limit: self.bytes_max });
-                }
                 let number =
                     *cursor.number.get_or_insert_with(|| self.clients.insert_full(cursor.client, Default::default()).0);
                 if cursor.taken.blocks == 0 {
                     let client = &self.clients[number];
                     mark.grown.push((number, client.end, client.blocks.len(), client.content.len()));
                 }
-                self.append(number, cursor.client, block, origin)?;
+                let added = self.append(number, cursor.client, block, origin)?;
+                let limit = self.bytes_max;
+                mark.room = mark.room.checked_sub(added).ok_or(Refusal::TooLarge { limit })?;
                 cursor.taken.blocks += 1;
                 cursor.taken.reached = block.end();
             }
@@ -268,8 +290,9 @@ impl Blocks {
         Ok(None)
     }
 
-    /// Appends what is new of a block, whose beginning the document may have.
-    fn append(&mut self, number: usize, client: u64, block: &Block<'_>, origin: Origin) -> Result<(), Refusal> {
+    /// Appends what is new of a block, whose beginning the document may have; how many bytes more it holds for that.
+    fn append(&mut self, number: usize, client: u64, block: &Block<'_>, origin: Origin) -> Result<usize, Refusal> {
+        let before = self.slots.held();
         let known = self.clients[number].end;
         let mut raw = Vec::new();
         let mut content = block.content;
@@ -294,8 +317,8 @@ impl Blocks {
             return Err(Refusal::TooLarge { limit: u32::MAX as usize });
         }
         let (stored, is_list) = (self.stored(&block, slot), self.slots.is_list(slot));
-        self.clients[number].push(number as u32, stored, content, block.len, is_list);
-        Ok(())
+        let is_block = self.clients[number].push(number as u32, stored, content, block.len, is_list);
+        Ok(content.raw.len() + if is_block { BLOCK_BYTES } else { 0 } + self.slots.held() - before)
     }
 
     /// Where a block lies: where its neighbours do, else where it says.
@@ -329,16 +352,18 @@ impl Blocks {
 
     /// The deletions of an update that the document does not have; `taken` learns what else they are.
     fn new_deletions(&self, scan: &Scan<'_>, taken: &mut Taken) {
-        for (client, clock, len) in scan.deletions() {
+        for (client, ranges) in deletions(scan) {
             let Some((number, _, known)) = self.clients.get_full(&client) else {
                 taken.deletes_unknown = true;
                 continue;
             };
-            let end = (clock + len).min(known.end);
-            taken.deletes_unknown |= end < clock + len;
-            let before = taken.deleted.len();
-            taken.deleted.extend(known.deleted.missing(clock, end).map(|(start, end)| (number, start, end)));
-            taken.is_all_deleted &= taken.deleted[before..] == [(number, clock, clock + len)];
+            for (start, end) in ranges {
+                taken.deletes_unknown |= end > known.end;
+                let before = taken.deleted.len();
+                let missing = known.deleted.missing(start, end.min(known.end));
+                taken.deleted.extend(missing.map(|(start, end)| (number, start, end)));
+                taken.is_all_deleted &= taken.deleted[before..] == [(number, start, end)];
+            }
         }
     }
 
@@ -348,7 +373,7 @@ impl Blocks {
             self.count_in_slots(*number, *clock);
         }
         for (number, start, end) in deleted {
-            // An update may name a range twice.
+            // A stored update may name a client twice.
             let missing: Vec<_> = self.clients[*number].deleted.missing(*start, *end).collect();
             missing.into_iter().for_each(|(start, end)| self.delete(*number, start, end));
         }
@@ -365,7 +390,7 @@ impl Blocks {
     }
 
     fn roll_back(&mut self, mark: &Mark) {
-        for (number, end, blocks, content) in &mark.grown {
+        for (number, end, blocks, content) in mark.grown.iter().rev() {
             let client = &mut self.clients[*number];
             client.end = *end;
             client.blocks.truncate(*blocks);
@@ -419,10 +444,12 @@ impl Blocks {
         let Ok(scan) = scan(update) else { return false };
         let has_blocks = scan.sections.iter().all(|section| section.end <= self.clock(section.client));
         has_blocks
-            && scan.deletions().all(|(client, clock, len)| {
+            && deletions(&scan).all(|(client, ranges)| {
                 let Some((number, _, known)) = self.clients.get_full(&client) else { return false };
-                clock + len <= known.end
-                    && known.deleted.missing(clock, clock + len).all(|(start, end)| may_lack(number, start, end))
+                ranges.into_iter().all(|(start, end)| {
+                    end <= known.end
+                        && known.deleted.missing(start, end).all(|(start, end)| may_lack(number, start, end))
+                })
             })
     }
 
@@ -464,6 +491,26 @@ pub fn begins_after(clocks: &Clocks, update: &Bytes) -> Option<bool> {
         Ok(scan) => Some(scan.sections.iter().all(|section| section.start >= clocks.get(section.client))),
         Err(_) => Some(true),
     }
+}
+
+/// What an update deletes, client by client: ranges that neither overlap nor adjoin, in order. As Yjs writes them; others write the
+/// same range many times, each of which would be looked up in all that is deleted already.
+fn deletions(scan: &Scan<'_>) -> impl Iterator<Item = (u64, Vec<(u32, u32)>)> {
+    let mut all = scan.deletions().peekable();
+    std::iter::from_fn(move || {
+        let client = all.peek()?.0;
+        let mut ranges = Vec::new();
+        while let Some((_, clock, len)) = all.next_if(|(next, ..)| *next == client) {
+            ranges.push((clock, clock + len));
+        }
+        ranges.sort_unstable();
+        ranges.dedup_by(|next, last| {
+            let touches = next.0 <= last.1;
+            last.1 = if touches { last.1.max(next.1) } else { last.1 };
+            touches
+        });
+        Some((client, ranges))
+    })
 }
 
 /// Refuses sections that wait for each other in a circle: of blocks that clients wrote one was first.

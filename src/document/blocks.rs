@@ -23,6 +23,8 @@ pub(super) const RANGE_BYTES: usize = 16;
 /// Content that is deleted and not dropped yet, which is always fine: in bytes, and in blocks.
 const DEAD_BYTES_MIN: usize = 1024;
 const DEAD_BLOCKS_MIN: usize = 64;
+/// Places in an index that may stay empty, beside as many as are taken, when an edit is refused.
+pub(super) const SPARE_MAX: usize = 64;
 /// A deleted part of a block is cut out if its content is longer: a cut costs a block.
 const CUT_BYTES_MIN: usize = 2 * BLOCK_BYTES;
 
@@ -102,8 +104,9 @@ impl Client {
         self.content.shrink_to(self.content.len() + self.content.len() / 8);
     }
 
-    /// Appends a block that begins at the client's end; as part of the last one where that is the same to all who read it.
-    pub fn push(&mut self, number: u32, mut block: Stored, content: Content<'_>, len: u32, is_list: bool) {
+    /// Appends a block that begins at the client's end; as part of the last one where that is the same to all who read it. Whether it
+    /// is one of its own.
+    pub fn push(&mut self, number: u32, mut block: Stored, content: Content<'_>, len: u32, is_list: bool) -> bool {
         let goes_on = self.blocks.last().is_some_and(|last| {
             let adjoins = || block.origin == Unit { client: number, clock: self.end - 1 } && block.right == last.right;
             last.kind == block.kind
@@ -123,6 +126,7 @@ impl Client {
         reserve(&mut self.content, content.raw.len());
         self.content.extend_from_slice(content.raw);
         self.end += len;
+        !goes_on
     }
 }
 
@@ -224,6 +228,9 @@ impl Blocks {
         for (_, client) in self.clients.drain(len..) {
             self.clients_held -= client.counted;
         }
+        if self.clients.capacity() > 2 * len + SPARE_MAX {
+            self.clients.shrink_to_fit();
+        }
     }
 
     /// Notes that `start..end` of a client is deleted, which it was not.
@@ -237,9 +244,11 @@ impl Blocks {
                 let bytes = client.content(at).raw.len() as u64;
                 let deleted = u64::from(end.min(block_end) - start.max(block.clock));
                 client.dead_bytes += (bytes * deleted / u64::from(block_end - block.clock)) as usize;
-                client.dead_blocks += usize::from(client.deleted.cover(block.clock, block_end));
-                if slots.key(block.slot).is_some() {
-                    slots.count(block.slot, -1);
+                if client.deleted.cover(block.clock, block_end) {
+                    client.dead_blocks += 1;
+                    if slots.key(block.slot).is_some() {
+                        slots.count(block.slot, -1);
+                    }
                 }
             }
             at += 1;

@@ -5,7 +5,7 @@ use serde::de::IgnoredAny;
 
 use super::{Refusal, VALUE_DEPTH_MAX};
 use crate::protocol::DecodeError;
-use crate::protocol::lib0::{Input, put_buf, put_var_uint};
+use crate::protocol::lib0::Input;
 
 /// The kinds of blocks in the v1 encoding, by their numbers there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,16 +123,12 @@ pub(super) fn read<'u>(input: &mut Input<'u>, kind: Kind) -> Result<(Content<'u>
     Ok((Content { kind, raw: input.since(begin) }, len))
 }
 
-/// Appends the content, behind its length where it has one.
-pub(super) fn write(out: &mut Vec<u8>, content: Content<'_>, len: u32) {
-    match content.kind {
-        Kind::Collected | Kind::Deleted | Kind::Skip => put_var_uint(out, len.into()),
-        Kind::Text => put_buf(out, content.raw),
-        Kind::Json | Kind::Any => {
-            put_var_uint(out, len.into());
-            out.extend_from_slice(content.raw);
-        }
-        Kind::Binary | Kind::Embed | Kind::Format | Kind::Type | Kind::Document => out.extend_from_slice(content.raw),
+/// The number that stands before a content of `len` units and `bytes`, where there is one.
+pub(super) fn len_before(kind: Kind, len: u32, bytes: usize) -> Option<u64> {
+    match kind {
+        Kind::Text => Some(bytes as u64),
+        Kind::Collected | Kind::Deleted | Kind::Skip | Kind::Json | Kind::Any => Some(len.into()),
+        Kind::Binary | Kind::Embed | Kind::Format | Kind::Type | Kind::Document => None,
     }
 }
 
@@ -169,17 +165,14 @@ impl<'u> Cutter<'u> {
 
     /// Moves by `len` units; what was passed, without the characters that are cut.
     fn walk(&mut self, len: u32) -> &'u [u8] {
+        if len == 0 {
+            return &[];
+        }
         let passed = match self.kind {
             Kind::Text => self.walk_text(len as usize),
             Kind::Any | Kind::Json => self.values_len(len),
             // Of one unit, or without content.
-            _ => {
-                if len == 0 {
-                    0
-                } else {
-                    self.rest.len()
-                }
-            }
+            _ => self.rest.len(),
         };
         let (passed, rest) = self.rest.split_at(passed);
         self.rest = rest;

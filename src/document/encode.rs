@@ -4,11 +4,14 @@
 use bytes::Bytes;
 
 use super::blocks::{Blocks, Client, Stored, Unit};
-use super::content::{self, Content, Cutter, Kind};
+use super::content::{self, Cutter, Kind};
 use super::scan::{Block, Parent};
 use super::{BlockId, Clocks};
 use crate::protocol::DecodeError;
 use crate::protocol::lib0::{put_buf, put_var_uint};
+
+/// What stands before most blocks' contents, in bytes.
+const HEAD_BYTES: usize = 12;
 
 /// What stands before a block's content.
 #[derive(Clone, Copy)]
@@ -75,30 +78,32 @@ pub(super) fn put_cut(out: &mut Vec<u8>, client: u64, block: &Block<'_>, known: 
     Head { kind, origin, right: block.right, parent: None, key: None }.put(out);
     let mut cutter = Cutter::new(block.content);
     cutter.skip(known - block.clock);
-    let mut raw = Vec::new();
-    let len = block.end() - known;
-    cutter.take(len).put_raw(&mut raw);
-    content::write(out, Content { kind, raw: &raw }, len);
+    let (begin, len) = (out.len(), block.end() - known);
+    cutter.take(len).put_raw(out);
+    if let Some(len) = content::len_before(kind, len, out.len() - begin) {
+        put_before(out, begin, &[len]);
+    }
 }
 
-/// The blocks of a client, as they are written: counted, and joined where one goes on with the other.
-struct Writer<'b> {
+/// Writes the blocks of a client behind what is there: counted, and joined where one goes on with the other. What tells how long
+/// something is goes in before it once that is known, so that a large document is written in one piece of memory.
+struct Writer<'b, 'o> {
     blocks: &'b Blocks,
     number: u32,
-    out: Vec<u8>,
+    out: &'o mut Vec<u8>,
     count: u64,
     open: Option<Open>,
-    /// The open block's content.
-    raw: Vec<u8>,
 }
 
 /// A block that may go on.
 struct Open {
     stored: Stored,
     end: u32,
+    /// Where its content begins.
+    content_at: usize,
 }
 
-impl Writer<'_> {
+impl Writer<'_, '_> {
     /// Adds a block, or a part of one, from `stored.clock` to `end`; `put` appends its content.
     fn add(&mut self, stored: Stored, end: u32, put: impl FnOnce(&mut Vec<u8>)) {
         let goes_on = self.open.as_ref().is_some_and(|open| {
@@ -114,26 +119,42 @@ impl Writer<'_> {
         });
         if !goes_on {
             self.close();
-            self.open = Some(Open { stored, end });
+            self.put_head(&stored);
+            self.open = Some(Open { stored, end, content_at: self.out.len() });
         }
         if let Some(open) = &mut self.open {
             open.end = end;
         }
-        put(&mut self.raw);
+        put(self.out);
     }
 
-    /// Writes the open block.
-    fn close(&mut self) {
-        let Some(Open { stored, end }) = self.open.take() else { return };
+    fn put_head(&mut self, stored: &Stored) {
         let blocks = self.blocks;
         let id = |unit: Unit| if unit.is_none() { None } else { blocks.id(unit) };
         let (origin, right) = (id(stored.origin), id(stored.right));
         let parent = if origin.is_none() && right.is_none() { blocks.parent(stored.slot) } else { None };
-        let head = Head { kind: stored.kind, origin, right, parent, key: blocks.slots.key(stored.slot) };
-        head.put(&mut self.out);
-        content::write(&mut self.out, Content { kind: stored.kind, raw: &self.raw }, end - stored.clock);
-        self.raw.clear();
+        Head { kind: stored.kind, origin, right, parent, key: blocks.slots.key(stored.slot) }.put(self.out);
+    }
+
+    /// Ends the open block.
+    fn close(&mut self) {
+        let Some(Open { stored, end, content_at }) = self.open.take() else { return };
+        let bytes = self.out.len() - content_at;
+        if let Some(len) = content::len_before(stored.kind, end - stored.clock, bytes) {
+            put_before(self.out, content_at, &[len]);
+        }
         self.count += 1;
+    }
+}
+
+/// Puts numbers in before what stands from `at` on.
+fn put_before(out: &mut Vec<u8>, at: usize, numbers: &[u64]) {
+    let mut front = Vec::new();
+    numbers.iter().for_each(|number| put_var_uint(&mut front, *number));
+    if at == out.len() {
+        out.extend_from_slice(&front);
+    } else {
+        out.splice(at..at, front);
     }
 }
 
@@ -174,6 +195,9 @@ impl Blocks {
         put_var_uint(&mut out, numbers.iter().filter(|number| lacks(number).is_some()).count() as u64);
         for number in numbers.iter().filter(|number| lacks(number).is_some()) {
             if let Some((client, own)) = self.clients.get_index(*number) {
+                if known.get(*client) == 0 {
+                    out.reserve(own.content.len() + HEAD_BYTES * (own.blocks.len() + 1));
+                }
                 self.put_section(&mut out, *number as u32, *client, own, known.get(*client));
             }
         }
@@ -188,6 +212,8 @@ impl Blocks {
                 put_var_uint(&mut out, (end - start).into());
             }
         }
+        // It may be kept for as long as a peer takes.
+        out.shrink_to(out.len() + out.len() / 8);
         out
     }
 
@@ -202,7 +228,8 @@ impl Blocks {
 
     /// Appends a client's blocks from the clock `from` on.
     fn put_section(&self, out: &mut Vec<u8>, number: u32, client: u64, own: &Client, from: u32) {
-        let mut writer = Writer { blocks: self, number, out: Vec::new(), count: 0, open: None, raw: Vec::new() };
+        let begin = out.len();
+        let mut writer = Writer { blocks: self, number, out: &mut *out, count: 0, open: None };
         let first = own.find(from).unwrap_or(0);
         let mut deleted = own.deleted.after(from).peekable();
         for (at, stored) in own.blocks.iter().enumerate().skip(first) {
@@ -235,9 +262,7 @@ impl Blocks {
             }
         }
         writer.close();
-        put_var_uint(out, writer.count);
-        put_var_uint(out, client);
-        put_var_uint(out, from.into());
-        out.extend_from_slice(&writer.out);
+        let count = writer.count;
+        put_before(out, begin, &[count, client, from.into()]);
     }
 }

@@ -3,6 +3,8 @@
 
 use indexmap::{Equivalent, IndexMap};
 
+use super::blocks::SPARE_MAX;
+
 /// The number of no place: where a block lies is not known, since what it was written beside has been collected.
 pub(super) const UNKNOWN: u32 = u32::MAX;
 
@@ -95,6 +97,14 @@ impl Slots {
                 self.name_bytes -= name.len();
             }
         }
+        if self.places.capacity() > 2 * len + SPARE_MAX {
+            self.places.shrink_to_fit();
+        }
+    }
+
+    #[cfg(test)]
+    pub fn capacity(&self) -> usize {
+        self.places.capacity()
     }
 
     pub fn shrink(&mut self) {

@@ -402,3 +402,55 @@ fn damage_in_what_is_stored_costs_what_is_damaged() {
     let mut document = blocks();
     assert_eq!(document.load([&second, &first]), []);
 }
+
+/// An older release took some of what is refused now.
+#[test]
+fn a_stored_update_that_names_a_client_twice_is_read_as_far_as_it_goes() {
+    let twice = update(&[2, 1, 1, 0, 4, 1, 1, b't', 3, b'a', b'b', b'c', 1, 1, 0, 4, 1, 1, b't', 2, b'a', b'b', 0]);
+    let longer = update(&[2, 1, 1, 0, 4, 1, 1, b't', 2, b'a', b'b', 1, 1, 0, 4, 1, 1, b't', 3, b'a', b'b', b'c', 0]);
+    for stored in [twice, longer] {
+        let mut document = blocks();
+        assert_eq!(document.load([&stored]), []);
+        assert_eq!(state(&document), update(&[1, 1, 1, 0, 4, 1, 1, b't', 3, b'a', b'b', b'c', 0]));
+    }
+    // With a block after that which cannot be: what the update brought before is taken back, all of it.
+    let bad =
+        update(&[2, 1, 1, 0, 4, 1, 1, b't', 1, b'a', 2, 1, 0, 4, 1, 1, b't', 2, b'a', b'b', 0x84, 1, 9, 1, b'c', 0]);
+    let mut document = blocks();
+    assert_eq!(document.load([&bad]).len(), 1);
+    assert_eq!(state(&document), update(&[0, 0]));
+}
+
+#[test]
+fn a_document_past_its_limit_can_be_made_smaller() {
+    // Stored when the limit was another: letters, every other one deleted, which cost more than they hold.
+    let mut out = vec![1, 1, 1, 0, 4, 1, 1, b't'];
+    put_buf(&mut out, &vec![b'x'; 20_000]);
+    out.push(0);
+    let mut document = Blocks::new(4096, false);
+    assert_eq!(document.load([&Bytes::from(out)]), []);
+    assert!(document.apply(&update(&[1, 1, 2, 0, 4, 1, 1, b't', 1, b'b', 0])).is_err());
+    document.apply(&update(&[0, 1, 1, 1, 0, 0xa0, 0x9c, 0x01])).unwrap();
+    document.apply(&update(&[1, 1, 2, 0, 4, 1, 1, b't', 1, b'b', 0])).unwrap();
+}
+
+#[test]
+fn a_refused_edit_leaves_no_memory_behind() {
+    let mut document = blocks();
+    document.apply(&update(&[1, 1, 1, 0, 4, 1, 1, b't', 1, b'a', 0])).unwrap();
+    let keys = |count: u32| {
+        let mut out = vec![1];
+        put_var_uint(&mut out, count.into());
+        out.extend_from_slice(&[2, 0]);
+        for key in 0..count {
+            out.extend_from_slice(&[0x28, 1, 1, b't']);
+            put_buf(&mut out, key.to_string().as_bytes());
+            out.extend_from_slice(&[1, 126]);
+        }
+        out.push(0);
+        Bytes::from(out)
+    };
+    assert_eq!(document.apply(&keys(100_000)), Err(Refusal::TooLarge { limit: BYTES_MAX }));
+    assert!(document.slots.capacity() < 200, "{} places", document.slots.capacity());
+    assert!(document.clients.capacity() < 200, "{} clients", document.clients.capacity());
+}

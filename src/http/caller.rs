@@ -10,7 +10,7 @@ use actix_web::{FromRequest, HttpRequest, web};
 use super::error::ApiError;
 use super::state::AppState;
 use crate::auth::{self, Access, Action, Identity, TokenError};
-use crate::ids::RoomName;
+use crate::ids::{RoomName, shortened};
 
 /// The subprotocol that the server answers with.
 pub const LABEL: &str = crate::protocol::json::NAME;
@@ -37,7 +37,7 @@ pub fn offered_protocols(req: &HttpRequest) -> impl Iterator<Item = &str> {
 }
 
 /// The token of a request: from `Authorization`, else from a subprotocol, else from the query where that is allowed.
-fn token<'a>(req: &'a HttpRequest, state: &AppState) -> Option<&'a str> {
+pub fn token<'a>(req: &'a HttpRequest, state: &AppState) -> Option<&'a str> {
     let bearer = || {
         let value = req.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
         let (scheme, token) = value.split_once(' ')?;
@@ -127,7 +127,9 @@ impl<P: Permission> FromRequest for May<P> {
         let may = || {
             let Caller(identity) = Caller::of(req)?;
             let name = web::Path::<String>::extract(req).into_inner().map_err(ApiError::parameter)?;
-            let room = RoomName::parse(&name)?;
+            let room = RoomName::parse(&name).inspect_err(|reason| {
+                tracing::info!(room.name = ?shortened(&name), %reason, "room name refused");
+            })?;
             let access = identity.access(&room);
             match auth::allows(access, P::ACTION) {
                 true => Ok(May { room, access, identity, permission: PhantomData }),

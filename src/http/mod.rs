@@ -11,7 +11,6 @@ mod error;
 mod health;
 mod history;
 mod origins;
-mod pace;
 mod parameters;
 mod paths;
 mod peer;

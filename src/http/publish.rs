@@ -1,5 +1,6 @@
 //! REST: what a server says into a room's timeline, and to people.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use actix_web::web::{Bytes, Data, Json, Path};
@@ -19,6 +20,7 @@ use crate::protocol::json::check::check;
 use crate::protocol::json::decode::publication;
 use crate::protocol::json::reply::{self, rfc3339};
 use crate::protocol::json::request::BATCH_MAX;
+use crate::protocol::json::well_formed;
 use crate::room::{Disconnect, Post, PostError};
 use crate::socket::network;
 use crate::store::Placed;
@@ -39,6 +41,11 @@ impl From<Placed> for Published {
     }
 }
 
+/// A body's JSON.
+fn json(body: &Bytes) -> Result<Cow<'_, str>, ApiError> {
+    std::str::from_utf8(body).map(well_formed).map_err(ApiError::body)
+}
+
 /// `POST /api/v1/rooms/{room}/messages`: a message or an event, or an array of them, each answered once it is committed.
 pub async fn messages(
     may: May<Publish>,
@@ -47,7 +54,7 @@ pub async fn messages(
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let body = body.map_err(ApiError::body)?;
-    let text = std::str::from_utf8(&body).map_err(ApiError::body)?;
+    let text = &json(&body)?[..];
     let is_batch = text.trim_start().starts_with('[');
     let items: Vec<&RawValue> = match is_batch {
         true => serde_json::from_str(text).map_err(ApiError::body)?,
@@ -108,6 +115,9 @@ async fn committed(reply: oneshot::Receiver<Result<Placed, PostError>>) -> Resul
     }
 }
 
+/// Longest request to put someone out, in bytes.
+const DISCONNECT_BYTES_MAX: usize = 4096;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Disconnecting {
@@ -123,10 +133,14 @@ pub struct Disconnected {
 /// `POST /api/v1/rooms/{room}/disconnect`: puts a user, or everyone, out of a room.
 pub async fn disconnect(
     may: May<Administer>,
-    request: Json<Disconnecting>,
+    body: Result<Bytes, actix_web::Error>,
     state: Data<AppState>,
 ) -> Result<Json<Disconnected>, ApiError> {
-    let Disconnecting { user, reason } = request.into_inner();
+    let body = body.map_err(ApiError::body)?;
+    if body.len() > DISCONNECT_BYTES_MAX {
+        return Err(ApiError::Body(format!("the body has at most {DISCONNECT_BYTES_MAX} bytes")));
+    }
+    let Disconnecting { user, reason } = serde_json::from_str(&json(&body)?).map_err(ApiError::body)?;
     let reason = reason.unwrap_or_else(|| "put out of the room by an administrator".into());
     let disconnected = match state.directory.peek(&may.room) {
         // A room that ended meanwhile has nobody in it.
@@ -159,7 +173,8 @@ pub async fn direct(
     if !identity.may_message() {
         return Err(ApiError::Forbidden);
     }
-    let Direct { payload } = serde_json::from_slice(&body.map_err(ApiError::body)?).map_err(ApiError::body)?;
+    let body = body.map_err(ApiError::body)?;
+    let Direct { payload } = serde_json::from_str(&json(&body)?).map_err(ApiError::body)?;
     check(&payload).map_err(ApiError::body)?;
     if !identity.is_server() {
         count(&req, &identity, 1, &state)?;

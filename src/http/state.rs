@@ -6,13 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Semaphore;
 
 use super::origins::Origins;
-use super::pace::Pace;
 use super::stats::Newest;
 use crate::archive::Archive;
 use crate::auth::{Minter, Verifier};
 use crate::config::IpRange;
 use crate::room::{Directory, People};
-use crate::socket::{Gate, SharedRates};
+use crate::socket::{Gate, Pace, SharedRates};
 use crate::store::Store;
 
 /// Documents rendered at once; each may be large.
@@ -31,7 +30,7 @@ pub struct AppState {
     /// Counts connections.
     pub gate: Arc<Gate>,
     /// Slows down who comes back in a loop.
-    pub pace: Pace,
+    pub pace: Arc<Pace>,
     /// Permits to render a document.
     pub renders: Arc<Semaphore>,
     /// The JSON sockets of each user.

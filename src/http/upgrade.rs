@@ -11,13 +11,12 @@ use actix_web::web::{Data, Path as UrlPath};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use actix_web_actors::ws::{self, HandshakeError};
 
-use super::caller::{LABEL, NoCaller, identify, offered_protocols};
+use super::caller::{self, LABEL, NoCaller, identify, offered_protocols};
 use super::error::ApiError;
-use super::pace::Visitor;
 use super::peer;
 use super::state::AppState;
 use crate::auth::origin::OriginVerdict;
-use crate::auth::{Action, Identity, allows};
+use crate::auth::{Action, Identity, TokenError, allows};
 use crate::ids::RoomName;
 use crate::protocol::CloseCode;
 use crate::socket::{GateFull, Opening, Path, Permit, network};
@@ -29,19 +28,25 @@ const DENIED_HOLD_MIN: Duration = Duration::from_secs(1);
 /// like a server that is down, and it comes back for ever.
 pub async fn yjs(req: HttpRequest, name: UrlPath<String>, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
     let admitted = admit(&req, &state)?;
-    let decided = decide(&req, &name, &state);
-    let user = decided.as_ref().ok().map(|(_, identity)| identity.user.clone());
+    let identity = identify(&req, &state);
+    // Not by the user's name, which a room full of guests may share; nor by a token that anyone could have made up.
+    let is_genuine = matches!(identity, Ok(_) | Err(NoCaller::Token(TokenError::Expired)));
+    let token = caller::token(&req, &state).filter(|_| is_genuine);
     let network = network(peer::address(&req, &state.trusted_proxies));
-    let wait = state.pace.wait(Visitor { network, user, place: req.path().to_owned() }, Instant::now());
-    let path = match decided {
+    let visitor = state.pace.visitor(network, token, &name);
+    let path = match decide(identity, &name) {
         Ok((room, identity)) => {
-            tokio::time::sleep(wait).await;
+            let visit = state.pace.enter(visitor, Instant::now());
+            tokio::time::sleep(visit.wait()).await;
             let access = identity.access(&room);
             let lease = state.directory.lookup(&room);
             let place = lease.place();
-            Path::Yjs { room, lease, place, identity: Arc::new(identity), access }
+            Path::Yjs { room, lease, place, identity: Arc::new(identity), access, visit }
         }
-        Err((code, reason)) => Path::Denied { code, reason, hold: wait.max(DENIED_HOLD_MIN) },
+        Err((code, reason)) => {
+            let hold = state.pace.deny(visitor, Instant::now()).max(DENIED_HOLD_MIN);
+            Path::Denied { room: name.into_inner(), code, reason, hold }
+        }
     };
     Ok(admitted.answer(path))
 }
@@ -102,8 +107,12 @@ fn admit(req: &HttpRequest, state: &AppState) -> Result<Admitted, ApiError> {
 }
 
 /// Who comes into which room, or why not. Unknown and forbidden rooms look alike.
-fn decide(req: &HttpRequest, name: &str, state: &AppState) -> Result<(RoomName, Identity), (CloseCode, String)> {
-    let identity = identify(req, state).map_err(|error| (CloseCode::Unauthorized, error.to_string()))?;
+fn decide(identity: Result<Identity, NoCaller>, name: &str) -> Result<(RoomName, Identity), (CloseCode, String)> {
+    let identity = identity.map_err(|error| match error {
+        // A client that comes back may do so with a fresh one.
+        NoCaller::Token(TokenError::Expired) => (CloseCode::TokenExpired, CloseCode::TokenExpired.reason().into()),
+        error => (CloseCode::Unauthorized, error.to_string()),
+    })?;
     let room = RoomName::parse(name).map_err(|error| (CloseCode::Forbidden, error.to_string()))?;
     if !allows(identity.access(&room), Action::Join) {
         return Err((CloseCode::Forbidden, CloseCode::Forbidden.reason().into()));

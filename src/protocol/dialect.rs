@@ -24,6 +24,17 @@ impl Dialect {
     pub const EDITORS: [Self; 2] = [Self::Yjs, Self::Hocuspocus];
 }
 
+impl Dialect {
+    /// The answer to a Step1, what the client lacks, as a frame; `None` where there is no such word. Made in the memory of `update`.
+    pub fn step2(self, update: Vec<u8>, room: &RoomName) -> Option<Bytes> {
+        match self {
+            Dialect::Yjs => Some(yjs::step2(update)),
+            Dialect::Hocuspocus => Some(hocuspocus::step2(room.as_str(), update)),
+            Dialect::Json => None,
+        }
+    }
+}
+
 /// How an edit comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EditKind {
@@ -38,8 +49,6 @@ pub enum EditKind {
 pub enum Word<'a> {
     /// The server's state vector; the client answers with what the server lacks.
     Step1(&'a [u8]),
-    /// What the client lacks, an update.
-    Step2(&'a [u8]),
     /// An edit, an update.
     Update(&'a [u8]),
     /// Awareness entries, see [`super::awareness`].

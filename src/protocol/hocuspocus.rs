@@ -121,6 +121,14 @@ pub(super) fn frame(address: &str, word: Word) -> Bytes {
     addressed(address, &[&head, body])
 }
 
+/// The answer to a Step1, to an address.
+pub(super) fn step2(address: &str, update: Vec<u8>) -> Bytes {
+    let mut head = Vec::new();
+    put_buf(&mut head, address.as_bytes());
+    head.extend_from_slice(&yjs::step2_head(&update));
+    frame::binary_within(&head, update)
+}
+
 /// A frame that was made for `room`, for another address of the same room.
 pub fn readdressed(frame: &Bytes, room: &str, address: &str) -> Bytes {
     let mut prefix = Vec::with_capacity(room.len() + 2);

@@ -12,6 +12,12 @@ const SYNC: u64 = 0;
 const AWARENESS: u64 = 1;
 const AUTH: u64 = 2;
 const QUERY_AWARENESS: u64 = 3;
+/// y-sweet's: has the server got so far?
+const SYNC_STATUS: u64 = 102;
+/// Jupyter's word for "write the document to the disk", behind the number that is [`AUTH`] here.
+const SAVE: &[u8] = b"save";
+/// Longest content of a [`SYNC_STATUS`], in bytes; y-sweet's is one number.
+const STATUS_BYTES_MAX: usize = 64;
 
 /// Most messages in one frame; clients send one.
 const MESSAGES_MAX: usize = 64;
@@ -29,6 +35,58 @@ pub enum Message {
     Awareness(Bytes),
     /// Asks for all known awareness states.
     QueryAwareness,
+    /// Asks whether all before it is saved.
+    AskSaved(SavedQuestion),
+    /// Of a type that this protocol does not have, with all that follows in its frame, for its length is not known. Apps add such
+    /// messages of their own, and servers ignore what they do not know.
+    Unknown,
+}
+
+/// A question whether all is saved, as some clients ask it. Answered by an echo, it says yes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SavedQuestion {
+    /// y-sweet's sync status: the client's count of its own changes, which it is sent back.
+    Status(Bytes),
+    /// Jupyter's save, by the client's number for it.
+    Save(u64),
+}
+
+impl SavedQuestion {
+    /// All is saved.
+    pub fn saved(&self) -> Bytes {
+        match self {
+            Self::Status(content) => {
+                let mut body = Vec::with_capacity(content.len() + 2);
+                put_var_uint(&mut body, SYNC_STATUS);
+                put_buf(&mut body, content);
+                frame::binary(&[&body])
+            }
+            Self::Save(id) => save_reply(*id, "success"),
+        }
+    }
+
+    /// Not all is saved, for an edit was denied.
+    pub fn denied(&self) -> Bytes {
+        match self {
+            // There is no word for that. What is said is a sign of life.
+            Self::Status(_) => nobody(),
+            Self::Save(id) => save_reply(*id, "failed"),
+        }
+    }
+
+    /// Too many such questions wait.
+    pub fn put_off(&self) -> Bytes {
+        match self {
+            Self::Status(_) => nobody(),
+            Self::Save(id) => save_reply(*id, "skipped"),
+        }
+    }
+}
+
+fn save_reply(id: u64, status: &str) -> Bytes {
+    let mut body = vec![AUTH as u8];
+    put_buf(&mut body, format!(r#"{{"type":"save","responseTo":{id},"status":"{status}"}}"#).as_bytes());
+    frame::binary(&[&body])
 }
 
 impl Message {
@@ -36,7 +94,8 @@ impl Message {
     pub fn bytes(&self) -> usize {
         match self {
             Self::Step1(body) | Self::Step2(body) | Self::Update(body) | Self::Awareness(body) => body.len(),
-            Self::QueryAwareness => 0,
+            Self::AskSaved(SavedQuestion::Status(body)) => body.len(),
+            Self::AskSaved(SavedQuestion::Save(_)) | Self::QueryAwareness | Self::Unknown => 0,
         }
     }
 }
@@ -49,15 +108,39 @@ pub fn decode(frame: &Bytes) -> Result<Vec<Message>, DecodeError> {
         if messages.len() == MESSAGES_MAX {
             return Err(DecodeError::TooMany);
         }
-        messages.push(match input.var_uint()? {
-            SYNC => sync(&mut input)?,
+        let message = match input.var_uint()? {
+            SYNC => match sync(&mut input) {
+                Err(DecodeError::UnknownType) => Message::Unknown,
+                message => message?,
+            },
             AWARENESS => Message::Awareness(input.buf()?),
             QUERY_AWARENESS => Message::QueryAwareness,
-            _ => return Err(DecodeError::UnknownType),
-        });
+            AUTH => save(&mut input).map_or(Message::Unknown, Message::AskSaved),
+            SYNC_STATUS => match input.buf()? {
+                content if content.len() <= STATUS_BYTES_MAX => {
+                    // A copy, or it would keep its whole frame.
+                    Message::AskSaved(SavedQuestion::Status(Bytes::copy_from_slice(&content)))
+                }
+                _ => Message::Unknown,
+            },
+            _ => Message::Unknown,
+        };
+        let is_unknown = message == Message::Unknown;
+        messages.push(message);
+        if is_unknown {
+            return Ok(messages);
+        }
         if input.is_empty() {
             return Ok(messages);
         }
+    }
+}
+
+/// Reads a Jupyter client's request to save.
+fn save(input: &mut Input) -> Option<SavedQuestion> {
+    match input.buf() {
+        Ok(word) if word == SAVE => Some(SavedQuestion::Save(input.var_uint().ok()?)),
+        _ => None,
     }
 }
 
@@ -91,7 +174,6 @@ pub(super) fn edit_kind(input: &mut Input) -> Option<EditKind> {
 pub(super) fn parts(word: Word<'_>) -> (Vec<u8>, &[u8]) {
     let (kind, body): (&[u8], _) = match word {
         Word::Step1(state_vector) => (&[SYNC as u8, 0], state_vector),
-        Word::Step2(update) => (&[SYNC as u8, 1], update),
         Word::Update(update) => (&[SYNC as u8, 2], update),
         Word::Awareness(entries) => (&[AWARENESS as u8], entries),
     };
@@ -107,6 +189,18 @@ pub(super) fn frame(word: Word) -> Bytes {
     frame::binary(&[&head, body])
 }
 
+/// What stands before an update that answers a Step1.
+pub(super) fn step2_head(update: &[u8]) -> Vec<u8> {
+    let mut head = vec![SYNC as u8, 1];
+    put_var_uint(&mut head, update.len() as u64);
+    head
+}
+
+/// The answer to a Step1.
+pub(super) fn step2(update: Vec<u8>) -> Bytes {
+    frame::binary_within(&step2_head(&update), update)
+}
+
 /// The edit that adds nothing. Its echo says that all before it is committed.
 pub fn barrier() -> Bytes {
     Bytes::from_static(&[0x82, 5, SYNC as u8, 2, 2, 0, 0])
@@ -120,6 +214,11 @@ pub fn update(update: &[u8]) -> Bytes {
 /// Awareness entries, encoded by [`super::awareness::encode`].
 pub fn awareness(entries: &[u8]) -> Bytes {
     frame(Word::Awareness(entries))
+}
+
+/// Awareness of nobody: a sign of life.
+pub fn nobody() -> Bytes {
+    awareness(&[0])
 }
 
 /// A denial: of the connection before its close, or of a reader's edit.
@@ -166,7 +265,7 @@ mod tests {
     fn the_golden_bytes_are_written() {
         assert_eq!(payload(frame(Word::Step1(&[0]))), [0, 0, 1, 0]);
         assert_eq!(payload(frame(Word::Step1(&[1, 1, 2]))), [0, 0, 3, 1, 1, 2]);
-        assert_eq!(payload(frame(Word::Step2(&[0, 0]))), [0, 1, 2, 0, 0]);
+        assert_eq!(payload(step2(vec![0, 0])), [0, 1, 2, 0, 0]);
         assert_eq!(payload(awareness(&[0])), [1, 1, 0]);
         assert_eq!(payload(denied("no")), [2, 0, 2, 0x6e, 0x6f]);
     }
@@ -184,8 +283,39 @@ mod tests {
         for raw in [&[][..], &[0], &[0, 2, 5, 1], &[1, 0x80]] {
             assert_eq!(decode(&Bytes::copy_from_slice(raw)), Err(DecodeError::Truncated), "{raw:x?}");
         }
+    }
+
+    #[test]
+    fn messages_of_unknown_types_are_passed_over_with_what_follows_in_their_frame() {
+        let long = [&[102, 65][..], &[1; 65]].concat();
+        for raw in
+            [&[0, 3, 0][..], &[9], &[2, 0, 0], &[2, 4, b's', b'a', b'v', b'e', 0x80], &[0xff, 0x7f, 1, 2, 3], &long]
+        {
+            assert_eq!(decode(&Bytes::copy_from_slice(raw)), Ok(vec![Message::Unknown]), "{raw:x?}");
+            let behind_known = [&[3], raw].concat();
+            let expected = Ok(vec![Message::QueryAwareness, Message::Unknown]);
+            assert_eq!(decode(&Bytes::from(behind_known)), expected, "{raw:x?}");
+        }
         for raw in [&[0, 3, 0][..], &[9], &[2, 0, 0]] {
-            assert_eq!(decode(&Bytes::copy_from_slice(raw)), Err(DecodeError::UnknownType), "{raw:x?}");
+            assert_eq!(decode(&Bytes::from([raw, &[3]].concat())), Ok(vec![Message::Unknown]), "{raw:x?}");
+        }
+        assert_eq!(decode(&Bytes::from_static(&[102, 5, 1])), Err(DecodeError::Truncated));
+    }
+
+    #[test]
+    fn the_questions_of_y_sweet_and_jupyter_are_read_and_answered_as_they_expect() {
+        let asked = |raw: &'static [u8]| match &decode(&Bytes::from_static(raw)).unwrap()[..] {
+            [Message::AskSaved(question)] => question.clone(),
+            other => panic!("{other:?}"),
+        };
+        let status = asked(&[102, 2, 0x96, 1]);
+        assert_eq!(payload(status.saved()), [102, 2, 0x96, 1]);
+        assert_eq!(payload(status.denied()), [1, 1, 0]);
+        assert_eq!(payload(status.put_off()), [1, 1, 0]);
+        let save = asked(&[2, 4, b's', b'a', b'v', b'e', 0x96, 1]);
+        for (reply, said) in [(save.saved(), "success"), (save.denied(), "failed"), (save.put_off(), "skipped")] {
+            let json = format!(r#"{{"type":"save","responseTo":150,"status":"{said}"}}"#);
+            assert_eq!(payload(reply), [&[2, json.len() as u8][..], json.as_bytes()].concat());
         }
     }
 

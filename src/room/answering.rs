@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::members::Member;
 use super::messages::{AskAwareness, Awareness, Join, Leave, Renew};
 use super::presence::PresenceError;
+use super::questions::Questions;
 use super::refusing::Logged;
 use super::relay::Counted;
 use super::room::{Phase, Room};
@@ -22,9 +23,10 @@ impl Room {
             return self.refuse(&join);
         }
         let link = self.outbound.link(&join.relay);
-        let Join { lease, member: id, dialect, user, name, access, json, .. } = join;
+        let Join { lease, member: id, dialect, user, name, access, json: join_json, .. } = join;
         tracing::debug!(room.name = %self.name, member.id = %id, user.id = %user, "joined");
-        let json_member = json.is_some().then(Box::default);
+        // A reader has nothing to give, and its answer could be longer than it may send.
+        let is_asked = dialect == Dialect::Yjs && allows(access, Action::Edit);
         let member = Member {
             link,
             dialect,
@@ -35,18 +37,19 @@ impl Room {
             sync: SyncCount::default(),
             began_with: None,
             logged: Logged::default(),
-            json: json_member,
+            questions: Questions::new(is_asked),
+            json: join_json.is_some().then(Box::default),
         };
         self.members.insert(id, member);
         self.entered(id, ctx);
-        match (dialect, json) {
-            (Dialect::Json, json) => self.join_json(id, *json.unwrap_or_default(), ctx),
+        match (dialect, join_json) {
+            (Dialect::Json, join) => self.join_json(id, *join.unwrap_or_default(), ctx),
             (dialect, _) => {
                 self.outbound.attach(link, id, dialect);
-                // A reader has nothing to give, and its answer could be longer than it may send.
-                if dialect == Dialect::Yjs && allows(access, Action::Edit) {
+                if is_asked {
                     self.ask(id);
                 }
+                self.outbound.let_in(link, id);
                 self.show_presence(id);
             }
         }
@@ -111,7 +114,7 @@ impl Room {
         {
             member.own_client = Some(own.client);
         }
-        match self.presence.take(from, &member.user, member.dialect, member.own_client, entries, Instant::now()) {
+        match self.presence.take(from, &member.user, member.own_client, entries, Instant::now()) {
             Ok(change) => {
                 let user = member.user.clone();
                 if let Some(newest) = change.news.last() {
@@ -119,9 +122,9 @@ impl Room {
                 }
                 self.show_announced(from, change.news, ctx);
                 self.show_entries(from, &change.dropped);
-                for (owner, removal) in change.renew {
-                    let removal = awareness::encode([&removal].into_iter());
-                    self.say_to(owner, Word::Awareness(&removal), Counted::Yes);
+                for (owner, raised) in change.renew {
+                    let raised = awareness::encode([&raised].into_iter());
+                    self.say_to(owner, Word::Awareness(&raised), Counted::Yes);
                 }
             }
             // What no Yjs client sends.

@@ -251,7 +251,7 @@ impl Room {
     }
 
     /// Acknowledges once all that is uncommitted now is committed.
-    fn acknowledge_when_settled(&mut self, to: MemberId, receipt: Receipt, ctx: &mut Context<Self>) {
+    pub(super) fn acknowledge_when_settled(&mut self, to: MemberId, receipt: Receipt, ctx: &mut Context<Self>) {
         if let Some(settled) = self.uncommitted.when_settled(Acknowledgement { to, receipt }) {
             self.acknowledge(settled, None, ctx);
         }
@@ -278,6 +278,7 @@ impl Room {
                 }
             }
             Receipt::Rejected => self.reject(to, ctx),
+            Receipt::Answer(question) => self.answer_saved(to, &question),
             Receipt::Status(messages) => {
                 for _ in 0..member.sync.committed(messages) {
                     let frame = hocuspocus::sync_status(self.name.as_str(), true);

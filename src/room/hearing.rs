@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 
 use super::messages::*;
 use super::room::{Phase, Room};
-use crate::protocol::CloseCode;
+use crate::protocol::{CloseCode, EditKind};
 
 macro_rules! heard {
     ($($name:ident),*) => {
@@ -26,7 +26,8 @@ macro_rules! heard {
 }
 
 heard! {
-    Join, Edit, LongEdit, AskState, Awareness, AskAwareness, StartCount, Stateless, Renew, Say, More, BinarySignal, Leave
+    Join, Edit, LongEdit, AskState, AskSaved, Awareness, AskAwareness, StartCount, Stateless, Renew, Say, More, BinarySignal,
+    Leave
 }
 
 impl Room {
@@ -37,8 +38,15 @@ impl Room {
         }
         match heard {
             Heard::Join(message) => self.join(message, ctx),
-            Heard::Edit(message) => self.edit(message, ctx),
+            Heard::Edit(message) => {
+                let (from, is_step2) = (message.from, message.kind == EditKind::Step2);
+                self.edit(message, ctx);
+                if is_step2 {
+                    self.step2_came(from, ctx);
+                }
+            }
             Heard::LongEdit(message) => self.long_edit(message),
+            Heard::AskSaved(message) => self.ask_saved(message, ctx),
             Heard::AskState(message) => self.ask_state(message, ctx),
             Heard::Awareness(message) => self.awareness(message, ctx),
             Heard::AskAwareness(message) => self.ask_awareness(message),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::messages::UserPresence;
+use super::questions::Questions;
 use super::refusing::Logged;
 use crate::auth::Access;
 use crate::document::Clocks;
@@ -34,6 +35,8 @@ pub struct Member {
     pub began_with: Option<Clocks>,
     /// Why its edits were refused, as far as that is in the log.
     pub logged: Logged,
+    /// What it asks about what is saved.
+    pub questions: Questions,
     /// What only JSON members have.
     pub json: Option<Box<JsonMember>>,
 }

@@ -14,6 +14,7 @@ use super::relay::RelayHandle;
 use crate::auth::Access;
 use crate::ids::{MemberId, Seq, UserId};
 use crate::protocol::json::request::{Publication, Said};
+use crate::protocol::yjs::SavedQuestion;
 use crate::protocol::{Dialect, EditKind};
 use crate::store::{Placed, Refused};
 
@@ -73,6 +74,18 @@ pub struct AskState {
     pub from: MemberId,
     /// The sender's state vector, encoded.
     pub state_vector: Bytes,
+    /// Credit to give back, in bytes.
+    pub charge: usize,
+}
+
+/// Asks whether all that its sender has sent is saved.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct AskSaved {
+    /// Its sender.
+    pub from: MemberId,
+    /// What it asked.
+    pub question: SavedQuestion,
     /// Credit to give back, in bytes.
     pub charge: usize,
 }

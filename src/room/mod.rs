@@ -28,6 +28,7 @@ mod presenting;
 #[cfg(test)]
 mod promise;
 mod publishing;
+mod questions;
 mod recent;
 mod refusing;
 mod relay;
@@ -49,8 +50,8 @@ mod uncommitted;
 pub use directory::{Directory, Lease, Place};
 pub use journal::Journal;
 pub use messages::{
-    Announce, AskAwareness, AskState, Awareness, BinarySignal, Disconnect, Edit, Flush, GetPresence, Join, JsonJoin,
-    Leave, LongEdit, More, Post, PostError, Renew, Say, StartCount, Stateless, UserPresence,
+    Announce, AskAwareness, AskSaved, AskState, Awareness, BinarySignal, Disconnect, Edit, Flush, GetPresence, Join,
+    JsonJoin, Leave, LongEdit, More, Post, PostError, Renew, Say, StartCount, Stateless, UserPresence,
 };
 pub use outbound::Outbound;
 pub use people::People;

@@ -81,6 +81,11 @@ impl Outbound {
         self.push(link, Item::One { to, frame, counted }, bytes);
     }
 
+    /// Tells a member's outlet that it is in.
+    pub fn let_in(&mut self, link: usize, to: MemberId) {
+        self.push(link, Item::LetIn(to), 0);
+    }
+
     /// Tells a member's outlet that it has all that was there when it asked.
     pub fn caught_up(&mut self, link: usize, to: MemberId) {
         self.push(link, Item::CaughtUp(to), 0);

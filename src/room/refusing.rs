@@ -71,7 +71,10 @@ impl Room {
                 member.sync.refuse(1);
                 hocuspocus::sync_status(self.name.as_str(), false)
             }
-            _ => yjs::denied(denial.reason()),
+            _ => {
+                member.questions.deny();
+                yjs::denied(denial.reason())
+            }
         };
         self.outbound.one(member.link, from, frame, Counted::Yes);
     }

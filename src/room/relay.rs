@@ -32,6 +32,12 @@ pub trait Outlet {
     fn flush(&self);
     /// Gives back credit for bytes that a room has handled.
     fn credit(&self, bytes: usize);
+    /// Whether its member has left, and nothing more is to be given back.
+    fn is_over(&self) -> bool {
+        false
+    }
+    /// The room has let the member in.
+    fn let_in(&self) {}
     /// The room has no more of the past to send.
     fn caught_up(&self) {}
     /// The room has asked for an answer that may have so many bytes more than other messages.
@@ -152,6 +158,8 @@ pub(super) enum Item {
     All(FanOut),
     /// A frame for one member.
     One { to: MemberId, frame: Bytes, counted: Counted },
+    /// The member is let in.
+    LetIn(MemberId),
     /// The member has all that was there when it asked.
     CaughtUp(MemberId),
     /// The member was asked for something that may have so many bytes more than its other messages.
@@ -294,6 +302,11 @@ impl Relay {
                     self.touched.push(outlet);
                 }
             }
+            Item::LetIn(to) => {
+                if let Some(outlet) = self.outlet(to) {
+                    outlet.let_in();
+                }
+            }
             Item::CaughtUp(to) => {
                 if let Some(outlet) = self.outlet(to) {
                     outlet.caught_up();
@@ -307,6 +320,9 @@ impl Relay {
             Item::Credit { to, bytes } => {
                 if let Some(outlet) = self.outlet(to) {
                     outlet.credit(bytes);
+                    if outlet.is_over() {
+                        self.reachable.borrow_mut().members.remove(&to);
+                    }
                 }
             }
             Item::Close { to, code, reason } => {

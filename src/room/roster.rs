@@ -11,8 +11,8 @@ use serde_json::value::RawValue;
 
 use super::messages::UserPresence;
 use crate::ids::{RoomName, UserId};
-use crate::protocol::json::reply;
 use crate::protocol::json::request::STATE_BYTES_MAX;
+use crate::protocol::json::{reply, well_formed};
 
 /// A user of the room.
 #[derive(Debug)]
@@ -120,10 +120,11 @@ impl Roster {
         let Some(person) = self.people.get_mut(user) else { return };
         let text =
             state.filter(|state| state.len() <= STATE_BYTES_MAX).and_then(|state| std::str::from_utf8(state).ok());
-        if person.state.as_ref().map(|state| state.get()) == text {
+        let text = text.map(well_formed);
+        if person.state.as_ref().map(|state| state.get()) == text.as_deref() {
             return;
         }
-        person.state = text.and_then(|text| RawValue::from_string(text.to_owned()).ok()).map(Arc::from);
+        person.state = text.and_then(|text| RawValue::from_string(text.into_owned()).ok()).map(Arc::from);
         self.changed.insert(user.clone());
     }
 

@@ -120,7 +120,7 @@ impl Room {
         for Acknowledgement { to, receipt } in waiting {
             match receipt {
                 Receipt::Saved { request_id, .. } => self.refuse_entry(to, &request_id, refused),
-                Receipt::Rejected | Receipt::Shown(_) => {}
+                Receipt::Rejected | Receipt::Shown(_) | Receipt::Answer(_) => {}
                 Receipt::Echo(_) | Receipt::Status(_) => {
                     tracing::error!(room.name = %self.name, %refused, "the store refused an edit for ever");
                     self.refuse_for_ever(to, Denial::Failed, &refused);

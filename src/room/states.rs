@@ -14,7 +14,7 @@ use super::relay::Counted;
 use super::room::{Phase, Room};
 use crate::auth::{Action, allows};
 use crate::ids::MemberId;
-use crate::protocol::{CloseCode, Dialect, Word};
+use crate::protocol::{CloseCode, Dialect};
 use crate::rate::{Bucket, Rate};
 
 /// Seconds of its thread a second that a room may spend on encoding. One answer of a document of a million blocks takes up to a
@@ -234,7 +234,7 @@ impl Room {
         };
         let update =
             live.document.diff(&lack.1).map_err(|_| (CloseCode::EditRefused, "the state vector cannot be read"))?;
-        let frame = Word::Step2(&update).frame(lack.0, &self.name);
+        let frame = lack.0.step2(update, &self.name);
         let now = Instant::now();
         self.asks.time.spend(now.duration_since(began).as_secs_f64(), SHARE, now);
         let Some(frame) = frame else { return Ok(None) };

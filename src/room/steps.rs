@@ -72,7 +72,9 @@ impl Room {
         request_id: Option<Box<str>>,
         ctx: &mut Context<Self>,
     ) {
-        let Some(member) = self.may(from, Action::Edit, &request_id) else { return };
+        // Without steps it is a question.
+        let action = if steps.steps.is_empty() { Action::ReadHistory } else { Action::Edit };
+        let Some(member) = self.may(from, action, &request_id) else { return };
         let (author, name) = (member.user.clone(), member.name.clone());
         let Some(head) = self.timeline.steps else {
             return self.wait_for_version(Push { from, steps, request_id }, ctx);

@@ -189,9 +189,11 @@ impl Room {
         let Some(member) = self.members.get(id) else { return };
         let (room, seq) = (self.name.as_str(), self.timeline.head);
         let (access, request_id) = (member.access, request_id.as_deref());
+        let link = member.link;
         let is_behind = member.json.as_ref().is_some_and(|json| json.catching_up.is_some());
         let joined = Joined { room, seq, access, recovered, members, request_id };
         self.tell(id, reply::message("room.joined", joined));
+        self.outbound.let_in(link, id);
         if !is_behind {
             self.let_in(id);
         }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::messages::PostError;
 use crate::ids::{MemberId, UserId};
 use crate::metrics;
+use crate::protocol::yjs::SavedQuestion;
 use crate::store::{Append, CLIENTS_AT_ONCE, Kind, NewEntry, Placed, Refused, RoomId};
 
 /// What all rooms together may hold uncommitted, in bytes.
@@ -42,6 +43,8 @@ impl Budget {
 pub enum Receipt {
     /// By this frame, its edit's echo: y-websocket.
     Echo(Bytes),
+    /// By the answer to its question: y-websocket.
+    Answer(SavedQuestion),
     /// By a status for so many of its messages, as far as due: Hocuspocus.
     Status(u64),
     /// Not at all; but now the others are shown this frame: Hocuspocus, an app's own text.

@@ -27,7 +27,7 @@ use crate::config::{Bind, Config, StoreConfig};
 use crate::http::{self, AppState, Origins};
 use crate::rate::Rate;
 use crate::room::{Directory, Journal, People, Relays, RoomSettings};
-use crate::socket::{Gate, OutboxBudget, Rates, Rhythm, SharedRates, SocketContext, SocketSettings, UnfinishedBudget};
+use crate::socket::{Gate, HeldBudget, OutboxBudget, Rates, Rhythm, SharedRates, SocketContext, SocketSettings};
 use crate::store::{Store, StoreError, StoreSettings};
 use connections::Connections;
 pub use descriptors::TooFewDescriptors;
@@ -141,7 +141,8 @@ impl Server {
             people,
             rates,
             verifier,
-            unfinished: UnfinishedBudget::new(limits.unfinished_bytes_max),
+            unfinished: HeldBudget::new(limits.unfinished_bytes_max),
+            strangers: HeldBudget::new(limits.unfinished_bytes_max),
             outboxes: OutboxBudget::new(limits.outboxes_bytes_max),
         });
         let connections = Connections {

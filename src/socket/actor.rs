@@ -23,9 +23,9 @@ use super::session::{
 };
 use super::settings::SocketSettings;
 use super::stream::Stream;
-use super::unfinished::{Unfinished, UnfinishedBudget};
+use super::unfinished::{HeldBudget, Unfinished};
 use crate::auth::{Verifier, now_s};
-use crate::ids::SocketId;
+use crate::ids::{SocketId, shortened};
 use crate::metrics;
 use crate::protocol::{CloseCode, yjs};
 use crate::room::{Counted, Directory, LocalRelay, Outlet, People, Relays};
@@ -72,7 +72,9 @@ pub struct SocketContext {
     /// Checks tokens that come in band.
     pub verifier: Arc<Verifier>,
     /// What all unfinished messages together may hold.
-    pub unfinished: Arc<UnfinishedBudget>,
+    pub unfinished: Arc<HeldBudget>,
+    /// The same of clients without a token, who have no part in that; and what waits for tokens and rooms.
+    pub strangers: Arc<HeldBudget>,
     /// What all outboxes together may hold.
     pub outboxes: Arc<OutboxBudget>,
 }
@@ -163,9 +165,9 @@ impl Socket {
 
     fn open(&mut self, ctx: &mut Context<Self>) {
         match self.opening.take() {
-            Some(Path::Yjs { room, lease, place, identity, access }) => {
+            Some(Path::Yjs { room, lease, place, identity, access, visit }) => {
                 tracing::info!(socket.id = %self.desk.socket, room.name = %room, user.id = %identity.user, "socket opened");
-                self.session = Session::Yjs(YjsSession::join(room, lease, place, &identity, access, &self.desk));
+                self.session = Session::Yjs(YjsSession::join(room, lease, place, visit, &identity, access, &self.desk));
             }
             Some(Path::Hocuspocus) => self.session = Session::Hocuspocus(HocuspocusSession::new()),
             Some(Path::Json { identity, network }) => {
@@ -183,8 +185,9 @@ impl Socket {
                     });
                 }
             }
-            Some(Path::Denied { code, reason, hold }) => {
-                tracing::info!(socket.id = %self.desk.socket, code = code.code(), reason, "socket denied");
+            Some(Path::Denied { room, code, reason, hold }) => {
+                let room = shortened(&room);
+                tracing::info!(socket.id = %self.desk.socket, room.name = ?room, code = code.code(), reason, "socket denied");
                 self.desk.outbox.push(yjs::denied(&reason), Counted::Yes);
                 ctx.run_later(hold, move |socket, _| socket.desk.outbox.close(code, &reason));
             }
@@ -286,6 +289,9 @@ impl Socket {
                 Err(error) => self.refuse(error),
             }
         }
+        let context = &self.desk.context;
+        let budget = if self.session.is_stranger() { &context.strangers } else { &context.unfinished };
+        self.unfinished.move_to(budget);
         if let Err(unwanted) =
             self.unfinished.note(self.reader.unfinished_bytes(), self.reader.arrived_bytes(), self.heard)
         {
@@ -424,7 +430,9 @@ impl Socket {
             if let Poll::Ready(ended) = self.poll_read(cx) {
                 return Poll::Ready(ended);
             }
-            self.session.tidy(&self.desk);
+            if let Err(Violation { code, reason }) = self.session.tidy(&self.desk) {
+                self.desk.outbox.close(code, &reason);
+            }
             self.follow_session(ctx);
             if let Some((code, reason)) = self.desk.outbox.take_held_close() {
                 let hold = COME_BACK_HOLD.mul_f64(rand::random_range(0.5..1.5));

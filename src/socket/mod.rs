@@ -1,13 +1,15 @@
 //! Sockets: one actor a WebSocket connection, owner of its stream. Each protocol's side of a conversation is a session.
 //!
 //! [`Socket`] reads, beats and ends; [`Outbox`] is its bounded queue of frames, written by the thread's relay too; [`Stream`] is
-//! the only place that knows what carries the bytes; [`Gate`] counts connections. Never touches a document or the store.
+//! the only place that knows what carries the bytes; [`Gate`] counts connections and [`Pace`] slows loops of them down.
+//! Never touches a document or the store.
 
 mod actor;
 mod gate;
 mod heartbeat;
 mod opening;
 mod outbox;
+mod pace;
 mod session;
 mod settings;
 mod stream;
@@ -18,7 +20,8 @@ pub use gate::{Gate, GateFull, Permit, network};
 pub use heartbeat::Rhythm;
 pub use opening::{Opening, Path};
 pub use outbox::{Outbox, OutboxBudget};
+pub use pace::{Pace, Visit};
 pub use session::{Rates, SharedRates};
 pub use settings::SocketSettings;
 pub use stream::{Detach, Stream};
-pub use unfinished::UnfinishedBudget;
+pub use unfinished::HeldBudget;

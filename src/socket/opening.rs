@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix::ArbiterHandle;
 
 use super::gate::Permit;
+use super::pace::Visit;
 use crate::auth::{Access, Identity};
 use crate::ids::RoomName;
 use crate::protocol::CloseCode;
@@ -26,6 +27,8 @@ pub enum Path {
         identity: Arc<Identity>,
         /// What the token allows there; at least read.
         access: Access,
+        /// Tells how long it lasts.
+        visit: Visit,
     },
     /// The Hocuspocus protocol; tokens come in band.
     Hocuspocus,
@@ -38,7 +41,9 @@ pub enum Path {
     },
     /// The y-websocket protocol, for someone who may not: told so in band, held, then closed.
     Denied {
-        /// What the close frame says; final.
+        /// The name of the room as the client wrote it, which may be none.
+        room: String,
+        /// What the close frame says.
         code: CloseCode,
         /// The reason in words.
         reason: String,

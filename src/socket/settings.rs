@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::heartbeat::Rhythm;
+use crate::auth::{Access, Action, allows};
 
 /// What bounds each socket.
 #[derive(Debug, Clone)]
@@ -27,4 +28,14 @@ pub struct SocketSettings {
     pub fragments_max: usize,
     /// How long a closed socket waits for the peer's end; a few times as long while the peer goes on writing.
     pub linger: Duration,
+}
+
+impl SocketSettings {
+    /// The longest message of someone with `access` of whom an answer of `expected` bytes more is awaited, in bytes.
+    pub fn message_bytes_max(&self, access: Access, expected: usize) -> usize {
+        match allows(access, Action::Edit) {
+            true => self.writer_message_bytes_max,
+            false => self.reader_message_bytes_max.saturating_add(expected).min(self.writer_message_bytes_max),
+        }
+    }
 }

@@ -1,5 +1,5 @@
-//! Messages that have begun and not ended: how much all of them together may hold, and how slowly one may grow. Pure but for the
-//! shared count, and the time that callers hand in.
+//! Messages that have begun and not ended: how much all of them together may hold, and how slowly one may grow; and whole ones that
+//! wait for a token. Pure but for the shared counts, and the time that callers hand in.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,17 +10,53 @@ const GROWTH_BYTES: f64 = 16.0 * 1024.0;
 /// How long it may take before that is asked.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// What all unfinished messages together may hold, in bytes.
+/// What some messages of all sockets together may hold, in bytes.
 #[derive(Debug)]
-pub struct UnfinishedBudget {
+pub struct HeldBudget {
     held: AtomicUsize,
     bytes_max: usize,
 }
 
-impl UnfinishedBudget {
+impl HeldBudget {
     /// A budget of `bytes_max`, all free.
     pub fn new(bytes_max: usize) -> Arc<Self> {
         Arc::new(Self { held: AtomicUsize::new(0), bytes_max })
+    }
+}
+
+/// Whole messages that wait, of one owner; given back when dropped.
+#[derive(Debug)]
+pub struct Held {
+    budget: Arc<HeldBudget>,
+    bytes: usize,
+}
+
+impl Held {
+    /// None yet.
+    pub fn new(budget: Arc<HeldBudget>) -> Self {
+        Self { budget, bytes: 0 }
+    }
+
+    /// Adds a message of `bytes`, unless that is more than the budget has.
+    pub fn add(&mut self, bytes: usize) -> bool {
+        let before = self.budget.held.fetch_add(bytes, Ordering::Relaxed);
+        if before + bytes > self.budget.bytes_max {
+            self.budget.held.fetch_sub(bytes, Ordering::Relaxed);
+            return false;
+        }
+        self.bytes += bytes;
+        true
+    }
+
+    /// What is held.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.budget.held.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -38,7 +74,7 @@ pub enum Unwanted {
 /// The unfinished message of one socket, if there is one.
 #[derive(Debug)]
 pub struct Unfinished {
-    budget: Arc<UnfinishedBudget>,
+    budget: Arc<HeldBudget>,
     held: usize,
     arrived: u64,
     /// Since when it is watched, and how much had come then.
@@ -47,8 +83,17 @@ pub struct Unfinished {
 
 impl Unfinished {
     /// None yet.
-    pub fn new(budget: Arc<UnfinishedBudget>) -> Self {
+    pub fn new(budget: Arc<HeldBudget>) -> Self {
         Self { budget, held: 0, arrived: 0, watched: None }
+    }
+
+    /// Counts in another budget from now on.
+    pub fn move_to(&mut self, budget: &Arc<HeldBudget>) {
+        if !Arc::ptr_eq(&self.budget, budget) {
+            budget.held.fetch_add(self.held, Ordering::Relaxed);
+            let before = std::mem::replace(&mut self.budget, budget.clone());
+            before.held.fetch_sub(self.held, Ordering::Relaxed);
+        }
     }
 
     /// Notes after a read how much of it is held, and how much has come: more, if it is thrown away. 0: there is none.
@@ -96,7 +141,7 @@ mod tests {
 
     #[test]
     fn all_together_hold_no_more_than_the_budget_and_give_it_back() {
-        let (budget, now) = (UnfinishedBudget::new(100), Instant::now());
+        let (budget, now) = (HeldBudget::new(100), Instant::now());
         let mut first = Unfinished::new(budget.clone());
         let mut second = Unfinished::new(budget.clone());
         assert_eq!(first.note(60, 60, now), Ok(()));
@@ -109,14 +154,28 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_counts_until_it_is_dropped_and_an_unfinished_message_may_count_elsewhere() {
+        let (strangers, known, now) = (HeldBudget::new(100), HeldBudget::new(100), Instant::now());
+        let mut held = Held::new(strangers.clone());
+        assert!(held.add(60) && !held.add(41) && held.add(40));
+        assert_eq!((held.bytes(), strangers.held.load(Ordering::Relaxed)), (100, 100));
+        let mut message = Unfinished::new(strangers.clone());
+        assert_eq!(message.note(1, 1, now), Err(Unwanted::TooMuch));
+        message.move_to(&known);
+        assert_eq!(message.note(2, 2, now), Ok(()));
+        drop((held, message));
+        assert_eq!((strangers.held.load(Ordering::Relaxed), known.held.load(Ordering::Relaxed)), (0, 0));
+    }
+
+    #[test]
     fn a_message_that_hardly_grows_is_not_waited_for() {
         let now = Instant::now();
         let at = |seconds| now + Duration::from_secs(seconds);
-        let mut message = Unfinished::new(UnfinishedBudget::new(1 << 30));
+        let mut message = Unfinished::new(HeldBudget::new(1 << 30));
         assert_eq!(message.note(1, 1, now), Ok(()));
         assert_eq!(message.note(2, 2, at(10)), Ok(()));
         assert_eq!(message.note(3, 3, at(11)), Err(Unwanted::TooSlow));
-        let mut message = Unfinished::new(UnfinishedBudget::new(1 << 30));
+        let mut message = Unfinished::new(HeldBudget::new(1 << 30));
         for second in 0..100 {
             assert_eq!(message.note(1, 1 + second * 16 * 1024, at(second)), Ok(()));
         }

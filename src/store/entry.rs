@@ -180,8 +180,8 @@ pub struct Loaded {
     pub head: Seq,
     /// The newest snapshot: the document's state up to that seq.
     pub snapshot: Option<(Seq, Bytes)>,
-    /// The bodies of the edits after the snapshot, in order.
-    pub edits: Vec<Bytes>,
+    /// The edits after the snapshot, in order: their seqs and bodies.
+    pub edits: Vec<(Seq, Bytes)>,
     /// Who brought which Yjs client first.
     pub clients: Vec<(u64, UserId)>,
 }

@@ -1,15 +1,16 @@
-//! Documents in from other servers' storage, and rooms out into files: `tutti import` and `tutti export`. Works on the store by itself,
-//! whether or not a server runs beside it; knows no actors and no sockets.
+//! Documents in from other servers' storage, rooms out into files, and one room looked at: `tutti import`, `tutti export` and
+//! `tutti room repair`. Works on the store by itself, whether or not a server runs beside it; knows no actors and no sockets.
 //!
 //! [`source`] reads what others wrote, [`name`] finds a room's name for it, [`import`] merges it into the room by the checks of a live
-//! edit. [`export`] writes rooms out, [`timeline`] one room's entries, [`index`] remembers which rooms are written. [`console`] is what
-//! a person sees of it.
+//! edit. [`export`] writes rooms out, [`timeline`] one room's entries, [`index`] remembers which rooms are written. [`repair`]
+//! tells what of a room is damaged. [`console`] is what a person sees of it.
 
 mod console;
 mod export;
 mod import;
 mod index;
 mod name;
+mod repair;
 mod source;
 mod timeline;
 
@@ -21,7 +22,8 @@ pub use export::Exported;
 pub use import::Imported;
 
 use crate::archive::{ArchiveError, DocumentRules};
-use crate::config::{DatabaseUrl, ExportConfig, GcConfig, ImportConfig};
+use crate::config::{DatabaseUrl, ExportConfig, GcConfig, ImportConfig, RepairConfig};
+use crate::ids::RoomName;
 use crate::store::{Store, StoreError, StoreSettings};
 use console::Console;
 
@@ -62,7 +64,10 @@ pub enum TransferError {
         /// What is wrong with it.
         error: crate::ids::PatternError,
     },
-    /// There is nothing to export from.
+    /// A room that is not in the database.
+    #[error("there is no room {0}")]
+    NoRoom(RoomName),
+    /// There is nothing to read from.
     #[error("{0} is no database of this release: name another (--database-url), or run tutti migrate")]
     NoDatabase(String),
     /// A document cannot be read.
@@ -81,6 +86,12 @@ pub fn import(config: &ImportConfig, out: &mut dyn Write) -> Result<Imported, Tr
 /// Writes rooms out into files. What failed, and the sum at the end, goes to `out`; progress to the standard error output. Blocks.
 pub fn export(config: &ExportConfig, out: &mut dyn Write) -> Result<Exported, TransferError> {
     runtime()?.block_on(export::run(config, &mut Console::new(out, "rooms")))
+}
+
+/// Tells on `out` what is wrong with a room's document as it is stored, and makes a new snapshot if it was asked to; whether anything
+/// is wrong in the end. Blocks.
+pub fn repair(config: &RepairConfig, out: &mut dyn Write) -> Result<bool, TransferError> {
+    runtime()?.block_on(repair::run(config, out))
 }
 
 /// Nothing here is done at once: the store has threads of its own, and documents are taken one after another.

@@ -157,6 +157,16 @@ pub fn binary(parts: &[&[u8]]) -> Bytes {
     encode(Opcode::Binary, parts)
 }
 
+/// A whole binary frame whose payload is `head` and `body`, made in the memory of `body`, which may be large.
+pub fn binary_within(head: &[u8], mut body: Vec<u8>) -> Bytes {
+    let payload_bytes = head.len() + body.len();
+    let mut front = BytesMut::with_capacity(header_bytes(payload_bytes) + head.len());
+    put_header(&mut front, Opcode::Binary, payload_bytes);
+    front.put_slice(head);
+    body.splice(0..0, front);
+    body.into()
+}
+
 /// The payload of a whole server frame.
 pub fn payload(frame: &Bytes) -> &[u8] {
     let header_bytes = match frame.get(1) {
@@ -179,6 +189,14 @@ pub fn close(code: u16, reason: &str) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_frame_made_within_its_body_is_the_same_frame() {
+        for len in [0, 1, 120, 125, 126, 65_530, 65_536] {
+            let body = vec![7; len];
+            assert_eq!(binary_within(b"head", body.clone()), binary(&[b"head", &body]), "{len}");
+        }
+    }
 
     #[test]
     fn the_examples_of_rfc_6455_section_5_7_are_read_and_written() {

@@ -1063,6 +1063,8 @@ export class Tutti extends Emitter {
       if (isForNow) return this.#pause.set(() => this.#pump(), message.retryAfterMs ?? RETRY_MS)
       if (this.#queue.answer(message)) return this.#pump()
     }
+    // A join that this client has itself overtaken by leaving: nobody waits for it.
+    if (message.type === 'error' && message.code === 'overtaken') return
     if (message.type === 'direct.message') emit(this, 'direct', message)
     else if (message.type === 'token.expiring') emit(this, 'expiring', { expiresAt: message.expiresAt })
     else if (message.type === 'server.draining') emit(this, 'draining', {})

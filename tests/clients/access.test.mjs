@@ -23,7 +23,7 @@ const badTokens = {
   'no token': null,
   'a word': 'password',
   'a token signed with another secret': sign(hs256, { ...claims, exp: soon() }, 'another secret of more than thirty-two bytes'),
-  'an expired token': sign(hs256, { ...claims, exp: soon() - 7200 }),
+  'an expired token signed with another secret': sign(hs256, { ...claims, exp: soon() - 7200 }, 'another secret of more than thirty-two bytes'),
   'a token without an end': sign(hs256, claims),
   'a token whose end is a string': sign(hs256, { ...claims, exp: String(soon()) }),
   'a token that is not valid yet': sign(hs256, { ...claims, exp: soon(), nbf: soon() - 60 }),
@@ -61,6 +61,11 @@ for (const [what, as] of Object.entries(badTokens)) {
     assert.ok(as === null || !reason.includes(as), 'the reason does not repeat the token')
   })
 }
+
+test('a genuine token that has expired is told so and closed with 4504, to come back with a fresh one', async () => {
+  const { code } = await denial(openSocket(server, newRoom(), { as: sign(hs256, { ...claims, exp: soon() - 7200 }) }))
+  assert.equal(code, 4504)
+})
 
 for (const [what, room] of Object.entries(badRooms)) {
   test(`a room name with ${what} is refused for good`, async () => {

@@ -276,6 +276,55 @@ for (const release of releases) {
       assert.equal(await stored(own, room), 'before; meanwhile')
       assert.equal(ada.connection.sockets.length, 1)
     })
+
+    test('what is typed before a slow token comes is stored, also where it is long, on the first connection', async (t) => {
+      const room = newRoom()
+      let hand
+      const as = () => new Promise((resolve) => (hand = () => resolve(server.token())))
+      const ada = openDocument(t, server, { release, room, as })
+      const text = 'typed while the token is fetched '.repeat(10_000)
+      await until(() => hand, 'a token is asked for')
+      ada.type(text)
+      hand()
+      await ada.saved()
+      assert.equal(await stored(server, room), text)
+      assert.deepEqual([ada.connection.sockets.length, ada.connection.socket.closed], [1, null])
+    })
+
+    test('a room that cannot be loaded opens later, and the documents beside it on the connection go on', async (t) => {
+      const own = await started(t, { store: 'postgres' })
+      const connection = connect(t, own, { release })
+      const [warm, cold] = [newRoom(), newRoom()]
+      const ada = await openDocument(t, own, { release, connection, room: warm }).synced()
+      const bob = await joinDocument(t, own, { release, room: warm })
+      await ada.type('one ').saved()
+      await own.inDatabase('alter table room rename to room_away')
+      const late = openDocument(t, own, { release, connection, room: cold })
+      late.type('typed meanwhile')
+      await until(() => own.log.includes('room cannot be loaded'), 'the room was tried')
+      ada.type('two')
+      await bob.reads('one two')
+      assert.deepEqual([late.provider.isSynced, late.isSaved, late.denials], [false, false, []])
+      await own.inDatabase('alter table room_away rename to room')
+      await Promise.all([late.saved(), ada.saved()])
+      assert.equal(await stored(own, cold), 'typed meanwhile')
+      assert.equal(connection.sockets.length, 1)
+    })
+
+    test('nobody sees themselves leave a new room', async (t) => {
+      const room = newRoom()
+      const people = ['ada', 'bob'].map((sub) => openDocument(t, server, { release, room, as: server.token({ sub }) }))
+      const left = people.flatMap((client) => {
+        const removed = []
+        client.awareness.on('change', (change) => removed.push(...change.removed.map((id) => [client.room, id])))
+        return [removed]
+      })
+      for (const client of people) client.awareness.setLocalStateField('user', { name: 'someone' })
+      await Promise.all(people.map((client) => client.synced()))
+      await until(() => people.every(({ awareness }) => awareness.getStates().size === 2), 'both see both')
+      await Promise.all(people.map((client) => client.type('x').saved()))
+      assert.deepEqual(left, [[], []])
+    })
   })
 }
 

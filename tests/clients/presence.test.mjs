@@ -33,6 +33,17 @@ for (const version of versions) {
       assert.deepEqual(state(), { user: { name: 'Ada' }, cursor: { anchor: 3, head: 7 } })
     })
 
+    test('nobody sees themselves leave a new room', async (t) => {
+      const room = newRoom()
+      const people = ['ada', 'bob'].map((sub) => open(t, server, { version, room, as: server.token({ sub }) }))
+      const removed = []
+      for (const { awareness } of people) awareness.on('change', (change) => removed.push(...change.removed))
+      for (const client of people) client.announce('someone')
+      await Promise.all(people.map((client) => client.seesNames(['someone', 'someone'])))
+      await Promise.all(people.map((client) => client.acknowledged()))
+      assert.deepEqual(removed, [])
+    })
+
     test('a newcomer sees at once who is here', async (t) => {
       const [, , room] = await pair(t)
       const late = await join(t, server, { version, room })

@@ -1,14 +1,17 @@
 //! The Hocuspocus protocol byte by byte: opening, tokens, limits, and what a client may take for saved.
 
+use std::time::{Duration, Instant};
+
 use tutti::auth::now_s;
 
-use crate::support::database::Lock;
+use crate::support::DEADLINE;
+use crate::support::database::{Lock, execute};
 use crate::support::editor::{deleted, document, typed, whole};
 use crate::support::eventually;
-use crate::support::frame::{TEXT, frame};
+use crate::support::frame::{BINARY, CLOSE, TEXT, frame};
 use crate::support::http::get;
 use crate::support::message::{
-    NOBODY, QUERY, STEP1_EMPTY, STEP1_HI, STEP2_EMPTY, STEP2_HI, UPDATE_HI, awareness, step2, update,
+    self, NOBODY, QUERY, STEP1_EMPTY, STEP1_HI, STEP2_EMPTY, STEP2_HI, UPDATE_HI, awareness, step2, update,
 };
 use crate::support::provider::{
     DENIED, LEAVE, Provider, READER, REFUSED, SAVED, TOKEN_REQUEST, WRITER, auth, stateless,
@@ -47,8 +50,10 @@ fn a_new_document_opens_with_the_golden_bytes() {
     for message in [WRITER, STEP1_EMPTY, STEP2_EMPTY] {
         ada.hears(DOC, message);
     }
+    // It may be back after a restart of the server: then peers remember the clock that it has.
+    ada.hears(DOC, &awareness(1, 2, "{}"));
     ada.say(DOC, STEP2_EMPTY);
-    ada.until(DOC, SAVED);
+    ada.hears(DOC, SAVED);
     ada.say(DOC, UPDATE_HI);
     ada.hears(DOC, SAVED);
     assert_eq!(head(&server, DOC), 1);
@@ -93,10 +98,35 @@ fn so_many_messages_may_wait_for_a_token_and_one_more_ends_the_connection() {
 }
 
 #[test]
-fn so_many_bytes_may_wait_for_a_token() {
+fn an_edit_as_large_as_a_writers_may_wait_for_a_token_that_comes_late() {
     let server = Server::start();
+    let doc = document(1);
+    let offline = message::update(&typed(&doc, &"typed while the token is fetched ".repeat(40_000)));
+    assert!(offline.len() > 1 << 20);
     let mut ada = Provider::connect(server.address);
+    ada.say(DOC, STEP1_EMPTY);
+    ada.say(DOC, &offline);
+    ada.say(DOC, &auth(&writer("ada"), None));
+    ada.hears(DOC, WRITER);
+    ada.until(DOC, SAVED);
+    assert_eq!(head(&server, DOC), 1);
+    // Of who may only read, it is refused like any other edit.
+    let mut eve = Provider::connect(server.address);
+    eve.say(DOC, STEP1_EMPTY);
+    eve.say(DOC, &message::update(&typed(&document(2), &"x".repeat(100_000))));
+    eve.say(DOC, &auth(&reader("eve"), None));
+    eve.hears(DOC, READER);
+    eve.until(DOC, REFUSED);
+    eve.say(DOC, QUERY);
+    eve.until(DOC, NOBODY);
+}
+
+#[test]
+fn what_waits_for_tokens_has_a_bound_for_one_connection_and_one_for_all() {
     let text = stateless(&"x".repeat(60_000));
+    // One connection: as much as a writer's message may have.
+    let server = Server::with(&["--document-bytes-max", "262144"]);
+    let mut ada = Provider::connect(server.address);
     for _ in 0..4 {
         ada.say(DOC, &text);
     }
@@ -108,6 +138,53 @@ fn so_many_bytes_may_wait_for_a_token() {
         ada.say("doc2", &text);
     }
     assert_eq!(ada.socket.closed().0, 1013);
+
+    // All connections without a token: also the beginnings of messages count.
+    let server = Server::with(&["--document-bytes-max", "262144", "--unfinished-bytes-max", "300000"]);
+    let mut known = Provider::open(server.address, DOC, &writer("ada"), WRITER);
+    let mut strangers: Vec<Provider> = (0..4).map(|_| Provider::connect(server.address)).collect();
+    for stranger in &mut strangers {
+        stranger.say(DOC, &text);
+    }
+    let mut one_more = Provider::connect(server.address);
+    one_more.say(DOC, &stateless(&"x".repeat(100_000)));
+    assert_eq!(one_more.socket.closed().0, 1013);
+    // Who has come with a token has no part in that.
+    known.say(DOC, &message::update(&typed(&document(1), &"x".repeat(200_000))));
+    known.until(DOC, SAVED);
+    // What waited goes with its connection, or into its room.
+    let [first, second, third, mut fourth] = strangers.try_into().unwrap_or_else(|_| unreachable!());
+    drop((first, second, third));
+    fourth.say(DOC, &auth(&writer("bob"), None));
+    fourth.until(DOC, WRITER);
+    eventually("there is room again", || {
+        let mut stranger = Provider::connect(server.address);
+        stranger.say(DOC, &stateless(&"x".repeat(200_000)));
+        stranger.say(DOC, &auth("no token", None));
+        (stranger.socket.frame().opcode == BINARY).then_some(())
+    });
+}
+
+#[test]
+fn who_only_says_something_now_and_then_and_opens_nothing_is_not_kept_for_ever() {
+    let server = Server::start();
+    let started = Instant::now();
+    let mut eve = Provider::connect(server.address);
+    let mut rounds = 0u64;
+    let code = loop {
+        assert!(started.elapsed() < DEADLINE, "still there");
+        if started.elapsed().as_secs() / 5 >= rounds {
+            rounds += 1;
+            eve.say("b", LEAVE);
+            eve.say("c", &auth("no token", None));
+        }
+        match eve.socket.next_within(Duration::from_millis(100)) {
+            Some(frame) if frame.opcode == CLOSE => break frame.close().0,
+            _ => {}
+        }
+    };
+    assert_eq!(code, 1013);
+    assert!(rounds > 3, "it went on saying something");
 }
 
 #[test]
@@ -141,20 +218,70 @@ fn denied_documents_make_room_for_others() {
 }
 
 #[test]
-fn a_message_may_have_the_readers_length_until_a_token_allows_writing() {
+fn a_message_may_have_the_length_that_its_tokens_allow() {
     let server = Server::start();
     let text = |bytes| stateless(&"x".repeat(bytes));
-    let longest = text(64 * 1024 - DOC.len() - 5);
-    let mut eve = Provider::connect(server.address);
-    eve.say(DOC, &longest);
-    eve.say(DOC, &auth(&reader("eve"), None));
-    eve.hears(DOC, READER);
+    let mut eve = Provider::open(server.address, DOC, &reader("eve"), READER);
+    eve.say(DOC, &text(64 * 1024 - DOC.len() - 5));
+    eve.say(DOC, QUERY);
+    eve.hears(DOC, NOBODY);
+    eve.say(DOC, &text(64 * 1024));
+    assert_eq!(eve.socket.closed().0, 1009);
+    // Also behind another document that waits for its token.
+    let mut eve = Provider::open(server.address, DOC, &reader("eve"), READER);
+    eve.say("doc2", QUERY);
+    eve.say(DOC, QUERY);
+    eve.hears(DOC, NOBODY);
     eve.say(DOC, &text(64 * 1024));
     assert_eq!(eve.socket.closed().0, 1009);
     let mut ada = Provider::open(server.address, DOC, &writer("ada"), WRITER);
     ada.say(DOC, &text(64 * 1024));
     ada.say(DOC, QUERY);
     ada.hears(DOC, NOBODY);
+}
+
+#[test]
+fn a_document_whose_room_cannot_be_loaded_opens_later_and_the_others_of_its_connection_go_on() {
+    let server = Server::start();
+    let mut ada = started(&server, &writer("ada"), WRITER);
+    execute(&server.database_url, "alter table room rename to room_away");
+    ada.say("cold", &auth(&writer("ada"), None));
+    ada.say("cold", STEP1_EMPTY);
+    ada.say("cold", STEP2_HI);
+    ada.until("cold", WRITER);
+    for _ in 0..3 {
+        ada.say(DOC, QUERY);
+        ada.hears(DOC, NOBODY);
+        std::thread::yield_now();
+    }
+    // A second client of the same room fares alike; when both are asked again, the room is there.
+    let mut bob = Provider::open(server.address, "cold", &writer("bob"), WRITER);
+    bob.say("cold", STEP1_EMPTY);
+    eventually("the room was tried", || (tutti::metrics::ROOM_LOADS_FAILED.get() > 0).then_some(()));
+    execute(&server.database_url, "alter table room_away rename to room");
+    ada.until("cold", SAVED);
+    // Either saw the other's edit come, or found it there.
+    bob.say("cold", QUERY);
+    bob.until("cold", NOBODY);
+    assert_eq!(head(&server, "cold"), 1);
+    ada.say(DOC, QUERY);
+    ada.until(DOC, NOBODY);
+}
+
+#[test]
+fn a_document_that_waits_for_its_room_and_holds_too_much_starts_anew_once_that_is_there() {
+    let server = Server::with(&["--document-bytes-max", "262144"]);
+    let mut ada = started(&server, &writer("ada"), WRITER);
+    execute(&server.database_url, "alter table room rename to room_away");
+    ada.say("cold", &auth(&writer("ada"), None));
+    ada.until("cold", WRITER);
+    for _ in 0..6 {
+        ada.say("cold", &stateless(&"x".repeat(60_000)));
+    }
+    ada.say(DOC, QUERY);
+    ada.hears(DOC, NOBODY);
+    execute(&server.database_url, "alter table room_away rename to room");
+    assert_eq!(ada.socket.closed().0, 1013);
 }
 
 #[test]
@@ -181,9 +308,7 @@ fn a_denial_is_told_in_band_alike_for_all_reasons_and_another_token_may_follow()
     Provider::open(server.address, DOC, &writer("ada"), WRITER);
     let mut eve = Provider::connect(server.address);
     let elsewhere = token("eve", &["elsewhere=write"]);
-    for (name, token) in
-        [(DOC, &elsewhere[..]), ("unknown", &elsewhere), ("..", &writer("eve")), (DOC, "nonsense"), (DOC, "")]
-    {
+    for (name, token) in [(DOC, &elsewhere[..]), ("unknown", &elsewhere), (DOC, "nonsense"), (DOC, "")] {
         eve.say(name, &auth(token, None));
         eve.hears(name, DENIED);
     }
@@ -248,8 +373,9 @@ fn an_edit_that_can_never_be_taken_is_refused_and_the_connection_lives() {
     ada.say(DOC, &update(&typed(&doc, &"x".repeat(40_000))));
     ada.say(DOC, &update(&typed(&doc, &"y".repeat(26_900))));
     ada.until(DOC, REFUSED);
+    // The good one may be saved meanwhile.
     ada.say(DOC, QUERY);
-    ada.hears(DOC, NOBODY);
+    ada.until(DOC, NOBODY);
     eventually("the good edit is stored", || (head(&server, DOC) == 1).then_some(()));
 }
 
@@ -290,10 +416,10 @@ fn a_readers_edit_longer_than_its_messages_may_be_is_refused_like_any() {
 
 #[test]
 fn what_is_too_long_and_no_edit_of_an_open_document_ends_the_connection() {
-    let server = Server::start();
+    let server = Server::with(&["--document-bytes-max", "65536"]);
     let mut eve = Provider::connect(server.address);
     eve.say(DOC, &edit_of(64 * 1024 + 1));
-    assert_eq!(eve.socket.closed().0, 1009);
+    assert_eq!(eve.socket.closed().0, 1009, "also before a token");
     let mut eve = started(&server, &reader("eve"), READER);
     eve.socket.say(&vec![0xff; 64 * 1024 + 1]);
     assert_eq!(eve.socket.closed().0, 1009);

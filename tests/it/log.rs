@@ -22,6 +22,7 @@ fn talk(process: &Process) -> Vec<String> {
     alice.socket.say(&awareness(1, 1, &format!("\"{STATE}\"")));
     alice.barrier();
     alice.socket.say(format!("\u{9}{CONTENT}").as_bytes());
+    alice.socket.say(format!("\0\u{2}\u{7f}{CONTENT}").as_bytes());
     assert_eq!(alice.socket.closed().0, 4422);
 
     let query = upgrade(&format!("/yjs/room?canary={CANARY}&token={}", tokens[1]), &[]);

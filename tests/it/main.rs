@@ -4,6 +4,7 @@
 
 mod attribution;
 mod beside;
+mod damage;
 mod descriptors;
 mod echo;
 mod faults;
@@ -11,6 +12,7 @@ mod frames;
 mod full_disk;
 mod heartbeat;
 mod hocuspocus;
+mod hostile;
 mod joining;
 mod json;
 mod life;
@@ -18,10 +20,12 @@ mod log;
 mod memory;
 mod methods;
 mod modules;
+mod names;
 mod opening;
 mod origin;
 mod outputs;
 mod pace;
+mod questions;
 mod readers;
 mod rest;
 mod shared;

@@ -26,7 +26,7 @@ fn a_newcomer_gets_step1_and_then_all_awareness_states_at_once() {
     alice.barrier();
     let mut bob = Socket::yjs(server.address, "room", &writer("bob"));
     assert_eq!(bob.payload(), STEP1_EMPTY);
-    assert_eq!(bob.payload(), b"\x01\x19\x01\x01\x01\x15{\"user\":{\"name\":\"A\"}}");
+    assert_eq!(bob.payload(), b"\x01\x19\x01\x01\x02\x15{\"user\":{\"name\":\"A\"}}");
 }
 
 #[test]
@@ -161,9 +161,9 @@ fn someone_who_leaves_is_removed_with_a_raised_clock() {
     let mut bob = Editor::join(server.address, "room", &writer("bob"), 2);
     let mut alice = Editor::join(server.address, "room", &writer("alice"), 1);
     alice.socket.say(&awareness(1, 1, A));
-    assert_eq!(bob.take(), Message::Awareness(vec![State { client: 1, clock: 1, json: A.into() }]));
+    assert_eq!(bob.take(), Message::Awareness(vec![State { client: 1, clock: 2, json: A.into() }]));
     drop(alice);
-    assert_eq!(bob.take(), Message::Awareness(vec![State { client: 1, clock: 2, json: "null".into() }]));
+    assert_eq!(bob.take(), Message::Awareness(vec![State { client: 1, clock: 3, json: "null".into() }]));
 }
 
 #[test]
@@ -176,12 +176,28 @@ fn states_sent_back_are_not_shown_again() {
     bob.socket.say(&awareness(1, 1, A));
     bob.barrier();
     alice.barrier();
-    // Early in a room's life owners are told a removal of their own, so that they announce themselves anew; never a state.
-    assert!(alice.states.iter().all(|state| state.json != A), "{:?}", alice.states);
+    // Early in a room's life owners are sent their own state with a raised clock, and nothing else of their own.
+    let own = State { client: 1, clock: 2, json: A.into() };
+    assert_eq!(alice.states, [own]);
 }
 
 fn number(value: u64) -> Vec<u8> {
     let mut out = Vec::new();
     message::put_number(&mut out, value);
     out
+}
+
+#[test]
+fn nobody_sees_themselves_leave_a_new_room() {
+    let server = Server::start();
+    let mut people: Vec<Editor> =
+        (1..=3).map(|id| Editor::join(server.address, "room", &writer(&format!("user{id}")), id)).collect();
+    for (id, editor) in (1..).zip(&mut people) {
+        editor.socket.say(&awareness(id, 1, A));
+    }
+    people[0].saves("first");
+    for editor in &mut people {
+        editor.barrier();
+        assert!(editor.states.iter().all(|state| state.json == A), "{:?}", editor.states);
+    }
 }

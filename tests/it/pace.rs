@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use crate::support::message::STEP1_EMPTY;
 use crate::support::server::Server;
 use crate::support::socket::Socket;
-use crate::support::token::{token, writer};
+use crate::support::token::{token, token_until, writer};
+use tutti::auth::now_s;
 
 /// Connections in a row that are not slowed down.
 const FREE: usize = 20;
@@ -64,4 +65,44 @@ fn a_client_that_may_come_in_waits_too_when_it_comes_back_in_a_loop() {
     assert!(free < Duration::from_secs(15), "{free:?}");
     // While they came, some patience was earned back.
     assert!((0..FREE).any(|_| come() >= STEP), "nobody is slowed down");
+}
+
+#[test]
+fn a_hundred_and_twenty_guests_who_share_a_user_or_even_a_token_come_in_as_fast_as_as_many_users() {
+    let server = Server::start();
+    let hour = now_s() + 3600;
+    let people: [(&str, &dyn Fn(u64) -> String); 3] = [
+        ("users", &|number| writer(&format!("user{number}"))),
+        ("one-user", &|number| token_until("guest", &["*=write"], hour + number)),
+        ("one-token", &|_| token_until("guest", &["*=write"], hour)),
+    ];
+    for (room, token) in people {
+        let started = Instant::now();
+        let come = |number| {
+            let mut socket = Socket::yjs(server.address, room, &token(number));
+            assert_eq!(socket.payload(), STEP1_EMPTY);
+            socket
+        };
+        let inside: Vec<Socket> = (0..120).map(come).collect();
+        // Slowed down, they would take a quarter of an hour.
+        assert!(started.elapsed() < Duration::from_secs(60), "{room}: {:?}", started.elapsed());
+        assert_eq!(inside.len(), 120);
+    }
+}
+
+#[test]
+fn a_loop_of_one_token_slows_nobody_else_down_who_has_the_same_name() {
+    let server = Server::start();
+    let hour = now_s() + 3600;
+    let come = |number| {
+        let started = Instant::now();
+        let mut socket = Socket::yjs(server.address, "room", &token_until("guest", &["*=write"], hour + number));
+        assert_eq!(socket.payload(), STEP1_EMPTY);
+        started.elapsed()
+    };
+    let slowed = (0..20 * FREE).any(|_| come(0) >= STEP);
+    assert!(slowed, "the loop is slowed down");
+    let others: Duration = (1..=FREE as u64).map(come).sum();
+    // Each as slow as the loop's next, they would take longer.
+    assert!(others < STEP * FREE as u32, "{others:?}");
 }

@@ -145,7 +145,7 @@ fn a_reader_is_seen_by_others_and_by_rest() {
     let mut alice = Editor::join(server.address, "room", &writer("alice"), 1);
     let mut bob = Editor::join(server.address, "room", &reader("bob"), 2);
     bob.socket.say(&awareness(2, 1, r#"{"user":{"name":"B"}}"#));
-    let expected = State { client: 2, clock: 1, json: r#"{"user":{"name":"B"}}"#.into() };
+    let expected = State { client: 2, clock: 2, json: r#"{"user":{"name":"B"}}"#.into() };
     alice.until("bob's state", |_, message| *message == Message::Awareness(vec![expected.clone()]));
     let users = get(server.address, "/api/v1/rooms/room/presence", Some(&reader("carol"))).json();
     let names: Vec<&str> =
@@ -166,7 +166,7 @@ fn nobody_can_change_or_remove_anothers_state() {
     let mut carol = Editor::join(server.address, "room", &writer("carol"), 3);
     carol.socket.say(QUERY);
     carol.until("the states", |_, message| matches!(message, Message::Awareness(_)));
-    assert_eq!(carol.states[0], State { client: 1, clock: 1, json: r#""hers""#.into() });
+    assert_eq!(carol.states[0], State { client: 1, clock: 2, json: r#""hers""#.into() });
 }
 
 #[test]

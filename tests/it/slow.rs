@@ -27,10 +27,11 @@ const EDIT_EVERY: usize = 50;
 
 /// Announces states and types between them, no faster than `taken` tells that they are read.
 fn flood(writer: &mut Editor, clock: &mut u64, bytes: usize, taken: &AtomicUsize, mut look: impl FnMut()) {
-    let json = format!("\"{}\"", "x".repeat(STATE_BYTES));
     taken.store(0, Ordering::Relaxed);
     for number in 0..bytes / STATE_BYTES {
         *clock += 1;
+        // Each is another, as those of a moving cursor are.
+        let json = format!("\"{clock:010}{}\"", "x".repeat(STATE_BYTES - 10));
         let state = awareness(1, *clock, &json);
         let mut frame = header(0x80 | BINARY, state.len() as u64);
         frame.extend_from_slice(&state);

@@ -127,7 +127,12 @@ fn tokens_that_do_not_hold_are_told_so_in_band_and_closed_with_4401() {
     let cases = [
         ("no token", String::new(), "a token is needed"),
         ("garbage", "garbage".into(), "not a JSON Web Token"),
-        ("expired", signed(SECRET, &claims(now_s() - 3600)), "expired"),
+        ("expired, another key", signed("0123456789abcdef0123456789abcdeX", &claims(now_s() - 3600)), "signature"),
+        (
+            "expired, another audience",
+            signed(SECRET, &json!({ "sub": "a", "exp": now_s() - 3600, "aud": "x" })),
+            "audience",
+        ),
         ("another key", signed("0123456789abcdef0123456789abcdeX", &claims(hour)), "signature"),
         ("changed", format!("{}x", &good[..good.len() - 1]), ""),
         ("no expiry", signed(SECRET, &json!({ "sub": "a", "rooms": [] })), "exp"),
@@ -140,12 +145,27 @@ fn tokens_that_do_not_hold_are_told_so_in_band_and_closed_with_4401() {
             scope.spawn(move || {
                 let authorization = format!("Authorization: Bearer {token}");
                 let headers: &[&str] = if token.is_empty() { &[] } else { &[&authorization] };
-                let head = upgrade(&format!("/yjs/{}", what.replace(' ', "-")), headers);
+                let head = upgrade(&format!("/yjs/{}", what.replace([' ', ','], "-")), headers);
                 let reason = denied(Socket::open(server.address, &head, &[]), 4401);
                 assert!(reason.contains(words), "{what}: {reason}");
             });
         }
     });
+}
+
+#[test]
+fn a_genuine_token_that_has_expired_is_closed_with_4504_so_that_its_client_may_come_back() {
+    let server = Server::start();
+    for age_s in [31, 3600, 86_400 * 365] {
+        let expired = token_until("alice", &["*=write"], now_s() - age_s);
+        let reason = denied(Socket::yjs(server.address, &format!("room{age_s}"), &expired), 4504);
+        assert!(reason.contains("fresh"), "{reason}");
+    }
+    // What it would not open with a fresh token, it need not come back for; but who it is must hold first.
+    let nobody = token_until("alice", &[], now_s() - 3600);
+    denied(Socket::yjs(server.address, "room", &nobody), 4504);
+    let mut socket = Socket::yjs(server.address, "room", &token_until("alice", &["*=write"], now_s() - 20));
+    assert_eq!(socket.payload(), STEP1_EMPTY, "within the leeway it holds");
 }
 
 #[test]

@@ -6,147 +6,33 @@
 import { createRequire } from 'node:module'
 import { ask, decode, encode, say } from './pipe.mjs'
 import { difference, expected, given } from './renders.mjs'
+import { chance, typist } from './typist.mjs'
 
 const require = createRequire(new URL('../clients/package.json', import.meta.url))
 const Y = require('yjs')
+// Its last release before 13.6, which people still run.
+const older = require('yjs-13-5')
 
 const seed = Number(process.argv[2] ?? 1)
 const histories = Number(process.argv[3] ?? 100)
 const steps = Number(process.argv[4] ?? 120)
 
-let state = seed >>> 0 || 1
-// mulberry32
-const random = () => {
-  state = (state + 0x6d2b79f5) >>> 0
-  let t = state
-  t = Math.imul(t ^ (t >>> 15), t | 1)
-  t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-  return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-}
-const below = (n) => Math.floor(random() * n)
-const one = (list) => list[below(list.length)]
-
-const WORDS = ['a', 'bc', 'def ', 'ü', '😀', 'x😀y', '日本', '\n', '👩‍👩‍👧', 'longer words that are worth a cut ']
-const values = () => one([
-  () => below(100), () => -below(1e6), () => random(), () => 1795879966678, () => 2 ** 40, () => 5n, () => 9007199254740993n, () => true, () => null,
-  () => undefined, () => 'text 😀', () => ({ z: 1, a: [1, { b: null }], m: 'x' }), () => [1, 'two', [3]], () => new Uint8Array([1, 2, 3]), () => -0, () => 1e300,
-])()
-const nested = () => one([
-  () => new Y.Map([['k', below(5)], ['l', 'v']]), () => new Y.Array(), () => new Y.Text('in😀side'), () => new Y.XmlElement('p'), () => new Y.XmlText('xml'), () => new Y.Doc({ guid: `sub${below(1e6)}` }),
-])()
-
-const isType = (value, kind) => value instanceof kind
-function someType (types, kind) {
-  const found = [...types].filter((type) => isType(type, kind))
-  return found.length ? one(found) : null
-}
-
-/** All shared types of a document that are still in it. */
-function typesOf (doc) {
-  const found = []
-  const visit = (type) => {
-    found.push(type)
-    type._map.forEach((item) => { if (!item.deleted && item.content instanceof Y.ContentType) visit(item.content.type) })
-    for (let item = type._start; item !== null; item = item.right) if (!item.deleted && item.content instanceof Y.ContentType) visit(item.content.type)
-  }
-  for (const [name, kind] of ROOTS) visit(doc.get(name, kind))
-  return found
-}
-const ROOTS = [['text', Y.Text], ['list', Y.Array], ['map', Y.Map], ['xml', Y.XmlFragment], ['rich', Y.XmlText]]
-
-function type (person) {
-  const { doc } = person
-  const types = typesOf(doc)
-  switch (below(14)) {
-    case 0: case 1: case 2: {
-      const text = someType(types, Y.Text)
-      if (text) text.insert(below(text.length + 1), one(WORDS))
-      break
-    }
-    case 3: {
-      const text = one([doc.get('text', Y.Text), someType(types, Y.Text)])
-      let at = below(text.length + 1)
-      for (let i = 0; i < 6; i++) { text.insert(Math.min(at, text.length), 'typed'[i % 5]); at++ }
-      break
-    }
-    case 4: case 5: {
-      const text = someType(types, Y.Text)
-      if (text.length) { const at = below(text.length); text.delete(at, Math.min(text.length - at, 1 + below(one([3, 3, 40])))) }
-      break
-    }
-    case 6: {
-      const text = someType(types, Y.Text)
-      if (text.length) { const at = below(text.length); text.format(at, Math.min(text.length - at, 1 + below(5)), one([{ bold: true }, { bold: null }, { link: 'half 😀'.slice(0, 6) }, { size: 1e19, deep: { a: [1] } }])) }
-      break
-    }
-    case 7: {
-      const text = someType(types, Y.Text)
-      text.insertEmbed(below(text.length + 1), one([{ image: 'x.png', alt: 'A 😀'.slice(0, 3) }, { n: 1e19 }, new Y.Map([['in', 'embed']])]))
-      break
-    }
-    case 8: {
-      const list = someType(types, Y.Array)
-      if (list) { if (random() < 0.7) list.insert(below(list.length + 1), random() < 0.6 ? Array.from({ length: 1 + below(4) }, () => { const value = values(); return value === undefined || typeof value === 'bigint' ? [value] : value }) : [nested()]); else if (list.length) { const at = below(list.length); list.delete(at, Math.min(list.length - at, 1 + below(3))) } }
-      break
-    }
-    case 9: case 10: {
-      const map = someType(types, Y.Map)
-      const key = `k${below(3)}`
-      if (random() < 0.75) map.set(key, random() < 0.7 ? values() : nested()); else map.delete(key)
-      break
-    }
-    case 11: {
-      const parents = types.filter((t) => t instanceof Y.XmlFragment)
-      const parent = one(parents)
-      if (random() < 0.7) parent.insert(below(parent.length + 1), [random() < 0.5 ? new Y.XmlElement(one(['p', 'h1'])) : random() < 0.9 ? new Y.XmlText('hey 😀') : new Y.XmlHook('hook')])
-      else if (parent.length) parent.delete(below(parent.length), 1)
-      break
-    }
-    case 12: {
-      const element = someType(types, Y.XmlElement)
-      if (element) { if (random() < 0.8) element.setAttribute(one(['class', 'id']), one(['x', 'y', 5])); else element.removeAttribute('class') } else doc.get('rich', Y.XmlText).setAttribute('__dir', 'ltr')
-      break
-    }
-    case 13: if (random() < 0.6) person.undo.undo(); else person.undo.redo()
-  }
-}
-
-const plain = (value) => {
-  if (typeof value === 'bigint') return `${value}n`
-  if (value === undefined) return 'undefined'
-  if (Object.is(value, -0)) return '-0'
-  if (value instanceof Uint8Array) return `bytes ${encode(value)}`
-  if (value instanceof Y.Doc) return `document ${value.guid}`
-  if (value instanceof Y.AbstractType) return shown(value)
-  if (Array.isArray(value)) return value.map(plain)
-  // Entries keep the order of their keys, which are the client's.
-  if (value && typeof value === 'object') return { entries: Object.entries(value).map(([k, v]) => [k, plain(v)]) }
-  return value
-}
-/** Yjs splits a surrogate pair into two U+FFFD wherever anybody looks between its halves, also where that makes no edit. */
-const halved = (text) => text.replace(/[\ud800-\udfff]/g, '\ufffd')
-function shown (type) {
-  const attributes = {}
-  for (const [key, item] of [...type._map].sort(([a], [b]) => (a < b ? -1 : 1))) if (!item.deleted) attributes[key] = plain(item.content.getContent()[item.length - 1])
-  const list = []
-  // Whoever looks at a text may take out marks that change nothing, so what they make of it is compared.
-  const formats = new Map()
-  const add = (text) => {
-    const marks = JSON.stringify([...formats].sort(([a], [b]) => (a < b ? -1 : 1)))
-    if (list.at(-1)?.marks === marks) list.at(-1).text += text; else list.push({ text, marks })
-  }
-  for (let item = type._start; item !== null; item = item.right) {
-    if (item.deleted) continue
-    if (item.content instanceof Y.ContentFormat) { if (item.content.value === null) formats.delete(item.content.key); else formats.set(item.content.key, plain(item.content.value)) } else if (item.content instanceof Y.ContentString) add(halved(item.content.str))
-    else for (const value of item.content.getContent()) list.push(plain(value))
-  }
-  return { kind: type.constructor.name, name: type.nodeName ?? type.hookName, attributes, list }
-}
-const show = (doc) => JSON.stringify(ROOTS.map(([name, kind]) => shown(doc.get(name, kind))))
+const by = chance(seed)
+const { random, below, one } = by
+const newer = { Y, ...typist(Y, by) }
+const earlier = { Y: older, ...typist(older, by, false) }
+const { roots: ROOTS, show } = newer
 
 function wrong (what, details) {
   say({ end: 'wrong', what, seed, ...details })
   process.exit(1)
+}
+
+/** Texts from where they differ. */
+function apart (texts) {
+  let at = 0
+  while (texts.every((text) => text[at] === texts[0][at])) at++
+  return texts.map((text) => text.slice(Math.max(0, at - 200), at + 300))
 }
 
 /** What the server has, in a document of its own. */
@@ -182,17 +68,19 @@ function checkView (update, details) {
   seen.views++
 }
 
-const seen = { histories: 0, views: 0, answers: 0, cuts: 0, lacking: 0, refused: 0, reloads: 0, bytes: 0, yjsBytes: 0 }
+const seen = { histories: 0, views: 0, answers: 0, cuts: 0, lacking: 0, reloads: 0, merged: 0, skips: 0, diffs: 0, older: 0, bytes: 0, yjsBytes: 0 }
 
 for (let history = 0; history < histories; history++) {
   const gc = random() < 0.6
   ask({ op: 'new', gc })
   const people = [1, 2, 3, 4].map((_, i) => {
+    const { Y, roots, type, show } = i === 3 && random() < 0.5 ? earlier : newer
+    if (Y === older) seen.older++
     const doc = new Y.Doc({ gc: gc && random() < 0.5 })
     doc.clientID = 1 + i + 4 * below(random() < 0.5 ? 50 : 2 ** 30)
-    for (const [name, kind] of ROOTS) doc.get(name, kind)
-    const undo = new Y.UndoManager(ROOTS.map(([name, kind]) => doc.get(name, kind)), { captureTimeout: 0 })
-    return { doc, undo, inbox: [], i }
+    for (const [name, kind] of roots) doc.get(name, kind)
+    const undo = new Y.UndoManager(roots.map(([name, kind]) => doc.get(name, kind)), { captureTimeout: 0 })
+    return { Y, type, doc, undo, inbox: [], show: () => show(doc) }
   })
   const stale = []
   const outbox = []
@@ -207,11 +95,35 @@ for (let history = 0; history < histories; history++) {
     if (lacking) { seen.lacking++; return true }
     return false
   }
-  const resync = (from) => send({ update: Y.encodeStateAsUpdate(from.doc, decode(ask({ op: 'vector' }).vector)), from })
+  // As a client answers a Step1, or as a store of updates does that has no document.
+  const resync = (from) => {
+    const vector = decode(ask({ op: 'vector' }).vector)
+    if (random() < 0.8) return send({ update: from.Y.encodeStateAsUpdate(from.doc, vector), from })
+    seen.diffs++
+    return send({ update: from.Y.diffUpdate(from.Y.encodeStateAsUpdate(from.doc), vector), from })
+  }
+  // Somebody who missed some of it, and holds the rest back until it comes.
+  const relay = new Y.Doc({ gc })
+  const pass = () => {
+    if (isWhole(relay)) return
+    const held = Y.encodeStateAsUpdate(relay, random() < 0.5 ? decode(ask({ op: 'vector' }).vector) : undefined)
+    if (Y.decodeUpdate(held).structs.some((struct) => struct instanceof Y.Skip)) seen.skips++
+    send({ update: held, from: null })
+  }
+  /** Neighbours in the outbox of the same author as one update, what was lost between them left out. */
+  const merged = (at) => {
+    const { from } = outbox[at]
+    let end = at + 1
+    while (end < outbox.length && end < at + 6 && outbox[end].from === from) end++
+    const updates = outbox.splice(at, end - at).map(({ update }) => update).filter((_, i) => i === 0 || random() < 0.9)
+    if (updates.length > 1) seen.merged++
+    return { update: from.Y.mergeUpdates(updates), from }
+  }
   const deliver = () => {
     while (outbox.length) {
       const at = random() < 0.85 ? 0 : below(Math.min(outbox.length, 4))
-      const message = outbox.splice(at, 1)[0]
+      const message = random() < 0.2 ? merged(at) : outbox.splice(at, 1)[0]
+      if (random() < 0.7) Y.applyUpdate(relay, message.update)
       if (random() < 0.04) continue
       if (random() < 0.05) outbox.push(message)
       if (send(message) && resync(message.from)) wrong('a Step2 is incomplete', { history })
@@ -231,11 +143,12 @@ for (let history = 0; history < histories; history++) {
     const person = one(people)
     if (random() < 0.3) {
       const count = below(person.inbox.length + 1)
-      for (const update of person.inbox.splice(0, count)) Y.applyUpdate(person.doc, update, 'net')
+      for (const update of person.inbox.splice(0, count)) person.Y.applyUpdate(person.doc, update, 'net')
       continue
     }
-    if (random() < 0.3) person.doc.transact(() => { for (let i = 0; i < 1 + below(4); i++) type(person) }); else type(person)
+    if (random() < 0.3) person.doc.transact(() => { for (let i = 0; i < 1 + below(4); i++) person.type(person) }); else person.type(person)
     if (random() < 0.5) deliver()
+    if (random() < 0.05) pass()
     if (random() < 0.02) { ask({ op: 'reload' }); seen.reloads++ }
     if (random() < 0.05) {
       // Whoever has some of it gets the rest.
@@ -256,13 +169,13 @@ for (let history = 0; history < histories; history++) {
     for (const person of people) {
       resync(person)
       deliver()
-      Y.applyUpdate(person.doc, decode(ask({ op: 'diff', vector: encode(Y.encodeStateVector(person.doc)) }).update), 'net')
-      for (const update of person.inbox.splice(0)) Y.applyUpdate(person.doc, update, 'net')
+      person.Y.applyUpdate(person.doc, decode(ask({ op: 'diff', vector: encode(person.Y.encodeStateVector(person.doc)) }).update), 'net')
+      for (const update of person.inbox.splice(0)) person.Y.applyUpdate(person.doc, update, 'net')
     }
     deliver()
   }
-  const shows = new Set(people.map(({ doc }) => show(doc)))
-  if (shows.size > 1) wrong('people differ', { history, shows: [...shows].map((s) => s.slice(0, 1500)) })
+  const shows = new Set(people.map(({ show }) => show()))
+  if (shows.size > 1) wrong('people differ', { history, shows: apart([...shows]) })
   // As it was written: in small blocks, of which none is collected.
   checkView(Y.mergeUpdates(written), { history })
   for (const again of [false, true]) {

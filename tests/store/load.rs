@@ -6,6 +6,10 @@ use tutti::store::{Append, Kind, Loaded, RoomId, Store};
 
 use crate::support::*;
 
+fn edits(expected: &[(u64, &'static str)]) -> Vec<(Seq, Bytes)> {
+    expected.iter().map(|(seq, body)| (Seq(*seq), Bytes::from_static(body.as_bytes()))).collect()
+}
+
 contract! {
     async fn a_room_that_was_never_made_does_not_load(db: &Database) {
         assert_eq!(db.store("s1").await.load(&name("a")).await, Ok(None));
@@ -24,7 +28,7 @@ contract! {
         let loaded = loaded(&store).await;
         assert_eq!(loaded.head, Seq(6));
         assert_eq!(loaded.snapshot, None);
-        assert_eq!(loaded.edits, ["e1", "e3", "e6"]);
+        assert_eq!(loaded.edits, edits(&[(1, "e1"), (3, "e3"), (6, "e6")]));
     }
 
     async fn with_snapshots_the_newest_and_the_edits_after_it_load(db: &Database) {
@@ -38,18 +42,19 @@ contract! {
         let loaded = loaded(&store).await;
         assert_eq!(loaded.head, Seq(6));
         assert_eq!(loaded.snapshot, Some((Seq(4), Bytes::from_static(b"state at 4"))));
-        assert_eq!(loaded.edits, ["e6"]);
+        assert_eq!(loaded.edits, edits(&[(6, "e6")]));
         assert_gap_free(&store, id, 6).await;
     }
 
-    async fn a_snapshot_of_the_same_seq_may_be_saved_again(db: &Database) {
+    async fn a_snapshot_of_the_same_seq_takes_the_place_of_the_one_that_is_there(db: &Database) {
         let store = db.store("s1").await;
         let id = room(&store, "a").await;
         fill(&store, id).await;
-        for _ in 0..2 {
-            assert_eq!(store.save_snapshot(id, Seq(6), Bytes::from_static(b"state")).await, Ok(()));
+        for state in ["damaged", "state"] {
+            assert_eq!(store.save_snapshot(id, Seq(6), state.into()).await, Ok(()));
         }
-        assert_eq!(loaded(&store).await.edits, Vec::<Bytes>::new());
+        let loaded = loaded(&store).await;
+        assert_eq!((loaded.snapshot, loaded.edits), (Some((Seq(6), "state".into())), Vec::new()));
     }
 
     async fn a_client_id_of_any_size_stays_with_who_brought_it_first(db: &Database) {

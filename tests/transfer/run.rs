@@ -69,7 +69,8 @@ pub fn tutti(database: &Database, folder: &Path, arguments: &[&str]) -> Said {
 pub async fn document(store: &Store, room: &str) -> Blocks {
     let loaded = store.load(&name(room)).await.unwrap().unwrap_or_else(|| panic!("there is no room {room}"));
     let mut document = Blocks::new(64 << 20, false);
-    assert_eq!(document.load(loaded.snapshot.iter().map(|(_, state)| state).chain(&loaded.edits)), []);
+    let updates = loaded.snapshot.iter().chain(&loaded.edits).map(|(_, update)| update);
+    assert_eq!(document.load(updates), []);
     document
 }
 

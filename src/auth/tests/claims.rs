@@ -18,13 +18,21 @@ fn a_good_token_tells_who_and_what() {
 }
 
 #[test]
-fn times_are_whole_seconds_in_range_and_the_leeway_has_exact_ends() {
+fn times_are_numbers_in_range_and_the_leeway_has_exact_ends() {
     use TokenError::*;
     let exps = [
         (Value::Null, Some(Missing("exp"))),
         (json!((NOW_S + 60).to_string()), Some(Claim("exp"))),
-        (json!(NOW_S as f64 + 60.5), Some(Claim("exp"))),
-        (json!(NOW_S as f64 + 60.0), Some(Claim("exp"))),
+        (json!(NOW_S as f64 + 60.5), None),
+        (json!(NOW_S as f64 + 60.0), None),
+        (json!((NOW_S - LEEWAY_S) as f64 + 0.5), Some(Expired)),
+        (json!((NOW_S - LEEWAY_S) as f64 + 1.5), None),
+        (json!(-0.0), Some(Expired)),
+        (json!(0.5), Some(Expired)),
+        (json!(-0.5), Some(Claim("exp"))),
+        (json!(253_402_300_799.5), Some(Claim("exp"))),
+        (json!("NaN"), Some(Claim("exp"))),
+        (json!(NOW_S.to_string() + ".5"), Some(Claim("exp"))),
         (json!(-1), Some(Claim("exp"))),
         (json!(true), Some(Claim("exp"))),
         (json!([NOW_S + 60]), Some(Claim("exp"))),
@@ -39,7 +47,11 @@ fn times_are_whole_seconds_in_range_and_the_leeway_has_exact_ends() {
     ];
     let nbfs = [
         (json!(NOW_S + LEEWAY_S), None),
+        (json!((NOW_S + LEEWAY_S) as f64), None),
+        (json!((NOW_S + LEEWAY_S) as f64 + 0.25), Some(NotYet)),
+        (json!((NOW_S + LEEWAY_S) as f64 - 0.25), None),
         (json!(NOW_S + LEEWAY_S + 1), Some(NotYet)),
+        (json!(253_402_300_799.5), Some(Claim("nbf"))),
         (json!(1u64 << 63), Some(Claim("nbf"))),
         (json!("0"), Some(Claim("nbf"))),
         (json!(-1), Some(Claim("nbf"))),
@@ -48,6 +60,51 @@ fn times_are_whole_seconds_in_range_and_the_leeway_has_exact_ends() {
         for (value, error) in cases {
             assert_eq!(verified(&with(claim, value.clone())).err(), *error, "{claim} {value}");
         }
+    }
+}
+
+#[test]
+fn a_time_may_be_written_in_every_form_of_a_json_number() {
+    let claims = |written: &str| format!(r#"{{"sub":"alice","exp":{written}}}"#);
+    let verify = |json: &str| verifier().verify(&token_of(r#"{"alg":"HS256"}"#, json.as_bytes()), NOW_S);
+    let second = NOW_S + 600;
+    let exponent = format!("{:e}", second as f64);
+    let forms = [
+        format!("{second}"),
+        format!("{second}.0"),
+        format!("{second}.000000001"),
+        format!("{second}.33"),
+        format!("{second}e0"),
+        format!("{second}E+0"),
+        format!("{second}0e-1"),
+        exponent,
+    ];
+    for form in forms {
+        assert_eq!(verify(&claims(&form)).map(|identity| identity.expires_at_s), Ok(second), "{form}");
+    }
+    assert!(verify(&claims("9.9e10")).is_ok());
+    for form in ["1e999", "-1e999", "NaN", "Infinity", "0x7fffffff", "+1795886457", ".5e10", "1795886457."] {
+        assert_eq!(verify(&claims(form)).err(), Some(TokenError::Malformed), "{form}");
+    }
+}
+
+#[test]
+fn only_a_token_with_no_other_fault_is_called_expired() {
+    let expired = with("exp", json!(NOW_S - LEEWAY_S));
+    assert_eq!(verified(&expired).err(), Some(TokenError::Expired));
+    let faults = [
+        ("sub", Value::Null),
+        ("name", json!(7)),
+        ("jti", json!(7)),
+        ("rooms", json!("*")),
+        ("aud", json!("someone")),
+        ("nbf", json!(NOW_S + 3600)),
+    ];
+    for (claim, value) in faults {
+        let mut claims = expired.clone();
+        claims[claim] = value;
+        let error = verified(&claims).err();
+        assert!(error.is_some() && error != Some(TokenError::Expired), "{claim}: {error:?}");
     }
 }
 

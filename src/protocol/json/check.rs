@@ -2,6 +2,8 @@
 
 use serde_json::value::RawValue;
 
+use crate::ids::RoomNameError;
+
 /// Deepest nesting of arrays and objects.
 const DEPTH_MAX: usize = 64;
 
@@ -17,6 +19,9 @@ pub enum JsonError {
     /// A field is missing, unknown or of the wrong form.
     #[error("{0}")]
     Field(String),
+    /// The name of a room is none.
+    #[error(transparent)]
+    Room(#[from] RoomNameError),
     /// Nested too deep.
     #[error("a message is nested at most {DEPTH_MAX} deep")]
     Depth,

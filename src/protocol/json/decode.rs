@@ -239,7 +239,7 @@ fn checked(value: Option<Box<RawValue>>, name: &str) -> Result<Box<RawValue>, Js
 
 fn room(fields: &Fields) -> Result<RoomName, JsonError> {
     let name = fields.room.as_deref().ok_or_else(|| missing("room"))?;
-    RoomName::parse(name).map_err(|error| JsonError::Field(error.to_string()))
+    Ok(RoomName::parse(name)?)
 }
 
 fn missing(name: &str) -> JsonError {

@@ -4,9 +4,11 @@ pub mod check;
 pub mod decode;
 pub mod reply;
 pub mod request;
+mod well_formed;
 
 pub use check::JsonError;
 pub use request::{Body, Envelope};
+pub use well_formed::well_formed;
 
 /// The protocol's name, as a subprotocol and in `welcome`.
 pub const NAME: &str = "tutti.v1";

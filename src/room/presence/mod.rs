@@ -5,8 +5,8 @@
 //! their clock, before anything is parsed. A state belongs to the user who brought it; nobody else can change or remove it.
 //!
 //! Peers remember the clock of a state beyond its removal and ignore the same clock when it comes again. So the state of whoever
-//! may be back is told its own removal, which makes y-protocols raise the clock. Most clients then announce the state anew at once.
-//! Hocuspocus providers from 4.0 on do not, so the server shows it with a raised clock by itself.
+//! may be back is shown with a raised clock, and its owner is sent the same: y-protocols takes the clock over and sees nothing else
+//! change. An owner who has changed its state meanwhile ignores that, and comes with a clock of its own.
 
 mod departed;
 mod stand_ins;
@@ -20,7 +20,6 @@ use bytes::Bytes;
 use serde::de::IgnoredAny;
 
 use crate::ids::{MemberId, UserId};
-use crate::protocol::Dialect;
 use crate::protocol::awareness::Entry;
 use departed::DepartedClients;
 
@@ -28,6 +27,10 @@ use departed::DepartedClients;
 const RENEWED_WITHIN: Duration = Duration::from_secs(30);
 /// Clients that were in a room before the server restarted come back to it within this time.
 const RETURN_WITHIN: Duration = Duration::from_secs(60);
+/// How often an owner is sent a raised clock that it does not take over, for it changes its state all the time.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+/// How soon an owner sends back the state with a raised clock that it was sent.
+const SENT_BACK_WITHIN: Duration = Duration::from_secs(5);
 /// With more states than this, one that returns waits for the others' next renewal instead of having all announced anew.
 const ANNOUNCE_MAX: usize = 64;
 /// Longest state, in bytes. Every client sends every state back, readers too, so it must fit into a reader's message.
@@ -44,6 +47,8 @@ struct State {
     member: MemberId,
     user: UserId,
     renewed: Instant,
+    /// When the owner was sent the raised clock last.
+    told: Option<Instant>,
     /// Whether the server announced it, for a user who has no editor.
     is_stand_in: bool,
 }
@@ -69,7 +74,7 @@ pub struct Change {
     pub news: Vec<Entry>,
     /// To show to the sender alone: what it has dropped while it was away.
     pub dropped: Vec<Entry>,
-    /// Removals for the owners of states, each for its own member only: see the module's documentation.
+    /// States with raised clocks for their owners, each for its own member only: see the module's documentation.
     pub renew: Vec<(MemberId, Entry)>,
 }
 
@@ -92,7 +97,6 @@ impl Presence {
         &mut self,
         member: MemberId,
         user: &UserId,
-        dialect: Dialect,
         own_client: Option<u64>,
         entries: Vec<Entry>,
         now: Instant,
@@ -111,6 +115,15 @@ impl Presence {
                         self.departed.remember(entry.client, entry.clock, now);
                         change.news.push(entry);
                     }
+                    // The owner has taken the raised clock over, and sends back what it was sent. Later it would be a renewal.
+                    Some(json)
+                        if is_own
+                            && entry.clock == state.entry.clock
+                            && state.entry.state.as_ref() == Some(json)
+                            && now.duration_since(state.renewed) < SENT_BACK_WITHIN =>
+                    {
+                        (state.member, state.heard) = (member, entry.clock);
+                    }
                     Some(json) if entry.clock > if is_own { state.heard } else { state.entry.clock } => {
                         check(json)?;
                         if is_own {
@@ -119,9 +132,11 @@ impl Presence {
                         state.renewed = now;
                         state.heard = entry.clock;
                         let raised = Entry { clock: entry.clock.max(state.entry.clock + 1), ..entry };
-                        if raised.clock > state.heard {
-                            // Sent before the owner was told to raise its clock.
-                            change.renew.push((member, Entry { state: None, ..raised.clone() }));
+                        let is_told = state.told.is_some_and(|told| now.duration_since(told) < TELL_EVERY);
+                        if raised.clock > state.heard && !is_told {
+                            // Sent before the owner took the raised clock over.
+                            state.told = Some(now);
+                            change.renew.push((member, raised.clone()));
                         }
                         state.entry = raised.clone();
                         change.news.push(raised);
@@ -130,7 +145,7 @@ impl Presence {
                     Some(_) if is_own && entry.clock == state.heard => state.member = member,
                     _ => {}
                 },
-                None => self.announced(member, user, is_own.then_some(dialect), entry, now, &mut change)?,
+                None => self.announced(member, user, is_own, entry, now, &mut change)?,
             }
             if is_taken_over && self.states.get(&client).is_some_and(|state| state.member == member) {
                 // It dropped the others' states when it lost its connection, however fast it came back.
@@ -140,12 +155,12 @@ impl Presence {
         Ok(change)
     }
 
-    /// Takes an entry of a client that has no state; `own` is the dialect of its owner, if that sent it.
+    /// Takes an entry of a client that has no state, which its owner sent or another.
     fn announced(
         &mut self,
         member: MemberId,
         user: &UserId,
-        own: Option<Dialect>,
+        is_own: bool,
         mut entry: Entry,
         now: Instant,
         change: &mut Change,
@@ -153,13 +168,11 @@ impl Presence {
         let Some(json) = &entry.state else { return Ok(()) };
         let departed = self.departed.get(entry.client);
         let is_known = departed.is_some_and(|departed| entry.clock <= departed.clock);
-        if is_known && own.is_none() {
+        if is_known && !is_own {
             // A peer sends back what it has not yet heard to be gone.
             return Ok(());
         }
-        if own.is_some()
-            && let Some(departed) = departed
-        {
+        if is_own && let Some(departed) = departed {
             self.raise_unheard(entry.client, departed.at, change);
         }
         check(json)?;
@@ -167,15 +180,12 @@ impl Presence {
         self.departed.forget(entry.client);
         let heard = entry.clock;
         let may_be_back = is_known || (departed.is_none() && now.duration_since(self.started) < RETURN_WITHIN);
-        if let Some(dialect) = own
-            && may_be_back
-        {
-            if is_known || dialect == Dialect::Hocuspocus {
-                entry.clock = departed.map_or(entry.clock, |departed| departed.clock.max(entry.clock)) + 1;
-            }
-            change.renew.push((member, Entry { state: None, ..entry.clone() }));
+        if is_own && may_be_back {
+            entry.clock = departed.map_or(entry.clock, |departed| departed.clock.max(entry.clock)) + 1;
+            change.renew.push((member, entry.clone()));
         }
-        let state = State { entry: entry.clone(), heard, member, user: user.clone(), renewed: now, is_stand_in: false };
+        let (user, told) = (user.clone(), may_be_back.then_some(now));
+        let state = State { entry: entry.clone(), heard, member, user, renewed: now, told, is_stand_in: false };
         self.states.insert(entry.client, state);
         change.news.push(entry);
         Ok(())
@@ -190,7 +200,7 @@ impl Presence {
             state.entry.clock += 1;
             change.dropped.push(state.entry.clone());
             if !state.is_stand_in {
-                change.renew.push((state.member, Entry { state: None, ..state.entry.clone() }));
+                change.renew.push((state.member, state.entry.clone()));
             }
         }
     }

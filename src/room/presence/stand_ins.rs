@@ -33,7 +33,7 @@ impl Presence {
                 let (user, is_stand_in) = (user.clone(), true);
                 self.states.insert(
                     entry.client,
-                    State { entry: entry.clone(), heard: 1, member, user, renewed: now, is_stand_in },
+                    State { entry: entry.clone(), heard: 1, member, user, renewed: now, told: None, is_stand_in },
                 );
                 vec![entry]
             }

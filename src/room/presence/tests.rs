@@ -1,5 +1,7 @@
 //! Whose states are shown, and with which clocks.
 
+use proptest::prelude::*;
+
 use super::super::room::SWEEP;
 use super::*;
 
@@ -10,11 +12,11 @@ fn entry(client: u64, clock: u64, state: Option<&'static str>) -> Entry {
     Entry { client, clock, state: state.map(|text| Bytes::from_static(text.as_bytes())) }
 }
 
-struct Table(Presence, Dialect);
+struct Table(Presence);
 
 impl Table {
     fn take_at(&mut self, now: Instant, member: MemberId, user: &str, own: u64, entry: Entry) -> Change {
-        self.0.take(member, &UserId::new(user), self.1, Some(own), vec![entry], now).unwrap()
+        self.0.take(member, &UserId::new(user), Some(own), vec![entry], now).unwrap()
     }
 
     fn take(&mut self, member: MemberId, user: &str, own: u64, entry: Entry) -> Change {
@@ -28,7 +30,7 @@ impl Table {
 
 /// The table of a room that has been live for long.
 fn table() -> Table {
-    Table(Presence::new(Instant::now() - RETURN_WITHIN), Dialect::Hocuspocus)
+    Table(Presence::new(Instant::now() - RETURN_WITHIN))
 }
 
 fn news(entry: Entry) -> Change {
@@ -61,10 +63,10 @@ fn a_client_that_returns_with_its_old_clock_is_shown_with_a_raised_one_and_told_
     assert_eq!(table.leave(A), [entry(1, 6, None)]);
     // Sent back late by a peer: no news, and no answer for the peer.
     assert_eq!(table.take(B, "bob", 2, entry(1, 5, Some("{}"))), Change::default());
-    let renew = vec![(B, entry(1, 7, None))];
+    let renew = vec![(B, entry(1, 7, Some("{}")))];
     let raised = Change { renew, ..news(entry(1, 7, Some("{}"))) };
     assert_eq!(table.take(B, "ada", 1, entry(1, 5, Some("{}"))), raised);
-    // So told, the client goes on with the clock after that.
+    // So told, the client goes on after that clock.
     assert_eq!(table.take(B, "ada", 1, entry(1, 8, Some("{}"))), news(entry(1, 8, Some("{}"))));
 }
 
@@ -80,27 +82,116 @@ fn one_that_returns_is_shown_with_raised_clocks_what_it_has_dropped() {
     let change = table.take_at(later, B, "bob", 2, entry(2, 3, Some("{}")));
     // Cleo came after Bob had left, so Bob does not know her clock.
     assert_eq!(change.dropped, [entry(1, 6, Some("{}"))]);
-    assert_eq!(change.renew, [(A, entry(1, 6, None)), (B, entry(2, 5, None))]);
+    assert_eq!(change.renew, [(A, entry(1, 6, Some("{}"))), (B, entry(2, 5, Some("{}")))]);
 }
 
 #[test]
-fn after_a_restart_of_the_server_everybody_is_told_to_raise_the_clock() {
-    let mut table = Table(Presence::new(Instant::now()), Dialect::Yjs);
-    let change = table.take(A, "ada", 1, entry(1, 5, Some("{}")));
-    assert_eq!(change, Change { renew: vec![(A, entry(1, 5, None))], ..news(entry(1, 5, Some("{}"))) });
-    assert_eq!(table.take(A, "ada", 1, entry(1, 6, Some("{}"))), news(entry(1, 6, Some("{}"))));
+fn after_a_restart_of_the_server_everybody_is_shown_and_sent_their_own_state_with_a_raised_clock() {
+    let mut table = Table(Presence::new(Instant::now()));
+    let raised =
+        |clock, state| Change { renew: vec![(A, entry(1, clock, Some(state)))], ..news(entry(1, clock, Some(state))) };
+    assert_eq!(table.take(A, "ada", 1, entry(1, 5, Some("{}"))), raised(6, "{}"));
+    // y-websocket sends back what it is sent; Hocuspocus does not.
+    assert_eq!(table.take(A, "ada", 1, entry(1, 6, Some("{}"))), Change::default());
+    assert_eq!(table.take(A, "ada", 1, entry(1, 7, Some("1"))), news(entry(1, 7, Some("1"))));
+    assert_eq!(table.leave(A), [entry(1, 8, None)]);
 }
 
 #[test]
-fn a_provider_that_would_not_announce_itself_anew_is_shown_with_a_raised_clock_and_loses_nothing() {
-    let mut table = Table(Presence::new(Instant::now()), Dialect::Hocuspocus);
-    let change = table.take(A, "ada", 1, entry(1, 5, Some("{}")));
-    assert_eq!(change, Change { renew: vec![(A, entry(1, 6, None))], ..news(entry(1, 6, Some("{}"))) });
-    // Sent before it was told.
-    let change = table.take(A, "ada", 1, entry(1, 6, Some("1")));
-    assert_eq!(change, Change { renew: vec![(A, entry(1, 7, None))], ..news(entry(1, 7, Some("1"))) });
-    assert_eq!(table.take(A, "ada", 1, entry(1, 6, Some("1"))), Change::default());
-    assert_eq!(table.take(A, "ada", 1, entry(1, 9, Some("2"))), news(entry(1, 9, Some("2"))));
+fn what_an_owner_changes_before_it_takes_a_raised_clock_over_is_shown_and_raised_again() {
+    let start = Instant::now();
+    let mut table = Table(Presence::new(start));
+    table.take_at(start, A, "ada", 1, entry(1, 5, Some("{}")));
+    // Who changes its state all the time is not sent each change.
+    assert_eq!(table.take_at(start, A, "ada", 1, entry(1, 6, Some("1"))), news(entry(1, 7, Some("1"))));
+    let later = start + TELL_EVERY;
+    let change = table.take_at(later, A, "ada", 1, entry(1, 7, Some("2")));
+    assert_eq!(change, Change { renew: vec![(A, entry(1, 8, Some("2")))], ..news(entry(1, 8, Some("2"))) });
+    assert_eq!(table.take_at(later, A, "ada", 1, entry(1, 7, Some("2"))), Change::default());
+    assert_eq!(table.take_at(later, A, "ada", 1, entry(1, 9, Some("3"))), news(entry(1, 9, Some("3"))));
+}
+
+#[test]
+fn a_renewal_with_the_clock_that_was_raised_to_is_shown_since_peers_would_drop_the_state() {
+    let start = Instant::now();
+    let mut table = Table(Presence::new(start));
+    table.take_at(start, A, "ada", 1, entry(1, 5, Some("{}")));
+    // An owner that has not heard of the raised clock renews its state as it is.
+    let renewed = entry(1, 7, Some("{}"));
+    let change = table.take_at(start + RENEWED_WITHIN / 2, A, "ada", 1, entry(1, 6, Some("{}")));
+    assert_eq!(change, Change { renew: vec![(A, renewed.clone())], ..news(renewed) });
+}
+
+/// An owner as y-protocols is one, which sends what it is sent back or not.
+struct Owner {
+    clock: u64,
+    state: u64,
+    sends_back: bool,
+}
+
+impl Owner {
+    fn entry(&self) -> Entry {
+        Entry { client: 1, clock: self.clock, state: Some(Bytes::from(self.state.to_string())) }
+    }
+
+    /// What it sends when it is sent this.
+    fn take(&mut self, entry: &Entry) -> Option<Entry> {
+        if entry.clock <= self.clock {
+            return None;
+        }
+        let state = entry.state.clone().expect("nobody is told their own removal");
+        assert_eq!(state, self.entry().state.unwrap(), "an own state is never set back");
+        self.clock = entry.clock;
+        self.sends_back.then(|| self.entry())
+    }
+}
+
+proptest! {
+    #[test]
+    fn owners_keep_their_newest_state_and_peers_come_to_see_it_whatever_crosses_on_the_way(
+        steps in prop::collection::vec(0..5u8, 0..60),
+        sends_back in any::<bool>(),
+        known in 0..10u64,
+    ) {
+        let start = Instant::now();
+        let mut table = Table(Presence::new(start));
+        let mut owner = Owner { clock: 5, state: 0, sends_back };
+        // What the peer knows from before.
+        let (mut peer_clock, mut peer_state) = (known, None);
+        let (mut up, mut down) = (std::collections::VecDeque::from([owner.entry()]), std::collections::VecDeque::new());
+        let mut settled = 0;
+        for step in steps.into_iter().chain([1, 2].repeat(100)) {
+            match step {
+                0 => {
+                    owner.clock += 1;
+                    owner.state += 1;
+                    up.push_back(owner.entry());
+                }
+                1 | 3 => {
+                    if let Some(entry) = up.pop_front() {
+                        let change = table.take_at(start, A, "ada", 1, entry);
+                        for entry in change.news {
+                            prop_assert!(entry.clock > peer_clock || peer_state.is_none());
+                            if entry.clock > peer_clock {
+                                (peer_clock, peer_state) = (entry.clock, entry.state);
+                            }
+                        }
+                        down.extend(change.renew.into_iter().map(|(_, entry)| entry));
+                    }
+                }
+                _ => {
+                    if let Some(entry) = down.pop_front() {
+                        up.extend(owner.take(&entry));
+                    }
+                }
+            }
+            settled = up.len() + down.len();
+        }
+        prop_assert_eq!(settled, 0, "they would talk for ever");
+        if known <= 5 {
+            prop_assert_eq!(peer_state, owner.entry().state);
+        }
+    }
 }
 
 #[test]
@@ -126,7 +217,7 @@ fn a_second_window_of_the_same_user_does_not_take_over_by_sending_back() {
 fn what_is_not_json_too_large_or_one_state_too_many_is_refused() {
     let mut table = table();
     let ada = UserId::new("ada");
-    let mut take = |entries| table.0.take(A, &ada, Dialect::Yjs, None, entries, Instant::now());
+    let mut take = |entries| table.0.take(A, &ada, None, entries, Instant::now());
     assert_eq!(take(vec![entry(1, 1, Some("{"))]), Err(PresenceError::NotJson));
     let text = |bytes: usize| Some(Bytes::from(format!("\"{}\"", "x".repeat(bytes - 2))));
     let longest = Entry { state: text(STATE_BYTES_MAX), ..entry(0, 1, None) };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::charges::Charges;
 use crate::protocol::{CloseCode, hocuspocus};
 use crate::room::{Counted, Outlet, StateBudget, TOO_MANY_LARGE};
 use crate::socket::outbox::Outbox;
@@ -19,34 +20,63 @@ pub struct DocumentOutlet {
     room: String,
     /// The document's address.
     address: String,
-    is_ended: Cell<bool>,
-    /// Whether any document of the connection has ended.
-    has_ended: Rc<Cell<bool>>,
+    /// What its messages take of the socket's credit.
+    pub charges: Rc<Charges>,
+    standing: Cell<Standing>,
+    /// Whether any document of the connection has something for the session.
+    has_news: Rc<Cell<bool>>,
+}
+
+/// How a document stands with its room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It has asked to come in.
+    Asking,
+    /// The room cannot be loaded now.
+    PutOff,
+    /// It is in.
+    In,
+    /// The room has ended it.
+    Ended,
 }
 
 impl DocumentOutlet {
     /// For the document of `room` at `address`, in front of `outbox`. Large frames for an address of its own count in `states`;
-    /// `has_ended` is set when a room ends the document.
+    /// `has_news` is set when its standing changes.
     pub fn new(
         outbox: Rc<Outbox>,
         states: Arc<StateBudget>,
         room: &str,
         address: &str,
-        has_ended: Rc<Cell<bool>>,
+        has_news: Rc<Cell<bool>>,
     ) -> Rc<Self> {
         let (room, address) = (room.to_owned(), address.to_owned());
-        Rc::new(Self { outbox, states, room, address, is_ended: Cell::new(false), has_ended })
+        let charges = Rc::new(Charges::new(outbox.clone()));
+        Rc::new(Self { outbox, states, room, address, charges, standing: Cell::new(Standing::Asking), has_news })
     }
 
-    /// Whether its room has ended it.
-    pub fn is_ended(&self) -> bool {
-        self.is_ended.get()
+    /// How it stands with its room.
+    pub fn standing(&self) -> Standing {
+        self.standing.get()
+    }
+
+    /// The member leaves.
+    pub fn leave(&self) {
+        self.charges.leave();
+    }
+
+    fn stand(&self, standing: Standing) {
+        if !self.charges.has_left() {
+            self.standing.set(standing);
+            self.has_news.set(true);
+            self.outbox.wake();
+        }
     }
 }
 
 impl Outlet for DocumentOutlet {
     fn push(&self, frame: Bytes, counted: Counted) {
-        if self.is_ended.get() {
+        if self.standing.get() == Standing::Ended || self.charges.has_left() {
             return;
         }
         if self.address == self.room {
@@ -63,7 +93,15 @@ impl Outlet for DocumentOutlet {
     }
 
     fn credit(&self, bytes: usize) {
-        self.outbox.credit(bytes);
+        self.charges.credit(bytes);
+    }
+
+    fn is_over(&self) -> bool {
+        self.charges.is_over()
+    }
+
+    fn let_in(&self) {
+        self.stand(Standing::In);
     }
 
     fn expect_answer(&self, bytes: usize) {
@@ -71,14 +109,19 @@ impl Outlet for DocumentOutlet {
     }
 
     fn close(&self, code: CloseCode, reason: &str) {
+        if self.charges.has_left() || self.standing.get() == Standing::Ended {
+            return;
+        }
+        if code == CloseCode::TryLater && self.standing.get() == Standing::Asking {
+            // No word of the protocol makes a provider start one document anew, so the session asks again in its place.
+            self.charges.forgive();
+            return self.stand(Standing::PutOff);
+        }
         if !code.is_final() {
             // Whatever may work later, the provider tries again with the whole connection.
             return self.outbox.close(code, reason);
         }
-        if !self.is_ended.replace(true) {
-            self.outbox.push(hocuspocus::close(&self.address, reason), Counted::Yes);
-            self.has_ended.set(true);
-            self.outbox.wake();
-        }
+        self.outbox.push(hocuspocus::close(&self.address, reason), Counted::Yes);
+        self.stand(Standing::Ended);
     }
 }

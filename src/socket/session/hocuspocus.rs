@@ -7,23 +7,27 @@ use std::rc::Rc;
 use actix::Addr;
 use bytes::Bytes;
 
-use super::document::DocumentOutlet;
+use super::document::{DocumentOutlet, Standing};
 use super::tenure::{Due, Tenure};
-use super::turnstile::Turnstile;
+use super::turnstile::{self, Turnstile};
 use super::waiting::Waiting;
 use super::yjs::{pass_on, pass_on_long};
 use super::{Desk, MESSAGE_BYTES, Violation, text};
-use crate::auth::{self, Access, Action, Identity, allows};
-use crate::ids::{MemberId, RoomName, UserId};
+use crate::auth::{self, Access, Action, Identity, TokenError, allows};
+use crate::ids::{MemberId, RoomName, RoomNameError, UserId, shortened};
 use crate::protocol::hocuspocus::{self, Addressed, Message};
 use crate::protocol::{CloseCode, Dialect, yjs};
-use crate::room::{Join, Leave, Renew, Room, StartCount, Stateless};
+use crate::room::{Join, Leave, Outlet, Renew, Room, StartCount, Stateless};
 
 /// Most documents of one connection.
 const DOCUMENTS_MAX: usize = 128;
-/// What may come for documents before their tokens, in bytes and messages of all together.
-const HELD_BYTES_MAX: usize = 256 * 1024;
+/// Messages that may come for documents before their tokens and rooms, of all together. Their bytes are as many as in one message
+/// of a writer, and count in a budget of all connections.
 const HELD_MESSAGES_MAX: usize = 1024;
+/// When a room is asked again that could not be loaded, in seconds.
+const RETRY_S: u64 = 1;
+/// Denials of one connection that are logged: tokens cost nothing.
+const DENIALS_LOGGED_MAX: u32 = 8;
 /// How long a connection may have no document that a token opened, in seconds: as long as the provider's own watchdog waits.
 const EMPTY_S: u64 = 30;
 
@@ -34,18 +38,29 @@ const ADDRESS_BYTES_MAX: usize = 512;
 enum Document {
     /// A token for it has to come, and opens it.
     Waiting(Waiting),
-    /// A member of its room.
+    /// A token has opened it: a member of its room, or about to be.
     Joined(Box<Joined>),
+}
+
+impl Document {
+    /// Whether its room has let it in.
+    fn is_open(&self) -> bool {
+        matches!(self, Self::Joined(joined) if joined.opening.is_none())
+    }
 }
 
 struct Joined {
     member: MemberId,
     room: Addr<Room>,
     name: RoomName,
-    user: UserId,
+    identity: Identity,
     access: Access,
     tenure: Tenure,
     outlet: Rc<DocumentOutlet>,
+    /// What has come for it, until its room lets it in.
+    opening: Option<Waiting>,
+    /// When its room is to be asked again, which could not be loaded, in Unix seconds.
+    retry_s: Option<u64>,
 }
 
 /// The documents of one connection, by address.
@@ -56,7 +71,8 @@ pub struct HocuspocusSession {
     pub access: Access,
     /// Whether the client told its version.
     has_version: bool,
-    has_ended: Rc<Cell<bool>>,
+    has_news: Rc<Cell<bool>>,
+    denials: u32,
     /// When the connection last had no document, in Unix seconds.
     empty_since_s: u64,
 }
@@ -69,7 +85,8 @@ impl HocuspocusSession {
             turnstile: Turnstile::default(),
             access: Access::None,
             has_version: false,
-            has_ended: Rc::default(),
+            has_news: Rc::default(),
+            denials: 0,
             empty_since_s: auth::now_s(),
         }
     }
@@ -85,43 +102,59 @@ impl HocuspocusSession {
             return self.authenticate(address, text(&token), desk);
         }
         match self.documents.get(&address) {
-            Some(Document::Joined(_)) => {
-                self.pass(&address, message, frame.len(), desk);
-                Ok(())
-            }
             _ if message == Message::Close => {
                 self.leave_document(&address, desk);
                 Ok(())
             }
-            _ => self.hold(address, message, frame.len()),
+            Some(Document::Joined(joined)) if joined.opening.is_none() => {
+                let expected = desk.outbox.expected_bytes();
+                if frame.len() > desk.context.settings.message_bytes_max(self.access, expected) {
+                    // As if it had been stopped in reading, but for another document that is still to be opened.
+                    return self.too_big(frame, desk);
+                }
+                self.pass(&address, message, frame.len(), desk);
+                Ok(())
+            }
+            _ => self.hold(address, message, frame.len(), desk),
         }
     }
 
-    /// Refuses a message that is too long, if it is an edit of a document that is open. The others of the connection go on.
+    /// Refuses a message that is too long, if it is an edit of a document that a token has opened; the room hears of it after the join.
+    /// The others of the connection go on.
     pub fn too_big(&mut self, beginning: &Bytes, desk: &Desk) -> Result<(), Violation> {
         let edit = hocuspocus::edit_beginning(beginning);
         let document = edit.and_then(|(address, kind)| Some((self.documents.get(&address)?, kind)));
-        let Some((Document::Joined(joined), kind)) = document else {
+        let Some((Document::Joined(joined), kind)) = document.filter(|(document, _)| document.is_open()) else {
             return Err(Violation::new(CloseCode::TooBig, CloseCode::TooBig.reason()));
         };
-        pass_on_long(kind, joined.member, &joined.room, desk);
+        pass_on_long(kind, joined.member, &joined.room, Some(&joined.outlet.charges), desk);
         Ok(())
     }
 
-    /// Keeps a message until its document's token comes.
-    fn hold(&mut self, address: Bytes, message: Message, bytes: usize) -> Result<(), Violation> {
+    /// Keeps a message until its document's token comes, and its room lets it in.
+    fn hold(&mut self, address: Bytes, message: Message, bytes: usize, desk: &Desk) -> Result<(), Violation> {
         if !self.documents.contains_key(&address) {
             self.make_room()?;
         }
         let (held_bytes, held_messages) = self
-            .waiting()
+            .held()
             .fold((bytes, 1), |(bytes, messages), waiting| (bytes + waiting.bytes(), messages + waiting.messages()));
-        let has_room = held_bytes <= HELD_BYTES_MAX && held_messages <= HELD_MESSAGES_MAX;
-        match self.documents.entry(address).or_insert_with(|| Document::Waiting(Waiting::default())) {
-            Document::Waiting(waiting) if has_room => waiting.hold(message, bytes),
-            Document::Waiting(waiting) if waiting.is_refused() => waiting.lose(),
-            _ => return Err(Violation::new(CloseCode::TryLater, "too much came before the token")),
+        let bytes_max = desk.context.settings.writer_message_bytes_max;
+        let has_room = held_bytes <= bytes_max && held_messages <= HELD_MESSAGES_MAX;
+        let document = self.documents.entry(address).or_insert_with(|| Document::Waiting(Waiting::default()));
+        let is_opened = matches!(document, Document::Joined(_));
+        let waiting = match document {
+            Document::Waiting(waiting) => waiting,
+            Document::Joined(joined) => joined.opening.get_or_insert_default(),
+        };
+        if has_room && waiting.hold(message, bytes, &desk.context.strangers) {
+            return Ok(());
         }
+        // Without its messages a document starts anew later, and the connection's others go on until then.
+        if !is_opened && !waiting.is_refused() {
+            return Err(Violation::new(CloseCode::TryLater, "too much came before the token"));
+        }
+        waiting.lose();
         Ok(())
     }
 
@@ -134,54 +167,45 @@ impl HocuspocusSession {
                 if let yjs::Message::Step1(state_vector) = &message {
                     // Its count starts here, however long the answer has to wait.
                     let charge = state_vector.len() + MESSAGE_BYTES;
-                    desk.outbox.charge(charge);
+                    joined.outlet.charges.charge(charge);
                     room.do_send(StartCount { from, state_vector: state_vector.clone(), charge });
                 }
-                pass_on(message, bytes, from, room, &mut self.turnstile, desk);
+                pass_on(message, bytes, from, room, Some(&joined.outlet.charges), &mut self.turnstile, desk);
             }
             Message::Stateless(payload) => {
                 let charge = bytes + MESSAGE_BYTES;
-                desk.outbox.charge(charge);
+                turnstile::charge(charge, Some(&joined.outlet.charges), desk);
                 room.do_send(Stateless { from, payload, charge });
             }
-            Message::Close => {
-                self.leave_document(address, desk);
-            }
-            Message::Auth { .. } => {}
+            Message::Auth { .. } | Message::Close => {}
         }
     }
 
     /// Takes a document's token: the first one, or a fresh one.
     fn authenticate(&mut self, address: Bytes, token: &str, desk: &Desk) -> Result<(), Violation> {
-        let name = hocuspocus::document(text(&address)).to_owned();
-        let known = desk.context.verifier.verify(token, auth::now_s()).ok();
-        let opened = known.and_then(|identity| {
-            let room = RoomName::parse(&name).ok()?;
-            let access = identity.access(&room);
-            allows(access, Action::Join).then_some((room, identity, access))
-        });
-        let Some((room, identity, access)) = opened else {
-            self.deny(address, desk);
-            return Ok(());
+        let (name, identity, access) = match opened(text(&address), token, desk) {
+            Ok(opened) => opened,
+            Err(denial) => {
+                self.deny(address, &denial, desk);
+                return Ok(());
+            }
         };
         match self.documents.get_mut(&address) {
-            Some(Document::Joined(joined)) if joined.user == identity.user => {
+            Some(Document::Joined(joined)) if joined.identity.user == identity.user => {
                 joined.tenure = Tenure::new(&identity, auth::now_s());
                 joined.access = access;
-                joined.room.do_send(Renew { member: joined.member, access, name: identity.name });
+                joined.room.do_send(Renew { member: joined.member, access, name: identity.name.clone() });
+                joined.identity = identity;
                 desk.push(authenticated(&address, access));
                 self.follow_access();
                 Ok(())
             }
-            // Someone else's token does not go on with this one's work.
             Some(Document::Joined(_)) => {
-                self.deny(address, desk);
+                self.deny(address, &Denial::OtherUser, desk);
                 Ok(())
             }
-            Some(Document::Waiting(waiting)) if waiting.is_lost() => {
-                Err(Violation::new(CloseCode::TryLater, "too much came before the token, start anew"))
-            }
-            _ => self.join(address, room, &identity, access, desk),
+            Some(Document::Waiting(waiting)) if waiting.is_lost() => Err(lost()),
+            _ => self.join(address, name, identity, access, desk),
         }
     }
 
@@ -189,7 +213,7 @@ impl HocuspocusSession {
         &mut self,
         address: Bytes,
         name: RoomName,
-        identity: &Identity,
+        identity: Identity,
         access: Access,
         desk: &Desk,
     ) -> Result<(), Violation> {
@@ -200,13 +224,31 @@ impl HocuspocusSession {
             Some(Document::Waiting(waiting)) => waiting,
             _ => Waiting::default(),
         };
-        let lease = desk.context.directory.lookup(&name);
-        let room = lease.room().clone();
-        let (outbox, states) = (desk.outbox.clone(), desk.context.directory.states().clone());
-        let outlet = DocumentOutlet::new(outbox, states, name.as_str(), text(&address), self.has_ended.clone());
-        let member = desk.relay.seat(outlet.clone());
         desk.push(authenticated(&address, access));
         tracing::info!(socket.id = %desk.socket, room.name = %name, user.id = %identity.user, "document opened");
+        let (member, room, outlet) = self.ask(text(&address), &name, &identity, access, desk);
+        let tenure = Tenure::new(&identity, auth::now_s());
+        let (opening, retry_s) = (Some(waiting), None);
+        let joined = Joined { member, room, name, identity, access, tenure, outlet, opening, retry_s };
+        self.documents.insert(address, Document::Joined(Box::new(joined)));
+        self.follow_access();
+        Ok(())
+    }
+
+    /// Asks a document's room to let it in.
+    fn ask(
+        &self,
+        address: &str,
+        name: &RoomName,
+        identity: &Identity,
+        access: Access,
+        desk: &Desk,
+    ) -> (MemberId, Addr<Room>, Rc<DocumentOutlet>) {
+        let lease = desk.context.directory.lookup(name);
+        let room = lease.room().clone();
+        let (outbox, states) = (desk.outbox.clone(), desk.context.directory.states().clone());
+        let outlet = DocumentOutlet::new(outbox, states, name.as_str(), address, self.has_news.clone());
+        let member = desk.relay.seat(outlet.clone());
         room.do_send(Join {
             lease,
             member,
@@ -217,27 +259,48 @@ impl HocuspocusSession {
             access,
             json: None,
         });
-        let tenure = Tenure::new(identity, auth::now_s());
-        let user = identity.user.clone();
-        let joined = Joined { member, room: room.clone(), name, user, access, tenure, outlet };
-        self.documents.insert(address.clone(), Document::Joined(Box::new(joined)));
-        self.follow_access();
+        (member, room, outlet)
+    }
+
+    /// Asks a room again that could not be loaded.
+    fn ask_again(&mut self, address: &Bytes, desk: &Desk) {
+        let Some(Document::Joined(joined)) = self.documents.get(address) else { return };
+        let asked = self.ask(text(address), &joined.name, &joined.identity, joined.access, desk);
+        if let Some(Document::Joined(joined)) = self.documents.get_mut(address) {
+            (joined.member, joined.room, joined.outlet) = asked;
+            joined.retry_s = None;
+        }
+    }
+
+    /// Passes on what has come for a document that its room has let in.
+    fn let_in(&mut self, address: &Bytes, desk: &Desk) -> Result<(), Violation> {
+        let Some(Document::Joined(joined)) = self.documents.get_mut(address) else { return Ok(()) };
+        let Some(waiting) = joined.opening.take() else { return Ok(()) };
+        if waiting.is_lost() {
+            return Err(lost());
+        }
         if waiting.was_joined() {
             // Its provider may not start anew: whatever it lacks, it gets.
             let everything = yjs::Message::Step1(Bytes::from_static(&[0]));
-            pass_on(everything, 0, member, &room, &mut self.turnstile, desk);
+            let (from, room, charges) = (joined.member, joined.room.clone(), joined.outlet.charges.clone());
+            pass_on(everything, 0, from, &room, Some(&charges), &mut self.turnstile, desk);
         }
         for message in waiting.into_messages() {
             let bytes = message.bytes();
-            self.pass(&address, message, bytes, desk);
+            self.pass(address, message, bytes, desk);
         }
         Ok(())
     }
 
     /// Tells the client that the token does not open the document; another one may follow.
-    fn deny(&mut self, address: Bytes, desk: &Desk) {
-        tracing::info!(socket.id = %desk.socket, "document denied");
-        desk.push(hocuspocus::denied(text(&address), "permission-denied"));
+    fn deny(&mut self, address: Bytes, denial: &Denial, desk: &Desk) {
+        self.denials = self.denials.saturating_add(1);
+        if self.denials <= DENIALS_LOGGED_MAX {
+            let name = shortened(hocuspocus::document(text(&address)));
+            let is_last = self.denials == DENIALS_LOGGED_MAX;
+            tracing::info!(socket.id = %desk.socket, room.name = ?name, reason = %denial, is_last, "document denied");
+        }
+        desk.push(hocuspocus::denied(text(&address), &denial.told()));
         self.shut(address, desk);
     }
 
@@ -277,7 +340,8 @@ impl HocuspocusSession {
             self.leave_room(joined, desk);
         }
         self.follow_access();
-        if !self.has_documents() {
+        let was_joined = matches!(left, Some(Document::Joined(_)));
+        if was_joined && !self.has_documents() {
             self.empty_since_s = auth::now_s();
         }
         left
@@ -285,7 +349,10 @@ impl HocuspocusSession {
 
     fn leave_room(&mut self, joined: &Joined, desk: &Desk) {
         joined.room.do_send(Leave { from: joined.member, is_for_good: true });
-        desk.relay.unseat(joined.member);
+        joined.outlet.leave();
+        if joined.outlet.charges.is_over() {
+            desk.relay.unseat(joined.member);
+        }
         self.turnstile.forget(joined.member, desk);
     }
 
@@ -296,10 +363,11 @@ impl HocuspocusSession {
         })
     }
 
-    fn waiting(&self) -> impl Iterator<Item = &Waiting> {
+    /// What waits for tokens and rooms.
+    fn held(&self) -> impl Iterator<Item = &Waiting> {
         self.documents.values().filter_map(|document| match document {
             Document::Waiting(waiting) => Some(waiting),
-            Document::Joined(_) => None,
+            Document::Joined(joined) => joined.opening.as_ref(),
         })
     }
 
@@ -308,10 +376,16 @@ impl HocuspocusSession {
         let mut joined = self.joined().map(|(_, joined)| joined);
         let Some(first) = joined.next() else { return (None, None) };
         let room = joined.next().is_none().then_some(&first.name);
-        (room, Some(&first.user))
+        (room, Some(&first.identity.user))
     }
 
-    fn has_documents(&self) -> bool {
+    /// Whether what comes now may be for a document that is still to be opened.
+    pub fn is_waiting(&self) -> bool {
+        !self.has_documents() || self.held().next().is_some()
+    }
+
+    /// Whether a token has opened any document.
+    pub fn has_documents(&self) -> bool {
         self.joined().next().is_some()
     }
 
@@ -320,21 +394,39 @@ impl HocuspocusSession {
         self.turnstile.delivered(desk);
     }
 
-    /// Lets go of documents that their rooms have ended.
-    pub fn tidy(&mut self, desk: &Desk) {
-        if !self.has_ended.replace(false) {
-            return;
+    /// Follows what rooms have decided about documents.
+    pub fn tidy(&mut self, desk: &Desk) -> Result<(), Violation> {
+        if !self.has_news.replace(false) {
+            return Ok(());
         }
-        let ended: Vec<Bytes> =
-            self.joined().filter(|(_, joined)| joined.outlet.is_ended()).map(|(address, _)| address.clone()).collect();
-        for address in ended {
-            self.shut(address, desk);
+        let standings: Vec<(Bytes, Standing)> =
+            self.joined().map(|(address, joined)| (address.clone(), joined.outlet.standing())).collect();
+        for (address, standing) in standings {
+            match standing {
+                Standing::Asking => {}
+                Standing::In => self.let_in(&address, desk)?,
+                Standing::PutOff => self.put_off(&address, desk),
+                Standing::Ended => self.shut(address, desk),
+            }
+        }
+        desk.outbox.flush();
+        Ok(())
+    }
+
+    /// Notes that a document's room cannot be loaded now.
+    fn put_off(&mut self, address: &Bytes, desk: &Desk) {
+        let Some(Document::Joined(joined)) = self.documents.get_mut(address) else { return };
+        if joined.retry_s.is_none() {
+            tracing::debug!(socket.id = %desk.socket, room.name = %joined.name, "document waits for its room");
+            desk.relay.unseat(joined.member);
+            joined.retry_s = Some(auth::now_s() + RETRY_S);
         }
     }
 
     /// When something is next due, in Unix seconds.
     pub fn next_due_s(&self) -> Option<u64> {
-        let next = self.joined().map(|(_, joined)| joined.tenure.next_s()).min();
+        let next =
+            self.joined().map(|(_, joined)| joined.retry_s.unwrap_or(u64::MAX).min(joined.tenure.next_s())).min();
         Some(next.unwrap_or(self.empty_since_s + EMPTY_S))
     }
 
@@ -343,6 +435,7 @@ impl HocuspocusSession {
         if !self.has_documents() && now_s >= self.empty_since_s + EMPTY_S {
             return Err(Violation::new(CloseCode::TryLater, "no document was opened"));
         }
+        let mut put_off = Vec::new();
         for (address, document) in &mut self.documents {
             let Document::Joined(joined) = document else { continue };
             match joined.tenure.due(now_s) {
@@ -353,6 +446,12 @@ impl HocuspocusSession {
                     return Err(Violation::new(CloseCode::TokenExpired, CloseCode::TokenExpired.reason()));
                 }
             }
+            if joined.retry_s.is_some_and(|retry_s| now_s >= retry_s) {
+                put_off.push(address.clone());
+            }
+        }
+        for address in put_off {
+            self.ask_again(&address, desk);
         }
         Ok(())
     }
@@ -382,4 +481,44 @@ impl HocuspocusSession {
 
 fn authenticated(address: &Bytes, access: Access) -> Bytes {
     hocuspocus::authenticated(text(address), allows(access, Action::Edit))
+}
+
+/// Why a token does not open a document.
+#[derive(Debug, thiserror::Error)]
+enum Denial {
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error(transparent)]
+    Name(#[from] RoomNameError),
+    #[error("the token does not allow this room")]
+    Forbidden,
+    /// Someone else's token does not go on with this one's work.
+    #[error("another user's token on a live document")]
+    OtherUser,
+}
+
+impl Denial {
+    /// What the client hears: rooms that there are, and are not, and tokens that do not hold look alike; a name that can be none's
+    /// tells nothing of them.
+    fn told(&self) -> String {
+        match self {
+            Denial::Name(error) => error.to_string(),
+            _ => "permission-denied".into(),
+        }
+    }
+}
+
+/// What a token opens at an address.
+fn opened(address: &str, token: &str, desk: &Desk) -> Result<(RoomName, Identity, Access), Denial> {
+    let identity = desk.context.verifier.verify(token, auth::now_s())?;
+    let name = RoomName::parse(hocuspocus::document(address))?;
+    let access = identity.access(&name);
+    match allows(access, Action::Join) {
+        true => Ok((name, identity, access)),
+        false => Err(Denial::Forbidden),
+    }
+}
+
+fn lost() -> Violation {
+    Violation::new(CloseCode::TryLater, "too much came before the document was open, start anew")
 }

@@ -1,6 +1,7 @@
 //! A socket's side of the conversation: reads messages of its protocol and passes them on to rooms. What comes back goes through
 //! the relay.
 
+mod charges;
 mod document;
 mod hocuspocus;
 pub(super) mod json;
@@ -17,7 +18,7 @@ use bytes::Bytes;
 
 use super::actor::SocketContext;
 use super::outbox::Outbox;
-use crate::auth::{Access, Action, allows};
+use crate::auth::Access;
 use crate::ids::{RoomName, SocketId, UserId};
 use crate::protocol::{CloseCode, DecodeError};
 use crate::room::{Counted, LocalRelay, Outlet};
@@ -169,13 +170,14 @@ impl Session {
         }
     }
 
-    /// Lets go of what rooms have ended meanwhile.
-    pub fn tidy(&mut self, desk: &Desk) {
+    /// Follows what rooms have decided meanwhile.
+    pub fn tidy(&mut self, desk: &Desk) -> Result<(), Violation> {
         match self {
-            Session::Hocuspocus(session) => session.tidy(desk),
+            Session::Hocuspocus(session) => return session.tidy(desk),
             Session::Json(session) => session.tidy(desk),
             Session::Yjs(_) | Session::Denied | Session::Echo => {}
         }
+        Ok(())
     }
 
     /// When [`due`](Self::due) is to be called, in Unix seconds.
@@ -208,18 +210,24 @@ impl Session {
         }
     }
 
+    /// Whether no token has opened anything.
+    pub fn is_stranger(&self) -> bool {
+        match self {
+            Session::Hocuspocus(session) => !session.has_documents(),
+            Session::Json(session) => session.is_anonymous(),
+            Session::Denied => true,
+            Session::Yjs(_) | Session::Echo => false,
+        }
+    }
+
     /// The longest message that the peer may send now, in bytes.
     pub fn message_bytes_max(&self, desk: &Desk) -> usize {
         let settings = &desk.context.settings;
-        let of = |access| {
-            if allows(access, Action::Edit) {
-                settings.writer_message_bytes_max
-            } else {
-                let longer = settings.reader_message_bytes_max.saturating_add(desk.outbox.expected_bytes());
-                longer.min(settings.writer_message_bytes_max)
-            }
-        };
+        let expected = desk.outbox.expected_bytes();
+        let of = |access| settings.message_bytes_max(access, expected);
         match self {
+            // A provider sends what was typed before its token has come.
+            Session::Hocuspocus(session) if session.is_waiting() => settings.writer_message_bytes_max,
             Session::Yjs(session) => of(session.access),
             Session::Hocuspocus(session) => of(session.access),
             Session::Json(session) if session.is_anonymous() => settings.reader_message_bytes_max,

@@ -2,11 +2,13 @@
 //! a page of a timeline. Who asks meanwhile waits.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use actix::Addr;
 use bytes::Bytes;
 
 use super::Desk;
+use super::charges::Charges;
 use crate::ids::MemberId;
 use crate::room::{AskState, More, Room};
 
@@ -23,8 +25,18 @@ pub struct Ask {
     pub member: MemberId,
     pub room: Addr<Room>,
     pub question: Question,
-    /// Credit that the question took, in bytes.
+    /// Credit that the question takes, in bytes.
     pub charge: usize,
+    /// Whose credit; `None`: the socket's only member.
+    pub charges: Option<Rc<Charges>>,
+}
+
+/// Takes credit for a message of a member.
+pub fn charge(bytes: usize, charges: Option<&Rc<Charges>>, desk: &Desk) {
+    match charges {
+        Some(charges) => charges.charge(bytes),
+        None => desk.outbox.charge(bytes),
+    }
 }
 
 /// The questions of one socket. At most one waits for each of its members.
@@ -74,13 +86,13 @@ impl Turnstile {
     }
 
     fn send(&mut self, ask: Ask, desk: &Desk) {
-        let Ask { member, room, question, charge } = ask;
+        let Ask { member, room, question, charge: bytes, charges } = ask;
         self.answering = Some(member);
         desk.outbox.expect_state();
-        desk.outbox.charge(charge);
+        charge(bytes, charges.as_ref(), desk);
         match question {
-            Question::State(state_vector) => room.do_send(AskState { from: member, state_vector, charge }),
-            Question::More => room.do_send(More { from: member, charge }),
+            Question::State(state_vector) => room.do_send(AskState { from: member, state_vector, charge: bytes }),
+            Question::More => room.do_send(More { from: member, charge: bytes }),
         }
     }
 }

@@ -1,12 +1,16 @@
-//! What has come for a document of a Hocuspocus connection before a token opened it. Pure; its owner knows the bounds.
+//! What has come for a document of a Hocuspocus connection before a token opened it, and its room let it in. Its owner knows the
+//! bounds of one connection, the budget that of all.
+
+use std::sync::Arc;
 
 use crate::protocol::hocuspocus::Message;
+use crate::socket::unfinished::{Held, HeldBudget};
 
 /// One document that waits for a token.
 #[derive(Debug, Default)]
 pub struct Waiting {
     messages: Vec<Message>,
-    bytes: usize,
+    held: Option<Held>,
     is_refused: bool,
     was_joined: bool,
     is_lost: bool,
@@ -18,12 +22,17 @@ impl Waiting {
         Self { was_joined: true, ..Self::default() }
     }
 
-    /// Keeps a message of `bytes`.
-    pub fn hold(&mut self, message: Message, bytes: usize) {
-        if !self.is_lost {
-            self.messages.push(message);
-            self.bytes += bytes;
+    /// Keeps a message of `bytes`, if `budget` has room for it.
+    pub fn hold(&mut self, message: Message, bytes: usize, budget: &Arc<HeldBudget>) -> bool {
+        let held = self.held.get_or_insert_with(|| Held::new(budget.clone()));
+        if self.is_lost {
+            return true;
         }
+        let has_room = held.add(bytes);
+        if has_room {
+            self.messages.push(message);
+        }
+        has_room
     }
 
     /// Notes that a token was refused, or that the room ended the document.
@@ -58,7 +67,7 @@ impl Waiting {
 
     /// Their bytes.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.held.as_ref().map_or(0, Held::bytes)
     }
 
     /// The messages, in order.

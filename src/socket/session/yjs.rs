@@ -1,14 +1,24 @@
 //! A y-websocket client in its room.
 
+use std::rc::Rc;
+use std::time::Instant;
+
 use actix::Addr;
 use bytes::Bytes;
 
-use super::turnstile::{Ask, Question, Turnstile};
+use super::charges::Charges;
+use super::turnstile::{self, Ask, Question, Turnstile};
 use super::{Desk, MESSAGE_BYTES, Violation};
 use crate::auth::{Access, Action, Identity, allows};
 use crate::ids::{MemberId, RoomName, UserId};
-use crate::protocol::{Dialect, EditKind, awareness, yjs};
-use crate::room::{AskAwareness, Awareness, Edit, Join, Lease, Leave, LongEdit, Place, Room};
+use crate::protocol::{CloseCode, Dialect, EditKind, yjs};
+use crate::rate::{Bucket, Rate};
+use crate::room::{AskAwareness, AskSaved, Awareness, Edit, Join, Lease, Leave, LongEdit, Place, Room};
+use crate::socket::pace::Visit;
+
+/// How many messages of unknown types are passed over; one counts once more for each [`UNKNOWN_BYTES`] that it has.
+const UNKNOWN_RATE: Rate = Rate { per_second: 20.0, burst: 200.0 };
+const UNKNOWN_BYTES: usize = 16 * 1024;
 
 /// A y-websocket client in its room.
 pub struct YjsSession {
@@ -18,16 +28,26 @@ pub struct YjsSession {
     pub name: RoomName,
     pub user: UserId,
     turnstile: Turnstile,
+    unknown: Bucket,
     /// What the token allows.
     pub access: Access,
     /// When the token ends, in Unix seconds: this protocol cannot renew it.
     pub valid_until_s: u64,
     _place: Place,
+    _visit: Visit,
 }
 
 impl YjsSession {
     /// Joins the room.
-    pub fn join(name: RoomName, lease: Lease, place: Place, identity: &Identity, access: Access, desk: &Desk) -> Self {
+    pub fn join(
+        name: RoomName,
+        lease: Lease,
+        place: Place,
+        visit: Visit,
+        identity: &Identity,
+        access: Access,
+        desk: &Desk,
+    ) -> Self {
         let room = lease.room().clone();
         let member = desk.relay.seat(desk.outbox.clone());
         room.do_send(Join {
@@ -46,9 +66,11 @@ impl YjsSession {
             name,
             user: identity.user.clone(),
             turnstile: Turnstile::default(),
+            unknown: Bucket::new(UNKNOWN_RATE, Instant::now()),
             access,
             valid_until_s: identity.valid_until_s,
             _place: place,
+            _visit: visit,
         }
     }
 
@@ -64,9 +86,23 @@ impl YjsSession {
         // The frame is charged once; its messages share its bytes.
         let mut charge = message.len();
         for message in messages {
-            pass_on(message, std::mem::take(&mut charge), self.member, &self.room, &mut self.turnstile, desk);
+            if message == yjs::Message::Unknown {
+                self.ignore(charge, desk)?;
+                continue;
+            }
+            let bytes = std::mem::take(&mut charge);
+            pass_on(message, bytes, self.member, &self.room, None, &mut self.turnstile, desk);
         }
         Ok(())
+    }
+
+    /// Passes over a message of an unknown type, of which there may be some.
+    fn ignore(&mut self, bytes: usize, desk: &Desk) -> Result<(), Violation> {
+        tracing::debug!(socket.id = %desk.socket, bytes, "message of an unknown type ignored");
+        let weight = 1 + bytes / UNKNOWN_BYTES;
+        self.unknown.take_many(weight, UNKNOWN_RATE, Instant::now()).map_err(|_| {
+            Violation::new(CloseCode::TooMany, "too many messages of types that this server does not know")
+        })
     }
 
     /// Whether an edit that is too long is refused in band: that of a reader is, as any. A writer's later typing would all build on
@@ -78,7 +114,7 @@ impl YjsSession {
     /// Refuses a message that is too long, if it is an edit.
     pub fn too_big(&mut self, beginning: &Bytes, desk: &Desk) -> Result<(), Violation> {
         let kind = yjs::edit_beginning(beginning).ok_or_else(Violation::too_large_edit)?;
-        pass_on_long(kind, self.member, &self.room, desk);
+        pass_on_long(kind, self.member, &self.room, None, desk);
         Ok(())
     }
 
@@ -94,17 +130,20 @@ pub fn pass_on(
     bytes: usize,
     from: MemberId,
     room: &Addr<Room>,
+    charges: Option<&Rc<Charges>>,
     turnstile: &mut Turnstile,
     desk: &Desk,
 ) {
     let charge = bytes + MESSAGE_BYTES;
     if let yjs::Message::Step1(state_vector) = message {
         let question = Question::State(state_vector);
-        return turnstile.ask(Ask { member: from, room: room.clone(), question, charge }, desk);
+        let (room, charges) = (room.clone(), charges.cloned());
+        return turnstile.ask(Ask { member: from, room, question, charge, charges }, desk);
     }
-    desk.outbox.charge(charge);
+    turnstile::charge(charge, charges, desk);
     match message {
-        yjs::Message::Step1(_) => {}
+        yjs::Message::Step1(_) | yjs::Message::Unknown => {}
+        yjs::Message::AskSaved(question) => room.do_send(AskSaved { from, question, charge }),
         yjs::Message::Step2(update) => {
             desk.outbox.take_answer();
             room.do_send(Edit { from, update, kind: EditKind::Step2, charge });
@@ -116,15 +155,15 @@ pub fn pass_on(
 }
 
 /// Tells a room of an edit that was too long to be taken.
-pub fn pass_on_long(kind: EditKind, from: MemberId, room: &Addr<Room>, desk: &Desk) {
+pub fn pass_on_long(kind: EditKind, from: MemberId, room: &Addr<Room>, charges: Option<&Rc<Charges>>, desk: &Desk) {
     if kind == EditKind::Step2 {
         desk.outbox.take_answer();
     }
-    desk.outbox.charge(MESSAGE_BYTES);
+    turnstile::charge(MESSAGE_BYTES, charges, desk);
     room.do_send(LongEdit { from, kind, charge: MESSAGE_BYTES });
 }
 
 /// An awareness message of nobody.
 pub fn keepalive() -> Bytes {
-    yjs::awareness(&awareness::encode([].iter()))
+    yjs::nobody()
 }

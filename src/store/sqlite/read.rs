@@ -19,10 +19,10 @@ impl Sqlite {
         let sql = "select seq, state from snapshot where room_id = $1 order by seq desc limit 1";
         let snapshot: Option<(i64, Vec<u8>)> = sqlx::query_as(sql).bind(room).fetch_optional(&mut *tx).await?;
 
-        let sql = "select body from entry where room_id = $1 and seq > $2 and kind = $3 order by seq";
+        let sql = "select seq, body from entry where room_id = $1 and seq > $2 and kind = $3 order by seq";
         let after = snapshot.as_ref().map_or(0, |(seq, _)| *seq);
-        let query = sqlx::query_scalar(sql).bind(room).bind(after).bind(rows::kind_column(Kind::Edit));
-        let edits: Vec<Vec<u8>> = query.fetch_all(&mut *tx).await?;
+        let query = sqlx::query_as(sql).bind(room).bind(after).bind(rows::kind_column(Kind::Edit));
+        let edits: Vec<(i64, Vec<u8>)> = query.fetch_all(&mut *tx).await?;
 
         let sql = "select client_id, user_id from client where room_id = $1";
         let clients: Vec<(i64, String)> = sqlx::query_as(sql).bind(room).fetch_all(&mut *tx).await?;
@@ -32,7 +32,7 @@ impl Sqlite {
             id: RoomId(room),
             head: rows::seq(head),
             snapshot: snapshot.map(|(seq, state)| (rows::seq(seq), Bytes::from(state))),
-            edits: edits.into_iter().map(Bytes::from).collect(),
+            edits: edits.into_iter().map(|(seq, body)| (rows::seq(seq), Bytes::from(body))).collect(),
             clients: clients.into_iter().map(rows::client).collect(),
         }))
     }

@@ -59,9 +59,9 @@ impl Sqlite {
 
     pub async fn save_snapshot(&self, room: RoomId, seq: Seq, state: &Bytes) -> Result<(), StoreError> {
         let mut begun = self.writer.begin().await?;
-        // Snapshots of one seq hold the same edits, so the first is as good as the second.
-        let sql =
-            "insert into snapshot (room_id, seq, state) values ($1, $2, $3) on conflict (room_id, seq) do nothing";
+        // Snapshots of one seq hold the same edits; the one that is there may be damaged.
+        let sql = "insert into snapshot (room_id, seq, state) values ($1, $2, $3) \
+            on conflict (room_id, seq) do update set state = excluded.state";
         let query = sqlx::query(sql).bind(room.0).bind(rows::seq_column(seq)).bind(&state[..]);
         query.execute(&mut begun.0.connection).await?;
         Ok(begun.commit().await?)

@@ -28,6 +28,15 @@ export async function freshDatabase(store) {
   return { url: url.href, folder, drop }
 }
 
+/** Keeps everyone else from a table of a PostgreSQL database, until the function that this returns is called. */
+export async function holdTable(url, table) {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  await client.query('begin')
+  await client.query(`lock table ${table} in access exclusive mode`)
+  return () => client.end()
+}
+
 /** Runs a statement on a connection of its own. */
 export async function query(url, sql) {
   const client = new pg.Client({ connectionString: url })

@@ -81,34 +81,47 @@ fn a_stale_push_is_answered_once_the_database_is_back_and_a_second_one_is_put_of
 }
 
 #[test]
-fn a_room_that_cannot_be_read_puts_the_whole_connection_off() {
-    let server = Server::with(&["--room-idle-ms", "10"]);
-    Client::join(server.address, &writer("ada"), "general").chats("general", "kept");
-    crate::support::database::execute(&server.database_url, "alter table entry rename to entry_away");
-    let mut looks = 0;
-    let code = crate::support::eventually("the room has been unloaded and cannot be loaded", || {
-        // Looking too often would keep the room in memory.
-        looks += 1;
-        if looks % 20 != 0 {
-            return None;
-        }
-        let mut client = Client::enter(server.address, &writer("ada"));
-        client.say(json!({ "type": "room.join", "room": "general", "since": 0 }));
-        let frame = client.socket.frame();
-        if frame.opcode == crate::support::frame::CLOSE {
-            return Some(frame.close().0);
-        }
-        // Still in memory: then the past cannot be read, or is at hand.
-        None
-    });
-    assert_eq!(code, 1013);
-    crate::support::database::execute(&server.database_url, "alter table entry_away rename to entry");
+fn a_room_that_cannot_be_loaded_is_refused_in_band_and_the_connection_and_its_other_rooms_go_on() {
+    let server = Server::start();
+    let mut ada = Client::join(server.address, &writer("ada"), "general");
+    let mut bob = Client::join(server.address, &reader("bob"), "general");
+    crate::support::database::execute(&server.database_url, "alter table room rename to room_away");
+    for join in
+        [json!({ "type": "room.join", "room": "cold" }), json!({ "type": "room.join", "room": "cold", "since": 0 })]
+    {
+        let refused = ada.ask(join);
+        assert_eq!((problem(&refused), &refused["room"]), (("try_later", true), &json!("cold")));
+        assert!(refused["retryAfterMs"].as_u64().is_some_and(|wait| wait > 0), "{refused}");
+        // It is not in, and what it says there costs it nothing.
+        let said = ada.ask(json!({ "type": "chat.message", "room": "cold", "text": "x" }));
+        assert_eq!(problem(&said).0, "not_joined");
+    }
+    ada.ask(json!({ "type": "cursor.moved", "room": "general", "ephemeral": true }));
+    bob.until("cursor.moved");
+    crate::support::database::execute(&server.database_url, "alter table room_away rename to room");
     crate::support::eventually("the room is back", || {
-        let mut client = Client::enter(server.address, &writer("ada"));
-        client.say(json!({ "type": "room.join", "room": "general", "since": 0 }));
-        let frame = client.socket.frame();
-        (frame.opcode == crate::support::frame::TEXT).then_some(())
+        let answer = ada.ask(json!({ "type": "room.join", "room": "cold", "since": 0 }));
+        (answer["type"] == "room.joined").then_some(())
     });
+    assert_eq!(ada.chats("cold", "hello"), 1);
+    assert_eq!(ada.chats("general", "still here"), 1);
+}
+
+#[test]
+fn what_was_on_its_way_to_a_room_that_is_left_does_not_wear_the_connection_out() {
+    let server = Server::with(&["--rate-socket", "100000", "--rate-user", "100000", "--rate-address", "100000"]);
+    let mut ada = Client::enter(server.address, &writer("ada"));
+    // Much more in all than may be unhandled at once.
+    let text = "x".repeat(10_000);
+    for _ in 0..100 {
+        ada.say(json!([
+            { "type": "room.join", "room": "general", "since": 0 },
+            { "type": "cursor.moved", "room": "general", "ephemeral": true, "payload": text },
+            { "type": "room.leave", "room": "general" },
+        ]));
+    }
+    assert_eq!(ada.ask(json!({ "type": "ping" }))["type"], "pong");
+    ada.joins("general");
 }
 
 #[test]

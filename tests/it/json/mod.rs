@@ -11,3 +11,4 @@ mod rooms;
 mod steps;
 mod timeline;
 mod tokens;
+mod well_formed;

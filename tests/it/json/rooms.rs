@@ -1,5 +1,7 @@
 //! Coming into rooms and leaving them, and what of the past is sent then.
 
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
 use crate::support::editor::Editor;
@@ -211,4 +213,86 @@ fn rooms_of_the_server_are_read_by_admins_and_written_by_nobody() {
         (&metrics["user"], &metrics["ephemeral"], &metrics["seq"]),
         (&json!("server"), &json!(true), &json!(null))
     );
+}
+
+#[test]
+fn every_request_of_any_sequence_of_joins_and_leaves_is_answered_exactly_once() {
+    let server = Server::with(&[
+        "--rate-socket",
+        "100000",
+        "--rate-user",
+        "100000",
+        "--rate-address",
+        "100000",
+        "--rate-room",
+        "100000",
+    ]);
+    let mut keeper = Client::join(server.address, &writer("keeper"), "a");
+    for number in 0..300 {
+        keeper.chats("a", &number.to_string());
+    }
+    let requests = prop::collection::vec((0..2u8, 0..2u8, prop::option::of(0..320u64)), 1..12);
+    let batches = prop::collection::vec(requests, 1..4);
+    let mut runner = TestRunner::new(Config { cases: 40, ..Config::default() });
+    let run = runner.run(&batches, |batches| {
+        let mut ada = Client::enter(server.address, &writer("ada"));
+        let mut asked = 0;
+        for batch in &batches {
+            let messages: Vec<Value> = batch
+                .iter()
+                .map(|(kind, room, since)| {
+                    asked += 1;
+                    let room = ["a", "b"][usize::from(*room)];
+                    let mut message = json!({ "type": "room.leave", "room": room, "requestId": asked.to_string() });
+                    if *kind == 0 {
+                        message["type"] = json!("room.join");
+                        since.iter().for_each(|since| message["since"] = json!(since));
+                    }
+                    message
+                })
+                .collect();
+            ada.say(json!(messages));
+        }
+        // The rooms have handled all of it, and told all of it, before they answer this.
+        let mut answers = vec![0; asked + 1];
+        let mut note = |messages: &[Value]| {
+            for id in messages.iter().filter_map(|message| message["requestId"].as_str()) {
+                if let Ok(number) = id.parse::<usize>() {
+                    answers[number] += 1;
+                }
+            }
+        };
+        for room in ["a", "b"] {
+            let (before, _) = ada.ask_hearing(json!({ "type": "room.join", "room": room }));
+            note(&before);
+            let (before, _) = ada.ask_hearing(json!({ "type": "presence.update", "room": room, "state": {} }));
+            note(&before);
+        }
+        prop_assert_eq!(&answers[1..], vec![1; asked], "{:?}", batches);
+        Ok(())
+    });
+    run.unwrap();
+}
+
+#[test]
+fn a_join_that_a_leave_or_another_join_overtakes_is_told_so() {
+    let server = Server::start();
+    let batches = [
+        json!([{ "type": "room.join", "room": "r", "requestId": "1" }, { "type": "room.leave", "room": "r", "requestId": "2" }, { "type": "room.join", "room": "r", "requestId": "3" }]),
+        json!([{ "type": "room.join", "room": "r", "requestId": "1" }, { "type": "room.join", "room": "r", "requestId": "3" }]),
+    ];
+    for batch in batches {
+        let mut ada = Client::enter(server.address, &writer("ada"));
+        ada.say(batch.clone());
+        let mut answers = Vec::new();
+        ada.find("the last answer", |message| {
+            if let Some(id) = message["requestId"].as_str() {
+                answers.push((id.to_owned(), message["type"].clone(), message["code"].clone()));
+            }
+            answers.iter().any(|(id, ..)| id == "3")
+        });
+        assert_eq!(answers.len(), batch.as_array().map(Vec::len).unwrap(), "{answers:?}");
+        assert_eq!(answers[0], ("1".into(), json!("error"), json!("overtaken")));
+        assert_eq!(answers.last().unwrap().1, json!("room.joined"));
+    }
 }

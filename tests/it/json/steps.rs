@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::json::{Client, problem};
 use crate::support::process::Process;
 use crate::support::server::Server;
-use crate::support::token::writer;
+use crate::support::token::{reader, writer};
 
 fn push(version: u64, steps: Value, client: &str) -> Value {
     json!({ "type": "edit.push", "room": "notes", "version": version, "steps": steps, "clientId": client })
@@ -165,4 +165,20 @@ fn the_version_is_known_again_by_the_next_server() {
     let mut bob = Client::join(second.address, &writer("bob"), "notes");
     assert_eq!(bob.ask(push(1, json!(["mine"]), "b"))["steps"], json!([2]));
     assert_eq!(bob.ask(push(2, json!(["mine"]), "b"))["version"], 3);
+}
+
+#[test]
+fn a_reader_may_ask_for_steps_and_push_none() {
+    let server = Server::start();
+    let mut ada = Client::join(server.address, &writer("ada"), "general");
+    ada.ask(json!({ "type": "edit.push", "room": "general", "version": 0, "steps": [1, 2], "clientId": "a" }));
+    let mut rita = Client::join(server.address, &reader("rita"), "general");
+    let push =
+        |steps: Value| json!({ "type": "edit.push", "room": "general", "version": 1, "steps": steps, "clientId": "r" });
+    let answer = rita.ask(push(json!([])));
+    assert_eq!(
+        (&answer["type"], &answer["version"], &answer["steps"]),
+        (&json!("edit.rejected"), &json!(2), &json!([2]))
+    );
+    assert_eq!(problem(&rita.ask(push(json!([3])))), ("read_only", false));
 }

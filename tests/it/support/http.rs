@@ -61,8 +61,12 @@ pub fn ask(method: &str, address: SocketAddr, path: &str, token: Option<&str>) -
 
 /// `POST path` with a JSON body.
 pub fn post_json(address: SocketAddr, path: &str, token: Option<&str>, body: &Value) -> Answer {
+    post_text(address, path, token, &body.to_string())
+}
+
+/// `POST path` with any body.
+pub fn post_text(address: SocketAddr, path: &str, token: Option<&str>, body: &str) -> Answer {
     let authorization = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
-    let body = body.to_string();
     let head = format!(
         "POST {path} HTTP/1.1\r\nHost: {address}\r\n{authorization}Content-Type: application/json\r\n\
          Content-Length: {}\r\nConnection: close\r\n\r\n",

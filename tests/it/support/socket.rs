@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::DEADLINE;
 use super::frame::{self, BINARY, CLOSE, Frame, PING, PONG};
@@ -104,6 +104,19 @@ impl Socket {
             }
             self.fill()?;
         }
+    }
+
+    /// The next frame, if one comes within `wait`.
+    pub fn next_within(&mut self, wait: Duration) -> Option<Frame> {
+        if frame::parse(&self.incoming[self.at..]).is_none() {
+            self.stream.set_read_timeout(Some(wait)).unwrap();
+            let is_there = self.stream.peek(&mut [0]).is_ok();
+            self.stream.set_read_timeout(Some(DEADLINE)).unwrap();
+            if !is_there {
+                return None;
+            }
+        }
+        Some(self.frame())
     }
 
     /// The next frame.

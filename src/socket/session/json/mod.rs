@@ -23,7 +23,7 @@ use crate::ids::{RoomName, UserId};
 use crate::protocol::CloseCode;
 use crate::protocol::json::decode::decode;
 use crate::protocol::json::reply::{self, Problem};
-use crate::protocol::json::{Body, Envelope};
+use crate::protocol::json::{Body, Envelope, JsonError, well_formed};
 use crate::protocol::lib0::Input;
 use crate::room::{BinarySignal, Leave, Say};
 use person::Person;
@@ -79,7 +79,7 @@ impl JsonSession {
 
     /// Handles a text message.
     pub fn text(&mut self, message: &Bytes, desk: &Desk) -> Result<(), Violation> {
-        let envelopes = match decode(text(message)) {
+        let envelopes = match decode(&well_formed(text(message))) {
             Ok(envelopes) => envelopes,
             Err(error) => {
                 self.count(None, desk)?;
@@ -98,7 +98,12 @@ impl JsonSession {
             }
             match body {
                 Ok(body) => self.request(body, request_id, bytes, desk)?,
-                Err(error) => desk.push(Problem::refused(&error).about(request_id.as_deref(), None).frame()),
+                Err(error) => {
+                    if let JsonError::Room(reason) = &error {
+                        tracing::info!(socket.id = %desk.socket, %reason, "room name refused");
+                    }
+                    desk.push(Problem::refused(&error).about(request_id.as_deref(), None).frame());
+                }
             }
         }
         Ok(())
@@ -115,15 +120,18 @@ impl JsonSession {
             return Ok(());
         }
         let mut input = Input::new(message);
-        let room = input.text().ok().and_then(|name| RoomName::parse(name).ok());
-        let Some(room) = room else {
-            let message = "a binary frame is the room's name after its length, then the signal";
-            desk.push(Problem::lasting("invalid_message", message).frame());
-            return Ok(());
+        let not_a_signal = "a binary frame is the room's name after its length, then the signal";
+        let name = input.text().map_err(|_| JsonError::Field(not_a_signal.into()));
+        let room = match name.and_then(|name| Ok(RoomName::parse(name)?)) {
+            Ok(room) => room,
+            Err(error) => {
+                desk.push(Problem::refused(&error).frame());
+                return Ok(());
+            }
         };
         let Some(seat) = self.seat(&room, None, desk) else { return Ok(()) };
         let charge = message.len() + MESSAGE_BYTES;
-        desk.outbox.charge(charge);
+        seat.outlet.charges.charge(charge);
         let payload = message.slice(input.position()..);
         seat.room.do_send(BinarySignal { from: seat.member, payload, charge });
         Ok(())
@@ -164,7 +172,7 @@ impl JsonSession {
             Body::InRoom { room, said } => {
                 let Some(seat) = self.seat(&room, request_id.as_deref(), desk) else { return Ok(()) };
                 let charge = bytes + MESSAGE_BYTES;
-                desk.outbox.charge(charge);
+                seat.outlet.charges.charge(charge);
                 seat.room.do_send(Say { from: seat.member, said, request_id, charge });
             }
         }

@@ -8,14 +8,23 @@ use serde::Serialize;
 
 use crate::ids::RoomName;
 use crate::protocol::CloseCode;
-use crate::protocol::json::reply;
+use crate::protocol::json::reply::{self, Problem};
 use crate::room::{Counted, Outlet};
 use crate::socket::outbox::Outbox;
+use crate::socket::session::charges::Charges;
+
+/// When to ask again for a room that cannot be loaded, in milliseconds.
+const RETRY_AFTER_MS: u64 = 1000;
 
 /// The outlet of one JSON member.
 pub struct SeatOutlet {
     outbox: Rc<Outbox>,
     room: RoomName,
+    /// What its messages take of the socket's credit.
+    pub charges: Rc<Charges>,
+    is_let_in: Cell<bool>,
+    /// The client's name for its request to join, until that is answered.
+    request_id: Cell<Option<Box<str>>>,
     is_caught_up: Cell<bool>,
     is_ended: Cell<bool>,
     /// Whether any seat of the socket has something for the session.
@@ -23,9 +32,37 @@ pub struct SeatOutlet {
 }
 
 impl SeatOutlet {
-    /// For a member of `room` in front of `outbox`. `has_news` is set when the session has to look.
-    pub fn new(outbox: Rc<Outbox>, room: RoomName, has_news: Rc<Cell<bool>>) -> Rc<Self> {
-        Rc::new(Self { outbox, room, is_caught_up: Cell::new(false), is_ended: Cell::new(false), has_news })
+    /// For a member of `room` in front of `outbox` that asked to join as `request_id`. `has_news` is set when the session has to
+    /// look.
+    pub fn new(outbox: Rc<Outbox>, room: RoomName, request_id: Option<Box<str>>, has_news: Rc<Cell<bool>>) -> Rc<Self> {
+        Rc::new(Self {
+            charges: Rc::new(Charges::new(outbox.clone())),
+            outbox,
+            room,
+            is_let_in: Cell::new(false),
+            request_id: Cell::new(request_id),
+            is_caught_up: Cell::new(false),
+            is_ended: Cell::new(false),
+            has_news,
+        })
+    }
+
+    /// The member leaves. Its request to join, if the room has not answered that, is answered now; the room's answer goes nowhere.
+    pub fn leave(&self) {
+        self.charges.leave();
+        if let Some(request_id) = self.request_id.take() {
+            let message = "the room was left, or joined again, before this was answered";
+            let problem = Problem::lasting("overtaken", message);
+            self.outbox.push(problem.about(Some(&request_id), Some(&self.room)).frame(), Counted::Yes);
+        }
+    }
+
+    /// Tells the client that the room cannot take it in now.
+    fn put_off(&self, reason: &str) {
+        let request_id = self.request_id.take();
+        let problem = Problem::passing("try_later", reason, RETRY_AFTER_MS);
+        self.outbox.push(problem.about(request_id.as_deref(), Some(&self.room)).frame(), Counted::Yes);
+        self.charges.forgive();
     }
 
     /// Whether the room has no more of the past to send.
@@ -46,7 +83,7 @@ impl SeatOutlet {
 
 impl Outlet for SeatOutlet {
     fn push(&self, frame: Bytes, counted: Counted) {
-        if !self.is_ended.get() {
+        if !self.is_ended.get() && !self.charges.has_left() {
             self.outbox.push(frame, counted);
         }
     }
@@ -56,21 +93,39 @@ impl Outlet for SeatOutlet {
     }
 
     fn credit(&self, bytes: usize) {
-        self.outbox.credit(bytes);
+        self.charges.credit(bytes);
+    }
+
+    fn is_over(&self) -> bool {
+        self.charges.is_over()
+    }
+
+    fn let_in(&self) {
+        self.is_let_in.set(true);
+        self.request_id.set(None);
     }
 
     fn caught_up(&self) {
-        self.is_caught_up.set(true);
-        self.tell_session();
+        if !self.charges.has_left() {
+            self.is_caught_up.set(true);
+            self.tell_session();
+        }
     }
 
     fn close(&self, code: CloseCode, reason: &str) {
-        if !code.is_final() {
+        if self.charges.has_left() {
+            return;
+        }
+        let is_put_off = code == CloseCode::TryLater && !self.is_let_in.get();
+        if !code.is_final() && !is_put_off {
             // Whatever may work later, the client tries again with the whole connection.
             return self.outbox.close(code, reason);
         }
         if !self.is_ended.replace(true) {
-            self.outbox.push(evicted(&self.room, reason), Counted::Yes);
+            match is_put_off {
+                true => self.put_off(reason),
+                false => self.outbox.push(evicted(&self.room, reason), Counted::Yes),
+            }
             self.tell_session();
         }
     }

@@ -21,7 +21,13 @@ pub(super) struct Seat {
     pub member: MemberId,
     pub room: Addr<Room>,
     pub access: Access,
-    outlet: Rc<SeatOutlet>,
+    pub outlet: Rc<SeatOutlet>,
+}
+
+/// Asks for the next page of a room's past.
+fn more(member: MemberId, room: &Addr<Room>, outlet: &SeatOutlet) -> Ask {
+    let (room, charges) = (room.clone(), Some(outlet.charges.clone()));
+    Ask { member, room, question: Question::More, charge: MESSAGE_BYTES, charges }
 }
 
 impl JsonSession {
@@ -60,7 +66,8 @@ impl JsonSession {
         }
         let lease = desk.context.directory.lookup(&name);
         let room = lease.room().clone();
-        let outlet = SeatOutlet::new(desk.outbox.clone(), name.clone(), self.has_news.clone());
+        let news = self.has_news.clone();
+        let outlet = SeatOutlet::new(desk.outbox.clone(), name.clone(), request_id.clone(), news);
         let member = desk.relay.seat(outlet.clone());
         room.do_send(Join {
             lease,
@@ -73,8 +80,7 @@ impl JsonSession {
             json: Some(Box::new(JsonJoin { since, wants_edits, request_id })),
         });
         if since.is_some() {
-            self.turnstile
-                .ask(Ask { member, room: room.clone(), question: Question::More, charge: MESSAGE_BYTES }, desk);
+            self.turnstile.ask(more(member, &room, &outlet), desk);
         }
         self.rooms.insert(name, Seat { member, room, access, outlet });
     }
@@ -98,7 +104,10 @@ impl JsonSession {
     pub(super) fn drop_seat(&mut self, name: &RoomName, is_for_good: bool, desk: &Desk) {
         if let Some(seat) = self.rooms.remove(name) {
             seat.room.do_send(Leave { from: seat.member, is_for_good });
-            desk.relay.unseat(seat.member);
+            seat.outlet.leave();
+            if seat.outlet.charges.is_over() {
+                desk.relay.unseat(seat.member);
+            }
             self.turnstile.forget(seat.member, desk);
         }
     }
@@ -107,13 +116,7 @@ impl JsonSession {
     pub fn answer_delivered(&mut self, desk: &Desk) {
         let next = self.rooms.values().find(|seat| self.turnstile.is_answering(seat.member));
         let behind = next.filter(|seat| !seat.outlet.is_caught_up() && !seat.outlet.is_ended());
-        let more = behind.map(|seat| Ask {
-            member: seat.member,
-            room: seat.room.clone(),
-            question: Question::More,
-            charge: MESSAGE_BYTES,
-        });
-        match more {
+        match behind.map(|seat| more(seat.member, &seat.room, &seat.outlet)) {
             Some(more) => self.turnstile.again(more, desk),
             None => self.turnstile.delivered(desk),
         }
