@@ -1,16 +1,18 @@
 # Every task of the project by one name. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test crash fuzz bench demo screenshots fmt lint clean check-tools
+.PHONY: help run build test crash fuzz bench demo screenshots fmt lint clean check-tools
 
 DEMO_SOURCES := $(shell find static -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: check-tools static/dist/index.html ## Build all and start the demo on http://127.0.0.1:8080
+run: check-tools ## Build the demo and start it on http://127.0.0.1:8080
+	@exec scripts/run-demo.sh
+
+build: check-tools static/dist/index.html ## Build target/release/tutti, the demo included, to deploy it
 	cargo build --release
-	@exec target/release/tutti serve --demo
 
 test: ## Install what the tests need, then run every check and test
 	@scripts/test.sh

@@ -62,35 +62,55 @@ impl Claims {
         serde_json::from_slice(json).map_err(|_| TokenError::Malformed)
     }
 
-    /// Checks every claim at the time `now_s`, taking a token that expired up to `grace_s` ago.
-    pub fn identity(self, expected: &Expected, now_s: u64, grace_s: u64) -> Result<Identity, TokenError> {
-        // Rounded so that no token holds longer than it says.
-        let expires_at_s = time_s("exp", self.exp, f64::floor)?.ok_or(TokenError::Missing("exp"))?;
-        let valid_until_s = expires_at_s + expected.leeway_s;
-        if time_s("nbf", self.nbf, f64::ceil)?.is_some_and(|nbf| nbf > now_s.saturating_add(expected.leeway_s)) {
-            return Err(TokenError::NotYet);
-        }
-        check_issuer(self.iss, expected.issuer.as_deref())?;
-        check_audience(&self.aud, &expected.audiences)?;
-
-        let subject = text("sub", self.sub, SUBJECT_BYTES_MAX)?.ok_or(TokenError::Missing("sub"))?;
+    /// Checks every claim at the time `now_s`, taking a token that expired up to `grace_s` ago. The error is everything that is
+    /// wrong, never empty.
+    pub fn identity(self, expected: &Expected, now_s: u64, grace_s: u64) -> Result<Identity, Vec<TokenError>> {
         let name = match self.name {
             Some(Value::String(name)) if name.is_empty() => None,
-            name => text("name", name, NAME_BYTES_MAX)?,
+            name => name,
         };
-        let identity = Identity {
-            name: Arc::from(name.as_deref().unwrap_or(&subject)),
-            user: UserId::new(subject),
-            expires_at_s,
-            valid_until_s,
-            token_id: text("jti", self.jti, TOKEN_ID_BYTES_MAX)?,
-            grants: Arc::new(grants(self.rooms)?),
-        };
+        let mut wrong = Vec::new();
+        // Rounded so that no token holds longer than it says.
+        let expiry = time_s("exp", self.exp, f64::floor).and_then(|exp| exp.ok_or(TokenError::Missing("exp")));
+        let expires_at_s = taken(&mut wrong, expiry);
+        taken(&mut wrong, check_start(self.nbf, now_s.saturating_add(expected.leeway_s)));
+        taken(&mut wrong, check_issuer(self.iss, expected.issuer.as_deref()));
+        taken(&mut wrong, check_audience(&self.aud, &expected.audiences));
+        let subject = text("sub", self.sub, SUBJECT_BYTES_MAX).and_then(|sub| sub.ok_or(TokenError::Missing("sub")));
+        let subject = taken(&mut wrong, subject);
+        let name = taken(&mut wrong, text("name", name, NAME_BYTES_MAX)).flatten();
+        let token_id = taken(&mut wrong, text("jti", self.jti, TOKEN_ID_BYTES_MAX)).flatten();
+        let grants = taken(&mut wrong, grants(self.rooms));
         // Last: who is told that a token has expired may come back with one that differs in nothing else.
-        match now_s >= valid_until_s.saturating_add(grace_s) {
-            true => Err(TokenError::Expired),
-            false => Ok(identity),
+        let valid_until_s = expires_at_s.map(|expires_at_s| expires_at_s + expected.leeway_s);
+        if valid_until_s.is_some_and(|until_s| now_s >= until_s.saturating_add(grace_s)) {
+            wrong.push(TokenError::Expired);
         }
+        match (expires_at_s, valid_until_s, subject, grants) {
+            (Some(expires_at_s), Some(valid_until_s), Some(subject), Some(grants)) if wrong.is_empty() => {
+                Ok(Identity {
+                    name: Arc::from(name.as_deref().unwrap_or(&subject)),
+                    user: UserId::new(subject),
+                    expires_at_s,
+                    valid_until_s,
+                    token_id,
+                    grants: Arc::new(grants),
+                })
+            }
+            _ => Err(wrong),
+        }
+    }
+}
+
+/// The value, or its error among those that are `wrong`.
+fn taken<T>(wrong: &mut Vec<TokenError>, result: Result<T, TokenError>) -> Option<T> {
+    result.map_err(|error| wrong.push(error)).ok()
+}
+
+fn check_start(nbf: Option<Value>, latest_s: u64) -> Result<(), TokenError> {
+    match time_s("nbf", nbf, f64::ceil)? {
+        Some(nbf) if nbf > latest_s => Err(TokenError::NotYet),
+        _ => Ok(()),
     }
 }
 

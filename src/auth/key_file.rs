@@ -20,6 +20,15 @@ pub enum KeyFileError {
         /// Why.
         source: io::Error,
     },
+    /// There is none, and it must not be made here: a token of a new key opens no server.
+    #[error(
+        "there is no key at {}; start the server first, which makes one, or name the server's database with --database-url, or its secret with --jwt-secret (TUTTI_JWT_SECRET)",
+        path.display()
+    )]
+    Missing {
+        /// Where it should be.
+        path: PathBuf,
+    },
     /// It cannot be made.
     #[error("the key file {} cannot be made ({source}); make its folder writable, or set TUTTI_JWT_SECRET", path.display())]
     Create {
@@ -50,6 +59,12 @@ pub(super) fn load_or_create(path: &Path) -> Result<Secret, KeyFileError> {
     }
     create(path).map_err(|source| KeyFileError::Create { path: path.to_owned(), source })?;
     load(path)?.ok_or_else(|| KeyFileError::Read { path: path.to_owned(), source: io::ErrorKind::NotFound.into() })
+}
+
+/// The secret in the file; makes none.
+pub(super) fn load_existing(path: &Path) -> Result<Secret, KeyFileError> {
+    load(path)?
+        .ok_or_else(|| KeyFileError::Missing { path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()) })
 }
 
 fn load(path: &Path) -> Result<Option<Secret>, KeyFileError> {

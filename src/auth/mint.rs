@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::claims::{NAME_BYTES_MAX, SUBJECT_BYTES_MAX, TIME_S_MAX, is_plain};
 use super::grants::Grants;
-use super::key::{self, KeyError};
+use super::key::{self, FromFile, KeyError};
 use super::key_file;
 use super::verifier::TOKEN_BYTES_MAX;
 use crate::config::{JwtAlgorithm, JwtConfig, JwtKey, Secret};
@@ -81,11 +81,20 @@ struct Claims<'a> {
 }
 
 impl Minter {
-    /// A minter with the configuration's secret; makes the key file if one is needed and none is there.
+    /// The server's minter, with the configuration's secret; makes the key file if one is needed and none is there.
     pub fn open(config: &JwtConfig) -> Result<Self, MintError> {
+        Self::with_key(config, key_file::load_or_create)
+    }
+
+    /// The same beside a server; makes no key.
+    pub fn open_existing(config: &JwtConfig) -> Result<Self, MintError> {
+        Self::with_key(config, key_file::load_existing)
+    }
+
+    fn with_key(config: &JwtConfig, from_file: FromFile) -> Result<Self, MintError> {
         let secret = match &config.key {
             JwtKey::Secret { current, .. } => current.clone(),
-            JwtKey::KeyFile(path) => key_file::load_or_create(path).map_err(KeyError::File)?,
+            JwtKey::KeyFile(path) => from_file(path).map_err(KeyError::File)?,
             JwtKey::PublicKeys(_) => return Err(MintError::PublicKey),
         };
         Ok(Self {
@@ -117,7 +126,7 @@ impl Minter {
             rooms: token.grants,
         };
         let message = format!("{}.{}", encoded(&header)?, encoded(&claims)?);
-        let signature = key::sign(&self.secret, self.algorithm, message.as_bytes()).ok_or(MintError::Signing)?;
+        let signature = key::sign(&self.secret, self.algorithm, message.as_bytes());
         let token = format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature));
         if token.len() > TOKEN_BYTES_MAX { Err(MintError::TooLong) } else { Ok(token) }
     }

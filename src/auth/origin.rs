@@ -1,7 +1,22 @@
 //! Whether a browser's page may open a socket here, by its `Origin` header (RFC 6455 section 10.2). Pure: headers
 //! in, a verdict out.
 
-use crate::config::Origin;
+use crate::config::{Origin, OriginPattern};
+
+/// Whose pages may connect beside the server's own.
+#[derive(Debug, Clone, Default)]
+pub struct AllowedOrigins {
+    /// The list of the configuration.
+    pub listed: Vec<OriginPattern>,
+    /// Whether those of the visitor's own machine may: where the server itself is reached from nowhere else.
+    pub loopback: bool,
+}
+
+impl AllowedOrigins {
+    fn contain(&self, origin: &Origin) -> bool {
+        self.listed.iter().any(|pattern| pattern.matches(origin)) || self.loopback && origin.is_loopback()
+    }
+}
 
 /// What the `Origin` headers of a request say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +39,7 @@ pub enum OriginRefusal {
     #[error("the Origin header is not an origin; open the page from a web server, not from a file or a sandbox")]
     Malformed,
     /// A page from elsewhere.
-    #[error("pages of this origin may not connect; add it to --allowed-origins (TUTTI_ALLOWED_ORIGINS) exactly")]
+    #[error("pages of this origin may not connect; add it to --allowed-origins (TUTTI_ALLOWED_ORIGINS)")]
     Foreign,
 }
 
@@ -34,7 +49,7 @@ pub enum OriginRefusal {
 pub fn judge<'a>(
     origins: impl IntoIterator<Item = &'a [u8]>,
     host: Option<&[u8]>,
-    allowed: &[Origin],
+    allowed: &AllowedOrigins,
 ) -> OriginVerdict {
     let mut origins = origins.into_iter();
     let Some(origin) = origins.next() else {
@@ -47,7 +62,7 @@ pub fn judge<'a>(
         return OriginVerdict::Refused(OriginRefusal::Malformed);
     };
     let host = host.and_then(|host| std::str::from_utf8(host).ok());
-    if allowed.contains(&origin) || host.is_some_and(|host| origin.is_at_host(host)) {
+    if allowed.contain(&origin) || host.is_some_and(|host| origin.is_at_host(host)) {
         OriginVerdict::Allowed
     } else {
         OriginVerdict::Refused(OriginRefusal::Foreign)
@@ -61,7 +76,8 @@ mod tests {
     use super::*;
 
     fn judged(origins: &[&str], host: Option<&str>, allowed: &[&str]) -> OriginVerdict {
-        let allowed: Vec<Origin> = allowed.iter().map(|text| Origin::parse(text).unwrap()).collect();
+        let listed = allowed.iter().map(|text| OriginPattern::parse(text).unwrap()).collect();
+        let allowed = AllowedOrigins { listed, loopback: false };
         judge(origins.iter().map(|text| text.as_bytes()), host.map(str::as_bytes), &allowed)
     }
 
@@ -117,7 +133,22 @@ mod tests {
     }
 
     #[test]
+    fn pages_of_the_visitors_own_machine_may_connect_to_a_server_that_is_reached_from_there_only() {
+        let table = [
+            ("http://localhost:5173", Allowed),
+            ("http://127.0.0.1:3000", Allowed),
+            ("http://192.168.0.2:3000", Refused(Foreign)),
+            ("https://evil.io", Refused(Foreign)),
+            ("null", Refused(Malformed)),
+        ];
+        let allowed = AllowedOrigins { listed: Vec::new(), loopback: true };
+        for (origin, verdict) in table {
+            assert_eq!(judge([origin.as_bytes()], Some(b"127.0.0.1:8080"), &allowed), verdict, "{origin}");
+        }
+    }
+
+    #[test]
     fn an_origin_that_is_no_text_is_refused() {
-        assert_eq!(judge([&b"https://\xff"[..]], None, &[]), Refused(Malformed));
+        assert_eq!(judge([&b"https://\xff"[..]], None, &AllowedOrigins::default()), Refused(Malformed));
     }
 }

@@ -5,9 +5,11 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use super::claims::{Claims, Expected};
-use super::key::{Key, KeyError};
+use super::key::{FromFile, Key, KeyError};
+use super::key_file;
 use super::{Identity, TokenError};
 use crate::config::{JwtAlgorithm, JwtConfig};
 
@@ -32,12 +34,41 @@ struct Header {
     crit: Option<IgnoredAny>,
 }
 
+/// What a token says and what is wrong with it.
+#[derive(Debug, Default)]
+pub struct Inspection {
+    /// Everything that is wrong; empty if there is an identity.
+    pub problems: Vec<TokenError>,
+    /// Who holds it, if nothing is wrong.
+    pub identity: Option<Identity>,
+    /// Its header as it stands there, believed or not.
+    pub header: Option<Value>,
+    /// Its claims as they stand there, believed or not.
+    pub claims: Option<Value>,
+}
+
+impl Inspection {
+    fn said(header: &[u8], claims: &[u8]) -> Self {
+        let read = |json| serde_json::from_slice(json).ok();
+        Self { header: read(header), claims: read(claims), ..Self::default() }
+    }
+}
+
 impl Verifier {
-    /// A verifier with the configuration's keys; makes the key file if one is needed and none is there.
+    /// The server's verifier, with the configuration's keys; makes the key file if one is needed and none is there.
     pub fn open(config: &JwtConfig) -> Result<Self, KeyError> {
+        Self::with_keys(config, key_file::load_or_create)
+    }
+
+    /// The same beside a server; makes no key.
+    pub fn open_existing(config: &JwtConfig) -> Result<Self, KeyError> {
+        Self::with_keys(config, key_file::load_existing)
+    }
+
+    fn with_keys(config: &JwtConfig, from_file: FromFile) -> Result<Self, KeyError> {
         let expected =
             Expected { issuer: config.issuer.clone(), audiences: config.audiences.clone(), leeway_s: config.leeway_s };
-        Ok(Self { keys: Key::load(config)?, algorithm: config.algorithm, expected })
+        Ok(Self { keys: Key::load(config, from_file)?, algorithm: config.algorithm, expected })
     }
 
     /// Who holds `token`, at the time `now_s` in Unix seconds.
@@ -48,7 +79,36 @@ impl Verifier {
     /// As [`verify`](Self::verify), but takes a token that expired up to `grace_s` seconds ago: it proves who came,
     /// not that they may come in. For giving a guest a fresh token under the same name.
     pub fn verify_recent(&self, token: &str, now_s: u64, grace_s: u64) -> Result<Identity, TokenError> {
-        self.signed_claims(token)?.identity(&self.expected, now_s, grace_s)
+        self.signed_claims(token)?.identity(&self.expected, now_s, grace_s).map_err(|problems| problems[0])
+    }
+
+    /// Everything that is wrong with `token`, and what it says, for who looks for the reason of a refusal.
+    pub fn inspect(&self, token: &str, now_s: u64) -> Inspection {
+        let mut problems = Vec::new();
+        if token.len() > TOKEN_BYTES_MAX {
+            problems.push(TokenError::TooLong);
+        }
+        let mut parts = token.split('.').map(decoded);
+        let (Some(Ok(header)), Some(Ok(payload)), Some(Ok(signature)), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            problems.push(TokenError::Malformed);
+            return Inspection { problems, ..Inspection::default() };
+        };
+        problems.extend(self.check_header(&header).err());
+        let message = token.rsplit_once('.').map_or("", |(message, _)| message);
+        if !self.keys.iter().any(|key| key.verifies(message.as_bytes(), &signature)) {
+            problems.push(TokenError::Signature);
+        }
+        match Claims::parse(&payload).map(|claims| claims.identity(&self.expected, now_s, 0)) {
+            Ok(Ok(identity)) if problems.is_empty() => {
+                return Inspection { identity: Some(identity), ..Inspection::said(&header, &payload) };
+            }
+            Ok(Ok(_)) => (),
+            Ok(Err(wrong)) => problems.extend(wrong),
+            Err(wrong) => problems.push(wrong),
+        }
+        Inspection { problems, ..Inspection::said(&header, &payload) }
     }
 
     fn signed_claims(&self, token: &str) -> Result<Claims, TokenError> {

@@ -4,12 +4,17 @@ use std::ffi::OsString;
 use std::fmt;
 use std::time::Duration;
 
-use clap::{Args, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use super::options::{JwtOptions, LogOptions, ServeOptions, StoreOptions};
+use super::options::{JwtOptions, ListenOptions, LogOptions, ServeOptions, StoreOptions};
 use super::reading::{Problem, Reading};
+use super::sources::Sources;
+#[cfg(feature = "import")]
 use super::transfer::{ExportOptions, ImportOptions, RepairOptions};
-use super::{Config, DatabaseUrl, ExportConfig, ImportConfig, JwtConfig, LogConfig, RepairConfig, StoreConfig};
+use super::unknown::unknown_variables;
+use super::{Bind, Config, DatabaseUrl, JwtConfig, LogConfig, StoreConfig};
+#[cfg(feature = "import")]
+use super::{ExportConfig, ImportConfig, RepairConfig};
 
 /// Longest life of a token made by `tutti token`: ten years, in seconds.
 const TTL_S_MAX: u64 = 10 * 365 * 86_400;
@@ -30,11 +35,18 @@ pub enum Command {
     },
     /// Say whether the configuration is good.
     Check(Box<Config>),
+    /// Say what a token opens, or all that is wrong with it.
+    CheckToken(Box<CheckTokenCommand>),
+    /// Say whether the server is ready.
+    Health(HealthCommand),
     /// Take documents into rooms.
+    #[cfg(feature = "import")]
     Import(Box<ImportConfig>),
     /// Write rooms out.
+    #[cfg(feature = "import")]
     Export(Box<ExportConfig>),
     /// Say what of a room is damaged.
+    #[cfg(feature = "import")]
     Repair(Box<RepairConfig>),
 }
 
@@ -51,6 +63,24 @@ pub struct TokenCommand {
     pub rooms: Vec<String>,
     /// How long the token is valid.
     pub ttl: Duration,
+}
+
+/// What `tutti check-token` was asked for.
+#[derive(Debug)]
+pub struct CheckTokenCommand {
+    /// The keys to verify with and the claims that tokens must carry.
+    pub jwt: JwtConfig,
+    /// The token, or `-` for the standard input.
+    pub token: String,
+    /// Rooms whose access is asked for.
+    pub rooms: Vec<String>,
+}
+
+/// What `tutti health` was asked for.
+#[derive(Debug)]
+pub struct HealthCommand {
+    /// Where the server listens.
+    pub bind: Bind,
 }
 
 /// Why the program cannot start. It ends with exit code 2, or 0 for `--help` and `--version`.
@@ -74,23 +104,31 @@ pub(super) struct CommandLine {
 enum Subcommands {
     /// Run the server
     Serve(Box<ServeOptions>),
-    /// Print a token that lets someone in
+    /// Create a signed access token
     Token(Box<TokenOptions>),
     /// Bring the database's tables up to date
     Migrate(MigrateOptions),
-    /// Check the configuration of `serve` and print the values in effect
+    /// Check the configuration of `serve` and its database, and print the values in effect
     Check(Box<ServeOptions>),
+    /// Say what a token opens, or everything that is wrong with it
+    CheckToken(Box<CheckTokenOptions>),
+    /// Ask a running server whether it is ready, for health checks of containers
+    Health(HealthOptions),
     /// Take documents of Hocuspocus, y-websocket or y-sweet, or plain Yjs files, into rooms
+    #[cfg(feature = "import")]
     Import(Box<ImportOptions>),
     /// Write rooms out: document, text, JSON and timeline
+    #[cfg(feature = "import")]
     Export(Box<ExportOptions>),
     /// Look after single rooms
+    #[cfg(feature = "import")]
     Room {
         #[command(subcommand)]
         command: RoomSubcommands,
     },
 }
 
+#[cfg(feature = "import")]
 #[derive(Subcommand, Debug)]
 enum RoomSubcommands {
     /// Say what of a room's document is damaged in the database; 0: nothing, 1: something
@@ -103,6 +141,27 @@ struct MigrateOptions {
     store: StoreOptions,
     #[command(flatten)]
     log: LogOptions,
+}
+
+#[derive(Args, Debug)]
+struct CheckTokenOptions {
+    /// The token; - reads it from the standard input
+    #[arg(value_name = "TOKEN", allow_hyphen_values = true)]
+    token: String,
+    /// Also print the access to this room; repeat it for several
+    #[arg(long, value_name = "ROOM")]
+    room: Vec<String>,
+    /// The database, beside which the key lies if no secret is given
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", default_value = "sqlite://tutti.db")]
+    database_url: String,
+    #[command(flatten)]
+    jwt: JwtOptions,
+}
+
+#[derive(Args, Debug)]
+struct HealthOptions {
+    #[command(flatten)]
+    listen: ListenOptions,
 }
 
 #[derive(Args, Debug)]
@@ -128,7 +187,11 @@ struct TokenOptions {
 
 /// Reads the process's arguments and environment.
 pub fn command_line() -> Result<Command, Stop> {
-    read(CommandLine::try_parse().map_err(Stop::Usage)?)
+    let mut command = CommandLine::command();
+    let mut matches = command.try_get_matches_from_mut(std::env::args_os()).map_err(Stop::Usage)?;
+    let sources = matches.subcommand().map(|(_, matches)| Sources::of(matches)).unwrap_or_default();
+    let line = CommandLine::from_arg_matches_mut(&mut matches);
+    read(line.map_err(|error| Stop::Usage(error.format(&mut command)))?, sources)
 }
 
 /// The configuration of `tutti serve` with these flags and nothing from the environment, for servers that run
@@ -142,16 +205,27 @@ where
     let command = command.mut_args(|arg| arg.env(None::<&str>));
     let matches = command.try_get_matches_from(flags).map_err(Stop::Usage)?;
     let options = ServeOptions::from_arg_matches(&matches).map_err(Stop::Usage)?;
-    Config::read(&options).map_err(Stop::Problems)
+    Config::read(&options, Sources::of(&matches)).map_err(Stop::Problems)
 }
 
-fn read(line: CommandLine) -> Result<Command, Stop> {
+fn read(line: CommandLine, sources: Sources) -> Result<Command, Stop> {
+    let server = |options: &ServeOptions, sources| {
+        let mut config = Config::read(options, sources)?;
+        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        config.unknown_variables = unknown_variables(names);
+        Ok(Box::new(config))
+    };
     match line.command {
-        Subcommands::Serve(options) => Config::read(&options).map(|config| Command::Serve(Box::new(config))),
-        Subcommands::Check(options) => Config::read(&options).map(|config| Command::Check(Box::new(config))),
+        Subcommands::Serve(options) => server(&options, sources).map(Command::Serve),
+        Subcommands::Check(options) => server(&options, sources).map(Command::Check),
+        Subcommands::CheckToken(options) => CheckTokenCommand::read(*options).map(|c| Command::CheckToken(Box::new(c))),
+        Subcommands::Health(options) => HealthCommand::read(&options, sources).map(Command::Health),
         Subcommands::Token(options) => TokenCommand::read(*options).map(|token| Command::Token(Box::new(token))),
+        #[cfg(feature = "import")]
         Subcommands::Import(options) => ImportConfig::read(*options).map(|config| Command::Import(Box::new(config))),
+        #[cfg(feature = "import")]
         Subcommands::Export(options) => ExportConfig::read(*options).map(|config| Command::Export(Box::new(config))),
+        #[cfg(feature = "import")]
         Subcommands::Room { command: RoomSubcommands::Repair(options) } => {
             RepairConfig::read(*options).map(|config| Command::Repair(Box::new(config)))
         }
@@ -173,27 +247,32 @@ impl TokenCommand {
         let mut reading = Reading::default();
         let database = DatabaseUrl::read(&mut reading, &options.database_url);
         let jwt = JwtConfig::read(&mut reading, &options.jwt, &database);
-        let ttl_s = reading.parsed("ttl", &options.ttl, 0, duration_s);
+        let ttl = reading.duration("ttl", &options.ttl, 1..=TTL_S_MAX);
         if !reading.problems.is_empty() {
             return Err(reading.problems);
         }
-        let ttl = Duration::from_secs(ttl_s);
         Ok(Self { jwt, subject: options.sub, name: options.name, rooms: options.room, ttl })
     }
 }
 
-/// A number with its unit, in seconds.
-fn duration_s(text: &str) -> Result<u64, &'static str> {
-    const ALLOWED: &str = "a whole number with a unit, 90s, 15m, 24h or 30d, at most 3650d";
-    let unit_s = match text.chars().next_back() {
-        Some('s') => 1,
-        Some('m') => 60,
-        Some('h') => 3600,
-        Some('d') => 86_400,
-        _ => return Err(ALLOWED),
-    };
-    let count: u64 = text[..text.len() - 1].parse().map_err(|_| ALLOWED)?;
-    count.checked_mul(unit_s).filter(|seconds| (1..=TTL_S_MAX).contains(seconds)).ok_or(ALLOWED)
+impl CheckTokenCommand {
+    fn read(options: CheckTokenOptions) -> Result<Self, Vec<Problem>> {
+        let mut reading = Reading::default();
+        let database = DatabaseUrl::read(&mut reading, &options.database_url);
+        let jwt = JwtConfig::read(&mut reading, &options.jwt, &database);
+        match reading.problems.is_empty() {
+            true => Ok(Self { jwt, token: options.token, rooms: options.room }),
+            false => Err(reading.problems),
+        }
+    }
+}
+
+impl HealthCommand {
+    fn read(options: &HealthOptions, sources: Sources) -> Result<Self, Vec<Problem>> {
+        let mut reading = Reading::from(sources);
+        let bind = Bind::read(&mut reading, &options.listen);
+        if reading.problems.is_empty() { Ok(Self { bind }) } else { Err(reading.problems) }
+    }
 }
 
 impl fmt::Display for Stop {
@@ -201,7 +280,7 @@ impl fmt::Display for Stop {
         match self {
             Self::Usage(error) => error.fmt(f),
             Self::Problems(problems) => {
-                writeln!(f, "the configuration has {}:", counted(problems.len()))?;
+                writeln!(f, "there {} with the options:", counted(problems.len()))?;
                 problems.iter().try_for_each(|problem| writeln!(f, "  {problem}"))
             }
         }
@@ -209,31 +288,5 @@ impl fmt::Display for Stop {
 }
 
 fn counted(problems: usize) -> String {
-    if problems == 1 { "a problem".to_owned() } else { format!("{problems} problems") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_duration_needs_a_unit_and_has_bounds() {
-        let cases = [
-            ("90s", Some(90)),
-            ("15m", Some(900)),
-            ("24h", Some(86_400)),
-            ("3650d", Some(TTL_S_MAX)),
-            ("3651d", None),
-            ("0s", None),
-            ("24", None),
-            ("h", None),
-            ("-1h", None),
-            ("99999999999999999999d", None),
-            ("", None),
-            ("1ä", None),
-        ];
-        for (text, seconds) in cases {
-            assert_eq!(duration_s(text).ok(), seconds, "{text:?}");
-        }
-    }
+    if problems == 1 { "is a problem".to_owned() } else { format!("are {problems} problems") }
 }

@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::num::NonZero;
 
-use super::options::EdgeOptions;
+use super::bind;
+use super::options::{EdgeOptions, ListenOptions};
 use super::reading::Reading;
-use super::{Bind, IpRange, Origin};
+use super::{Bind, IpRange, OriginPattern};
 
 /// Where the server listens and whom it trusts.
 #[derive(Debug, Clone)]
@@ -13,7 +14,7 @@ pub struct EdgeConfig {
     /// Where to listen.
     pub bind: Bind,
     /// Origins whose pages may connect, besides the server's own.
-    pub allowed_origins: Vec<Origin>,
+    pub allowed_origins: Vec<OriginPattern>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpRange>,
     /// Whether `?token=` is read.
@@ -31,21 +32,20 @@ pub struct EdgeConfig {
 }
 
 impl EdgeConfig {
-    pub(super) fn read(reading: &mut Reading, options: &EdgeOptions) -> Self {
+    pub(super) fn read(reading: &mut Reading, listen: &ListenOptions, options: &EdgeOptions) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
         let origins = options.allowed_origins.as_deref().unwrap_or_default();
         let proxies = options.trusted_proxies.as_deref().unwrap_or_default();
         Self {
-            bind: reading.parsed("bind", &options.bind, Bind::Tcp(loopback), str::parse),
-            allowed_origins: reading.list("allowed-origins", origins, 1000, Origin::parse),
+            bind: Bind::read(reading, listen),
+            allowed_origins: reading.list("allowed-origins", origins, 1000, OriginPattern::parse),
             trusted_proxies: reading.list("trusted-proxies", proxies, 1000, str::parse),
             accepts_query_tokens: reading.boolean("query-tokens", &options.query_tokens),
             keeps_stateless: reading.boolean("keep-stateless", &options.keep_stateless),
             is_demo: reading.boolean("demo", &options.demo),
             metrics_bind: reading
                 .list("metrics-bind", options.metrics_bind.as_deref().unwrap_or_default(), 1, |text| {
-                    text.parse().map_err(|_| "an IP address and a port, like 127.0.0.1:9090")
+                    bind::tcp(text).ok_or("an IP address and a port, like 127.0.0.1:9090")
                 })
                 .pop(),
             workers: reading.number_or_auto("workers", &options.workers, 1..=1024, (cores / 2).max(1)),

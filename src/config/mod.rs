@@ -15,14 +15,17 @@ mod origin;
 mod postgres_url;
 mod reading;
 mod secret;
+mod sources;
 mod store;
 #[cfg(test)]
 mod tests;
 mod timing;
+#[cfg(feature = "import")]
 mod transfer;
+mod unknown;
 
 pub use bind::{Bind, NotABind};
-pub use command_line::{Command, Stop, TokenCommand, command_line, serve_config};
+pub use command_line::{CheckTokenCommand, Command, HealthCommand, Stop, TokenCommand, command_line, serve_config};
 pub use database_url::{DatabaseUrl, NotADatabaseUrl};
 pub use edge::EdgeConfig;
 pub use gc::GcConfig;
@@ -30,16 +33,21 @@ pub use ip_range::{IpRange, NotAnIpRange};
 pub use jwt::{JwtAlgorithm, JwtConfig, JwtKey};
 pub use limits::Limits;
 pub use log::{LogConfig, LogFormat};
-pub use origin::{NotAnOrigin, Origin};
+pub use origin::{NotAnOrigin, NotAnOriginPattern, Origin, OriginPattern};
 pub use postgres_url::{PostgresUrl, Target};
 pub use reading::{Problem, Setting, variable};
 pub use secret::{SECRET_BYTES_MAX, SECRET_BYTES_MIN, Secret, WeakSecret};
+pub use sources::Source;
 pub use store::StoreConfig;
 pub use timing::Timing;
+#[cfg(feature = "import")]
 pub use transfer::{ExportConfig, ExportFormat, ImportConfig, RepairConfig, SourceKind};
+
+pub use unknown::UnknownVariable;
 
 use options::ServeOptions;
 use reading::Reading;
+use sources::Sources;
 
 /// Everything that `tutti serve` can be told, checked.
 #[derive(Debug, Clone)]
@@ -60,13 +68,15 @@ pub struct Config {
     pub log: LogConfig,
     /// Every option with the value in effect, secrets hidden, as `tutti check` prints them.
     pub settings: Vec<Setting>,
+    /// Variables of the environment that look like settings and are none.
+    pub unknown_variables: Vec<UnknownVariable>,
 }
 
 impl Config {
     /// Reads all options in one pass.
-    fn read(options: &ServeOptions) -> Result<Self, Vec<Problem>> {
-        let mut reading = Reading::default();
-        let edge = EdgeConfig::read(&mut reading, &options.edge);
+    fn read(options: &ServeOptions, sources: Sources) -> Result<Self, Vec<Problem>> {
+        let mut reading = Reading::from(sources);
+        let edge = EdgeConfig::read(&mut reading, &options.listen, &options.edge);
         let store = StoreConfig::read(&mut reading, &options.store);
         let gc = GcConfig::read(&mut reading, &options.gc);
         let jwt = JwtConfig::read(&mut reading, &options.jwt, &store.url);
@@ -78,7 +88,17 @@ impl Config {
             reading.problem("demo", "guests need tokens, and a public key cannot sign them; use --jwt-secret instead of --jwt-public-key-file");
         }
         if reading.problems.is_empty() {
-            Ok(Self { edge, store, gc, jwt, limits, timing, log, settings: reading.settings })
+            Ok(Self {
+                edge,
+                store,
+                gc,
+                jwt,
+                limits,
+                timing,
+                log,
+                settings: reading.settings,
+                unknown_variables: Vec::new(),
+            })
         } else {
             Err(reading.problems)
         }

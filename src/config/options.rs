@@ -8,6 +8,8 @@ use clap::Args;
 #[derive(Args, Debug)]
 pub(super) struct ServeOptions {
     #[command(flatten)]
+    pub listen: ListenOptions,
+    #[command(flatten)]
     pub edge: EdgeOptions,
     #[command(flatten)]
     pub store: StoreOptions,
@@ -23,13 +25,23 @@ pub(super) struct ServeOptions {
     pub log: LogOptions,
 }
 
-/// Where the server listens and whom it trusts.
+/// Where the server listens.
 #[derive(Args, Debug)]
-pub(super) struct EdgeOptions {
-    /// Address and port to listen on, port 0 takes a free one; or the file of a Unix socket, unix:<path>
-    #[arg(long, env = "TUTTI_BIND", value_name = "IP:PORT|unix:PATH", default_value = "127.0.0.1:8080")]
+#[command(next_help_heading = "Network")]
+pub(super) struct ListenOptions {
+    /// Where to listen: IP:PORT, localhost:PORT, :PORT (all addresses), or unix:PATH for a Unix socket; port 0 takes a free one
+    #[arg(long, env = "TUTTI_BIND", value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub bind: String,
-    /// Origins whose pages may connect, besides the server's own (comma-separated, exact)
+    /// Listen on this port of all addresses, unless --bind is given
+    #[arg(long, env = "PORT", value_name = "PORT")]
+    pub port: Option<String>,
+}
+
+/// Whom the server trusts, and how many threads serve.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Network")]
+pub(super) struct EdgeOptions {
+    /// Origins whose pages may connect, besides the server's own (comma-separated; https://*.example.com for subdomains)
     #[arg(long, env = "TUTTI_ALLOWED_ORIGINS", value_name = "ORIGINS")]
     pub allowed_origins: Option<String>,
     /// Proxies whose X-Forwarded-For is believed (comma-separated addresses or CIDR ranges)
@@ -57,6 +69,7 @@ pub(super) struct EdgeOptions {
 
 /// Where everything durable lies.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Database")]
 pub(super) struct StoreOptions {
     /// The database: sqlite://<file> or postgres://user:password@host/database
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", default_value = "sqlite://tutti.db")]
@@ -64,6 +77,9 @@ pub(super) struct StoreOptions {
     /// Most connections to the database
     #[arg(long, env = "TUTTI_DATABASE_CONNECTIONS_MAX", value_name = "COUNT", default_value = "8")]
     pub database_connections_max: String,
+    /// How long to wait at the start for a database that is not there yet, such as 60s
+    #[arg(long, env = "TUTTI_DATABASE_WAIT", value_name = "DURATION", default_value = "0s")]
+    pub database_wait: String,
     /// This server's name, unlike that of any other server on the same database
     #[arg(long, env = "TUTTI_SERVER_NAME", value_name = "NAME", default_value = "main")]
     pub server_name: String,
@@ -71,6 +87,7 @@ pub(super) struct StoreOptions {
 
 /// Which documents drop what was deleted from them.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Documents")]
 pub(super) struct GcOptions {
     /// Drop the content of what is deleted from documents; off for apps that show old versions by Y.snapshot
     #[arg(long, env = "TUTTI_GC", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", default_value = "true")]
@@ -82,11 +99,12 @@ pub(super) struct GcOptions {
 
 /// How tokens are checked.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Tokens")]
 pub(super) struct JwtOptions {
     /// The secret that signs tokens, at least 32 bytes; without a key the server makes one, on loopback only
     #[arg(long, env = "TUTTI_JWT_SECRET", hide_env_values = true, value_name = "SECRET")]
     pub jwt_secret: Option<String>,
-    /// The secret before, which stays valid while it is being replaced
+    /// The previous secret, still accepted during a rotation
     #[arg(long, env = "TUTTI_JWT_SECRET_PREVIOUS", hide_env_values = true, value_name = "SECRET")]
     pub jwt_secret_previous: Option<String>,
     /// PEM file with the public key of who signs tokens (two keys during a rotation), instead of a secret
@@ -108,109 +126,202 @@ pub(super) struct JwtOptions {
 
 /// The bounds of every queue and input.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Limits")]
 pub(super) struct LimitOptions {
     /// Most sockets
-    #[arg(long, env = "TUTTI_SOCKETS_MAX", value_name = "COUNT", default_value = "15000")]
+    #[arg(long, hide_short_help = true, env = "TUTTI_SOCKETS_MAX", value_name = "COUNT", default_value = "15000")]
     pub sockets_max: String,
     /// Most sockets from one address (IPv6: one /64)
-    #[arg(long, env = "TUTTI_SOCKETS_PER_IP_MAX", value_name = "COUNT", default_value = "1000")]
+    #[arg(
+        long,
+        hide_short_help = true,
+        env = "TUTTI_SOCKETS_PER_IP_MAX",
+        value_name = "COUNT",
+        default_value = "1000"
+    )]
     pub sockets_per_ip_max: String,
     /// Most bytes waiting for one socket; past it a slow client is closed
-    #[arg(long, env = "TUTTI_OUTBOX_BYTES_MAX", value_name = "BYTES", default_value = "1048576")]
+    #[arg(
+        long,
+        hide_short_help = true,
+        env = "TUTTI_OUTBOX_BYTES_MAX",
+        value_name = "BYTES",
+        default_value = "1048576"
+    )]
     pub outbox_bytes_max: String,
     /// Most bytes waiting for all sockets together
-    #[arg(long, env = "TUTTI_OUTBOXES_BYTES_MAX", value_name = "BYTES", default_value = "1073741824")]
+    #[arg(
+        long,
+        hide_short_help = true,
+        env = "TUTTI_OUTBOXES_BYTES_MAX",
+        value_name = "BYTES",
+        default_value = "1073741824"
+    )]
     pub outboxes_bytes_max: String,
     /// Most bytes of one socket that its rooms have not handled; past it the socket is not read
-    #[arg(long, env = "TUTTI_SOCKET_UNHANDLED_BYTES_MAX", value_name = "BYTES", default_value = "262144")]
+    #[arg(
+        long,
+        hide_short_help = true,
+        env = "TUTTI_SOCKET_UNHANDLED_BYTES_MAX",
+        value_name = "BYTES",
+        default_value = "262144"
+    )]
     pub socket_unhandled_bytes_max: String,
     /// Most bytes that a document may hold in memory, and most of one message from someone who may write
-    #[arg(long, env = "TUTTI_DOCUMENT_BYTES_MAX", value_name = "BYTES", default_value = "67108864")]
+    #[arg(
+        long,
+        hide_short_help = true,
+        env = "TUTTI_DOCUMENT_BYTES_MAX",
+        value_name = "BYTES",
+        default_value = "67108864"
+    )]
     pub document_bytes_max: String,
     /// Most bytes that all documents in use may hold in memory together
-    #[arg(long, env = "TUTTI_DOCUMENTS_BYTES_MAX", value_name = "BYTES", default_value = "2147483648")]
+    #[arg(
+        long,
+        hide_short_help = true,
+        env = "TUTTI_DOCUMENTS_BYTES_MAX",
+        value_name = "BYTES",
+        default_value = "2147483648"
+    )]
     pub documents_bytes_max: String,
     /// Most bytes of one message from someone who may only read
-    #[arg(long, env = "TUTTI_READER_MESSAGE_BYTES_MAX", value_name = "BYTES", default_value = "65536")]
+    #[arg(
+        long,
+        hide_short_help = true,
+        env = "TUTTI_READER_MESSAGE_BYTES_MAX",
+        value_name = "BYTES",
+        default_value = "65536"
+    )]
     pub reader_message_bytes_max: String,
     /// Most bytes of one message from a JSON client
-    #[arg(long, env = "TUTTI_JSON_MESSAGE_BYTES_MAX", value_name = "BYTES", default_value = "1048576")]
+    #[arg(
+        long,
+        hide_short_help = true,
+        env = "TUTTI_JSON_MESSAGE_BYTES_MAX",
+        value_name = "BYTES",
+        default_value = "1048576"
+    )]
     pub json_message_bytes_max: String,
     /// Most rooms that one JSON client may be in
-    #[arg(long, env = "TUTTI_ROOMS_PER_SOCKET_MAX", value_name = "COUNT", default_value = "128")]
+    #[arg(
+        long,
+        hide_short_help = true,
+        env = "TUTTI_ROOMS_PER_SOCKET_MAX",
+        value_name = "COUNT",
+        default_value = "128"
+    )]
     pub rooms_per_socket_max: String,
     /// Most users of a room whose presence JSON clients are told by name; of more they are told the number
-    #[arg(long, env = "TUTTI_PRESENCE_USERS_MAX", value_name = "COUNT", default_value = "200")]
+    #[arg(long, hide_short_help = true, env = "TUTTI_PRESENCE_USERS_MAX", value_name = "COUNT", default_value = "200")]
     pub presence_users_max: String,
     /// Most entries that a JSON client is sent when it comes back; with more it has to read the history
-    #[arg(long, env = "TUTTI_REPLAY_ENTRIES_MAX", value_name = "COUNT", default_value = "10000")]
+    #[arg(
+        long,
+        hide_short_help = true,
+        env = "TUTTI_REPLAY_ENTRIES_MAX",
+        value_name = "COUNT",
+        default_value = "10000"
+    )]
     pub replay_entries_max: String,
     /// Messages that one JSON client may send a second; twice as many at once
-    #[arg(long, env = "TUTTI_RATE_SOCKET", value_name = "COUNT", default_value = "100")]
+    #[arg(long, hide_short_help = true, env = "TUTTI_RATE_SOCKET", value_name = "COUNT", default_value = "100")]
     pub rate_socket: String,
     /// Messages that all JSON clients of a user may send a second; twice as many at once
-    #[arg(long, env = "TUTTI_RATE_USER", value_name = "COUNT", default_value = "200")]
+    #[arg(long, hide_short_help = true, env = "TUTTI_RATE_USER", value_name = "COUNT", default_value = "200")]
     pub rate_user: String,
     /// Messages that all JSON clients of an address (IPv6: one /64) may send a second; twice as many at once
-    #[arg(long, env = "TUTTI_RATE_ADDRESS", value_name = "COUNT", default_value = "2000")]
+    #[arg(long, hide_short_help = true, env = "TUTTI_RATE_ADDRESS", value_name = "COUNT", default_value = "2000")]
     pub rate_address: String,
     /// Messages that all JSON clients may send into one room a second; twice as many at once
-    #[arg(long, env = "TUTTI_RATE_ROOM", value_name = "COUNT", default_value = "2000")]
+    #[arg(long, hide_short_help = true, env = "TUTTI_RATE_ROOM", value_name = "COUNT", default_value = "2000")]
     pub rate_room: String,
     /// Most bytes of messages that have begun and not ended, of all clients together
-    #[arg(long, env = "TUTTI_UNFINISHED_BYTES_MAX", value_name = "BYTES", default_value = "268435456")]
+    #[arg(
+        long,
+        hide_short_help = true,
+        env = "TUTTI_UNFINISHED_BYTES_MAX",
+        value_name = "BYTES",
+        default_value = "268435456"
+    )]
     pub unfinished_bytes_max: String,
     /// Most frames that one message may be split into
-    #[arg(long, env = "TUTTI_FRAGMENTS_MAX", value_name = "COUNT", default_value = "1024")]
+    #[arg(long, hide_short_help = true, env = "TUTTI_FRAGMENTS_MAX", value_name = "COUNT", default_value = "1024")]
     pub fragments_max: String,
     /// Most bytes that one room keeps while the database is down
-    #[arg(long, env = "TUTTI_ROOM_UNSAVED_BYTES_MAX", value_name = "BYTES", default_value = "16777216")]
+    #[arg(
+        long,
+        hide_short_help = true,
+        env = "TUTTI_ROOM_UNSAVED_BYTES_MAX",
+        value_name = "BYTES",
+        default_value = "16777216"
+    )]
     pub room_unsaved_bytes_max: String,
     /// Most uncommitted bytes of all rooms together
-    #[arg(long, env = "TUTTI_UNCOMMITTED_BYTES_MAX", value_name = "BYTES", default_value = "268435456")]
+    #[arg(
+        long,
+        hide_short_help = true,
+        env = "TUTTI_UNCOMMITTED_BYTES_MAX",
+        value_name = "BYTES",
+        default_value = "268435456"
+    )]
     pub uncommitted_bytes_max: String,
     /// Most entries that one transaction commits
-    #[arg(long, env = "TUTTI_BATCH_ENTRIES_MAX", value_name = "COUNT", default_value = "2000")]
+    #[arg(long, hide_short_help = true, env = "TUTTI_BATCH_ENTRIES_MAX", value_name = "COUNT", default_value = "2000")]
     pub batch_entries_max: String,
     /// Most bytes that one transaction commits, if more than one append is in it
-    #[arg(long, env = "TUTTI_BATCH_BYTES_MAX", value_name = "BYTES", default_value = "1048576")]
+    #[arg(
+        long,
+        hide_short_help = true,
+        env = "TUTTI_BATCH_BYTES_MAX",
+        value_name = "BYTES",
+        default_value = "1048576"
+    )]
     pub batch_bytes_max: String,
 }
 
 /// How long anything waits.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Timeouts")]
 pub(super) struct TimingOptions {
     /// Milliseconds between two pings to a socket
-    #[arg(long, env = "TUTTI_PING_INTERVAL_MS", value_name = "MS", default_value = "25000")]
+    #[arg(long, hide_short_help = true, env = "TUTTI_PING_INTERVAL_MS", value_name = "MS", default_value = "25000")]
     pub ping_interval_ms: String,
     /// Milliseconds to wait for the pong before the socket is closed
-    #[arg(long, env = "TUTTI_PONG_TIMEOUT_MS", value_name = "MS", default_value = "10000")]
+    #[arg(long, hide_short_help = true, env = "TUTTI_PONG_TIMEOUT_MS", value_name = "MS", default_value = "10000")]
     pub pong_timeout_ms: String,
     /// Milliseconds between two messages that keep a lone Yjs client connected, which gives up after 30 s without one
-    #[arg(long, env = "TUTTI_KEEPALIVE_INTERVAL_MS", value_name = "MS", default_value = "15000")]
+    #[arg(
+        long,
+        hide_short_help = true,
+        env = "TUTTI_KEEPALIVE_INTERVAL_MS",
+        value_name = "MS",
+        default_value = "15000"
+    )]
     pub keepalive_interval_ms: String,
     /// Milliseconds after which a peer that takes no byte is closed
-    #[arg(long, env = "TUTTI_STALL_TIMEOUT_MS", value_name = "MS", default_value = "30000")]
+    #[arg(long, hide_short_help = true, env = "TUTTI_STALL_TIMEOUT_MS", value_name = "MS", default_value = "30000")]
     pub stall_timeout_ms: String,
     /// Milliseconds that a connection may wait for its next HTTP request; more than the proxy in front keeps it
-    #[arg(long, env = "TUTTI_HTTP_KEEP_ALIVE_MS", value_name = "MS", default_value = "75000")]
+    #[arg(long, hide_short_help = true, env = "TUTTI_HTTP_KEEP_ALIVE_MS", value_name = "MS", default_value = "75000")]
     pub http_keep_alive_ms: String,
     /// Milliseconds within which a JSON client must come with a token
-    #[arg(long, env = "TUTTI_AUTH_TIMEOUT_MS", value_name = "MS", default_value = "5000")]
+    #[arg(long, hide_short_help = true, env = "TUTTI_AUTH_TIMEOUT_MS", value_name = "MS", default_value = "5000")]
     pub auth_timeout_ms: String,
     /// Milliseconds that JSON clients take a user for present whose last connection dropped
-    #[arg(long, env = "TUTTI_PRESENCE_GRACE_MS", value_name = "MS", default_value = "10000")]
+    #[arg(long, hide_short_help = true, env = "TUTTI_PRESENCE_GRACE_MS", value_name = "MS", default_value = "10000")]
     pub presence_grace_ms: String,
     /// Milliseconds that a room without members stays in memory
-    #[arg(long, env = "TUTTI_ROOM_IDLE_MS", value_name = "MS", default_value = "30000")]
+    #[arg(long, hide_short_help = true, env = "TUTTI_ROOM_IDLE_MS", value_name = "MS", default_value = "30000")]
     pub room_idle_ms: String,
     /// Milliseconds in which the server stops after SIGTERM
-    #[arg(long, env = "TUTTI_SHUTDOWN_TIMEOUT_MS", value_name = "MS", default_value = "10000")]
+    #[arg(long, hide_short_help = true, env = "TUTTI_SHUTDOWN_TIMEOUT_MS", value_name = "MS", default_value = "10000")]
     pub shutdown_timeout_ms: String,
 }
 
 /// What is logged, to the standard error output.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Logs")]
 pub(super) struct LogOptions {
     /// How log lines are written: text or json
     #[arg(long, env = "TUTTI_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]

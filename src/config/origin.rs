@@ -1,8 +1,8 @@
-//! A web origin as a value (RFC 6454): scheme, host and port, exactly. Whether one is allowed is decided in
-//! `auth::origin`.
+//! A web origin as a value (RFC 6454): scheme, host and port, exactly; and patterns of them. Whether one is allowed is decided
+//! in `auth::origin`.
 
 use std::fmt;
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// A scheme, host and port in one canonical writing: lower case, no default port.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -10,6 +10,58 @@ pub struct Origin {
     scheme: String,
     host: String,
     port: Option<u16>,
+}
+
+/// Which origins are allowed: one, or those of all hosts one label below a domain, as in `https://*.example.com`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OriginPattern {
+    /// The one; or with subdomains the domain, which itself is not among them.
+    origin: Origin,
+    has_subdomains: bool,
+}
+
+/// The text is no pattern of origins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "origins like https://app.example.com or http://localhost:3000, or https://*.example.com for all names one label below, without path or 'null'"
+)]
+pub struct NotAnOriginPattern;
+
+impl OriginPattern {
+    /// Reads an origin, of which the first label may be `*` if at least two follow.
+    pub fn parse(text: &str) -> Result<Self, NotAnOriginPattern> {
+        let (scheme, rest) = text.split_once("://").ok_or(NotAnOriginPattern)?;
+        let parsed = |text: &str| Origin::parse(text).map_err(|NotAnOrigin| NotAnOriginPattern);
+        let Some(domain) = rest.strip_prefix("*.") else {
+            return Ok(Self { origin: parsed(text)?, has_subdomains: false });
+        };
+        let origin = parsed(&format!("{scheme}://{domain}"))?;
+        // "*.com" is everyone, and below an address there is nothing.
+        match origin.host.contains('.') && origin.host.parse::<Ipv4Addr>().is_err() {
+            true => Ok(Self { origin, has_subdomains: true }),
+            false => Err(NotAnOriginPattern),
+        }
+    }
+
+    /// Whether `origin` is among them. Scheme and port must be the same.
+    pub fn matches(&self, origin: &Origin) -> bool {
+        match self.has_subdomains {
+            true => {
+                let domain = origin.host.split_once('.').map(|(_, domain)| domain);
+                domain == Some(&self.origin.host)
+                    && (&origin.scheme, origin.port) == (&self.origin.scheme, self.origin.port)
+            }
+            false => self.origin == *origin,
+        }
+    }
+}
+
+impl fmt::Display for OriginPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Origin { scheme, host, port } = &self.origin;
+        write!(f, "{scheme}://{}{host}", if self.has_subdomains { "*." } else { "" })?;
+        port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
 }
 
 /// The text is not one exact origin.
@@ -35,6 +87,16 @@ impl Origin {
             _ => None,
         };
         Ok(Self { host: canonical_host(host)?, port: port.filter(|port| Some(*port) != default_port), scheme })
+    }
+
+    /// Whether its pages come from a web server on the visitor's own machine.
+    pub fn is_loopback(&self) -> bool {
+        let name = self.host.as_str();
+        matches!(self.scheme.as_str(), "http" | "https")
+            && (name == "localhost"
+                || name.ends_with(".localhost")
+                || name == "[::1]"
+                || name.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback()))
     }
 
     /// Whether a page of this origin was loaded from the server that a `Host` header with this value names. The
@@ -99,6 +161,88 @@ mod tests {
         ];
         for (text, canonical) in cases {
             assert_eq!(Origin::parse(text).map(|o| o.to_string()), Ok(canonical.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_matches_the_names_one_label_below_its_domain() {
+        let pattern = OriginPattern::parse("https://*.Example.com").unwrap();
+        assert_eq!(pattern.to_string(), "https://*.example.com");
+        let table = [
+            ("https://a.example.com", true),
+            ("https://A.EXAMPLE.COM:443", true),
+            ("https://xn--bcher-kva.example.com", true),
+            ("https://example.com", false),
+            ("https://evil-example.com", false),
+            ("https://evilexample.com", false),
+            ("https://a.b.example.com", false),
+            ("https://a.example.com.evil.io", false),
+            ("https://a.example.com:8443", false),
+            ("http://a.example.com", false),
+            ("https://a.example.org", false),
+        ];
+        for (origin, matches) in table {
+            assert_eq!(pattern.matches(&Origin::parse(origin).unwrap()), matches, "{origin}");
+        }
+        // Nothing that a browser might make of these is an origin.
+        for text in
+            ["https://a.example.com.", "https://.example.com", "https://*.example.com", "https://a.example.com/"]
+        {
+            assert!(Origin::parse(text).is_err(), "{text}");
+        }
+        let with_port = OriginPattern::parse("https://*.example.com:8443").unwrap();
+        assert!(with_port.matches(&Origin::parse("https://a.example.com:8443").unwrap()));
+        assert!(!with_port.matches(&Origin::parse("https://a.example.com").unwrap()));
+    }
+
+    #[test]
+    fn a_pattern_names_a_domain_of_at_least_two_labels_below_one_star() {
+        for text in ["https://app.example.com", "http://localhost:3000", "https://*.example.com", "https://*.a.b.c:1"] {
+            assert_eq!(OriginPattern::parse(text).map(|pattern| pattern.to_string()), Ok(text.to_owned()));
+        }
+        let refused = [
+            "*",
+            "https://*",
+            "https://*.",
+            "https://*.com",
+            "https://*.com:443",
+            "https://*.localhost",
+            "https://*.127.0.0.1",
+            "https://*.[::1]",
+            "https://*example.com",
+            "https://a*.example.com",
+            "https://a.*.example.com",
+            "https://*.*.example.com",
+            "https://**.example.com",
+            "https://*.example.com/",
+            "https://*.example.com.",
+            "*://*.example.com",
+            "*.example.com",
+            "null",
+        ];
+        for text in refused {
+            assert_eq!(OriginPattern::parse(text), Err(NotAnOriginPattern), "{text}");
+        }
+    }
+
+    #[test]
+    fn loopback_is_what_no_other_machine_serves() {
+        let table = [
+            ("http://localhost", true),
+            ("http://localhost:5173", true),
+            ("https://app.localhost:3000", true),
+            ("http://127.0.0.1:5173", true),
+            ("http://127.9.9.9", true),
+            ("http://[::1]:5173", true),
+            ("http://localhost.evil.io", false),
+            ("http://127.0.0.1.evil.io", false),
+            ("http://evillocalhost", false),
+            ("http://192.168.0.2", false),
+            ("http://0.0.0.0:5173", false),
+            ("app://localhost", false),
+        ];
+        for (origin, is_loopback) in table {
+            assert_eq!(Origin::parse(origin).unwrap().is_loopback(), is_loopback, "{origin}");
         }
     }
 

@@ -5,6 +5,8 @@ use std::fmt::{self, Display};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::sources::{Source, Sources};
+
 /// What stands for a value that must not be shown.
 const HIDDEN: &str = "(hidden)";
 /// What stands for an option without a value.
@@ -19,6 +21,8 @@ pub struct Setting {
     pub option: &'static str,
     /// The value in effect.
     pub value: String,
+    /// Where it comes from.
+    pub source: Source,
 }
 
 /// Something wrong with one option. Its text names the option, the value (never a secret) and what is allowed.
@@ -32,15 +36,21 @@ pub struct Problem {
 
 impl Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "--{} ({}): {}", self.option, variable(self.option), self.text)
+        match variable(self.option) {
+            Some(variable) => write!(f, "--{} ({variable}): {}", self.option, self.text),
+            None => write!(f, "--{}: {}", self.option, self.text),
+        }
     }
 }
 
-/// The environment variable of an option: `DATABASE_URL`, as platforms name it, else `TUTTI_` and the name.
-pub fn variable(option: &str) -> String {
+/// The environment variable of an option, if it has one: `DATABASE_URL` and `PORT`, as platforms name them, else `TUTTI_` and the
+/// name. What is said once, for one token or one import, has none.
+pub fn variable(option: &str) -> Option<String> {
     match option {
-        "database-url" => "DATABASE_URL".to_owned(),
-        _ => format!("TUTTI_{}", option.replace('-', "_").to_uppercase()),
+        "database-url" => Some("DATABASE_URL".to_owned()),
+        "port" => Some("PORT".to_owned()),
+        "ttl" | "prefix" => None,
+        _ => Some(format!("TUTTI_{}", option.replace('-', "_").to_uppercase())),
     }
 }
 
@@ -50,9 +60,20 @@ pub fn variable(option: &str) -> String {
 pub(super) struct Reading {
     pub problems: Vec<Problem>,
     pub settings: Vec<Setting>,
+    sources: Sources,
 }
 
 impl Reading {
+    /// Begins to read options that come from `sources`.
+    pub fn from(sources: Sources) -> Self {
+        Self { sources, ..Self::default() }
+    }
+
+    /// Where an option's value comes from.
+    pub fn source(&self, option: &str) -> Source {
+        self.sources.get(option)
+    }
+
     /// Notes what is wrong with `option`. The text must not hold a secret.
     pub fn problem(&mut self, option: &'static str, text: impl Into<String>) {
         self.problems.push(Problem { option, text: text.into() });
@@ -67,7 +88,8 @@ impl Reading {
 
     /// Notes the value in effect.
     pub fn setting(&mut self, option: &'static str, value: impl Display) {
-        self.settings.push(Setting { option, value: value.to_string() });
+        let source = self.source(option);
+        self.settings.push(Setting { option, value: value.to_string(), source });
     }
 
     /// Notes that an option that must not be shown is set, or not.
@@ -124,6 +146,24 @@ impl Reading {
         })
     }
 
+    /// A duration within `range` in seconds, as a whole number with a unit.
+    pub fn duration(&mut self, option: &'static str, text: &str, range: RangeInclusive<u64>) -> Duration {
+        let seconds = duration_s(text).filter(|seconds| range.contains(seconds));
+        match seconds {
+            Some(_) => self.setting(option, text),
+            None => self.wrong(
+                option,
+                text,
+                format_args!(
+                    "a whole number with a unit, such as 90s, 15m, 24h or 30d, from {}s to {}s",
+                    range.start(),
+                    range.end()
+                ),
+            ),
+        }
+        Duration::from_secs(seconds.unwrap_or(*range.start()))
+    }
+
     /// A list separated by commas, possibly empty; spaces around an element do not count.
     pub fn list<T: Display, E: Display>(
         &mut self,
@@ -165,6 +205,18 @@ fn number_within(text: &str, range: &RangeInclusive<usize>) -> Option<usize> {
     text.parse().ok().filter(|number| range.contains(number))
 }
 
+fn duration_s(text: &str) -> Option<u64> {
+    let unit_s = match text.chars().next_back()? {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        _ => return None,
+    };
+    let count: u64 = text[..text.len() - 1].parse().ok()?;
+    count.checked_mul(unit_s)
+}
+
 fn between(range: &RangeInclusive<usize>) -> String {
     format!("a whole number from {} to {}", range.start(), range.end())
 }
@@ -181,6 +233,35 @@ mod tests {
             reading.number("workers", text, 1..=10);
             assert_eq!(reading.problems.is_empty(), is_allowed, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_duration_needs_a_unit_and_has_bounds() {
+        let cases = [
+            ("90s", Some(90)),
+            ("15m", Some(900)),
+            ("24h", Some(86_400)),
+            ("2d", Some(172_800)),
+            ("172801s", None),
+            ("0s", None),
+            ("24", None),
+            ("h", None),
+            ("-1h", None),
+            ("99999999999999999999d", None),
+            ("", None),
+            ("1ä", None),
+        ];
+        for (text, seconds) in cases {
+            let mut reading = Reading::default();
+            let read = reading.duration("database-wait", text, 1..=172_800);
+            assert_eq!(reading.problems.is_empty().then_some(read.as_secs()), seconds, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_option_without_a_variable_is_named_without_one() {
+        let problem = Problem { option: "ttl", text: "too long".to_owned() };
+        assert_eq!(problem.to_string(), "--ttl: too long");
     }
 
     #[test]

@@ -1,8 +1,13 @@
 //! Where everything durable lies.
 
+use std::time::Duration;
+
 use super::DatabaseUrl;
 use super::options::StoreOptions;
 use super::reading::Reading;
+
+/// Longest wait for the database: a day, in seconds.
+const WAIT_S_MAX: u64 = 86_400;
 
 /// Where everything durable lies.
 #[derive(Debug, Clone)]
@@ -11,6 +16,8 @@ pub struct StoreConfig {
     pub url: DatabaseUrl,
     /// Most connections to it.
     pub connections_max: u32,
+    /// How long a start waits for a database that is not there yet.
+    pub wait: Duration,
     /// This server's name among those on the same database.
     pub server_name: String,
 }
@@ -21,6 +28,7 @@ impl StoreConfig {
         Self {
             url: DatabaseUrl::read(reading, &options.database_url),
             connections_max: reading.number("database-connections-max", connections, 1..=1000) as u32,
+            wait: reading.duration("database-wait", &options.database_wait, 0..=WAIT_S_MAX),
             server_name: reading.parsed("server-name", &options.server_name, String::new(), |name| {
                 let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
                 match (1..=64).contains(&name.len()) && name.bytes().all(is_allowed) {

@@ -7,7 +7,7 @@ use actix_web::web::Data;
 
 use super::document::SEQ_HEADER;
 use super::state::AppState;
-use crate::auth::origin::{OriginVerdict, judge};
+use crate::auth::origin::OriginVerdict;
 
 /// How long a browser remembers the answer, in seconds.
 const REMEMBERED_S: usize = 600;
@@ -16,7 +16,7 @@ const REMEMBERED_S: usize = 600;
 pub fn cors(state: Data<AppState>) -> Cors {
     Cors::default()
         .allowed_origin_fn(move |origin: &HeaderValue, _| {
-            judge([origin.as_bytes()], None, &state.allowed_origins) == OriginVerdict::Allowed
+            state.origins.judge([origin.as_bytes()].into_iter(), None) == OriginVerdict::Allowed
         })
         .allowed_methods([Method::GET, Method::HEAD, Method::POST])
         .allowed_headers([header::AUTHORIZATION, header::CONTENT_TYPE])

@@ -10,6 +10,7 @@ mod document;
 mod error;
 mod health;
 mod history;
+mod origins;
 mod parameters;
 mod paths;
 mod peer;
@@ -21,6 +22,7 @@ mod upgrade;
 
 use actix_web::web::{self, JsonConfig, ServiceConfig};
 
+pub use origins::Origins;
 use paths::{post, read, socket};
 pub use state::AppState;
 

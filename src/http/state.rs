@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Semaphore;
 
+use super::origins::Origins;
 use super::stats::Newest;
 use crate::archive::Archive;
 use crate::auth::{Minter, Verifier};
-use crate::config::{IpRange, Origin};
+use crate::config::IpRange;
 use crate::room::{Directory, People};
 use crate::socket::{Gate, Pace, SharedRates};
 use crate::store::Store;
@@ -42,8 +43,8 @@ pub struct AppState {
     pub json_message_bytes_max: usize,
     /// Reads documents.
     pub archive: Archive,
-    /// Origins whose pages may connect, beside the server's own.
-    pub allowed_origins: Vec<Origin>,
+    /// Whose pages may connect.
+    pub origins: Origins,
     /// Whose `X-Forwarded-For` counts.
     pub trusted_proxies: Vec<IpRange>,
     /// Whether `?token=` counts.

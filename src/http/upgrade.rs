@@ -1,6 +1,7 @@
 //! Decides on each WebSocket upgrade. The decision travels in the answer's extensions to where the stream is taken over
 //! (see [`crate::server`]); until then nothing but HTTP has happened.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use super::caller::{self, LABEL, NoCaller, identify, offered_protocols};
 use super::error::ApiError;
 use super::peer;
 use super::state::AppState;
-use crate::auth::origin::{self, OriginVerdict};
+use crate::auth::origin::OriginVerdict;
 use crate::auth::{Action, Identity, TokenError, allows};
 use crate::ids::RoomName;
 use crate::protocol::CloseCode;
@@ -75,6 +76,7 @@ pub async fn echo(req: HttpRequest, state: Data<AppState>) -> Result<HttpRespons
 /// A request that will be upgraded, and its place.
 struct Admitted {
     response: HttpResponseBuilder,
+    address: IpAddr,
     permit: Permit,
 }
 
@@ -82,7 +84,7 @@ impl Admitted {
     /// The 101 with the decision.
     fn answer(mut self, path: Path) -> HttpResponse {
         let mut response = self.response.finish();
-        response.extensions_mut().insert(Opening { path, permit: self.permit });
+        response.extensions_mut().insert(Opening { path, address: self.address, permit: self.permit });
         response
     }
 }
@@ -92,7 +94,7 @@ impl Admitted {
 fn admit(req: &HttpRequest, state: &AppState) -> Result<Admitted, ApiError> {
     let origins = req.headers().get_all(header::ORIGIN).map(HeaderValue::as_bytes);
     let host = req.headers().get(header::HOST).map(HeaderValue::as_bytes);
-    if let OriginVerdict::Refused(refusal) = origin::judge(origins, host, &state.allowed_origins) {
+    if let OriginVerdict::Refused(refusal) = state.origins.judge(origins, host) {
         return Err(ApiError::Origin(refusal.to_string()));
     }
     let response = handshake(req)?;
@@ -101,7 +103,7 @@ fn admit(req: &HttpRequest, state: &AppState) -> Result<Admitted, ApiError> {
     }
     let peer = peer::address(req, &state.trusted_proxies);
     let permit = state.gate.enter(peer).map_err(|full: GateFull| ApiError::TryLater(full.to_string()))?;
-    Ok(Admitted { response, permit })
+    Ok(Admitted { response, address: peer, permit })
 }
 
 /// Who comes into which room, or why not. Unknown and forbidden rooms look alike.

@@ -1,5 +1,6 @@
 //! The server of a configuration, from start to stop. Puts the parts together; holds no logic of theirs.
 
+mod check;
 mod connections;
 mod descriptors;
 mod listener;
@@ -13,16 +14,17 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, Arbiter};
 use actix_rt::task::JoinHandle;
 use actix_web::{App, HttpServer, web};
 
 use crate::archive::{Archive, DocumentRules};
+use crate::auth::origin::AllowedOrigins;
 use crate::auth::{KeyError, MintError, Minter, Verifier};
 use crate::config::{Bind, Config, StoreConfig};
-use crate::http::{self, AppState};
+use crate::http::{self, AppState, Origins};
 use crate::rate::Rate;
 use crate::room::{Directory, Journal, People, Relays, RoomSettings};
 use crate::socket::{Gate, HeldBudget, OutboxBudget, Rates, Rhythm, SharedRates, SocketContext, SocketSettings};
@@ -34,6 +36,8 @@ use requests::Requests;
 
 /// Connections at the address of the metrics.
 const METRICS_CONNECTIONS_MAX: usize = 16;
+/// Between two looks for a database that is not there yet.
+const DATABASE_RETRY: Duration = Duration::from_millis(500);
 /// How long a closed socket waits for its peer's end.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -85,11 +89,12 @@ impl Server {
     /// Opens the database, migrates it if need be, and listens. To be called in an actix system, which it needs until it stops.
     pub async fn start(config: &Config) -> Result<Self, ServerError> {
         let places = descriptors::places(config)?;
-        let verifier = Arc::new(Verifier::open(&config.jwt)?);
-        let minter = config.edge.is_demo.then(|| Minter::open(&config.jwt)).transpose()?;
         let (listener, address) = Listener::open(&config.edge.bind)?;
         let metrics = config.edge.metrics_bind.map(listener::tcp).transpose()?;
-        let store = open_store(store_settings(&config.store, config.limits.document_bytes_max)).await?;
+        let store = open_store(&config.store, config.limits.document_bytes_max).await?;
+        // Only now: a start that fails leaves no key behind.
+        let verifier = Arc::new(Verifier::open(&config.jwt)?);
+        let minter = config.edge.is_demo.then(|| Minter::open(&config.jwt)).transpose()?;
 
         let archive = Archive::new(store.clone(), document_rules(config));
 
@@ -120,7 +125,10 @@ impl Server {
             stats: Default::default(),
             json_message_bytes_max: limits.json_message_bytes_max,
             archive,
-            allowed_origins: config.edge.allowed_origins.clone(),
+            origins: Origins::new(AllowedOrigins {
+                listed: config.edge.allowed_origins.clone(),
+                loopback: config.edge.bind.is_loopback(),
+            }),
             trusted_proxies: config.edge.trusted_proxies.clone(),
             accepts_query_tokens: config.edge.accepts_query_tokens,
             is_demo: config.edge.is_demo,
@@ -185,8 +193,26 @@ fn store_settings(config: &StoreConfig, entry_bytes_max: usize) -> StoreSettings
     }
 }
 
-async fn open_store(settings: StoreSettings) -> Result<Store, ServerError> {
-    let store = Store::open(settings).await?;
+/// Opens the database as soon as it is there, within the time that the configuration gives it.
+async fn open_in_time(config: &StoreConfig, entry_bytes_max: usize) -> Result<Store, StoreError> {
+    let deadline = Instant::now() + config.wait;
+    let mut has_told = false;
+    loop {
+        match Store::open(store_settings(config, entry_bytes_max)).await {
+            Err(error @ StoreError::Unavailable(_)) if Instant::now() < deadline => {
+                if !has_told {
+                    tracing::warn!(%error, database = %config.url, seconds = config.wait.as_secs(), "waiting for the database");
+                    has_told = true;
+                }
+                tokio::time::sleep(DATABASE_RETRY).await;
+            }
+            opened => return opened,
+        }
+    }
+}
+
+async fn open_store(config: &StoreConfig, entry_bytes_max: usize) -> Result<Store, ServerError> {
+    let store = open_in_time(config, entry_bytes_max).await?;
     store.claim().await?;
     // The runtime role may have no right to migrate, so only where it is needed.
     if store.pending_migrations().await? > 0 {
@@ -256,4 +282,5 @@ fn socket_settings(config: &Config) -> SocketSettings {
     }
 }
 
+pub use check::{DatabaseState, check};
 pub use stop::{migrate, run};

@@ -2,6 +2,7 @@
 //! over a while so that not all come back at once, and all of it in bounded time.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -97,6 +98,7 @@ fn greeting(server: &Server, config: &Config) -> Result<String, ServerError> {
     }
     // There is no link to a file.
     let Bind::Tcp(address) = server.address() else { return Ok(text) };
+    let address = linked(*address);
     if config.edge.is_demo {
         text += &format!("\n  Tutti is ready. Open this in two windows and type:\n\n      http://{address}/\n\n");
     } else if let (JwtKey::KeyFile(_), Ok(minter)) = (&config.jwt.key, Minter::open(&config.jwt)) {
@@ -112,6 +114,14 @@ fn greeting(server: &Server, config: &Config) -> Result<String, ServerError> {
         }
     }
     Ok(text)
+}
+
+/// What a browser on this machine opens to get to `address`.
+fn linked(address: SocketAddr) -> String {
+    match address.ip().is_unspecified() {
+        true => format!("localhost:{}", address.port()),
+        false => address.to_string(),
+    }
 }
 
 impl Server {

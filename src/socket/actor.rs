@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -48,6 +49,8 @@ const COME_BACK_HOLD: Duration = Duration::from_secs(2);
 const DENIED_HOLD: Duration = Duration::from_secs(1);
 /// Longest wait for the session's timer; it is then armed again.
 const SESSION_WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// What stands for a close code where there was no close (RFC 6455 section 7.4.1).
+const LOST: u16 = 1006;
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 thread_local! {
@@ -113,6 +116,10 @@ pub struct Socket {
     session_due: Option<(u64, SpawnHandle)>,
     /// Bytes that came with the handshake.
     early: Bytes,
+    /// The peer's address, when its connection began, and how many bytes came: for the line that the log gets at the end.
+    address: IpAddr,
+    began: Instant,
+    received: u64,
     heard: Instant,
     pinged: Option<Instant>,
     ending: Ending,
@@ -123,7 +130,7 @@ impl Socket {
     /// Starts a socket on the current thread. `head` is the handshake's answer, to be written first; `early` are bytes that came
     /// with the request.
     pub fn start_on(stream: Stream, head: Bytes, early: Bytes, opening: Opening, context: Arc<SocketContext>) {
-        let Opening { path, permit } = opening;
+        let Opening { path, address, permit } = opening;
         let stream = Rc::new(stream);
         let settings = &context.settings;
         let outbox = Outbox::new(stream.clone(), settings.outbox_bytes_max, context.outboxes.clone());
@@ -145,6 +152,9 @@ impl Socket {
             opening: Some(path),
             session_due: None,
             early,
+            address,
+            began: Instant::now(),
+            received: 0,
             heard: Instant::now(),
             pinged: None,
             ending: Ending::Open,
@@ -261,6 +271,7 @@ impl Socket {
     }
 
     fn receive(&mut self, mut input: &[u8]) {
+        self.received += input.len() as u64;
         if !input.is_empty() {
             self.heard = Instant::now();
             self.pinged = None;
@@ -327,6 +338,23 @@ impl Socket {
             code = code.code(),
             reason,
             "message refused"
+        );
+    }
+
+    /// The one line about how a connection went.
+    fn log_end(&self) {
+        let (room, user) = self.session.whose();
+        tracing::info!(
+            socket.id = %self.desk.socket,
+            protocol = self.session.protocol(),
+            room.name = room.map(tracing::field::display),
+            user.id = user.map(tracing::field::display),
+            address = %self.address,
+            code = self.outbox().closing().map_or(LOST, CloseCode::code),
+            seconds = self.began.elapsed().as_secs(),
+            bytes.received = self.received,
+            bytes.sent = self.outbox().written(),
+            "socket closed"
         );
     }
 
@@ -484,6 +512,7 @@ impl Actor for Socket {
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
+        self.log_end();
         let is_for_good = self.outbox().closing() == Some(CloseCode::Normal);
         self.session.leave(is_for_good, &self.desk);
         self.desk.relay.unregister(self.desk.socket);
@@ -491,6 +520,5 @@ impl Actor for Socket {
             self.stream.abort_on_drop();
         }
         self.desk.outbox.release();
-        tracing::debug!(socket.id = %self.desk.socket, "socket ended");
     }
 }

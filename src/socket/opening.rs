@@ -58,6 +58,8 @@ pub enum Path {
 pub struct Opening {
     /// What the connection is for.
     pub path: Path,
+    /// The client's address, for the log.
+    pub address: IpAddr,
     /// The connection's place among all.
     pub permit: Permit,
 }

@@ -113,6 +113,8 @@ pub struct Outbox {
     state: Cell<Delivery>,
     /// Answers that rooms wait for: how many, and how many bytes more than other messages one may have.
     answers_expected: Cell<(usize, usize)>,
+    /// Bytes that the peer's side of the connection has taken.
+    written: Cell<u64>,
     /// When a message last went out, for the keep-alive.
     spoke: Cell<Instant>,
     /// Whether the peer has not taken all of the last write.
@@ -145,6 +147,7 @@ impl Outbox {
             held_close: RefCell::new(None),
             state: Cell::new(Delivery::Idle),
             answers_expected: Cell::new((0, 0)),
+            written: Cell::new(0),
             spoke: Cell::new(now),
             is_blocked: Cell::new(false),
             progressed: Cell::new(now),
@@ -152,6 +155,11 @@ impl Outbox {
             ping_left: Cell::new(now),
             waker: RefCell::new(None),
         })
+    }
+
+    /// Bytes written so far.
+    pub fn written(&self) -> u64 {
+        self.written.get()
     }
 
     /// Whether frames wait for the peer.
@@ -277,6 +285,7 @@ impl Outbox {
         while !queue.frames.is_empty() {
             match write_front(stream, &queue.frames) {
                 Ok(written) => {
+                    self.written.set(self.written.get() + written as u64);
                     if self.is_blocked.get() {
                         self.progressed.set(Instant::now());
                     }

@@ -1,6 +1,9 @@
-//! Which migrations a database still lacks, without needing the right to change it.
+//! The migrations in this program, and which of them a database still lacks, without needing the right to change it.
 
-use sqlx::migrate::{Migrate, MigrateError, Migration, Migrator};
+use std::borrow::Cow;
+
+use sqlx::SqlStr;
+use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 
 use super::error::StoreError;
 
@@ -9,6 +12,28 @@ const TABLE: &str = "_sqlx_migrations";
 
 /// PostgreSQL's insufficient_privilege.
 const DENIED: &str = "42501";
+
+/// A `LazyLock` of the migrations of a folder, by version and name; a test compares the list with the folder. The macro of sqlx
+/// would find them by itself, but compiles sqlx and SQLite twice to do so.
+macro_rules! migrations {
+    ($folder:literal: $($version:literal $name:literal),+) => {
+        std::sync::LazyLock::new(|| {
+            $crate::store::migrate::migrator(&[
+                $(($version, $name, include_str!(concat!("../../migrations/", $folder, "/", stringify!($version), "_", $name, ".sql")))),+
+            ])
+        })
+    };
+}
+pub(super) use migrations;
+
+/// The migrations with these versions, names and texts.
+pub(super) fn migrator(files: &[(i64, &'static str, &'static str)]) -> Migrator {
+    let migration = |&(version, name, sql): &(i64, &'static str, &'static str)| {
+        Migration::new(version, name.replace('_', " ").into(), MigrationType::Simple, SqlStr::from_static(sql), false)
+    };
+    let migrations = files.iter().map(migration).collect();
+    Migrator { migrations: Cow::Owned(migrations), ..Migrator::DEFAULT }
+}
 
 /// Those of `migrations` that the database lacks; `table_exists` says whether it was ever migrated. A database that knows
 /// more, or something else, than this program is an error.
@@ -76,5 +101,26 @@ pub(super) fn error(error: MigrateError) -> StoreError {
         )),
         MigrateError::Execute(error) => error.into(),
         error => StoreError::Migration(format!("the database could not be migrated: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As sqlx itself reads the folder: versions, names and checksums, which databases hold.
+    #[test]
+    fn each_file_of_the_folders_is_in_the_program_as_sqlx_reads_it() {
+        for (folder, listed) in
+            [("postgres", &*super::super::postgres::MIGRATIONS), ("sqlite", &*super::super::sqlite::MIGRATIONS)]
+        {
+            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(folder);
+            let read = actix_rt::System::new().block_on(Migrator::new(path)).unwrap();
+            let facts = |migrator: &Migrator| {
+                let fact = |m: &Migration| (m.version, m.description.to_string(), m.checksum.to_vec(), m.no_tx);
+                migrator.iter().map(fact).collect::<Vec<_>>()
+            };
+            assert_eq!(facts(listed), facts(&read), "{folder}");
+        }
     }
 }

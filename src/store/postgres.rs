@@ -9,7 +9,7 @@ mod readers;
 mod room;
 mod sessions;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::migrate::{Migration, Migrator};
@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use super::append::append;
 use super::entry::{Append, Outcome};
 use super::error::StoreError;
-use super::migrate;
+use super::migrate::{self, migrations};
 use super::settings::StoreSettings;
 use super::transaction::Rules;
 use super::writer::Writer;
@@ -28,7 +28,8 @@ use pooler::demand_sessions;
 use readers::Readers;
 use sessions::Sessions;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+pub(super) static MIGRATIONS: LazyLock<Migrator> =
+    migrations!("postgres": 0001 "timeline", 0002 "entries_but_edits", 0003 "steps");
 
 /// A migration waits this long for tables that are in use; how long it then takes is not limited.
 const MIGRATION_WAITS: &str =

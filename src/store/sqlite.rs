@@ -8,7 +8,7 @@ mod room;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -17,14 +17,15 @@ use sqlx::{Connection, SqlitePool};
 use super::append::append;
 use super::entry::{Append, Outcome};
 use super::error::{StoreError, sqlite_code};
-use super::migrate;
+use super::migrate::{self, migrations};
 use super::settings::StoreSettings;
 use super::transaction::Rules;
 use super::writer::Writer;
 use append::SqliteSource;
 use claim::claim;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+pub(super) static MIGRATIONS: LazyLock<Migrator> =
+    migrations!("sqlite": 0001 "timeline", 0002 "entries_but_edits", 0003 "steps");
 
 pub(super) struct Sqlite {
     /// Everything that writes: SQLite has one writer at a time, and waiting in order beats polling for its lock.

@@ -2,6 +2,7 @@
 
 use crate::support::editor::{Editor, document, typed};
 use crate::support::eventually;
+use crate::support::frame::{CLOSE, frame};
 use crate::support::http::get;
 use crate::support::message::{Message, QUERY, awareness, update};
 use crate::support::process::Process;
@@ -124,5 +125,40 @@ fn a_refused_edit_is_logged_once_for_each_member_and_reason_with_room_and_user()
         for reason in reasons {
             assert_eq!(lines.iter().filter(|line| line.contains(reason)).count(), 1, "{reason} in {lines:#?}");
         }
+    }
+}
+
+#[test]
+fn the_end_of_a_connection_is_one_line_with_who_where_from_how_long_and_how_much() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(folder.path(), &["--log-format", "json"]);
+    let mut editor = Editor::join(process.address, "room", &writer("alice"), 1);
+    editor.saves("hello");
+    editor.socket.send(&frame(CLOSE, &1000u16.to_be_bytes()));
+    let mut lost = Editor::join(process.address, "room", &writer("bob"), 2);
+    lost.saves("hello");
+    drop(lost);
+    let ends = || -> Vec<serde_json::Value> {
+        let log = process.log();
+        log.lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .filter(|line: &serde_json::Value| line["message"] == "socket closed")
+            .collect()
+    };
+    let ends = eventually("two ends", || Some(ends()).filter(|ends| ends.len() >= 2));
+    for (user, code) in [("alice", 1000), ("bob", 1006)] {
+        let mine: Vec<_> = ends.iter().filter(|end| end["user.id"] == user).collect();
+        assert_eq!(mine.len(), 1, "{ends:#?}");
+        let end = mine[0];
+        assert_eq!(
+            (&end["room.name"], &end["protocol"], &end["code"]),
+            (&"room".into(), &"yjs".into(), &code.into()),
+            "{end}"
+        );
+        assert_eq!(end["address"], "127.0.0.1");
+        for count in ["bytes.received", "bytes.sent"] {
+            assert!(end[count].as_u64().unwrap() > 20, "{end}");
+        }
+        assert!(end["seconds"].as_u64().is_some(), "{end}");
     }
 }

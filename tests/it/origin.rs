@@ -1,6 +1,8 @@
 //! Which pages may open a socket: SECURITY, by the Origin header, before any 101.
 
+use crate::support::eventually;
 use crate::support::message::STEP1_EMPTY;
+use crate::support::process::Process;
 use crate::support::server::Server;
 use crate::support::socket::{Socket, upgrade};
 use crate::support::token::writer;
@@ -14,8 +16,8 @@ fn from(server: &Server, origins: &[&str]) -> Socket {
 
 #[test]
 fn pages_from_elsewhere_get_403_and_no_upgrade() {
-    let server = Server::with(&["--allowed-origins", "https://app.example.com,http://localhost:3000"]);
-    let table: [&[&str]; 15] = [
+    let server = Server::with(&["--allowed-origins", "https://app.example.com,https://*.preview.example.org"]);
+    let table: [&[&str]; 18] = [
         &["https://example.com"],
         &["http://app.example.com"],
         &["https://app.example.com:8443"],
@@ -27,7 +29,10 @@ fn pages_from_elsewhere_get_403_and_no_upgrade() {
         &["https://app.example.com@evil.io"],
         &["https://app.example.com, https://evil.io"],
         &["https://app.example.com", "https://evil.io"],
-        &["http://localhost:3001"],
+        &["http://localhost.evil.io:3000"],
+        &["https://preview.example.org"],
+        &["https://a.b.preview.example.org"],
+        &["https://evil-preview.example.org"],
         &["null"],
         &["*"],
         &["file://"],
@@ -41,14 +46,16 @@ fn pages_from_elsewhere_get_403_and_no_upgrade() {
 
 #[test]
 fn pages_on_the_list_the_servers_own_and_programs_may_connect() {
-    let server = Server::with(&["--allowed-origins", "https://app.example.com,http://localhost:3000"]);
+    let server = Server::with(&["--allowed-origins", "https://app.example.com,https://*.preview.example.org"]);
     // The requests of these tests name the host `localhost`.
-    let table: [&[&str]; 6] = [
+    let table: [&[&str]; 7] = [
         &[],
         &["https://app.example.com"],
         &["HTTPS://APP.EXAMPLE.COM"],
         &["https://app.example.com:443"],
-        &["http://localhost:3000"],
+        &["https://a.preview.example.org"],
+        // A server on loopback takes pages of the same machine.
+        &["http://127.0.0.1:5173"],
         &["http://localhost"],
     ];
     for origins in table {
@@ -59,10 +66,37 @@ fn pages_on_the_list_the_servers_own_and_programs_may_connect() {
 }
 
 #[test]
-fn nothing_but_the_servers_own_pages_may_connect_without_a_list() {
+fn nothing_but_pages_of_this_machine_may_connect_without_a_list() {
     let server = Server::start();
-    assert_eq!(from(&server, &["http://localhost"]).answer.status, 101);
-    assert_eq!(from(&server, &["http://localhost:3000"]).answer.status, 403);
+    for (origin, status) in [
+        ("http://localhost", 101),
+        ("http://localhost:5173", 101),
+        ("http://192.168.0.2:5173", 403),
+        ("https://localhost.evil.io", 403),
+    ] {
+        assert_eq!(from(&server, &[origin]).answer.status, status, "{origin}");
+    }
+}
+
+#[test]
+fn each_refused_origin_is_logged_once_with_the_line_that_would_allow_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(folder.path(), &["--allowed-origins", "https://app.example.com"]);
+    let open = |origin: &str| {
+        let request = upgrade("/ws", &[&format!("Origin: {origin}")]);
+        assert_eq!(Socket::open(server.address, &request, &[]).answer.status, 403, "{origin}");
+    };
+    for origin in ["https://a.example.org", "https://b.example.org", "https://a.example.org", "null", "null[31m"] {
+        open(origin);
+    }
+    let refused = || {
+        server.log().lines().filter(|line| line.contains("a page was refused")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let lines = eventually("four lines", || Some(refused()).filter(|lines| lines.len() >= 4));
+    assert_eq!(lines.len(), 4, "{lines:#?}");
+    assert!(lines[0].contains("TUTTI_ALLOWED_ORIGINS=https://app.example.com,https://a.example.org"), "{}", lines[0]);
+    assert!(lines[1].contains("TUTTI_ALLOWED_ORIGINS=https://app.example.com,https://b.example.org"), "{}", lines[1]);
+    assert!(lines[2..].iter().all(|line| line.contains("is not an origin") && !line.contains("31m")), "{lines:#?}");
 }
 
 #[test]

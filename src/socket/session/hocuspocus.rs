@@ -14,7 +14,7 @@ use super::waiting::{Waited, Waiting};
 use super::yjs::{pass_on, pass_on_long};
 use super::{Desk, MESSAGE_BYTES, Violation, text};
 use crate::auth::{self, Access, Action, Identity, TokenError, allows};
-use crate::ids::{MemberId, RoomName, RoomNameError, shortened};
+use crate::ids::{MemberId, RoomName, RoomNameError, UserId, shortened};
 use crate::protocol::hocuspocus::{self, Addressed, Message};
 use crate::protocol::{CloseCode, Dialect, yjs};
 use crate::room::{Join, Leave, Outlet, Renew, Room, StartCount, Stateless};
@@ -373,6 +373,14 @@ impl HocuspocusSession {
             Document::Waiting(waiting) => Some(waiting),
             Document::Joined(joined) => joined.opening.as_ref(),
         })
+    }
+
+    /// The room, if there is only one, and a user of the connection.
+    pub fn whose(&self) -> (Option<&RoomName>, Option<&UserId>) {
+        let mut joined = self.joined().map(|(_, joined)| joined);
+        let Some(first) = joined.next() else { return (None, None) };
+        let room = joined.next().is_none().then_some(&first.name);
+        (room, Some(&first.identity.user))
     }
 
     /// Whether what comes now may be for a document that is still to be opened.

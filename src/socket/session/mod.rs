@@ -148,7 +148,20 @@ impl Session {
     pub fn whose(&self) -> (Option<&RoomName>, Option<&UserId>) {
         match self {
             Session::Yjs(session) => (Some(&session.name), Some(&session.user)),
-            Session::Hocuspocus(_) | Session::Json(_) | Session::Denied | Session::Echo => (None, None),
+            Session::Hocuspocus(session) => session.whose(),
+            Session::Json(session) => (None, session.user()),
+            Session::Denied | Session::Echo => (None, None),
+        }
+    }
+
+    /// What the connection is called in the log.
+    pub fn protocol(&self) -> &'static str {
+        match self {
+            Session::Yjs(_) => "yjs",
+            Session::Hocuspocus(_) => "hocuspocus",
+            Session::Json(_) => "json",
+            Session::Denied => "denied",
+            Session::Echo => "echo",
         }
     }
 

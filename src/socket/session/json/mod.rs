@@ -67,6 +67,11 @@ impl JsonSession {
         session
     }
 
+    /// Who has come with a token, if someone has.
+    pub fn user(&self) -> Option<&UserId> {
+        self.person.as_ref().map(|person| &person.identity.user)
+    }
+
     /// Whether nobody has come with a token yet.
     pub fn is_anonymous(&self) -> bool {
         self.person.is_none()

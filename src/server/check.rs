@@ -1,0 +1,36 @@
+//! What `tutti check` finds out about a database. Changes nothing in it.
+
+use super::{ServerError, store_settings};
+use crate::config::StoreConfig;
+use crate::store::{Store, StoreError};
+
+/// What a server would find.
+#[derive(Debug)]
+pub enum DatabaseState {
+    /// No file yet; the server makes it.
+    NoFile,
+    /// So many migrations are missing; the server makes them if it may.
+    Behind(usize),
+    /// Up to date, its sessions have the settings that a server needs, and an entry could be saved.
+    Good,
+    /// Up to date, but nothing can be saved now.
+    NotSaving(StoreError),
+}
+
+/// Looks at the database, beside a server or without one.
+pub fn check(config: &StoreConfig) -> Result<DatabaseState, ServerError> {
+    if config.url.sqlite_file().is_some_and(|file| !file.exists()) {
+        return Ok(DatabaseState::NoFile);
+    }
+    let (store, state) = actix_rt::System::new().block_on(async {
+        // Nothing is appended, so the longest entry does not matter.
+        let store = Store::open(store_settings(config, 0)).await?;
+        let state = match store.pending_migrations().await? {
+            0 => store.can_save().await.map_or_else(DatabaseState::NotSaving, |()| DatabaseState::Good),
+            count => DatabaseState::Behind(count),
+        };
+        Ok::<_, ServerError>((store, state))
+    })?;
+    store.shutdown();
+    Ok(state)
+}
