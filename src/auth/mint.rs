@@ -126,7 +126,7 @@ impl Minter {
             rooms: token.grants,
         };
         let message = format!("{}.{}", encoded(&header)?, encoded(&claims)?);
-        let signature = key::sign(&self.secret, self.algorithm, message.as_bytes());
+        let signature = key::sign(&self.secret, self.algorithm, message.as_bytes()).ok_or(MintError::Signing)?;
         let token = format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature));
         if token.len() > TOKEN_BYTES_MAX { Err(MintError::TooLong) } else { Ok(token) }
     }

@@ -19,7 +19,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub use access::{Access, Action, NotAnAccess, allows};
 pub use error::TokenError;
 pub use grants::{GRANTS_MAX, Grant, Grants, GrantsError};
-pub use key::KeyError;
+pub use key::{Key, KeyError};
 pub use key_file::KeyFileError;
 pub use mint::{MintError, Minter, NewToken};
 pub use verifier::{Inspection, Verifier};
