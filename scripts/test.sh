@@ -20,7 +20,6 @@ stage() {
   summary+=("$(printf '%4d s  %s' $((SECONDS - began)) "$name")")
 }
 
-
 stage 'tools' scripts/check-tools.sh
 stage 'PostgreSQL, PgBouncer, openssl, Chromium, nginx and valgrind' scripts/install-test-tools.sh
 stage 'demo' make --no-print-directory demo

@@ -9,10 +9,10 @@ use bytes::Bytes;
 use super::blocks::{BLOCK_BYTES, Blocks, RANGE_BYTES, Stored, Unit};
 use super::content::{Cutter, Kind};
 use super::encode::put_cut;
-use super::scan::{Block, Parent, Scan, Section, SectionBlocks, scan};
+use super::scan::{Block, Parent, Scan, Section, SectionBlocks, read_sections, scan};
 use super::slots::{Owner, UNKNOWN};
 use super::{BlockId, Clocks, NESTING_MAX, NEW_CLIENTS_MAX, Refusal};
-use crate::protocol::lib0::put_var_uint;
+use crate::protocol::lib0::{Input, put_var_uint};
 
 /// What a document of a single text costs beside the text: one message of the largest size finds room in an empty document.
 const FRAME_BYTES: usize = 1024;
@@ -129,6 +129,9 @@ impl Blocks {
     }
 
     fn apply_from(&mut self, update: &Bytes, origin: Origin) -> Result<Applied, Refusal> {
+        if origin == Origin::Client && self.has_too_many_sections(update) {
+            return Err(Refusal::TooManyClients);
+        }
         let scan = scan(update)?;
         scan.check_clients()?;
         let taken = match self.take(&scan, origin) {
@@ -152,6 +155,13 @@ impl Blocks {
             News { update, clients }
         });
         Ok(Applied { news, lacking })
+    }
+
+    /// Whether an update says that it has blocks of more clients than the document knows and may learn. Looked at first: reading an
+    /// update holds more for a client than its bytes.
+    fn has_too_many_sections(&self, update: &Bytes) -> bool {
+        let count = Input::new(update).var_uint().unwrap_or(0);
+        count > (self.clients.len() + NEW_CLIENTS_MAX) as u64
     }
 
     /// Takes what joins, or nothing.
@@ -441,6 +451,9 @@ impl Blocks {
     }
 
     fn has_all_but(&self, update: &Bytes, may_lack: impl Fn(usize, u32, u32) -> bool) -> bool {
+        if self.has_too_many_sections(update) {
+            return false;
+        }
         let Ok(scan) = scan(update) else { return false };
         let has_blocks = scan.sections.iter().all(|section| section.end <= self.clock(section.client));
         has_blocks
@@ -486,9 +499,14 @@ impl Blocks {
 /// Whether all that was typed in an update comes after these clocks; `None` if it only deletes, which has no clock. An update
 /// that cannot be read has nothing that comes before.
 pub fn begins_after(clocks: &Clocks, update: &Bytes) -> Option<bool> {
-    match scan(update) {
-        Ok(scan) if scan.sections.is_empty() => None,
-        Ok(scan) => Some(scan.sections.iter().all(|section| section.start >= clocks.get(section.client))),
+    let (mut is_empty, mut is_after) = (true, true);
+    let read = read_sections(&mut Input::new(update), |section| {
+        is_empty = false;
+        is_after &= section.start >= clocks.get(section.client);
+    });
+    match read {
+        Ok(()) if is_empty => None,
+        Ok(()) => Some(is_after),
         Err(_) => Some(true),
     }
 }

@@ -93,9 +93,9 @@ impl Client {
         Content { kind: self.blocks[at].kind, raw: &self.content[begin..end] }
     }
 
-    /// What it holds in memory, in bytes.
+    /// What it holds in memory, in bytes, but for the eighth that growing may leave.
     pub fn held(&self) -> usize {
-        CLIENT_BYTES + self.blocks.capacity() * BLOCK_BYTES + self.content.capacity() + self.deleted.len() * RANGE_BYTES
+        CLIENT_BYTES + self.blocks.len() * BLOCK_BYTES + self.content.len() + self.deleted.len() * RANGE_BYTES
     }
 
     /// Gives back what a refused edit made it grow by, but for what growing by an eighth leaves.
@@ -155,7 +155,8 @@ impl Blocks {
         Self { clients: IndexMap::new(), slots: Slots::default(), keeps_deleted, bytes_max, clients_held: 0 }
     }
 
-    /// What the document holds in memory, in bytes: contents, and a constant for each block, Yjs client, deleted range and key.
+    /// What the document holds in memory, in bytes: contents, and a constant for each block, Yjs client, deleted range and key. Growing
+    /// may leave up to an eighth more.
     pub fn held(&self) -> usize {
         self.clients_held + self.slots.held()
     }

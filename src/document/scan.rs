@@ -90,21 +90,31 @@ pub fn scan(update: &Bytes) -> Result<Scan<'_>, Refusal> {
 /// Reads the update that stands at the front of `bytes`.
 pub(super) fn scan_first(bytes: &Bytes) -> Result<Scan<'_>, Refusal> {
     let mut input = Input::new(bytes);
-    let count = input.count(3)?;
-    let mut sections = Vec::with_capacity(count.min(16));
-    for _ in 0..count {
+    let mut sections = Vec::new();
+    read_sections(&mut input, |section| sections.push(section))?;
+    let deletions_at = input.position();
+    read_deletions(&mut input)?;
+    Ok(Scan { bytes, sections, deletions_at, end: input.position() })
+}
+
+/// Reads the sections at the front of an update.
+pub(super) fn read_sections(input: &mut Input<'_>, mut each: impl FnMut(Section)) -> Result<(), Refusal> {
+    for _ in 0..input.count(3)? {
         let blocks = input.count(1)?;
         let client = input.var_uint()?;
         let start = input.var_u32()?;
         let mut section = Section { client, start, end: start, blocks, at: input.position(), has_gap: false };
         for _ in 0..blocks {
-            let block = block(&mut input, section.end)?;
+            let block = block(input, section.end)?;
             section.end = block.end();
             section.has_gap |= block.content.kind == Kind::Skip;
         }
-        sections.push(section);
+        each(section);
     }
-    let deletions_at = input.position();
+    Ok(())
+}
+
+fn read_deletions(input: &mut Input<'_>) -> Result<(), Refusal> {
     for _ in 0..input.count(2)? {
         input.var_uint()?;
         for _ in 0..input.count(2)? {
@@ -112,7 +122,7 @@ pub(super) fn scan_first(bytes: &Bytes) -> Result<Scan<'_>, Refusal> {
             clock.checked_add(len).ok_or(DecodeError::NumberTooLarge)?;
         }
     }
-    Ok(Scan { bytes, sections, deletions_at, end: input.position() })
+    Ok(())
 }
 
 impl<'u> Scan<'u> {

@@ -313,7 +313,7 @@ fn deletions_that_name_the_same_over_and_over_cost_what_they_are_long() {
 fn a_reader_who_claims_deletions_over_and_over_costs_what_they_are_long() {
     let mut attacked = Attacked::start();
     let mut alice = Socket::yjs(attacked.process.address, "marks", &writer("alice"));
-    let n = 50_000;
+    let n = 100_000;
     let mark = |clock: u32| block(6, if clock == 0 { At::Root } else { At::Behind(11, clock - 1) }, b"\x01b\x04true");
     let marks = update(&[(11, 0, (0..n).map(mark).collect())], &[]);
     alice.say(&message::update(&marks));

@@ -6,6 +6,7 @@ mod attribution;
 mod beside;
 mod damage;
 mod descriptors;
+mod documents;
 mod echo;
 mod faults;
 mod frames;
