@@ -126,9 +126,9 @@ fn claims(text: &mut String, inspection: &Inspection, now_s: u64) {
 fn distance(at_s: i64, now_s: i64) -> String {
     let apart_s = at_s.abs_diff(now_s);
     let (count, unit) = match apart_s {
-        ..120 => (apart_s, "s"),
-        ..7200 => (apart_s / 60, "min"),
-        ..172_800 => (apart_s / 3600, "h"),
+        0..120 => (apart_s, "s"),
+        120..7200 => (apart_s / 60, "min"),
+        7200..172_800 => (apart_s / 3600, "h"),
         _ => (apart_s / 86_400, "days"),
     };
     if at_s > now_s { format!("in {count} {unit}") } else { format!("{count} {unit} ago") }

@@ -13,23 +13,24 @@ const TABLE: &str = "_sqlx_migrations";
 /// PostgreSQL's insufficient_privilege.
 const DENIED: &str = "42501";
 
-/// A `LazyLock` of the migrations of a folder, by version and name; a test compares the list with the folder. The macro of sqlx
+/// A `LazyLock` of the migrations of a folder, by version and file; a test compares the list with the folder. The macro of sqlx
 /// would find them by itself, but compiles sqlx and SQLite twice to do so.
 macro_rules! migrations {
-    ($folder:literal: $($version:literal $name:literal),+) => {
+    ($folder:literal: $($version:literal $file:literal),+) => {
         std::sync::LazyLock::new(|| {
             $crate::store::migrate::migrator(&[
-                $(($version, $name, include_str!(concat!("../../migrations/", $folder, "/", stringify!($version), "_", $name, ".sql")))),+
+                $(($version, $file, include_str!(concat!("../../migrations/", $folder, "/", $file, ".sql")))),+
             ])
         })
     };
 }
 pub(super) use migrations;
 
-/// The migrations with these versions, names and texts.
+/// The migrations with these versions, files and texts.
 pub(super) fn migrator(files: &[(i64, &'static str, &'static str)]) -> Migrator {
-    let migration = |&(version, name, sql): &(i64, &'static str, &'static str)| {
-        Migration::new(version, name.replace('_', " ").into(), MigrationType::Simple, SqlStr::from_static(sql), false)
+    let migration = |&(version, file, sql): &(i64, &'static str, &'static str)| {
+        let description = file.split_once('_').map_or(file, |(_, name)| name).replace('_', " ");
+        Migration::new(version, description.into(), MigrationType::Simple, SqlStr::from_static(sql), false)
     };
     let migrations = files.iter().map(migration).collect();
     Migrator { migrations: Cow::Owned(migrations), ..Migrator::DEFAULT }

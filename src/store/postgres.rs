@@ -29,7 +29,7 @@ use readers::Readers;
 use sessions::Sessions;
 
 pub(super) static MIGRATIONS: LazyLock<Migrator> =
-    migrations!("postgres": 0001 "timeline", 0002 "entries_but_edits", 0003 "steps");
+    migrations!("postgres": 1 "0001_timeline", 2 "0002_entries_but_edits", 3 "0003_steps");
 
 /// A migration waits this long for tables that are in use; how long it then takes is not limited.
 const MIGRATION_WAITS: &str =

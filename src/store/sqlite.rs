@@ -25,7 +25,7 @@ use append::SqliteSource;
 use claim::claim;
 
 pub(super) static MIGRATIONS: LazyLock<Migrator> =
-    migrations!("sqlite": 0001 "timeline", 0002 "entries_but_edits", 0003 "steps");
+    migrations!("sqlite": 1 "0001_timeline", 2 "0002_entries_but_edits", 3 "0003_steps");
 
 pub(super) struct Sqlite {
     /// Everything that writes: SQLite has one writer at a time, and waiting in order beats polling for its lock.
