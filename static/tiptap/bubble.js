@@ -47,7 +47,7 @@ export function createBubble (parent, editor) {
 
   const place = () => {
     const { from, to, empty } = editor.state.selection
-    const isShown = editor.isEditable && !empty && (editor.isFocused || bubble.contains(document.activeElement)) && editor.state.doc.textBetween(from, to) !== ''
+    const isShown = editor.isEditable && !empty && (editor.isFocused || !field.hidden || bubble.contains(document.activeElement)) && editor.state.doc.textBetween(from, to) !== ''
     bubble.hidden = !isShown
     if (!isShown) return
     const href = editor.getAttributes('link').href
@@ -63,6 +63,11 @@ export function createBubble (parent, editor) {
   }
   // Leaving for the menu itself is no leaving.
   const later = () => setTimeout(place)
+  bubble.addEventListener('focusout', () => setTimeout(() => {
+    if (bubble.contains(document.activeElement)) return
+    field.hidden = true
+    place()
+  }))
   editor.on('selectionUpdate', place)
   editor.on('transaction', place)
   editor.on('focus', place)
