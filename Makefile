@@ -3,8 +3,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help run build test test-packages crash fuzz bench demo screenshots fmt lint clean check-tools
 
-DEMO_SOURCES := $(shell find static -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
-CLIENT_PACKAGES := tests/clients/node_modules/.package-lock.json tests/clients/react-18/node_modules/.package-lock.json
+DEMO_SOURCES := $(shell find static examples -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name app.js)
+CLIENT_PACKAGES := tests/clients/node_modules/.package-lock.json tests/clients/react-18/node_modules/.package-lock.json \
+	examples/codemirror/node_modules/.package-lock.json examples/react-tiptap/node_modules/.package-lock.json
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,7 +46,7 @@ lint: ## What must be clean before a commit: format and clippy
 
 clean: ## Remove everything that was built
 	cargo clean
-	rm -rf static/dist static/client/dist static/node_modules tests/clients/node_modules tests/clients/react-18/node_modules tests/clients/.artifacts benches/peers/node_modules benches/load/target fuzz/target
+	rm -rf static/dist static/client/dist static/node_modules tests/clients/node_modules tests/clients/react-18/node_modules examples/*/node_modules tests/clients/.artifacts benches/peers/node_modules benches/load/target fuzz/target
 
 check-tools:
 	@scripts/check-tools.sh
