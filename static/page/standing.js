@@ -36,7 +36,7 @@ function draw () {
 function drawDetails () {
   const work = state.isSaved
     ? 'Everything you typed is committed on the server'
-    : `Some of what you typed is not committed${isKept ? ', and kept in this browser' : '. Keep this window open'}`
+    : `Some of what you typed is not on the server yet. ${isKept ? 'It is kept in this browser' : 'Keep this window open'}`
   const rows = [['Connection', CONNECTIONS[state.connection]], ['Your work', work], ['Your role', ACCESS[state.access] ?? 'Not known yet'], ...Object.entries(facts)]
   if (state.reason) rows.push(['The server says', state.reason])
   details.replaceChildren(...rows.flatMap(([name, value]) => [h('dt', {}, name), h('dd', {}, value)]))

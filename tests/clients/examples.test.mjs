@@ -1,4 +1,5 @@
-// The examples as a stranger runs them, and the README's snippets, which are cut from them.
+// The examples as a stranger runs them, and the README's snippets, which are cut from them. The package that they have as a folder is built
+// by `make demo`.
 
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
@@ -18,12 +19,9 @@ import { until } from './support/until.mjs'
 const run = promisify(execFile)
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const examples = join(root, 'examples')
-const client = join(root, 'static/client')
 
 let browser
 before(async () => {
-  // The example that has the package as a folder finds it built.
-  await run('npm', ['run', 'prepack'], { cwd: client })
   browser = await startBrowser()
 })
 after(() => browser?.close())

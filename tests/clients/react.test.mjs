@@ -1,4 +1,5 @@
-// The npm package that is made from static/client, in React 18 and 19, in a real browser.
+// The npm package that is made from static/client, in React 18 and 19, in a real browser. `make demo` has compiled it: tests that run at
+// the same time must not compile it under each other's eyes.
 
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
@@ -25,7 +26,7 @@ let server
 let browser
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tutti-package-'))
-  await run('npm', ['pack', '--pack-destination', folder], { cwd: client })
+  await run('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], { cwd: client })
   const modules = join(folder, 'node_modules')
   await mkdir(modules)
   await run('tar', ['xzf', join(folder, 'tutti-0.1.0.tgz'), '-C', folder])
@@ -171,7 +172,7 @@ for (const [version, modules] of [['18', join(here, 'react-18/node_modules')], [
 }
 
 test('the package has what it names, no more, and the same client as the server', async () => {
-  const { files } = JSON.parse((await run('npm', ['pack', '--dry-run', '--json'], { cwd: client })).stdout)[0]
+  const { files } = JSON.parse((await run('npm', ['pack', '--ignore-scripts', '--dry-run', '--json'], { cwd: client })).stdout)[0]
   const names = files.map(({ path }) => path).sort()
   assert.ok(names.includes('dist/react.d.ts') && names.includes('README.md') && names.includes('dist/index.js'), names.join())
   assert.deepEqual(names.filter((name) => !/^(package\.json|README\.md|LICENSE.*|dist\/[a-z]+\.(d\.ts|js))$/.test(name)), [])
