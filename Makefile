@@ -1,9 +1,11 @@
 # Every task of the project by one name. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test crash fuzz bench demo screenshots fmt lint clean check-tools
+.PHONY: help run build test test-packages crash fuzz bench demo screenshots fmt lint clean check-tools
 
-DEMO_SOURCES := $(shell find static -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
+DEMO_SOURCES := $(shell find static examples -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name app.js)
+CLIENT_PACKAGES := tests/clients/node_modules/.package-lock.json tests/clients/react-18/node_modules/.package-lock.json \
+	examples/codemirror/node_modules/.package-lock.json examples/react-tiptap/node_modules/.package-lock.json
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,6 +15,8 @@ run: check-tools ## Build the demo and start it on http://127.0.0.1:8080
 
 build: check-tools static/dist/index.html ## Build target/release/tutti, the demo included, to deploy it
 	cargo build --release
+
+test-packages: $(CLIENT_PACKAGES)
 
 test: ## Install what the tests need, then run every check and test
 	@scripts/test.sh
@@ -42,7 +46,7 @@ lint: ## What must be clean before a commit: format and clippy
 
 clean: ## Remove everything that was built
 	cargo clean
-	rm -rf static/dist static/node_modules tests/clients/node_modules tests/clients/.artifacts benches/peers/node_modules benches/load/target fuzz/target
+	rm -rf static/dist static/client/dist static/node_modules tests/clients/node_modules tests/clients/react-18/node_modules examples/*/node_modules tests/clients/.artifacts benches/peers/node_modules benches/load/target fuzz/target
 
 check-tools:
 	@scripts/check-tools.sh

@@ -24,7 +24,7 @@ stage 'tools' scripts/check-tools.sh
 stage 'PostgreSQL, PgBouncer, openssl, Chromium, nginx and valgrind' scripts/install-test-tools.sh
 stage 'demo' make --no-print-directory demo
 stage 'demo: unit tests' npm --prefix static test
-stage 'npm packages of the client tests' make --no-print-directory tests/clients/node_modules/.package-lock.json
+stage 'npm packages of the client tests' make --no-print-directory test-packages
 stage 'cargo fmt' cargo fmt --check
 stage 'cargo clippy' cargo clippy --all-targets -- -D warnings
 stage 'cargo test' scripts/with-postgres.sh cargo test

@@ -1,23 +1,38 @@
 // Builds the demo's pages into dist/, beside assets/ whose names carry a hash of their content, so the server may let
-// browsers keep them for ever. Knows nothing about the server.
+// browsers keep them for ever, each with its compressed copy. Knows nothing about the server.
 
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { fileURLToPath } from 'node:url'
 import esbuild from 'esbuild'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 const out = join(here, 'dist')
 
+/** `import code from 'file?region=name'`: what stands between `#region name` and `#endregion` there. */
+const regions = {
+  name: 'regions',
+  setup (build) {
+    build.onResolve({ filter: /\?region=/ }, ({ path, resolveDir }) => ({ path: join(resolveDir, path), namespace: 'region' }))
+    build.onLoad({ filter: /./, namespace: 'region' }, async ({ path }) => {
+      const [file, name] = path.split('?region=')
+      const found = new RegExp(`^// #region ${name}\\n(.*?)^// #endregion`, 'ms').exec(await readFile(file, 'utf8'))
+      if (!found) return { errors: [{ text: `${file} has no region ${name}` }] }
+      return { contents: found[1], loader: 'text' }
+    })
+  }
+}
+
 await rm(out, { recursive: true, force: true })
 
 const { metafile } = await esbuild.build({
   absWorkingDir: here,
   entryPoints: {
-    app: 'demo/main.js',
-    theme: 'demo/theme-first.js',
-    style: 'demo/styles/app.css',
-    icon: 'demo/icon.svg',
+    app: 'markdown/main.js',
+    theme: 'page/theme-first.js',
+    style: 'markdown/style.css',
+    icon: 'page/icon.svg',
     tiptap: 'tiptap/main.js',
     'tiptap-style': 'tiptap/style.css',
     dashboard: 'dashboard/dashboard.js',
@@ -30,6 +45,8 @@ const { metafile } = await esbuild.build({
   bundle: true,
   // The server has it under this name, for every page.
   external: ['/tutti.js'],
+  alias: { '@codemirror/lang-html': './markdown/no-html.js' },
+  plugins: [regions],
   minify: true,
   format: 'esm',
   target: ['es2022'],
@@ -44,7 +61,7 @@ const builtFrom = new Map(Object.entries(metafile.outputs)
   .filter(([, output]) => output.entryPoint)
   .map(([file, output]) => [output.entryPoint, `/assets/${basename(file)}`]))
 
-const pages = { 'demo/index.html': 'index.html', 'tiptap/index.html': 'tiptap.html', 'dashboard/index.html': 'dashboard.html' }
+const pages = { 'markdown/index.html': 'index.html', 'tiptap/index.html': 'tiptap.html', 'dashboard/index.html': 'dashboard.html' }
 for (const [source, built] of Object.entries(pages)) await writeFile(join(out, built), await filled(source))
 
 /** A page in which `{{file}}` has become what it names: a piece of HTML itself, of anything built its URL. */
@@ -61,6 +78,13 @@ async function filled (source) {
 
 await mkdir(join(out, 'assets'), { recursive: true })
 await writeFile(join(out, 'assets/licenses.txt'), await licences(Object.keys(metafile.inputs)))
+
+// Compressed once and as well as can be: the server sends them as they are.
+for (const file of await readdir(join(out, 'assets'))) {
+  if (!/\.(js|css|svg|txt)$/.test(file)) continue
+  const text = await readFile(join(out, 'assets', file))
+  await writeFile(join(out, 'assets', `${file}.gz`), gzipSync(text, { level: 9 }))
+}
 
 /** The licence texts of every package of which something is in the bundle: they ask to travel with it. */
 async function licences (inputs) {

@@ -8,11 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
 use super::state::AppState;
+use super::static_file;
 use crate::auth::{self, Grant, Grants, NewToken};
 use crate::protocol::json::reply::rfc3339;
 
 /// Where guests may edit; and the server's figures, which only admins see otherwise, for the dashboard.
 const GUEST_GRANTS: [&str; 2] = ["demo/*=write", "tutti/stats=admin"];
+/// The same for who opened a link to view.
+const VIEWER_GRANTS: [&str; 2] = ["demo/*=read", "tutti/stats=admin"];
 /// How long a guest's token is good for.
 const GUEST_TOKEN_S: u64 = 12 * 3600;
 /// How long after that a guest still gets the same name again.
@@ -36,6 +39,17 @@ struct Pages;
 pub struct TokenRequest {
     name: String,
     token: Option<String>,
+    #[serde(default)]
+    access: GuestAccess,
+}
+
+/// What a guest asks for: the demo knows no owners, so each may have either.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum GuestAccess {
+    Read,
+    #[default]
+    Write,
 }
 
 #[derive(Serialize)]
@@ -64,7 +78,11 @@ pub async fn token(request: Json<TokenRequest>, state: Data<AppState>) -> Result
     let user = known.unwrap_or_else(|| format!("{name}{GUEST_MARK}{:04x}", rand::random::<u16>()));
     let expires_at_s = now_s + GUEST_TOKEN_S;
     let minter = state.minter.as_ref().ok_or(ApiError::Internal)?;
-    let token = GUEST_GRANTS
+    let grants = match request.access {
+        GuestAccess::Read => VIEWER_GRANTS,
+        GuestAccess::Write => GUEST_GRANTS,
+    };
+    let token = grants
         .into_iter()
         .map(Grant::parse)
         .collect::<Result<_, _>>()
@@ -83,29 +101,30 @@ pub async fn token(request: Json<TokenRequest>, state: Data<AppState>) -> Result
 }
 
 /// `GET /` and `GET /d/{document}`: a document, with the conversation about it.
-pub async fn page() -> HttpResponse {
-    built("index.html")
+pub async fn page(req: HttpRequest) -> HttpResponse {
+    built(&req, "index.html")
 }
 
 /// `GET /tiptap/{document}`: the page with a Tiptap editor, which speaks Hocuspocus.
-pub async fn tiptap() -> HttpResponse {
-    built("tiptap.html")
+pub async fn tiptap(req: HttpRequest) -> HttpResponse {
+    built(&req, "tiptap.html")
 }
 
 /// `GET /dashboard`: the server's figures, live.
-pub async fn dashboard() -> HttpResponse {
-    built("dashboard.html")
+pub async fn dashboard(req: HttpRequest) -> HttpResponse {
+    built(&req, "dashboard.html")
 }
 
-fn built(file: &str) -> HttpResponse {
+fn built(req: &HttpRequest, file: &str) -> HttpResponse {
     match Pages::get(file) {
-        Some(page) => HttpResponse::Ok()
+        Some(page) => static_file::revalidated(req, page.metadata.sha256_hash(), |response| {
+            response
             .content_type("text/html; charset=utf-8")
             .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
             .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
             .insert_header((header::REFERRER_POLICY, "no-referrer"))
-            .insert_header((header::CACHE_CONTROL, "no-cache"))
-            .body(page.data),
+            .body(page.data)
+        }),
         None => HttpResponse::NotFound()
             .content_type("text/plain; charset=utf-8")
             .body("This binary was built without the demo's pages. Build them with `make demo`, then build the server again.\n"),
@@ -113,8 +132,15 @@ fn built(file: &str) -> HttpResponse {
 }
 
 /// `GET /assets/{file}`: scripts, styles, fonts; their names change with their content.
+///
+/// Each text was compressed when it was built; the few browsers that ask for no gzip get it as it is.
 pub async fn asset(req: HttpRequest, file: Path<String>) -> Result<HttpResponse, ApiError> {
-    let EmbeddedFile { data, .. } = Pages::get(&format!("assets/{file}")).ok_or(ApiError::NoSuchPath)?;
+    let plain = Pages::get(&format!("assets/{file}")).ok_or(ApiError::NoSuchPath)?;
+    let compressed = Pages::get(&format!("assets/{file}.gz"));
+    let is_compressible = compressed.is_some();
+    let compressed = compressed.filter(|_| static_file::takes_gzip(&req));
+    let is_compressed = compressed.is_some();
+    let EmbeddedFile { data, .. } = compressed.unwrap_or(plain);
     let content_type = match req.path().rsplit('.').next() {
         Some("js") => "text/javascript; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
@@ -122,9 +148,16 @@ pub async fn asset(req: HttpRequest, file: Path<String>) -> Result<HttpResponse,
         Some("woff2") => "font/woff2",
         _ => "text/plain; charset=utf-8",
     };
-    Ok(HttpResponse::Ok()
+    let mut response = HttpResponse::Ok();
+    response
         .content_type(content_type)
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .insert_header((header::CACHE_CONTROL, "public, max-age=31536000, immutable"))
-        .body(data))
+        .insert_header((header::CACHE_CONTROL, "public, max-age=31536000, immutable"));
+    if is_compressible {
+        response.insert_header((header::VARY, "accept-encoding"));
+    }
+    if is_compressed {
+        response.insert_header((header::CONTENT_ENCODING, "gzip"));
+    }
+    Ok(response.body(data))
 }

@@ -17,6 +17,7 @@ mod peer;
 mod publish;
 mod rooms;
 mod state;
+mod static_file;
 pub mod stats;
 mod upgrade;
 

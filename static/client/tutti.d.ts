@@ -1,154 +1,220 @@
+// Generated from static/client/src by `npm run client`: do not edit.
+/** A refusal by the server, or by the client itself: `queue_full`, `too_large`, `closed`, `connection_lost`, `evicted`, `left`. */
+export declare class TuttiError extends Error {
+    name: string;
+    code: string;
+    /** The same may work later. */
+    temporary: boolean;
+    retryAfterMs: number | undefined;
+    room: string | undefined;
+    constructor(code: string, message: string, { temporary, retryAfterMs, room }?: {
+        temporary?: boolean;
+        retryAfterMs?: number;
+        room?: string;
+    });
+}
+/** The name of an app's own event: it has a dot, such as `order.updated`. */
+export type EventName = `${string}.${string}`;
+/**
+ * What an app says about its own data, as a type parameter of `connect`, `Tutti` and `Room`. What is left out is `unknown`.
+ *
+ *     connect<{ payload: { mood: string }, presence: { colour: string }, events: { 'order.updated': { id: number } } }>(…)
+ */
+export interface AppTypes {
+    /** What chat messages carry beside their text. */
+    payload?: unknown;
+    /** What users show of themselves in a room. */
+    presence?: unknown;
+    /** Payloads of the app's events, by name. */
+    events?: object;
+    /** What direct messages carry. */
+    direct?: unknown;
+}
+export type PayloadOf<App> = App extends {
+    payload: infer Payload;
+} ? Payload : unknown;
+export type PresenceOf<App> = App extends {
+    presence: infer State;
+} ? State : unknown;
+export type DirectOf<App> = App extends {
+    direct: infer Payload;
+} ? Payload : unknown;
+export type EventsOf<App> = App extends {
+    events: infer Events;
+} ? Events : Record<EventName, unknown>;
+export type EventNameOf<App> = keyof EventsOf<App> & string;
 export type StateName = 'idle' | 'connecting' | 'online' | 'offline' | 'closed';
-export type State = {
+/** `offline`: the client reconnects by itself in `retryInMs`. `closed`: it does not; `open()` begins again. */
+export interface State {
     state: StateName;
-    /**
-     * The close code that led here; 0 if there was none.
-     */
+    /** The close code that led here; 0 if there was none. */
     code?: number;
-    /**
-     * For people.
-     */
+    /** For people. */
     reason?: string;
     retryInMs?: number;
-};
+}
+/** Nothing stands for "signed out": the client closes. */
 export type Token = string | null | undefined;
-export type Options = {
-    /**
-     * A function is asked at each connecting and before the token runs out.
-     */
+/** As much of a WebSocket as the client uses. */
+export interface Socket {
+    binaryType: string;
+    readonly bufferedAmount: number;
+    onmessage: ((event: {
+        data: unknown;
+    }) => void) | null;
+    onclose: ((event: {
+        code: number;
+        reason: string;
+    }) => void) | null;
+    onerror: ((event: unknown) => void) | null;
+    send(data: string | Uint8Array): void;
+    close(code?: number): void;
+}
+export interface Options {
+    /** A function is called at each connect and before the token expires. */
     token: Token | (() => Token | Promise<Token>);
-    /**
-     * For Node.js without one of its own: that of npm's `ws`.
-     */
-    WebSocket?: new (url: string, protocols?: string[]) => any;
-    /**
-     * Requests that may wait for their acknowledgement, 1,000; further ones are rejected.
-     */
+    /** For Node.js without a WebSocket of its own: that of npm's `ws`. */
+    WebSocket?: unknown;
+    /** Requests that may wait for their acknowledgement: 1,000. Further ones are rejected. */
     queueMax?: number;
-    /**
-     * The same in bytes of JSON, 4 MiB.
-     */
+    /** The same in bytes of JSON: 4 MiB. */
     queueBytesMax?: number;
-    /**
-     * More than this in the socket's buffer, and requests wait, signals are dropped. 256 KiB.
-     */
+    /** With more than this in the socket's buffer, requests wait and signals are dropped: 256 KiB. */
     bufferedBytesMax?: number;
-};
-export type Saved = {
+}
+export type Access = 'read' | 'write' | 'admin';
+export type EntryKind = 'edit' | 'message' | 'event' | 'step';
+export interface Saved {
     seq: number;
     timestamp: string;
-};
-export type Stamp = {
+}
+/** Who and when, as the server says. */
+export interface Stamp {
     user: string;
     name: string;
     timestamp: string;
-};
-export type ChatMessage = Stamp & {
+}
+export interface ChatMessage<Payload = unknown> extends Stamp {
     room: string;
     seq: number;
     text: string;
-    payload?: any;
-};
-export type AppEvent = Stamp & {
-    type: string;
+    payload?: Payload;
+}
+/** Ephemeral events have no `seq`. */
+export interface AppEvent<Type extends string = EventName, Payload = unknown> extends Stamp {
+    type: Type;
     room: string;
-    payload?: any;
+    payload: Payload;
     seq?: number;
     ephemeral?: boolean;
-};
-export type DirectMessage = Stamp & {
+}
+export interface DirectMessage<Payload = unknown> extends Stamp {
     to: string;
-    payload: any;
-};
-export type Present = {
+    payload: Payload;
+}
+export interface Present<State = unknown> {
     user: string;
     name: string;
     sockets: number;
-    state?: any;
-};
-export type PresenceChange = {
+    state?: State;
+}
+export interface PresenceChange<State = unknown> {
     count: number;
-    joins: Present[];
-    updates: Present[];
-    leaves: Present[];
-};
-export type Steps = Stamp & {
+    joins: Present<State>[];
+    updates: Present<State>[];
+    leaves: Present<State>[];
+}
+/** `version` is the one before the steps. */
+export interface Steps extends Stamp {
     room: string;
     seq: number;
     version: number;
-    steps: any[];
+    steps: unknown[];
     clientIds: (string | number)[];
-};
-export type Edit = {
+}
+/** A Yjs update. */
+export interface Edit {
     room: string;
     user: string;
     timestamp: string;
     seq: number;
     update: Uint8Array;
-};
-export type PushAccepted = {
+}
+export interface PushAccepted {
+    accepted: true;
     seq: number;
     version: number;
     timestamp: string;
-    accepted: true;
-};
-export type PushRejected = {
+}
+/** `version` is the head; the steps are those after `since`. */
+export interface PushRejected {
+    accepted: false;
     version: number;
     since: number;
-    steps: any[];
+    steps: unknown[];
     clientIds: (string | number)[];
-    accepted: false;
-};
-export type Joined = {
+}
+export interface Joined<State = unknown> {
     seq: number;
-    access: string;
+    access: Access;
     recovered: boolean;
-    members: Present[];
+    members: Present<State>[];
     version?: number;
-};
-export type Gap = {
+}
+/** What came after `since`, up to `seq`, was not replayed: read the history. */
+export interface Gap {
     since: number;
     seq: number;
-};
-export type HistoryEntry = {
+}
+export interface HistoryEntry {
     seq: number;
-    kind: string;
+    kind: EntryKind;
     author: string;
     at: string;
-    body?: any;
-};
-export type HistoryQuery = {
+    bytes?: number;
+    body?: unknown;
+}
+export interface HistoryQuery {
     after?: number;
     before?: number;
     limit?: number;
-    kind?: string;
+    kind?: EntryKind;
     author?: string;
-};
-export type TuttiEvents = {
+}
+export interface HistoryPage {
+    entries: HistoryEntry[];
+    next: number | null;
+}
+export interface TuttiEvents<App = AppTypes> {
     state: State;
-    direct: DirectMessage;
-    /**
-     * The token runs out soon; with a token function it is renewed by itself.
-     */
+    direct: DirectMessage<DirectOf<App>>;
+    /** The token expires soon; with a token function it is renewed by itself. */
     expiring: {
         expiresAt: string;
     };
-    /**
-     * The server is about to restart; the client comes back by itself.
-     */
-    draining: {};
-    /**
-     * What no promise tells: a refused signal, a room that cannot be joined, a token that could not be had.
-     */
+    /** The server is about to restart; the client reconnects by itself. */
+    draining: object;
+    /** Each JSON frame as it passes, for inspectors and logs. Tokens are left out. */
+    frame: Frame;
+    /** What no promise tells: a refused signal, a room that cannot be joined, a token that could not be had. */
     error: TuttiError;
-};
-export type RoomEvents = {
-    message: ChatMessage;
-    event: AppEvent;
+}
+/** What was sent or received: the JSON text, or the number of bytes of a binary frame. */
+export interface Frame {
+    direction: 'sent' | 'received';
+    text: string;
+    bytes: number;
+}
+interface RoomEventsOfTutti<App> {
+    message: ChatMessage<PayloadOf<App>>;
+    /** Every event of the app. */
+    event: {
+        [Type in EventNameOf<App>]: AppEvent<Type, EventsOf<App>[Type]>;
+    }[EventNameOf<App>];
     steps: Steps;
     edit: Edit;
-    presence: PresenceChange;
-    joined: Joined;
+    presence: PresenceChange<PresenceOf<App>>;
+    joined: Joined<PresenceOf<App>>;
     gap: Gap;
     typing: {
         user: string;
@@ -160,161 +226,186 @@ export type RoomEvents = {
         bytes: Uint8Array;
     };
     access: {
-        access: string;
+        access: Access;
     };
     evicted: {
         reason: string;
     };
     error: TuttiError;
-} & {
-    [type: `${string}.${string}`]: AppEvent;
-};
-/** A refusal by the server, or by the client itself: `queue_full`, `too_large`, `closed`, `connection_lost`, `evicted`, `left`. */
-export declare class TuttiError extends Error {
-    code: string;
-    /** The same may work later. */
-    temporary: boolean;
-    retryAfterMs: number | undefined;
-    room: string | undefined;
-    name: string;
-    /**
-     * @param {string} code @param {string} message
-     * @param {{ temporary?: boolean, retryAfterMs?: number, room?: string }} [more]
-     */
-    constructor(code: string, message: string, { temporary, retryAfterMs, room }?: {
-        temporary?: boolean;
-        retryAfterMs?: number;
-        room?: string;
-    });
 }
-/** @template {Record<string, any>} Events */
-declare class Emitter<Events extends Record<string, any>> {
+/** Names with a dot are the app's own events. */
+export type RoomEvents<App = AppTypes> = RoomEventsOfTutti<App> & {
+    [Type in EventNameOf<App>]: AppEvent<Type, EventsOf<App>[Type]>;
+};
+export interface RoomOptions {
+    /** Show first what came after this entry (0: everything). Without it, only what comes from now on. */
+    since?: number;
+    /** Show the document's edits, too. */
+    edits?: boolean;
+}
+export declare class Emitter<Events extends object> {
     #private;
-    /**
-     * @template {keyof Events} T
-     * @param {T} type @param {(event: Events[T]) => void} listener
-     * @returns {() => void} Takes the listener away again.
-     */
-    on<T extends keyof Events>(type: T, listener: (event: Events[T]) => void): () => void;
-    /** @template {keyof Events} T @param {T} type @param {(event: Events[T]) => void} listener */
-    off<T extends keyof Events>(type: T, listener: (event: Events[T]) => void): void;
+    /** @returns Removes the listener. */
+    on<Type extends keyof Events>(type: Type, listener: (event: Events[Type]) => void): () => void;
+    off<Type extends keyof Events>(type: Type, listener: (event: Events[Type]) => void): void;
 }
 /** Who is in a room, by user. A `presence` event of the room tells each change. */
-export declare class Presence {
+export declare class Presence<State = unknown> {
     #private;
-    /** By user id; empty if the room is too large for names. @type {ReadonlyMap<string, Present>} */
-    users: ReadonlyMap<string, Present>;
+    /** By user id; empty if the room is too large for names. */
+    users: ReadonlyMap<string, Present<State>>;
     count: number;
     /** Too many are here: only their number is known. */
     isCapped: boolean;
-    /** What others see beside the name: a small object, at most 4 KiB of JSON. Sent at most every 100 ms, and again after each return. */
-    set(state: any): void;
+    /** What others see beside the name: a small object, at most 4 KiB of JSON. Sent at most every 100 ms, and again after each reconnect. */
+    set(state: State): void;
 }
-/** A room that this client is in, or is about to be in again. @extends {Emitter<RoomEvents>} */
-export declare class Room extends Emitter<RoomEvents> {
+/** A room that this client is in, or is about to be in again. */
+export declare class Room<App = object> extends Emitter<RoomEvents<App>> {
     #private;
-    /** @type {string} @readonly */ readonly name: string;
-    /** @type {Presence} @readonly */ readonly presence: Presence;
-    /** Who types now: names by user id. @type {Map<string, string>} */
+    readonly name: string;
+    readonly presence: Presence<PresenceOf<App>>;
+    /** Who types now: names by user id. */
     typists: Map<string, string>;
     isJoined: boolean;
-    /** `read`, `write` or `admin`; null before the first join. @type {string | null} */
-    access: string | null;
-    /** The last entry that was seen, or was there at the first join. @type {number | null} */
+    /** Null before the first join. */
+    access: Access | null;
+    /** The last entry that was seen, or was there at the first join. */
     seq: number | null;
-    /** The head of the steps at the last join. @type {number | undefined} */
+    /** The head of the steps at the last join. */
     version: number | undefined;
-    /** Resolves when this client is in the room; rejects when it may not be. @returns {Promise<Room>} */
-    joined(): Promise<Room>;
+    /** Resolves when this client is in the room; rejects when it may not be. */
+    joined(): Promise<Room<App>>;
     /**
      * A message for all. Resolves when it is committed. Sent without a connection it waits for one; sent twice with one key it is stored once.
-     * @param {string} text @param {{ payload?: any, key?: string }} [options] @returns {Promise<Saved>}
      */
     send(text: string, { payload, key }?: {
-        payload?: any;
+        payload?: PayloadOf<App>;
         key?: string;
     }): Promise<Saved>;
-    /**
-     * An app event, such as `order.updated`: stored, and acknowledged like a message.
-     * @param {`${string}.${string}`} type @param {any} [payload] @param {{ key?: string }} [options] @returns {Promise<Saved>}
-     */
-    publish(type: `${string}.${string}`, payload?: any, { key }?: {
+    /** An app event, such as `order.updated`: stored, and acknowledged like a message. */
+    publish<Type extends EventNameOf<App>>(type: Type, payload?: EventsOf<App>[Type], { key }?: {
         key?: string;
     }): Promise<Saved>;
-    /**
-     * An app event for those who are here now: not stored, not repeated.
-     * @param {`${string}.${string}`} type @param {any} [payload] @returns {boolean} Whether it was sent.
-     */
-    signal(type: `${string}.${string}`, payload?: any): boolean;
-    /** Bytes for those who are here now, such as drawing or voice. @param {Uint8Array} bytes @returns {boolean} Whether they were sent. */
+    /** An app event for those who are here now: not stored, not repeated. @returns Whether it was sent. */
+    signal<Type extends EventNameOf<App>>(type: Type, payload?: EventsOf<App>[Type]): boolean;
+    /** Bytes for those who are here now, such as drawing or voice. @returns Whether they were sent. */
     signalBytes(bytes: Uint8Array): boolean;
     /** Call it at each key: others learn it once, and the end by itself. `typing(false)` ends it at once, and so does `send`. */
     typing(isTyping?: boolean): void;
     /**
      * Steps of prosemirror-collab or updates of @codemirror/collab, made on `version`. Rejected is a normal answer: apply what came between, try again.
      * After a lost connection these very steps may be among those: what is sent twice is no longer made on the newest version.
-     * @param {number} version @param {any[]} steps @param {string | number} clientId
-     * @returns {Promise<PushAccepted | PushRejected>}
      */
-    push(version: number, steps: any[], clientId: string | number): Promise<PushAccepted | PushRejected>;
-    /**
-     * The steps after `version`, at most 1,000 at a time: `version` of the answer is the head.
-     * @param {number} version @returns {Promise<PushRejected>}
-     */
+    push(version: number, steps: readonly unknown[], clientId: string | number): Promise<PushAccepted | PushRejected>;
+    /** The steps after `version`, at most 1,000 at a time: `version` of the answer is the head. */
     stepsSince(version: number): Promise<PushRejected>;
-    /**
-     * A page of the timeline, by REST. @param {HistoryQuery} [query] As the REST API takes it.
-     * @returns {Promise<{ entries: HistoryEntry[], next: number | null }>}
-     */
-    history(query?: HistoryQuery): Promise<{
-        entries: HistoryEntry[];
-        next: number | null;
-    }>;
+    /** A page of the timeline, by REST; the query is that of the REST API. */
+    history(query?: HistoryQuery): Promise<HistoryPage>;
     /** For good; what still waited is rejected. `tutti.room(name)` makes a new one. */
     leave(): void;
 }
-/** A connection to a server, with its rooms. @extends {Emitter<TuttiEvents>} */
-export declare class Tutti extends Emitter<TuttiEvents> {
+/** A connection to a server, with its rooms. */
+export declare class Tutti<App = object> extends Emitter<TuttiEvents<App>> {
     #private;
-    /** The token's user, once online. @type {string | undefined} */
+    /** The token's user, once online. */
     userId: string | undefined;
-    /** @type {string | undefined} */
     userName: string | undefined;
-    /** @param {string | URL} url Of `/ws`; a page may leave out the server: its own. @param {Options} options */
+    /** @param url Of `/ws`; a page may leave out the server: its own. */
     constructor(url: string | URL, options: Options);
-    /** @returns {State} */
     getState(): State;
-    /** The server's name for this connection. @returns {string | undefined} */
+    /** The server's name for this connection. */
     get clientId(): string | undefined;
-    /** Bytes that were sent and have not left this machine. @returns {number} */
+    /** Bytes that were sent and have not left this machine. */
     get bufferedAmount(): number;
     /** Connects; `connect()` has done it. After `closed`, begins again, with the same rooms. */
     open(): void;
     /** Ends the connection for good. What is not acknowledged is rejected. */
     close(): void;
-    /**
-     * Enters a room: at once, and again after each return. The same name gives the same room until it is left.
-     * @param {string} name
-     * @param {{ since?: number, edits?: boolean }} [options]
-     *   `since`: show first what came after this entry (0: all); without it, only what comes from now on. `edits`: show the document's edits, too.
-     * @returns {Room}
-     */
-    room(name: string, options?: {
-        since?: number;
-        edits?: boolean;
-    }): Room;
-    /**
-     * A message to all sockets of a user. Resolves with how many there were. Not stored: what is lost with the connection is rejected.
-     * @param {string} to @param {any} payload @returns {Promise<{ sockets: number }>}
-     */
-    direct(to: string, payload: any): Promise<{
+    /** Enters a room: at once, and again after each reconnect. The same name gives the same room until it is left. */
+    room(name: string, options?: RoomOptions): Room<App>;
+    /** A message to all connections of a user. Resolves with how many there were. Not stored: what is lost with the connection is rejected. */
+    direct(to: string, payload: DirectOf<App>): Promise<{
         sockets: number;
     }>;
-    /** For apps without a token function: the token to use from now on. @param {string} token */
+    /** For apps without a token function: the token to use from now on. */
     setToken(token: string): void;
-    /** Resolves when this client is online and all it was given has left for the server: for those who send much. @returns {Promise<void>} */
+    /** Resolves when this client is online and all it was given has left for the server: for those who send much. */
     ready(): Promise<void>;
 }
-/** Connects to the JSON endpoint of a server. @param {string | URL} url @param {Options} options @returns {Tutti} */
-export declare function connect(url: string | URL, options: Options): Tutti;
-export {};
+/** Connects to the JSON endpoint of a server. */
+export declare function connect<App = object>(url: string | URL, options: Options): Tutti<App>;
+export type SyncConnection = 'connecting' | 'online' | 'offline' | 'closed';
+export interface SyncState {
+    /** `offline`: the provider reconnects by itself. `closed`: it does not, see `reason`. */
+    connection: SyncConnection;
+    /** The server has committed everything that was typed here. */
+    isSaved: boolean;
+    /** When the oldest change was made that is not known to be saved; null if there is none. */
+    unsavedSinceMs: number | null;
+    /** What the token allows in this document; null while that is not known. */
+    access: Access | null;
+    /** Why it was closed or an edit was refused; empty otherwise. */
+    reason: string;
+}
+/** Says how a document stands, in a few words. Call it again every second while something is not saved: the age is part of it. */
+export declare function describeSync({ connection, isSaved, unsavedSinceMs, access }: SyncState, nowMs?: number): string;
+/** A document's connection and what of it is saved, now and at each `change`. Made by `watchWebsocketProvider` or `watchHocuspocusProvider`. */
+export declare class DocumentSync extends Emitter<{
+    change: SyncState;
+    refused: {
+        reason: string;
+    };
+}> {
+    #private;
+    state: SyncState;
+    /** Takes the access from the JSON client's room, which knows it before the first key. @returns Stops it. */
+    takeAccess(room: {
+        access: Access | null;
+        on<Type extends 'joined' | 'access'>(type: Type, listener: (event: RoomEvents[Type]) => void): () => void;
+    }): () => void;
+    /** Ends the watching; the provider goes on. */
+    stop(): void;
+}
+/**
+ * Watches a `WebsocketProvider` of y-websocket. The server echoes a client's frames only after their commit, in order, so an empty
+ * update serves as a barrier: when it comes back, everything sent before it is saved.
+ *
+ * `isDirty`: the document already holds edits that nobody has confirmed, such as those kept by y-indexeddb from another visit.
+ */
+export declare function watchWebsocketProvider(provider: object, { isDirty }?: {
+    isDirty?: boolean;
+}): DocumentSync;
+/**
+ * Watches a `HocuspocusProvider`. `hasUnsyncedChanges === false` means committed to this server.
+ *
+ * Pass `isFinal` to say whether a failed authentication is the end: an app may try once more with a fresh token.
+ */
+export declare function watchHocuspocusProvider(provider: object, { isFinal }?: {
+    isFinal?: (reason: string) => boolean;
+}): DocumentSync;
+/** As much of y-websocket's provider as is named here. */
+export interface YProvider {
+    awareness: object;
+    destroy(): void;
+}
+export interface DocumentOptions<Doc, Provider> {
+    /** Of `/yjs`; a page may leave out the server: its own. */
+    url?: string | URL;
+    room: string;
+    doc: Doc;
+    token: Options['token'];
+    /** The class of that name in y-websocket 3. */
+    WebsocketProvider: new (url: string, room: string, doc: Doc, options: object) => Provider;
+    /** The document already holds edits that nobody has confirmed. */
+    isDirty?: boolean;
+}
+export interface SharedDocument<Doc, Provider> {
+    doc: Doc;
+    provider: Provider;
+    sync: DocumentSync;
+    /** Disconnects. The document itself stays. */
+    close(): void;
+}
+/** Opens a document. */
+export declare function openDocument<Doc, Provider extends YProvider>({ url, room, doc, token, WebsocketProvider, isDirty }: DocumentOptions<Doc, Provider>): SharedDocument<Doc, Provider>;

@@ -1,7 +1,7 @@
 // A line over time, as SVG: an axis that begins at 0, the line with the area below it, and, under the pointer, one moment's value. Draws what
 // it is given; knows nothing of where it comes from.
 
-import { h } from '../demo/element.js'
+import { h } from '../page/element.js'
 import { nearest, runs } from './scale.js'
 
 const SVG = 'http://www.w3.org/2000/svg'

@@ -2,9 +2,9 @@
 // back after the server was away.
 
 import { connect } from '/tutti.js'
-import { byTestId, h } from '../demo/element.js'
-import { enter } from '../demo/guest.js'
-import { createThemeToggle } from '../demo/theme.js'
+import { byTestId, h } from '../page/element.js'
+import { enter } from '../page/guest.js'
+import { createThemeToggle } from '../page/theme.js'
 import { createChart } from './chart.js'
 import { Samples } from './samples.js'
 import { bytes, bytesAxis, count, countAxis } from './scale.js'

@@ -100,16 +100,26 @@ test('an answer ends the doubt', async (t) => {
   assert.equal(tutti.getState().state, 'online')
 })
 
+test('a network that the browser calls gone and that answers nothing is offline within a second', async (t) => {
+  stopClock(t)
+  const page = openPage(t)
+  const { peer, tutti } = await startOnline(t)
+  page.fire('offline')
+  await peer.take('ping')
+  mock.timers.tick(999)
+  assert.equal(tutti.getState().state, 'offline')
+})
+
 test('what was still on its way when the network went does not stand for an answer', async (t) => {
   stopClock(t)
   const page = openPage(t)
   const { peer, tutti } = await startOnline(t)
   page.fire('offline')
   await peer.take('ping')
-  mock.timers.tick(1_000)
+  mock.timers.tick(500)
   peer.send({ type: 'server.draining' })
   await new Promise((resolve) => tutti.on('draining', resolve))
-  mock.timers.tick(2_999)
+  mock.timers.tick(799)
   assert.equal(tutti.getState().state, 'online')
   mock.timers.tick(1)
   assert.equal(tutti.getState().code, 4501)

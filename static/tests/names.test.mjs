@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { cleanGuestName, isDocumentName, randomDocumentName, shownName, slugify } from '../demo/names.js'
+import { cleanGuestName, isDocumentName, randomDocumentName, shownName, slugify } from '../page/names.js'
 
 test('a document name may hold what the server allows and nothing else', () => {
   for (const name of ['hello', 'notes/2026 plan', 'a.b_c~d:e@f-g', 'x'.repeat(150)]) assert.ok(isDocumentName(name), name)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { colourOf, freeColour, initialsOf, isColour } from '../demo/colours.js'
-import { personOf } from '../demo/person.js'
+import { colourOf, freeColour, initialsOf, isColour } from '../page/colours.js'
+import { personOf } from '../page/person.js'
 
 test('a colour follows from the user', () => {
   assert.equal(colourOf('Ada~k3f9'), colourOf('Ada~k3f9'))

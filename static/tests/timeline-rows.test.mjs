@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isContinued, itemOfEntry, itemOfEvent, joinRows, namesOf, rowsOf } from '../demo/timeline-rows.js'
+import { isContinued, itemOfEntry, itemOfEvent, joinRows, namesOf, rowsOf } from '../page/timeline-rows.js'
 
 /** Items from `[author, second, text?]`, numbered from `firstSeq`; without text they are edits. */
 const items = (said, firstSeq = 1) => said.map(([user, second, text], index) =>

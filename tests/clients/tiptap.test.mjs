@@ -122,7 +122,7 @@ test('the page fits a phone, and the demo leads to it', async (t) => {
   t.after(() => page.close())
   const demo = new Window(page)
   await demo.open(server.url)
-  await demo.lists('tiptap/phone')
+  await demo.lists('phone')
   await demo.picture('demo-menu')
   await page.getByTestId('tiptap').click()
   await page.waitForURL('**/tiptap/hello')

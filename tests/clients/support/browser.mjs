@@ -8,7 +8,7 @@ import { chromium } from 'playwright-core'
 
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
 const artifacts = fileURLToPath(new URL('../.artifacts', import.meta.url))
-const waitMs = 120_000
+const waitMs = Number(process.env.TUTTI_TEST_WAIT_MS ?? 120_000)
 const quiet = [
   '--no-sandbox',
   '--disable-gpu',

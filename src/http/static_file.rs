@@ -1,0 +1,44 @@
+//! What files that belong to the server's build are served with: an ETag, so that a browser that has one is told so in a few bytes.
+
+use std::fmt::Write as _;
+
+use actix_web::http::header::{self, EntityTag, Header, IfNoneMatch};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+
+/// Bytes of the hash that go into an ETag.
+const TAG_BYTES: usize = 12;
+
+/// A file that browsers keep and ask about each time: 304 for who has it, else what `fill` makes of the response.
+pub fn revalidated(
+    req: &HttpRequest,
+    sha256: [u8; 32],
+    fill: impl FnOnce(&mut HttpResponseBuilder) -> HttpResponse,
+) -> HttpResponse {
+    let mut tag = String::with_capacity(2 * TAG_BYTES);
+    for byte in &sha256[..TAG_BYTES] {
+        let _ = write!(tag, "{byte:02x}");
+    }
+    // Weak: the same content, however it is compressed on its way.
+    let tag = EntityTag::new_weak(tag);
+    let is_known = match IfNoneMatch::parse(req) {
+        Ok(IfNoneMatch::Any) => true,
+        Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|known| known.weak_eq(&tag)),
+        Err(_) => false,
+    };
+    let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    // A page of another origin must be allowed to read the 304, too.
+    response
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .insert_header((header::ETAG, tag.to_string()))
+        .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"));
+    if is_known { response.finish() } else { fill(&mut response) }
+}
+
+/// Whether the client asks for gzip.
+pub fn takes_gzip(req: &HttpRequest) -> bool {
+    let accepted = req.headers().get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    accepted.split(',').any(|coding| {
+        let mut parts = coding.split(';').map(str::trim);
+        parts.next() == Some("gzip") && !parts.any(|part| part.replace(' ', "").trim_end_matches(['0', '.']) == "q=")
+    })
+}

@@ -1,0 +1,150 @@
+// The public types of the client: what an app declares, what it is told, and the options it passes.
+
+import type { TuttiError } from './error.js'
+
+/** The name of an app's own event: it has a dot, such as `order.updated`. */
+export type EventName = `${string}.${string}`
+
+/**
+ * What an app says about its own data, as a type parameter of `connect`, `Tutti` and `Room`. What is left out is `unknown`.
+ *
+ *     connect<{ payload: { mood: string }, presence: { colour: string }, events: { 'order.updated': { id: number } } }>(…)
+ */
+export interface AppTypes {
+  /** What chat messages carry beside their text. */
+  payload?: unknown
+  /** What users show of themselves in a room. */
+  presence?: unknown
+  /** Payloads of the app's events, by name. */
+  events?: object
+  /** What direct messages carry. */
+  direct?: unknown
+}
+
+export type PayloadOf<App> = App extends { payload: infer Payload } ? Payload : unknown
+export type PresenceOf<App> = App extends { presence: infer State } ? State : unknown
+export type DirectOf<App> = App extends { direct: infer Payload } ? Payload : unknown
+export type EventsOf<App> = App extends { events: infer Events } ? Events : Record<EventName, unknown>
+export type EventNameOf<App> = keyof EventsOf<App> & string
+
+export type StateName = 'idle' | 'connecting' | 'online' | 'offline' | 'closed'
+/** `offline`: the client reconnects by itself in `retryInMs`. `closed`: it does not; `open()` begins again. */
+export interface State {
+  state: StateName
+  /** The close code that led here; 0 if there was none. */
+  code?: number
+  /** For people. */
+  reason?: string
+  retryInMs?: number
+}
+
+/** Nothing stands for "signed out": the client closes. */
+export type Token = string | null | undefined
+
+/** As much of a WebSocket as the client uses. */
+export interface Socket {
+  binaryType: string
+  readonly bufferedAmount: number
+  onmessage: ((event: { data: unknown }) => void) | null
+  onclose: ((event: { code: number, reason: string }) => void) | null
+  onerror: ((event: unknown) => void) | null
+  send (data: string | Uint8Array): void
+  close (code?: number): void
+}
+
+export interface Options {
+  /** A function is called at each connect and before the token expires. */
+  token: Token | (() => Token | Promise<Token>)
+  /** For Node.js without a WebSocket of its own: that of npm's `ws`. */
+  WebSocket?: unknown
+  /** Requests that may wait for their acknowledgement: 1,000. Further ones are rejected. */
+  queueMax?: number
+  /** The same in bytes of JSON: 4 MiB. */
+  queueBytesMax?: number
+  /** With more than this in the socket's buffer, requests wait and signals are dropped: 256 KiB. */
+  bufferedBytesMax?: number
+}
+
+export type Access = 'read' | 'write' | 'admin'
+export type EntryKind = 'edit' | 'message' | 'event' | 'step'
+
+export interface Saved { seq: number, timestamp: string }
+
+/** Who and when, as the server says. */
+export interface Stamp { user: string, name: string, timestamp: string }
+
+export interface ChatMessage<Payload = unknown> extends Stamp { room: string, seq: number, text: string, payload?: Payload }
+
+/** Ephemeral events have no `seq`. */
+export interface AppEvent<Type extends string = EventName, Payload = unknown> extends Stamp {
+  type: Type
+  room: string
+  payload: Payload
+  seq?: number
+  ephemeral?: boolean
+}
+
+export interface DirectMessage<Payload = unknown> extends Stamp { to: string, payload: Payload }
+
+export interface Present<State = unknown> { user: string, name: string, sockets: number, state?: State }
+export interface PresenceChange<State = unknown> { count: number, joins: Present<State>[], updates: Present<State>[], leaves: Present<State>[] }
+
+/** `version` is the one before the steps. */
+export interface Steps extends Stamp { room: string, seq: number, version: number, steps: unknown[], clientIds: (string | number)[] }
+
+/** A Yjs update. */
+export interface Edit { room: string, user: string, timestamp: string, seq: number, update: Uint8Array }
+
+export interface PushAccepted { accepted: true, seq: number, version: number, timestamp: string }
+/** `version` is the head; the steps are those after `since`. */
+export interface PushRejected { accepted: false, version: number, since: number, steps: unknown[], clientIds: (string | number)[] }
+
+export interface Joined<State = unknown> { seq: number, access: Access, recovered: boolean, members: Present<State>[], version?: number }
+/** What came after `since`, up to `seq`, was not replayed: read the history. */
+export interface Gap { since: number, seq: number }
+
+export interface HistoryEntry { seq: number, kind: EntryKind, author: string, at: string, bytes?: number, body?: unknown }
+export interface HistoryQuery { after?: number, before?: number, limit?: number, kind?: EntryKind, author?: string }
+export interface HistoryPage { entries: HistoryEntry[], next: number | null }
+
+export interface TuttiEvents<App = AppTypes> {
+  state: State
+  direct: DirectMessage<DirectOf<App>>
+  /** The token expires soon; with a token function it is renewed by itself. */
+  expiring: { expiresAt: string }
+  /** The server is about to restart; the client reconnects by itself. */
+  draining: object
+  /** Each JSON frame as it passes, for inspectors and logs. Tokens are left out. */
+  frame: Frame
+  /** What no promise tells: a refused signal, a room that cannot be joined, a token that could not be had. */
+  error: TuttiError
+}
+
+/** What was sent or received: the JSON text, or the number of bytes of a binary frame. */
+export interface Frame { direction: 'sent' | 'received', text: string, bytes: number }
+
+interface RoomEventsOfTutti<App> {
+  message: ChatMessage<PayloadOf<App>>
+  /** Every event of the app. */
+  event: { [Type in EventNameOf<App>]: AppEvent<Type, EventsOf<App>[Type]> }[EventNameOf<App>]
+  steps: Steps
+  edit: Edit
+  presence: PresenceChange<PresenceOf<App>>
+  joined: Joined<PresenceOf<App>>
+  gap: Gap
+  typing: { user: string, name: string, typing: boolean }
+  bytes: { user: string, bytes: Uint8Array }
+  access: { access: Access }
+  evicted: { reason: string }
+  error: TuttiError
+}
+
+/** Names with a dot are the app's own events. */
+export type RoomEvents<App = AppTypes> = RoomEventsOfTutti<App> & { [Type in EventNameOf<App>]: AppEvent<Type, EventsOf<App>[Type]> }
+
+export interface RoomOptions {
+  /** Show first what came after this entry (0: everything). Without it, only what comes from now on. */
+  since?: number
+  /** Show the document's edits, too. */
+  edits?: boolean
+}
