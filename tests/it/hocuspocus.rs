@@ -142,6 +142,9 @@ fn what_waits_for_tokens_has_a_bound_for_one_connection_and_one_for_all() {
     // All connections without a token: also the beginnings of messages count.
     let server = Server::with(&["--document-bytes-max", "262144", "--unfinished-bytes-max", "300000"]);
     let mut known = Provider::open(server.address, DOC, &writer("ada"), WRITER);
+    // Its room has let it in.
+    known.say(DOC, QUERY);
+    known.until(DOC, NOBODY);
     let mut strangers: Vec<Provider> = (0..4).map(|_| Provider::connect(server.address)).collect();
     for stranger in &mut strangers {
         stranger.say(DOC, &text);
