@@ -6,6 +6,8 @@ WORKDIR /build/static
 COPY static/package.json static/package-lock.json static/.npmrc ./
 RUN npm ci --no-audit --no-fund
 COPY static/ ./
+# The pages show code that is cut from the examples.
+COPY examples/ ../examples/
 RUN npm run build
 
 FROM rust:1.95-alpine AS server
