@@ -27,6 +27,7 @@ stage 'demo: unit tests' npm --prefix static test
 stage 'npm packages of the client tests' make --no-print-directory test-packages
 stage 'cargo fmt' cargo fmt --check
 stage 'cargo clippy' cargo clippy --all-targets -- -D warnings
+stage 'cargo check without import, as make run builds it' cargo check --no-default-features
 stage 'cargo test' scripts/with-postgres.sh cargo test
 stage 'instructions of the hot paths' scripts/instructions.sh
 stage 'the server that the clients meet' cargo build
