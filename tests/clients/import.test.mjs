@@ -89,6 +89,24 @@ test('the function in the guide names the rooms as --rename does', async (t) => 
   }
 })
 
+test('what was deleted is imported and exported with the rest, where gc is off', async (t) => {
+  const old = new Y.Doc({ gc: false })
+  old.getText('content').insert(0, 'the first version')
+  const snapshot = Y.snapshot(old)
+  old.getText('content').delete(4, 6)
+  for (const [gc, keeps] of [['false', true], ['true', false]]) {
+    const place = await database(t, 'sqlite')
+    writeFileSync(joinPath(place.folder, 'page.yjs'), Y.encodeStateAsUpdate(old))
+    await tutti(place, 'import', 'page.yjs', '--gc', gc)
+    await tutti(place, 'export', 'page', '--to', 'out', '--format', 'yjs', '--gc', gc)
+    const exported = new Y.Doc({ gc: false })
+    Y.applyUpdate(exported, readFileSync(joinPath(place.folder, 'out/page.yjs')))
+    assert.equal(exported.getText('content').toString(), 'the version')
+    const past = Y.createDocFromSnapshot(exported, snapshot).getText('content').toString()
+    assert.equal(past === 'the first version', keeps, past)
+  }
+})
+
 for (const [i, store] of stores.entries()) {
   describe(`import and export on ${store}`, () => {
     test("documents of Hocuspocus' SQLite extension are there for a client, and can go back", async (t) => {
