@@ -30,9 +30,8 @@ impl Room {
         };
         let link = member.link;
         self.outbound.credit(link, edit.from, edit.charge);
-        let Phase::Live(live) = &mut self.phase else {
-            return self.lose(&edit);
-        };
+        // Members are let in once the room is loaded.
+        let Phase::Live(live) = &mut self.phase else { return };
         count(member, &edit);
         if !allows(member.access, Action::Edit) {
             // A reader answers our Step1 with what it has, and tells what its Yjs deleted by integrating: only what it adds is denied.
@@ -57,23 +56,6 @@ impl Room {
                 self.lacks.refused(edit.from, edit.kind, Instant::now());
                 self.refuse_for_ever(edit.from, Denial::from(&refusal), &refusal);
             }
-        }
-    }
-
-    /// Notes an edit that the room cannot look at now. Its sender is asked for it.
-    fn lose(&mut self, edit: &Edit) {
-        let Some(member) = self.members.get_mut(edit.from) else { return };
-        count_unread(member, edit.kind);
-        if member.dialect == Dialect::Hocuspocus {
-            member.sync.refuse(1);
-        }
-        if !allows(member.access, Action::Edit) {
-            return;
-        }
-        self.lacks.lost(edit.from, edit.kind);
-        let is_barrier = edit.kind == EditKind::Update && edit.update == NOTHING;
-        if member.dialect == Dialect::Yjs && is_barrier {
-            self.lacks.hold(edit.from, yjs::barrier());
         }
     }
 

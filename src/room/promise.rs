@@ -134,7 +134,7 @@ struct Model {
     entries: VecDeque<(usize, usize)>,
     /// Another room, on the same budget.
     other: Uncommitted,
-    is_live: bool,
+    /// Whether edits are refused for now, as those of members who may only read until they may write.
     is_closed: bool,
     now: Instant,
     asks: usize,
@@ -161,7 +161,6 @@ impl Model {
             lacks: Lacks::default(),
             entries: VecDeque::new(),
             other: queue(),
-            is_live: true,
             is_closed: false,
             now: Instant::now(),
             asks: 0,
@@ -196,14 +195,11 @@ impl Model {
             }
         }
         let brings_nothing = end <= client.applied;
-        if !self.is_live || (self.is_closed && !brings_nothing) {
+        if self.is_closed && !brings_nothing {
             if is_counted {
                 client.sync.refuse(1);
             }
             self.lacks.lost(id, kind);
-            if !self.is_live && !is_counted && kind == EditKind::Update && end == 0 {
-                self.lacks.hold(id, yjs::barrier());
-            }
             return;
         }
         let messages = u64::from(is_counted);
@@ -262,12 +258,10 @@ impl Model {
     }
 
     fn ask(&mut self, who: usize) {
-        if self.is_live {
-            self.lacks.asked(MemberId(who as u64), self.now);
-            let client = &mut self.clients[who];
-            client.down.push_back(Down::Step1(client.applied));
-            self.asks += 1;
-        }
+        self.lacks.asked(MemberId(who as u64), self.now);
+        let client = &mut self.clients[who];
+        client.down.push_back(Down::Step1(client.applied));
+        self.asks += 1;
     }
 
     fn ask_all(&mut self) {
@@ -275,7 +269,7 @@ impl Model {
     }
 
     fn end_turn(&mut self) {
-        if self.is_live && !self.is_closed {
+        if !self.is_closed {
             for member in self.lacks.take_due(self.uncommitted.room_left(), self.now) {
                 self.ask(member.0 as usize);
             }
@@ -290,14 +284,12 @@ impl Model {
             self.clients[client].stored = clock;
             pending.acknowledgements.into_iter().for_each(|acknowledgement| self.acknowledge(acknowledgement));
         }
-        if self.is_live {
-            let clients = &self.clients;
-            let has_reached = |clocks: &[(u64, u32)]| {
-                clocks.iter().all(|(client, clock)| clients[*client as usize].applied >= *clock as usize)
-            };
-            for (member, lack) in self.lacks.reached(has_reached) {
-                self.acknowledge_lack(member.0 as usize, Some(lack));
-            }
+        let clients = &self.clients;
+        let has_reached = |clocks: &[(u64, u32)]| {
+            clocks.iter().all(|(client, clock)| clients[*client as usize].applied >= *clock as usize)
+        };
+        for (member, lack) in self.lacks.reached(has_reached) {
+            self.acknowledge_lack(member.0 as usize, Some(lack));
         }
         self.end_turn();
     }
@@ -335,8 +327,6 @@ impl Model {
                 let count = commit(&mut self.other);
                 self.other.settle(vec![Ok(PLACED); count]);
             }
-            Event::LoadFails => self.is_live = false,
-            Event::Loads => self.loads(),
             Event::Closes => self.is_closed = true,
             Event::Opens => self.opens(),
             Event::Time { ms } => {
@@ -346,15 +336,8 @@ impl Model {
         }
     }
 
-    fn loads(&mut self) {
-        if !std::mem::replace(&mut self.is_live, true) {
-            self.ask_all();
-            self.end_turn();
-        }
-    }
-
     fn opens(&mut self) {
-        if std::mem::take(&mut self.is_closed) && self.is_live {
+        if std::mem::take(&mut self.is_closed) {
             self.ask_all();
             self.end_turn();
         }
@@ -363,7 +346,6 @@ impl Model {
     /// Everything is well from now on. How many rounds it takes until all is stored and everybody knows.
     fn recovers(&mut self) -> usize {
         self.opens();
-        self.loads();
         for client in &mut self.clients {
             if client.dialect == Dialect::Yjs {
                 client.asks_whether_all_is_saved();
@@ -398,8 +380,6 @@ enum Event {
     Commits,
     OtherRoom { bytes: usize },
     OtherRoomCommits,
-    LoadFails,
-    Loads,
     Closes,
     Opens,
     Time { ms: u64 },
@@ -419,8 +399,6 @@ fn event() -> impl Strategy<Value = Event> {
         6 => Just(Event::Commits),
         2 => bytes.prop_map(|bytes| Event::OtherRoom { bytes }),
         2 => Just(Event::OtherRoomCommits),
-        1 => Just(Event::LoadFails),
-        2 => Just(Event::Loads),
         1 => Just(Event::Closes),
         2 => Just(Event::Opens),
         2 => (0..40_000u64).prop_map(|ms| Event::Time { ms }),
