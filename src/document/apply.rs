@@ -170,8 +170,7 @@ impl Blocks {
             clients: self.clients.len(),
             slots: self.slots.len(),
             grown: Vec::new(),
-            // An eighth of what is held may be spare; what is held in the end is looked at then.
-            room: if origin == Origin::Store { usize::MAX } else { self.room() + self.held() / 8 },
+            room: if origin == Origin::Store { usize::MAX } else { self.room() },
         };
         let taken = self.take_blocks(scan, origin, &mut mark).and_then(|sections| {
             let mut taken = Taken { sections, is_all_deleted: true, ..Taken::default() };
@@ -444,8 +443,8 @@ impl Blocks {
     }
 
     /// Whether an update types nothing that the document has not, and deletes nothing but what is deleted by whoever integrates the
-    /// document: a value that another one replaced, what lies in something deleted, formatting marks that change nothing. Such
-    /// deletions are nobody's edit.
+    /// document: a value that another one replaced, what lies in something deleted, and formatting marks. Which marks change nothing
+    /// only who integrates can tell, so all of them are let pass. Such deletions are nobody's edit.
     pub fn brings_nothing_of_its_own(&self, update: &Bytes) -> bool {
         self.has_all_but(update, |number, start, end| self.is_implied(number, start, end))
     }

@@ -54,6 +54,20 @@ pub(super) struct Stored {
     pub kind: Kind,
 }
 
+impl Stored {
+    /// Whether it is one with the block before it, which ends with `end`, to all who read them.
+    pub fn goes_on(&self, before: &Self, end: Unit, is_list: bool) -> bool {
+        let adjoins = self.origin == end && self.right == before.right;
+        self.kind == before.kind
+            && match self.kind {
+                Kind::Collected => true,
+                Kind::Deleted => adjoins,
+                Kind::Text => is_list && adjoins,
+                _ => false,
+            }
+    }
+}
+
 /// What one Yjs client wrote.
 #[derive(Debug, Default)]
 pub(super) struct Client {
@@ -107,16 +121,10 @@ impl Client {
     /// Appends a block that begins at the client's end; as part of the last one where that is the same to all who read it. Whether it
     /// is one of its own.
     pub fn push(&mut self, number: u32, mut block: Stored, content: Content<'_>, len: u32, is_list: bool) -> bool {
-        let goes_on = self.blocks.last().is_some_and(|last| {
-            let adjoins = || block.origin == Unit { client: number, clock: self.end - 1 } && block.right == last.right;
-            last.kind == block.kind
-                && match block.kind {
-                    Kind::Collected => true,
-                    Kind::Deleted => adjoins(),
-                    Kind::Text => is_list && adjoins(),
-                    _ => false,
-                }
-        });
+        let goes_on = self
+            .blocks
+            .last()
+            .is_some_and(|last| block.goes_on(last, Unit { client: number, clock: self.end - 1 }, is_list));
         if !goes_on {
             block.clock = self.end;
             block.content_at = self.content.len() as u32;

@@ -107,15 +107,8 @@ impl Writer<'_, '_> {
     /// Adds a block, or a part of one, from `stored.clock` to `end`; `put` appends its content.
     fn add(&mut self, stored: Stored, end: u32, put: impl FnOnce(&mut Vec<u8>)) {
         let goes_on = self.open.as_ref().is_some_and(|open| {
-            let is_next = stored.origin == Unit { client: self.number, clock: open.end - 1 };
-            let adjoins = is_next && stored.right == open.stored.right;
-            open.stored.kind == stored.kind
-                && match stored.kind {
-                    Kind::Collected => true,
-                    Kind::Deleted => adjoins,
-                    Kind::Text => adjoins && self.blocks.slots.is_list(stored.slot),
-                    _ => false,
-                }
+            let end = Unit { client: self.number, clock: open.end - 1 };
+            stored.goes_on(&open.stored, end, self.blocks.slots.is_list(stored.slot))
         });
         if !goes_on {
             self.close();
