@@ -95,6 +95,8 @@ struct Mark {
     slots: usize,
     /// Of each client that grew: number, clock, blocks, bytes of content.
     grown: Vec<(usize, u32, usize, usize)>,
+    /// Deleted blocks that are part of a text now: client's number, first clock, clock after the last.
+    deleted: Vec<(usize, u32, u32)>,
     /// What blocks and contents may still be added, in bytes: an edit is refused before it holds more than a document may.
     room: usize,
 }
@@ -170,6 +172,7 @@ impl Blocks {
             clients: self.clients.len(),
             slots: self.slots.len(),
             grown: Vec::new(),
+            deleted: Vec::new(),
             room: if origin == Origin::Store { usize::MAX } else { self.room() },
         };
         let taken = self.take_blocks(scan, origin, &mut mark).and_then(|sections| {
@@ -270,7 +273,7 @@ impl Blocks {
                     let client = &self.clients[number];
                     mark.grown.push((number, client.end, client.blocks.len(), client.content.len()));
                 }
-                let added = self.append(number, cursor.client, block, origin)?;
+                let added = self.append(number, cursor.client, block, origin, mark)?;
                 let limit = self.bytes_max;
                 mark.room = mark.room.checked_sub(added).ok_or(Refusal::TooLarge { limit })?;
                 cursor.taken.blocks += 1;
@@ -300,7 +303,14 @@ impl Blocks {
     }
 
     /// Appends what is new of a block, whose beginning the document may have; how many bytes more it holds for that.
-    fn append(&mut self, number: usize, client: u64, block: &Block<'_>, origin: Origin) -> Result<usize, Refusal> {
+    fn append(
+        &mut self,
+        number: usize,
+        client: u64,
+        block: &Block<'_>,
+        origin: Origin,
+        mark: &mut Mark,
+    ) -> Result<usize, Refusal> {
         let before = self.slots.held();
         let known = self.clients[number].end;
         let mut raw = Vec::new();
@@ -326,6 +336,12 @@ impl Blocks {
             return Err(Refusal::TooLarge { limit: u32::MAX as usize });
         }
         let (stored, is_list) = (self.stored(&block, slot), self.slots.is_list(slot));
+        // Only of what is stored: what comes live may name it as a parent before the deletions of its update are in.
+        let may_be_text = origin == Origin::Store && content.kind == Kind::Deleted && is_list && !self.keeps_deleted;
+        if may_be_text && self.clients[number].push_within_text(number as u32, &stored, block.len) {
+            mark.deleted.push((number, block.clock, block.end()));
+            return Ok(0);
+        }
         let is_block = self.clients[number].push(number as u32, stored, content, block.len, is_list);
         Ok(content.raw.len() + if is_block { BLOCK_BYTES } else { 0 } + self.slots.held() - before)
     }
@@ -380,6 +396,9 @@ impl Blocks {
     fn settle(&mut self, mark: &Mark, deleted: &[(usize, u32, u32)]) {
         for (number, clock, ..) in &mark.grown {
             self.count_in_slots(*number, *clock);
+        }
+        for (number, start, end) in &mark.deleted {
+            self.clients[*number].deleted.insert(*start, *end);
         }
         for (number, start, end) in deleted {
             // A stored update may name a client twice.

@@ -13,12 +13,15 @@ use super::scan::{Block, Parent};
 use super::slots::{Owner, OwnerRef, Slots, UNKNOWN};
 use super::{BlockId, Clocks};
 
-/// What a Yjs client costs in memory beside its blocks, about: its entry, its part of the index, and what the allocator adds.
-pub(super) const CLIENT_BYTES: usize = 192;
+/// What a Yjs client costs in memory beside its blocks, about: its entry, its part of the index, what the allocator adds, and that a
+/// room remembers who brought it.
+pub(super) const CLIENT_BYTES: usize = 256;
 /// What a block costs beside its content.
 pub(super) const BLOCK_BYTES: usize = size_of::<Stored>();
-/// What a range of deletions costs, about: its part of a tree's node.
-pub(super) const RANGE_BYTES: usize = 16;
+/// What a range of deletions costs, about: its part of a tree's node. And what a client's first one costs beside, a node that is empty
+/// else.
+pub(super) const RANGE_BYTES: usize = 20;
+const RANGES_BYTES: usize = 96;
 
 /// Content that is deleted and not dropped yet, which is always fine: in bytes, and in blocks.
 const DEAD_BYTES_MIN: usize = 1024;
@@ -57,14 +60,18 @@ pub(super) struct Stored {
 impl Stored {
     /// Whether it is one with the block before it, which ends with `end`, to all who read them.
     pub fn goes_on(&self, before: &Self, end: Unit, is_list: bool) -> bool {
-        let adjoins = self.origin == end && self.right == before.right;
         self.kind == before.kind
             && match self.kind {
                 Kind::Collected => true,
-                Kind::Deleted => adjoins,
-                Kind::Text => is_list && adjoins,
+                Kind::Deleted => self.adjoins(before, end),
+                Kind::Text => is_list && self.adjoins(before, end),
                 _ => false,
             }
+    }
+
+    /// Whether it was written right behind the block before it, and both before the same unit.
+    fn adjoins(&self, before: &Self, end: Unit) -> bool {
+        self.origin == end && self.right == before.right
     }
 }
 
@@ -109,7 +116,8 @@ impl Client {
 
     /// What it holds in memory, in bytes, but for the eighth that growing may leave.
     pub fn held(&self) -> usize {
-        CLIENT_BYTES + self.blocks.len() * BLOCK_BYTES + self.content.len() + self.deleted.len() * RANGE_BYTES
+        let ranges = if self.deleted.is_empty() { 0 } else { RANGES_BYTES + self.deleted.len() * RANGE_BYTES };
+        CLIENT_BYTES + self.blocks.len() * BLOCK_BYTES + self.content.len() + ranges
     }
 
     /// Gives back what a refused edit made it grow by, but for what growing by an eighth leaves.
@@ -121,10 +129,8 @@ impl Client {
     /// Appends a block that begins at the client's end; as part of the last one where that is the same to all who read it. Whether it
     /// is one of its own.
     pub fn push(&mut self, number: u32, mut block: Stored, content: Content<'_>, len: u32, is_list: bool) -> bool {
-        let goes_on = self
-            .blocks
-            .last()
-            .is_some_and(|last| block.goes_on(last, Unit { client: number, clock: self.end - 1 }, is_list));
+        let end = self.last_unit(number);
+        let goes_on = self.blocks.last().is_some_and(|last| block.goes_on(last, end, is_list));
         if !goes_on {
             block.clock = self.end;
             block.content_at = self.content.len() as u32;
@@ -135,6 +141,25 @@ impl Client {
         self.content.extend_from_slice(content.raw);
         self.end += len;
         !goes_on
+    }
+
+    /// Takes a short deleted block as units of the text before it, where it stands in the middle of what was typed at once, so that a
+    /// document holds no more after it was stored and loaded than before. Whether it did; nobody is ever given these units.
+    pub fn push_within_text(&mut self, number: u32, block: &Stored, len: u32) -> bool {
+        let end = self.last_unit(number);
+        let is_within = len as usize <= CUT_BYTES_MIN
+            && self.blocks.last().is_some_and(|last| last.kind == Kind::Text && block.adjoins(last, end));
+        if is_within {
+            reserve(&mut self.content, len as usize);
+            self.content.resize(self.content.len() + len as usize, b' ');
+            self.end += len;
+        }
+        is_within
+    }
+
+    /// The last unit that there is, if there is one.
+    fn last_unit(&self, number: u32) -> Unit {
+        self.end.checked_sub(1).map_or(Unit::NONE, |clock| Unit { client: number, clock })
     }
 }
 

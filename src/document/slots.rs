@@ -9,7 +9,7 @@ use super::blocks::SPARE_MAX;
 pub(super) const UNKNOWN: u32 = u32::MAX;
 
 /// What a place beyond the bytes of its names costs in memory, about: its entry and its part of the index.
-const SLOT_BYTES: usize = 80;
+const SLOT_BYTES: usize = 112;
 
 /// What a place belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
