@@ -345,8 +345,8 @@ fn few_bytes_do_not_become_many() {
     attacked.suffers("collected units", &many(100_000, &|_| vec![0, 1]), Kept(1));
     attacked.suffers("keys", &many(50_000, &|clock| values(At::Key(clock), 1, &[126])), Kept(16));
     // More of each than the document may hold.
-    attacked.suffers("too many shared types", &many(250_000, &|clock| block(7, behind(clock), &[1])), Refused(4413));
-    attacked.suffers("too many keys", &many(250_000, &|clock| values(At::Key(clock), 1, &[126])), Refused(4413));
+    attacked.suffers("too many shared types", &many(300_000, &|clock| block(7, behind(clock), &[1])), Refused(4413));
+    attacked.suffers("too many keys", &many(300_000, &|clock| values(At::Key(clock), 1, &[126])), Refused(4413));
 }
 
 #[test]
