@@ -73,6 +73,9 @@ fn loads(options: &Options) -> Vec<Load<'_>> {
     loads.push(load("awareness", format!("{readers} people move their cursors once a second"), move |server| {
         awareness::run(server, readers, seconds)
     }));
+    loads.push(load("hostile", "12 rooms of 5, all typing 5/s, beside an edit of 1 MB a second", move |server| {
+        editing::beside_large_edits(server, editing::Scene { rooms: 12, members: 5, typists: 5, pace: 5.0 }, seconds)
+    }));
     let rooms = options.scaled(2000);
     loads.push(load("loaded", "Loaded rooms of 100 keystrokes, one connection each", move |server| {
         memory::rooms(server, rooms)
@@ -85,7 +88,7 @@ fn loads(options: &Options) -> Vec<Load<'_>> {
 
 fn is_for(load: &Load<'_>, kind: &Kind) -> bool {
     match kind {
-        Kind::TuttiSqlite => true,
+        Kind::TuttiSqlite | Kind::TuttiBefore => true,
         Kind::TuttiPostgres(_) => load.is_about_stores,
         Kind::YWebsocket | Kind::Hocuspocus => !load.is_about_stores,
     }

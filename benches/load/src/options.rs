@@ -44,8 +44,10 @@ impl Options {
         let peers = peers.canonicalize().unwrap_or(peers);
         let wanted = list("BENCH_SERVERS");
         let has_peers = peers.join("node_modules").is_dir();
+        let before = variable("TUTTI_BEFORE_BIN").map(PathBuf::from);
         let all = [
             ("tutti", Some(Kind::TuttiSqlite)),
+            ("tutti-before", before.is_some().then_some(Kind::TuttiBefore)),
             ("tutti-postgres", variable("TUTTI_TEST_POSTGRES_URL").map(Kind::TuttiPostgres)),
             ("y-websocket", has_peers.then_some(Kind::YWebsocket)),
             ("hocuspocus", has_peers.then_some(Kind::Hocuspocus)),
@@ -56,7 +58,7 @@ impl Options {
             seconds: number("BENCH_SECONDS", 15.0),
             rows: list("BENCH_ROWS"),
             servers,
-            programs: Programs { tutti: folder("TUTTI_BIN", "target/release/tutti"), peers },
+            programs: Programs { tutti: folder("TUTTI_BIN", "target/release/tutti"), before, peers },
             recording: PathBuf::from("tests/data/seph-blog1.json.gz"),
             out: folder("BENCH_OUT", "target/bench"),
             scale: number("BENCH_SCALE", 1.0),

@@ -23,6 +23,8 @@ const STOP_WITHIN: Duration = Duration::from_secs(20);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     TuttiSqlite,
+    /// Another build of it, to be compared with.
+    TuttiBefore,
     /// The database's URL.
     TuttiPostgres(String),
     YWebsocket,
@@ -34,6 +36,7 @@ impl Kind {
     pub fn name(&self) -> &'static str {
         match self {
             Kind::TuttiSqlite => "Tutti",
+            Kind::TuttiBefore => "Tutti before",
             Kind::TuttiPostgres(_) => "Tutti, Postgres",
             Kind::YWebsocket => "y-websocket server",
             Kind::Hocuspocus => "Hocuspocus",
@@ -41,7 +44,7 @@ impl Kind {
     }
 
     fn is_tutti(&self) -> bool {
-        matches!(self, Kind::TuttiSqlite | Kind::TuttiPostgres(_))
+        matches!(self, Kind::TuttiSqlite | Kind::TuttiBefore | Kind::TuttiPostgres(_))
     }
 }
 
@@ -49,6 +52,8 @@ impl Kind {
 #[derive(Debug, Clone)]
 pub struct Programs {
     pub tutti: PathBuf,
+    /// An earlier build, if one is to be compared with.
+    pub before: Option<PathBuf>,
     /// The folder of the peers' start scripts.
     pub peers: PathBuf,
 }
@@ -154,12 +159,13 @@ pub enum Stop {
 
 fn launch(kind: &Kind, programs: &Programs, folder: &TempDir) -> (Child, SocketAddr) {
     let mut command = match kind {
-        Kind::TuttiSqlite | Kind::TuttiPostgres(_) => {
+        Kind::TuttiSqlite | Kind::TuttiBefore | Kind::TuttiPostgres(_) => {
             let database = match kind {
                 Kind::TuttiPostgres(url) => url.clone(),
                 _ => format!("sqlite://{}", folder.path().join("tutti.db").display()),
             };
-            let mut command = Command::new(&programs.tutti);
+            let before = programs.before.as_ref().filter(|_| *kind == Kind::TuttiBefore);
+            let mut command = Command::new(before.unwrap_or(&programs.tutti));
             command.args(["serve", "--bind", "127.0.0.1:0", "--jwt-secret", SECRET, "--log-level", "warn"]);
             command.args(["--sockets-max", "20000", "--sockets-per-ip-max", "20000", "--database-url", &database]);
             command

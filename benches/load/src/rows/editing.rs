@@ -6,14 +6,17 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use super::{DEADLINE, FIRST_CLIENT, add_percentiles, histogram, newcomer, opened, record};
+use super::{DEADLINE, FIRST_CLIENT, add, add_percentiles, histogram, newcomer, opened, record};
 use crate::fleet::{Event, Fleet};
+use crate::protocol::put_var_uint;
 use crate::report::{Outcome, Unit};
 use crate::server::Server;
 use crate::typing::{Seen, keystroke};
 
 /// Before the measured time, so that code and caches are warm.
 const WARM_UP: Duration = Duration::from_secs(3);
+/// The Yjs client of the first large edit; those of the typists lie below.
+const FIRST_LARGE: u64 = 1 << 20;
 
 /// Who does what.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +60,7 @@ impl Board {
         let now = Instant::now();
         let before = self.deliveries;
         match event {
+            Event::Synced { .. } | Event::Update(_) if client >= self.scene.rooms * self.scene.members => {}
             Event::Synced { update, .. } | Event::Update(update) => self.seen[client].take(update, |(id, from, to)| {
                 let typist = (id - FIRST_CLIENT) as usize;
                 for clock in from..to {
@@ -86,6 +90,11 @@ impl Board {
 
     /// Types for a while, then waits until all has come; how late the latest keystroke was sent.
     fn type_for(&mut self, fleet: &mut Fleet, duration: Duration) -> Duration {
+        self.type_beside(fleet, duration, |_| ())
+    }
+
+    /// As [`type_for`](Self::type_for); `beside` is asked before each keystroke whether somebody else sends something.
+    fn type_beside(&mut self, fleet: &mut Fleet, duration: Duration, mut beside: impl FnMut(&mut Fleet)) -> Duration {
         let typists = self.sent.len();
         let period = Duration::from_secs_f64(1.0 / self.scene.pace);
         // Everyone has a pace and a moment of their own, the same in each run.
@@ -108,6 +117,7 @@ impl Board {
                     }
                 }
                 latest = latest.max(due.elapsed());
+                beside(fleet);
                 self.type_one(fleet, typist);
             }
         }
@@ -119,23 +129,53 @@ impl Board {
     }
 }
 
+impl Board {
+    fn new(scene: Scene, clients: usize) -> Self {
+        Self {
+            scene,
+            sent: vec![Vec::new(); scene.rooms * scene.typists],
+            seen: vec![Seen::default(); clients],
+            deliveries: 0,
+            messages: 0,
+            expected: 0,
+            latency: histogram(),
+            acknowledged: histogram(),
+            ended: Vec::new(),
+        }
+    }
+
+    /// Says what did not arrive, or arrived wrong.
+    fn check(&self, outcome: &mut Outcome) {
+        if self.deliveries != self.expected {
+            outcome.problem(format!("{} of {} deliveries came", self.deliveries, self.expected));
+        }
+        let gaps: u64 = self.seen.iter().map(|seen| seen.gaps).sum();
+        if gaps > 0 {
+            outcome.problem(format!("{gaps} keystrokes came before an earlier one"));
+        }
+        if let Some(reason) = self.ended.first() {
+            outcome.problem(format!("{} clients were closed: {reason}", self.ended.len()));
+        }
+    }
+}
+
+/// Everybody of a scene, synced.
+fn gathered(server: &Server, scene: Scene, outcome: &mut Outcome) -> (Fleet, Board) {
+    let rooms: Vec<String> = (0..scene.rooms).map(room).collect();
+    let clients = (0..scene.rooms * scene.members).map(|n| (rooms[n / scene.members].as_str(), format!("user-{n}")));
+    let fleet = opened(server, clients, outcome);
+    let board = Board::new(scene, fleet.len());
+    (fleet, board)
+}
+
+fn room(number: usize) -> String {
+    format!("room-{number}")
+}
+
 /// Measures one scene.
 pub fn run(server: &Server, scene: Scene, seconds: f64) -> Outcome {
     let mut outcome = Outcome::default();
-    let rooms: Vec<String> = (0..scene.rooms).map(|room| format!("room-{room}")).collect();
-    let clients = (0..scene.rooms * scene.members).map(|n| (rooms[n / scene.members].as_str(), format!("user-{n}")));
-    let mut fleet = opened(server, clients, &mut outcome);
-    let mut board = Board {
-        scene,
-        sent: vec![Vec::new(); scene.rooms * scene.typists],
-        seen: vec![Seen::default(); fleet.len()],
-        deliveries: 0,
-        messages: 0,
-        expected: 0,
-        latency: histogram(),
-        acknowledged: histogram(),
-        ended: Vec::new(),
-    };
+    let (mut fleet, mut board) = gathered(server, scene, &mut outcome);
     board.type_for(&mut fleet, WARM_UP);
     (board.latency, board.acknowledged) = (histogram(), histogram());
 
@@ -156,21 +196,62 @@ pub fn run(server: &Server, scene: Scene, seconds: f64) -> Outcome {
     outcome.add("deliveries in a message", deliveries / messages, Unit::Ratio);
     outcome.add("sent late by at most", latest.as_secs_f64() * 1000.0, Unit::Milliseconds);
 
-    if board.deliveries != board.expected {
-        outcome.problem(format!("{} of {} deliveries came", board.deliveries, board.expected));
-    }
-    let gaps: u64 = board.seen.iter().map(|seen| seen.gaps).sum();
-    if gaps > 0 {
-        outcome.problem(format!("{gaps} keystrokes came before an earlier one"));
-    }
-    if let Some(reason) = board.ended.first() {
-        outcome.problem(format!("{} clients were closed: {reason}", board.ended.len()));
-    }
-    let seen = newcomer(server, &rooms[0]).unwrap_or_default();
+    board.check(&mut outcome);
+    let seen = newcomer(server, &room(0)).unwrap_or_default();
     let is_whole =
         (0..scene.typists).all(|typist| seen.count(FIRST_CLIENT + typist as u64) as usize == board.sent[typist].len());
     if !is_whole {
         outcome.problem("a newcomer did not get the whole document");
     }
     outcome
+}
+
+/// Measures how long a scene's deliveries take alone, and while a client in one more room sends an edit of 1 MB each second: a Yjs
+/// client of its own each time, that puts one letter after the other in front of all before it, so that no two join.
+pub fn beside_large_edits(server: &Server, scene: Scene, seconds: f64) -> Outcome {
+    let mut outcome = Outcome::default();
+    let (mut fleet, mut board) = gathered(server, scene, &mut outcome);
+    board.type_for(&mut fleet, WARM_UP);
+    board.latency = histogram();
+    board.type_for(&mut fleet, Duration::from_secs_f64(seconds));
+    add_percentiles(&mut outcome, &board.latency, "alone, p50", "alone, p99");
+
+    let large = fleet.len();
+    add(&mut fleet, server, std::iter::once(("large", "large".to_owned())), &mut outcome);
+    board.latency = histogram();
+    let (mut edits, mut next) = (0, Instant::now());
+    board.type_beside(&mut fleet, Duration::from_secs_f64(seconds), |fleet| {
+        if Instant::now() >= next {
+            let message = fleet.envelope(large).update(&large_edit(FIRST_LARGE + edits));
+            fleet.send(large, &message);
+            edits += 1;
+            next += Duration::from_secs(1);
+        }
+    });
+    add_percentiles(&mut outcome, &board.latency, "beside, p50", "beside, p99");
+    outcome.add("edits of 1 MB", edits as f64, Unit::Count);
+    board.check(&mut outcome);
+    outcome
+}
+
+/// One letter, and before it one after the other.
+fn large_edit(client: u64) -> Vec<u8> {
+    const BYTES: usize = 1_000_000;
+    let mut blocks = vec![0x04, 1, 1, b't', 1, b'x'];
+    let mut count: u64 = 1;
+    while blocks.len() < BYTES {
+        // Its right neighbour is the letter before.
+        blocks.push(0x44);
+        put_var_uint(&mut blocks, client);
+        put_var_uint(&mut blocks, count - 1);
+        blocks.extend_from_slice(&[1, b'x']);
+        count += 1;
+    }
+    let mut out = vec![1];
+    put_var_uint(&mut out, count);
+    put_var_uint(&mut out, client);
+    out.push(0);
+    out.extend_from_slice(&blocks);
+    out.push(0);
+    out
 }

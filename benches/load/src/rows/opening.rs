@@ -163,12 +163,14 @@ pub fn run(server: &mut Server, article: &Article) -> Outcome {
     add_percentiles(&mut outcome, &warm, "warm, p50", "warm, longest of 20");
     drop(writer);
     if server.is_tutti() {
-        server.restart(Stop::Politely);
-        match open(server, OPENINGS) {
-            Some((took, clock, _)) if clock == written => {
-                outcome.add("cold, after a restart", took.as_secs_f64() * 1000.0, Unit::Milliseconds);
+        for (stop, name) in [(Stop::Politely, "cold, after a stop"), (Stop::AsACrash, "cold, after a kill")] {
+            server.restart(stop);
+            match open(server, OPENINGS) {
+                Some((took, clock, _)) if clock == written => {
+                    outcome.add(name, took.as_secs_f64() * 1000.0, Unit::Milliseconds);
+                }
+                other => outcome.problem(format!("{name} a reader got {:?}", other.map(|(_, clock, _)| clock))),
             }
-            other => outcome.problem(format!("after the restart a reader got {:?}", other.map(|(_, clock, _)| clock))),
         }
     }
     outcome.add("keystrokes", article.updates.len() as f64, Unit::Count);
