@@ -11,16 +11,16 @@ use std::time::{Duration, Instant};
 use actix::{Addr, ArbiterHandle, Supervisor};
 use tokio::sync::Semaphore;
 
-use super::RoomKey;
-use super::documents::DocumentsBudget;
-use super::journal::Journal;
-use super::messages::EndIdle;
-use super::room::Room;
-use super::settings::RoomSettings;
-use super::states::StateBudget;
-use super::uncommitted::Budget;
 use crate::archive::Archive;
 use crate::ids::RoomName;
+use crate::room::RoomKey;
+use crate::room::commit::journal::Journal;
+use crate::room::commit::uncommitted::Budget;
+use crate::room::document::memory::DocumentsBudget;
+use crate::room::document::sync_replies::StateBudget;
+use crate::room::messages::EndIdle;
+use crate::room::room::Room;
+use crate::room::settings::RoomSettings;
 use crate::store::Store;
 
 const SHARDS: usize = 64;

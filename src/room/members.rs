@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::messages::UserPresence;
-use super::questions::Questions;
-use super::refusing::Logged;
 use crate::auth::Access;
 use crate::document::Clocks;
 use crate::ids::{MemberId, Seq, UserId};
 use crate::protocol::Dialect;
 use crate::protocol::hocuspocus::SyncCount;
+use crate::room::document::refusals::Logged;
+use crate::room::document::saved_questions::Questions;
+use crate::room::messages::UserPresence;
 
 /// One member of a room.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! What a room is told, by sockets and by REST. What it tells goes through the relays (see [`super::outbound`]).
+//! What a room is told, by sockets and by REST. What it tells goes through the relays (see [`crate::room::fanout::outbound`]).
 //!
 //! `charge` is the number of bytes that the sender holds as unhandled until the room gives them back.
 
@@ -9,13 +9,13 @@ use actix::Message;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::directory::Lease;
-use super::relay::RelayHandle;
 use crate::auth::Access;
 use crate::ids::{MemberId, Seq, UserId};
 use crate::protocol::json::request::{Publication, Said};
 use crate::protocol::yjs::SavedQuestion;
 use crate::protocol::{Dialect, EditKind};
+use crate::room::directory::Lease;
+use crate::room::fanout::relay::RelayHandle;
 use crate::store::{Placed, Refused};
 
 /// Adds a member. Answered through the relay: with the joining state, or by ending the membership.
@@ -210,7 +210,7 @@ pub struct BinarySignal {
     pub charge: usize,
 }
 
-/// A JSON member is ready for more of what it lacks; see [`super::Outlet::caught_up`].
+/// A JSON member is ready for more of what it lacks; see [`crate::room::Outlet::caught_up`].
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct More {

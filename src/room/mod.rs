@@ -1,64 +1,41 @@
 //! Rooms: everything that happens in one is ordered by one actor, shown by relays and made durable by the journal.
 //!
-//! [`Room`] orders; its parts are pure and tested without actors: [`members`] (who is in), [`presence`] (awareness states),
-//! [`uncommitted`] (edits on their way into the store), [`lacks`] (who is asked for what the room lacks), [`outbound`] (what this
-//! turn shows to whom). [`Directory`] finds or starts a
-//! room, [`Relay`] hands a room's frames to the sockets of one thread, [`Journal`] commits entries of many rooms together.
+//! [`Room`] orders; its parts are folders: [`document`] (edits, replies to Step1, loading, snapshots), [`timeline`] (publishing, steps,
+//! replay), [`presence`] (awareness, users, typing), [`commit`] (entries on their way into the store) and [`fanout`] (what this turn
+//! shows to whom, and the relays). [`Directory`] finds or starts a room, [`Relay`] hands a room's frames to the sockets of one thread,
+//! [`Journal`] commits entries of many rooms together.
 //!
 //! A room knows neither HTTP nor streams. What it sends goes room → relay → outlet, so that one mailbox keeps one order.
 
-mod answering;
-mod counting;
+mod commit;
 mod directory;
-mod documents;
-mod editing;
-mod foreign;
-mod gathering;
-mod hearing;
-mod journal;
-mod lacks;
-mod loading;
+mod dispatch;
+mod document;
+mod fanout;
+mod io;
 mod members;
+mod membership;
 mod messages;
-mod outbound;
-mod pace;
-mod people;
 mod presence;
-mod presenting;
-#[cfg(test)]
-mod promise;
-mod publishing;
-mod questions;
-mod recent;
-mod refusing;
-mod relay;
 #[allow(clippy::module_inception)]
 mod room;
-mod roster;
-mod saving;
-mod saying;
 mod settings;
-mod signalling;
-mod snapshots;
-mod states;
-mod steps;
+mod signals;
 mod timeline;
 mod turn;
-mod typing;
-mod uncommitted;
 
+pub use commit::journal::Journal;
 pub use directory::{Directory, Lease, Place};
-pub use journal::Journal;
+pub use document::sync_replies::{StateBudget, TOO_MANY_LARGE};
+pub use fanout::outbound::Outbound;
+pub use fanout::relay::{CloseAll, Connection, Counted, LocalRelay, Outlet, Relay, RelayHandle, Relays, StopReading};
+pub use fanout::user_sockets::People;
 pub use messages::{
     Announce, AskAwareness, AskSaved, AskState, Awareness, BinarySignal, Disconnect, Edit, Flush, GetPresence, Join,
     JsonJoin, Leave, LongEdit, More, Post, PostError, Renew, Say, StartCount, Stateless, UserPresence,
 };
-pub use outbound::Outbound;
-pub use people::People;
-pub use relay::{CloseAll, Connection, Counted, LocalRelay, Outlet, Relay, RelayHandle, Relays, StopReading};
 pub use room::Room;
 pub use settings::RoomSettings;
-pub use states::{StateBudget, TOO_MANY_LARGE};
 
 /// One life of a room in this process; a room that ends and starts again gets another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

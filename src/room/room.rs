@@ -1,6 +1,6 @@
 //! The actor that orders everything that happens in one room: what it has, how it begins and how it ends.
 //!
-//! What it does with each message stands beside, from [`super::hearing`] on; when it commits and shows, in [`super::turn`].
+//! What it does with each message stands beside, from [`crate::room::dispatch`] on; when it commits and shows, in [`crate::room::turn`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,30 +9,30 @@ use std::time::{Duration, Instant};
 use actix::{Actor, AsyncContext, Context, SpawnHandle, Supervised};
 use tokio::sync::oneshot;
 
-use super::RoomKey;
-use super::directory::{Directory, RoomContext};
-use super::documents::Held;
-use super::foreign::Foreign;
-use super::gathering::Gathered;
-use super::hearing::Heard;
-use super::journal::COMMIT_EVERY;
-use super::lacks::Lacks;
-use super::members::Members;
-use super::outbound::Outbound;
-use super::pace::Pace;
-use super::presence::Presence;
-use super::roster::Roster;
-use super::states::{Asks, States};
-use super::timeline::Timeline;
-use super::turn::{SHOW_EVERY, TurnEnd};
-use super::typing::Typing;
-use super::uncommitted::Uncommitted;
 use crate::archive::Tail;
 use crate::document::Blocks;
 use crate::ids::{RoomName, Seq, UserId};
 use crate::metrics;
 use crate::protocol::{Word, awareness};
 use crate::rate::Bucket;
+use crate::room::RoomKey;
+use crate::room::commit::journal::COMMIT_EVERY;
+use crate::room::commit::uncommitted::Uncommitted;
+use crate::room::directory::{Directory, RoomContext};
+use crate::room::dispatch::Heard;
+use crate::room::document::memory::Held;
+use crate::room::document::missing::Lacks;
+use crate::room::document::sync_replies::{Asks, States};
+use crate::room::fanout::outbound::Outbound;
+use crate::room::fanout::pace::Pace;
+use crate::room::members::Members;
+use crate::room::presence::awareness::Presence;
+use crate::room::presence::batch::Gathered;
+use crate::room::presence::roster::Roster;
+use crate::room::presence::typing::Typing;
+use crate::room::timeline::foreign::Foreign;
+use crate::room::timeline::replay::Timeline;
+use crate::room::turn::{SHOW_EVERY, TurnEnd};
 use crate::store::RoomId;
 
 /// Waits between attempts of what the database refused for now: doubled from the first to the last, each jittered.

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use actix::fut::ActorFuture;
 use actix::{AsyncContext, Context};
 
-use super::journal::ENTRIES_WORTH_A_COMMIT;
-use super::room::Room;
+use crate::room::commit::journal::ENTRIES_WORTH_A_COMMIT;
+use crate::room::room::Room;
 
 /// A turn ends when the mailbox is empty, or here: a mailbox under load never is.
 const TURN_MESSAGES_MAX: usize = 256;

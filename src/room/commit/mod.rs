@@ -1,0 +1,5 @@
+//! How a room's entries become durable.
+
+pub(super) mod appends;
+pub(super) mod journal;
+pub(super) mod uncommitted;

@@ -1,0 +1,366 @@
+//! A room's entries on their way into the store: what waits, what is in flight, and who hears when it is committed. Pure.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use crate::ids::{MemberId, UserId};
+use crate::metrics;
+use crate::protocol::yjs::SavedQuestion;
+use crate::room::messages::PostError;
+use crate::store::{Append, CLIENTS_AT_ONCE, Kind, NewEntry, Placed, Refused, RoomId};
+
+/// What all rooms together may hold uncommitted, in bytes.
+#[derive(Debug)]
+pub struct Budget {
+    held: AtomicUsize,
+    bytes_max: usize,
+}
+
+impl Budget {
+    /// A budget of `bytes_max`, all free.
+    pub fn new(bytes_max: usize) -> Self {
+        Self { held: AtomicUsize::new(0), bytes_max }
+    }
+
+    fn hold(&self, bytes: usize) {
+        self.held.fetch_add(bytes, Ordering::Relaxed);
+        metrics::UNCOMMITTED_BYTES.add(bytes as i64);
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.held.fetch_sub(bytes, Ordering::Relaxed);
+        metrics::UNCOMMITTED_BYTES.sub(bytes as i64);
+    }
+}
+
+/// How an author hears of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Receipt {
+    /// By this frame, its edit's echo: y-websocket.
+    Echo(Bytes),
+    /// By the answer to its question: y-websocket.
+    Answer(SavedQuestion),
+    /// By a status for so many of its messages, as far as due: Hocuspocus.
+    Status(u64),
+    /// Not at all; but now the others are shown this frame: Hocuspocus, an app's own text.
+    Shown(Bytes),
+    /// By `saved` with the entry's seq: JSON.
+    Saved {
+        /// The client's name for the request.
+        request_id: Option<Box<str>>,
+        /// The version after its steps, if it pushed some.
+        version: Option<u64>,
+    },
+    /// By `edit.rejected` with the steps that it lacks, which the room knows of each member: JSON.
+    Rejected,
+}
+
+/// What its author gets once an entry is committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledgement {
+    /// The author.
+    pub to: MemberId,
+    /// What it gets.
+    pub receipt: Receipt,
+}
+
+/// One entry that is not committed yet.
+#[derive(Debug)]
+pub struct Pending {
+    /// The entry.
+    pub entry: NewEntry,
+    /// Yjs clients first seen with it, and whose they are.
+    pub clients: Vec<(u64, UserId)>,
+    /// Which members hear of its commit.
+    pub acknowledgements: Vec<Acknowledgement>,
+    /// A server that waits for its commit.
+    pub reply: Option<oneshot::Sender<Result<Placed, PostError>>>,
+}
+
+impl Pending {
+    /// An entry of which members hear.
+    pub fn new(entry: NewEntry, acknowledgements: Vec<Acknowledgement>) -> Self {
+        Self { entry, clients: Vec::new(), acknowledgements, reply: None }
+    }
+}
+
+/// What an entry costs in the queue beside its body and key, about: many bodies are shorter than that.
+const ENTRY_BYTES: usize = 256;
+
+/// So often a single entry may take the database too long while it stores others.
+const SLOW_TRIES_MAX: u32 = 3;
+
+/// So many places an empty queue keeps after a burst: there are many rooms.
+const QUEUE_KEPT: usize = 16;
+
+fn cost(entry: &NewEntry) -> usize {
+    ENTRY_BYTES + entry.body.len() + entry.key.as_ref().map_or(0, String::len)
+}
+
+/// The queue of one room.
+#[derive(Debug)]
+pub struct Uncommitted {
+    queue: VecDeque<Pending>,
+    bytes: usize,
+    bytes_max: usize,
+    budget: Arc<Budget>,
+    /// The append that was sent: its id, which a repetition keeps, and how many entries from the front it has.
+    in_flight: Option<(Uuid, usize)>,
+    entries_per_append_max: usize,
+    bytes_per_append_max: usize,
+    /// So many entries from the front go one by one, apart from other rooms': one of them took the database too long.
+    suspects: usize,
+    /// How often the first of them alone did, while others were stored.
+    slow_tries: u32,
+}
+
+impl Uncommitted {
+    /// An empty queue of at most `bytes_max`, whose appends are at most as large as given.
+    pub fn new(
+        bytes_max: usize,
+        budget: Arc<Budget>,
+        entries_per_append_max: usize,
+        bytes_per_append_max: usize,
+    ) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            bytes: 0,
+            bytes_max,
+            budget,
+            in_flight: None,
+            entries_per_append_max,
+            bytes_per_append_max,
+            suspects: 0,
+            slow_tries: 0,
+        }
+    }
+
+    /// For how many more bytes there is room. `None`: for nothing more. An entry is taken as long as what waits is within the bounds,
+    /// whatever its size, for it would not become smaller by waiting: so the last one may pass them. An empty queue takes one always.
+    pub fn room_left(&self) -> Option<usize> {
+        if self.queue.is_empty() {
+            return Some(self.bytes_max);
+        }
+        let all = self.budget.bytes_max.checked_sub(self.budget.held.load(Ordering::Relaxed))?;
+        Some(self.bytes_max.checked_sub(self.bytes)?.min(all))
+    }
+
+    /// Whether one more entry is taken.
+    pub fn has_room(&self) -> bool {
+        self.room_left().is_some()
+    }
+
+    /// Adds an entry and what its commit sends.
+    pub fn push(&mut self, pending: Pending) {
+        let bytes = cost(&pending.entry);
+        self.bytes += bytes;
+        self.budget.hold(bytes);
+        self.queue.push_back(pending);
+    }
+
+    /// Acknowledges once all that is uncommitted now is committed: hands the acknowledgement back if that is so already.
+    pub fn when_settled(&mut self, acknowledgement: Acknowledgement) -> Option<Acknowledgement> {
+        match self.queue.back_mut() {
+            Some(last) => {
+                last.acknowledgements.push(acknowledgement);
+                None
+            }
+            None => Some(acknowledgement),
+        }
+    }
+
+    /// Whether everything is committed.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// How many entries are not committed.
+    pub fn entries(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Whether an append is on its way.
+    pub fn is_in_flight(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
+    /// The edits, oldest first, to apply again to a document loaded anew.
+    pub fn edits(&self) -> impl Iterator<Item = &Bytes> {
+        let edits = self.queue.iter().filter(|waiting| waiting.entry.kind == Kind::Edit);
+        edits.map(|waiting| &waiting.entry.body)
+    }
+
+    /// The append to send next, if none is in flight and something waits; `new_id` names it.
+    pub fn next_append(&mut self, room: RoomId, new_id: impl FnOnce() -> Uuid) -> Option<Append> {
+        if self.in_flight.is_some() || self.queue.is_empty() {
+            return None;
+        }
+        let (mut bytes, mut clients) = (0, 0);
+        let fits = |waiting: &&Pending| {
+            bytes += waiting.entry.body.len();
+            clients += waiting.clients.len();
+            bytes <= self.bytes_per_append_max && clients <= CLIENTS_AT_ONCE
+        };
+        let entries_max = if self.is_suspect() { 1 } else { self.entries_per_append_max };
+        let count = self.queue.iter().take(entries_max).take_while(fits).count().max(1);
+        self.in_flight = Some((new_id(), count));
+        self.repeat(room)
+    }
+
+    /// The append in flight once more, the same as before.
+    pub fn repeat(&self, room: RoomId) -> Option<Append> {
+        let (id, count) = self.in_flight?;
+        let sent = self.queue.iter().take(count);
+        Some(Append {
+            room,
+            id,
+            entries: sent.clone().map(|waiting| waiting.entry.clone()).collect(),
+            clients: sent.flat_map(|waiting| waiting.clients.iter().cloned()).collect(),
+        })
+    }
+
+    /// Notes that the append in flight took the database too long, and is not stored; whether others were stored meanwhile. Its
+    /// entries are sent one by one from here on. True if it is a single one that does so again and again: it will never be stored.
+    pub fn is_hopeless(&mut self, others_were_stored: bool) -> bool {
+        let count = self.in_flight.map_or(0, |(_, count)| count);
+        self.suspects = self.suspects.max(count);
+        if count > 1 {
+            self.in_flight = None;
+            return false;
+        }
+        self.slow_tries += u32::from(others_were_stored);
+        self.slow_tries >= SLOW_TRIES_MAX
+    }
+
+    /// Whether the next append may take the database too long.
+    pub fn is_suspect(&self) -> bool {
+        self.suspects > 0
+    }
+
+    /// Whether the append in flight is that of `id`.
+    pub fn is_in_flight_as(&self, id: Uuid) -> bool {
+        self.in_flight.is_some_and(|(in_flight, _)| in_flight == id)
+    }
+
+    /// Takes the outcome of the append in flight: the entries in order, with what became of each.
+    pub fn settle(&mut self, outcome: Vec<Result<Placed, Refused>>) -> Vec<(Pending, Result<Placed, Refused>)> {
+        self.in_flight = None;
+        self.slow_tries = 0;
+        let count = outcome.len().min(self.queue.len());
+        let settled: Vec<_> = self.queue.drain(..count).zip(outcome).collect();
+        self.suspects = self.suspects.saturating_sub(count);
+        if self.queue.is_empty() {
+            self.queue.shrink_to(QUEUE_KEPT);
+        }
+        self.give_back(settled.iter().map(|(pending, _)| cost(&pending.entry)).sum());
+        settled
+    }
+
+    fn give_back(&mut self, bytes: usize) {
+        self.bytes -= bytes;
+        self.budget.give_back(bytes);
+    }
+}
+
+impl Drop for Uncommitted {
+    fn drop(&mut self) {
+        self.budget.give_back(self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Seq;
+
+    #[test]
+    fn an_entry_of_any_size_is_taken_while_what_waits_is_within_the_bounds() {
+        let budget = Arc::new(Budget::new(3_000));
+        let queue = || Uncommitted::new(2_000, budget.clone(), 10, usize::MAX);
+        let (mut one, mut other) = (queue(), queue());
+        let entry = |bytes: usize| {
+            let body = Bytes::from(vec![0; bytes - ENTRY_BYTES]);
+            Pending::new(NewEntry { kind: Kind::Edit, author: UserId::new("ada"), key: None, body }, Vec::new())
+        };
+        one.push(entry(2_000));
+        assert_eq!(one.room_left(), Some(0));
+        one.push(entry(1_000));
+        assert!(!one.has_room());
+        // The budget is full, too, and an empty queue takes one all the same: nothing else would tell it that there is room again.
+        assert!(other.has_room());
+        other.push(entry(500));
+        assert!(!other.has_room());
+        drop(one);
+        assert_eq!(other.room_left(), Some(1_500));
+    }
+
+    #[test]
+    fn a_queue_that_was_long_does_not_keep_its_memory() {
+        let mut uncommitted = edits(10_000);
+        let append = uncommitted.next_append(RoomId(1), || Uuid::from_u128(1)).unwrap();
+        let placed = Placed { seq: Seq(1), at_ms: 0, is_new: true };
+        let settled = uncommitted.settle(vec![Ok(placed); append.entries.len()]);
+        assert_eq!(settled.len(), 10_000);
+        assert!(uncommitted.queue.capacity() <= 2 * QUEUE_KEPT, "{}", uncommitted.queue.capacity());
+    }
+
+    fn edits(count: usize) -> Uncommitted {
+        let mut uncommitted = Uncommitted::new(usize::MAX, Arc::new(Budget::new(usize::MAX)), 10_000, usize::MAX);
+        for _ in 0..count {
+            let entry = NewEntry { kind: Kind::Edit, author: UserId::new("ada"), key: None, body: Bytes::new() };
+            uncommitted.push(Pending::new(entry, Vec::new()));
+        }
+        uncommitted
+    }
+
+    /// The entries of the next append, under a new id.
+    fn sent(uncommitted: &mut Uncommitted) -> Option<usize> {
+        uncommitted.next_append(RoomId(1), Uuid::new_v4).map(|append| append.entries.len())
+    }
+
+    #[test]
+    fn entries_of_an_append_that_takes_too_long_go_one_by_one_until_all_are_settled() {
+        let placed = Placed { seq: Seq(1), at_ms: 0, is_new: true };
+        let mut uncommitted = edits(3);
+        assert_eq!(sent(&mut uncommitted), Some(3));
+        assert!(!uncommitted.is_hopeless(true), "it may be any of them");
+        uncommitted.push(edits(1).queue.pop_front().unwrap());
+        for _ in 0..3 {
+            assert!(uncommitted.is_suspect());
+            assert_eq!(sent(&mut uncommitted), Some(1));
+            uncommitted.settle(vec![Ok(placed)]);
+        }
+        assert!(!uncommitted.is_suspect());
+        assert_eq!(sent(&mut uncommitted), Some(1));
+    }
+
+    #[test]
+    fn only_a_single_entry_is_given_up_and_only_while_others_are_stored() {
+        let mut uncommitted = edits(1);
+        assert_eq!(sent(&mut uncommitted), Some(1));
+        for _ in 0..100 {
+            assert!(!uncommitted.is_hopeless(false), "the database may be slow");
+        }
+        for _ in 1..SLOW_TRIES_MAX {
+            assert!(!uncommitted.is_hopeless(true));
+        }
+        assert!(uncommitted.is_hopeless(true));
+        assert!(uncommitted.is_in_flight(), "its outcome is still to be taken");
+    }
+
+    #[test]
+    fn an_append_takes_so_many_entries_that_their_clients_are_bound_at_once() {
+        let mut uncommitted = edits(0);
+        for _ in 0..4 {
+            let mut pending = edits(1).queue.pop_front().unwrap();
+            pending.clients = (0..CLIENTS_AT_ONCE as u64 / 2).map(|client| (client, UserId::new("ada"))).collect();
+            uncommitted.push(pending);
+        }
+        assert_eq!(sent(&mut uncommitted), Some(2));
+    }
+}

@@ -1,0 +1,156 @@
+//! What a room's turn shows to whom, gathered by relay, and the credit that goes back to senders. Pure but for the sending.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+
+use crate::ids::MemberId;
+use crate::protocol::{CloseCode, Dialect};
+use crate::room::RoomKey;
+use crate::room::fanout::relay::{Counted, FanOut, Item, RelayHandle, RoomDied, Turn};
+
+/// While a relay has more than this of a room in its mailbox, the room gives nobody credit: senders stop reading, so what
+/// waits there is bounded by their credit.
+const RELAY_BEHIND_BYTES: usize = 4 << 20;
+/// What an item costs in a mailbox beside its frame, about.
+const ITEM_BYTES: usize = 64;
+
+/// The way from a room to one relay.
+struct Link {
+    relay: RelayHandle,
+    items: Vec<Item>,
+    bytes: usize,
+    in_flight: Arc<AtomicUsize>,
+}
+
+/// A room's outgoing side.
+pub struct Outbound {
+    room: RoomKey,
+    links: Vec<Link>,
+    /// Credit not given back yet: link, member, bytes.
+    owed: Vec<(usize, MemberId, usize)>,
+}
+
+impl Outbound {
+    /// For the room of `key`.
+    pub fn new(key: RoomKey) -> Self {
+        Self { room: key, links: Vec::new(), owed: Vec::new() }
+    }
+
+    /// The link to a relay, made at first use. There are as many as room threads.
+    pub fn link(&mut self, relay: &RelayHandle) -> usize {
+        match self.links.iter().position(|link| link.relay.id == relay.id) {
+            Some(link) => link,
+            None => {
+                let relay = relay.clone();
+                self.links.push(Link { relay, items: Vec::new(), bytes: 0, in_flight: Arc::default() });
+                self.links.len() - 1
+            }
+        }
+    }
+
+    fn push(&mut self, link: usize, item: Item, bytes: usize) {
+        let link = &mut self.links[link];
+        link.items.push(item);
+        link.bytes += bytes + ITEM_BYTES;
+    }
+
+    /// Lets frames for all of its dialect reach a member from here on.
+    pub fn attach(&mut self, link: usize, to: MemberId, dialect: Dialect) {
+        self.push(link, Item::Attach(to, dialect), 0);
+    }
+
+    /// Ends that.
+    pub fn detach(&mut self, link: usize, to: MemberId) {
+        self.push(link, Item::Detach(to), 0);
+    }
+
+    /// Shows a frame to all attached members of a dialect, but its sender and those who made it.
+    pub fn all(&mut self, dialect: Dialect, frame: &Bytes, sender: Option<MemberId>, owners: &[MemberId]) {
+        for link in 0..self.links.len() {
+            let fan_out = FanOut { dialect, frame: frame.clone(), sender, owners: owners.into() };
+            let item = Item::All(fan_out);
+            self.push(link, item, frame.len());
+        }
+    }
+
+    /// Sends a frame to one member.
+    pub fn one(&mut self, link: usize, to: MemberId, frame: Bytes, counted: Counted) {
+        let bytes = frame.len();
+        self.push(link, Item::One { to, frame, counted }, bytes);
+    }
+
+    /// Tells a member's outlet that it is in.
+    pub fn let_in(&mut self, link: usize, to: MemberId) {
+        self.push(link, Item::LetIn(to), 0);
+    }
+
+    /// Tells a member's outlet that it has all that was there when it asked.
+    pub fn caught_up(&mut self, link: usize, to: MemberId) {
+        self.push(link, Item::CaughtUp(to), 0);
+    }
+
+    /// Lets a member's next answer have so many bytes more than its other messages.
+    pub fn expect_answer(&mut self, link: usize, from: MemberId, bytes: usize) {
+        self.push(link, Item::ExpectAnswer { from, bytes }, 0);
+    }
+
+    /// Ends a membership.
+    pub fn close(&mut self, link: usize, to: MemberId, code: CloseCode, reason: impl Into<String>) {
+        self.push(link, Item::Close { to, code, reason: reason.into() }, 0);
+    }
+
+    /// Owes a member the credit for `bytes` that the room has handled.
+    pub fn credit(&mut self, link: usize, to: MemberId, bytes: usize) {
+        match self.owed.last_mut() {
+            Some((_, last, owed)) if *last == to => *owed += bytes,
+            _ => self.owed.push((link, to, bytes)),
+        }
+    }
+
+    /// Whether nothing is to be told to anybody.
+    pub fn is_empty(&self) -> bool {
+        self.owed.is_empty() && self.links.iter().all(|link| link.items.is_empty())
+    }
+
+    /// Whether credit is kept back until a relay has caught up.
+    pub fn is_behind(&self) -> bool {
+        !self.owed.is_empty()
+    }
+
+    /// How many bytes the turn has gathered for its fullest relay.
+    pub fn turn_bytes(&self) -> usize {
+        self.links.iter().map(|link| link.bytes).max().unwrap_or(0)
+    }
+
+    /// Ends the turn: one message to each relay that has something to do.
+    pub fn flush(&mut self) {
+        let waiting = |link: &Link| link.in_flight.load(Ordering::Relaxed);
+        if self.links.iter().all(|link| waiting(link) <= RELAY_BEHIND_BYTES) {
+            for (link, to, bytes) in std::mem::take(&mut self.owed) {
+                self.push(link, Item::Credit { to, bytes }, 0);
+            }
+        }
+        for link in &mut self.links {
+            if link.items.is_empty() {
+                continue;
+            }
+            let bytes = std::mem::take(&mut link.bytes);
+            link.in_flight.fetch_add(bytes, Ordering::Relaxed);
+            link.relay.addr.do_send(Turn {
+                room: self.room,
+                items: std::mem::take(&mut link.items),
+                in_flight: link.in_flight.clone(),
+                bytes,
+            });
+        }
+    }
+
+    /// Tells all relays that the room has died.
+    pub fn died(&mut self) {
+        for link in &self.links {
+            link.relay.addr.do_send(RoomDied(self.room));
+        }
+    }
+}

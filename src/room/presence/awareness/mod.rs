@@ -1,0 +1,266 @@
+//! The awareness states of a room: which are news, whose they are, and what to say when their owner goes. Pure but for the time
+//! that callers hand in.
+//!
+//! Every y-websocket client sends every remote state back (PROTOCOL.md, "Presence amplification"), so most entries are dropped by
+//! their clock, before anything is parsed. A state belongs to the user who brought it; nobody else can change or remove it.
+//!
+//! Peers remember the clock of a state beyond its removal and ignore the same clock when it comes again. So the state of whoever
+//! may be back is shown with a raised clock, and its owner is sent the same: y-protocols takes the clock over and sees nothing else
+//! change. An owner who has changed its state meanwhile ignores that, and comes with a clock of its own.
+
+mod departed;
+mod placeholders;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use serde::de::IgnoredAny;
+
+use crate::ids::{MemberId, UserId};
+use crate::protocol::awareness::Entry;
+use departed::DepartedClients;
+
+/// Clients renew a state every 15 s, and drop one that was not renewed for this long.
+const RENEWED_WITHIN: Duration = Duration::from_secs(30);
+/// Clients that were in a room before the server restarted come back to it within this time.
+const RETURN_WITHIN: Duration = Duration::from_secs(60);
+/// How often an owner is sent a raised clock that it does not take over, for it changes its state all the time.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+/// How soon an owner sends back the state with a raised clock that it was sent.
+const SENT_BACK_WITHIN: Duration = Duration::from_secs(5);
+/// With more states than this, one that returns waits for the others' next renewal instead of having all announced anew.
+const ANNOUNCE_MAX: usize = 64;
+/// Longest state, in bytes. Every client sends every state back, readers too, so it must fit into a reader's message.
+const STATE_BYTES_MAX: usize = 32 * 1024;
+/// Most states that one member may have; an editor has one.
+const STATES_PER_SOCKET_MAX: usize = 32;
+
+/// An announced state.
+#[derive(Debug)]
+struct State {
+    entry: Entry,
+    /// The clock that its owner sent last; lower than the entry's where that was raised.
+    heard: u64,
+    member: MemberId,
+    user: UserId,
+    renewed: Instant,
+    /// When the owner was sent the raised clock last.
+    told: Option<Instant>,
+    /// Whether the server announced it, for a user who has no editor.
+    is_stand_in: bool,
+}
+
+/// Why awareness entries are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PresenceError {
+    /// Other clients would fail on it.
+    #[error("an awareness state must be JSON")]
+    NotJson,
+    /// Longer than [`STATE_BYTES_MAX`].
+    #[error("an awareness state has at most {STATE_BYTES_MAX} bytes")]
+    TooLarge,
+    /// More than [`STATES_PER_SOCKET_MAX`].
+    #[error("one connection may announce at most {STATES_PER_SOCKET_MAX} awareness states")]
+    TooMany,
+}
+
+/// What a message changed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// To show to all others.
+    pub news: Vec<Entry>,
+    /// To show to the sender alone: what it has dropped while it was away.
+    pub dropped: Vec<Entry>,
+    /// States with raised clocks for their owners, each for its own member only: see the module's documentation.
+    pub renew: Vec<(MemberId, Entry)>,
+}
+
+/// The awareness states of one room.
+#[derive(Debug)]
+pub struct Presence {
+    states: HashMap<u64, State>,
+    departed: DepartedClients,
+    started: Instant,
+}
+
+impl Presence {
+    /// The empty table of a room that starts at `now`.
+    pub fn new(now: Instant) -> Self {
+        Self { states: HashMap::new(), departed: DepartedClients::default(), started: now }
+    }
+
+    /// Takes entries that `member` of `user` sent; `own_client` is the client that it announced first.
+    pub fn take(
+        &mut self,
+        member: MemberId,
+        user: &UserId,
+        own_client: Option<u64>,
+        entries: Vec<Entry>,
+        now: Instant,
+    ) -> Result<Change, PresenceError> {
+        let mut change = Change::default();
+        for entry in entries {
+            let is_own = own_client == Some(entry.client);
+            let client = entry.client;
+            let is_taken_over = self.states.get(&client).is_some_and(|state| is_own && state.member != member);
+            match self.states.get_mut(&entry.client) {
+                Some(state) if state.user != *user || state.is_stand_in => {}
+                Some(state) => match &entry.state {
+                    None if entry.clock >= if is_own { state.heard } else { state.entry.clock } => {
+                        let entry = Entry { clock: entry.clock.max(state.entry.clock), ..entry };
+                        self.states.remove(&entry.client);
+                        self.departed.remember(entry.client, entry.clock, now);
+                        change.news.push(entry);
+                    }
+                    // The owner has taken the raised clock over, and sends back what it was sent. Later it would be a renewal.
+                    Some(json)
+                        if is_own
+                            && entry.clock == state.entry.clock
+                            && state.entry.state.as_ref() == Some(json)
+                            && now.duration_since(state.renewed) < SENT_BACK_WITHIN =>
+                    {
+                        (state.member, state.heard) = (member, entry.clock);
+                    }
+                    Some(json) if entry.clock > if is_own { state.heard } else { state.entry.clock } => {
+                        check(json)?;
+                        if is_own {
+                            state.member = member;
+                        }
+                        state.renewed = now;
+                        state.heard = entry.clock;
+                        let raised = Entry { clock: entry.clock.max(state.entry.clock + 1), ..entry };
+                        let is_told = state.told.is_some_and(|told| now.duration_since(told) < TELL_EVERY);
+                        if raised.clock > state.heard && !is_told {
+                            // Sent before the owner took the raised clock over.
+                            state.told = Some(now);
+                            change.renew.push((member, raised.clone()));
+                        }
+                        state.entry = raised.clone();
+                        change.news.push(raised);
+                    }
+                    // The same client came back while its old member had not ended: that one's end must not remove the state.
+                    Some(_) if is_own && entry.clock == state.heard => state.member = member,
+                    _ => {}
+                },
+                None => self.announced(member, user, is_own, entry, now, &mut change)?,
+            }
+            if is_taken_over && self.states.get(&client).is_some_and(|state| state.member == member) {
+                // It dropped the others' states when it lost its connection, however fast it came back.
+                self.raise_unheard(client, now, &mut change);
+            }
+        }
+        Ok(change)
+    }
+
+    /// Takes an entry of a client that has no state, which its owner sent or another.
+    fn announced(
+        &mut self,
+        member: MemberId,
+        user: &UserId,
+        is_own: bool,
+        mut entry: Entry,
+        now: Instant,
+        change: &mut Change,
+    ) -> Result<(), PresenceError> {
+        let Some(json) = &entry.state else { return Ok(()) };
+        let departed = self.departed.get(entry.client);
+        let is_known = departed.is_some_and(|departed| entry.clock <= departed.clock);
+        if is_known && !is_own {
+            // A peer sends back what it has not yet heard to be gone.
+            return Ok(());
+        }
+        if is_own && let Some(departed) = departed {
+            self.raise_unheard(entry.client, departed.at, change);
+        }
+        check(json)?;
+        self.count(member)?;
+        self.departed.forget(entry.client);
+        let heard = entry.clock;
+        let may_be_back = is_known || (departed.is_none() && now.duration_since(self.started) < RETURN_WITHIN);
+        if is_own && may_be_back {
+            entry.clock = departed.map_or(entry.clock, |departed| departed.clock.max(entry.clock)) + 1;
+            change.renew.push((member, entry.clone()));
+        }
+        let (user, told) = (user.clone(), may_be_back.then_some(now));
+        let state = State { entry: entry.clone(), heard, member, user, renewed: now, told, is_stand_in: false };
+        self.states.insert(entry.client, state);
+        change.news.push(entry);
+        Ok(())
+    }
+
+    /// Raises the clocks of the states that have not changed since `client` left: it dropped them then, but remembers their clocks.
+    fn raise_unheard(&mut self, client: u64, since: Instant, change: &mut Change) {
+        if self.states.len() > ANNOUNCE_MAX {
+            return;
+        }
+        for state in self.states.values_mut().filter(|state| state.entry.client != client && state.renewed <= since) {
+            state.entry.clock += 1;
+            change.dropped.push(state.entry.clone());
+            if !state.is_stand_in {
+                change.renew.push((state.member, state.entry.clone()));
+            }
+        }
+    }
+
+    /// Whose states there are, but for those that stand in for someone.
+    pub fn states(&self) -> impl Iterator<Item = (&UserId, &Bytes)> {
+        let own = self.states.values().filter(|state| !state.is_stand_in);
+        own.filter_map(|state| Some((&state.user, state.entry.state.as_ref()?)))
+    }
+
+    /// Removes what `member` announced; the removals to show to all others, with raised clocks so that they count.
+    pub fn leave(&mut self, member: MemberId, now: Instant) -> Vec<Entry> {
+        let gone: Vec<u64> =
+            self.states.iter().filter(|(_, state)| state.member == member).map(|(client, _)| *client).collect();
+        let mut removals = Vec::with_capacity(gone.len());
+        for client in gone {
+            removals.extend(self.remove(client, now));
+        }
+        removals
+    }
+
+    fn remove(&mut self, client: u64, now: Instant) -> Option<Entry> {
+        let state = self.states.remove(&client)?;
+        let clock = state.entry.clock + 1;
+        self.departed.remember(client, clock, now);
+        Some(Entry { client, clock, state: None })
+    }
+
+    /// Forgets what its owners no longer renew, as peers do by themselves, and renews what stands in for users without an editor;
+    /// that is to show to all editors.
+    pub fn sweep(&mut self, now: Instant) -> Vec<Entry> {
+        self.expire(now);
+        self.renew_stand_ins(now)
+    }
+
+    /// Those that stand in are the server's own to renew, however late it comes to that.
+    fn expire(&mut self, now: Instant) {
+        let is_old = |state: &State| !state.is_stand_in && now.duration_since(state.renewed) > RENEWED_WITHIN;
+        let old: Vec<u64> = self.states.iter().filter(|(_, state)| is_old(state)).map(|(client, _)| *client).collect();
+        for client in old {
+            if let Some(state) = self.states.remove(&client) {
+                self.departed.remember(client, state.entry.clock, now);
+            }
+        }
+    }
+
+    /// All known states.
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = &Entry> {
+        self.states.values().map(|state| &state.entry)
+    }
+
+    fn count(&self, member: MemberId) -> Result<(), PresenceError> {
+        let own = self.states.values().filter(|state| state.member == member).count();
+        if own >= STATES_PER_SOCKET_MAX { Err(PresenceError::TooMany) } else { Ok(()) }
+    }
+}
+
+fn check(json: &Bytes) -> Result<(), PresenceError> {
+    if json.len() > STATE_BYTES_MAX {
+        return Err(PresenceError::TooLarge);
+    }
+    serde_json::from_slice::<IgnoredAny>(json).map(|_| ()).map_err(|_| PresenceError::NotJson)
+}

@@ -1,0 +1,287 @@
+//! Whose states are shown, and with which clocks.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::room::room::SWEEP;
+
+const A: MemberId = MemberId(1);
+const B: MemberId = MemberId(2);
+
+fn entry(client: u64, clock: u64, state: Option<&'static str>) -> Entry {
+    Entry { client, clock, state: state.map(|text| Bytes::from_static(text.as_bytes())) }
+}
+
+struct Table(Presence);
+
+impl Table {
+    fn take_at(&mut self, now: Instant, member: MemberId, user: &str, own: u64, entry: Entry) -> Change {
+        self.0.take(member, &UserId::new(user), Some(own), vec![entry], now).unwrap()
+    }
+
+    fn take(&mut self, member: MemberId, user: &str, own: u64, entry: Entry) -> Change {
+        self.take_at(Instant::now(), member, user, own, entry)
+    }
+
+    fn leave(&mut self, member: MemberId) -> Vec<Entry> {
+        self.0.leave(member, Instant::now())
+    }
+}
+
+/// The table of a room that has been live for long.
+fn table() -> Table {
+    Table(Presence::new(Instant::now() - RETURN_WITHIN))
+}
+
+fn news(entry: Entry) -> Change {
+    Change { news: vec![entry], ..Change::default() }
+}
+
+#[test]
+fn a_state_is_news_once_and_dropped_when_others_send_it_back() {
+    let mut table = table();
+    let state = entry(1, 1, Some("{}"));
+    assert_eq!(table.take(A, "ada", 1, state.clone()), news(state.clone()));
+    assert_eq!(table.take(B, "bob", 2, state), Change::default());
+}
+
+#[test]
+fn nobody_changes_or_removes_the_state_of_another_user() {
+    let mut table = table();
+    table.take(A, "ada", 1, entry(1, 1, Some("{}")));
+    assert_eq!(table.take(B, "bob", 1, entry(1, 9, Some("1"))), Change::default());
+    assert_eq!(table.take(B, "bob", 1, entry(1, 9, None)), Change::default());
+    assert_eq!(table.0.entries().collect::<Vec<_>>(), [&entry(1, 1, Some("{}"))]);
+    assert_eq!(table.take(A, "ada", 1, entry(1, 1, None)), news(entry(1, 1, None)));
+    assert_eq!(table.0.entries().len(), 0);
+}
+
+#[test]
+fn a_client_that_returns_with_its_old_clock_is_shown_with_a_raised_one_and_told_to_raise_it() {
+    let mut table = table();
+    table.take(A, "ada", 1, entry(1, 5, Some("{}")));
+    assert_eq!(table.leave(A), [entry(1, 6, None)]);
+    // Sent back late by a peer: no news, and no answer for the peer.
+    assert_eq!(table.take(B, "bob", 2, entry(1, 5, Some("{}"))), Change::default());
+    let renew = vec![(B, entry(1, 7, Some("{}")))];
+    let raised = Change { renew, ..news(entry(1, 7, Some("{}"))) };
+    assert_eq!(table.take(B, "ada", 1, entry(1, 5, Some("{}"))), raised);
+    // So told, the client goes on after that clock.
+    assert_eq!(table.take(B, "ada", 1, entry(1, 8, Some("{}"))), news(entry(1, 8, Some("{}"))));
+}
+
+#[test]
+fn one_that_returns_is_shown_with_raised_clocks_what_it_has_dropped() {
+    let mut table = table();
+    let start = Instant::now();
+    let later = start + Duration::from_secs(1);
+    table.take_at(start, A, "ada", 1, entry(1, 5, Some("{}")));
+    table.take_at(start, B, "bob", 2, entry(2, 3, Some("{}")));
+    table.0.leave(B, start);
+    table.take_at(later, MemberId(3), "cleo", 3, entry(3, 1, Some("{}")));
+    let change = table.take_at(later, B, "bob", 2, entry(2, 3, Some("{}")));
+    // Cleo came after Bob had left, so Bob does not know her clock.
+    assert_eq!(change.dropped, [entry(1, 6, Some("{}"))]);
+    assert_eq!(change.renew, [(A, entry(1, 6, Some("{}"))), (B, entry(2, 5, Some("{}")))]);
+}
+
+#[test]
+fn after_a_restart_of_the_server_everybody_is_shown_and_sent_their_own_state_with_a_raised_clock() {
+    let mut table = Table(Presence::new(Instant::now()));
+    let raised =
+        |clock, state| Change { renew: vec![(A, entry(1, clock, Some(state)))], ..news(entry(1, clock, Some(state))) };
+    assert_eq!(table.take(A, "ada", 1, entry(1, 5, Some("{}"))), raised(6, "{}"));
+    // y-websocket sends back what it is sent; Hocuspocus does not.
+    assert_eq!(table.take(A, "ada", 1, entry(1, 6, Some("{}"))), Change::default());
+    assert_eq!(table.take(A, "ada", 1, entry(1, 7, Some("1"))), news(entry(1, 7, Some("1"))));
+    assert_eq!(table.leave(A), [entry(1, 8, None)]);
+}
+
+#[test]
+fn what_an_owner_changes_before_it_takes_a_raised_clock_over_is_shown_and_raised_again() {
+    let start = Instant::now();
+    let mut table = Table(Presence::new(start));
+    table.take_at(start, A, "ada", 1, entry(1, 5, Some("{}")));
+    // Who changes its state all the time is not sent each change.
+    assert_eq!(table.take_at(start, A, "ada", 1, entry(1, 6, Some("1"))), news(entry(1, 7, Some("1"))));
+    let later = start + TELL_EVERY;
+    let change = table.take_at(later, A, "ada", 1, entry(1, 7, Some("2")));
+    assert_eq!(change, Change { renew: vec![(A, entry(1, 8, Some("2")))], ..news(entry(1, 8, Some("2"))) });
+    assert_eq!(table.take_at(later, A, "ada", 1, entry(1, 7, Some("2"))), Change::default());
+    assert_eq!(table.take_at(later, A, "ada", 1, entry(1, 9, Some("3"))), news(entry(1, 9, Some("3"))));
+}
+
+#[test]
+fn a_renewal_with_the_clock_that_was_raised_to_is_shown_since_peers_would_drop_the_state() {
+    let start = Instant::now();
+    let mut table = Table(Presence::new(start));
+    table.take_at(start, A, "ada", 1, entry(1, 5, Some("{}")));
+    // An owner that has not heard of the raised clock renews its state as it is.
+    let renewed = entry(1, 7, Some("{}"));
+    let change = table.take_at(start + RENEWED_WITHIN / 2, A, "ada", 1, entry(1, 6, Some("{}")));
+    assert_eq!(change, Change { renew: vec![(A, renewed.clone())], ..news(renewed) });
+}
+
+/// An owner as y-protocols is one, which sends what it is sent back or not.
+struct Owner {
+    clock: u64,
+    state: u64,
+    sends_back: bool,
+}
+
+impl Owner {
+    fn entry(&self) -> Entry {
+        Entry { client: 1, clock: self.clock, state: Some(Bytes::from(self.state.to_string())) }
+    }
+
+    /// What it sends when it is sent this.
+    fn take(&mut self, entry: &Entry) -> Option<Entry> {
+        if entry.clock <= self.clock {
+            return None;
+        }
+        let state = entry.state.clone().expect("nobody is told their own removal");
+        assert_eq!(state, self.entry().state.unwrap(), "an own state is never set back");
+        self.clock = entry.clock;
+        self.sends_back.then(|| self.entry())
+    }
+}
+
+proptest! {
+    #[test]
+    fn owners_keep_their_newest_state_and_peers_come_to_see_it_whatever_crosses_on_the_way(
+        steps in prop::collection::vec(0..5u8, 0..60),
+        sends_back in any::<bool>(),
+        known in 0..10u64,
+    ) {
+        let start = Instant::now();
+        let mut table = Table(Presence::new(start));
+        let mut owner = Owner { clock: 5, state: 0, sends_back };
+        // What the peer knows from before.
+        let (mut peer_clock, mut peer_state) = (known, None);
+        let (mut up, mut down) = (std::collections::VecDeque::from([owner.entry()]), std::collections::VecDeque::new());
+        let mut settled = 0;
+        for step in steps.into_iter().chain([1, 2].repeat(100)) {
+            match step {
+                0 => {
+                    owner.clock += 1;
+                    owner.state += 1;
+                    up.push_back(owner.entry());
+                }
+                1 | 3 => {
+                    if let Some(entry) = up.pop_front() {
+                        let change = table.take_at(start, A, "ada", 1, entry);
+                        for entry in change.news {
+                            prop_assert!(entry.clock > peer_clock || peer_state.is_none());
+                            if entry.clock > peer_clock {
+                                (peer_clock, peer_state) = (entry.clock, entry.state);
+                            }
+                        }
+                        down.extend(change.renew.into_iter().map(|(_, entry)| entry));
+                    }
+                }
+                _ => {
+                    if let Some(entry) = down.pop_front() {
+                        up.extend(owner.take(&entry));
+                    }
+                }
+            }
+            settled = up.len() + down.len();
+        }
+        prop_assert_eq!(settled, 0, "they would talk for ever");
+        if known <= 5 {
+            prop_assert_eq!(peer_state, owner.entry().state);
+        }
+    }
+}
+
+#[test]
+fn the_end_of_a_socket_leaves_a_state_that_a_newer_socket_took_over() {
+    let mut table = table();
+    table.take(A, "ada", 1, entry(1, 5, Some("{}")));
+    assert_eq!(table.take(B, "ada", 1, entry(1, 5, Some("{}"))), Change::default());
+    assert_eq!(table.leave(A), []);
+    assert_eq!(table.leave(B), [entry(1, 6, None)]);
+}
+
+#[test]
+fn a_second_window_of_the_same_user_does_not_take_over_by_sending_back() {
+    let mut table = table();
+    table.take(A, "ada", 1, entry(1, 5, Some("{}")));
+    table.take(B, "ada", 2, entry(2, 1, Some("{}")));
+    table.take(B, "ada", 2, entry(1, 5, Some("{}")));
+    assert_eq!(table.leave(B), [entry(2, 2, None)]);
+    assert_eq!(table.leave(A), [entry(1, 6, None)]);
+}
+
+#[test]
+fn what_is_not_json_too_large_or_one_state_too_many_is_refused() {
+    let mut table = table();
+    let ada = UserId::new("ada");
+    let mut take = |entries| table.0.take(A, &ada, None, entries, Instant::now());
+    assert_eq!(take(vec![entry(1, 1, Some("{"))]), Err(PresenceError::NotJson));
+    let text = |bytes: usize| Some(Bytes::from(format!("\"{}\"", "x".repeat(bytes - 2))));
+    let longest = Entry { state: text(STATE_BYTES_MAX), ..entry(0, 1, None) };
+    assert!(take(vec![longest]).is_ok());
+    let longer = Entry { state: text(STATE_BYTES_MAX + 1), ..entry(0, 2, None) };
+    assert_eq!(take(vec![longer]), Err(PresenceError::TooLarge));
+    let states = |n: usize| (0..n as u64).map(|client| entry(client, 1, Some("{}"))).collect();
+    assert!(take(states(STATES_PER_SOCKET_MAX)).is_ok());
+    assert_eq!(take(vec![entry(99, 1, Some("{}"))]), Err(PresenceError::TooMany));
+}
+
+#[test]
+fn a_state_that_is_not_renewed_is_forgotten_and_returns_with_a_raised_clock_only() {
+    let mut table = table();
+    let start = Instant::now();
+    table.take_at(start, A, "ada", 1, entry(1, 5, Some("{}")));
+    table.0.expire(start + RENEWED_WITHIN);
+    assert_eq!(table.0.entries().len(), 1);
+    table.0.expire(start + RENEWED_WITHIN + Duration::from_millis(1));
+    assert_eq!(table.0.entries().len(), 0);
+    assert_eq!(table.take(B, "bob", 2, entry(1, 5, Some("{}"))), Change::default());
+    assert_eq!(table.take(A, "ada", 1, entry(1, 6, Some("{}"))).news, [entry(1, 6, Some("{}"))]);
+}
+
+#[test]
+fn a_user_without_an_editor_is_stood_in_for_until_an_editor_comes() {
+    let mut table = table();
+    let (ada, now) = (UserId::new("ada"), Instant::now());
+    let json = |text: &'static str| Some((B, Bytes::from_static(text.as_bytes())));
+    let stand = |table: &mut Table, wanted| table.0.stand_in(&ada, wanted, || 9, now);
+    assert_eq!(stand(&mut table, json("{}")), [entry(9, 1, Some("{}"))]);
+    assert_eq!(stand(&mut table, json("{}")), []);
+    assert_eq!(stand(&mut table, json("[]")), [entry(9, 2, Some("[]"))]);
+    assert_eq!(table.0.renew_stand_ins(now), [entry(9, 3, Some("[]"))]);
+    assert_eq!(table.take(A, "ada", 9, entry(9, 9, None)), Change::default(), "no client can remove it");
+    table.take(A, "ada", 1, entry(1, 1, Some("{}")));
+    assert_eq!(stand(&mut table, json("[]")), [entry(9, 4, None)]);
+    assert_eq!(stand(&mut table, json("[]")), []);
+    table.leave(A);
+    assert_eq!(stand(&mut table, json("[]")).len(), 1);
+    assert_eq!(stand(&mut table, None).len(), 1);
+}
+
+#[test]
+fn for_minutes_no_peer_has_a_reason_to_drop_what_stands_in_while_an_editor_that_is_gone_is_forgotten() {
+    let mut table = table();
+    let start = Instant::now();
+    table.take_at(start, A, "eve", 1, entry(1, 1, Some("{}")));
+    let mut shown = table.0.stand_in(&UserId::new("ada"), Some((B, Bytes::from_static(b"{}"))), || 9, start);
+    let mut heard = start;
+    for sweep in 1..=60 {
+        let now = start + SWEEP * sweep;
+        assert!(now.duration_since(heard) < RENEWED_WITHIN / 2, "one sweep may be missed");
+        let renewed = table.0.sweep(now);
+        assert_eq!(renewed, [Entry { clock: shown[0].clock + 1, ..shown[0].clone() }]);
+        (shown, heard) = (renewed, now);
+    }
+    assert_eq!(table.0.entries().collect::<Vec<_>>(), [&shown[0]]);
+}
+
+#[test]
+fn what_stands_in_survives_a_sweep_that_comes_too_late() {
+    let mut table = table();
+    let start = Instant::now();
+    table.0.stand_in(&UserId::new("ada"), Some((B, Bytes::from_static(b"{}"))), || 9, start);
+    assert_eq!(table.0.sweep(start + RENEWED_WITHIN * 2), [entry(9, 2, Some("{}"))]);
+}
