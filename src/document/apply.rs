@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::blocks::{BLOCK_BYTES, Blocks, RANGE_BYTES, Stored, Unit};
 use super::content::{Cutter, Kind};
@@ -51,7 +52,7 @@ pub(super) enum Origin {
 #[derive(Debug, Default)]
 pub(super) struct Taken {
     /// For each section of the update, in order.
-    sections: Vec<TakenSection>,
+    sections: SmallVec<[TakenSection; 1]>,
     /// Deletions that the document did not have: client's number, first clock, clock after the last.
     deleted: Vec<(usize, u32, u32)>,
     /// Whether all deletions of the update were new.
@@ -94,11 +95,19 @@ struct Mark {
     clients: usize,
     slots: usize,
     /// Of each client that grew: number, clock, blocks, bytes of content.
-    grown: Vec<(usize, u32, usize, usize)>,
+    grown: SmallVec<[(usize, u32, usize, usize); 1]>,
     /// Deleted blocks that are part of a text now: client's number, first clock, clock after the last.
     deleted: Vec<(usize, u32, u32)>,
     /// What blocks and contents may still be added, in bytes: an edit is refused before it holds more than a document may.
     room: usize,
+}
+
+/// Where in the document that is which a block points at; [`Unit::NONE`] for what it does not name.
+#[derive(Clone, Copy)]
+struct Links {
+    origin: Unit,
+    right: Unit,
+    parent: Unit,
 }
 
 /// Where the reading of a section stands.
@@ -171,7 +180,7 @@ impl Blocks {
         let mut mark = Mark {
             clients: self.clients.len(),
             slots: self.slots.len(),
-            grown: Vec::new(),
+            grown: SmallVec::new(),
             deleted: Vec::new(),
             room: if origin == Origin::Store { usize::MAX } else { self.room() },
         };
@@ -199,8 +208,14 @@ impl Blocks {
         ranges == 0 || self.held() + ranges * RANGE_BYTES <= self.bytes_max + room || all() * RANGE_BYTES <= room
     }
 
-    fn take_blocks(&mut self, scan: &Scan<'_>, origin: Origin, mark: &mut Mark) -> Result<Vec<TakenSection>, Refusal> {
-        let mut cursors: Vec<Cursor<'_>> = scan.sections.iter().map(|section| self.cursor(scan, section)).collect();
+    fn take_blocks(
+        &mut self,
+        scan: &Scan<'_>,
+        origin: Origin,
+        mark: &mut Mark,
+    ) -> Result<SmallVec<[TakenSection; 1]>, Refusal> {
+        let mut cursors: SmallVec<[Cursor<'_>; 1]> =
+            scan.sections.iter().map(|section| self.cursor(scan, section)).collect();
         let new_clients = cursors.iter().filter(|cursor| cursor.number.is_none()).count();
         if origin == Origin::Client && new_clients > NEW_CLIENTS_MAX {
             return Err(Refusal::TooManyClients);
@@ -212,7 +227,7 @@ impl Blocks {
             _ => cursors.iter().enumerate().map(|(at, cursor)| (cursor.client, at)).collect(),
         };
         let mut waiting: HashMap<usize, BinaryHeap<Reverse<(u32, usize)>>> = HashMap::new();
-        let mut ready: Vec<usize> = (0..cursors.len()).rev().collect();
+        let mut ready: SmallVec<[usize; 1]> = (0..cursors.len()).rev().collect();
         while let Some(at) = ready.pop() {
             self.advance(&mut cursors[at], origin, mark)?;
             if let Some(awaited) = cursors[at].awaits
@@ -244,8 +259,8 @@ impl Blocks {
     }
 
     fn cursor<'u>(&self, scan: &Scan<'u>, section: &Section) -> Cursor<'u> {
-        let number = self.clients.get_index_of(&section.client);
-        let known = self.clock(section.client);
+        let known = self.clients.get_full(&section.client);
+        let (number, known) = (known.map(|(number, ..)| number), known.map_or(0, |(.., client)| client.end));
         let mut blocks = scan.blocks(section);
         let next = blocks.next();
         let taken = TakenSection { known, reached: known, blocks: 0 };
@@ -256,24 +271,28 @@ impl Blocks {
     fn advance(&mut self, cursor: &mut Cursor<'_>, origin: Origin, mark: &mut Mark) -> Result<(), Refusal> {
         cursor.awaits = None;
         // A stored update may name a client twice.
-        cursor.taken.reached = self.clock(cursor.client).max(cursor.taken.reached);
+        let known = cursor.number.map_or_else(|| self.clock(cursor.client), |number| self.clients[number].end);
+        cursor.taken.reached = known.max(cursor.taken.reached);
         while let Some(block) = &cursor.next {
             let reached = cursor.taken.reached;
             if block.end() > reached {
                 if block.content.kind == Kind::Skip || block.clock > reached {
                     return Ok(());
                 }
-                cursor.awaits = self.awaited(block, cursor.client)?;
-                if cursor.awaits.is_some() {
-                    return Ok(());
-                }
+                let links = match self.links(block, cursor)? {
+                    Ok(links) => links,
+                    Err(awaited) => {
+                        cursor.awaits = Some(awaited);
+                        return Ok(());
+                    }
+                };
                 let number =
                     *cursor.number.get_or_insert_with(|| self.clients.insert_full(cursor.client, Default::default()).0);
                 if cursor.taken.blocks == 0 {
                     let client = &self.clients[number];
                     mark.grown.push((number, client.end, client.blocks.len(), client.content.len()));
                 }
-                let added = self.append(number, cursor.client, block, origin, mark)?;
+                let added = self.append(number, block, links, origin, mark)?;
                 let limit = self.bytes_max;
                 mark.room = mark.room.checked_sub(added).ok_or(Refusal::TooLarge { limit })?;
                 cursor.taken.blocks += 1;
@@ -284,30 +303,39 @@ impl Blocks {
         Ok(())
     }
 
-    /// What a block points at and the document does not have.
-    fn awaited(&self, block: &Block<'_>, client: u64) -> Result<Option<BlockId>, Refusal> {
+    /// Where in the document that is which a block points at; or what of it the document does not have.
+    fn links(&self, block: &Block<'_>, cursor: &Cursor<'_>) -> Result<Result<Links, BlockId>, Refusal> {
         let parent = match block.parent {
             Some(Parent::Type(id)) => Some(id),
             _ => None,
         };
-        for id in [block.origin, block.right, parent].into_iter().flatten() {
-            if id.client == client {
+        let mut units = [Unit::NONE; 3];
+        for (unit, id) in units.iter_mut().zip([block.origin, block.right, parent]) {
+            let Some(id) = id else { continue };
+            let number = if id.client == cursor.client {
                 if id.clock >= block.clock {
                     return Err(Refusal::Impossible("a block that builds on itself or on later ones of its client"));
                 }
-            } else if id.clock >= self.clock(id.client) {
-                return Ok(Some(id));
-            }
+                cursor.number
+            } else {
+                self.clients
+                    .get_full(&id.client)
+                    .filter(|(.., client)| id.clock < client.end)
+                    .map(|(number, ..)| number)
+            };
+            let Some(number) = number else { return Ok(Err(id)) };
+            *unit = Unit { client: number as u32, clock: id.clock };
         }
-        Ok(None)
+        let [origin, right, parent] = units;
+        Ok(Ok(Links { origin, right, parent }))
     }
 
     /// Appends what is new of a block, whose beginning the document may have; how many bytes more it holds for that.
     fn append(
         &mut self,
         number: usize,
-        client: u64,
         block: &Block<'_>,
+        mut links: Links,
         origin: Origin,
         mark: &mut Mark,
     ) -> Result<usize, Refusal> {
@@ -322,20 +350,22 @@ impl Blocks {
                 cutter.skip(known - block.clock);
                 cutter.take(block.end() - known).put_raw(&mut raw);
                 content.raw = &raw;
-                block.origin = Some(BlockId { client, clock: known - 1 });
+                links.origin = Unit { client: number as u32, clock: known - 1 };
                 (block.parent, block.key) = (None, None);
             }
             block.len = block.end() - known;
             block.clock = known;
         }
-        let slot = self.place(&block, origin)?;
+        let slot = self.place(&block, links, origin)?;
         if content.kind == Kind::Type && origin != Origin::Store && self.slots.depth(slot) > NESTING_MAX {
             return Err(Refusal::NestedTooDeep);
         }
         if self.clients[number].content.len() + content.raw.len() > u32::MAX as usize {
             return Err(Refusal::TooLarge { limit: u32::MAX as usize });
         }
-        let (stored, is_list) = (self.stored(&block, slot), self.slots.is_list(slot));
+        let Links { origin: left, right, .. } = links;
+        let stored = Stored { clock: block.clock, origin: left, right, slot, content_at: 0, kind: content.kind };
+        let is_list = self.slots.is_list(slot);
         // Only of what is stored: what comes live may name it as a parent before the deletions of its update are in.
         let may_be_text = origin == Origin::Store && content.kind == Kind::Deleted && is_list && !self.keeps_deleted;
         if may_be_text && self.clients[number].push_within_text(number as u32, &stored, block.len) {
@@ -347,21 +377,18 @@ impl Blocks {
     }
 
     /// Where a block lies: where its neighbours do, else where it says.
-    fn place(&mut self, block: &Block<'_>, origin: Origin) -> Result<u32, Refusal> {
+    fn place(&mut self, block: &Block<'_>, links: Links, origin: Origin) -> Result<u32, Refusal> {
         if let Some(parent) = block.parent {
-            if let Parent::Type(id) = parent
-                && origin != Origin::Store
-                && !self.unit(id).is_some_and(|unit| self.may_be_parent(unit))
-            {
+            let is_type = matches!(parent, Parent::Type(_));
+            if is_type && origin != Origin::Store && !self.may_be_parent(links.parent) {
                 return Err(Refusal::Impossible("a parent that is no shared type"));
             }
-            return Ok(self.slot_of(parent, block.key));
+            return Ok(self.slot_of(parent, links.parent, block.key));
         }
-        let neighbour = |id: Option<BlockId>| self.block(self.unit(id?)?);
-        let (left, right) = (neighbour(block.origin), neighbour(block.right));
-        let slots = left.into_iter().chain(right).map(|block| block.slot);
-        let owners: Vec<&Owner> = slots.filter_map(|slot| self.slots.owner(slot)).collect();
-        if let [left, right] = &owners[..]
+        let (left, right) = (self.block(links.origin), self.block(links.right));
+        if let (Some(left), Some(right)) = (left, right)
+            && left.slot != right.slot
+            && let (Some(left), Some(right)) = (self.slots.owner(left.slot), self.slots.owner(right.slot))
             && left != right
             && origin != Origin::Store
         {
@@ -394,8 +421,8 @@ impl Blocks {
 
     /// Counts the blocks that an update brought, and deletes what it deletes.
     fn settle(&mut self, mark: &Mark, deleted: &[(usize, u32, u32)]) {
-        for (number, clock, ..) in &mark.grown {
-            self.count_in_slots(*number, *clock);
+        for (number, _, blocks, _) in &mark.grown {
+            self.count_in_slots(*number, *blocks);
         }
         for (number, start, end) in &mark.deleted {
             self.clients[*number].deleted.insert(*start, *end);
@@ -408,7 +435,7 @@ impl Blocks {
         for (number, clock, ..) in &mark.grown {
             self.delete_what_came_deleted(*number, *clock);
         }
-        let mut touched: Vec<usize> = mark.grown.iter().map(|grown| grown.0).collect();
+        let mut touched: SmallVec<[usize; 2]> = mark.grown.iter().map(|grown| grown.0).collect();
         touched.extend(deleted.iter().map(|(number, ..)| *number));
         touched.dedup();
         for number in touched {
@@ -551,6 +578,9 @@ fn deletions(scan: &Scan<'_>) -> impl Iterator<Item = (u64, Vec<(u32, u32)>)> {
 
 /// Refuses sections that wait for each other in a circle: of blocks that clients wrote one was first.
 fn refuse_circles(cursors: &[Cursor<'_>], scan: &Scan<'_>, by_client: &HashMap<u64, usize>) -> Result<(), Refusal> {
+    if cursors.len() < 2 {
+        return Ok(());
+    }
     let next = |at: usize| {
         let awaited = cursors[at].awaits?;
         let other = *by_client.get(&awaited.client)?;

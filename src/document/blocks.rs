@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 
 use super::content::{Content, Cutter, Kind};
 use super::ranges::Ranges;
-use super::scan::{Block, Parent};
+use super::scan::Parent;
 use super::slots::{Owner, OwnerRef, Slots, UNKNOWN};
 use super::{BlockId, Clocks};
 
@@ -204,18 +204,13 @@ impl Blocks {
         self.clients.get(&client).map_or(0, |client| client.end)
     }
 
-    pub(super) fn unit(&self, id: BlockId) -> Option<Unit> {
-        let (number, _, client) = self.clients.get_full(&id.client)?;
-        (id.clock < client.end).then_some(Unit { client: number as u32, clock: id.clock })
-    }
-
     pub(super) fn id(&self, unit: Unit) -> Option<BlockId> {
         let (client, _) = self.clients.get_index(unit.client as usize)?;
         Some(BlockId { client: *client, clock: unit.clock })
     }
 
     pub(super) fn block(&self, unit: Unit) -> Option<&Stored> {
-        let client = &self.clients[unit.client as usize];
+        let (_, client) = self.clients.get_index(unit.client as usize)?;
         Some(&client.blocks[client.find(unit.clock)?])
     }
 
@@ -229,12 +224,12 @@ impl Blocks {
         self.block(unit).is_some_and(may_be) || self.is_deleted(unit)
     }
 
-    /// The place that a block names, made if there is none.
-    pub(super) fn slot_of(&mut self, parent: Parent<'_>, key: Option<&str>) -> u32 {
+    /// The place that a block names, made if there is none; `unit` is the parent that it names by its id.
+    pub(super) fn slot_of(&mut self, parent: Parent<'_>, unit: Unit, key: Option<&str>) -> u32 {
         let (owner, depth) = match parent {
             Parent::Root(name) => (OwnerRef::Root(name), 1),
-            Parent::Type(id) => {
-                let Some(unit) = self.unit(id) else { return UNKNOWN };
+            Parent::Type(_) if unit.is_none() => return UNKNOWN,
+            Parent::Type(_) => {
                 let depth = self.block(unit).map_or(0, |block| self.slots.depth(block.slot)) + 1;
                 (OwnerRef::Type(unit.client, unit.clock), depth)
             }
@@ -289,10 +284,9 @@ impl Blocks {
         }
     }
 
-    /// Counts the blocks of a client from a clock on in the keys where they lie.
-    pub(super) fn count_in_slots(&mut self, number: usize, clock: u32) {
+    /// Counts the blocks of a client, from one on, in the keys where they lie.
+    pub(super) fn count_in_slots(&mut self, number: usize, first: usize) {
         let (client, slots) = (&self.clients[number], &mut self.slots);
-        let first = client.blocks.partition_point(|block| block.clock < clock);
         for block in &client.blocks[first..] {
             if !matches!(block.kind, Kind::Collected | Kind::Deleted) && slots.key(block.slot).is_some() {
                 slots.count(block.slot, 1);
@@ -415,12 +409,5 @@ impl Blocks {
     /// Whether the document has all that was typed up to these clocks.
     pub fn has_all_of(&self, clocks: &Clocks) -> bool {
         clocks.iter().all(|(client, clock)| self.clock(client) >= clock)
-    }
-
-    /// What a block of an update would be stored as, at the client's end.
-    pub(super) fn stored(&self, block: &Block<'_>, slot: u32) -> Stored {
-        let unit = |id: Option<BlockId>| id.and_then(|id| self.unit(id)).unwrap_or(Unit::NONE);
-        let (origin, right) = (unit(block.origin), unit(block.right));
-        Stored { clock: block.clock, origin, right, slot, content_at: 0, kind: block.content.kind }
     }
 }

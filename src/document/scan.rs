@@ -2,6 +2,7 @@
 //! clients in the update, not to its blocks. Counts are checked against the bytes that are there.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::content::{self, Content, Kind};
 use super::{BlockId, Refusal};
@@ -13,7 +14,7 @@ use crate::protocol::lib0::Input;
 pub struct Scan<'u> {
     bytes: &'u Bytes,
     /// The blocks by client, in the update's order.
-    pub sections: Vec<Section>,
+    pub sections: SmallVec<[Section; 1]>,
     /// Where the deletions begin.
     pub deletions_at: usize,
     /// Where the update ends.
@@ -90,7 +91,7 @@ pub fn scan(update: &Bytes) -> Result<Scan<'_>, Refusal> {
 /// Reads the update that stands at the front of `bytes`.
 pub(super) fn scan_first(bytes: &Bytes) -> Result<Scan<'_>, Refusal> {
     let mut input = Input::new(bytes);
-    let mut sections = Vec::new();
+    let mut sections = SmallVec::new();
     read_sections(&mut input, |section| sections.push(section))?;
     let deletions_at = input.position();
     read_deletions(&mut input)?;

@@ -56,16 +56,16 @@ impl<'a> Input<'a> {
 
     /// A variable-length number of at most 53 bits, as JavaScript has them.
     pub fn var_uint(&mut self) -> Result<u64, DecodeError> {
-        let mut value = 0u64;
-        for shift in (0..).step_by(7) {
-            let byte = self.u8()?;
+        let mut byte = self.u8()?;
+        let mut value = u64::from(byte & 0x7f);
+        let mut shift = 7;
+        while byte & 0x80 != 0 {
+            byte = self.u8()?;
             if shift > 49 {
                 return Err(DecodeError::NumberTooLarge);
             }
             value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                break;
-            }
+            shift += 7;
         }
         if value >> 53 != 0 {
             return Err(DecodeError::NumberTooLarge);
