@@ -90,8 +90,8 @@ impl Drop for Hold {
 /// What somebody lacks: dialect, and the state vector of what it has.
 type Lack = (Dialect, Bytes);
 
-/// Answers that hold until the next edit. Peers get large ones guarded by their hold, the table has them as they are: so it knows whether any peer
-/// is still taking one.
+/// Answers that hold until the next edit. Peers get large ones guarded by their hold, the table has them as they are: so it knows
+/// whether any peer is still taking one.
 #[derive(Default)]
 pub(in crate::room) struct States(HashMap<Lack, (Frame, Option<Arc<Hold>>)>);
 
