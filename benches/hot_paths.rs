@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tutti::document::Blocks;
 use tutti::protocol::{CloseCode, Dialect, lib0::put_var_uint, yjs};
 use tutti::room::{LocalRelay, Outbound, Outlet, Relays, RoomKey};
-use tutti::wire::{Limits, Reader, frame};
+use tutti::wire::{Frame, Limits, Reader, Run, header};
 
 const DOCUMENT_BYTES_MAX: usize = 64 << 20;
 /// Members that a turn is shown to.
@@ -43,12 +43,12 @@ fn empty() -> Blocks {
 
 /// A client's frame becomes a message of the protocol.
 fn decode(times: u32) {
-    let message = frame::payload(&yjs::update(&keystroke(900, 70_000))).to_vec();
+    let message = yjs::update(&keystroke(900, 70_000)).payload().to_vec();
     let mut raw = vec![0x82, 0x80 | u8::try_from(message.len()).expect("a short message")];
     raw.extend_from_slice(&MASK);
     let start = raw.len();
     raw.extend_from_slice(&message);
-    frame::unmask(&mut raw[start..], MASK, 0);
+    header::unmask(&mut raw[start..], MASK, 0);
     let mut reader = Reader::new(Limits { message_bytes_max: 1 << 20, fragments_max: 4, skipped_bytes_max: 0 });
     for _ in 0..times {
         let message = reader.read(&mut black_box(&raw[..])).expect("a good frame").expect("a whole frame");
@@ -77,8 +77,13 @@ fn encode(times: u32) {
 struct Counted(Rc<Cell<u32>>);
 
 impl Outlet for Counted {
-    fn push(&self, frame: Bytes, _: tutti::room::Counted) {
-        black_box(frame);
+    fn push(&self, frame: &Frame, _: tutti::room::Counted) {
+        black_box(frame.plain().clone());
+        self.0.set(self.0.get() + 1);
+    }
+
+    fn push_run(&self, run: &Run, _: tutti::room::Counted) {
+        black_box(run.plain().clone());
         self.0.set(self.0.get() + 1);
     }
 

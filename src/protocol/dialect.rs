@@ -1,9 +1,8 @@
 //! The protocols that members of a room speak, and the few things that a room says to all who edit, in the words of each.
 
-use bytes::Bytes;
-
 use super::{hocuspocus, yjs};
 use crate::ids::RoomName;
+use crate::wire::Frame;
 
 /// A member's protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,7 +25,7 @@ impl Dialect {
 
 impl Dialect {
     /// The answer to a Step1, what the client lacks, as a frame; `None` where there is no such word. Made in the memory of `update`.
-    pub fn step2(self, update: Vec<u8>, room: &RoomName) -> Option<Bytes> {
+    pub fn step2(self, update: Vec<u8>, room: &RoomName) -> Option<Frame> {
         match self {
             Dialect::Yjs => Some(yjs::step2(update)),
             Dialect::Hocuspocus => Some(hocuspocus::step2(room.as_str(), update)),
@@ -57,7 +56,7 @@ pub enum Word<'a> {
 
 impl Word<'_> {
     /// The frame for members of `room` that speak `dialect`; `None` where the dialect has no such word.
-    pub fn frame(self, dialect: Dialect, room: &RoomName) -> Option<Bytes> {
+    pub fn frame(self, dialect: Dialect, room: &RoomName) -> Option<Frame> {
         match dialect {
             Dialect::Yjs => Some(yjs::frame(self)),
             Dialect::Hocuspocus => Some(hocuspocus::frame(room.as_str(), self)),

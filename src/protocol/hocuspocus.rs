@@ -7,7 +7,7 @@ use super::DecodeError;
 use super::dialect::{EditKind, Word};
 use super::lib0::{Input, put_buf};
 use super::yjs;
-use crate::wire::frame;
+use crate::wire::Frame;
 
 const SYNC: u64 = 0;
 const AWARENESS: u64 = 1;
@@ -99,84 +99,80 @@ pub fn document(address: &str) -> &str {
     address.split_once(SESSION_SEPARATOR).map_or(address, |(name, _)| name)
 }
 
-/// A frame of some parts behind an address.
-fn addressed(address: &str, parts: &[&[u8]]) -> Bytes {
-    let mut head = Vec::with_capacity(address.len() + 2);
-    put_buf(&mut head, address.as_bytes());
-    let mut all = Vec::with_capacity(parts.len() + 1);
-    all.push(&head[..]);
-    all.extend_from_slice(parts);
-    frame::binary(&all)
+/// An address, as it stands before each message.
+pub fn encode_address(address: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(address.len() + 2);
+    put_buf(&mut out, address.as_bytes());
+    out
 }
 
-fn with_text(address: &str, kind: &[u8], text: &[u8]) -> Bytes {
+/// A frame of some parts behind an address.
+fn addressed(address: &str, parts: &[&[u8]]) -> Frame {
+    let address = encode_address(address);
+    let mut all = Vec::with_capacity(parts.len() + 1);
+    all.push(&address[..]);
+    all.extend_from_slice(parts);
+    Frame::binary(&all).with_address(address.len())
+}
+
+fn with_text(address: &str, kind: &[u8], text: &[u8]) -> Frame {
     let mut body = kind.to_vec();
     put_buf(&mut body, text);
     addressed(address, &[&body])
 }
 
 /// What a room says, to an address.
-pub(super) fn frame(address: &str, word: Word) -> Bytes {
+pub(super) fn frame(address: &str, word: Word) -> Frame {
     let (head, body) = yjs::parts(word);
     addressed(address, &[&head, body])
 }
 
 /// The answer to a Step1, to an address.
-pub(super) fn step2(address: &str, update: Vec<u8>) -> Bytes {
-    let mut head = Vec::new();
-    put_buf(&mut head, address.as_bytes());
+pub(super) fn step2(address: &str, update: Vec<u8>) -> Frame {
+    let mut head = encode_address(address);
+    let address_bytes = head.len();
     head.extend_from_slice(&yjs::step2_head(&update));
-    frame::binary_within(&head, update)
-}
-
-/// A frame that was made for `room`, for another address of the same room.
-pub fn readdressed(frame: &Bytes, room: &str, address: &str) -> Bytes {
-    let mut prefix = Vec::with_capacity(room.len() + 2);
-    put_buf(&mut prefix, room.as_bytes());
-    match frame::payload(frame).strip_prefix(&prefix[..]) {
-        Some(rest) => addressed(address, &[rest]),
-        None => frame.clone(),
-    }
+    Frame::binary_within(&head, update).with_address(address_bytes)
 }
 
 /// The token is good for the document; may be said again when that changes.
-pub fn authenticated(address: &str, may_write: bool) -> Bytes {
+pub fn authenticated(address: &str, may_write: bool) -> Frame {
     with_text(address, &[AUTH as u8, AUTHENTICATED], if may_write { b"read-write" } else { b"readonly" })
 }
 
 /// The token is not good for the document. The connection stays, another token may follow.
-pub fn denied(address: &str, reason: &str) -> Bytes {
+pub fn denied(address: &str, reason: &str) -> Frame {
     with_text(address, &[AUTH as u8, DENIED], reason.as_bytes())
 }
 
 /// Asks for a fresh token.
-pub fn token_request(address: &str) -> Bytes {
+pub fn token_request(address: &str) -> Frame {
     addressed(address, &[&[AUTH as u8, TOKEN]])
 }
 
 /// Whether one more of the client's messages is saved, or refused. See [`SyncCount`].
-pub fn sync_status(address: &str, is_saved: bool) -> Bytes {
+pub fn sync_status(address: &str, is_saved: bool) -> Frame {
     addressed(address, &[&[SYNC_STATUS as u8, u8::from(is_saved)]])
 }
 
 /// An app's own text, UTF-8.
-pub fn stateless(address: &str, payload: &[u8]) -> Bytes {
+pub fn stateless(address: &str, payload: &[u8]) -> Frame {
     with_text(address, &[STATELESS as u8], payload)
 }
 
 /// Ends a document. The connection stays.
-pub fn close(address: &str, reason: &str) -> Bytes {
+pub fn close(address: &str, reason: &str) -> Frame {
     with_text(address, &[CLOSE as u8], reason.as_bytes())
 }
 
 /// Awareness of nobody: a sign of life for all clients.
-pub fn nobody(address: &str) -> Bytes {
+pub fn nobody(address: &str) -> Frame {
     frame(address, Word::Awareness(&[0]))
 }
 
 /// A sign of life, for clients that told their version.
-pub fn ping() -> Bytes {
-    frame::binary(&[&[PING]])
+pub fn ping() -> Frame {
+    Frame::binary(&[&[PING]])
 }
 
 /// Whether an Update was made before the Step1 that its client sent last.
@@ -271,8 +267,8 @@ mod tests {
         Ok(addressed.message)
     }
 
-    fn to_client(frame: Bytes) -> Vec<u8> {
-        frame::payload(&frame).strip_prefix(&DOC1).unwrap().to_vec()
+    fn to_client(frame: Frame) -> Vec<u8> {
+        frame.payload().strip_prefix(&DOC1).unwrap().to_vec()
     }
 
     #[test]
@@ -302,7 +298,7 @@ mod tests {
         assert_eq!(to_client(close("doc1", "bye")), b"\x07\x03bye");
         assert_eq!(to_client(frame("doc1", Word::Awareness(&[0]))), [1, 1, 0]);
         assert_eq!(to_client(frame("doc1", Word::Update(&[0, 0]))), [0, 2, 2, 0, 0]);
-        assert_eq!(frame::payload(&ping()), [9]);
+        assert_eq!(ping().payload(), [9]);
     }
 
     #[test]
@@ -325,8 +321,8 @@ mod tests {
     fn an_address_may_hold_a_mark_behind_the_name() {
         assert_eq!(document("doc1"), "doc1");
         assert_eq!(document("doc1\0a"), "doc1");
-        let other = readdressed(&frame("doc1", Word::Update(&[0, 0])), "doc1", "doc1\0a");
-        assert_eq!(frame::payload(&other), b"\x06doc1\0a\x00\x02\x02\x00\x00");
+        let other = frame("doc1", Word::Update(&[0, 0])).readdressed(&encode_address("doc1\0a"));
+        assert_eq!(other.payload(), b"\x06doc1\0a\x00\x02\x02\x00\x00");
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! y-protocols as y-websocket speaks it: sync, awareness, auth. Frames are made whole, WebSocket header included, so that one
 //! encoding serves all receivers.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 
 use super::DecodeError;
 use super::dialect::{EditKind, Word};
 use super::lib0::{Input, put_buf, put_var_uint};
-use crate::wire::frame;
+use crate::wire::Frame;
 
 const SYNC: u64 = 0;
 const AWARENESS: u64 = 1;
@@ -53,20 +55,20 @@ pub enum SavedQuestion {
 
 impl SavedQuestion {
     /// All is saved.
-    pub fn saved(&self) -> Bytes {
+    pub fn saved(&self) -> Frame {
         match self {
             Self::Status(content) => {
                 let mut body = Vec::with_capacity(content.len() + 2);
                 put_var_uint(&mut body, SYNC_STATUS);
                 put_buf(&mut body, content);
-                frame::binary(&[&body])
+                Frame::binary(&[&body])
             }
             Self::Save(id) => save_reply(*id, "success"),
         }
     }
 
     /// Not all is saved, for an edit was denied.
-    pub fn denied(&self) -> Bytes {
+    pub fn denied(&self) -> Frame {
         match self {
             // There is no word for that. What is said is a sign of life.
             Self::Status(_) => nobody(),
@@ -75,7 +77,7 @@ impl SavedQuestion {
     }
 
     /// Too many such questions wait.
-    pub fn put_off(&self) -> Bytes {
+    pub fn put_off(&self) -> Frame {
         match self {
             Self::Status(_) => nobody(),
             Self::Save(id) => save_reply(*id, "skipped"),
@@ -83,10 +85,10 @@ impl SavedQuestion {
     }
 }
 
-fn save_reply(id: u64, status: &str) -> Bytes {
+fn save_reply(id: u64, status: &str) -> Frame {
     let mut body = vec![AUTH as u8];
     put_buf(&mut body, format!(r#"{{"type":"save","responseTo":{id},"status":"{status}"}}"#).as_bytes());
-    frame::binary(&[&body])
+    Frame::binary(&[&body])
 }
 
 impl Message {
@@ -184,9 +186,9 @@ pub(super) fn parts(word: Word<'_>) -> (Vec<u8>, &[u8]) {
 }
 
 /// What a room says, as a frame.
-pub(super) fn frame(word: Word) -> Bytes {
+pub(super) fn frame(word: Word) -> Frame {
     let (head, body) = parts(word);
-    frame::binary(&[&head, body])
+    Frame::binary(&[&head, body])
 }
 
 /// What stands before an update that answers a Step1.
@@ -197,51 +199,48 @@ pub(super) fn step2_head(update: &[u8]) -> Vec<u8> {
 }
 
 /// The answer to a Step1.
-pub(super) fn step2(update: Vec<u8>) -> Bytes {
-    frame::binary_within(&step2_head(&update), update)
+pub(super) fn step2(update: Vec<u8>) -> Frame {
+    Frame::binary_within(&step2_head(&update), update)
 }
 
 /// The edit that adds nothing. Its echo says that all before it is committed.
-pub fn barrier() -> Bytes {
-    Bytes::from_static(&[0x82, 5, SYNC as u8, 2, 2, 0, 0])
+pub fn barrier() -> Frame {
+    static BARRIER: LazyLock<Frame> = LazyLock::new(|| update(&[0, 0]));
+    BARRIER.clone()
 }
 
 /// An edit.
-pub fn update(update: &[u8]) -> Bytes {
+pub fn update(update: &[u8]) -> Frame {
     frame(Word::Update(update))
 }
 
 /// Awareness entries, encoded by [`super::awareness::encode`].
-pub fn awareness(entries: &[u8]) -> Bytes {
+pub fn awareness(entries: &[u8]) -> Frame {
     frame(Word::Awareness(entries))
 }
 
 /// Awareness of nobody: a sign of life.
-pub fn nobody() -> Bytes {
+pub fn nobody() -> Frame {
     awareness(&[0])
 }
 
 /// A denial: of the connection before its close, or of a reader's edit.
-pub fn denied(reason: &str) -> Bytes {
+pub fn denied(reason: &str) -> Frame {
     let mut body = vec![AUTH as u8, 0];
     put_buf(&mut body, reason.as_bytes());
-    frame::binary(&[&body])
+    Frame::binary(&[&body])
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
 
-    /// The payload of a small frame.
-    fn payload(frame: Bytes) -> Vec<u8> {
-        assert_eq!(frame[0], 0x82);
-        frame[2..].to_vec()
-    }
+    use super::*;
+    use crate::wire::Opcode;
 
-    #[test]
-    fn a_barrier_is_the_edit_that_adds_nothing() {
-        assert_eq!(barrier(), update(&[0, 0]));
+    fn payload(frame: Frame) -> Vec<u8> {
+        assert_eq!(frame.opcode(), Opcode::Binary);
+        frame.payload().to_vec()
     }
 
     #[test]
@@ -267,6 +266,7 @@ mod tests {
         assert_eq!(payload(frame(Word::Step1(&[1, 1, 2]))), [0, 0, 3, 1, 1, 2]);
         assert_eq!(payload(step2(vec![0, 0])), [0, 1, 2, 0, 0]);
         assert_eq!(payload(awareness(&[0])), [1, 1, 0]);
+        assert_eq!(payload(barrier()), [0, 2, 2, 0, 0]);
         assert_eq!(payload(denied("no")), [2, 0, 2, 0x6e, 0x6f]);
     }
 

@@ -2,12 +2,11 @@
 
 use std::time::Instant;
 
-use bytes::Bytes;
-
 use crate::ids::MemberId;
 use crate::protocol::{Dialect, Word};
 use crate::room::fanout::relay::Counted;
 use crate::room::room::{Phase, Room};
+use crate::wire::Frame;
 
 impl Room {
     /// Says something to one member, if its dialect has the word.
@@ -19,7 +18,7 @@ impl Room {
     }
 
     /// Says something to all editors, but its sender and those who made it. Returns y-websocket's frame, if any was made.
-    pub(super) fn say_to_all(&mut self, word: Word, sender: Option<MemberId>, owners: &[MemberId]) -> Option<Bytes> {
+    pub(super) fn say_to_all(&mut self, word: Word, sender: Option<MemberId>, owners: &[MemberId]) -> Option<Frame> {
         let mut made = None;
         for dialect in Dialect::EDITORS.into_iter().filter(|dialect| self.members.speak(*dialect)) {
             if let Some(frame) = word.frame(dialect, &self.name) {

@@ -28,9 +28,8 @@ use crate::auth::{Verifier, now_s};
 use crate::ids::{SocketId, shortened};
 use crate::metrics;
 use crate::protocol::{CloseCode, yjs};
-use crate::room::{Counted, Directory, LocalRelay, Outlet, People, Relays};
-use crate::wire::frame::{self, Opcode};
-use crate::wire::{Limits, Message, Reader, WireError};
+use crate::room::{Directory, LocalRelay, Outlet, People, Relays};
+use crate::wire::{Frame, Limits, Message, Reader, WireError};
 
 /// Read in one go, into a buffer that all sockets of a thread share.
 const READ_BYTES: usize = 64 * 1024;
@@ -133,8 +132,7 @@ impl Socket {
         let Opening { path, address, permit } = opening;
         let stream = Rc::new(stream);
         let settings = &context.settings;
-        let outbox = Outbox::new(stream.clone(), settings.outbox_bytes_max, context.outboxes.clone());
-        outbox.push(head, Counted::Yes);
+        let outbox = Outbox::new(stream.clone(), head, settings.outbox_bytes_max, context.outboxes.clone());
         // Whatever is there before the session opens is small.
         let limits = Limits {
             message_bytes_max: settings.reader_message_bytes_max,
@@ -179,7 +177,7 @@ impl Socket {
                 self.session = Session::Json(Box::new(JsonSession::open(identity, limits, &self.desk)));
                 if let Some(refusal) = refusal {
                     tracing::info!(socket.id = %self.desk.socket, refusal, "socket denied");
-                    self.desk.outbox.push(json::bad_token(None), Counted::Yes);
+                    self.desk.push(&json::bad_token(None));
                     ctx.run_later(DENIED_HOLD, |socket, _| {
                         socket.outbox().close(CloseCode::Unauthorized, CloseCode::Unauthorized.reason());
                     });
@@ -188,7 +186,7 @@ impl Socket {
             Some(Path::Denied { room, code, reason, hold }) => {
                 let room = shortened(&room);
                 tracing::info!(socket.id = %self.desk.socket, room.name = ?room, code = code.code(), reason, "socket denied");
-                self.desk.outbox.push(yjs::denied(&reason), Counted::Yes);
+                self.desk.push(&yjs::denied(&reason));
                 ctx.run_later(hold, move |socket, _| socket.desk.outbox.close(code, &reason));
             }
             Some(Path::Echo) => self.session = Session::Echo,
@@ -313,7 +311,7 @@ impl Socket {
             Message::Text(message) => self.session.text(&message, &self.desk),
             Message::TooBig(beginning) => self.session.too_big(&beginning, &self.desk),
             Message::Ping(payload) => {
-                self.desk.outbox.push(frame::encode(Opcode::Pong, &[&payload]), Counted::Yes);
+                self.desk.push(&Frame::pong(&payload));
                 Ok(())
             }
             Message::Pong => Ok(()),
@@ -464,12 +462,12 @@ impl Socket {
             Beat::Rest => {}
             Beat::Ping => {
                 self.pinged = Some(now);
-                self.desk.outbox.push(frame::encode(Opcode::Ping, &[]), Counted::Yes);
+                self.desk.push(&Frame::ping());
                 self.desk.outbox.flush_ping();
             }
             Beat::KeepAlive => {
                 if let Some(frame) = self.session.keepalive() {
-                    self.desk.outbox.push(frame, Counted::Yes);
+                    self.desk.push(&frame);
                     self.desk.outbox.flush();
                 }
             }

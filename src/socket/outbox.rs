@@ -16,7 +16,7 @@ use super::stream::Stream;
 use crate::metrics;
 use crate::protocol::CloseCode;
 use crate::room::{Connection, Counted, Outlet};
-use crate::wire::frame;
+use crate::wire::{Frame, Run};
 
 /// Most frames in one write.
 const WRITE_FRAMES_MAX: usize = 64;
@@ -106,7 +106,7 @@ pub struct Outbox {
     is_paused: Cell<bool>,
     is_stopped: Cell<bool>,
     /// What the peer is told when the process stops.
-    farewell: RefCell<Option<Bytes>>,
+    farewell: RefCell<Option<Frame>>,
     closing: Cell<Option<CloseCode>>,
     /// A close to be held for a while, see [`Outbox::take_held_close`].
     held_close: RefCell<Option<(CloseCode, String)>>,
@@ -130,10 +130,10 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// An empty outbox in front of `stream`.
-    pub fn new(stream: Rc<Stream>, bytes_max: usize, budget: Arc<OutboxBudget>) -> Rc<Self> {
+    /// An outbox in front of `stream`, with `head`, the handshake's answer, before all frames.
+    pub fn new(stream: Rc<Stream>, head: Bytes, bytes_max: usize, budget: Arc<OutboxBudget>) -> Rc<Self> {
         let now = Instant::now();
-        Rc::new(Self {
+        let outbox = Self {
             stream: RefCell::new(Some(stream)),
             queue: RefCell::default(),
             bytes_max,
@@ -154,7 +154,9 @@ impl Outbox {
             is_ping_waiting: Cell::new(false),
             ping_left: Cell::new(now),
             waker: RefCell::new(None),
-        })
+        };
+        outbox.enqueue(head, Kind::Live);
+        Rc::new(outbox)
     }
 
     /// Bytes written so far.
@@ -198,7 +200,7 @@ impl Outbox {
     }
 
     /// What to tell the peer when the process stops, before its socket is closed.
-    pub fn set_farewell(&self, frame: Bytes) {
+    pub fn set_farewell(&self, frame: Frame) {
         *self.farewell.borrow_mut() = Some(frame);
     }
 
@@ -260,10 +262,26 @@ impl Outbox {
         }
     }
 
-    fn enqueue(&self, frame: Bytes, kind: Kind) {
+    /// Queues what may be several frames, which count as one.
+    fn push_encoded(&self, bytes: &Bytes, counted: Counted) {
+        if self.closing.get().is_some() {
+            return;
+        }
+        let kind = match counted {
+            Counted::No => Kind::Answer,
+            Counted::Yes if bytes.len() > LARGE_FRAME_BYTES => Kind::Large,
+            Counted::Yes => Kind::Live,
+        };
+        if kind != Kind::Answer && self.is_overfull(bytes.len(), kind) {
+            return self.close(CloseCode::SlowConsumer, CloseCode::SlowConsumer.reason());
+        }
+        self.enqueue(bytes.clone(), kind);
+    }
+
+    fn enqueue(&self, bytes: Bytes, kind: Kind) {
         let mut queue = self.queue.borrow_mut();
-        *queue.bytes_of(kind) += frame.len();
-        queue.frames.push_back((frame, kind));
+        *queue.bytes_of(kind) += bytes.len();
+        queue.frames.push_back((bytes, kind));
     }
 
     /// Whether a live frame of `bytes` is too much for the socket, or for all together while this one is behind.
@@ -352,7 +370,7 @@ impl Outbox {
             metrics::SLOW_CONSUMERS.inc();
             self.drop_waiting();
         }
-        self.enqueue(frame::close(code.code(), reason), Kind::Live);
+        self.enqueue(Frame::close(code.code(), reason).plain().clone(), Kind::Live);
         self.closing.set(Some(code));
         self.wake();
     }
@@ -360,7 +378,8 @@ impl Outbox {
     /// Answers the peer's close frame with its own code (RFC 6455 section 5.5.1).
     pub fn answer_close(&self, code: Option<u16>) {
         if self.closing.get().is_none() {
-            self.enqueue(frame::close(code.unwrap_or(CloseCode::Normal.code()), ""), Kind::Live);
+            let close = Frame::close(code.unwrap_or(CloseCode::Normal.code()), "");
+            self.enqueue(close.plain().clone(), Kind::Live);
             self.closing.set(Some(CloseCode::Normal));
             self.wake();
         }
@@ -419,19 +438,12 @@ fn write_front(stream: &Stream, frames: &VecDeque<(Bytes, Kind)>) -> io::Result<
 }
 
 impl Outlet for Outbox {
-    fn push(&self, frame: Bytes, counted: Counted) {
-        if self.closing.get().is_some() {
-            return;
-        }
-        let kind = match counted {
-            Counted::No => Kind::Answer,
-            Counted::Yes if frame.len() > LARGE_FRAME_BYTES => Kind::Large,
-            Counted::Yes => Kind::Live,
-        };
-        if kind != Kind::Answer && self.is_overfull(frame.len(), kind) {
-            return self.close(CloseCode::SlowConsumer, CloseCode::SlowConsumer.reason());
-        }
-        self.enqueue(frame, kind);
+    fn push(&self, frame: &Frame, counted: Counted) {
+        self.push_encoded(frame.plain(), counted);
+    }
+
+    fn push_run(&self, run: &Run, counted: Counted) {
+        self.push_encoded(run.plain(), counted);
     }
 
     fn flush(&self) {
@@ -468,8 +480,8 @@ impl Outlet for Outbox {
 }
 
 impl Connection for Outbox {
-    fn offer(&self, frame: Bytes) {
-        if 2 * (self.queue.borrow().live + frame.len()) <= self.bytes_max || !self.is_waiting() {
+    fn offer(&self, frame: &Frame) {
+        if 2 * (self.queue.borrow().live + frame.plain_bytes()) <= self.bytes_max || !self.is_waiting() {
             self.push(frame, Counted::Yes);
         }
     }
@@ -477,7 +489,7 @@ impl Connection for Outbox {
     fn stop_reading(&self) {
         self.is_stopped.set(true);
         if let Some(farewell) = self.farewell.take() {
-            self.push(farewell, Counted::Yes);
+            self.push(&farewell, Counted::Yes);
             self.flush();
         }
         self.wake();

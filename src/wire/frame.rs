@@ -1,189 +1,146 @@
-//! One frame: parsing and checking a header, unmasking a payload, writing server frames.
+//! What the server sends: a message of its own kind and payload, and its encodings. It is made once and shared by all who get it.
+
+use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::WireError;
+use super::header::{CONTROL_BYTES_MAX, Opcode, header_bytes, put_header};
+use crate::ids::Seq;
 
-/// Longest payload of a control frame (RFC 6455 section 5.5).
-pub const CONTROL_BYTES_MAX: usize = 125;
-/// Longest header of a client's frame: 2 bytes, 8 of length, 4 of mask.
-pub const HEADER_BYTES_MAX: usize = 14;
+/// A frame from the server. A clone is the same frame, with the same encodings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame(Arc<Parts>);
 
-/// The kinds of frame of RFC 6455 section 5.2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Opcode {
-    /// A further fragment of the message begun before.
-    Continuation = 0,
-    /// The first fragment of a text message.
-    Text = 1,
-    /// The first fragment of a binary message.
-    Binary = 2,
-    /// The closing handshake.
-    Close = 8,
-    /// Asks for a pong with the same payload.
-    Ping = 9,
-    /// Answers a ping.
-    Pong = 10,
+/// Header and payload are made in one buffer, so the plain encoding costs nothing. Any other one belongs here, in a cell that is
+/// filled when the first receiver asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Parts {
+    opcode: Opcode,
+    seq: Option<Seq>,
+    /// How much of the payload is an address, see [`Frame::readdressed`].
+    address_bytes: usize,
+    plain: Bytes,
 }
 
-impl Opcode {
-    /// Whether frames of this kind may stand between the fragments of a message.
-    pub fn is_control(self) -> bool {
-        self as u8 >= 8
-    }
-}
-
-/// A checked header of a frame from a client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Header {
-    /// Whether this is the message's last fragment.
-    pub is_last: bool,
-    /// The frame's kind.
-    pub opcode: Opcode,
-    /// The key that the payload is masked with.
-    pub mask: [u8; 4],
-    /// Declared length of the payload, in bytes.
-    pub payload_bytes: u64,
-}
-
-/// Reads a client's header from the start of `buf`: the header and its own length, or `None` if `buf` ends before it does.
-///
-/// Refuses reserved bits (no extension is negotiated), reserved kinds, unmasked frames, lengths not in their shortest form, and
-/// fragmented or long control frames.
-pub fn parse_header(buf: &[u8]) -> Result<Option<(Header, usize)>, WireError> {
-    let [first, second, rest @ ..] = buf else {
-        return Ok(None);
-    };
-    if first & 0x70 != 0 {
-        return Err(WireError::Protocol("reserved bits are set without an extension"));
-    }
-    let opcode = match first & 0x0f {
-        0 => Opcode::Continuation,
-        1 => Opcode::Text,
-        2 => Opcode::Binary,
-        8 => Opcode::Close,
-        9 => Opcode::Ping,
-        10 => Opcode::Pong,
-        _ => return Err(WireError::Protocol("unknown kind of frame")),
-    };
-    let is_last = first & 0x80 != 0;
-    if second & 0x80 == 0 {
-        return Err(WireError::Protocol("a client's frame must be masked"));
-    }
-    let short = second & 0x7f;
-    if opcode.is_control() && (!is_last || short as usize > CONTROL_BYTES_MAX) {
-        return Err(WireError::Protocol("a control frame must be whole and at most 125 bytes"));
-    }
-    let (payload_bytes, length_bytes) = match short {
-        126 => match rest.first_chunk::<2>() {
-            Some(raw) => (u64::from(u16::from_be_bytes(*raw)), 2),
-            None => return Ok(None),
-        },
-        127 => match rest.first_chunk::<8>() {
-            Some(raw) => (u64::from_be_bytes(*raw), 8),
-            None => return Ok(None),
-        },
-        short => (u64::from(short), 0),
-    };
-    let is_shortest = match length_bytes {
-        2 => payload_bytes > 125,
-        8 => payload_bytes > 0xffff && payload_bytes >> 63 == 0,
-        _ => true,
-    };
-    if !is_shortest {
-        return Err(WireError::Protocol("a length must have its shortest form"));
-    }
-    let Some(mask) = rest[length_bytes..].first_chunk::<4>() else {
-        return Ok(None);
-    };
-    let header = Header { is_last, opcode, mask: *mask, payload_bytes };
-    Ok(Some((header, 2 + length_bytes + 4)))
-}
-
-/// Unmasks `payload`, whose first byte is the `offset`-th of its frame.
-pub fn unmask(payload: &mut [u8], mask: [u8; 4], offset: usize) {
-    let mut key = mask;
-    key.rotate_left(offset % 4);
-    let wide = u64::from_ne_bytes([key[0], key[1], key[2], key[3], key[0], key[1], key[2], key[3]]);
-    let mut chunks = payload.chunks_exact_mut(8);
-    for chunk in &mut chunks {
-        let word = u64::from_ne_bytes([chunk[0], chunk[1], chunk[2], chunk[3], chunk[4], chunk[5], chunk[6], chunk[7]]);
-        chunk.copy_from_slice(&(word ^ wide).to_ne_bytes());
-    }
-    for (byte, key) in chunks.into_remainder().iter_mut().zip(key.iter().cycle()) {
-        *byte ^= key;
-    }
-}
-
-/// Length of the header of an unmasked frame with `payload_bytes`.
-pub fn header_bytes(payload_bytes: usize) -> usize {
-    match payload_bytes {
-        0..=125 => 2,
-        126..=0xffff => 4,
-        _ => 10,
-    }
-}
-
-/// Writes the header of a whole, unmasked frame.
-fn put_header(out: &mut BytesMut, opcode: Opcode, payload_bytes: usize) {
-    out.put_u8(0x80 | opcode as u8);
-    match payload_bytes {
-        0..=125 => out.put_u8(payload_bytes as u8),
-        126..=0xffff => {
-            out.put_u8(126);
-            out.put_u16(payload_bytes as u16);
+impl Frame {
+    fn new(opcode: Opcode, parts: &[&[u8]]) -> Self {
+        let payload_bytes = parts.iter().map(|part| part.len()).sum();
+        let mut plain = BytesMut::with_capacity(header_bytes(payload_bytes) + payload_bytes);
+        put_header(&mut plain, opcode, payload_bytes);
+        for part in parts {
+            plain.put_slice(part);
         }
-        _ => {
-            out.put_u8(127);
-            out.put_u64(payload_bytes as u64);
-        }
+        Self::of(opcode, plain.freeze())
+    }
+
+    fn of(opcode: Opcode, plain: Bytes) -> Self {
+        Self(Arc::new(Parts { opcode, seq: None, address_bytes: 0, plain }))
+    }
+
+    /// A text message whose payload is `parts`, one after another. They are UTF-8.
+    pub fn text(parts: &[&[u8]]) -> Self {
+        Self::new(Opcode::Text, parts)
+    }
+
+    /// A binary message whose payload is `parts`, one after another.
+    pub fn binary(parts: &[&[u8]]) -> Self {
+        Self::new(Opcode::Binary, parts)
+    }
+
+    /// A binary message whose payload is `head` and `body`, made in the memory of `body`, which may be large.
+    pub fn binary_within(head: &[u8], mut body: Vec<u8>) -> Self {
+        let payload_bytes = head.len() + body.len();
+        let mut front = BytesMut::with_capacity(header_bytes(payload_bytes) + head.len());
+        put_header(&mut front, Opcode::Binary, payload_bytes);
+        front.put_slice(head);
+        body.splice(0..0, front);
+        Self::of(Opcode::Binary, body.into())
+    }
+
+    /// A ping.
+    pub fn ping() -> Self {
+        Self::new(Opcode::Ping, &[])
+    }
+
+    /// The answer to a ping with `payload`.
+    pub fn pong(payload: &[u8]) -> Self {
+        Self::new(Opcode::Pong, &[payload])
+    }
+
+    /// A close frame. A reason too long for a control frame is cut at a character's end.
+    pub fn close(code: u16, reason: &str) -> Self {
+        let end = reason.floor_char_boundary(CONTROL_BYTES_MAX - 2);
+        Self::new(Opcode::Close, &[&code.to_be_bytes(), &reason.as_bytes()[..end]])
+    }
+
+    /// The same frame, as that of the entry `seq`.
+    pub fn with_seq(mut self, seq: Seq) -> Self {
+        Arc::make_mut(&mut self.0).seq = Some(seq);
+        self
+    }
+
+    /// The same frame, the first `bytes` of whose payload are an address, which another one can replace.
+    pub fn with_address(mut self, bytes: usize) -> Self {
+        Arc::make_mut(&mut self.0).address_bytes = bytes;
+        self
+    }
+
+    /// The same message at another address.
+    pub fn readdressed(&self, address: &[u8]) -> Self {
+        let rest = &self.payload()[self.0.address_bytes..];
+        let readdressed = Self::new(self.0.opcode, &[address, rest]).with_address(address.len());
+        Self(Arc::new(Parts { seq: self.0.seq, ..Arc::unwrap_or_clone(readdressed.0) }))
+    }
+
+    /// The same frame, whose bytes keep `guard` until the last receiver has taken them.
+    pub fn guarded(&self, guard: impl Send + 'static) -> Self {
+        let plain = Bytes::from_owner(Guarded { bytes: self.0.plain.clone(), _guard: guard });
+        Self(Arc::new(Parts { plain, ..(*self.0).clone() }))
+    }
+
+    /// What kind of frame it is.
+    pub fn opcode(&self) -> Opcode {
+        self.0.opcode
+    }
+
+    /// The entry that it shows, if it shows one.
+    pub fn seq(&self) -> Option<Seq> {
+        self.0.seq
+    }
+
+    /// What it says.
+    pub fn payload(&self) -> &[u8] {
+        // A payload's length tells the header's.
+        let plain = &self.0.plain;
+        let header = match plain.len() {
+            ..=127 => 2,
+            128..=0x1_0003 => 4,
+            _ => 10,
+        };
+        &plain[header..]
+    }
+
+    /// As it is written to a WebSocket without extensions.
+    pub fn plain(&self) -> &Bytes {
+        &self.0.plain
+    }
+
+    /// The length of that.
+    pub fn plain_bytes(&self) -> usize {
+        self.0.plain.len()
     }
 }
 
-/// A whole server frame whose payload is `parts` one after another.
-pub fn encode(opcode: Opcode, parts: &[&[u8]]) -> Bytes {
-    let payload_bytes = parts.iter().map(|part| part.len()).sum();
-    let mut out = BytesMut::with_capacity(header_bytes(payload_bytes) + payload_bytes);
-    put_header(&mut out, opcode, payload_bytes);
-    for part in parts {
-        out.put_slice(part);
+/// Bytes that keep something.
+struct Guarded<G> {
+    bytes: Bytes,
+    _guard: G,
+}
+
+impl<G> AsRef<[u8]> for Guarded<G> {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
-    out.freeze()
-}
-
-/// A whole binary frame whose payload is `parts` one after another.
-pub fn binary(parts: &[&[u8]]) -> Bytes {
-    encode(Opcode::Binary, parts)
-}
-
-/// A whole binary frame whose payload is `head` and `body`, made in the memory of `body`, which may be large.
-pub fn binary_within(head: &[u8], mut body: Vec<u8>) -> Bytes {
-    let payload_bytes = head.len() + body.len();
-    let mut front = BytesMut::with_capacity(header_bytes(payload_bytes) + head.len());
-    put_header(&mut front, Opcode::Binary, payload_bytes);
-    front.put_slice(head);
-    body.splice(0..0, front);
-    body.into()
-}
-
-/// The payload of a whole server frame.
-pub fn payload(frame: &Bytes) -> &[u8] {
-    let header_bytes = match frame.get(1) {
-        Some(127) => 10,
-        Some(126) => 4,
-        _ => 2,
-    };
-    frame.get(header_bytes..).unwrap_or_default()
-}
-
-/// A close frame. A reason too long for a control frame is cut at a character's end.
-pub fn close(code: u16, reason: &str) -> Bytes {
-    let mut end = reason.len().min(CONTROL_BYTES_MAX - 2);
-    while !reason.is_char_boundary(end) {
-        end -= 1;
-    }
-    encode(Opcode::Close, &[&code.to_be_bytes(), &reason.as_bytes()[..end]])
 }
 
 #[cfg(test)]
@@ -191,75 +148,57 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_examples_of_rfc_6455_section_5_7_are_written() {
+        // A single-frame unmasked text message, and 256 and 64 KiB binary messages.
+        assert_eq!(&Frame::text(&[b"Hel", b"lo"]).plain()[..], b"\x81\x05Hello");
+        assert_eq!(&Frame::binary(&[&[0; 256]]).plain()[..4], [0x82, 0x7e, 0x01, 0x00]);
+        assert_eq!(&Frame::binary(&[&[0; 65536]]).plain()[..10], [0x82, 0x7f, 0, 0, 0, 0, 0, 1, 0, 0]);
+    }
+
+    #[test]
+    fn a_payload_of_any_length_is_what_stands_behind_the_header() {
+        for len in [0, 1, 125, 126, 127, 128, 129, 65_531, 65_535, 65_536, 65_540] {
+            let payload = vec![7; len];
+            let frame = Frame::binary(&[&payload]);
+            assert_eq!(frame.payload(), payload, "{len}");
+            assert_eq!(frame.plain_bytes(), header_bytes(len) + len, "{len}");
+        }
+    }
+
+    #[test]
     fn a_frame_made_within_its_body_is_the_same_frame() {
         for len in [0, 1, 120, 125, 126, 65_530, 65_536] {
             let body = vec![7; len];
-            assert_eq!(binary_within(b"head", body.clone()), binary(&[b"head", &body]), "{len}");
+            assert_eq!(Frame::binary_within(b"head", body.clone()), Frame::binary(&[b"head", &body]), "{len}");
         }
     }
 
     #[test]
-    fn the_examples_of_rfc_6455_section_5_7_are_read_and_written() {
-        // A single-frame masked text message "Hello".
-        let raw = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
-        let (header, used) = parse_header(&raw).unwrap().unwrap();
-        assert_eq!((header.is_last, header.opcode, header.payload_bytes, used), (true, Opcode::Text, 5, 6));
-        let mut payload = raw[used..].to_vec();
-        unmask(&mut payload, header.mask, 0);
-        assert_eq!(payload, b"Hello");
-        // A single-frame unmasked text message, and 256 and 64 KiB binary messages.
-        assert_eq!(&encode(Opcode::Text, &[b"Hel", b"lo"])[..], b"\x81\x05Hello");
-        assert_eq!(&binary(&[&[0; 256]])[..4], [0x82, 0x7e, 0x01, 0x00]);
-        assert_eq!(&binary(&[&[0; 65536]])[..10], [0x82, 0x7f, 0, 0, 0, 0, 0, 1, 0, 0]);
+    fn another_address_is_all_that_changes() {
+        let frame = Frame::text(&[b"here", b"body"]).with_address(4).with_seq(Seq(7));
+        let other = frame.readdressed(b"elsewhere");
+        assert_eq!(other.payload(), b"elsewherebody");
+        assert_eq!((other.opcode(), other.seq()), (Opcode::Text, Some(Seq(7))));
+        assert_eq!(other.readdressed(b"here"), frame);
     }
 
     #[test]
-    fn a_header_cut_anywhere_asks_for_more() {
-        let raw = [0x82, 0xff, 0, 0, 0, 0, 0, 1, 0, 0, 1, 2, 3, 4];
-        for cut in 0..raw.len() {
-            assert_eq!(parse_header(&raw[..cut]), Ok(None), "{cut} bytes");
-        }
-        let (header, used) = parse_header(&raw).unwrap().unwrap();
-        assert_eq!((header.payload_bytes, header.mask, used), (65536, [1, 2, 3, 4], 14));
-    }
-
-    #[test]
-    fn headers_against_the_rules_are_refused() {
-        let cases: [&[u8]; 9] = [
-            &[0xc1, 0x80, 0, 0, 0, 0],                             // reserved bit
-            &[0x83, 0x80, 0, 0, 0, 0],                             // reserved kind
-            &[0x81, 0x05],                                         // not masked
-            &[0x09, 0x80, 0, 0, 0, 0],                             // fragmented ping
-            &[0x89, 0xfe, 0, 126, 0, 0, 0, 0],                     // long ping
-            &[0x82, 0xfe, 0, 125, 0, 0, 0, 0],                     // 125 in 16 bits
-            &[0x82, 0xff, 0, 0, 0, 0, 0, 0, 255, 255, 0, 0, 0, 0], // 65535 in 64 bits
-            &[0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],  // the top bit
-            &[0x8b, 0xff, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0],     // long pong
-        ];
-        for raw in cases {
-            assert!(matches!(parse_header(raw), Err(WireError::Protocol(_))), "{raw:x?}");
-        }
-    }
-
-    #[test]
-    fn unmasking_in_pieces_equals_unmasking_at_once() {
-        let mask = [7, 77, 177, 222];
-        let plain: Vec<u8> = (0..=255).cycle().take(1000).collect();
-        let mut masked = plain.clone();
-        unmask(&mut masked, mask, 0);
-        for cut in [1, 2, 3, 7, 8, 9, 500] {
-            let mut pieces = masked.clone();
-            let (left, right) = pieces.split_at_mut(cut);
-            unmask(left, mask, 0);
-            unmask(right, mask, cut);
-            assert_eq!(pieces, plain, "cut at {cut}");
-        }
+    fn a_guard_lives_as_long_as_the_bytes_do() {
+        let guard = Arc::new(());
+        let frame = Frame::text(&[b"text"]).with_seq(Seq(7));
+        let guarded = frame.guarded(guard.clone());
+        assert_eq!(guarded, frame);
+        let bytes = guarded.plain().slice(1..);
+        drop(guarded);
+        assert_eq!(Arc::strong_count(&guard), 2);
+        drop(bytes);
+        assert_eq!(Arc::strong_count(&guard), 1);
     }
 
     #[test]
     fn a_long_close_reason_is_cut_at_a_character() {
-        let frame = close(4422, &"é".repeat(100));
-        assert_eq!(frame.len(), 2 + 2 + 122);
-        assert!(std::str::from_utf8(&frame[4..]).is_ok());
+        let frame = Frame::close(4422, &"é".repeat(100));
+        assert_eq!(frame.payload().len(), 2 + 122);
+        assert!(std::str::from_utf8(&frame.payload()[2..]).is_ok());
     }
 }

@@ -4,8 +4,8 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::WireError;
-use super::frame::{self, CONTROL_BYTES_MAX, HEADER_BYTES_MAX, Header, Opcode};
+use super::error::WireError;
+use super::header::{self, CONTROL_BYTES_MAX, HEADER_BYTES_MAX, Header, Opcode};
 
 /// What a reader accepts.
 #[derive(Debug, Clone, Copy)]
@@ -124,12 +124,12 @@ impl Reader {
             if is_control {
                 let start = self.control.len();
                 self.control.extend_from_slice(piece);
-                frame::unmask(&mut self.control[start..], pending.header.mask, pending.taken);
+                header::unmask(&mut self.control[start..], pending.header.mask, pending.taken);
             } else {
                 let start = self.payload.len();
                 let kept = if self.is_too_big { BEGINNING_BYTES.saturating_sub(start) } else { usize::MAX };
                 self.payload.extend_from_slice(&piece[..kept.min(piece.len())]);
-                frame::unmask(&mut self.payload[start..], pending.header.mask, pending.taken);
+                header::unmask(&mut self.payload[start..], pending.header.mask, pending.taken);
                 self.arrived += piece.len() as u64;
             }
             pending.taken += piece.len();
@@ -157,7 +157,7 @@ impl Reader {
         let known = self.head_bytes;
         let more = input.len().min(HEADER_BYTES_MAX - known);
         self.head[known..known + more].copy_from_slice(&input[..more]);
-        let Some((header, header_bytes)) = frame::parse_header(&self.head[..known + more])? else {
+        let Some((header, header_bytes)) = header::parse_header(&self.head[..known + more])? else {
             self.head_bytes = known + more;
             input.advance(more);
             return Ok(None);
@@ -258,7 +258,7 @@ mod tests {
         out.extend_from_slice(&[9, 8, 7, 6]);
         let start = out.len();
         out.extend_from_slice(payload);
-        frame::unmask(&mut out[start..], [9, 8, 7, 6], 0);
+        header::unmask(&mut out[start..], [9, 8, 7, 6], 0);
         out
     }
 

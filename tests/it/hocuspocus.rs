@@ -502,6 +502,24 @@ fn two_sessions_of_one_document_are_two_members() {
 }
 
 #[test]
+fn what_is_sent_in_one_turn_reaches_a_session_message_by_message() {
+    let server = Server::start();
+    let mut bob = Provider::open(server.address, "doc1\0b", &reader("bob"), READER);
+    bob.say("doc1\0b", QUERY);
+    bob.hears("doc1\0b", NOBODY);
+    let mut ada = Provider::open(server.address, DOC, &writer("ada"), WRITER);
+    ada.say(DOC, QUERY);
+    ada.hears(DOC, NOBODY);
+    let doc = document(1);
+    let edits: Vec<Vec<u8>> = (0..20).map(|_| message::update(&typed(&doc, "x"))).collect();
+    let frames: Vec<Vec<u8>> = edits.iter().map(|edit| frame(BINARY, &[b"\x04doc1", &edit[..]].concat())).collect();
+    ada.socket.send(&frames.concat());
+    for edit in &edits {
+        bob.hears("doc1\0b", edit);
+    }
+}
+
+#[test]
 fn a_text_of_the_app_goes_to_the_others_of_its_document() {
     let server = Server::start();
     let mut ada = Provider::open(server.address, DOC, &writer("ada"), WRITER);

@@ -13,7 +13,7 @@ use super::request::{CHAT, Event, Steps};
 use super::{JsonError, NAME};
 use crate::ids::{RoomName, Seq, UserId};
 use crate::protocol::lib0::put_buf;
-use crate::wire::frame::{self, Opcode};
+use crate::wire::Frame;
 
 /// Milliseconds since 1970 as RFC 3339, UTC, always with three decimals so that texts sort as times do.
 pub fn rfc3339(at_ms: i64) -> String {
@@ -23,9 +23,9 @@ pub fn rfc3339(at_ms: i64) -> String {
 }
 
 /// A frame of one message.
-fn frame_of(message: &impl Serialize) -> Bytes {
+fn frame_of(message: &impl Serialize) -> Frame {
     // Maps with text keys, texts and numbers: what cannot fail.
-    frame::encode(Opcode::Text, &[&serde_json::to_vec(message).unwrap_or_default()])
+    Frame::text(&[&serde_json::to_vec(message).unwrap_or_default()])
 }
 
 /// A message of a type, with some fields.
@@ -38,12 +38,12 @@ struct Typed<'a, T: Serialize> {
 }
 
 /// A frame of a message of type `kind` with the fields of `fields`.
-pub fn message(kind: &str, fields: impl Serialize) -> Bytes {
+pub fn message(kind: &str, fields: impl Serialize) -> Frame {
     frame_of(&Typed { kind, fields })
 }
 
 /// The first word on a connection.
-pub fn welcome(client_id: &str, heartbeat_ms: u64) -> Bytes {
+pub fn welcome(client_id: &str, heartbeat_ms: u64) -> Frame {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Welcome<'a> {
@@ -55,7 +55,7 @@ pub fn welcome(client_id: &str, heartbeat_ms: u64) -> Bytes {
 }
 
 /// A message from one person to another.
-pub fn direct(user: &UserId, name: &str, to: &str, payload: &RawValue, at_ms: i64) -> Bytes {
+pub fn direct(user: &UserId, name: &str, to: &str, payload: &RawValue, at_ms: i64) -> Frame {
     #[derive(Serialize)]
     struct Direct<'a> {
         user: &'a UserId,
@@ -113,7 +113,7 @@ impl<'a> Problem<'a> {
     }
 
     /// The frame.
-    pub fn frame(&self) -> Bytes {
+    pub fn frame(&self) -> Frame {
         message("error", self)
     }
 }
@@ -169,18 +169,22 @@ struct Stamp<'a> {
 }
 
 /// The frame of a stored body, or without seq of a signal's.
-pub fn stamped(room: &RoomName, user: &UserId, at_ms: i64, seq: Option<Seq>, body: &[u8]) -> Bytes {
+pub fn stamped(room: &RoomName, user: &UserId, at_ms: i64, seq: Option<Seq>, body: &[u8]) -> Frame {
     let stamp = Stamp { room, user, timestamp: rfc3339(at_ms), seq, ephemeral: seq.is_none() };
     let mut stamp = serde_json::to_vec(&stamp).unwrap_or_default();
     // One object of both: the stamp without its closing brace, the body without its opening one.
     stamp.pop();
     let rest = body.strip_prefix(b"{").unwrap_or(b"}");
     let comma: &[u8] = if rest == b"}" { b"" } else { b"," };
-    frame::encode(Opcode::Text, &[&stamp, comma, rest])
+    let frame = Frame::text(&[&stamp, comma, rest]);
+    match seq {
+        Some(seq) => frame.with_seq(seq),
+        None => frame,
+    }
 }
 
 /// The frame of a document's edit.
-pub fn edit(room: &RoomName, user: &UserId, at_ms: i64, seq: Seq, update: &[u8]) -> Bytes {
+pub fn edit(room: &RoomName, user: &UserId, at_ms: i64, seq: Seq, update: &[u8]) -> Frame {
     #[derive(Serialize)]
     struct Edit<'a> {
         room: &'a RoomName,
@@ -189,24 +193,25 @@ pub fn edit(room: &RoomName, user: &UserId, at_ms: i64, seq: Seq, update: &[u8])
         seq: Seq,
         update: String,
     }
-    message("edit", Edit { room, user, timestamp: rfc3339(at_ms), seq, update: STANDARD.encode(update) })
+    message("edit", Edit { room, user, timestamp: rfc3339(at_ms), seq, update: STANDARD.encode(update) }).with_seq(seq)
 }
 
 /// A binary signal from `user`.
-pub fn binary(room: &RoomName, user: &UserId, payload: &[u8]) -> Bytes {
+pub fn binary(room: &RoomName, user: &UserId, payload: &[u8]) -> Frame {
     let mut head = Vec::with_capacity(room.as_str().len() + user.as_str().len() + 4);
     put_buf(&mut head, room.as_str().as_bytes());
     put_buf(&mut head, user.as_str().as_bytes());
-    frame::binary(&[&head, payload])
+    Frame::binary(&[&head, payload])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Opcode;
 
-    fn text(frame: &Bytes) -> &str {
-        assert_eq!(frame[0], 0x81);
-        std::str::from_utf8(frame::payload(frame)).unwrap()
+    fn text(frame: &Frame) -> &str {
+        assert_eq!(frame.opcode(), Opcode::Text);
+        std::str::from_utf8(frame.payload()).unwrap()
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::metrics;
 use crate::protocol::yjs::SavedQuestion;
 use crate::room::messages::PostError;
 use crate::store::{Append, CLIENTS_AT_ONCE, Kind, NewEntry, Placed, Refused, RoomId};
+use crate::wire::Frame;
 
 /// What all rooms together may hold uncommitted, in bytes.
 #[derive(Debug)]
@@ -42,13 +43,13 @@ impl Budget {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Receipt {
     /// By this frame, its edit's echo: y-websocket.
-    Echo(Bytes),
+    Echo(Frame),
     /// By the answer to its question: y-websocket.
     Answer(SavedQuestion),
     /// By a status for so many of its messages, as far as due: Hocuspocus.
     Status(u64),
     /// Not at all; but now the others are shown this frame: Hocuspocus, an app's own text.
-    Shown(Bytes),
+    Shown(Frame),
     /// By `saved` with the entry's seq: JSON.
     Saved {
         /// The client's name for the request.

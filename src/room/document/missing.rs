@@ -10,11 +10,10 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
 use crate::ids::MemberId;
 use crate::protocol::{EditKind, yjs};
 use crate::room::commit::uncommitted::Receipt;
+use crate::wire::Frame;
 
 /// Most echoes that wait for one member's lack. A client whose further ones are dropped never takes its edits for saved.
 const HELD_ECHOES_MAX: usize = 64;
@@ -57,7 +56,7 @@ pub struct Lack {
     expected: usize,
     rest: Duration,
     /// Echoes that wait, barriers apart.
-    echoes: Vec<Bytes>,
+    echoes: Vec<Frame>,
     barriers: usize,
     /// Messages of a Hocuspocus client whose status waits.
     messages: u64,
@@ -177,7 +176,7 @@ impl Lacks {
     }
 
     /// Keeps an echo until the room lacks nothing of its receiver. Hands it back if that is so.
-    pub fn hold(&mut self, to: MemberId, echo: Bytes) -> Option<Bytes> {
+    pub fn hold(&mut self, to: MemberId, echo: Frame) -> Option<Frame> {
         let Some(lack) = self.by_member.get_mut(&to) else { return Some(echo) };
         if echo == yjs::barrier() {
             lack.barriers = (lack.barriers + 1).min(HELD_BARRIERS_MAX);

@@ -16,6 +16,7 @@ use crate::rate::{Bucket, Rate};
 use crate::room::fanout::relay::Counted;
 use crate::room::messages::AskState;
 use crate::room::room::{Phase, Room};
+use crate::wire::Frame;
 
 /// Seconds of its thread a second that a room may spend on encoding. One answer of a document of a million blocks takes up to a
 /// tenth of a second, even if it is short, and whoever may read can ask.
@@ -44,18 +45,18 @@ impl StateBudget {
     }
 
     /// Counts a frame, if it is large, until nobody holds it any more. `None`: there is no room for it.
-    pub fn count(self: &Arc<Self>, frame: Bytes) -> Option<Bytes> {
-        if frame.len() <= LARGE_BYTES {
+    pub fn count(self: &Arc<Self>, frame: Frame) -> Option<Frame> {
+        if frame.plain_bytes() <= LARGE_BYTES {
             return Some(frame);
         }
-        let hold = self.has_room_for(frame.len()).then(|| self.hold(&frame))?;
+        let hold = self.has_room_for(frame.plain_bytes()).then(|| self.hold(&frame))?;
         hold.count();
-        Some(watched(frame, &hold))
+        Some(frame.guarded(hold))
     }
 
     /// For a frame that may be counted later.
-    fn hold(self: &Arc<Self>, frame: &Bytes) -> Arc<Hold> {
-        Arc::new(Hold { bytes: frame.len(), counts: AtomicBool::new(false), budget: self.clone() })
+    fn hold(self: &Arc<Self>, frame: &Frame) -> Arc<Hold> {
+        Arc::new(Hold { bytes: frame.plain_bytes(), counts: AtomicBool::new(false), budget: self.clone() })
     }
 
     fn has_room_for(&self, bytes: usize) -> bool {
@@ -86,39 +87,23 @@ impl Drop for Hold {
     }
 }
 
-/// A frame that keeps its hold for as long as a peer has it.
-struct Watched {
-    frame: Bytes,
-    _hold: Arc<Hold>,
-}
-
-fn watched(frame: Bytes, hold: &Arc<Hold>) -> Bytes {
-    Bytes::from_owner(Watched { frame, _hold: hold.clone() })
-}
-
-impl AsRef<[u8]> for Watched {
-    fn as_ref(&self) -> &[u8] {
-        &self.frame
-    }
-}
-
 /// What somebody lacks: dialect, and the state vector of what it has.
 type Lack = (Dialect, Bytes);
 
-/// Answers that hold until the next edit. Peers get large ones watched, the table has them as they are: so it knows whether any peer
-/// is still taking one.
+/// Answers that hold until the next edit. Peers get large ones guarded by their hold, the table has them as they are: so it knows
+/// whether any peer is still taking one.
 #[derive(Default)]
-pub(in crate::room) struct States(HashMap<Lack, (Bytes, Option<Arc<Hold>>)>);
+pub(in crate::room) struct States(HashMap<Lack, (Frame, Option<Arc<Hold>>)>);
 
 impl States {
-    fn get(&self, lack: &Lack) -> Option<Bytes> {
+    fn get(&self, lack: &Lack) -> Option<Frame> {
         let (frame, hold) = self.0.get(lack)?;
-        Some(hold.as_ref().map_or_else(|| frame.clone(), |hold| watched(frame.clone(), hold)))
+        Some(hold.as_ref().map_or_else(|| frame.clone(), |hold| frame.guarded(hold.clone())))
     }
 
     /// Keeps an answer if it may serve others; `None` if the budget has no room for it.
-    fn add(&mut self, lack: Lack, frame: Bytes, budget: &Arc<StateBudget>) -> Option<Bytes> {
-        if frame.len() <= LARGE_BYTES {
+    fn add(&mut self, lack: Lack, frame: Frame, budget: &Arc<StateBudget>) -> Option<Frame> {
+        if frame.plain_bytes() <= LARGE_BYTES {
             let (dialect, known) = lack;
             if known == NOTHING || known.len() <= LARGE_BYTES && self.0.len() < KEPT_MAX {
                 // A copy: as it came it holds the whole message that it is a part of.
@@ -130,7 +115,7 @@ impl States {
             return budget.count(frame);
         }
         let hold = budget.has_room_for(0).then(|| budget.hold(&frame))?;
-        let given = watched(frame.clone(), &hold);
+        let given = frame.guarded(hold.clone());
         self.0.insert(lack, (frame, Some(hold)));
         Some(given)
     }
@@ -228,7 +213,7 @@ impl Room {
         }
     }
 
-    fn encode(&mut self, lack: Lack, began: Instant) -> Result<Option<Bytes>, Refused> {
+    fn encode(&mut self, lack: Lack, began: Instant) -> Result<Option<Frame>, Refused> {
         let Phase::Live(live) = &mut self.phase else {
             return Err((CloseCode::TryLater, "the room cannot be read now"));
         };
@@ -251,7 +236,7 @@ impl Room {
     }
 
     /// Answers those who lack the same.
-    fn answer_all(&mut self, lack: &Lack, answer: Result<Option<Bytes>, Refused>, ctx: &mut Context<Self>) {
+    fn answer_all(&mut self, lack: &Lack, answer: Result<Option<Frame>, Refused>, ctx: &mut Context<Self>) {
         for ask in self.asks.take() {
             let Some(member) = self.members.get(ask.from) else { continue };
             if member.dialect != lack.0 || ask.state_vector != lack.1 {
@@ -264,7 +249,7 @@ impl Room {
                 Ok(Some(frame)) => {
                     self.outbound.one(link, ask.from, frame.clone(), Counted::No);
                     if !may_edit {
-                        self.judge_reader(ask.from, &ask.state_vector, frame.len(), ctx);
+                        self.judge_reader(ask.from, &ask.state_vector, frame.plain_bytes(), ctx);
                     }
                 }
                 Ok(None) => {}
@@ -280,7 +265,7 @@ mod tests {
 
     #[test]
     fn the_whole_state_is_shared_however_many_ask_for_something_else() {
-        let (budget, frame) = (StateBudget::new(0), Bytes::from_static(b"frame"));
+        let (budget, frame) = (StateBudget::new(0), Frame::binary(&[b"frame"]));
         let lack = |known: &[u8]| (Dialect::Yjs, Bytes::copy_from_slice(known));
         let mut states = States::default();
         for other in 1..=u8::MAX {
@@ -294,8 +279,8 @@ mod tests {
     #[test]
     fn a_state_outlives_sweeps_for_as_long_as_a_peer_takes_it_and_counts_once_the_document_is_another() {
         let whole = (Dialect::Yjs, Bytes::from_static(NOTHING));
-        let frame = Bytes::from(vec![0; LARGE_BYTES + 1]);
-        let budget = StateBudget::new(frame.len());
+        let frame = Frame::binary(&[&vec![0; LARGE_BYTES + 1]]);
+        let budget = StateBudget::new(frame.plain_bytes());
         let held = || budget.held.load(Ordering::Relaxed);
         let mut states = States::default();
 
@@ -306,7 +291,7 @@ mod tests {
         states.sweep();
         assert_eq!((states.get(&whole), held()), (Some(frame.clone()), 0));
         states.clear();
-        assert_eq!((states.get(&whole), held()), (None, frame.len()));
+        assert_eq!((states.get(&whole), held()), (None, frame.plain_bytes()));
         drop(second);
         assert_eq!(held(), 0);
 

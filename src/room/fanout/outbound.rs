@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bytes::Bytes;
-
 use crate::ids::MemberId;
 use crate::protocol::{CloseCode, Dialect};
 use crate::room::RoomKey;
 use crate::room::fanout::relay::{Counted, FanOut, Item, RelayHandle, RoomDied, Turn};
+use crate::wire::{Frame, Run};
 
 /// While a relay has more than this of a room in its mailbox, the room gives nobody credit: senders stop reading, so what
 /// waits there is bounded by their credit.
@@ -67,18 +66,25 @@ impl Outbound {
     }
 
     /// Shows a frame to all attached members of a dialect, but its sender and those who made it.
-    pub fn all(&mut self, dialect: Dialect, frame: &Bytes, sender: Option<MemberId>, owners: &[MemberId]) {
+    pub fn all(&mut self, dialect: Dialect, frame: &Frame, sender: Option<MemberId>, owners: &[MemberId]) {
         for link in 0..self.links.len() {
             let fan_out = FanOut { dialect, frame: frame.clone(), sender, owners: owners.into() };
             let item = Item::All(fan_out);
-            self.push(link, item, frame.len());
+            self.push(link, item, frame.plain_bytes());
         }
     }
 
     /// Sends a frame to one member.
-    pub fn one(&mut self, link: usize, to: MemberId, frame: Bytes, counted: Counted) {
-        let bytes = frame.len();
+    pub fn one(&mut self, link: usize, to: MemberId, frame: Frame, counted: Counted) {
+        let bytes = frame.plain_bytes();
         self.push(link, Item::One { to, frame, counted }, bytes);
+    }
+
+    /// Sends frames to one member, as one answer that it has asked for.
+    pub fn page(&mut self, link: usize, to: MemberId, frames: Vec<Frame>) {
+        let run = Run::new(frames);
+        let bytes = run.plain_bytes();
+        self.push(link, Item::Page { to, run }, bytes);
     }
 
     /// Tells a member's outlet that it is in.

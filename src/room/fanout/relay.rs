@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actix::{Actor, Addr, Context, Handler, Message};
-use bytes::{Bytes, BytesMut};
 
 use crate::ids::{MemberId, SocketId};
 use crate::protocol::{CloseCode, Dialect};
 use crate::room::RoomKey;
 use crate::telemetry;
+use crate::wire::{Frame, Run};
 
 /// Whether a frame counts against its receiver's outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,8 +26,10 @@ pub enum Counted {
 
 /// Where a member's frames go. All calls return at once.
 pub trait Outlet {
-    /// Queues a whole frame.
-    fn push(&self, frame: Bytes, counted: Counted);
+    /// Queues a frame.
+    fn push(&self, frame: &Frame, counted: Counted);
+    /// Queues frames that follow each other.
+    fn push_run(&self, run: &Run, counted: Counted);
     /// Writes what the peer takes now.
     fn flush(&self);
     /// Gives back credit for bytes that a room has handled.
@@ -49,7 +51,7 @@ pub trait Outlet {
 /// A socket, whatever rooms it is in.
 pub trait Connection: Outlet {
     /// Queues a frame that may be lost: a peer that is behind does without it, for its sender may be anyone.
-    fn offer(&self, frame: Bytes);
+    fn offer(&self, frame: &Frame);
     /// Reads nothing more from the peer.
     fn stop_reading(&self);
 }
@@ -157,7 +159,9 @@ pub(in crate::room) enum Item {
     /// A frame for all.
     All(FanOut),
     /// A frame for one member.
-    One { to: MemberId, frame: Bytes, counted: Counted },
+    One { to: MemberId, frame: Frame, counted: Counted },
+    /// An answer of several frames.
+    Page { to: MemberId, run: Run },
     /// The member is let in.
     LetIn(MemberId),
     /// The member has all that was there when it asked.
@@ -173,7 +177,7 @@ pub(in crate::room) enum Item {
 /// A frame for every attached member of a dialect, but for its sender and those who made it and hear of it later.
 pub(in crate::room) struct FanOut {
     pub dialect: Dialect,
-    pub frame: Bytes,
+    pub frame: Frame,
     pub sender: Option<MemberId>,
     pub owners: Box<[MemberId]>,
 }
@@ -205,7 +209,7 @@ pub(in crate::room) struct RoomDied(pub RoomKey);
 #[rtype(result = "()")]
 pub(in crate::room) struct Tell {
     pub socket: SocketId,
-    pub frame: Bytes,
+    pub frame: Frame,
 }
 
 /// The process stops: sockets read nothing more.
@@ -265,22 +269,15 @@ impl Relay {
 
     /// Hands out frames of one dialect that follow each other. Most members get them all, as one.
     fn show(&mut self, room: RoomKey, run: &[FanOut]) {
-        let Some((first, rest)) = run.split_first() else { return };
-        let joined = match rest {
-            [] => first.frame.clone(),
-            _ => {
-                let mut joined = BytesMut::with_capacity(run.iter().map(|fan_out| fan_out.frame.len()).sum());
-                run.iter().for_each(|fan_out| joined.extend_from_slice(&fan_out.frame));
-                joined.freeze()
-            }
-        };
+        let Some(first) = run.first() else { return };
+        let all = Run::new(run.iter().map(|fan_out| fan_out.frame.clone()).collect());
         let seats = self.rooms.get(&room).into_iter().flatten();
         for seat in seats.filter(|seat| seat.dialect == first.dialect) {
             if !run.iter().any(|fan_out| fan_out.leaves_out(seat.member)) {
-                seat.outlet.push(joined.clone(), Counted::Yes);
+                seat.outlet.push_run(&all, Counted::Yes);
             } else {
                 for fan_out in run.iter().filter(|fan_out| !fan_out.leaves_out(seat.member)) {
-                    seat.outlet.push(fan_out.frame.clone(), Counted::Yes);
+                    seat.outlet.push(&fan_out.frame, Counted::Yes);
                 }
             }
             self.touched.push(seat.outlet.clone());
@@ -298,7 +295,13 @@ impl Relay {
             Item::All(fan_out) => self.show(room, &[fan_out]),
             Item::One { to, frame, counted } => {
                 if let Some(outlet) = self.outlet(to) {
-                    outlet.push(frame, counted);
+                    outlet.push(&frame, counted);
+                    self.touched.push(outlet);
+                }
+            }
+            Item::Page { to, run } => {
+                if let Some(outlet) = self.outlet(to) {
+                    outlet.push_run(&run, Counted::No);
                     self.touched.push(outlet);
                 }
             }
@@ -377,7 +380,7 @@ impl Handler<Tell> for Relay {
     fn handle(&mut self, Tell { socket, frame }: Tell, _: &mut Context<Self>) {
         let connection = self.reachable.borrow().sockets.get(&socket).cloned();
         if let Some(connection) = connection {
-            connection.offer(frame);
+            connection.offer(&frame);
             connection.flush();
         }
     }

@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
-
 use crate::ids::{SocketId, UserId};
 use crate::room::fanout::relay::{RelayHandle, Tell};
+use crate::wire::Frame;
 
 const SHARDS: usize = 64;
 /// Most sockets of one user that messages to the user reach; later ones get none.
@@ -49,7 +48,7 @@ impl People {
     }
 
     /// Sends a frame to all sockets of a user; how many there are.
-    pub fn tell(&self, user: &UserId, frame: &Bytes) -> usize {
+    pub fn tell(&self, user: &UserId, frame: &Frame) -> usize {
         let sockets = self.shard(user).get(user).cloned().unwrap_or_default();
         for (socket, relay) in &sockets {
             relay.addr.do_send(Tell { socket: *socket, frame: frame.clone() });

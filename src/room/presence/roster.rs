@@ -13,6 +13,7 @@ use crate::ids::{RoomName, UserId};
 use crate::protocol::json::request::STATE_BYTES_MAX;
 use crate::protocol::json::{reply, well_formed};
 use crate::room::messages::UserPresence;
+use crate::wire::Frame;
 
 /// A user of the room.
 #[derive(Debug)]
@@ -178,7 +179,7 @@ impl Roster {
     }
 
     /// The frame with all users, for someone who joins.
-    pub fn state_frame(&self, room: &RoomName) -> Bytes {
+    pub fn state_frame(&self, room: &RoomName) -> Frame {
         #[derive(Serialize)]
         struct State<'a> {
             room: &'a RoomName,
@@ -192,7 +193,7 @@ impl Roster {
     }
 
     /// The frame with what has changed, for all. `None`: nothing has.
-    pub fn diff_frame(&mut self, room: &RoomName) -> Option<Bytes> {
+    pub fn diff_frame(&mut self, room: &RoomName) -> Option<Frame> {
         #[derive(Serialize)]
         struct Diff<'a> {
             room: &'a RoomName,
@@ -238,7 +239,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::wire::frame;
 
     const GRACE: Duration = Duration::from_secs(10);
 
@@ -260,7 +260,7 @@ mod tests {
         /// Names of who joined, changed and left.
         fn diff(&mut self) -> Option<[String; 3]> {
             let frame = self.0.diff_frame(&RoomName::parse("r").unwrap())?;
-            let diff: Value = serde_json::from_slice(frame::payload(&frame)).unwrap();
+            let diff: Value = serde_json::from_slice(frame.payload()).unwrap();
             let names = |field: &str| {
                 let users = diff[field].as_array().unwrap().iter();
                 users
@@ -351,7 +351,7 @@ mod tests {
         assert_eq!(told.0.all().len(), 0);
         told.0.leave(&UserId::new("bob"), true, Instant::now());
         let frame = told.0.diff_frame(&RoomName::parse("r").unwrap()).unwrap();
-        let state: Value = serde_json::from_slice(frame::payload(&frame)).unwrap();
+        let state: Value = serde_json::from_slice(frame.payload()).unwrap();
         assert_eq!((&state["type"], &state["users"][0]["user"]), (&json!("presence.state"), &json!("ada")));
     }
 }

@@ -17,6 +17,7 @@ use crate::room::members::{Member, Members};
 use crate::room::presence::awareness::Presence;
 use crate::room::presence::roster::Roster;
 use crate::room::room::Room;
+use crate::wire::Frame;
 
 /// Changes are gathered so long, and then told together.
 const GATHER: Duration = Duration::from_millis(100);
@@ -147,7 +148,7 @@ impl Room {
         self.outbound.all(Dialect::Json, &frame, None, &own);
     }
 
-    fn typing_frame(&self, user: &UserId, name: &str, typing: bool) -> Bytes {
+    fn typing_frame(&self, user: &UserId, name: &str, typing: bool) -> Frame {
         #[derive(Serialize)]
         struct UserTyping<'a> {
             room: &'a str,

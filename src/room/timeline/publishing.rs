@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::auth::Action;
@@ -15,6 +14,7 @@ use crate::room::fanout::relay::Counted;
 use crate::room::messages::{Post, PostError};
 use crate::room::room::{Phase, Room};
 use crate::store::{Kind, NewEntry, Placed, Refused};
+use crate::wire::Frame;
 
 /// When to try again what there is no room for now, in milliseconds.
 const RETRY_AFTER_MS: u64 = 1000;
@@ -124,7 +124,7 @@ impl Room {
     }
 
     /// Sends a JSON member a frame.
-    pub(in crate::room) fn tell(&mut self, to: MemberId, frame: Bytes) {
+    pub(in crate::room) fn tell(&mut self, to: MemberId, frame: Frame) {
         if let Some(member) = self.members.get(to) {
             self.outbound.one(member.link, to, frame, Counted::Yes);
         }

@@ -3,9 +3,8 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
-
 use crate::ids::Seq;
+use crate::wire::Frame;
 
 /// Most bytes kept; more are in the store.
 const BYTES_MAX: usize = 32 * 1024;
@@ -15,7 +14,7 @@ const ENTRIES_MAX: usize = 64;
 /// Frames of the newest entries but edits.
 #[derive(Debug)]
 pub struct Recent {
-    frames: VecDeque<(Seq, Bytes)>,
+    frames: VecDeque<(Seq, Frame)>,
     bytes: usize,
     /// All entries but edits after this one are here.
     complete_after: Seq,
@@ -28,18 +27,18 @@ impl Recent {
     }
 
     /// Adds the newest entry.
-    pub fn push(&mut self, seq: Seq, frame: Bytes) {
-        self.bytes += frame.len();
+    pub fn push(&mut self, seq: Seq, frame: Frame) {
+        self.bytes += frame.plain_bytes();
         self.frames.push_back((seq, frame));
         while self.bytes > BYTES_MAX || self.frames.len() > ENTRIES_MAX {
             let Some((seq, frame)) = self.frames.pop_front() else { break };
-            self.bytes -= frame.len();
+            self.bytes -= frame.plain_bytes();
             self.complete_after = seq;
         }
     }
 
     /// The frames of all entries but edits after `seq`, if they are all here.
-    pub fn after(&self, seq: Seq) -> Option<Vec<Bytes>> {
+    pub fn after(&self, seq: Seq) -> Option<Vec<Frame>> {
         let later = self.frames.iter().filter(|(at, _)| *at > seq).map(|(_, frame)| frame.clone());
         (seq >= self.complete_after).then(|| later.collect())
     }
@@ -49,8 +48,8 @@ impl Recent {
 mod tests {
     use super::*;
 
-    fn frame(bytes: usize) -> Bytes {
-        Bytes::from(vec![b'x'; bytes])
+    fn frame(bytes: usize) -> Frame {
+        Frame::text(&[&vec![b'x'; bytes]])
     }
 
     #[test]

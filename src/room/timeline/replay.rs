@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use actix::fut::ActorFutureExt;
 use actix::{AsyncContext, Context, WrapFuture};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use serde::Serialize;
 
 use crate::auth::Access;
@@ -19,6 +19,7 @@ use crate::room::room::Room;
 use crate::room::timeline::recent::Recent;
 use crate::room::timeline::steps::Push;
 use crate::store::{Bodies, Entry, HistoryQuery, Kind, Kinds, Page, StoreError};
+use crate::wire::Frame;
 
 /// Entries read from the store at once.
 const PAGE_ENTRIES: u32 = 200;
@@ -269,11 +270,12 @@ impl Room {
         json.page_entries = if is_cut { Some(page.len() as u32) } else { Some(PAGE_ENTRIES.min(limit * 2)) };
         let after = page.last().map_or(upto, |last| if is_end && !is_cut { upto } else { last.seq });
         json.catching_up = Some(after);
-        let frames: Vec<Bytes> = page.iter().map(|entry| self.frame_of(entry)).collect();
-        if !frames.is_empty() {
-            self.outbound.one(link, to, joined(&frames), Counted::No);
+        let frames: Vec<Frame> = page.iter().map(|entry| self.frame_of(entry)).collect();
+        let is_empty = frames.is_empty();
+        if !is_empty {
+            self.outbound.page(link, to, frames);
         }
-        if !self.catch_up(to, after) && frames.is_empty() {
+        if !self.catch_up(to, after) && is_empty {
             // Nothing is on its way whose arrival would ask for more.
             self.more(to, ctx);
         }
@@ -294,7 +296,7 @@ impl Room {
             _ => return false,
         };
         if !rest.is_empty() {
-            self.outbound.one(link, to, joined(&rest), Counted::No);
+            self.outbound.page(link, to, rest);
         }
         self.let_in(to);
         self.outbound.caught_up(link, to);
@@ -315,7 +317,7 @@ impl Room {
     }
 
     /// An entry as JSON members are shown it.
-    fn frame_of(&self, entry: &Entry) -> Bytes {
+    fn frame_of(&self, entry: &Entry) -> Frame {
         let body = entry.body.as_deref().unwrap_or_default();
         match entry.kind {
             Kind::Edit => reply::edit(&self.name, &entry.author, entry.at_ms, entry.seq, body),
@@ -339,12 +341,4 @@ fn shorten(page: &mut Vec<Entry>) -> bool {
     let is_cut = count < page.len();
     page.truncate(count);
     is_cut
-}
-
-fn joined(frames: &[Bytes]) -> Bytes {
-    let mut all = BytesMut::with_capacity(frames.iter().map(Bytes::len).sum());
-    for frame in frames {
-        all.extend_from_slice(frame);
-    }
-    all.freeze()
 }

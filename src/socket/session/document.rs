@@ -5,21 +5,20 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::charges::Charges;
 use crate::protocol::{CloseCode, hocuspocus};
 use crate::room::{Counted, Outlet, StateBudget, TOO_MANY_LARGE};
 use crate::socket::outbox::Outbox;
+use crate::wire::{Frame, Run};
 
 /// The outlet of one document.
 pub struct DocumentOutlet {
     outbox: Rc<Outbox>,
     states: Arc<StateBudget>,
-    /// The room's name, behind which rooms make their frames.
-    room: String,
     /// The document's address.
     address: String,
+    /// As it stands before messages, where that is not the room's name, to which rooms address their frames.
+    other_address: Option<Vec<u8>>,
     /// What its messages take of the socket's credit.
     pub charges: Rc<Charges>,
     standing: Cell<Standing>,
@@ -50,9 +49,18 @@ impl DocumentOutlet {
         address: &str,
         has_news: Rc<Cell<bool>>,
     ) -> Rc<Self> {
-        let (room, address) = (room.to_owned(), address.to_owned());
+        let other_address = (address != room).then(|| hocuspocus::encode_address(address));
+        let address = address.to_owned();
         let charges = Rc::new(Charges::new(outbox.clone()));
-        Rc::new(Self { outbox, states, room, address, charges, standing: Cell::new(Standing::Asking), has_news })
+        Rc::new(Self {
+            outbox,
+            states,
+            address,
+            other_address,
+            charges,
+            standing: Cell::new(Standing::Asking),
+            has_news,
+        })
     }
 
     /// How it stands with its room.
@@ -75,16 +83,23 @@ impl DocumentOutlet {
 }
 
 impl Outlet for DocumentOutlet {
-    fn push(&self, frame: Bytes, counted: Counted) {
+    fn push(&self, frame: &Frame, counted: Counted) {
         if self.standing.get() == Standing::Ended || self.charges.has_left() {
             return;
         }
-        if self.address == self.room {
-            return self.outbox.push(frame, counted);
-        }
-        match self.states.count(hocuspocus::readdressed(&frame, &self.room, &self.address)) {
-            Some(frame) => self.outbox.push(frame, counted),
+        let Some(address) = &self.other_address else { return self.outbox.push(frame, counted) };
+        match self.states.count(frame.readdressed(address)) {
+            Some(frame) => self.outbox.push(&frame, counted),
             None => self.outbox.close(CloseCode::TryLater, TOO_MANY_LARGE),
+        }
+    }
+
+    fn push_run(&self, run: &Run, counted: Counted) {
+        if self.other_address.is_some() {
+            return run.frames().iter().for_each(|frame| self.push(frame, counted));
+        }
+        if self.standing.get() != Standing::Ended && !self.charges.has_left() {
+            self.outbox.push_run(run, counted);
         }
     }
 
@@ -121,7 +136,7 @@ impl Outlet for DocumentOutlet {
             // Whatever may work later, the provider tries again with the whole connection.
             return self.outbox.close(code, reason);
         }
-        self.outbox.push(hocuspocus::close(&self.address, reason), Counted::Yes);
+        self.outbox.push(&hocuspocus::close(&self.address, reason), Counted::Yes);
         self.stand(Standing::Ended);
     }
 }

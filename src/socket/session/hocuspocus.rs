@@ -18,6 +18,7 @@ use crate::ids::{MemberId, RoomName, RoomNameError, UserId, shortened};
 use crate::protocol::hocuspocus::{self, Addressed, Message};
 use crate::protocol::{CloseCode, Dialect, yjs};
 use crate::room::{Join, Leave, Outlet, Renew, Room, StartCount, Stateless};
+use crate::wire::Frame;
 
 /// Most documents of one connection.
 const DOCUMENTS_MAX: usize = 128;
@@ -194,7 +195,7 @@ impl HocuspocusSession {
                 joined.access = access;
                 joined.room.do_send(Renew { member: joined.member, access, name: identity.name.clone() });
                 joined.identity = identity;
-                desk.push(authenticated(&address, access));
+                desk.push(&authenticated(&address, access));
                 self.follow_access();
                 Ok(())
             }
@@ -223,7 +224,7 @@ impl HocuspocusSession {
             _ => Waiting::default(),
         };
         waiting.move_to(&desk.context.unfinished);
-        desk.push(authenticated(&address, access));
+        desk.push(&authenticated(&address, access));
         tracing::info!(socket.id = %desk.socket, room.name = %name, user.id = %identity.user, "document opened");
         let (member, room, outlet) = self.ask(text(&address), &name, &identity, access, desk);
         let tenure = Tenure::new(&identity, auth::now_s());
@@ -304,7 +305,7 @@ impl HocuspocusSession {
             let is_last = self.denials == DENIALS_LOGGED_MAX;
             tracing::info!(socket.id = %desk.socket, room.name = ?name, reason = %denial, is_last, "document denied");
         }
-        desk.push(hocuspocus::denied(text(&address), &denial.told()));
+        desk.push(&hocuspocus::denied(text(&address), &denial.told()));
         self.shut(address, desk);
     }
 
@@ -453,7 +454,7 @@ impl HocuspocusSession {
             let Document::Joined(joined) = document else { continue };
             match joined.tenure.due(now_s) {
                 Due::Nothing => {}
-                Due::Notice => desk.push(hocuspocus::token_request(text(address))),
+                Due::Notice => desk.push(&hocuspocus::token_request(text(address))),
                 Due::Over => {
                     tracing::info!(socket.id = %desk.socket, room.name = %joined.name, "token ended");
                     return Err(Violation::new(CloseCode::TokenExpired, CloseCode::TokenExpired.reason()));
@@ -474,7 +475,7 @@ impl HocuspocusSession {
     }
 
     /// What keeps the provider's watchdog quiet: its own ping where it knows that, else awareness of nobody.
-    pub fn keepalive(&self) -> Option<Bytes> {
+    pub fn keepalive(&self) -> Option<Frame> {
         if self.has_version {
             return Some(hocuspocus::ping());
         }
@@ -492,7 +493,7 @@ impl HocuspocusSession {
     }
 }
 
-fn authenticated(address: &Bytes, access: Access) -> Bytes {
+fn authenticated(address: &Bytes, access: Access) -> Frame {
     hocuspocus::authenticated(text(address), allows(access, Action::Edit))
 }
 

@@ -22,7 +22,7 @@ use crate::auth::Access;
 use crate::ids::{RoomName, SocketId, UserId};
 use crate::protocol::{CloseCode, DecodeError};
 use crate::room::{Counted, LocalRelay, Outlet};
-use crate::wire::frame;
+use crate::wire::Frame;
 
 pub(super) use hocuspocus::HocuspocusSession;
 pub(super) use json::JsonSession;
@@ -65,7 +65,7 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    fn push(&self, frame: Bytes) {
+    pub fn push(&self, frame: &Frame) {
         self.outbox.push(frame, Counted::Yes);
     }
 }
@@ -98,7 +98,7 @@ impl Session {
             Session::Json(session) => session.binary(message, desk),
             Session::Denied => Ok(()),
             Session::Echo => {
-                desk.outbox.push(frame::binary(&[message]), Counted::No);
+                desk.outbox.push(&Frame::binary(&[message]), Counted::No);
                 Ok(())
             }
         }
@@ -113,7 +113,7 @@ impl Session {
             Session::Json(session) => session.text(message, desk),
             Session::Denied => Ok(()),
             Session::Echo => {
-                desk.outbox.push(frame::encode(frame::Opcode::Text, &[message]), Counted::No);
+                desk.outbox.push(&Frame::text(&[message]), Counted::No);
                 Ok(())
             }
         }
@@ -243,7 +243,7 @@ impl Session {
     }
 
     /// What keeps a peer's watchdog quiet, which does not see pings, if it has one.
-    pub fn keepalive(&self) -> Option<Bytes> {
+    pub fn keepalive(&self) -> Option<Frame> {
         match self {
             Session::Yjs(_) => Some(yjs::keepalive()),
             Session::Hocuspocus(session) => session.keepalive(),

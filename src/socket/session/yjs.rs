@@ -15,6 +15,7 @@ use crate::protocol::{CloseCode, Dialect, EditKind, yjs};
 use crate::rate::{Bucket, Rate};
 use crate::room::{AskAwareness, AskSaved, Awareness, Edit, Join, Lease, Leave, LongEdit, Place, Room};
 use crate::socket::pace::Visit;
+use crate::wire::Frame;
 
 /// How many messages of unknown types are passed over; one counts once more for each [`UNKNOWN_BYTES`] that it has.
 const UNKNOWN_RATE: Rate = Rate { per_second: 20.0, burst: 200.0 };
@@ -164,6 +165,6 @@ pub fn pass_on_long(kind: EditKind, from: MemberId, room: &Addr<Room>, charges: 
 }
 
 /// An awareness message of nobody.
-pub fn keepalive() -> Bytes {
+pub fn keepalive() -> Frame {
     yjs::nobody()
 }

@@ -26,6 +26,7 @@ use crate::protocol::json::reply::{self, Problem};
 use crate::protocol::json::{Body, Envelope, JsonError, well_formed};
 use crate::protocol::lib0::Input;
 use crate::room::{BinarySignal, Leave, Say};
+use crate::wire::Frame;
 use person::Person;
 use seats::Seat;
 
@@ -59,7 +60,7 @@ impl JsonSession {
             has_news: Rc::default(),
             authenticate_until_s: auth::now_s() + settings.auth_timeout.as_secs(),
         };
-        desk.push(reply::welcome(&session.client_id, settings.rhythm.ping_interval.as_millis() as u64));
+        desk.push(&reply::welcome(&session.client_id, settings.rhythm.ping_interval.as_millis() as u64));
         desk.outbox.set_farewell(draining());
         if let Some(identity) = identity {
             session.authenticated(identity, None, desk);
@@ -83,7 +84,7 @@ impl JsonSession {
             Ok(envelopes) => envelopes,
             Err(error) => {
                 self.count(None, desk)?;
-                desk.push(Problem::refused(&error).frame());
+                desk.push(&Problem::refused(&error).frame());
                 return Ok(());
             }
         };
@@ -102,7 +103,7 @@ impl JsonSession {
                     if let JsonError::Room(reason) = &error {
                         tracing::info!(socket.id = %desk.socket, %reason, "room name refused");
                     }
-                    desk.push(Problem::refused(&error).about(request_id.as_deref(), None).frame());
+                    desk.push(&Problem::refused(&error).about(request_id.as_deref(), None).frame());
                 }
             }
         }
@@ -116,7 +117,7 @@ impl JsonSession {
         }
         if message.len() > SIGNAL_BYTES_MAX {
             let message = format!("a binary frame has at most {SIGNAL_BYTES_MAX} bytes");
-            desk.push(Problem::lasting("too_large", message).frame());
+            desk.push(&Problem::lasting("too_large", message).frame());
             return Ok(());
         }
         let mut input = Input::new(message);
@@ -125,7 +126,7 @@ impl JsonSession {
         let room = match name.and_then(|name| Ok(RoomName::parse(name)?)) {
             Ok(room) => room,
             Err(error) => {
-                desk.push(Problem::refused(&error).frame());
+                desk.push(&Problem::refused(&error).frame());
                 return Ok(());
             }
         };
@@ -145,7 +146,7 @@ impl JsonSession {
             Limited::Refused(wait) => {
                 let message = "too many messages, wait a little";
                 let problem = Problem::passing("rate_limited", message, wait.as_millis() as u64 + 1);
-                desk.push(problem.about(request_id, None).frame());
+                desk.push(&problem.about(request_id, None).frame());
                 Ok(false)
             }
             Limited::Abuse => Err(Violation::new(CloseCode::TooMany, CloseCode::TooMany.reason())),
@@ -160,11 +161,11 @@ impl JsonSession {
         desk: &Desk,
     ) -> Result<(), Violation> {
         match body {
-            Body::Ping => desk.push(reply::message("pong", RequestId { request_id: request_id.as_deref() })),
+            Body::Ping => desk.push(&reply::message("pong", RequestId { request_id: request_id.as_deref() })),
             Body::Authenticate { token } => return self.authenticate(&token, request_id.as_deref(), desk),
             _ if self.person.is_none() => {
                 let message = "authenticate first: {\"type\":\"authenticate\",\"token\":…}";
-                desk.push(Problem::lasting("unauthorized", message).about(request_id.as_deref(), None).frame());
+                desk.push(&Problem::lasting("unauthorized", message).about(request_id.as_deref(), None).frame());
             }
             Body::Join { room, since, wants_edits } => self.join(room, since, wants_edits, request_id, desk),
             Body::Leave { room } => self.leave_room(&room, request_id.as_deref(), desk),
@@ -190,14 +191,14 @@ impl JsonSession {
         if !identity.may_message() {
             let problem =
                 Problem::lasting("read_only", "the token allows writing in no room, so no messages to people");
-            return desk.push(problem.about(request_id, None).frame());
+            return desk.push(&problem.about(request_id, None).frame());
         }
         let sockets = desk
             .context
             .people
             .tell(&UserId::new(to), &reply::direct(&identity.user, &identity.name, to, payload, auth::now_ms()));
         if let Some(request_id) = request_id {
-            desk.push(reply::message("done", Done { request_id, sockets }));
+            desk.push(&reply::message("done", Done { request_id, sockets }));
         }
     }
 
@@ -221,6 +222,6 @@ struct RequestId<'a> {
 }
 
 /// Tells a client that the server is about to end.
-fn draining() -> Bytes {
+fn draining() -> Frame {
     reply::message("server.draining", RequestId { request_id: None })
 }

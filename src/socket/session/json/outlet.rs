@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use bytes::Bytes;
 use serde::Serialize;
 
 use crate::ids::RoomName;
@@ -12,6 +11,7 @@ use crate::protocol::json::reply::{self, Problem};
 use crate::room::{Counted, Outlet};
 use crate::socket::outbox::Outbox;
 use crate::socket::session::charges::Charges;
+use crate::wire::{Frame, Run};
 
 /// When to ask again for a room that cannot be loaded, in milliseconds.
 const RETRY_AFTER_MS: u64 = 1000;
@@ -53,7 +53,7 @@ impl SeatOutlet {
         if let Some(request_id) = self.request_id.take() {
             let message = "the room was left, or joined again, before this was answered";
             let problem = Problem::lasting("overtaken", message);
-            self.outbox.push(problem.about(Some(&request_id), Some(&self.room)).frame(), Counted::Yes);
+            self.outbox.push(&problem.about(Some(&request_id), Some(&self.room)).frame(), Counted::Yes);
         }
     }
 
@@ -61,7 +61,7 @@ impl SeatOutlet {
     fn put_off(&self, reason: &str) {
         let request_id = self.request_id.take();
         let problem = Problem::passing("try_later", reason, RETRY_AFTER_MS);
-        self.outbox.push(problem.about(request_id.as_deref(), Some(&self.room)).frame(), Counted::Yes);
+        self.outbox.push(&problem.about(request_id.as_deref(), Some(&self.room)).frame(), Counted::Yes);
         self.charges.forgive();
     }
 
@@ -75,6 +75,11 @@ impl SeatOutlet {
         self.is_ended.get()
     }
 
+    /// Whether the client takes the room's frames.
+    fn is_listening(&self) -> bool {
+        !self.is_ended.get() && !self.charges.has_left()
+    }
+
     fn tell_session(&self) {
         self.has_news.set(true);
         self.outbox.wake();
@@ -82,9 +87,15 @@ impl SeatOutlet {
 }
 
 impl Outlet for SeatOutlet {
-    fn push(&self, frame: Bytes, counted: Counted) {
-        if !self.is_ended.get() && !self.charges.has_left() {
+    fn push(&self, frame: &Frame, counted: Counted) {
+        if self.is_listening() {
             self.outbox.push(frame, counted);
+        }
+    }
+
+    fn push_run(&self, run: &Run, counted: Counted) {
+        if self.is_listening() {
+            self.outbox.push_run(run, counted);
         }
     }
 
@@ -124,7 +135,7 @@ impl Outlet for SeatOutlet {
         if !self.is_ended.replace(true) {
             match is_put_off {
                 true => self.put_off(reason),
-                false => self.outbox.push(evicted(&self.room, reason), Counted::Yes),
+                false => self.outbox.push(&evicted(&self.room, reason), Counted::Yes),
             }
             self.tell_session();
         }
@@ -132,7 +143,7 @@ impl Outlet for SeatOutlet {
 }
 
 /// Tells a client that it is out of a room.
-pub fn evicted(room: &RoomName, reason: &str) -> Bytes {
+pub fn evicted(room: &RoomName, reason: &str) -> Frame {
     #[derive(Serialize)]
     struct Evicted<'a> {
         room: &'a RoomName,

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde::Serialize;
 
 use super::JsonSession;
@@ -14,6 +13,7 @@ use crate::protocol::json::reply;
 use crate::room::Renew;
 use crate::socket::session::tenure::{Due, Tenure};
 use crate::socket::session::{Desk, Violation};
+use crate::wire::Frame;
 
 /// Who is connected.
 pub(super) struct Person {
@@ -31,12 +31,12 @@ impl JsonSession {
                 Ok(())
             }
             Ok(_) => {
-                desk.push(auth_error("a socket keeps its user", request_id));
+                desk.push(&auth_error("a socket keeps its user", request_id));
                 Err(Violation::new(CloseCode::Unauthorized, "a socket keeps its user; open another one"))
             }
             Err(error) => {
                 tracing::info!(socket.id = %desk.socket, %error, "token refused");
-                desk.push(bad_token(request_id));
+                desk.push(&bad_token(request_id));
                 Ok(())
             }
         }
@@ -55,7 +55,7 @@ impl JsonSession {
         }
         let expires_at = reply::rfc3339(identity.expires_at_s.saturating_mul(1000).min(i64::MAX as u64) as i64);
         let success = Success { user_id: &identity.user, name: &identity.name, expires_at, request_id };
-        desk.push(reply::message("auth.success", success));
+        desk.push(&reply::message("auth.success", success));
         if self.person.is_none() {
             tracing::info!(socket.id = %desk.socket, user.id = %identity.user, "authenticated");
             desk.context.people.add(&identity.user, desk.socket, desk.relay.handle());
@@ -83,11 +83,11 @@ impl JsonSession {
             seat.room.do_send(Renew { member: seat.member, access, name: identity.name.clone() });
             if access != seat.access {
                 seat.access = access;
-                desk.push(reply::message("room.access", RoomAccess { room, access }));
+                desk.push(&reply::message("room.access", RoomAccess { room, access }));
             }
         }
         for room in lost {
-            desk.push(evicted(&room, CloseCode::Forbidden.reason()));
+            desk.push(&evicted(&room, CloseCode::Forbidden.reason()));
             self.drop_seat(&room, true, desk);
         }
     }
@@ -108,7 +108,7 @@ impl JsonSession {
             return match now_s < self.authenticate_until_s {
                 true => Ok(()),
                 false => {
-                    desk.push(bad_token(None));
+                    desk.push(&bad_token(None));
                     Err(Violation::new(CloseCode::Unauthorized, "no token came in time"))
                 }
             };
@@ -117,7 +117,7 @@ impl JsonSession {
             Due::Nothing => Ok(()),
             Due::Notice => {
                 let expires_at = reply::rfc3339(identity.expires_at_s.saturating_mul(1000) as i64);
-                desk.push(reply::message("token.expiring", Expiring { expires_at }));
+                desk.push(&reply::message("token.expiring", Expiring { expires_at }));
                 Ok(())
             }
             Due::Over => Err(Violation::new(CloseCode::TokenExpired, CloseCode::TokenExpired.reason())),
@@ -126,11 +126,11 @@ impl JsonSession {
 }
 
 /// Tells a client that its token does not hold; which one it was is nobody's business.
-pub fn bad_token(request_id: Option<&str>) -> Bytes {
+pub fn bad_token(request_id: Option<&str>) -> Frame {
     auth_error("Invalid or expired token", request_id)
 }
 
-fn auth_error(message: &str, request_id: Option<&str>) -> Bytes {
+fn auth_error(message: &str, request_id: Option<&str>) -> Frame {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct AuthError<'a> {

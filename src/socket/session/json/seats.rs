@@ -36,7 +36,7 @@ impl JsonSession {
         let seat = self.rooms.get(room).filter(|seat| !seat.outlet.is_ended());
         if seat.is_none() {
             let problem = Problem::lasting("not_joined", "join the room first");
-            desk.push(problem.about(request_id, Some(room)).frame());
+            desk.push(&problem.about(request_id, Some(room)).frame());
         }
         seat
     }
@@ -55,14 +55,14 @@ impl JsonSession {
         let access = identity.access(&name);
         if !allows(access, Action::Join) {
             let problem = Problem::lasting("forbidden", CloseCode::Forbidden.reason());
-            return desk.push(problem.about(request_id.as_deref(), Some(&name)).frame());
+            return desk.push(&problem.about(request_id.as_deref(), Some(&name)).frame());
         }
         self.drop_seat(&name, false, desk);
         let rooms_max = desk.context.settings.rooms_per_socket_max;
         if self.rooms.len() >= rooms_max {
             let message = format!("one connection may be in at most {rooms_max} rooms");
             let problem = Problem::lasting("too_many_rooms", message);
-            return desk.push(problem.about(request_id.as_deref(), Some(&name)).frame());
+            return desk.push(&problem.about(request_id.as_deref(), Some(&name)).frame());
         }
         let lease = desk.context.directory.lookup(&name);
         let room = lease.room().clone();
@@ -96,7 +96,7 @@ impl JsonSession {
         }
         if self.seat(name, request_id, desk).is_some() {
             self.drop_seat(name, true, desk);
-            desk.push(reply::message("room.left", Left { room: name, request_id }));
+            desk.push(&reply::message("room.left", Left { room: name, request_id }));
         }
     }
 
