@@ -16,6 +16,7 @@ FROM rust:1.95-alpine AS server
 RUN apk add --no-cache build-base
 WORKDIR /build
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo/ .cargo/
 COPY benches/ benches/
 COPY migrations/ migrations/
 COPY src/ src/

@@ -15,6 +15,8 @@ folder=${TUTTI_ARCHIVE_FOLDER:-dist}
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 name=tutti-$version-$target
 
+# Linux on arm64 has pages of up to 64 KiB, whatever this machine's have.
+case $target in aarch64-*-linux-*) export JEMALLOC_SYS_WITH_LG_PAGE=16 ;; esac
 make --no-print-directory demo
 cargo build --locked --profile "$profile" --target "$target"
 binary=${CARGO_TARGET_DIR:-target}/$target/$([ "$profile" = dev ] && echo debug || echo "$profile")/tutti

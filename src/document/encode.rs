@@ -12,6 +12,8 @@ use crate::protocol::lib0::{put_buf, put_var_uint};
 
 /// What stands before most blocks' contents, in bytes.
 const HEAD_BYTES: usize = 12;
+/// Room for what a protocol puts before an answer, so that a large one is made where it lies.
+const ADDRESS_BYTES: usize = 512;
 
 /// What stands before a block's content.
 #[derive(Clone, Copy)]
@@ -184,13 +186,14 @@ impl Blocks {
             let (client, own) = self.clients.get_index(**number)?;
             (own.end > known.get(*client)).then_some(())
         };
-        let mut out = Vec::new();
+        let whole = |number: &usize| {
+            let (client, own) = self.clients.get_index(*number)?;
+            (known.get(*client) == 0).then_some(own.content.len() + HEAD_BYTES * (own.blocks.len() + 1))
+        };
+        let mut out = Vec::with_capacity(numbers.iter().filter_map(whole).sum::<usize>() + ADDRESS_BYTES);
         put_var_uint(&mut out, numbers.iter().filter(|number| lacks(number).is_some()).count() as u64);
         for number in numbers.iter().filter(|number| lacks(number).is_some()) {
             if let Some((client, own)) = self.clients.get_index(*number) {
-                if known.get(*client) == 0 {
-                    out.reserve(own.content.len() + HEAD_BYTES * (own.blocks.len() + 1));
-                }
                 self.put_section(&mut out, *number as u32, *client, own, known.get(*client));
             }
         }
@@ -206,7 +209,7 @@ impl Blocks {
             }
         }
         // It may be kept for as long as a peer takes.
-        out.shrink_to(out.len() + out.len() / 8);
+        out.shrink_to(out.len() + ADDRESS_BYTES);
         out
     }
 

@@ -53,6 +53,7 @@ impl Frame {
         let mut front = BytesMut::with_capacity(header_bytes(payload_bytes) + head.len());
         put_header(&mut front, Opcode::Binary, payload_bytes);
         front.put_slice(head);
+        body.reserve_exact(front.len());
         body.splice(0..0, front);
         Self::of(Opcode::Binary, body.into())
     }
