@@ -12,7 +12,7 @@ use super::{USAGE, done, stop};
 use crate::auth::{self, Inspection, TokenError, Verifier};
 use crate::config::{CheckTokenCommand, JwtConfig, JwtKey};
 use crate::ids::RoomName;
-use crate::protocol::json::reply::rfc3339;
+use crate::protocol::json::rfc3339;
 
 /// Longest text read from the standard input: far more than any token has.
 const INPUT_BYTES_MAX: u64 = 64 * 1024;

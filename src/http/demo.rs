@@ -10,7 +10,7 @@ use super::error::ApiError;
 use super::state::AppState;
 use super::static_file;
 use crate::auth::{self, Grant, Grants, NewToken};
-use crate::protocol::json::reply::rfc3339;
+use crate::protocol::json::rfc3339;
 
 /// Where guests may edit; and the server's figures, which only admins see otherwise, for the dashboard.
 const GUEST_GRANTS: [&str; 2] = ["demo/*=write", "tutti/stats=admin"];

@@ -9,7 +9,7 @@ use super::error::ApiError;
 use super::parameters::Parameters;
 use super::state::AppState;
 use crate::ids::{RoomName, Seq, UserId};
-use crate::protocol::json::reply::rfc3339;
+use crate::protocol::json::rfc3339;
 use crate::store::{Bodies, Entry, HistoryQuery, Kind, Kinds, Page};
 
 /// Entries in a page if the caller does not say, and at most.

@@ -18,9 +18,9 @@ use crate::auth::{self, Action, Identity};
 use crate::ids::{Seq, UserId};
 use crate::protocol::json::check::check;
 use crate::protocol::json::decode::publication;
-use crate::protocol::json::reply::{self, rfc3339};
-use crate::protocol::json::request::BATCH_MAX;
+use crate::protocol::json::limits::BATCH_MAX;
 use crate::protocol::json::well_formed;
+use crate::protocol::json::{ServerMessage, rfc3339};
 use crate::room::{Disconnect, Post, PostError};
 use crate::socket::network;
 use crate::store::Placed;
@@ -179,6 +179,13 @@ pub async fn direct(
     if !identity.is_server() {
         count(&req, &identity, 1, &state)?;
     }
-    let frame = reply::direct(&identity.user, &identity.name, &user, &payload, auth::now_ms());
+    let frame = ServerMessage::Direct {
+        user: &identity.user,
+        name: &identity.name,
+        to: &user,
+        timestamp: rfc3339(auth::now_ms()),
+        payload: &payload,
+    }
+    .frame();
     Ok(Json(Told { sockets: state.people.tell(&UserId::new(user.into_inner()), &frame) }))
 }

@@ -9,8 +9,8 @@ use super::parameters::Parameters;
 use super::state::AppState;
 use crate::auth::{Access, Action, allows};
 use crate::ids::{RoomName, Seq};
-use crate::protocol::json::reply::rfc3339;
-use crate::room::{GetPresence, UserPresence};
+use crate::protocol::json::{UserPresence, rfc3339};
+use crate::room::GetPresence;
 use crate::store::RoomRow;
 
 /// Rooms in a page if the caller does not say, and at most.

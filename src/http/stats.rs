@@ -12,7 +12,7 @@ use super::state::AppState;
 use crate::auth::{self, Action, allows};
 use crate::ids::RoomName;
 use crate::metrics;
-use crate::protocol::json::reply::rfc3339;
+use crate::protocol::json::rfc3339;
 
 /// The room whose readers see the figures live.
 pub const ROOM: &str = "tutti/stats";

@@ -1,60 +1,46 @@
-//! The close codes, one table for the code and `docs/PROTOCOL.md`. 44xx is final, y-websocket stops at it; all others mean: come back.
+//! The close codes; `docs/PROTOCOL.md` and the browser client list the same. 44xx is final, y-websocket stops at it; all others mean:
+//! come back.
 
 /// Why the server closes a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u16)]
 pub enum CloseCode {
     /// The client closed, or asked to.
-    Normal,
+    Normal = 1000,
     /// The server stops or restarts; come back.
-    GoingAway,
+    GoingAway = 1001,
     /// The frames break RFC 6455.
-    Protocol,
+    Protocol = 1002,
     /// Text that is not UTF-8.
-    InvalidText,
+    InvalidText = 1007,
     /// A message beyond the limit, on paths where that is not an edit.
-    TooBig,
+    TooBig = 1009,
     /// A fault of the server; come back.
-    Internal,
+    Internal = 1011,
     /// The server is full or its database is away; come back.
-    TryLater,
+    TryLater = 1013,
     /// No token, or one that does not hold. Final.
-    Unauthorized,
+    Unauthorized = 4401,
     /// The token does not allow this room, known or not. Final.
-    Forbidden,
+    Forbidden = 4403,
     /// An edit larger than the server takes. Final: all later typing of this client would build on it.
-    EditTooLarge,
+    EditTooLarge = 4413,
     /// An edit or message that cannot be read. Final, as above.
-    EditRefused,
+    EditRefused = 4422,
     /// The client took its frames too slowly and its outbox was full; come back.
-    SlowConsumer,
+    SlowConsumer = 4500,
     /// No sign of life after a ping; come back.
-    HeartbeatLost,
+    HeartbeatLost = 4501,
     /// Too many messages, and no pause when that was said; come back.
-    TooMany,
+    TooMany = 4502,
     /// The token ran out; come back with a fresh one.
-    TokenExpired,
+    TokenExpired = 4504,
 }
 
 impl CloseCode {
     /// The number on the wire.
     pub fn code(self) -> u16 {
-        match self {
-            CloseCode::Normal => 1000,
-            CloseCode::GoingAway => 1001,
-            CloseCode::Protocol => 1002,
-            CloseCode::InvalidText => 1007,
-            CloseCode::TooBig => 1009,
-            CloseCode::Internal => 1011,
-            CloseCode::TryLater => 1013,
-            CloseCode::Unauthorized => 4401,
-            CloseCode::Forbidden => 4403,
-            CloseCode::EditTooLarge => 4413,
-            CloseCode::EditRefused => 4422,
-            CloseCode::SlowConsumer => 4500,
-            CloseCode::HeartbeatLost => 4501,
-            CloseCode::TooMany => 4502,
-            CloseCode::TokenExpired => 4504,
-        }
+        self as u16
     }
 
     /// What the close frame says where nothing more exact is known.

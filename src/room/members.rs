@@ -10,9 +10,9 @@ use crate::document::Clocks;
 use crate::ids::{MemberId, Seq, UserId};
 use crate::protocol::Dialect;
 use crate::protocol::hocuspocus::SyncCount;
+use crate::protocol::json::UserPresence;
 use crate::room::document::refusals::Logged;
 use crate::room::document::saved_questions::Questions;
-use crate::room::messages::UserPresence;
 
 /// One member of a room.
 #[derive(Debug)]
@@ -168,7 +168,12 @@ impl Members {
         for member in self.by_id.values() {
             users
                 .entry(&member.user)
-                .or_insert_with(|| UserPresence { user: member.user.clone(), name: member.name.clone(), sockets: 0 })
+                .or_insert_with(|| UserPresence {
+                    user: member.user.clone(),
+                    name: member.name.clone(),
+                    sockets: 0,
+                    state: None,
+                })
                 .sockets += 1;
         }
         users.into_values().collect()

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::auth::Access;
 use crate::ids::{MemberId, Seq, UserId};
+use crate::protocol::json::UserPresence;
 use crate::protocol::json::request::{Publication, Said};
 use crate::protocol::yjs::SavedQuestion;
 use crate::protocol::{Dialect, EditKind};
@@ -162,17 +163,6 @@ pub struct Leave {
 #[derive(Message)]
 #[rtype(result = "Vec<UserPresence>")]
 pub struct GetPresence;
-
-/// One user of a room.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct UserPresence {
-    /// The token's `sub`.
-    pub user: UserId,
-    /// The name shown to others.
-    pub name: Arc<str>,
-    /// How many sockets the user has in the room.
-    pub sockets: usize,
-}
 
 /// Ends the room now if nobody is in and all is committed, because memory is short.
 #[derive(Debug, Message)]

@@ -32,7 +32,7 @@ pub use fanout::relay::{CloseAll, Connection, Counted, LocalRelay, Outlet, Relay
 pub use fanout::user_sockets::People;
 pub use messages::{
     Announce, AskAwareness, AskSaved, AskState, Awareness, BinarySignal, Disconnect, Edit, Flush, GetPresence, Join,
-    JsonJoin, Leave, LongEdit, More, Post, PostError, Renew, Say, StartCount, Stateless, UserPresence,
+    JsonJoin, Leave, LongEdit, More, Post, PostError, Renew, Say, StartCount, Stateless,
 };
 pub use room::Room;
 pub use settings::RoomSettings;

@@ -3,12 +3,11 @@
 use std::time::Instant;
 
 use actix::Context;
-use serde::Serialize;
 
 use crate::auth::{Action, allows, now_ms};
 use crate::ids::{MemberId, UserId};
-use crate::protocol::json::reply::{self, Problem};
 use crate::protocol::json::request::{Event, Said};
+use crate::protocol::json::{ErrorCode, ErrorMessage, ServerMessage, entry, signal};
 use crate::protocol::{Dialect, hocuspocus};
 use crate::room::commit::uncommitted::{Acknowledgement, Pending, Receipt};
 use crate::room::members::Member;
@@ -40,8 +39,8 @@ impl Room {
         self.outbound.credit(member.link, from, charge);
         if let Err(wait) = self.said.take(self.context.settings.say_rate, Instant::now()) {
             let message = "too much is said in this room, wait a little";
-            let problem = Problem::passing("rate_limited", message, wait.as_millis() as u64 + 1);
-            return self.complain(from, problem, &request_id);
+            let error = ErrorMessage::temporary(ErrorCode::RateLimited, message, wait.as_millis() as u64 + 1);
+            return self.complain(from, error, &request_id);
         }
         match said {
             Said::Publish(publication) => self.publish(from, publication, request_id),
@@ -56,7 +55,7 @@ impl Room {
     pub(super) fn may(&mut self, from: MemberId, action: Action, request_id: &Option<Box<str>>) -> Option<&Member> {
         if !allows(self.members.get(from)?.access, action) {
             let message = "the token allows reading here, nothing else";
-            self.complain(from, Problem::lasting("read_only", message), request_id);
+            self.complain(from, ErrorMessage::permanent(ErrorCode::ReadOnly, message), request_id);
             return None;
         }
         self.members.get(from)
@@ -64,22 +63,16 @@ impl Room {
 
     /// Tells a JSON member that something was done that has no other answer.
     pub(super) fn done(&mut self, to: MemberId, request_id: &Option<Box<str>>) {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Done<'a> {
-            room: &'a str,
-            request_id: &'a str,
-        }
         if let Some(request_id) = request_id {
-            let frame = reply::message("done", Done { room: self.name.as_str(), request_id });
+            let frame = ServerMessage::Done { room: Some(&self.name), request_id, sockets: None }.frame();
             self.tell(to, frame);
         }
     }
 
     fn signal(&mut self, from: MemberId, event: &Event, request_id: &Option<Box<str>>) {
         let Some(member) = self.may(from, Action::Signal, request_id) else { return };
-        let (user, body) = (member.user.clone(), reply::body(event, &member.name));
-        let frame = reply::stamped(&self.name, &user, now_ms(), None, &body);
+        let (user, body) = (member.user.clone(), entry::body(event, &member.name));
+        let frame = entry::stamped(&self.name, &user, now_ms(), None, &body);
         self.outbound.all(Dialect::Json, &frame, Some(from), &[]);
         self.done(from, request_id);
     }
@@ -91,7 +84,7 @@ impl Room {
         self.outbound.credit(member.link, from, charge);
         let Some(member) = self.may(from, Action::Signal, &None) else { return };
         let user = member.user.clone();
-        let frame = reply::binary(&self.name, &user, &payload);
+        let frame = signal::frame(&self.name, &user, &payload);
         self.outbound.all(Dialect::Json, &frame, Some(from), &[]);
     }
 
@@ -111,7 +104,7 @@ impl Room {
             return self.outbound.all(Dialect::Hocuspocus, &frame, Some(from), &[]);
         }
         let text = Some(String::from_utf8_lossy(&payload).into_owned());
-        let body = reply::body(&Event { kind: STATELESS.into(), text, payload: None }, &member.name);
+        let body = entry::body(&Event { kind: STATELESS.into(), text, payload: None }, &member.name);
         let entry = NewEntry { kind: Kind::Event, author: member.user.clone(), key: None, body };
         if !self.uncommitted.has_room() {
             return tracing::warn!(room.name = %self.name, "a stateless message is dropped, too much is not committed");
@@ -121,7 +114,7 @@ impl Room {
 
     /// Shows JSON members an event of the server's own.
     pub(super) fn announce(&mut self, body: &[u8]) {
-        let frame = reply::stamped(&self.name, &UserId::new(SERVER), now_ms(), None, body);
+        let frame = entry::stamped(&self.name, &UserId::new(SERVER), now_ms(), None, body);
         self.outbound.all(Dialect::Json, &frame, None, &[]);
     }
 }

@@ -6,7 +6,7 @@ use std::io::Write;
 use super::{TransferError, open_as_it_is, rules};
 use crate::archive::{Archive, DamagedEdit, SnapshotFound};
 use crate::config::RepairConfig;
-use crate::protocol::json::reply::rfc3339;
+use crate::protocol::json::rfc3339;
 
 /// Says what is wrong with a room, and mends its snapshot if it was asked to; whether anything is wrong in the end.
 pub(super) async fn run(config: &RepairConfig, out: &mut dyn Write) -> Result<bool, TransferError> {

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::TransferError;
 use crate::ids::{Seq, UserId};
-use crate::protocol::json::reply::rfc3339;
+use crate::protocol::json::rfc3339;
 use crate::store::{Bodies, Entry, HISTORY_ENTRIES_MAX, HistoryQuery, Kind, Kinds, Page, RoomId, Store};
 
 /// An entry as a line.

@@ -1,19 +1,19 @@
 // Generated from static/client/src by `npm run client`: do not edit.
-var G=new TextEncoder,fe=new TextDecoder,A=o=>JSON.stringify(o).replace(/\\(?:\\|ud[89a-f][0-9a-f]{2})/g,e=>e==="\\\\"?e:"\\ufffd"),_=o=>G.encode(o).length;function Q(o,e){
+var G=new TextEncoder,fe=new TextDecoder,A=o=>JSON.stringify(o).replace(/\\(?:\\|ud[89a-f][0-9a-f]{2})/g,e=>e==="\\\\"?e:"\\ufffd"),j=o=>G.encode(o).length;function Q(o,e){
 let t=G.encode(o),s=[],n=t.length;for(;n>127;n>>>=7)s.push(n&127|128);s.push(n);let i=new Uint8Array(s.length+t.length+e.length);return i.set(s),i.set(t,s.length),
 i.set(e,s.length+t.length),i}function k(o,e){let t=0;for(let s=0;;s+=7){let n=o[e++];if(t|=(n&127)<<s,!(n&128))break}return[fe.decode(o.subarray(e,e+t)),e+t]}var V=o=>Uint8Array.
 from(atob(o),e=>e.charCodeAt(0)),Z=()=>Array.from(crypto.getRandomValues(new Uint8Array(12)),o=>o.toString(16).padStart(2,"0")).join("");var u=class extends Error{name="TuttiError";code;temporary;retryAfterMs;room;constructor(e,t,{temporary:s=!1,retryAfterMs:n,room:i}={}){super(t),this.code=e,this.
 temporary=s,this.retryAfterMs=n,this.room=i}},E=({code:o,message:e,temporary:t,retryAfterMs:s,room:n})=>new u(o,e,{temporary:t,retryAfterMs:s,room:n}),T=o=>o instanceof
-Error?o.message:String(o);var ee=new Map([[1001,"the server restarts"],[1006,"the connection was lost"],[1009,"a message was too large"],[1011,"the server had a fault"],[1013,"the server\
- asks to try later"],[4401,"the token is not valid"],[4403,"the token does not allow this"],[4404,"the room was deleted"],[4413,"something was too large"],[4422,
-"a message could not be read"],[4500,"this client read its messages too slowly"],[4501,"the heartbeat was lost"],[4502,"this client sent too much"],[4503,"the s\
-erver is being drained"],[4504,"the token expired"]]),I=o=>o>=4400&&o<4500,te=new Set(["auth","chat","direct","edit","presence","room","server","token","typing",
-"user"]),se=new Set(["saved","done","edit.rejected","error"]);var l=class{#t;get isSet(){return this.#t!==void 0}set(e,t){this.clear(),this.#t=setTimeout(()=>{this.#t=void 0,e()},t)}clear(){clearTimeout(this.#t),this.#t=void 0}};var me=500,ye=2e4,ve=1e4,oe=15e3,ge=25e3,be=1e4,we=3e3,Se=800,D=class{state={state:"idle"};clientId;token;#t;#i;#e;#s;#n;#o="";#a=!1;#r=0;#p=0;#d=0;#u=ge;#c=new l;#l=[];#y=0;constructor(e,t,s){
+Error?o.message:String(o);var ee=new Map([[1001,"the server restarts"],[1002,"a frame was against the WebSocket protocol"],[1006,"the connection was lost"],[1007,"a text was not UTF-8"],
+[1009,"a message was too large"],[1011,"the server had a fault"],[1013,"the server asks to try later"],[4401,"the token is not valid"],[4403,"the token does not\
+ allow this"],[4413,"something was too large"],[4422,"a message could not be read"],[4500,"this client read its messages too slowly"],[4501,"the heartbeat was l\
+ost"],[4502,"this client sent too much"],[4504,"the token expired"]]),I=o=>o>=4400&&o<4500,te=new Set(["auth","chat","direct","edit","presence","room","server",
+"token","typing","user"]),se=new Set(["saved","done","edit.rejected","error"]);var l=class{#t;get isSet(){return this.#t!==void 0}set(e,t){this.clear(),this.#t=setTimeout(()=>{this.#t=void 0,e()},t)}clear(){clearTimeout(this.#t),this.#t=void 0}};var me=500,ye=2e4,ve=1e4,oe=15e3,ge=25e3,be=1e4,we=3e3,Se=800,D=class{state={state:"idle"};clientId;token;#t;#i;#e;#s;#n;#o="";#a=!1;#r=0;#p=0;#d=0;#u=ge;#c=new l;#l=[];#y=0;constructor(e,t,s){
 this.#t=e,this.#i=t,this.#e=s}get isOnline(){return this.state.state==="online"}get bufferedBytes(){return this.#y+(this.#n?.bufferedAmount??0)}open(){["idle","\
 closed"].includes(this.state.state)&&(globalThis.addEventListener?.("online",this.#T),globalThis.addEventListener?.("offline",this.#x),globalThis.document?.addEventListener(
 "visibilitychange",this.#T),this.#r=0,this.#a=!1,this.#m())}end(e,t){this.state.state!=="closed"&&(this.#b(),this.#A(1e3),globalThis.removeEventListener?.("onli\
 ne",this.#T),globalThis.removeEventListener?.("offline",this.#x),globalThis.document?.removeEventListener("visibilitychange",this.#T),this.#g({state:"closed",code:e,
-reason:t}))}write(e,t=_(e)){this.#l.length===0&&queueMicrotask(()=>this.#b()),this.#l.push({text:e,bytes:t}),this.#y+=t+1}writeBytes(e){this.#b(),this.#n?.send(
+reason:t}))}write(e,t=j(e)){this.#l.length===0&&queueMicrotask(()=>this.#b()),this.#l.push({text:e,bytes:t}),this.#y+=t+1}writeBytes(e){this.#b(),this.#n?.send(
 e),this.#e.frame({direction:"sent",text:"",bytes:e.length})}authenticate(e){this.token=e,this.write(A({type:"authenticate",token:e}))}async currentToken(){return this.
 token??this.#f()}async#m(){let e=this.#s={};this.#o="",this.#c.set(()=>this.#v(0,`no connection within ${oe/1e3} s`),oe),this.#g({state:"connecting"});let t;try{
 t=await this.#f()}catch(n){e===this.#s&&this.#v(0,`no token: ${T(n)}`);return}if(e!==this.#s)return;if(!t)return this.end(4401,"there is no token");this.token=t;
@@ -63,15 +63,15 @@ edits:this.#i,requestId:this.#e}))}#l(){this.isJoined=!1,this.#e="",this.#n.clea
 for(let{reject:t}of this.#o.splice(0))t(e)}#v(e){switch(e.type){case"room.joined":return this.#A(e);case"room.access":this.access=e.access,h(this,"access",{access:e.
 access});return;case"room.evicted":this.#m(new u("evicted",e.reason??"the server closed the room to this client",{room:this.name})),h(this,"evicted",{reason:e.reason});
 return;case"presence.state":h(this,"presence",this.presence.replace(e));return;case"presence.diff":h(this,"presence",this.presence.change(e));return;case"user.t\
-yping":return this.#g(e);case"error":return this.#b(e);default:this.#w(e)}}#A(e){if(e.requestId!==this.#e)return;let{seq:t,access:s,recovered:n,members:i,version:c}=e,
-r=this.seq;this.isJoined=!0,this.access=s,this.version=c,(r===null||!n)&&(this.seq=t);for(let{resolve:a}of this.#o.splice(0))a(this);h(this,"joined",{seq:t,access:s,
-recovered:n,members:i,version:c}),r!==null&&!n&&h(this,"gap",{since:r,seq:t}),this.presence.announce(),this.#t.pump()}#g({user:e,name:t,typing:s}){s?this.typists.
-set(e,t):this.typists.delete(e),h(this,"typing",{user:e,name:t,typing:s})}#b(e){let t=E(e);if(e.requestId!==void 0&&e.requestId===this.#e){if(this.#e="",t.temporary)
-return this.#n.set(()=>this.#c(),t.retryAfterMs??1e3);this.#f(t)}h(this,"error",t)===0&&this.#t.report(t)}#w(e){if(e.seq!==void 0){if(this.seq===null||e.seq<=this.
-seq)return;this.seq=e.seq}e.type==="chat.message"?h(this,"message",e):e.type==="edit.steps"?h(this,"steps",e):e.type==="edit"?h(this,"edit",{...e,update:V(e.update??
-"")}):te.has(e.type.split(".")[0])||(h(this,"event",e),h(this,e.type,e))}},ce=o=>{let{seq:e,timestamp:t}=o;return{seq:e,timestamp:t}},ae=o=>{if(o.type==="saved")
-return{accepted:!0,seq:o.seq,version:o.version,timestamp:o.timestamp};let{version:e,since:t,steps:s,clientIds:n}=o;return{accepted:!1,version:e,since:t,steps:s,
-clientIds:n}};var Me=50,B=class extends g{userId;userName;#t;#i;#e;#s;#n=new Map;#o=1;#a=Z();#r=new l;#p=new l;#d=[];constructor(e,t){super();let{queueMax:s=1e3,queueBytesMax:n=4*
+yping":return this.#g(e);case"error":return this.#b(e);case"room.left":return;default:this.#w(e)}}#A(e){if(e.requestId!==this.#e)return;let{seq:t,access:s,recovered:n,
+members:i,version:c}=e,r=this.seq;this.isJoined=!0,this.access=s,this.version=c,(r===null||!n)&&(this.seq=t);for(let{resolve:a}of this.#o.splice(0))a(this);h(this,
+"joined",{seq:t,access:s,recovered:n,members:i,version:c}),r!==null&&!n&&h(this,"gap",{since:r,seq:t}),this.presence.announce(),this.#t.pump()}#g({user:e,name:t,
+typing:s}){s?this.typists.set(e,t):this.typists.delete(e),h(this,"typing",{user:e,name:t,typing:s})}#b(e){let t=E(e);if(e.requestId!==void 0&&e.requestId===this.#e){
+if(this.#e="",t.temporary)return this.#n.set(()=>this.#c(),t.retryAfterMs??1e3);this.#f(t)}h(this,"error",t)===0&&this.#t.report(t)}#w(e){if(e.seq!==void 0){if(this.
+seq===null||e.seq<=this.seq)return;this.seq=e.seq}e.type==="chat.message"?h(this,"message",e):e.type==="edit.steps"?h(this,"steps",e):e.type==="edit"?h(this,"ed\
+it",{...e,update:V(e.update??"")}):te.has(e.type.split(".")[0])||(h(this,"event",e),h(this,e.type,e))}},ce=o=>{let{seq:e,timestamp:t}=o;return{seq:e,timestamp:t}},
+ae=o=>{if(o.type==="saved")return{accepted:!0,seq:o.seq,version:o.version,timestamp:o.timestamp};let{version:e,since:t,steps:s,clientIds:n}=o;return{accepted:!1,
+version:e,since:t,steps:s,clientIds:n}};var Me=50,B=class extends g{userId;userName;#t;#i;#e;#s;#n=new Map;#o=1;#a=Z();#r=new l;#p=new l;#d=[];constructor(e,t){super();let{queueMax:s=1e3,queueBytesMax:n=4*
 1024*1024,bufferedBytesMax:i=256*1024}=t,c=t.WebSocket??globalThis.WebSocket;if(!c)throw new TypeError("there is no WebSocket here: pass one, such as that of th\
 e npm package ws");this.#t={...t,WebSocket:c,bufferedBytesMax:i};let r=new URL(e,globalThis.location?.href);r.protocol=r.protocol.replace("http","ws"),this.#i=new URL(
 "api/v1/",r),this.#i.protocol=r.protocol.replace("ws","http"),this.#s=new L(s,n),this.#e=new D(r.href,this.#t,{state:a=>this.#v(a),online:a=>this.#A(a),message:a=>this.#g(
@@ -83,7 +83,7 @@ new Promise((e,t)=>{this.#d.push({resolve:e,reject:t}),this.#h()})}#u={write:e=>
 e,t),newId:()=>this.#f(),newKey:()=>`${this.#a}-${this.#f()}`,pump:()=>this.#h(),abandon:(e,t)=>{this.#s.reject(s=>s.room===e,t),this.#h()},forget:e=>{this.#n.get(
 e.name)===e&&this.#n.delete(e.name)},report:e=>this.#w(e),get:(e,t)=>this.#M(e,t)};#c(){return this.#e.isOnline&&this.#e.bufferedBytes<this.#t.bufferedBytesMax}#l(e){
 let t=this.#c();return t&&this.#e.write(A(e)),t}#y(e){let t=this.#c();return t&&this.#e.writeBytes(e),t}async#m(e,t,s=!0){if(this.getState().state==="closed")throw this.#S();
-let n=this.#f(),i=A({...e,requestId:n}),c=_(i);if(c>1048576)throw new u("too_large",`a message has at most ${1048576} bytes`,{room:t?.name});return new Promise(
+let n=this.#f(),i=A({...e,requestId:n}),c=j(i);if(c>1048576)throw new u("too_large",`a message has at most ${1048576} bytes`,{room:t?.name});return new Promise(
 (r,a)=>{this.#s.add({id:n,text:i,bytes:c,room:t,isRepeatable:s,resolve:r,reject:a}),this.#h()})}#f(){return String(this.#o++)}#h(){for(;!this.#r.isSet&&this.#c();){
 let t=this.#s.next();if(!t)break;this.#e.write(t.text,t.bytes)}if(!this.#e.isOnline)return;if(this.#s.isEmpty&&this.#c())for(let{resolve:t}of this.#d.splice(0))
 t();else!this.#c()&&!this.#p.isSet&&this.#p.set(()=>this.#h(),Me)}#v(e){if(e.state==="offline"||e.state==="closed"){this.#r.clear(),this.#p.clear(),this.#s.lose();
@@ -108,12 +108,12 @@ e",s))}whenStopped(e){this.#s.push(e)}takeAccess(e){let t=({access:n})=>this.put
 for(let n of s)n()}}stop(){this.#i.clear(),this.#e.clear();for(let e of this.#s.splice(0))e()}#n(){if(this.state.connection!=="online")return this.#e.clear();let e=this.
 state.isSaved?xe:ue,t=Date.now()-this.#t.heardAtMs();this.#e.set(()=>{Date.now()-this.#t.heardAtMs()>=e&&this.#o($),this.#n()},Math.max(e-t,1e3))}#o(e){let t=e===
 he;if(this.state.connection==="closed"||this.#i.isSet&&!t)return;let s=Date.now();this.#t.ask()&&this.#i.set(()=>{if(Date.now()-s>2*e)return this.#o($);this.#t.
-heardAtMs()>=s||(this.put({connection:"offline"}),this.#t.drop())},e)}},v=(o,e,t,s)=>{e.on(t,s),o.whenStopped(()=>e.off(t,s))},z=Uint8Array.of(0,2,2,0,0),Pe=0,J=0,
-X=2,je=Uint8Array.of(3),_e=120,Ie=o=>o.length===z.length&&o.every((e,t)=>e===z[t]);function K(o,{isDirty:e=!1}={}){let t=o,s=!1,n=!1,i=!1,c=new l,r=new P({heardAtMs:()=>t.
-wsLastMessageReceived,ask(){return t.wsconnected?(t.ws?.send(je),!0):!1},drop(){t.shouldConnect&&(t.disconnect(),t.connect())}}),a=()=>r.put({isSaved:!e}),m=()=>{
-!e||n||!i||(n=!0,s=!1,t.ws?.send(z))},f=()=>{c.isSet||c.set(m,_e)},w=()=>{n=!1,s?f():e=!1,a()},y=()=>{i=t.wsconnected,s||=n,m()},b=t.messageHandlers[J],S=t.messageHandlers[X];
-return t.messageHandlers[J]=(p,d,...j)=>{let M=d.arr;if(Ie(M))return w();b(p,d,...j),M[1]===Pe&&queueMicrotask(y)},t.messageHandlers[X]=(p,{arr:d,pos:j})=>{if(d[j]!==
-0)return;let[M]=k(d,j+1);r.put({reason:M}),h(r,"refused",{reason:M})},r.whenStopped(()=>{c.clear(),t.messageHandlers[J]=b,S&&(t.messageHandlers[X]=S)}),v(r,t.doc,
+heardAtMs()>=s||(this.put({connection:"offline"}),this.#t.drop())},e)}},v=(o,e,t,s)=>{e.on(t,s),o.whenStopped(()=>e.off(t,s))},K=Uint8Array.of(0,2,2,0,0),Pe=0,J=0,
+X=2,_e=Uint8Array.of(3),je=120,Ie=o=>o.length===K.length&&o.every((e,t)=>e===K[t]);function z(o,{isDirty:e=!1}={}){let t=o,s=!1,n=!1,i=!1,c=new l,r=new P({heardAtMs:()=>t.
+wsLastMessageReceived,ask(){return t.wsconnected?(t.ws?.send(_e),!0):!1},drop(){t.shouldConnect&&(t.disconnect(),t.connect())}}),a=()=>r.put({isSaved:!e}),m=()=>{
+!e||n||!i||(n=!0,s=!1,t.ws?.send(K))},f=()=>{c.isSet||c.set(m,je)},w=()=>{n=!1,s?f():e=!1,a()},y=()=>{i=t.wsconnected,s||=n,m()},b=t.messageHandlers[J],S=t.messageHandlers[X];
+return t.messageHandlers[J]=(p,d,..._)=>{let M=d.arr;if(Ie(M))return w();b(p,d,..._),M[1]===Pe&&queueMicrotask(y)},t.messageHandlers[X]=(p,{arr:d,pos:_})=>{if(d[_]!==
+0)return;let[M]=k(d,_+1);r.put({reason:M}),h(r,"refused",{reason:M})},r.whenStopped(()=>{c.clear(),t.messageHandlers[J]=b,S&&(t.messageHandlers[X]=S)}),v(r,t.doc,
 "update",(p,d)=>{d!==o&&(e=!0,s=!0,f(),a())}),v(r,t,"status",({status:p})=>{p!=="connected"&&(n=!1,i=!1,p==="disconnected"&&r.put({connection:"offline"}))}),v(r,
 t,"connection-error",()=>r.put({connection:"offline"})),v(r,t,"sync",p=>{p&&r.put({connection:"online"})}),v(r,t,"closed",({code:p,reason:d})=>r.put({connection:"\
 closed",reason:d||r.state.reason||`close code ${p}`})),r.put({isSaved:!e,connection:t.synced?"online":"connecting"}),r}function De(o,{isFinal:e=()=>!0}={}){let t=o,
@@ -121,9 +121,9 @@ s=Date.now(),n=!1,i=new P({heardAtMs:()=>s,ask(){return n&&t.sendToken(),n},drop
 r=()=>i.put({isSaved:!t.hasUnsyncedChanges,access:c(),...n&&t.isSynced&&i.state.connection!=="closed"?{connection:"online",reason:""}:{}});v(i,t,"message",()=>{
 s=Date.now(),i.state.connection==="offline"&&r()});for(let a of["synced","unsyncedChanges","authenticated"])v(i,t,a,r);return v(i,t,"status",({status:a})=>{n=a===
 "connected",a==="disconnected"&&i.state.connection!=="closed"&&i.put({connection:"offline"})}),v(i,t,"authenticationFailed",({reason:a})=>{e(a)&&i.put({connection:"\
-closed",reason:a})}),i}var qe=4504,le=2e3;function Le({url:o="/yjs",room:e,doc:t,token:s,WebsocketProvider:n,isDirty:i=!1}){let c=new URL(o,globalThis.location?.href);c.protocol=c.protocol.
-replace("http","ws");let r=!1,a=!1,m=new l,f=d=>d===qe||d===4401&&typeof s=="function"&&!r,w=new n(c.href,e,t,{connect:!1,disableBc:!0,shouldReconnect:({code:d})=>f(
-d)||!I(d)}),y=w,b=K(w,{isDirty:i}),S=async()=>{let d;try{d=typeof s=="function"?await s():s}catch{return m.set(S,le)}if(!a){if(!d)return b.put({connection:"clos\
-ed",reason:"there is no token"});y.protocols=["tutti.v1",`auth.${d}`],y.connect()}};y.on("connection-close",d=>{!d||!f(d.code)||(r=d.code===4401,y.shouldConnect=
-!1,m.set(S,y.wsUnsuccessfulReconnects>0?le:0))}),b.on("change",({connection:d})=>{d==="online"&&(r=!1)});let p=()=>{y.shouldConnect&&y.connect()};return globalThis.
-addEventListener?.("online",p),S(),{doc:t,provider:w,sync:b,close(){a=!0,m.clear(),globalThis.removeEventListener?.("online",p),b.stop(),w.destroy()}}}export{P as DocumentSync,x as Presence,O as Room,B as Tutti,u as TuttiError,Re as connect,Oe as describeSync,Le as openDocument,De as watchHocuspocusProvider,K as watchWebsocketProvider};
+closed",reason:a})}),i}var le=2e3;function Le({url:o="/yjs",room:e,doc:t,token:s,WebsocketProvider:n,isDirty:i=!1}){let c=new URL(o,globalThis.location?.href);c.protocol=c.protocol.replace(
+"http","ws");let r=!1,a=!1,m=new l,f=d=>d===4504||d===4401&&typeof s=="function"&&!r,w=new n(c.href,e,t,{connect:!1,disableBc:!0,shouldReconnect:({code:d})=>f(d)||
+!I(d)}),y=w,b=z(w,{isDirty:i}),S=async()=>{let d;try{d=typeof s=="function"?await s():s}catch{return m.set(S,le)}if(!a){if(!d)return b.put({connection:"closed",
+reason:"there is no token"});y.protocols=["tutti.v1",`auth.${d}`],y.connect()}};y.on("connection-close",d=>{!d||!f(d.code)||(r=d.code===4401,y.shouldConnect=!1,
+m.set(S,y.wsUnsuccessfulReconnects>0?le:0))}),b.on("change",({connection:d})=>{d==="online"&&(r=!1)});let p=()=>{y.shouldConnect&&y.connect()};return globalThis.
+addEventListener?.("online",p),S(),{doc:t,provider:w,sync:b,close(){a=!0,m.clear(),globalThis.removeEventListener?.("online",p),b.stop(),w.destroy()}}}export{P as DocumentSync,x as Presence,O as Room,B as Tutti,u as TuttiError,Re as connect,Oe as describeSync,Le as openDocument,De as watchHocuspocusProvider,z as watchWebsocketProvider};

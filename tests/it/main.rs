@@ -4,6 +4,7 @@
 
 mod attribution;
 mod beside;
+mod browser_client;
 mod damage;
 mod descriptors;
 mod documents;

@@ -2,50 +2,8 @@
 
 use serde_json::value::RawValue;
 
-use crate::ids::RoomNameError;
-
-/// Deepest nesting of arrays and objects.
-const DEPTH_MAX: usize = 64;
-
-/// Why a message is refused. The text tells its author what to change.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum JsonError {
-    /// Not JSON at all, or not an object or array of objects.
-    #[error("a message is a JSON object, or an array of at most {max} of them: {what}", max = super::request::BATCH_MAX)]
-    Syntax {
-        /// What the parser says.
-        what: String,
-    },
-    /// A field is missing, unknown or of the wrong form.
-    #[error("{0}")]
-    Field(String),
-    /// The name of a room is none.
-    #[error(transparent)]
-    Room(#[from] RoomNameError),
-    /// Nested too deep.
-    #[error("a message is nested at most {DEPTH_MAX} deep")]
-    Depth,
-    /// A number that is not a finite double.
-    #[error("a number must be finite as a 64-bit float")]
-    Number,
-    /// A NUL character, which not every database can store.
-    #[error("a NUL character (\\u0000) cannot be stored")]
-    Nul,
-    /// A type that the protocol does not have.
-    #[error("unknown type; an app's own types have a dot and are outside the protocol's namespaces")]
-    Type,
-}
-
-impl JsonError {
-    /// The error's code on the wire.
-    pub fn code(&self) -> &'static str {
-        match self {
-            JsonError::Syntax { .. } => "invalid_json",
-            JsonError::Type => "unknown_type",
-            _ => "invalid_message",
-        }
-    }
-}
+use super::error::JsonError;
+use super::limits::DEPTH_MAX;
 
 /// Checks JSON that will be passed on as it is.
 pub fn check(raw: &RawValue) -> Result<(), JsonError> {

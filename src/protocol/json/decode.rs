@@ -5,8 +5,10 @@ use serde::de::IgnoredAny;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-use super::check::{JsonError, check};
-use super::request::{BATCH_MAX, Body, CHAT, Envelope, Event, Publication, STATE_BYTES_MAX, STEPS_MAX, Said, Steps};
+use super::check::check;
+use super::error::JsonError;
+use super::limits::{BATCH_MAX, STATE_BYTES_MAX, STEPS_MAX};
+use super::request::{Body, CHAT, Envelope, Event, Publication, Said, Steps};
 use crate::ids::{RoomName, Seq};
 
 /// Longest type of an app's event, in bytes.
@@ -18,7 +20,7 @@ const KEY_BYTES_MAX: usize = 256;
 /// Most bytes of a parser's complaint that are told, for it quotes what it complains of.
 const COMPLAINT_BYTES_MAX: usize = 200;
 /// The protocol's own namespaces; apps' types are outside of them.
-const NAMESPACES: [&str; 10] =
+pub const NAMESPACES: [&str; 10] =
     ["auth", "chat", "direct", "edit", "presence", "room", "server", "token", "typing", "user"];
 
 #[derive(Deserialize)]
@@ -255,10 +257,11 @@ mod tests {
         decode(text).unwrap().pop().unwrap().body
     }
 
-    fn code(text: &str) -> &'static str {
-        match decode(text) {
-            Ok(mut all) => all.pop().unwrap().body.map(|_| "fine").unwrap_or_else(|error| error.code()),
-            Err(error) => error.code(),
+    /// The error's code as it stands on the wire.
+    fn code(text: &str) -> serde_json::Value {
+        match decode(text).and_then(|mut all| all.pop().unwrap().body) {
+            Ok(_) => "fine".into(),
+            Err(error) => serde_json::to_value(error.code()).unwrap(),
         }
     }
 

@@ -2,15 +2,9 @@
 
 use serde_json::value::RawValue;
 
-use super::check::JsonError;
+use super::error::JsonError;
 use crate::ids::{RoomName, Seq};
 
-/// Most messages in one frame.
-pub const BATCH_MAX: usize = 256;
-/// Most steps in one `edit.push`.
-pub const STEPS_MAX: usize = 1000;
-/// Longest presence state, in bytes of JSON.
-pub const STATE_BYTES_MAX: usize = 4096;
 /// The type of a message to people.
 pub const CHAT: &str = "chat.message";
 

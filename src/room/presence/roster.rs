@@ -6,13 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::ids::{RoomName, UserId};
-use crate::protocol::json::request::STATE_BYTES_MAX;
-use crate::protocol::json::{reply, well_formed};
-use crate::room::messages::UserPresence;
+use crate::protocol::json::limits::STATE_BYTES_MAX;
+use crate::protocol::json::{ServerMessage, UserPresence, well_formed};
 use crate::wire::Frame;
 
 /// A user of the room.
@@ -27,16 +25,6 @@ struct Person {
     gone: Option<Instant>,
     /// Whether JSON clients know of them.
     is_told: bool,
-}
-
-/// A user, on the wire.
-#[derive(Debug, Clone, Serialize)]
-pub struct Shown {
-    user: UserId,
-    name: Arc<str>,
-    sockets: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    state: Option<Arc<RawValue>>,
 }
 
 /// The users of one room.
@@ -160,7 +148,7 @@ impl Roster {
     }
 
     /// All users, as someone who joins is told; the list is empty where there are too many.
-    pub fn all(&self) -> Vec<Shown> {
+    pub fn all(&self) -> Vec<UserPresence> {
         match self.is_capped() {
             true => Vec::new(),
             false => self.people.iter().map(|(user, person)| shown(user, person)).collect(),
@@ -174,36 +162,19 @@ impl Roster {
             user: user.clone(),
             name: person.name.clone(),
             sockets: person.sockets,
+            state: None,
         })
         .collect()
     }
 
     /// The frame with all users, for someone who joins.
     pub fn state_frame(&self, room: &RoomName) -> Frame {
-        #[derive(Serialize)]
-        struct State<'a> {
-            room: &'a RoomName,
-            count: usize,
-            #[serde(skip_serializing_if = "std::ops::Not::not")]
-            capped: bool,
-            users: Vec<Shown>,
-        }
         let (count, capped) = (self.people.len(), self.is_capped());
-        reply::message("presence.state", State { room, count, capped, users: self.all() })
+        ServerMessage::PresenceState { room, count, capped, users: self.all() }.frame()
     }
 
     /// The frame with what has changed, for all. `None`: nothing has.
     pub fn diff_frame(&mut self, room: &RoomName) -> Option<Frame> {
-        #[derive(Serialize)]
-        struct Diff<'a> {
-            room: &'a RoomName,
-            count: usize,
-            #[serde(skip_serializing_if = "std::ops::Not::not")]
-            capped: bool,
-            joins: Vec<Shown>,
-            updates: Vec<Shown>,
-            leaves: Vec<UserId>,
-        }
         if !self.has_changed() {
             return None;
         }
@@ -222,7 +193,7 @@ impl Roster {
             return Some(self.state_frame(room));
         }
         let leaves = if capped { Vec::new() } else { left.into_iter().collect() };
-        Some(reply::message("presence.diff", Diff { room, count, capped, joins, updates, leaves }))
+        Some(ServerMessage::PresenceDiff { room, count, capped, joins, updates, leaves }.frame())
     }
 
     fn is_capped(&self) -> bool {
@@ -230,8 +201,8 @@ impl Roster {
     }
 }
 
-fn shown(user: &UserId, person: &Person) -> Shown {
-    Shown { user: user.clone(), name: person.name.clone(), sockets: person.sockets, state: person.state.clone() }
+fn shown(user: &UserId, person: &Person) -> UserPresence {
+    UserPresence { user: user.clone(), name: person.name.clone(), sockets: person.sockets, state: person.state.clone() }
 }
 
 #[cfg(test)]

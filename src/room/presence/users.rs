@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::auth::Action;
 use crate::ids::{MemberId, UserId};
-use crate::protocol::json::reply;
+use crate::protocol::json::ServerMessage;
 use crate::protocol::{Dialect, Word, awareness};
 use crate::room::fanout::relay::Counted;
 use crate::room::members::{Member, Members};
@@ -149,14 +149,7 @@ impl Room {
     }
 
     fn typing_frame(&self, user: &UserId, name: &str, typing: bool) -> Frame {
-        #[derive(Serialize)]
-        struct UserTyping<'a> {
-            room: &'a str,
-            user: &'a UserId,
-            name: &'a str,
-            typing: bool,
-        }
-        reply::message("user.typing", UserTyping { room: self.name.as_str(), user, name, typing })
+        ServerMessage::Typing { room: &self.name, user, name, typing }.frame()
     }
 
     /// Keeps the awareness state that stands in for a user who has JSON sockets only, so that editors see them.

@@ -5,10 +5,10 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use crate::auth::Action;
-use crate::ids::{MemberId, Seq, UserId};
+use crate::ids::{MemberId, UserId};
 use crate::protocol::Dialect;
-use crate::protocol::json::reply::{self, Problem};
 use crate::protocol::json::request::Publication;
+use crate::protocol::json::{ErrorCode, ErrorMessage, ServerMessage, entry, rfc3339};
 use crate::room::commit::uncommitted::{Acknowledgement, Pending, Receipt};
 use crate::room::fanout::relay::Counted;
 use crate::room::messages::{Post, PostError};
@@ -38,7 +38,7 @@ impl Room {
     ) -> bool {
         if !self.uncommitted.has_room() {
             let message = "the database does not answer and too much waits for it, try again later";
-            self.complain(from, Problem::passing("try_later", message, RETRY_AFTER_MS), &request_id);
+            self.complain(from, ErrorMessage::temporary(ErrorCode::TryLater, message, RETRY_AFTER_MS), &request_id);
             return false;
         }
         let receipt = Receipt::Saved { request_id, version };
@@ -76,7 +76,7 @@ impl Room {
         } else if entry.kind == Kind::Edit {
             self.show_edit(entry, placed);
         } else {
-            let frame = reply::stamped(&self.name, &entry.author, placed.at_ms, Some(placed.seq), &entry.body);
+            let frame = entry::stamped(&self.name, &entry.author, placed.at_ms, Some(placed.seq), &entry.body);
             self.outbound.all(Dialect::Json, &frame, None, &[]);
             self.timeline.recent.push(placed.seq, frame);
         }
@@ -88,7 +88,7 @@ impl Room {
         if wanting.is_empty() {
             return;
         }
-        let frame = reply::edit(&self.name, &entry.author, placed.at_ms, placed.seq, &entry.body);
+        let frame = entry::edit(&self.name, &entry.author, placed.at_ms, placed.seq, &entry.body);
         for (link, member) in wanting {
             self.outbound.one(link, member, frame.clone(), Counted::Yes);
         }
@@ -102,25 +102,14 @@ impl Room {
         version: Option<u64>,
         placed: Placed,
     ) {
-        #[derive(serde::Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Saved<'a> {
-            room: &'a str,
-            seq: Seq,
-            timestamp: String,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            version: Option<u64>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            request_id: Option<&'a str>,
-        }
-        let (room, timestamp) = (self.name.as_str(), reply::rfc3339(placed.at_ms));
-        let frame = reply::message("saved", Saved { room, seq: placed.seq, timestamp, version, request_id });
+        let (room, timestamp) = (&self.name, rfc3339(placed.at_ms));
+        let frame = ServerMessage::Saved { room, seq: placed.seq, timestamp, version, request_id }.frame();
         self.tell(to, frame);
     }
 
     /// Tells a JSON author that its entry will never be stored.
     pub(in crate::room) fn refuse_entry(&mut self, to: MemberId, request_id: &Option<Box<str>>, refused: Refused) {
-        self.complain(to, Problem::lasting("invalid_message", refused.to_string()), request_id);
+        self.complain(to, ErrorMessage::permanent(ErrorCode::InvalidMessage, refused.to_string()), request_id);
     }
 
     /// Sends a JSON member a frame.
@@ -131,8 +120,8 @@ impl Room {
     }
 
     /// Tells a JSON member that something was not done.
-    pub(in crate::room) fn complain(&mut self, to: MemberId, problem: Problem, request_id: &Option<Box<str>>) {
-        let frame = problem.about(request_id.as_deref(), Some(&self.name)).frame();
+    pub(in crate::room) fn complain(&mut self, to: MemberId, error: ErrorMessage, request_id: &Option<Box<str>>) {
+        let frame = error.about(request_id.as_deref(), Some(&self.name)).frame();
         self.tell(to, frame);
     }
 }
@@ -144,6 +133,6 @@ pub(in crate::room) fn answer(reply: oneshot::Sender<Result<Placed, PostError>>,
 
 fn entry(author: UserId, name: &str, publication: Publication) -> NewEntry {
     let Publication { event, key } = publication;
-    let kind = if reply::is_chat(&event) { Kind::Message } else { Kind::Event };
-    NewEntry { kind, author, key, body: reply::body(&event, name) }
+    let kind = if entry::is_chat(&event) { Kind::Message } else { Kind::Event };
+    NewEntry { kind, author, key, body: entry::body(&event, name) }
 }

@@ -6,15 +6,13 @@ use std::collections::VecDeque;
 use actix::fut::ActorFutureExt;
 use actix::{AsyncContext, Context, WrapFuture};
 use bytes::Bytes;
-use serde::Serialize;
 
-use crate::auth::Access;
 use crate::ids::{MemberId, Seq};
-use crate::protocol::json::reply;
+use crate::protocol::json::{ServerMessage, entry};
 use crate::protocol::{CloseCode, Dialect};
 use crate::room::fanout::relay::Counted;
 use crate::room::members::Reading;
-use crate::room::messages::{JsonJoin, UserPresence};
+use crate::room::messages::JsonJoin;
 use crate::room::room::Room;
 use crate::room::timeline::recent::Recent;
 use crate::room::timeline::steps::Push;
@@ -175,25 +173,14 @@ impl Room {
 
     /// Answers a request to join, and lets the member in if it lacks nothing.
     fn welcome(&mut self, id: MemberId, recovered: bool, request_id: Option<Box<str>>) {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Joined<'a> {
-            room: &'a str,
-            seq: Seq,
-            access: Access,
-            recovered: bool,
-            members: Vec<UserPresence>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            request_id: Option<&'a str>,
-        }
         let members = self.roster().members();
         let Some(member) = self.members.get(id) else { return };
-        let (room, seq) = (self.name.as_str(), self.timeline.head);
+        let (room, seq) = (&self.name, self.timeline.head);
         let (access, request_id) = (member.access, request_id.as_deref());
         let link = member.link;
         let is_behind = member.json.as_ref().is_some_and(|json| json.catching_up.is_some());
-        let joined = Joined { room, seq, access, recovered, members, request_id };
-        self.tell(id, reply::message("room.joined", joined));
+        let frame = ServerMessage::Joined { room, seq, access, recovered, members, request_id }.frame();
+        self.tell(id, frame);
         self.outbound.let_in(link, id);
         if !is_behind {
             self.let_in(id);
@@ -320,8 +307,8 @@ impl Room {
     fn frame_of(&self, entry: &Entry) -> Frame {
         let body = entry.body.as_deref().unwrap_or_default();
         match entry.kind {
-            Kind::Edit => reply::edit(&self.name, &entry.author, entry.at_ms, entry.seq, body),
-            _ => reply::stamped(&self.name, &entry.author, entry.at_ms, Some(entry.seq), body),
+            Kind::Edit => entry::edit(&self.name, &entry.author, entry.at_ms, entry.seq, body),
+            _ => entry::stamped(&self.name, &entry.author, entry.at_ms, Some(entry.seq), body),
         }
     }
 }

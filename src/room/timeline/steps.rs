@@ -4,13 +4,14 @@
 use actix::fut::ActorFutureExt;
 use actix::{AsyncContext, Context, WrapFuture};
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::auth::Action;
 use crate::ids::{MemberId, Seq};
-use crate::protocol::json::reply::{self, Problem};
-use crate::protocol::json::request::{STEPS_MAX, Steps};
+use crate::protocol::json::limits::STEPS_MAX;
+use crate::protocol::json::request::Steps;
+use crate::protocol::json::{ErrorCode, ErrorMessage, ServerMessage, entry};
 use crate::room::commit::uncommitted::{Acknowledgement, Receipt};
 use crate::room::members::LackedSteps;
 use crate::room::room::Room;
@@ -56,8 +57,7 @@ impl Pushed {
 }
 
 /// Steps after a version.
-#[derive(Serialize, Default)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default)]
 struct Since {
     steps: Vec<Box<RawValue>>,
     client_ids: Vec<Box<RawValue>>,
@@ -83,7 +83,7 @@ impl Room {
             return self.lack_steps(from, steps.version, request_id, ctx);
         }
         let version = head + steps.steps.len() as u64;
-        let body = reply::steps_body(&steps, &name);
+        let body = entry::steps_body(&steps, &name);
         let entry = NewEntry { kind: Kind::Step, author, key: None, body };
         if self.keep(from, entry, request_id, Some(version)) {
             self.timeline.steps = Some(version);
@@ -177,26 +177,16 @@ impl Room {
     }
 
     fn send_rejection(&mut self, to: MemberId, head: u64, found: &Since) {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Rejected<'a> {
-            room: &'a str,
-            version: u64,
-            since: u64,
-            #[serde(flatten)]
-            found: &'a Since,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            request_id: Option<&'a str>,
-        }
         let Some(LackedSteps { request_id, since, .. }) = self.take_lacked(to) else { return };
-        let (room, request_id) = (self.name.as_str(), request_id.as_deref());
-        let frame = reply::message("edit.rejected", Rejected { room, version: head, since, found, request_id });
+        let (room, request_id) = (&self.name, request_id.as_deref());
+        let (steps, client_ids) = (&found.steps[..], &found.client_ids[..]);
+        let frame = ServerMessage::StepsRejected { room, version: head, since, steps, client_ids, request_id }.frame();
         self.tell(to, frame);
     }
 
     fn put_off(&mut self, to: MemberId, request_id: &Option<Box<str>>, retry_after_ms: u64) {
         let message = "the steps cannot be looked up now, try again later";
-        self.complain(to, Problem::passing("try_later", message, retry_after_ms), request_id);
+        self.complain(to, ErrorMessage::temporary(ErrorCode::TryLater, message, retry_after_ms), request_id);
     }
 
     /// Forgets the version: a push was taken that the store refused, or another process took one.

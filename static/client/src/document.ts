@@ -1,12 +1,11 @@
 // A shared document over y-websocket: it connects with a token, reconnects with a fresh one, and tells how it stands. The caller
 // brings the provider's class, so that an app has one copy of Yjs, and this package needs none.
 
-import { UNAUTHORIZED, isFinal } from './limits.js'
+import { TOKEN_EXPIRED, UNAUTHORIZED, isFinal } from './limits.js'
 import { watchWebsocketProvider, type DocumentSync } from './sync.js'
 import { Timer } from './timer.js'
 import type { Options, Token } from './types.js'
 
-const TOKEN_EXPIRED = 4504
 const RETRY_MS = 2_000
 
 /** As much of y-websocket's provider as is named here. */

@@ -225,6 +225,7 @@ export class Room<App = object> extends Emitter<RoomEvents<App>> {
       case 'presence.diff': emit(this, 'presence', this.presence.change(message)); return
       case 'user.typing': return this.#onTyping(message)
       case 'error': return this.#onError(message)
+      case 'room.left': return
       default: this.#onEntry(message as EntryMessage)
     }
   }

@@ -1,6 +1,6 @@
 // What the server says, as it stands on the wire.
 
-import type { Access, Present, Stamp } from './types.js'
+import type { Access, EventName, Present, Stamp } from './types.js'
 
 interface Answer { requestId?: string, room?: string }
 
@@ -18,6 +18,7 @@ export type TypingMessage = { type: 'user.typing', room: string, user: string, n
 
 export type RoomMessage = JoinedMessage | PresenceState | PresenceDiff | TypingMessage | ErrorMessage |
   { type: 'room.access', room: string, access: Access } |
+  { type: 'room.left', room: string } |
   { type: 'room.evicted', room: string, reason?: string }
 
 export type Authenticated = { type: 'auth.success', room?: undefined, userId: string, name: string }
@@ -30,5 +31,7 @@ export type ServerMessage = AnswerMessage | RoomMessage | Authenticated |
   { type: 'server.draining', room?: undefined } |
   (Stamp & { type: 'direct.message', room?: undefined, to: string, payload: unknown })
 
-/** Messages, events, steps and edits: with a `seq`, unless they are ephemeral. */
-export type EntryMessage = Stamp & { type: string, room: string, seq?: number, update?: string }
+type EntryType = 'chat.message' | 'edit.steps' | 'edit'
+
+/** Messages, steps, edits and the app's events: with a `seq`, unless they are ephemeral. */
+export type EntryMessage = Stamp & { type: EntryType | EventName, room: string, seq?: number, update?: string }

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use serde::Serialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -22,18 +21,15 @@ use crate::auth::{self, Identity};
 use crate::ids::{RoomName, UserId};
 use crate::protocol::CloseCode;
 use crate::protocol::json::decode::decode;
-use crate::protocol::json::reply::{self, Problem};
-use crate::protocol::json::{Body, Envelope, JsonError, well_formed};
-use crate::protocol::lib0::Input;
+use crate::protocol::json::limits::SIGNAL_BYTES_MAX;
+use crate::protocol::json::{
+    Body, Envelope, ErrorCode, ErrorMessage, JsonError, NAME, ServerMessage, rfc3339, signal, well_formed,
+};
 use crate::room::{BinarySignal, Leave, Say};
-use crate::wire::Frame;
 use person::Person;
 use seats::Seat;
 
 pub use person::bad_token;
-
-/// Longest binary frame, in bytes.
-const SIGNAL_BYTES_MAX: usize = 64 * 1024;
 
 /// A JSON client's connection.
 pub struct JsonSession {
@@ -60,8 +56,13 @@ impl JsonSession {
             has_news: Rc::default(),
             authenticate_until_s: auth::now_s() + settings.auth_timeout.as_secs(),
         };
-        desk.push(&reply::welcome(&session.client_id, settings.rhythm.ping_interval.as_millis() as u64));
-        desk.outbox.set_farewell(draining());
+        let welcome = ServerMessage::Welcome {
+            client_id: &session.client_id,
+            heartbeat_ms: settings.rhythm.ping_interval.as_millis() as u64,
+            protocol: NAME,
+        };
+        desk.push(&welcome.frame());
+        desk.outbox.set_farewell(ServerMessage::Draining {}.frame());
         if let Some(identity) = identity {
             session.authenticated(identity, None, desk);
         }
@@ -84,7 +85,7 @@ impl JsonSession {
             Ok(envelopes) => envelopes,
             Err(error) => {
                 self.count(None, desk)?;
-                desk.push(&Problem::refused(&error).frame());
+                desk.push(&ErrorMessage::from(&error).frame());
                 return Ok(());
             }
         };
@@ -103,7 +104,7 @@ impl JsonSession {
                     if let JsonError::Room(reason) = &error {
                         tracing::info!(socket.id = %desk.socket, %reason, "room name refused");
                     }
-                    desk.push(&Problem::refused(&error).about(request_id.as_deref(), None).frame());
+                    desk.push(&ErrorMessage::from(&error).about(request_id.as_deref(), None).frame());
                 }
             }
         }
@@ -117,23 +118,19 @@ impl JsonSession {
         }
         if message.len() > SIGNAL_BYTES_MAX {
             let message = format!("a binary frame has at most {SIGNAL_BYTES_MAX} bytes");
-            desk.push(&Problem::lasting("too_large", message).frame());
+            desk.push(&ErrorMessage::permanent(ErrorCode::TooLarge, message).frame());
             return Ok(());
         }
-        let mut input = Input::new(message);
-        let not_a_signal = "a binary frame is the room's name after its length, then the signal";
-        let name = input.text().map_err(|_| JsonError::Field(not_a_signal.into()));
-        let room = match name.and_then(|name| Ok(RoomName::parse(name)?)) {
-            Ok(room) => room,
+        let (room, payload) = match signal::decode(message) {
+            Ok(signal) => signal,
             Err(error) => {
-                desk.push(&Problem::refused(&error).frame());
+                desk.push(&ErrorMessage::from(&error).frame());
                 return Ok(());
             }
         };
         let Some(seat) = self.seat(&room, None, desk) else { return Ok(()) };
         let charge = message.len() + MESSAGE_BYTES;
         seat.outlet.charges.charge(charge);
-        let payload = message.slice(input.position()..);
         seat.room.do_send(BinarySignal { from: seat.member, payload, charge });
         Ok(())
     }
@@ -145,8 +142,8 @@ impl JsonSession {
             Limited::No => Ok(true),
             Limited::Refused(wait) => {
                 let message = "too many messages, wait a little";
-                let problem = Problem::passing("rate_limited", message, wait.as_millis() as u64 + 1);
-                desk.push(&problem.about(request_id, None).frame());
+                let error = ErrorMessage::temporary(ErrorCode::RateLimited, message, wait.as_millis() as u64 + 1);
+                desk.push(&error.about(request_id, None).frame());
                 Ok(false)
             }
             Limited::Abuse => Err(Violation::new(CloseCode::TooMany, CloseCode::TooMany.reason())),
@@ -161,11 +158,15 @@ impl JsonSession {
         desk: &Desk,
     ) -> Result<(), Violation> {
         match body {
-            Body::Ping => desk.push(&reply::message("pong", RequestId { request_id: request_id.as_deref() })),
+            Body::Ping => desk.push(&ServerMessage::Pong { request_id: request_id.as_deref() }.frame()),
             Body::Authenticate { token } => return self.authenticate(&token, request_id.as_deref(), desk),
             _ if self.person.is_none() => {
                 let message = "authenticate first: {\"type\":\"authenticate\",\"token\":…}";
-                desk.push(&Problem::lasting("unauthorized", message).about(request_id.as_deref(), None).frame());
+                desk.push(
+                    &ErrorMessage::permanent(ErrorCode::Unauthorized, message)
+                        .about(request_id.as_deref(), None)
+                        .frame(),
+                );
             }
             Body::Join { room, since, wants_edits } => self.join(room, since, wants_edits, request_id, desk),
             Body::Leave { room } => self.leave_room(&room, request_id.as_deref(), desk),
@@ -181,24 +182,19 @@ impl JsonSession {
     }
 
     fn direct(&mut self, to: &str, payload: &RawValue, request_id: Option<&str>, desk: &Desk) {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Done<'a> {
-            request_id: &'a str,
-            sockets: usize,
-        }
         let Some(Person { identity, .. }) = &self.person else { return };
         if !identity.may_message() {
-            let problem =
-                Problem::lasting("read_only", "the token allows writing in no room, so no messages to people");
-            return desk.push(&problem.about(request_id, None).frame());
+            let error = ErrorMessage::permanent(
+                ErrorCode::ReadOnly,
+                "the token allows writing in no room, so no messages to people",
+            );
+            return desk.push(&error.about(request_id, None).frame());
         }
-        let sockets = desk
-            .context
-            .people
-            .tell(&UserId::new(to), &reply::direct(&identity.user, &identity.name, to, payload, auth::now_ms()));
+        let timestamp = rfc3339(auth::now_ms());
+        let direct = ServerMessage::Direct { user: &identity.user, name: &identity.name, to, timestamp, payload };
+        let sockets = desk.context.people.tell(&UserId::new(to), &direct.frame());
         if let Some(request_id) = request_id {
-            desk.push(&reply::message("done", Done { request_id, sockets }));
+            desk.push(&ServerMessage::Done { room: None, request_id, sockets: Some(sockets) }.frame());
         }
     }
 
@@ -212,16 +208,4 @@ impl JsonSession {
             desk.context.people.remove(&identity.user, desk.socket);
         }
     }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct RequestId<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<&'a str>,
-}
-
-/// Tells a client that the server is about to end.
-fn draining() -> Frame {
-    reply::message("server.draining", RequestId { request_id: None })
 }

@@ -3,11 +3,9 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use serde::Serialize;
-
 use crate::ids::RoomName;
 use crate::protocol::CloseCode;
-use crate::protocol::json::reply::{self, Problem};
+use crate::protocol::json::{ErrorCode, ErrorMessage, ServerMessage};
 use crate::room::{Counted, Outlet};
 use crate::socket::outbox::Outbox;
 use crate::socket::session::charges::Charges;
@@ -52,16 +50,16 @@ impl SeatOutlet {
         self.charges.leave();
         if let Some(request_id) = self.request_id.take() {
             let message = "the room was left, or joined again, before this was answered";
-            let problem = Problem::lasting("overtaken", message);
-            self.outbox.push(&problem.about(Some(&request_id), Some(&self.room)).frame(), Counted::Yes);
+            let error = ErrorMessage::permanent(ErrorCode::Overtaken, message);
+            self.outbox.push(&error.about(Some(&request_id), Some(&self.room)).frame(), Counted::Yes);
         }
     }
 
     /// Tells the client that the room cannot take it in now.
     fn put_off(&self, reason: &str) {
         let request_id = self.request_id.take();
-        let problem = Problem::passing("try_later", reason, RETRY_AFTER_MS);
-        self.outbox.push(&problem.about(request_id.as_deref(), Some(&self.room)).frame(), Counted::Yes);
+        let error = ErrorMessage::temporary(ErrorCode::TryLater, reason, RETRY_AFTER_MS);
+        self.outbox.push(&error.about(request_id.as_deref(), Some(&self.room)).frame(), Counted::Yes);
         self.charges.forgive();
     }
 
@@ -135,19 +133,12 @@ impl Outlet for SeatOutlet {
         if !self.is_ended.replace(true) {
             match is_put_off {
                 true => self.put_off(reason),
-                false => self.outbox.push(&evicted(&self.room, reason), Counted::Yes),
+                false => {
+                    let evicted = ServerMessage::Evicted { room: &self.room, reason };
+                    self.outbox.push(&evicted.frame(), Counted::Yes);
+                }
             }
             self.tell_session();
         }
     }
-}
-
-/// Tells a client that it is out of a room.
-pub fn evicted(room: &RoomName, reason: &str) -> Frame {
-    #[derive(Serialize)]
-    struct Evicted<'a> {
-        room: &'a RoomName,
-        reason: &'a str,
-    }
-    reply::message("room.evicted", Evicted { room, reason })
 }

@@ -2,14 +2,10 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-
 use super::JsonSession;
-use super::outlet::evicted;
-use crate::auth::{self, Access, Action, Identity, allows};
-use crate::ids::{RoomName, UserId};
+use crate::auth::{self, Action, Identity, allows};
 use crate::protocol::CloseCode;
-use crate::protocol::json::reply;
+use crate::protocol::json::{ServerMessage, rfc3339};
 use crate::room::Renew;
 use crate::socket::session::tenure::{Due, Tenure};
 use crate::socket::session::{Desk, Violation};
@@ -44,18 +40,9 @@ impl JsonSession {
 
     /// Tells the client who it is, now that its token holds.
     pub(super) fn authenticated(&mut self, identity: Arc<Identity>, request_id: Option<&str>, desk: &Desk) {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Success<'a> {
-            user_id: &'a UserId,
-            name: &'a str,
-            expires_at: String,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            request_id: Option<&'a str>,
-        }
-        let expires_at = reply::rfc3339(identity.expires_at_s.saturating_mul(1000).min(i64::MAX as u64) as i64);
-        let success = Success { user_id: &identity.user, name: &identity.name, expires_at, request_id };
-        desk.push(&reply::message("auth.success", success));
+        let expires_at = rfc3339(identity.expires_at_s.saturating_mul(1000).min(i64::MAX as u64) as i64);
+        let (user_id, name) = (&identity.user, &*identity.name);
+        desk.push(&ServerMessage::Authenticated { user_id, name, expires_at, request_id }.frame());
         if self.person.is_none() {
             tracing::info!(socket.id = %desk.socket, user.id = %identity.user, "authenticated");
             desk.context.people.add(&identity.user, desk.socket, desk.relay.handle());
@@ -67,11 +54,6 @@ impl JsonSession {
 
     /// Does what a renewed token means for the rooms of the connection.
     fn follow_rights(&mut self, desk: &Desk) {
-        #[derive(Serialize)]
-        struct RoomAccess<'a> {
-            room: &'a RoomName,
-            access: Access,
-        }
         let Some(Person { identity, .. }) = &self.person else { return };
         let mut lost = Vec::new();
         for (room, seat) in &mut self.rooms {
@@ -83,11 +65,12 @@ impl JsonSession {
             seat.room.do_send(Renew { member: seat.member, access, name: identity.name.clone() });
             if access != seat.access {
                 seat.access = access;
-                desk.push(&reply::message("room.access", RoomAccess { room, access }));
+                desk.push(&ServerMessage::RoomAccess { room, access }.frame());
             }
         }
         for room in lost {
-            desk.push(&evicted(&room, CloseCode::Forbidden.reason()));
+            let reason = CloseCode::Forbidden.reason();
+            desk.push(&ServerMessage::Evicted { room: &room, reason }.frame());
             self.drop_seat(&room, true, desk);
         }
     }
@@ -99,11 +82,6 @@ impl JsonSession {
 
     /// Asks for a fresh token, and ends without one.
     pub fn due(&mut self, now_s: u64, desk: &Desk) -> Result<(), Violation> {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Expiring {
-            expires_at: String,
-        }
         let Some(Person { identity, tenure }) = &mut self.person else {
             return match now_s < self.authenticate_until_s {
                 true => Ok(()),
@@ -116,8 +94,8 @@ impl JsonSession {
         match tenure.due(now_s) {
             Due::Nothing => Ok(()),
             Due::Notice => {
-                let expires_at = reply::rfc3339(identity.expires_at_s.saturating_mul(1000) as i64);
-                desk.push(&reply::message("token.expiring", Expiring { expires_at }));
+                let expires_at = rfc3339(identity.expires_at_s.saturating_mul(1000) as i64);
+                desk.push(&ServerMessage::TokenExpiring { expires_at }.frame());
                 Ok(())
             }
             Due::Over => Err(Violation::new(CloseCode::TokenExpired, CloseCode::TokenExpired.reason())),
@@ -131,12 +109,5 @@ pub fn bad_token(request_id: Option<&str>) -> Frame {
 }
 
 fn auth_error(message: &str, request_id: Option<&str>) -> Frame {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct AuthError<'a> {
-        message: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        request_id: Option<&'a str>,
-    }
-    reply::message("auth.error", AuthError { message, request_id })
+    ServerMessage::NotAuthenticated { message, request_id }.frame()
 }

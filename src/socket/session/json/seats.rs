@@ -3,14 +3,13 @@
 use std::rc::Rc;
 
 use actix::Addr;
-use serde::Serialize;
 
 use super::JsonSession;
 use super::outlet::SeatOutlet;
 use super::person::Person;
 use crate::auth::{Access, Action, allows};
 use crate::ids::{MemberId, RoomName, Seq};
-use crate::protocol::json::reply::{self, Problem};
+use crate::protocol::json::{ErrorCode, ErrorMessage, ServerMessage};
 use crate::protocol::{CloseCode, Dialect};
 use crate::room::{Join, JsonJoin, Leave, Room};
 use crate::socket::session::turnstile::{Ask, Question};
@@ -35,8 +34,8 @@ impl JsonSession {
     pub(super) fn seat(&self, room: &RoomName, request_id: Option<&str>, desk: &Desk) -> Option<&Seat> {
         let seat = self.rooms.get(room).filter(|seat| !seat.outlet.is_ended());
         if seat.is_none() {
-            let problem = Problem::lasting("not_joined", "join the room first");
-            desk.push(&problem.about(request_id, Some(room)).frame());
+            let error = ErrorMessage::permanent(ErrorCode::NotJoined, "join the room first");
+            desk.push(&error.about(request_id, Some(room)).frame());
         }
         seat
     }
@@ -54,15 +53,15 @@ impl JsonSession {
         let identity = identity.clone();
         let access = identity.access(&name);
         if !allows(access, Action::Join) {
-            let problem = Problem::lasting("forbidden", CloseCode::Forbidden.reason());
-            return desk.push(&problem.about(request_id.as_deref(), Some(&name)).frame());
+            let error = ErrorMessage::permanent(ErrorCode::Forbidden, CloseCode::Forbidden.reason());
+            return desk.push(&error.about(request_id.as_deref(), Some(&name)).frame());
         }
         self.drop_seat(&name, false, desk);
         let rooms_max = desk.context.settings.rooms_per_socket_max;
         if self.rooms.len() >= rooms_max {
             let message = format!("one connection may be in at most {rooms_max} rooms");
-            let problem = Problem::lasting("too_many_rooms", message);
-            return desk.push(&problem.about(request_id.as_deref(), Some(&name)).frame());
+            let error = ErrorMessage::permanent(ErrorCode::TooManyRooms, message);
+            return desk.push(&error.about(request_id.as_deref(), Some(&name)).frame());
         }
         let lease = desk.context.directory.lookup(&name);
         let room = lease.room().clone();
@@ -87,16 +86,9 @@ impl JsonSession {
 
     /// Leaves a room.
     pub(super) fn leave_room(&mut self, name: &RoomName, request_id: Option<&str>, desk: &Desk) {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Left<'a> {
-            room: &'a RoomName,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            request_id: Option<&'a str>,
-        }
         if self.seat(name, request_id, desk).is_some() {
             self.drop_seat(name, true, desk);
-            desk.push(&reply::message("room.left", Left { room: name, request_id }));
+            desk.push(&ServerMessage::Left { room: name, request_id }.frame());
         }
     }
 

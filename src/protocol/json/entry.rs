@@ -1,122 +1,16 @@
-//! What a JSON client is told, as whole frames. What is durable is stored as a JSON object; a frame is that object with the
-//! server's stamps before it.
+//! Entries of a timeline as JSON clients get them, and signals, which are not kept. What is durable is stored as a JSON object; a
+//! frame is that object with the server's stamps before it.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use time::OffsetDateTime;
-use time::macros::format_description;
 
 use super::request::{CHAT, Event, Steps};
-use super::{JsonError, NAME};
+use super::timestamp::rfc3339;
 use crate::ids::{RoomName, Seq, UserId};
-use crate::protocol::lib0::put_buf;
 use crate::wire::Frame;
-
-/// Milliseconds since 1970 as RFC 3339, UTC, always with three decimals so that texts sort as times do.
-pub fn rfc3339(at_ms: i64) -> String {
-    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-    let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_ms) * 1_000_000);
-    at.ok().and_then(|at| at.format(format).ok()).unwrap_or_default()
-}
-
-/// A frame of one message.
-fn frame_of(message: &impl Serialize) -> Frame {
-    // Maps with text keys, texts and numbers: what cannot fail.
-    Frame::text(&[&serde_json::to_vec(message).unwrap_or_default()])
-}
-
-/// A message of a type, with some fields.
-#[derive(Serialize)]
-struct Typed<'a, T: Serialize> {
-    #[serde(rename = "type")]
-    kind: &'a str,
-    #[serde(flatten)]
-    fields: T,
-}
-
-/// A frame of a message of type `kind` with the fields of `fields`.
-pub fn message(kind: &str, fields: impl Serialize) -> Frame {
-    frame_of(&Typed { kind, fields })
-}
-
-/// The first word on a connection.
-pub fn welcome(client_id: &str, heartbeat_ms: u64) -> Frame {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Welcome<'a> {
-        client_id: &'a str,
-        heartbeat_ms: u64,
-        protocol: &'a str,
-    }
-    message("welcome", Welcome { client_id, heartbeat_ms, protocol: NAME })
-}
-
-/// A message from one person to another.
-pub fn direct(user: &UserId, name: &str, to: &str, payload: &RawValue, at_ms: i64) -> Frame {
-    #[derive(Serialize)]
-    struct Direct<'a> {
-        user: &'a UserId,
-        name: &'a str,
-        to: &'a str,
-        timestamp: String,
-        payload: &'a RawValue,
-    }
-    message("direct.message", Direct { user, name, to, timestamp: rfc3339(at_ms), payload })
-}
-
-/// Why something was not done.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Problem<'a> {
-    /// Stays the same for programs.
-    pub code: &'a str,
-    /// Tells a person what to do.
-    pub message: String,
-    /// Whether the same may work later.
-    pub temporary: bool,
-    /// When it may, in milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub retry_after_ms: Option<u64>,
-    /// The request.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub request_id: Option<&'a str>,
-    /// The room, if it is about one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub room: Option<&'a RoomName>,
-}
-
-impl<'a> Problem<'a> {
-    /// A problem that stays until the client changes something.
-    pub fn lasting(code: &'a str, message: impl Into<String>) -> Self {
-        let message = message.into();
-        Self { code, message, temporary: false, retry_after_ms: None, request_id: None, room: None }
-    }
-
-    /// A problem that may be over after `retry_after_ms`.
-    pub fn passing(code: &'a str, message: impl Into<String>, retry_after_ms: u64) -> Self {
-        Self { temporary: true, retry_after_ms: Some(retry_after_ms), ..Self::lasting(code, message) }
-    }
-
-    /// A message that cannot be taken as it is.
-    pub fn refused(error: &JsonError) -> Problem<'static> {
-        Problem::lasting(error.code(), error.to_string())
-    }
-
-    /// Adds which request in which room it is about.
-    pub fn about(mut self, request_id: Option<&'a str>, room: Option<&'a RoomName>) -> Self {
-        self.request_id = request_id;
-        self.room = room;
-        self
-    }
-
-    /// The frame.
-    pub fn frame(&self) -> Frame {
-        message("error", self)
-    }
-}
 
 /// The body of an entry: what its author said, with the name shown then.
 pub fn body(event: &Event, name: &str) -> Bytes {
@@ -186,6 +80,7 @@ pub fn stamped(room: &RoomName, user: &UserId, at_ms: i64, seq: Option<Seq>, bod
 /// The frame of a document's edit.
 pub fn edit(room: &RoomName, user: &UserId, at_ms: i64, seq: Seq, update: &[u8]) -> Frame {
     #[derive(Serialize)]
+    #[serde(tag = "type", rename = "edit")]
     struct Edit<'a> {
         room: &'a RoomName,
         user: &'a UserId,
@@ -193,15 +88,8 @@ pub fn edit(room: &RoomName, user: &UserId, at_ms: i64, seq: Seq, update: &[u8])
         seq: Seq,
         update: String,
     }
-    message("edit", Edit { room, user, timestamp: rfc3339(at_ms), seq, update: STANDARD.encode(update) }).with_seq(seq)
-}
-
-/// A binary signal from `user`.
-pub fn binary(room: &RoomName, user: &UserId, payload: &[u8]) -> Frame {
-    let mut head = Vec::with_capacity(room.as_str().len() + user.as_str().len() + 4);
-    put_buf(&mut head, room.as_str().as_bytes());
-    put_buf(&mut head, user.as_str().as_bytes());
-    Frame::binary(&[&head, payload])
+    let edit = Edit { room, user, timestamp: rfc3339(at_ms), seq, update: STANDARD.encode(update) };
+    Frame::text(&[&serde_json::to_vec(&edit).unwrap_or_default()]).with_seq(seq)
 }
 
 #[cfg(test)]
