@@ -29,7 +29,7 @@ use crate::room::{BinarySignal, Leave, Say};
 use person::Person;
 use seats::Seat;
 
-pub use person::bad_token;
+pub use person::auth_error;
 
 /// Longest binary frame, in bytes.
 const SIGNAL_BYTES_MAX: usize = 64 * 1024;
@@ -42,6 +42,8 @@ pub struct JsonSession {
     turnstile: Turnstile,
     limits: RateLimits,
     has_news: Rc<Cell<bool>>,
+    /// Rooms that the token did not open.
+    denials: u32,
     /// Until when a token must come, in Unix seconds.
     authenticate_until_s: u64,
 }
@@ -57,6 +59,7 @@ impl JsonSession {
             turnstile: Turnstile::default(),
             limits,
             has_news: Rc::default(),
+            denials: 0,
             authenticate_until_s: auth::now_s() + settings.auth_timeout.as_secs(),
         };
         desk.push(reply::welcome(&session.client_id, settings.rhythm.ping_interval.as_millis() as u64));
