@@ -45,7 +45,7 @@ const { metafile } = await esbuild.build({
   bundle: true,
   // The server has it under this name, for every page.
   external: ['/tutti.js'],
-  alias: { '@codemirror/lang-html': './markdown/no-html.js' },
+  alias: { '@codemirror/lang-html': './markdown/no-html.js', linkifyjs: './tiptap/no-domains.js' },
   plugins: [regions],
   minify: true,
   format: 'esm',

@@ -62,6 +62,11 @@ impl Claims {
         serde_json::from_slice(json).map_err(|_| TokenError::Malformed)
     }
 
+    /// `sub`, if it is as it must be.
+    pub fn subject(self) -> Option<String> {
+        text("sub", self.sub, SUBJECT_BYTES_MAX).ok().flatten()
+    }
+
     /// Checks every claim at the time `now_s`, taking a token that expired up to `grace_s` ago. The error is everything that is
     /// wrong, never empty.
     pub fn identity(self, expected: &Expected, now_s: u64, grace_s: u64) -> Result<Identity, Vec<TokenError>> {

@@ -98,6 +98,10 @@ mod tests {
             ("a**b", "ab", true),
             ("A*", "a", false),
             ("a.c", "abc", false),
+            ("räume/*", "räume/größe", true),
+            ("r*ume/*", "räume/größe", true),
+            ("raume/*", "räume/größe", false),
+            ("*/会*", "team/会議", true),
         ];
         for (pattern, name, is_match) in cases {
             assert_eq!(RoomPattern::parse(pattern).unwrap().matches(&room(name)), is_match, "{pattern} {name}");
@@ -121,7 +125,7 @@ mod tests {
         assert!(Grants::new(vec![grant.clone(); GRANTS_MAX]).is_ok());
         assert_eq!(Grants::new(vec![grant; GRANTS_MAX + 1]), Err(GrantsError::TooMany));
         assert!(RoomPattern::parse(&"*".repeat(PATTERN_BYTES_MAX)).is_ok());
-        for text in ["", "a?", "ä*", "a\0", &"*".repeat(PATTERN_BYTES_MAX + 1)] {
+        for text in ["", "a?", "\u{202e}*", "u\u{308}*", "a\0", &"*".repeat(PATTERN_BYTES_MAX + 1)] {
             assert_eq!(RoomPattern::parse(text), Err(PatternError), "{text:?}");
         }
         for text in ["docs/*", "docs/*=owner", "=", "docs/*="] {

@@ -12,6 +12,7 @@ use super::key::{FromFile, Key, KeyError};
 use super::key_file;
 use super::{Identity, TokenError};
 use crate::config::{JwtAlgorithm, JwtConfig};
+use crate::ids::UserId;
 
 /// Longest token, in bytes.
 pub(super) const TOKEN_BYTES_MAX: usize = 8 * 1024;
@@ -80,6 +81,11 @@ impl Verifier {
     /// not that they may come in. For giving a guest a fresh token under the same name.
     pub fn verify_recent(&self, token: &str, now_s: u64, grace_s: u64) -> Result<Identity, TokenError> {
         self.signed_claims(token)?.identity(&self.expected, now_s, grace_s).map_err(|problems| problems[0])
+    }
+
+    /// Whose token it is if its signature holds, whatever else is wrong with it: for the log.
+    pub fn signer(&self, token: &str) -> Option<UserId> {
+        self.signed_claims(token).ok()?.subject().map(UserId::new)
     }
 
     /// Everything that is wrong with `token`, and what it says, for who looks for the reason of a refusal.

@@ -110,8 +110,12 @@ fn import(config: &ImportConfig) -> ExitCode {
 fn export(config: &ExportConfig) -> ExitCode {
     let run = || -> Result<(), Box<dyn Error>> {
         telemetry::init(&config.log)?;
-        let failed = transfer::export(config, &mut io::stdout())?.failed;
-        if failed > 0 { Err(format!("{failed} room(s) were not written").into()) } else { Ok(()) }
+        let exported = transfer::export(config, &mut io::stdout())?;
+        match (exported.failed, exported.unmatched) {
+            (0, 0) => Ok(()),
+            (0, unmatched) => Err(format!("{unmatched} pattern(s) matched no room").into()),
+            (failed, _) => Err(format!("{failed} room(s) were not written").into()),
+        }
     };
     done(run())
 }

@@ -17,9 +17,9 @@ use super::peer;
 use super::state::AppState;
 use crate::auth::origin::OriginVerdict;
 use crate::auth::{Action, Identity, TokenError, allows};
-use crate::ids::RoomName;
+use crate::ids::{RoomName, UserId};
 use crate::protocol::CloseCode;
-use crate::socket::{GateFull, Opening, Path, Permit, network};
+use crate::socket::{GateFull, Opening, Path, Permit, Refusal, network};
 
 /// The shortest time a denied connection is held. Its client knows at once; what waits is its coming back.
 const DENIED_HOLD_MIN: Duration = Duration::from_secs(1);
@@ -32,6 +32,7 @@ pub async fn yjs(req: HttpRequest, name: UrlPath<String>, state: Data<AppState>)
     // Not by the user's name, which a room full of guests may share; nor by a token that anyone could have made up.
     let is_genuine = matches!(identity, Ok(_) | Err(NoCaller::Token(TokenError::Expired)));
     let token = caller::token(&req, &state).filter(|_| is_genuine);
+    let user = user_of(&identity, &req, &state);
     let network = network(peer::address(&req, &state.trusted_proxies));
     let visitor = state.pace.visitor(network, token, &name);
     let path = match decide(identity, &name) {
@@ -45,7 +46,7 @@ pub async fn yjs(req: HttpRequest, name: UrlPath<String>, state: Data<AppState>)
         }
         Err((code, reason)) => {
             let hold = state.pace.deny(visitor, Instant::now()).max(DENIED_HOLD_MIN);
-            Path::Denied { room: name.into_inner(), code, reason, hold }
+            Path::Denied { room: name.into_inner(), code, refusal: Refusal { reason, user }, hold }
         }
     };
     Ok(admitted.answer(path))
@@ -55,10 +56,12 @@ pub async fn yjs(req: HttpRequest, name: UrlPath<String>, state: Data<AppState>)
 pub async fn json(req: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
     let admitted = admit(&req, &state)?;
     let network = network(peer::address(&req, &state.trusted_proxies));
-    let identity = match identify(&req, &state) {
+    let identity = identify(&req, &state);
+    let user = user_of(&identity, &req, &state);
+    let identity = match identity {
         Ok(identity) => Ok(Some(Arc::new(identity))),
         Err(NoCaller::NoToken) => Ok(None),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(Refusal { reason: error.to_string(), user }),
     };
     Ok(admitted.answer(Path::Json { identity, network }))
 }
@@ -108,16 +111,27 @@ fn admit(req: &HttpRequest, state: &AppState) -> Result<Admitted, ApiError> {
 
 /// Who comes into which room, or why not. Unknown and forbidden rooms look alike.
 fn decide(identity: Result<Identity, NoCaller>, name: &str) -> Result<(RoomName, Identity), (CloseCode, String)> {
-    let identity = identity.map_err(|error| match error {
-        // A client that comes back may do so with a fresh one.
-        NoCaller::Token(TokenError::Expired) => (CloseCode::TokenExpired, CloseCode::TokenExpired.reason().into()),
-        error => (CloseCode::Unauthorized, error.to_string()),
+    let identity = identity.map_err(|error| {
+        let code = match error {
+            // A client that reconnects may do so with a fresh one.
+            NoCaller::Token(TokenError::Expired) => CloseCode::TokenExpired,
+            _ => CloseCode::Unauthorized,
+        };
+        (code, error.to_string())
     })?;
     let room = RoomName::parse(name).map_err(|error| (CloseCode::Forbidden, error.to_string()))?;
     if !allows(identity.access(&room), Action::Join) {
         return Err((CloseCode::Forbidden, CloseCode::Forbidden.reason().into()));
     }
     Ok((room, identity))
+}
+
+/// Who calls, for the log: also with a genuine token that does not hold here or now.
+fn user_of(identity: &Result<Identity, NoCaller>, req: &HttpRequest, state: &AppState) -> Option<UserId> {
+    match identity {
+        Ok(identity) => Some(identity.user.clone()),
+        Err(_) => state.verifier.signer(caller::token(req, state)?),
+    }
 }
 
 /// The 101, labelled where the client offered labels.

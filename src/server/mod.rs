@@ -199,7 +199,8 @@ async fn open_in_time(config: &StoreConfig, entry_bytes_max: usize) -> Result<St
     let mut has_told = false;
     loop {
         match Store::open(store_settings(config, entry_bytes_max)).await {
-            Err(error @ StoreError::Unavailable(_)) if Instant::now() < deadline => {
+            // What is wrong with a database that cannot be opened may be over soon, whatever it is: it starts, or is being made.
+            Err(error @ (StoreError::Unavailable(_) | StoreError::Open(_))) if Instant::now() < deadline => {
                 if !has_told {
                     tracing::warn!(%error, database = %config.url, seconds = config.wait.as_secs(), "waiting for the database");
                     has_told = true;

@@ -16,7 +16,7 @@ use bytes::Bytes;
 
 use super::gate::Permit;
 use super::heartbeat::{Beat, Signs};
-use super::opening::{Opening, Path};
+use super::opening::{Opening, Path, Refusal};
 use super::outbox::{Outbox, OutboxBudget};
 use super::session::{
     Desk, HocuspocusSession, JsonSession, RateLimits, Session, SharedRates, Violation, YjsSession, json,
@@ -176,16 +176,16 @@ impl Socket {
                 };
                 self.session = Session::Json(Box::new(JsonSession::open(identity, limits, &self.desk)));
                 if let Some(refusal) = refusal {
-                    tracing::info!(socket.id = %self.desk.socket, refusal, "socket denied");
-                    self.desk.push(&json::bad_token(None));
-                    ctx.run_later(DENIED_HOLD, |socket, _| {
-                        socket.outbox().close(CloseCode::Unauthorized, CloseCode::Unauthorized.reason());
-                    });
+                    let (code, Refusal { reason, user }) = (CloseCode::Unauthorized, refusal);
+                    let user = user.as_ref().map(tracing::field::display);
+                    tracing::info!(socket.id = %self.desk.socket, user.id = user, code = code.code(), reason, "socket denied");
+                    self.desk.push(&json::auth_error(&reason, None));
+                    ctx.run_later(DENIED_HOLD, move |socket, _| socket.outbox().close(code, &reason));
                 }
             }
-            Some(Path::Denied { room, code, reason, hold }) => {
-                let room = shortened(&room);
-                tracing::info!(socket.id = %self.desk.socket, room.name = ?room, code = code.code(), reason, "socket denied");
+            Some(Path::Denied { room, code, refusal: Refusal { reason, user }, hold }) => {
+                let (room, user) = (shortened(&room), user.as_ref().map(tracing::field::display));
+                tracing::info!(socket.id = %self.desk.socket, room.name = ?room, user.id = user, code = code.code(), reason, "socket denied");
                 self.desk.push(&yjs::denied(&reason));
                 ctx.run_later(hold, move |socket, _| socket.desk.outbox.close(code, &reason));
             }

@@ -18,7 +18,7 @@ mod unfinished;
 pub use actor::{Socket, SocketContext};
 pub use gate::{Gate, GateFull, Permit, network};
 pub use heartbeat::Rhythm;
-pub use opening::{Opening, Path};
+pub use opening::{Opening, Path, Refusal};
 pub use outbox::{Outbox, OutboxBudget};
 pub use pace::{Pace, Visit};
 pub use session::{Rates, SharedRates};

@@ -9,7 +9,7 @@ use actix::ArbiterHandle;
 use super::gate::Permit;
 use super::pace::Visit;
 use crate::auth::{Access, Identity};
-use crate::ids::RoomName;
+use crate::ids::{RoomName, UserId};
 use crate::protocol::CloseCode;
 use crate::room::{Directory, Lease, Place};
 
@@ -35,7 +35,7 @@ pub enum Path {
     /// The JSON protocol.
     Json {
         /// Who connects, if a token came with the request; `None`, if a first message will bring it; or why it does not hold.
-        identity: Result<Option<Arc<Identity>>, String>,
+        identity: Result<Option<Arc<Identity>>, Refusal>,
         /// The client's address, as it counts.
         network: IpAddr,
     },
@@ -45,13 +45,21 @@ pub enum Path {
         room: String,
         /// What the close frame says.
         code: CloseCode,
-        /// The reason in words.
-        reason: String,
+        /// Why.
+        refusal: Refusal,
         /// How long the close waits. Old clients come back at once after a close, so it is the server that slows them down.
         hold: Duration,
     },
     /// Sends each message back; for testing proxies.
     Echo,
+}
+
+/// Why someone may not.
+pub struct Refusal {
+    /// The reason in words, for the client and the log.
+    pub reason: String,
+    /// Who it is, if their token is genuine: for the log.
+    pub user: Option<UserId>,
 }
 
 /// A decided upgrade.

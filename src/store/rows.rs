@@ -114,7 +114,7 @@ pub(super) use history_sql;
 pub(super) const COUNT_SQL: &str = "select count(*) from \
      (select 1 from entry where room_id = $1 and seq > $2 and kind <> 1 limit $3) as counted";
 
-/// The first name past all that start with `prefix`. Names are ASCII, so the greatest character is past them all.
+/// The first name past all that start with `prefix`. No name holds the greatest character, so it is past them all.
 pub(super) fn prefix_end(prefix: &str) -> String {
     format!("{prefix}\u{10FFFF}")
 }

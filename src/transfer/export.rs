@@ -31,6 +31,8 @@ pub struct Exported {
     pub without_text: u64,
     /// Rooms that were not written; each was named with the reason.
     pub failed: u64,
+    /// Patterns that no room matched; each was named.
+    pub unmatched: u64,
 }
 
 /// Why a room is not written, while others are.
@@ -59,7 +61,6 @@ pub(super) async fn run(config: &ExportConfig, console: &mut Console<'_>) -> Res
         patterns.push((text.split('*').next().unwrap_or_default(), pattern));
     }
     let store = open_as_it_is(&config.database, config.document_bytes_max).await?;
-    let store = store.ok_or_else(|| TransferError::NoDatabase(config.database.to_string()))?;
     let index = Index::open(&config.folder).map_err(|error| unusable(&config.folder, error))?;
     let mut export = Export {
         archive: Archive::new(store.clone(), rules(config.document_bytes_max, &config.gc)),
@@ -71,15 +72,23 @@ pub(super) async fn run(config: &ExportConfig, console: &mut Console<'_>) -> Res
     console.begin(None);
     for (place, (prefix, pattern)) in patterns.iter().enumerate() {
         let mut after: Option<RoomName> = None;
+        let mut is_matched = false;
         loop {
             let rows = export.store.rooms(prefix, after.as_ref(), ROOMS_MAX).await?;
             let Some(last) = rows.last() else { break };
             after = Some(last.name.clone());
             let is_done = |row: &RoomRow| patterns[..place].iter().any(|(_, earlier)| earlier.matches(&row.name));
-            for row in rows.iter().filter(|row| pattern.matches(&row.name) && !is_done(row)) {
-                export.room(row, console).await?;
-                console.advance();
+            for row in rows.iter().filter(|row| pattern.matches(&row.name)) {
+                is_matched = true;
+                if !is_done(row) {
+                    export.room(row, console).await?;
+                    console.advance();
+                }
             }
+        }
+        if !is_matched {
+            export.done.unmatched += 1;
+            console.line(format_args!("no room matches {:?}", pattern.to_string()))?;
         }
     }
     console.end();
@@ -217,7 +226,7 @@ impl<'p> Part<'p> {
 
 impl fmt::Display for Exported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rooms, unchanged, without_text, failed } = self;
+        let Self { rooms, unchanged, without_text, failed, .. } = self;
         let rows = [
             ("written", rooms),
             ("  of these without a text", without_text),

@@ -22,6 +22,8 @@ use crate::store::{self, Append, Kind, NewEntry, Store, StoreError};
 /// How often an append is tried while the database is not available, and the first wait, which doubles.
 const TRIES: u32 = 6;
 const RETRY_FIRST: Duration = Duration::from_millis(200);
+/// So many documents are tried where none is a Yjs document.
+const NO_YJS_MAX: u64 = 20;
 
 /// What an import did.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -55,12 +57,31 @@ enum Refused {
     RoomTaken(RoomName),
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
+    #[error("this is no Yjs update: {0}")]
+    NoYjs(String),
     #[error(transparent)]
-    Edit(#[from] Refusal),
+    Edit(Refusal),
     #[error("some of its edits build on others that the source does not have")]
     Incomplete,
     #[error(transparent)]
     Entry(#[from] store::Refused),
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Malformed(error) => Self::NoYjs(error.to_string()),
+            Refusal::Impossible(what) => Self::NoYjs(what.to_owned()),
+            refusal => Self::Edit(refusal),
+        }
+    }
+}
+
+impl Refused {
+    /// Whether it looks as if the source held something else than Yjs documents.
+    fn is_no_yjs(&self) -> bool {
+        matches!(self, Self::NoYjs(_) | Self::Unreadable(Unreadable::NoUpdates(_)))
+    }
 }
 
 /// What became of a document.
@@ -82,16 +103,17 @@ pub(super) async fn run(config: &ImportConfig, console: &mut Console<'_>) -> Res
     for path in &config.sources {
         sources.push(Source::open(path, config.from, config.document_bytes_max).await?);
     }
-    let store = match config.is_dry_run {
-        true => open_as_it_is(&config.database, config.document_bytes_max).await?,
-        false => Some(open(config).await?),
+    let archive = match open_as_it_is(&config.database, config.document_bytes_max).await {
+        Ok(store) => Some(archive(store, config)),
+        Err(TransferError::NoFile(_) | TransferError::NotMigrated(_)) => None,
+        Err(error) => return Err(error),
     };
     let mut import = Import {
-        archive: store.clone().map(|store| Archive::new(store, rules(config.document_bytes_max, &config.gc))),
-        store,
+        config,
+        archive,
         naming: Naming { prefix: config.prefix.clone(), renames: config.renames },
-        document_bytes_max: config.document_bytes_max,
         rooms: HashSet::new(),
+        no_yjs: 0,
         done: Imported { is_dry_run: config.is_dry_run, ..Imported::default() },
     };
     console.begin(Some(sources.iter().map(Source::count).sum()));
@@ -102,37 +124,46 @@ pub(super) async fn run(config: &ImportConfig, console: &mut Console<'_>) -> Res
     }
     // Also where it ended early: this much is done.
     console.line(&import.done)?;
-    if let Some(store) = import.store {
+    if let Some((store, _)) = import.archive {
         tokio::task::spawn_blocking(move || store.shutdown()).await.map_err(std::io::Error::from)?;
     }
     ended.map(|()| import.done)
 }
 
-async fn open(config: &ImportConfig) -> Result<Store, StoreError> {
+/// The database, made or migrated if that is needed.
+async fn open(config: &ImportConfig) -> Result<(Store, Archive), StoreError> {
     let store = Store::open(settings(&config.database, config.document_bytes_max)).await?;
     if store.pending_migrations().await? > 0 {
         store.migrate().await?;
     }
-    Ok(store)
+    Ok(archive(store, config))
 }
 
-struct Import {
-    /// `None`: a dry run without a database.
-    store: Option<Store>,
-    archive: Option<Archive>,
+fn archive(store: Store, config: &ImportConfig) -> (Store, Archive) {
+    (store.clone(), Archive::new(store, rules(config.document_bytes_max, &config.gc)))
+}
+
+struct Import<'c> {
+    config: &'c ImportConfig,
+    /// `None` until there is something to store in a database that is still to be made.
+    archive: Option<(Store, Archive)>,
     naming: Naming,
-    document_bytes_max: usize,
+    /// Documents that were none of Yjs.
+    no_yjs: u64,
     /// The rooms of the documents so far: two that differ must not become one.
     rooms: HashSet<RoomName>,
     done: Imported,
 }
 
-impl Import {
+impl Import<'_> {
     async fn all(&mut self, sources: &mut [Source], console: &mut Console<'_>) -> Result<(), TransferError> {
         for source in sources {
             while let Some(found) = source.next().await? {
                 self.take(found, console).await?;
                 console.advance();
+                if self.no_yjs >= NO_YJS_MAX && !self.done.has_good() {
+                    return Err(TransferError::NoYjs(self.no_yjs));
+                }
             }
         }
         Ok(())
@@ -172,12 +203,13 @@ impl Import {
         console: &mut Console<'_>,
     ) -> Result<(), TransferError> {
         self.done.refused += 1;
+        self.no_yjs += u64::from(refused.is_no_yjs());
         Ok(console.line(format_args!("refused  {name:?} ({origin}): {refused}"))?)
     }
 
     fn room(&mut self, name: &str) -> Result<RoomName, Refused> {
         let room = self.naming.room(name).map_err(|error| match error {
-            RoomNameError::Character | RoomNameError::Segment => Refused::Name(error),
+            RoomNameError::Character(_) | RoomNameError::Form | RoomNameError::Segment => Refused::Name(error),
             RoomNameError::Empty | RoomNameError::TooLong => Refused::NameTooLong(error),
         })?;
         if room.is_reserved() {
@@ -190,16 +222,16 @@ impl Import {
     }
 
     /// Merges a document into its room, and stores what it adds.
-    async fn import(&self, room: &RoomName, updates: &[Bytes]) -> Result<Outcome, TransferError> {
+    async fn import(&mut self, room: &RoomName, updates: &[Bytes]) -> Result<Outcome, TransferError> {
         let stored = match &self.archive {
-            Some(archive) => archive.read(room).await?,
+            Some((_, archive)) => archive.read(room).await?,
             None => None,
         };
         let is_new_room = stored.as_ref().is_none_or(|stored| stored.head == Seq::ZERO);
         let (mut document, mut tail) = match stored {
             Some(Stored { document, tail, .. }) => (document, tail),
             // What was deleted is imported with the rest; whether the room keeps it is for its snapshots to decide.
-            None => (Blocks::new(self.document_bytes_max, true), Tail::default()),
+            None => (Blocks::new(self.config.document_bytes_max, true), Tail::default()),
         };
         let body = match merge(&mut document, updates) {
             Ok(Some(body)) => body,
@@ -208,7 +240,11 @@ impl Import {
             Err(refused) => return Ok(refused.into()),
         };
         let (bytes, weight) = (body.len(), weight(&body));
-        if let (Some(store), false) = (&self.store, self.done.is_dry_run) {
+        if !self.config.is_dry_run {
+            let (store, archive) = match &mut self.archive {
+                Some(open) => open,
+                missing => missing.insert(open(self.config).await?),
+            };
             let entry = NewEntry { kind: Kind::Edit, author: UserId::new(AUTHOR), key: Some(key(updates)), body };
             match append(store, room, entry).await? {
                 Ok(true) => {}
@@ -216,7 +252,7 @@ impl Import {
                 Err(refused) => return Ok(Refused::Entry(refused).into()),
             }
             tail.lengthen(weight);
-            if let (Some(archive), true) = (&self.archive, tail.is_long()) {
+            if tail.is_long() {
                 archive.save_snapshot(room).await?;
             }
         }
@@ -282,6 +318,13 @@ async fn append(store: &Store, room: &RoomName, entry: NewEntry) -> Result<Resul
         }
     }
     Err(StoreError::Unexpected("an append was not tried".to_owned()))
+}
+
+impl Imported {
+    /// Whether any document was as it should be.
+    fn has_good(&self) -> bool {
+        self.documents + self.already_there + self.empty > 0
+    }
 }
 
 impl fmt::Display for Imported {

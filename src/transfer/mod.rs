@@ -67,9 +67,17 @@ pub enum TransferError {
     /// A room that is not in the database.
     #[error("there is no room {0}")]
     NoRoom(RoomName),
-    /// There is nothing to read from.
-    #[error("{0} is no database of this release: name another (--database-url), or run tutti migrate")]
-    NoDatabase(String),
+    /// Nothing of the documents of a source could be read.
+    #[error(
+        "none of the first {0} documents is a Yjs document, so the rest was not tried: is this the right source, and the right --from?"
+    )]
+    NoYjs(u64),
+    /// The file of the database.
+    #[error("there is no file {}: name the database with --database-url or DATABASE_URL", .0.display())]
+    NoFile(PathBuf),
+    /// A database without tables, or with those of an older release.
+    #[error("{0} lacks tables of this release: name another database with --database-url, or run tutti migrate")]
+    NotMigrated(String),
     /// A document cannot be read.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -112,15 +120,15 @@ fn rules(bytes_max: usize, gc: &GcConfig) -> DocumentRules {
     DocumentRules { bytes_max, gc: gc.is_on, gc_off_rooms: gc.off_rooms.clone() }
 }
 
-/// The database as it is, never made nor migrated; `None` if it is not there yet.
-async fn open_as_it_is(database: &DatabaseUrl, document_bytes_max: usize) -> Result<Option<Store>, StoreError> {
+/// The database as it is, never made nor migrated.
+async fn open_as_it_is(database: &DatabaseUrl, document_bytes_max: usize) -> Result<Store, TransferError> {
     // Opening an SQLite file that is missing would make it.
-    if database.sqlite_file().is_some_and(|file| !file.exists()) {
-        return Ok(None);
+    if let Some(file) = database.sqlite_file().filter(|file| !file.exists()) {
+        return Err(TransferError::NoFile(std::path::absolute(file)?));
     }
     let store = Store::open(settings(database, document_bytes_max)).await?;
     match store.pending_migrations().await? {
-        0 => Ok(Some(store)),
-        _ => Ok(None),
+        0 => Ok(store),
+        _ => Err(TransferError::NotMigrated(database.to_string())),
     }
 }

@@ -19,7 +19,7 @@ impl Naming {
         let plain = RoomName::parse(&format!("{}{name}", self.prefix));
         let must_change = match plain {
             Ok(_) => looks_encoded(name),
-            Err(RoomNameError::Character | RoomNameError::Segment) => true,
+            Err(RoomNameError::Character(_) | RoomNameError::Form | RoomNameError::Segment) => true,
             Err(_) => false,
         };
         match self.renames && must_change {
@@ -36,22 +36,31 @@ fn looks_encoded(name: &str) -> bool {
     has_byte || name.split('/').any(|segment| segment == "~")
 }
 
-/// Each byte that no room's name may hold, and each `~`, as `~` and two hexadecimal digits; an empty segment as `~`, the dots of a
-/// segment of one or two as bytes.
+/// What no room's name may hold, and each `~`, as bytes of `~` and two hexadecimal digits; an empty segment as `~`, the dots of a
+/// segment of one or two as bytes. Where that is not in normalisation form C, as the name itself may not be, all beyond ASCII.
 fn encode(name: &str) -> String {
-    let segments: Vec<String> = name.split('/').map(encode_segment).collect();
-    segments.join("/")
+    let segments = |is_plain: fn(char) -> bool| {
+        let segments: Vec<String> = name.split('/').map(|segment| encode_segment(segment, is_plain)).collect();
+        segments.join("/")
+    };
+    let encoded = segments(RoomName::may_hold);
+    match RoomName::parse(&encoded) {
+        Err(RoomNameError::Form) => segments(|c| c.is_ascii() && RoomName::may_hold(c)),
+        _ => encoded,
+    }
 }
 
-fn encode_segment(segment: &str) -> String {
+fn encode_segment(segment: &str, is_plain: fn(char) -> bool) -> String {
     let is_dots = matches!(segment, "." | "..");
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_:@- ".contains(&byte) || (byte == b'.' && !is_dots);
     let mut encoded = String::with_capacity(segment.len());
-    for byte in segment.bytes() {
-        match is_plain(byte) {
-            true => encoded.push(char::from(byte)),
+    for c in segment.chars() {
+        if is_plain(c) && c != '~' && !(c == '.' && is_dots) {
+            encoded.push(c);
+            continue;
+        }
+        for byte in c.encode_utf8(&mut [0; 4]).bytes() {
             // Writing to a String does not fail.
-            false => drop(write!(encoded, "~{byte:02X}")),
+            let _ = write!(encoded, "~{byte:02X}");
         }
     }
     if encoded.is_empty() { "~".to_owned() } else { encoded }
@@ -67,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_name_that_a_room_can_have_is_kept_behind_the_prefix() {
-        for name in ["plan", "2026/plan~1", "a.b"] {
+        for name in ["plan", "2026/plan~1", "a.b", "Übersicht"] {
             for renames in [false, true] {
                 assert_eq!(room(name, renames), Ok(format!("old/{name}")));
             }
@@ -77,8 +86,13 @@ mod tests {
     #[test]
     fn another_name_is_refused_unless_it_may_be_encoded() {
         let cases = [
-            ("näme", "old/n~C3~A4me"),
             ("a+b", "old/a~2Bb"),
+            ("Größe+", "old/Größe~2B"),
+            ("a\u{200d}ü", "old/a~E2~80~8Dü"),
+            // Not composed: all that is beyond ASCII, so that it is not taken for the composed name.
+            ("u\u{308}ü", "old/u~CC~88~C3~BC"),
+            // Composed, but for the encoding of what stands between the two.
+            ("x\u{200a}\u{301}", "old/x~E2~80~8A~CC~81"),
             ("50%~", "old/50~25~7E"),
             ("/a//b/", "old/~/a/~/b/~"),
             ("../a/.", "old/~2E~2E/a/~2E"),
@@ -98,8 +112,15 @@ mod tests {
     }
 
     #[test]
+    fn different_names_stay_different() {
+        let names = ["ü", "u\u{308}", "u~CC~88", "ü+", "~C3~BC+", "ü~2B", "u\u{308}+", "+", "~2B", "~", "/"];
+        let rooms: std::collections::HashSet<_> = names.iter().map(|name| room(name, true).unwrap()).collect();
+        assert_eq!(rooms.len(), names.len(), "{rooms:?}");
+    }
+
+    #[test]
     fn a_name_that_is_too_long_is_refused_also_if_only_its_encoding_is() {
         assert_eq!(room(&"x".repeat(197), true), Err(RoomNameError::TooLong));
-        assert_eq!(room(&"ä".repeat(40), true), Err(RoomNameError::TooLong));
+        assert_eq!(room(&"+".repeat(70), true), Err(RoomNameError::TooLong));
     }
 }

@@ -11,7 +11,6 @@ use crate::protocol::json::rfc3339;
 /// Says what is wrong with a room, and mends its snapshot if it was asked to; whether anything is wrong in the end.
 pub(super) async fn run(config: &RepairConfig, out: &mut dyn Write) -> Result<bool, TransferError> {
     let store = open_as_it_is(&config.database, config.document_bytes_max).await?;
-    let store = store.ok_or_else(|| TransferError::NoDatabase(config.database.to_string()))?;
     let archive = Archive::new(store.clone(), rules(config.document_bytes_max, &config.gc));
     let examined = archive.examine(&config.room).await?.ok_or_else(|| TransferError::NoRoom(config.room.clone()))?;
     for edit in &examined.damaged {

@@ -24,17 +24,30 @@ export const randomDocumentName = () => `${pick(MOODS)}-${pick(FORMS)}-${100 + M
 export const cleanGuestName = (typed) =>
   [...typed.replace(/[\p{C}~]/gu, ' ').replace(/\s+/g, ' ').trim()].slice(0, GUEST_NAME_CHARS_MAX).join('').trim()
 
+/** What a name may hold beyond ASCII: what can be seen. As src/ids/letters.rs has it for the server. */
+const BEYOND_ASCII = String.raw`(?![\0-\x7f\p{Default_Ignorable_Code_Point}\u2800\ufffc\ufffd])[\p{L}\p{M}\p{N}\p{P}\p{S}]`
+const ALLOWED = new RegExp(`^(?:[A-Za-z0-9._~:@/ -]|${BEYOND_ASCII})+$`, 'u')
+
+const bytesOf = (text) => new TextEncoder().encode(text).length
+
 /** Whether the server accepts this as a document's name. */
 export const isDocumentName = (name) =>
-  /^[A-Za-z0-9._~:@/ -]+$/.test(name) && name.length <= DOCUMENT_NAME_BYTES_MAX &&
+  ALLOWED.test(name) && name === name.normalize('NFC') && bytesOf(name) <= DOCUMENT_NAME_BYTES_MAX &&
   name.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..')
 
-/** The document name meant by what a person typed; empty if nothing usable is left. */
-export const slugify = (typed) => typed
-  .normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase().replaceAll('ß', 'ss')
-  .replace(/[^a-z0-9._~:@/]+/g, '-')
-  .slice(0, DOCUMENT_NAME_BYTES_MAX)
+/** The document name meant by what a person typed, in any letters; empty if nothing usable is left. */
+export const slugify = (typed) => shortened(typed
+  .toLowerCase().normalize('NFC')
+  .replace(/\p{Default_Ignorable_Code_Point}+/gu, '')
+  .replace(/[^\p{L}\p{M}\p{N}\p{So}._~:@/]+|[\u2800\ufffc\ufffd]+/gu, '-'))
+  .normalize('NFC')
   .split('/').map((segment) => segment.replace(/^[-.]+|[-.]+$/g, '')).filter(Boolean).join('/')
+
+/** As much of a name as fits, without half a character. */
+function shortened (name) {
+  let bytes = 0
+  return [...name].filter((character) => (bytes += bytesOf(character)) <= DOCUMENT_NAME_BYTES_MAX).join('')
+}
 
 /** The name that a person sees for a user: what stands before the tilde. */
 export const shownName = (user) => user.split('~', 1)[0] || user

@@ -55,7 +55,7 @@ function showUnknownName (written, prefix) {
   document.body.classList.add('is-nowhere')
   showCard({
     title: 'That name can’t be used',
-    reason: 'Names are made of letters, digits, spaces and . _ ~ : @ / - and have at most 150 characters.',
+    reason: 'A name can have letters and digits of any script, emoji, spaces and . _ ~ : @ / -, up to 150 bytes.',
     actions: [meant !== prefix && link(`Open “${meant}”`, pathOf(meant), 'primary'), link('Start a new document', pathOf(prefix + randomDocumentName()))]
   })
 }

@@ -108,12 +108,12 @@ test('a refused token is replaced by a fresh one once', async (t) => {
   loadDice(t, 0)
   for (let i = 0; i < 2; i++) {
     const peer = await server.accept()
-    peer.send({ type: 'welcome', clientId: 'c', heartbeatMs: 25_000, protocol: 'tutti.v1' }, { type: 'auth.error', message: 'Invalid or expired token' })
+    peer.send({ type: 'welcome', clientId: 'c', heartbeatMs: 25_000, protocol: 'tutti.v1' }, { type: 'auth.error', message: 'the token has expired; get a fresh one' })
     peer.close(4401)
   }
   await stateIs('closed')
   assert.equal(asked, 2)
-  assert.deepEqual(tutti.getState(), { state: 'closed', code: 4401, reason: 'Invalid or expired token' })
+  assert.deepEqual(tutti.getState(), { state: 'closed', code: 4401, reason: 'the token has expired; get a fresh one' })
 })
 
 test('after a token that held, the next refusal is worth a fresh one again', async (t) => {
@@ -191,9 +191,9 @@ test('a refused renewal is an error, and the connection stays', async (t) => {
   const { peer, tutti, errors, states } = await startOnline(t)
   tutti.setToken('bad')
   await peer.take('authenticate')
-  peer.send({ type: 'auth.error', message: 'Invalid or expired token' }, { type: 'server.draining' })
+  peer.send({ type: 'auth.error', message: 'the token has expired; get a fresh one' }, { type: 'server.draining' })
   await new Promise((resolve) => tutti.on('draining', resolve))
-  assert.deepEqual(errors.map(({ code, message }) => [code, message]), [['unauthorized', 'Invalid or expired token']])
+  assert.deepEqual(errors.map(({ code, message }) => [code, message]), [['unauthorized', 'the token has expired; get a fresh one']])
   assert.deepEqual(states, ['online'])
 })
 

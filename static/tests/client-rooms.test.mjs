@@ -126,6 +126,16 @@ test('a room that may not be entered says so to everybody who waits for it', asy
   assert.deepEqual(errors.map(({ code, room }) => [code, room]), [['forbidden', 'secret']])
 })
 
+test('a name that no room can have is refused without being repeated, and joined() rejects', async (t) => {
+  const { peer, tutti } = await startOnline(t)
+  const refused = failure(tutti.room('a*').joined())
+  tutti.room('fine')
+  const { requestId } = await peer.take('room.join')
+  peer.send({ type: 'error', code: 'invalid_message', message: 'a room name may not hold *', temporary: false, requestId })
+  assert.equal((await refused).message, 'a room name may not hold *')
+  assert.equal((await peer.take('room.join')).room, 'fine')
+})
+
 test('a refused room is tried again with a renewed token', async (t) => {
   const { tutti, peer } = await startOnline(t)
   const room = tutti.room('secret')

@@ -68,8 +68,9 @@ test('the function in the guide names the rooms as --rename does', async (t) => 
   const [code] = /(?<=```js\n)export function room [\s\S]*?(?=```)/.exec(guide)
   const { room } = await import(`data:text/javascript,${encodeURIComponent(code)}`)
   const names = [
-    'plain', 'docs/a b', 'a~b', '~~', 'x~4', '~c3', '.a', '...', // as they are
-    '~C3', 'a/~/b', '~', 'Übersicht', 'a+b', 'a//b', '/a', 'a/', '/', '.', '..', 'a/../b', 'é~', '\u0000', '🎻', 'a%20b', 'line\nbreak',
+    'plain', 'docs/a b', 'a~b', '~~', 'x~4', '~c3', '.a', '...', 'Übersicht', '会議・メモ', '🎻', // as they are
+    '~C3', 'a/~/b', '~', 'U\u0308bersicht', 'a+b', 'a//b', '/a', 'a/', '/', '.', '..', 'a/../b', 'é~', 'é+', '\u0000', 'a%20b', 'line\nbreak',
+    '👩\u200d💻', 'x\u200a\u0301', '\u202eabc', 'Å+', '\u212b+',
   ]
   const place = await database(t, 'sqlite')
   const file = joinPath(place.folder, 'hocuspocus.sqlite')

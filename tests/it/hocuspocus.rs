@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tutti::auth::now_s;
+use tutti::auth::{TokenError, now_s};
 
 use crate::support::DEADLINE;
 use crate::support::database::{Lock, execute};
@@ -14,7 +14,7 @@ use crate::support::message::{
     self, NOBODY, QUERY, STEP1_EMPTY, STEP1_HI, STEP2_EMPTY, STEP2_HI, UPDATE_HI, awareness, step2, update,
 };
 use crate::support::provider::{
-    DENIED, LEAVE, Provider, READER, REFUSED, SAVED, TOKEN_REQUEST, WRITER, auth, stateless,
+    DENIED, LEAVE, Provider, READER, REFUSED, SAVED, TOKEN_REQUEST, WRITER, auth, denied, stateless,
 };
 use crate::support::server::Server;
 use crate::support::token::{reader, token, token_until, writer};
@@ -214,7 +214,7 @@ fn denied_documents_make_room_for_others() {
     for number in 0..200 {
         let name = format!("doc{number}");
         ada.say(&name, &auth("no token", None));
-        ada.hears(&name, DENIED);
+        ada.hears(&name, &denied(&TokenError::Malformed.to_string()));
     }
     ada.say(DOC, &auth(&writer("ada"), None));
     ada.hears(DOC, WRITER);
@@ -306,14 +306,18 @@ fn what_is_not_of_the_protocol_ends_the_connection() {
 // Tokens
 
 #[test]
-fn a_denial_is_told_in_band_alike_for_all_reasons_and_another_token_may_follow() {
+fn a_denial_is_told_in_band_alike_for_known_and_unknown_rooms_and_another_token_may_follow() {
     let server = Server::start();
     Provider::open(server.address, DOC, &writer("ada"), WRITER);
     let mut eve = Provider::connect(server.address);
     let elsewhere = token("eve", &["elsewhere=write"]);
-    for (name, token) in [(DOC, &elsewhere[..]), ("unknown", &elsewhere), (DOC, "nonsense"), (DOC, "")] {
-        eve.say(name, &auth(token, None));
+    for name in [DOC, "unknown"] {
+        eve.say(name, &auth(&elsewhere, None));
         eve.hears(name, DENIED);
+    }
+    for token in ["nonsense", ""] {
+        eve.say(DOC, &auth(token, None));
+        eve.hears(DOC, &denied(&TokenError::Malformed.to_string()));
     }
     eve.say(DOC, UPDATE_HI);
     eve.say("elsewhere", &auth(&elsewhere, None));
@@ -332,7 +336,7 @@ fn another_users_token_ends_the_document_and_not_the_connection() {
     ada.say("doc2", &auth(&writer("ada"), None));
     ada.until("doc2", WRITER);
     ada.say(DOC, &auth(&writer("eve"), None));
-    ada.until(DOC, DENIED);
+    ada.until(DOC, &denied("this is another user's token; open another connection for it"));
     ada.say(DOC, UPDATE_HI);
     ada.say("doc2", QUERY);
     ada.hears("doc2", NOBODY);

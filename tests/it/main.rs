@@ -17,6 +17,7 @@ mod hocuspocus;
 mod hostile;
 mod joining;
 mod json;
+mod late_database;
 mod life;
 mod log;
 mod memory;

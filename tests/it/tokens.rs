@@ -7,7 +7,10 @@ use tutti::auth::now_s;
 
 use crate::support::editor::Editor;
 use crate::support::http::{get, request};
+use crate::support::json::Client;
 use crate::support::message::{Message, STEP1_EMPTY};
+use crate::support::process::Process;
+use crate::support::provider::{DENIED, Provider, auth};
 use crate::support::server::Server;
 use crate::support::socket::{End, Socket, upgrade};
 use crate::support::token::{SECRET, rooms, signed, token, token_until, writer};
@@ -183,7 +186,7 @@ fn unknown_and_forbidden_rooms_are_closed_with_4403_and_the_same_words() {
 fn a_room_that_cannot_be_is_closed_with_4403_and_says_why() {
     let server = Server::start();
     let long = "x".repeat(201);
-    let names = ["", "a//b", "%2e%2e/x", "a%00b", "b%C3%BCro", "a%2A", &long];
+    let names = ["", "a//b", "%2e%2e/x", "a%00b", "bu%CC%88ro", "b%E2%80%8Bro", "a%2A", &long];
     std::thread::scope(|scope| {
         for name in names {
             let server = &server;
@@ -219,4 +222,71 @@ fn a_token_that_runs_out_on_a_live_socket_closes_it_with_4504() {
     assert!(started.elapsed() > Duration::from_millis(2900), "{:?}", started.elapsed());
     bob.barrier();
     assert_eq!(bob.text(), "in time");
+}
+
+#[test]
+fn every_protocol_says_why_a_token_does_not_hold_and_the_log_who_had_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(folder.path(), &[]);
+    let claims = |more: serde_json::Value| {
+        let mut claims = json!({ "sub": "ada", "exp": now_s() + 600, "rooms": rooms(&["*=write"]) });
+        claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        claims
+    };
+    // A token, what is said of it, and whether its signature says who it is.
+    let cases = [
+        (signed(SECRET, &claims(json!({ "exp": now_s() - 100 }))), "the token has expired", true),
+        (signed(SECRET, &claims(json!({ "aud": "elsewhere" }))), "another audience", true),
+        (signed(SECRET, &claims(json!({ "nbf": now_s() + 500 }))), "not valid yet", true),
+        (signed(SECRET, &claims(json!({ "rooms": "all" }))), "claim rooms", true),
+        (signed("another secret, as long as it has to be", &claims(json!({}))), "signature", false),
+        ("nonsense".to_owned(), "not a JSON Web Token", false),
+    ];
+    for (token, reason, _) in &cases {
+        let Message::Denied(yjs) = Socket::yjs(process.address, "room", token).message() else { panic!("not denied") };
+        assert!(yjs.contains(reason), "{reason}: {yjs}");
+
+        let mut provider = Provider::connect(process.address);
+        provider.say("room", &auth(token, None));
+        let payload = provider.socket.payload();
+        assert!(String::from_utf8_lossy(&payload).ends_with(&yjs), "{payload:?}");
+
+        let mut json = Client::open(process.address);
+        let error = json.ask(json!({ "type": "authenticate", "token": token }));
+        assert_eq!((&error["type"], &error["message"]), (&json!("auth.error"), &json!(yjs)));
+
+        let mut json = Client::open_with(process.address, "/ws", &[&format!("Authorization: Bearer {token}")]);
+        assert_eq!((&json.next()["message"], json.socket.closed()), (&json!(yjs), (4401, yjs.clone())));
+    }
+    let log = process.log();
+    for (_, reason, is_genuine) in cases {
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains(reason)).collect();
+        assert_eq!(lines.len(), 4, "{reason}: {lines:?}");
+        let named = lines.iter().filter(|line| line.contains("user.id=ada")).count();
+        assert_eq!(named, if is_genuine { 4 } else { 0 }, "{lines:?}");
+        assert_eq!(lines.iter().filter(|line| line.contains("room.name=\"room\"")).count(), 2, "{lines:?}");
+    }
+}
+
+#[test]
+fn every_protocol_says_that_there_is_no_access_and_the_log_to_whom_and_where() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(folder.path(), &[]);
+    let token = token("ada", &["docs/*=write"]);
+    let denied = Socket::yjs(process.address, "private", &token).message();
+    assert!(matches!(&denied, Message::Denied(why) if why == "no access to this room"), "{denied:?}");
+    let mut provider = Provider::connect(process.address);
+    provider.say("private", &auth(&token, None));
+    provider.hears("private", DENIED);
+    let mut json = Client::enter(process.address, &token);
+    for _ in 0..20 {
+        let answer = json.ask(json!({ "type": "room.join", "room": "private" }));
+        assert_eq!((&answer["code"], &answer["message"]), (&json!("forbidden"), &json!("no access to this room")));
+    }
+    let log = process.log();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("denied") && line.contains("user.id=ada")).collect();
+    assert!(lines.iter().all(|line| line.contains("private")), "{lines:?}");
+    for (protocol, count) in [("socket denied", 1), ("document denied", 1), ("room denied", 8)] {
+        assert_eq!(lines.iter().filter(|line| line.contains(protocol)).count(), count, "{lines:?}");
+    }
 }

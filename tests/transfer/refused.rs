@@ -25,9 +25,9 @@ contract! {
         let said = tutti(db, folder.path(), &arguments).short_of(7);
         assert_eq!((said.count("imported"), said.count("refused")), (1, 7));
         for (name, reason) in [
-            ("garbage", "cannot be read"),
+            ("garbage", "this is no Yjs update"),
             ("v2", "v2 encoding"),
-            ("cut", "cannot be read"),
+            ("cut", "this is no Yjs update"),
             ("second-half", "build on others that the source does not have"),
             ("large", "--document-bytes-max"),
             ("nothing", "the file is empty"),
@@ -42,16 +42,20 @@ contract! {
 
     async fn a_name_that_no_room_can_have_is_refused_or_encoded_if_asked(db: &Database) {
         let folder = tempdir().unwrap();
-        write(folder.path(), "in/Übersicht.yjs", Typed::new(&["a"]).state());
+        // As some file systems decompose it.
+        write(folder.path(), "in/U\u{308}bersicht.yjs", Typed::new(&["a"]).state());
         write(folder.path(), "in/a+b.yjs", Typed::new(&["b"]).state());
         write(folder.path(), "in/plain.yjs", Typed::new(&["c"]).state());
+        write(folder.path(), "in/会議/Übersicht.yjs", Typed::new(&["d"]).state());
         let said = tutti(db, folder.path(), &["import", "in"]).short_of(2);
-        assert!(said.line("refused", "Übersicht").contains("--rename"));
+        assert!(said.line("refused", "a+b").contains("--rename"));
+        assert!(said.line("refused", "U\u{308}bersicht").contains("normalization form C"), "{}", said.out);
         let said = tutti(db, folder.path(), &["import", "in", "--rename"]).good();
-        assert!(said.line("renamed", "Übersicht").ends_with(" to ~C3~9Cbersicht"), "{}", said.out);
+        assert!(said.line("renamed", "a+b").ends_with(" to a~2Bb"), "{}", said.out);
         let store = db.store("test").await;
-        assert_eq!(text(&store, "~C3~9Cbersicht").await, "a");
+        assert_eq!(text(&store, "U~CC~88bersicht").await, "a");
         assert_eq!(text(&store, "a~2Bb").await, "b");
+        assert_eq!(text(&store, "会議/Übersicht").await, "d");
         assert_eq!(text(&store, "plain").await, "c");
     }
 
@@ -63,6 +67,26 @@ contract! {
         assert!(said.line("refused", "a").contains("in/a.yjs"), "{}", said.out);
         assert_eq!(text(&db.store("test").await, "a").await, "first");
     }
+}
+
+/// A folder of something else: a few are named, the rest is not tried, and no database is made for them.
+#[test]
+fn where_nothing_is_a_yjs_document_the_import_ends_early_and_makes_no_tables() {
+    on_sqlite(async |db: &Database| {
+        let folder = tempdir().unwrap();
+        for number in 0..40 {
+            write(folder.path(), &format!("in/photo-{number:02}.bin"), b"\x89PNG\r\n\x1a\n with nothing of Yjs in it");
+        }
+        let said = tutti(db, folder.path(), &["import", "in"]);
+        assert_eq!((said.code, said.out.matches("this is no Yjs update").count()), (1, 20), "{}", said.out);
+        assert!(said.complaints.contains("is this the right source"), "{}", said.complaints);
+        let said = tutti(db, folder.path(), &["export", "*", "--to", "out"]);
+        assert!(said.code == 1 && said.complaints.contains("there is no file"), "{}", said.complaints);
+        // With one good document among them, all the others are named.
+        write(folder.path(), "in/a-good-one.bin", Typed::new(&["good"]).state());
+        let said = tutti(db, folder.path(), &["import", "in"]).short_of(40);
+        assert_eq!((said.count("imported"), said.count("refused")), (1, 40));
+    });
 }
 
 /// What is wrong with the whole is said before anything is imported.

@@ -12,7 +12,7 @@ use super::tenure::{Due, Tenure};
 use super::turnstile::{self, Turnstile};
 use super::waiting::{Waited, Waiting};
 use super::yjs::{pass_on, pass_on_long};
-use super::{Desk, MESSAGE_BYTES, Violation, text};
+use super::{DENIALS_LOGGED_MAX, Desk, MESSAGE_BYTES, Violation, text};
 use crate::auth::{self, Access, Action, Identity, TokenError, allows};
 use crate::ids::{MemberId, RoomName, RoomNameError, UserId, shortened};
 use crate::protocol::hocuspocus::{self, Addressed, Message};
@@ -27,8 +27,6 @@ const DOCUMENTS_MAX: usize = 128;
 const HELD_MESSAGES_MAX: usize = 1024;
 /// When a room is asked again that could not be loaded, in seconds.
 const RETRY_S: u64 = 1;
-/// Denials of one connection that are logged: tokens cost nothing.
-const DENIALS_LOGGED_MAX: u32 = 8;
 /// How long a connection may have no document that a token opened, in seconds: as long as the provider's own watchdog waits.
 const EMPTY_S: u64 = 30;
 
@@ -185,7 +183,7 @@ impl HocuspocusSession {
         let (name, identity, access) = match opened(text(&address), token, desk) {
             Ok(opened) => opened,
             Err(denial) => {
-                self.deny(address, &denial, desk);
+                self.deny(address, &denial, token, desk);
                 return Ok(());
             }
         };
@@ -200,7 +198,7 @@ impl HocuspocusSession {
                 Ok(())
             }
             Some(Document::Joined(_)) => {
-                self.deny(address, &Denial::OtherUser, desk);
+                self.deny(address, &Denial::OtherUser, token, desk);
                 Ok(())
             }
             Some(Document::Waiting(waiting)) if waiting.is_lost() => Err(lost()),
@@ -298,12 +296,14 @@ impl HocuspocusSession {
     }
 
     /// Tells the client that the token does not open the document; another one may follow.
-    fn deny(&mut self, address: Bytes, denial: &Denial, desk: &Desk) {
+    fn deny(&mut self, address: Bytes, denial: &Denial, token: &str, desk: &Desk) {
         self.denials = self.denials.saturating_add(1);
         if self.denials <= DENIALS_LOGGED_MAX {
             let name = shortened(hocuspocus::document(text(&address)));
             let is_last = self.denials == DENIALS_LOGGED_MAX;
-            tracing::info!(socket.id = %desk.socket, room.name = ?name, reason = %denial, is_last, "document denied");
+            let user = desk.context.verifier.signer(token);
+            let user = user.as_ref().map(tracing::field::display);
+            tracing::info!(socket.id = %desk.socket, room.name = ?name, user.id = user, reason = %denial, is_last, "document denied");
         }
         desk.push(&hocuspocus::denied(text(&address), &denial.told()));
         self.shut(address, desk);
@@ -507,17 +507,16 @@ enum Denial {
     #[error("the token does not allow this room")]
     Forbidden,
     /// Someone else's token does not go on with this one's work.
-    #[error("another user's token on a live document")]
+    #[error("this is another user's token; open another connection for it")]
     OtherUser,
 }
 
 impl Denial {
-    /// What the client hears: rooms that there are, and are not, and tokens that do not hold look alike; a name that can be none's
-    /// tells nothing of them.
+    /// What the client hears. Rooms that exist and rooms that do not look alike; for these it is what a Hocuspocus server says.
     fn told(&self) -> String {
         match self {
-            Denial::Name(error) => error.to_string(),
-            _ => "permission-denied".into(),
+            Denial::Forbidden => "permission-denied".into(),
+            denial => denial.to_string(),
         }
     }
 }

@@ -32,6 +32,8 @@ pub(super) use yjs::YjsSession;
 
 /// What a message costs a room beside its bytes, about.
 const MESSAGE_BYTES: usize = 64;
+/// Denials of one connection that are logged: tokens cost nothing.
+const DENIALS_LOGGED_MAX: u32 = 8;
 
 /// Why a message ends the socket.
 pub(super) struct Violation {

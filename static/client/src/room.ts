@@ -44,6 +44,8 @@ export interface AnyRoom { readonly name: string, readonly isJoined: boolean }
 export let joinRoom: (room: AnyRoom) => void
 /** @internal */
 export let receiveFor: (room: AnyRoom, message: RoomMessage) => void
+/** @internal Whether this is the join that the room waits for: what is wrong with its name is told without the name. */
+export let isJoining: (room: AnyRoom, requestId: string) => boolean
 /** @internal */
 export let receiveBytesFor: (room: AnyRoom, user: string, bytes: Uint8Array) => void
 /** @internal */
@@ -77,6 +79,7 @@ export class Room<App = object> extends Emitter<RoomEvents<App>> {
   static {
     joinRoom = (room) => (room as Room).#join()
     receiveFor = (room, message) => (room as Room).#receive(message)
+    isJoining = (room, requestId) => (room as Room).#joinId === requestId
     receiveBytesFor = (room, user, bytes) => { emit(room, 'bytes', { user, bytes }) }
     suspendRoom = (room) => (room as Room).#suspend()
     rejectWaiters = (room, error) => (room as Room).#rejectWaiters(error)

@@ -6,7 +6,7 @@ import { emit, Emitter } from './emitter.js'
 import { errorFrom, reasonOf, TuttiError } from './error.js'
 import { ANSWERS, CLOSED_BY_APP, FRAME_BYTES_MAX, RETRY_MS } from './limits.js'
 import { Queue } from './queue.js'
-import { joinRoom, receiveBytesFor, receiveFor, rejectWaiters, Room, suspendRoom, type AnyRoom, type Link } from './room.js'
+import { isJoining, joinRoom, receiveBytesFor, receiveFor, rejectWaiters, Room, suspendRoom, type AnyRoom, type Link } from './room.js'
 import { Timer } from './timer.js'
 import type { DirectOf, Options, RoomOptions, State, TuttiEvents } from './types.js'
 import type { AnswerMessage, Authenticated, RoomMessage, ServerMessage } from './wire.js'
@@ -180,7 +180,7 @@ export class Tutti<App = object> extends Emitter<TuttiEvents<App>> {
   }
 
   #onMessage (message: ServerMessage): void {
-    const room = this.#rooms.get(message.room ?? '')
+    const room = this.#rooms.get(message.room ?? '') ?? this.#roomJoinedBy(message)
     if (isAnswer(message)) {
       const isForNow = message.type === 'error' && message.temporary && this.#queue.putBack(message.requestId ?? '')
       if (isForNow) return this.#pause.set(() => this.#pump(), message.retryAfterMs ?? RETRY_MS)
@@ -193,6 +193,12 @@ export class Tutti<App = object> extends Emitter<TuttiEvents<App>> {
     else if (message.type === 'server.draining') emit(this, 'draining', {})
     else if (room) receiveFor(room, message as RoomMessage)
     else if (message.type === 'error') this.#report(errorFrom(message))
+  }
+
+  #roomJoinedBy (message: ServerMessage): Room<App> | undefined {
+    if (message.type !== 'error' || !message.requestId) return undefined
+    const { requestId } = message
+    return [...this.#rooms.values()].find((room) => isJoining(room, requestId))
   }
 
   #onBytes (bytes: Uint8Array): void {

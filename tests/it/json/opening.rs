@@ -72,7 +72,7 @@ fn a_wrong_first_message_may_be_followed_by_a_right_one() {
     let mut client = Client::open(server.address);
     for wrong in ["", "nonsense", &token_until("ada", &["*=write"], now_s() - 100)] {
         let error = client.ask(json!({ "type": "authenticate", "token": wrong }));
-        assert_eq!((&error["type"], &error["message"]), (&json!("auth.error"), &json!("Invalid or expired token")));
+        assert_eq!(error["type"], "auth.error", "{error}");
     }
     assert_eq!(client.ask(json!({ "type": "authenticate", "token": writer("ada") }))["type"], "auth.success");
 }

@@ -151,6 +151,11 @@ pub fn fails(folder: &Path, bind: &str) -> (Option<i32>, String) {
     complains(command(folder, bind, &[]), folder)
 }
 
+/// The same with options.
+pub fn fails_with(folder: &Path, options: &[&str]) -> (Option<i32>, String) {
+    complains(command(folder, ANY_PORT, options), folder)
+}
+
 /// The same with a server that cannot start after a shell has run `setting`.
 pub fn fails_after(setting: &str, folder: &Path) -> (Option<i32>, String) {
     complains(command_after(setting, folder, &[]), folder)

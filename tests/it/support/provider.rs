@@ -11,7 +11,7 @@ use super::socket::{Socket, upgrade};
 pub const WRITER: &[u8] = b"\x02\x02\x0aread-write";
 /// Token good; may read.
 pub const READER: &[u8] = b"\x02\x02\x08readonly";
-/// Token not good for the document.
+/// No access to the document.
 pub const DENIED: &[u8] = b"\x02\x01\x11permission-denied";
 /// The server asks for a fresh token.
 pub const TOKEN_REQUEST: &[u8] = &[2, 0];
@@ -29,6 +29,13 @@ pub fn auth(token: &str, version: Option<&str>) -> Vec<u8> {
     if let Some(version) = version {
         put_buf(&mut out, version.as_bytes());
     }
+    out
+}
+
+/// A denial for another reason than [`DENIED`]'s.
+pub fn denied(reason: &str) -> Vec<u8> {
+    let mut out = vec![2, 1];
+    put_buf(&mut out, reason.as_bytes());
     out
 }
 

@@ -29,7 +29,7 @@ use crate::room::{BinarySignal, Leave, Say};
 use person::Person;
 use seats::Seat;
 
-pub use person::bad_token;
+pub use person::auth_error;
 
 /// A JSON client's connection.
 pub struct JsonSession {
@@ -39,6 +39,8 @@ pub struct JsonSession {
     turnstile: Turnstile,
     limits: RateLimits,
     has_news: Rc<Cell<bool>>,
+    /// Rooms that the token did not open.
+    denials: u32,
     /// Until when a token must come, in Unix seconds.
     authenticate_until_s: u64,
 }
@@ -54,6 +56,7 @@ impl JsonSession {
             turnstile: Turnstile::default(),
             limits,
             has_news: Rc::default(),
+            denials: 0,
             authenticate_until_s: auth::now_s() + settings.auth_timeout.as_secs(),
         };
         let welcome = ServerMessage::Welcome {

@@ -31,8 +31,10 @@ impl JsonSession {
                 Err(Violation::new(CloseCode::Unauthorized, "a socket keeps its user; open another one"))
             }
             Err(error) => {
-                tracing::info!(socket.id = %desk.socket, %error, "token refused");
-                desk.push(&bad_token(request_id));
+                let user = desk.context.verifier.signer(token);
+                let user = user.as_ref().map(tracing::field::display);
+                tracing::info!(socket.id = %desk.socket, user.id = user, reason = %error, "token refused");
+                desk.push(&auth_error(&error.to_string(), request_id));
                 Ok(())
             }
         }
@@ -86,8 +88,9 @@ impl JsonSession {
             return match now_s < self.authenticate_until_s {
                 true => Ok(()),
                 false => {
-                    desk.push(&bad_token(None));
-                    Err(Violation::new(CloseCode::Unauthorized, "no token came in time"))
+                    let reason = "no token came in time";
+                    desk.push(&auth_error(reason, None));
+                    Err(Violation::new(CloseCode::Unauthorized, reason))
                 }
             };
         };
@@ -103,11 +106,7 @@ impl JsonSession {
     }
 }
 
-/// Tells a client that its token does not hold; which one it was is nobody's business.
-pub fn bad_token(request_id: Option<&str>) -> Frame {
-    auth_error("Invalid or expired token", request_id)
-}
-
-fn auth_error(message: &str, request_id: Option<&str>) -> Frame {
+/// Tells a client that its token does not hold, and why.
+pub fn auth_error(message: &str, request_id: Option<&str>) -> Frame {
     ServerMessage::NotAuthenticated { message, request_id }.frame()
 }

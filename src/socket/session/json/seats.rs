@@ -13,7 +13,7 @@ use crate::protocol::json::{ErrorCode, ErrorMessage, ServerMessage};
 use crate::protocol::{CloseCode, Dialect};
 use crate::room::{Join, JsonJoin, Leave, Room};
 use crate::socket::session::turnstile::{Ask, Question};
-use crate::socket::session::{Desk, MESSAGE_BYTES};
+use crate::socket::session::{DENIALS_LOGGED_MAX, Desk, MESSAGE_BYTES};
 
 /// One room of the connection.
 pub(super) struct Seat {
@@ -53,6 +53,11 @@ impl JsonSession {
         let identity = identity.clone();
         let access = identity.access(&name);
         if !allows(access, Action::Join) {
+            self.denials = self.denials.saturating_add(1);
+            if self.denials <= DENIALS_LOGGED_MAX {
+                let (reason, is_last) = (CloseCode::Forbidden.reason(), self.denials == DENIALS_LOGGED_MAX);
+                tracing::info!(socket.id = %desk.socket, room.name = %name, user.id = %identity.user, reason, is_last, "room denied");
+            }
             let error = ErrorMessage::permanent(ErrorCode::Forbidden, CloseCode::Forbidden.reason());
             return desk.push(&error.about(request_id.as_deref(), Some(&name)).frame());
         }
