@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::hint::black_box;
+use std::ops::Range;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -18,23 +19,34 @@ const MASK: [u8; 4] = [7, 77, 177, 222];
 
 /// One character that a Yjs client types behind its last one.
 fn keystroke(client: u64, clock: u32) -> Bytes {
-    let mut out = vec![1, 1];
-    put_var_uint(&mut out, client);
-    put_var_uint(&mut out, clock.into());
-    match clock.checked_sub(1) {
-        None => out.extend_from_slice(&[0x04, 1, 1, b't']),
-        Some(before) => {
-            out.push(0x84);
-            put_var_uint(&mut out, client);
-            put_var_uint(&mut out, before.into());
+    keystrokes_of(client, clock..clock + 1).remove(0)
+}
+
+/// Made in one buffer, so that what an edit costs is not hidden behind its making.
+fn keystrokes_of(client: u64, clocks: Range<u32>) -> Vec<Bytes> {
+    let (mut all, mut ends) = (Vec::with_capacity(32 * clocks.len()), Vec::with_capacity(clocks.len()));
+    for clock in clocks {
+        all.extend_from_slice(&[1, 1]);
+        put_var_uint(&mut all, client);
+        put_var_uint(&mut all, clock.into());
+        match clock.checked_sub(1) {
+            None => all.extend_from_slice(&[0x04, 1, 1, b't']),
+            Some(before) => {
+                all.push(0x84);
+                put_var_uint(&mut all, client);
+                put_var_uint(&mut all, before.into());
+            }
         }
+        all.extend_from_slice(&[1, b'x', 0]);
+        ends.push(all.len());
     }
-    out.extend_from_slice(&[1, b'x', 0]);
-    out.into()
+    let all = Bytes::from(all);
+    let begins = std::iter::once(0).chain(ends.iter().copied());
+    begins.zip(&ends).map(|(begin, end)| all.slice(begin..*end)).collect()
 }
 
 fn keystrokes(times: u32) -> Vec<Bytes> {
-    (0..times).map(|clock| keystroke(900, clock)).collect()
+    keystrokes_of(900, 0..times)
 }
 
 fn empty() -> Blocks {

@@ -24,7 +24,7 @@ pub struct News {
     /// The update to store and to show, v1 encoding: what the edit added, no more, in the bytes it came in.
     pub update: Bytes,
     /// Yjs clients whose typing is in it.
-    pub clients: Vec<u64>,
+    pub clients: SmallVec<[u64; 1]>,
 }
 
 /// What became of an edit that was not refused.
@@ -112,8 +112,8 @@ struct Links {
 
 /// Where the reading of a section stands.
 struct Cursor<'u> {
+    /// What is left, from the block on that waits.
     blocks: SectionBlocks<'u>,
-    next: Option<Block<'u>>,
     client: u64,
     /// The client's number, once it has blocks.
     number: Option<usize>,
@@ -214,8 +214,10 @@ impl Blocks {
         origin: Origin,
         mark: &mut Mark,
     ) -> Result<SmallVec<[TakenSection; 1]>, Refusal> {
-        let mut cursors: SmallVec<[Cursor<'_>; 1]> =
-            scan.sections.iter().map(|section| self.cursor(scan, section)).collect();
+        let mut cursors: SmallVec<[Cursor<'_>; 1]> = SmallVec::with_capacity(scan.sections.len());
+        for section in &scan.sections {
+            cursors.push(self.cursor(scan, section));
+        }
         let new_clients = cursors.iter().filter(|cursor| cursor.number.is_none()).count();
         if origin == Origin::Client && new_clients > NEW_CLIENTS_MAX {
             return Err(Refusal::TooManyClients);
@@ -261,10 +263,8 @@ impl Blocks {
     fn cursor<'u>(&self, scan: &Scan<'u>, section: &Section) -> Cursor<'u> {
         let known = self.clients.get_full(&section.client);
         let (number, known) = (known.map(|(number, ..)| number), known.map_or(0, |(.., client)| client.end));
-        let mut blocks = scan.blocks(section);
-        let next = blocks.next();
         let taken = TakenSection { known, reached: known, blocks: 0 };
-        Cursor { blocks, next, client: section.client, number, taken, awaits: None }
+        Cursor { blocks: scan.blocks(section), client: section.client, number, taken, awaits: None }
     }
 
     /// Takes a section's blocks until there is none, clocks are left out, or one waits for another section.
@@ -273,13 +273,14 @@ impl Blocks {
         // A stored update may name a client twice.
         let known = cursor.number.map_or_else(|| self.clock(cursor.client), |number| self.clients[number].end);
         cursor.taken.reached = known.max(cursor.taken.reached);
-        while let Some(block) = &cursor.next {
+        let mut blocks = cursor.blocks.clone();
+        while let Some(block) = blocks.next() {
             let reached = cursor.taken.reached;
             if block.end() > reached {
                 if block.content.kind == Kind::Skip || block.clock > reached {
                     return Ok(());
                 }
-                let links = match self.links(block, cursor)? {
+                let links = match self.links(&block, cursor)? {
                     Ok(links) => links,
                     Err(awaited) => {
                         cursor.awaits = Some(awaited);
@@ -292,13 +293,13 @@ impl Blocks {
                     let client = &self.clients[number];
                     mark.grown.push((number, client.end, client.blocks.len(), client.content.len()));
                 }
-                let added = self.append(number, block, links, origin, mark)?;
+                let added = self.append(number, &block, links, origin, mark)?;
                 let limit = self.bytes_max;
                 mark.room = mark.room.checked_sub(added).ok_or(Refusal::TooLarge { limit })?;
                 cursor.taken.blocks += 1;
                 cursor.taken.reached = block.end();
             }
-            cursor.next = cursor.blocks.next();
+            cursor.blocks = blocks.clone();
         }
         Ok(())
     }

@@ -186,7 +186,7 @@ impl<'u> Scan<'u> {
 }
 
 /// The blocks of a section of an update that was read before.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct SectionBlocks<'u> {
     input: Input<'u>,
     left: usize,

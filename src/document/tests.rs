@@ -301,7 +301,7 @@ fn an_edit_after_a_gap_is_incomplete_and_what_joins_of_it_is_taken() {
     let edit = update(&[2, 1, 2, 0, 4, 1, 1, b't', 1, b'x', 1, 1, 2, 4, 1, 1, b't', 1, b'y', 0]);
     let applied = document.apply(&edit).unwrap();
     assert_eq!(applied.lacking, Some(vec![(1, 3)]));
-    assert_eq!(applied.news.unwrap().clients, [2]);
+    assert_eq!(applied.news.unwrap().clients[..], [2]);
     let deletion = update(&[0, 1, 1, 1, 0, 1]);
     assert_eq!(document.apply(&deletion).unwrap(), Applied { news: None, lacking: Some(Vec::new()) });
 }

@@ -8,7 +8,7 @@ use super::DecodeError;
 pub const EMPTY_UPDATE: &[u8] = &[0, 0];
 
 /// Reads values from the front of a frame.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Input<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -55,8 +55,15 @@ impl<'a> Input<'a> {
     }
 
     /// A variable-length number of at most 53 bits, as JavaScript has them.
+    #[inline]
     pub fn var_uint(&mut self) -> Result<u64, DecodeError> {
-        let mut byte = self.u8()?;
+        let byte = self.u8()?;
+        if byte < 0x80 { Ok(byte.into()) } else { self.longer_var_uint(byte) }
+    }
+
+    /// The rest of a number that takes more than one byte.
+    fn longer_var_uint(&mut self, first: u8) -> Result<u64, DecodeError> {
+        let mut byte = first;
         let mut value = u64::from(byte & 0x7f);
         let mut shift = 7;
         while byte & 0x80 != 0 {

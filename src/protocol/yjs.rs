@@ -4,6 +4,7 @@
 use std::sync::LazyLock;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::DecodeError;
 use super::dialect::{EditKind, Word};
@@ -103,9 +104,9 @@ impl Message {
 }
 
 /// Reads all messages of a frame, in order.
-pub fn decode(frame: &Bytes) -> Result<Vec<Message>, DecodeError> {
+pub fn decode(frame: &Bytes) -> Result<SmallVec<[Message; 1]>, DecodeError> {
     let mut input = Input::new(frame);
-    let mut messages = Vec::with_capacity(1);
+    let mut messages = SmallVec::new();
     loop {
         if messages.len() == MESSAGES_MAX {
             return Err(DecodeError::TooMany);
@@ -235,6 +236,8 @@ pub fn denied(reason: &str) -> Frame {
 mod tests {
     use proptest::prelude::*;
 
+    use smallvec::smallvec;
+
     use super::*;
     use crate::wire::Opcode;
 
@@ -256,7 +259,7 @@ mod tests {
             (&[3], Message::QueryAwareness),
         ];
         for (raw, message) in cases {
-            assert_eq!(decode(&Bytes::copy_from_slice(raw)), Ok(vec![message]), "{raw:x?}");
+            assert_eq!(decode(&Bytes::copy_from_slice(raw)), Ok(smallvec![message]), "{raw:x?}");
         }
     }
 
@@ -273,7 +276,7 @@ mod tests {
     #[test]
     fn several_messages_in_one_frame_are_read_in_order() {
         let raw = Bytes::from_static(&[0, 0, 1, 0, 3]);
-        assert_eq!(decode(&raw), Ok(vec![Message::Step1(Bytes::from_static(&[0])), Message::QueryAwareness]));
+        assert_eq!(decode(&raw), Ok(smallvec![Message::Step1(Bytes::from_static(&[0])), Message::QueryAwareness]));
         assert_eq!(decode(&Bytes::from(vec![3; 64])).map(|all| all.len()), Ok(64));
         assert_eq!(decode(&Bytes::from(vec![3; 65])), Err(DecodeError::TooMany));
     }
@@ -291,13 +294,13 @@ mod tests {
         for raw in
             [&[0, 3, 0][..], &[9], &[2, 0, 0], &[2, 4, b's', b'a', b'v', b'e', 0x80], &[0xff, 0x7f, 1, 2, 3], &long]
         {
-            assert_eq!(decode(&Bytes::copy_from_slice(raw)), Ok(vec![Message::Unknown]), "{raw:x?}");
+            assert_eq!(decode(&Bytes::copy_from_slice(raw)), Ok(smallvec![Message::Unknown]), "{raw:x?}");
             let behind_known = [&[3], raw].concat();
-            let expected = Ok(vec![Message::QueryAwareness, Message::Unknown]);
+            let expected = Ok(smallvec![Message::QueryAwareness, Message::Unknown]);
             assert_eq!(decode(&Bytes::from(behind_known)), expected, "{raw:x?}");
         }
         for raw in [&[0, 3, 0][..], &[9], &[2, 0, 0]] {
-            assert_eq!(decode(&Bytes::from([raw, &[3]].concat())), Ok(vec![Message::Unknown]), "{raw:x?}");
+            assert_eq!(decode(&Bytes::from([raw, &[3]].concat())), Ok(smallvec![Message::Unknown]), "{raw:x?}");
         }
         assert_eq!(decode(&Bytes::from_static(&[102, 5, 1])), Err(DecodeError::Truncated));
     }
