@@ -1,23 +1,16 @@
 //! What is resident: for each idle connection, and for each room that is loaded.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::{FIRST_CLIENT, add, opened};
-use crate::fleet::Fleet;
+use super::{FIRST_CLIENT, add, opened, settle};
 use crate::report::{Outcome, Unit};
 use crate::server::Server;
 use crate::typing::keystroke;
 
 /// So many connections share a room.
 const MEMBERS: usize = 50;
-/// Until what joining needed is given back.
-const SETTLE: Duration = Duration::from_secs(4);
 /// Keystrokes in each document.
 const KEYSTROKES: u32 = 100;
-
-fn settle(fleet: &mut Fleet) {
-    fleet.run(Instant::now() + SETTLE, |_, _| (), |_| false);
-}
 
 fn names(rooms: usize) -> Vec<String> {
     (0..rooms).map(|room| format!("room-{room}")).collect()

@@ -19,6 +19,7 @@ use crate::typing::Seen;
 
 /// Longest wait for anything that must come.
 pub const DEADLINE: Duration = Duration::from_secs(60);
+const SETTLE: Duration = Duration::from_secs(4);
 /// The Yjs client of the first typist; the others follow.
 pub const FIRST_CLIENT: u64 = 1000;
 
@@ -50,6 +51,11 @@ pub fn add<'a>(
         let (synced, all) = (fleet.synced(), fleet.len());
         outcome.problem(format!("{synced} of {all} clients opened; {}", first_end.unwrap_or_default()));
     }
+}
+
+/// Waits until what joining or writing needed is given back.
+pub fn settle(fleet: &mut Fleet) {
+    fleet.run(Instant::now() + SETTLE, |_, _| (), |_| false);
 }
 
 /// What a newcomer to `room` gets.

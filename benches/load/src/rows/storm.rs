@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use yrs::{Doc, Text, Transact};
 
-use super::DEADLINE;
+use super::{DEADLINE, settle};
 use crate::fleet::{Event, Fleet};
 use crate::report::{Outcome, Unit};
 use crate::server::Server;
@@ -54,8 +54,10 @@ fn write(server: &Server, mib: usize, outcome: &mut Outcome) -> Fleet {
 /// Measures it.
 pub fn run(server: &Server, clients: usize, mib: usize) -> Outcome {
     let mut outcome = Outcome::default();
-    let _writer = write(server, mib, &mut outcome);
+    let mut writer = write(server, mib, &mut outcome);
+    settle(&mut writer);
     let mut fleet = Fleet::new().expect("a poll");
+    let memory_before = server.memory_bytes();
     server.forget_peak();
     let (cpu_before, began) = (server.cpu_s(), Instant::now());
     for n in 0..clients {
@@ -72,6 +74,7 @@ pub fn run(server: &Server, clients: usize, mib: usize) -> Outcome {
     let is_done = fleet.run(began + DEADLINE * 2, watch, |fleet| fleet.synced() + fleet.ended() == clients);
     let took = began.elapsed();
     outcome.add("all synced after", took.as_secs_f64(), Unit::Seconds);
+    outcome.add("memory of the server before", memory_before, Unit::MiB);
     outcome.add("peak memory of the server", server.peak_memory_bytes(), Unit::MiB);
     outcome.add("CPU time of the server", server.cpu_s() - cpu_before, Unit::Seconds);
     if !is_done || fleet.ended() > 0 || short > 0 {
