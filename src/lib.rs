@@ -15,6 +15,7 @@
 
 pub mod archive;
 pub mod auth;
+pub mod budget;
 pub mod cli;
 pub mod config;
 pub mod document;

@@ -80,7 +80,7 @@ pub async fn messages(
     let lease = state.directory.lookup(&may.room);
     let room = lease.room().clone();
     let (author, name) = (may.identity.user.clone(), may.identity.name.clone());
-    room.do_send(Post { lease, author, name, publications });
+    room.do_send(Post { lease: lease.into_guard(), author, name, publications });
     let mut published = Vec::with_capacity(replies.len());
     for reply in replies {
         published.push(Published::from(committed(reply).await?));

@@ -10,7 +10,7 @@ use super::stats::Newest;
 use crate::archive::Archive;
 use crate::auth::{Minter, Verifier};
 use crate::config::IpRange;
-use crate::room::{Directory, People};
+use crate::room::{Directory, UserSockets};
 use crate::socket::{Gate, Pace, SharedRates};
 use crate::store::Store;
 
@@ -34,7 +34,7 @@ pub struct AppState {
     /// Permits to render a document.
     pub renders: Arc<Semaphore>,
     /// The JSON sockets of each user.
-    pub people: Arc<People>,
+    pub people: Arc<UserSockets>,
     /// How much each user and address may say.
     pub rates: Arc<SharedRates>,
     /// The server's figures.

@@ -1,4 +1,4 @@
-//! The protocols that members of a room speak, and the few things that a room says to all who edit, in the words of each.
+//! The protocols that members of a room speak, and the few messages that a room sends to all who edit, in each of them.
 
 use super::{hocuspocus, yjs};
 use crate::ids::RoomName;
@@ -24,7 +24,7 @@ impl Dialect {
 }
 
 impl Dialect {
-    /// The answer to a Step1, what the client lacks, as a frame; `None` where there is no such word. Made in the memory of `update`.
+    /// The answer to a Step1, what the client lacks, as a frame; `None` where there is no such message. Made in the memory of `update`.
     pub fn step2(self, update: Vec<u8>, room: &RoomName) -> Option<Frame> {
         match self {
             Dialect::Yjs => Some(yjs::step2(update)),
@@ -45,7 +45,7 @@ pub enum EditKind {
 
 /// What a room says about its document, before it is a frame. Contents are encoded as Yjs does.
 #[derive(Debug, Clone, Copy)]
-pub enum Word<'a> {
+pub enum EditorMessage<'a> {
     /// The server's state vector; the client answers with what the server lacks.
     Step1(&'a [u8]),
     /// An edit, an update.
@@ -54,8 +54,8 @@ pub enum Word<'a> {
     Awareness(&'a [u8]),
 }
 
-impl Word<'_> {
-    /// The frame for members of `room` that speak `dialect`; `None` where the dialect has no such word.
+impl EditorMessage<'_> {
+    /// The frame for members of `room` that speak `dialect`; `None` where the dialect has no such message.
     pub fn frame(self, dialect: Dialect, room: &RoomName) -> Option<Frame> {
         match dialect {
             Dialect::Yjs => Some(yjs::frame(self)),

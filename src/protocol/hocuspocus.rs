@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::DecodeError;
-use super::dialect::{EditKind, Word};
+use super::dialect::{EditKind, EditorMessage};
 use super::lib0::{Input, put_buf};
 use super::yjs;
 use crate::wire::Frame;
@@ -122,8 +122,8 @@ fn with_text(address: &str, kind: &[u8], text: &[u8]) -> Frame {
 }
 
 /// What a room says, to an address.
-pub(super) fn frame(address: &str, word: Word) -> Frame {
-    let (head, body) = yjs::parts(word);
+pub(super) fn frame(address: &str, message: EditorMessage) -> Frame {
+    let (head, body) = yjs::parts(message);
     addressed(address, &[&head, body])
 }
 
@@ -167,7 +167,7 @@ pub fn close(address: &str, reason: &str) -> Frame {
 
 /// Awareness of nobody: a sign of life for all clients.
 pub fn nobody(address: &str) -> Frame {
-    frame(address, Word::Awareness(&[0]))
+    frame(address, EditorMessage::Awareness(&[0]))
 }
 
 /// A sign of life, for clients that told their version.
@@ -296,8 +296,8 @@ mod tests {
         assert_eq!(to_client(sync_status("doc1", true)), [8, 1]);
         assert_eq!(to_client(sync_status("doc1", false)), [8, 0]);
         assert_eq!(to_client(close("doc1", "bye")), b"\x07\x03bye");
-        assert_eq!(to_client(frame("doc1", Word::Awareness(&[0]))), [1, 1, 0]);
-        assert_eq!(to_client(frame("doc1", Word::Update(&[0, 0]))), [0, 2, 2, 0, 0]);
+        assert_eq!(to_client(frame("doc1", EditorMessage::Awareness(&[0]))), [1, 1, 0]);
+        assert_eq!(to_client(frame("doc1", EditorMessage::Update(&[0, 0]))), [0, 2, 2, 0, 0]);
         assert_eq!(ping().payload(), [9]);
     }
 
@@ -321,7 +321,7 @@ mod tests {
     fn an_address_may_hold_a_mark_behind_the_name() {
         assert_eq!(document("doc1"), "doc1");
         assert_eq!(document("doc1\0a"), "doc1");
-        let other = frame("doc1", Word::Update(&[0, 0])).readdressed(&encode_address("doc1\0a"));
+        let other = frame("doc1", EditorMessage::Update(&[0, 0])).readdressed(&encode_address("doc1\0a"));
         assert_eq!(other.payload(), b"\x06doc1\0a\x00\x02\x02\x00\x00");
     }
 

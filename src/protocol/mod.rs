@@ -9,7 +9,7 @@ pub mod lib0;
 pub mod yjs;
 
 pub use close::CloseCode;
-pub use dialect::{Dialect, EditKind, Word};
+pub use dialect::{Dialect, EditKind, EditorMessage};
 
 /// Why a message could not be read. The text says what was expected, never what was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::DecodeError;
-use super::dialect::{EditKind, Word};
+use super::dialect::{EditKind, EditorMessage};
 use super::lib0::{Input, put_buf, put_var_uint};
 use crate::wire::Frame;
 
@@ -174,11 +174,11 @@ pub(super) fn edit_kind(input: &mut Input) -> Option<EditKind> {
 }
 
 /// A message's bytes: what stands before its content, and the content.
-pub(super) fn parts(word: Word<'_>) -> (Vec<u8>, &[u8]) {
-    let (kind, body): (&[u8], _) = match word {
-        Word::Step1(state_vector) => (&[SYNC as u8, 0], state_vector),
-        Word::Update(update) => (&[SYNC as u8, 2], update),
-        Word::Awareness(entries) => (&[AWARENESS as u8], entries),
+pub(super) fn parts(message: EditorMessage<'_>) -> (Vec<u8>, &[u8]) {
+    let (kind, body): (&[u8], _) = match message {
+        EditorMessage::Step1(state_vector) => (&[SYNC as u8, 0], state_vector),
+        EditorMessage::Update(update) => (&[SYNC as u8, 2], update),
+        EditorMessage::Awareness(entries) => (&[AWARENESS as u8], entries),
     };
     let mut head = Vec::with_capacity(kind.len() + 8);
     head.extend_from_slice(kind);
@@ -187,8 +187,8 @@ pub(super) fn parts(word: Word<'_>) -> (Vec<u8>, &[u8]) {
 }
 
 /// What a room says, as a frame.
-pub(super) fn frame(word: Word) -> Frame {
-    let (head, body) = parts(word);
+pub(super) fn frame(message: EditorMessage) -> Frame {
+    let (head, body) = parts(message);
     Frame::binary(&[&head, body])
 }
 
@@ -212,12 +212,12 @@ pub fn barrier() -> Frame {
 
 /// An edit.
 pub fn update(update: &[u8]) -> Frame {
-    frame(Word::Update(update))
+    frame(EditorMessage::Update(update))
 }
 
 /// Awareness entries, encoded by [`super::awareness::encode`].
 pub fn awareness(entries: &[u8]) -> Frame {
-    frame(Word::Awareness(entries))
+    frame(EditorMessage::Awareness(entries))
 }
 
 /// Awareness of nobody: a sign of life.
@@ -265,8 +265,8 @@ mod tests {
 
     #[test]
     fn the_golden_bytes_are_written() {
-        assert_eq!(payload(frame(Word::Step1(&[0]))), [0, 0, 1, 0]);
-        assert_eq!(payload(frame(Word::Step1(&[1, 1, 2]))), [0, 0, 3, 1, 1, 2]);
+        assert_eq!(payload(frame(EditorMessage::Step1(&[0]))), [0, 0, 1, 0]);
+        assert_eq!(payload(frame(EditorMessage::Step1(&[1, 1, 2]))), [0, 0, 3, 1, 1, 2]);
         assert_eq!(payload(step2(vec![0, 0])), [0, 1, 2, 0, 0]);
         assert_eq!(payload(awareness(&[0])), [1, 1, 0]);
         assert_eq!(payload(barrier()), [0, 2, 2, 0, 0]);

@@ -1,62 +1,89 @@
-//! What a room is told: by members, in one order with what else they say, and kept while the room loads; by the server, at once.
+//! What a room is told, and which of its parts handles it: messages of members, in one order with what else they say, and kept while
+//! the room loads; those of the server, at once.
 
 use actix::{Context, Handler, MessageResult, ResponseFuture};
 use tokio::sync::oneshot;
 
-use crate::protocol::{CloseCode, EditKind};
-use crate::room::messages::*;
-use crate::room::room::{Phase, Room};
+use super::messages::*;
+use super::room::{Parts, Phase, Room};
+use super::signals;
+use crate::protocol::CloseCode;
+use crate::protocol::json::request::Said;
+use crate::protocol::json::{ErrorCode, ErrorMessage};
 
-macro_rules! heard {
+macro_rules! handle_from_members {
     ($($name:ident),*) => {
-        /// What members say.
-        pub(super) enum Heard {
-            $($name($name),)*
-        }
-
         $(impl Handler<$name> for Room {
             type Result = ();
 
             fn handle(&mut self, message: $name, ctx: &mut Self::Context) {
-                self.hear(Heard::$name(message), ctx);
+                self.on_message(FromMember::$name(message), ctx);
                 self.count_message(ctx);
             }
         })*
     };
 }
 
-heard! {
+handle_from_members! {
     Join, Edit, LongEdit, AskState, AskSaved, Awareness, AskAwareness, StartCount, Stateless, Renew, Say, More, BinarySignal,
     Leave
 }
 
 impl Room {
-    /// Does what is asked, or keeps it until the room is loaded.
-    pub(super) fn hear(&mut self, heard: Heard, ctx: &mut Context<Self>) {
+    /// Handles a member's message, or keeps it until the room is loaded.
+    pub(super) fn on_message(&mut self, message: FromMember, ctx: &mut Context<Self>) {
         if matches!(self.phase, Phase::Loading) {
-            return self.early.push(heard);
+            return self.early.push(message);
         }
-        match heard {
-            Heard::Join(message) => self.join(message, ctx),
-            Heard::Edit(message) => {
-                let (from, is_step2) = (message.from, message.kind == EditKind::Step2);
-                self.edit(message, ctx);
-                if is_step2 {
-                    self.step2_came(from, ctx);
+        let message = match message {
+            FromMember::Join(join) => return self.on_join(join),
+            FromMember::Leave(leave) => return self.on_leave(leave, ctx),
+            message => message,
+        };
+        // Members are let in once the room is loaded.
+        let Some((document, Parts { presence, timeline, commit, mut io })) = self.live() else { return };
+        let io = &mut io;
+        match message {
+            FromMember::Edit(edit) => {
+                document.on_edit(edit, commit, io);
+                if document.is_over_budget() {
+                    self.end_idle_rooms();
                 }
             }
-            Heard::LongEdit(message) => self.long_edit(message),
-            Heard::AskSaved(message) => self.ask_saved(message, ctx),
-            Heard::AskState(message) => self.ask_state(message, ctx),
-            Heard::Awareness(message) => self.awareness(message, ctx),
-            Heard::AskAwareness(message) => self.ask_awareness(message),
-            Heard::StartCount(message) => self.start_count(message),
-            Heard::Stateless(message) => self.stateless(message),
-            Heard::Renew(message) => self.renew(message, ctx),
-            Heard::Say(message) => self.say(message, ctx),
-            Heard::More(message) => self.ask_more(message, ctx),
-            Heard::BinarySignal(message) => self.binary_signal(message),
-            Heard::Leave(message) => self.leave(message, ctx),
+            FromMember::LongEdit(edit) => document.on_long_edit(edit, io),
+            FromMember::AskSaved(ask) => document.on_ask_saved(ask, commit, io),
+            FromMember::AskState(ask) => document.on_ask_state(ask, commit, io),
+            FromMember::StartCount(start) => document.on_start_count(start, io),
+            FromMember::Awareness(awareness) => presence.on_awareness(awareness, io),
+            FromMember::AskAwareness(ask) => presence.on_ask_awareness(ask, io),
+            FromMember::Stateless(stateless) => signals::on_stateless(stateless, commit, io),
+            FromMember::BinarySignal(signal) => signals::on_binary_signal(signal, io),
+            FromMember::More(more) => timeline.on_more(more, presence, commit, io),
+            FromMember::Renew(renew) => self.on_renew(renew),
+            FromMember::Say(say) => self.on_say(say),
+            FromMember::Join(_) | FromMember::Leave(_) => {}
+        }
+    }
+
+    /// Does what a JSON member says.
+    fn on_say(&mut self, say: Say) {
+        let Say { from, said, request_id, charge } = say;
+        let Parts { presence, timeline, commit, mut io } = self.parts();
+        let io = &mut io;
+        if io.credit(from, charge).is_none() {
+            return;
+        }
+        if let Err(wait) = timeline.may_say(io) {
+            let message = "too much is said in this room, wait a little";
+            let error = ErrorMessage::temporary(ErrorCode::RateLimited, message, wait.as_millis() as u64 + 1);
+            return io.send_error(from, error, &request_id);
+        }
+        match said {
+            Said::Publish(publication) => timeline.on_publish(from, publication, request_id, commit, io),
+            Said::Signal(event) => signals::on_signal(from, &event, &request_id, io),
+            Said::Typing(is_typing) => presence.on_typing(from, is_typing, &request_id, io),
+            Said::Presence(state) => presence.on_state(from, state, &request_id, io),
+            Said::Steps(steps) => timeline.on_push(from, steps, request_id, commit, io),
         }
     }
 }
@@ -64,8 +91,13 @@ impl Room {
 impl Handler<Post> for Room {
     type Result = ();
 
-    fn handle(&mut self, message: Post, ctx: &mut Self::Context) {
-        self.post(message);
+    fn handle(&mut self, post: Post, ctx: &mut Self::Context) {
+        if matches!(self.phase, Phase::Failed | Phase::Ended) {
+            post.refuse(PostError::TryLater);
+        } else {
+            let Parts { timeline, commit, io, .. } = self.parts();
+            timeline.on_post(post, commit, &io);
+        }
         self.count_message(ctx);
     }
 }
@@ -74,7 +106,7 @@ impl Handler<Announce> for Room {
     type Result = ();
 
     fn handle(&mut self, message: Announce, ctx: &mut Self::Context) {
-        self.announce(&message.body);
+        signals::announce(&message.body, &mut self.parts().io);
         self.count_message(ctx);
     }
 }
@@ -85,7 +117,7 @@ impl Handler<Disconnect> for Room {
     fn handle(&mut self, Disconnect { user, reason }: Disconnect, _: &mut Self::Context) -> usize {
         let leaving = self.members.of(user.as_ref());
         for (link, member) in &leaving {
-            self.outbound.close(*link, *member, CloseCode::Forbidden, reason.clone());
+            self.fanout.outbound.close(*link, *member, CloseCode::Forbidden, reason.clone());
         }
         leaving.len()
     }
@@ -96,16 +128,6 @@ impl Handler<GetPresence> for Room {
 
     fn handle(&mut self, _: GetPresence, _: &mut Self::Context) -> Self::Result {
         MessageResult(self.members.users())
-    }
-}
-
-impl Handler<EndIdle> for Room {
-    type Result = ();
-
-    fn handle(&mut self, _: EndIdle, ctx: &mut Self::Context) {
-        if self.idle_timer.is_some() {
-            self.end(ctx);
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a room is told, by sockets and by REST. What it tells goes through the relays (see [`crate::room::fanout::outbound`]).
+//! What a room is told, by sockets and by REST. What it tells goes through the relays (see [`super::fanout`]).
 //!
 //! `charge` is the number of bytes that the sender holds as unhandled until the room gives them back.
 
@@ -9,14 +9,14 @@ use actix::Message;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use super::fanout::RelayHandle;
+use super::slots::LeaseGuard;
 use crate::auth::Access;
 use crate::ids::{MemberId, Seq, UserId};
 use crate::protocol::json::UserPresence;
 use crate::protocol::json::request::{Publication, Said};
 use crate::protocol::yjs::SavedQuestion;
 use crate::protocol::{Dialect, EditKind};
-use crate::room::directory::Lease;
-use crate::room::fanout::relay::RelayHandle;
 use crate::store::{Placed, Refused};
 
 /// Adds a member. Answered through the relay: with the joining state, or by ending the membership.
@@ -24,7 +24,7 @@ use crate::store::{Placed, Refused};
 #[rtype(result = "()")]
 pub struct Join {
     /// Keeps the room from ending before it has handled this.
-    pub lease: Lease,
+    pub lease: LeaseGuard,
     /// The member to be.
     pub member: MemberId,
     /// The relay of the socket's thread, which knows the member's outlet.
@@ -226,7 +226,7 @@ pub struct JsonJoin {
 #[rtype(result = "()")]
 pub struct Post {
     /// Keeps the room from ending before it has handled this.
-    pub lease: Lease,
+    pub lease: LeaseGuard,
     /// Whose they are.
     pub author: UserId,
     /// The name shown to others.
@@ -275,4 +275,22 @@ pub struct Disconnect {
 pub struct Announce {
     /// The event, as it would be stored.
     pub body: Bytes,
+}
+
+/// What members tell a room, in one order; kept while the room loads.
+pub(super) enum FromMember {
+    Join(Join),
+    Edit(Edit),
+    LongEdit(LongEdit),
+    AskState(AskState),
+    AskSaved(AskSaved),
+    Awareness(Awareness),
+    AskAwareness(AskAwareness),
+    StartCount(StartCount),
+    Stateless(Stateless),
+    Renew(Renew),
+    Say(Say),
+    More(More),
+    BinarySignal(BinarySignal),
+    Leave(Leave),
 }

@@ -8,28 +8,33 @@
 //! A room knows neither HTTP nor streams. What it sends goes room → relay → outlet, so that one mailbox keeps one order.
 
 mod commit;
+mod context;
 mod directory;
 mod dispatch;
 mod document;
 mod fanout;
 mod io;
+mod life;
 mod members;
 mod membership;
 mod messages;
+mod outcomes;
 mod presence;
 #[allow(clippy::module_inception)]
 mod room;
 mod settings;
 mod signals;
+mod slots;
 mod timeline;
+mod timers;
 mod turn;
 
-pub use commit::journal::Journal;
+pub use commit::Journal;
 pub use directory::{Directory, Lease, Place};
-pub use document::sync_replies::{StateBudget, TOO_MANY_LARGE};
-pub use fanout::outbound::Outbound;
-pub use fanout::relay::{CloseAll, Connection, Counted, LocalRelay, Outlet, Relay, RelayHandle, Relays, StopReading};
-pub use fanout::user_sockets::People;
+pub use document::{EditOrigin, StateBudget, TOO_MANY_LARGE};
+pub use fanout::{
+    CloseAll, Connection, Counted, LocalRelay, Outbound, Outlet, Relay, RelayHandle, Relays, StopReading, UserSockets,
+};
 pub use messages::{
     Announce, AskAwareness, AskSaved, AskState, Awareness, BinarySignal, Disconnect, Edit, Flush, GetPresence, Join,
     JsonJoin, Leave, LongEdit, More, Post, PostError, Renew, Say, StartCount, Stateless,

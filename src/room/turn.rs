@@ -1,45 +1,51 @@
-//! A room's turn: what arrives while it is busy is committed together and shown together, at once when it is idle, a little later
-//! under load.
+//! A room's turn: what arrives while it is busy is committed together and sent together, at once when it is idle, a little later
+//! under load. At its end the room starts what its parts ask for: appends, lookups, timers.
 
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use actix::fut::ActorFuture;
-use actix::{AsyncContext, Context};
+use actix::fut::{ActorFuture, ActorFutureExt};
+use actix::{AsyncContext, Context, WrapFuture};
 
-use crate::room::commit::journal::ENTRIES_WORTH_A_COMMIT;
-use crate::room::room::Room;
+use super::commit::{NextCommit, Submit};
+use super::room::{Phase, Room};
+use super::timers::Timer;
+use crate::metrics;
+use crate::store::StoreError;
 
-/// A turn ends when the mailbox is empty, or here: a mailbox under load never is.
-const TURN_MESSAGES_MAX: usize = 256;
-/// As above, in bytes shown to one relay.
-const TURN_BYTES_MAX: usize = 64 * 1024;
-/// Under load a room shows at most this often.
-pub(super) const SHOW_EVERY: Duration = Duration::from_millis(5);
 /// How often a room looks whether a relay that was behind has caught up.
 const BEHIND_POLL: Duration = Duration::from_millis(5);
 
 impl Room {
     /// Counts a message of this turn, and ends the turn if it has become too long.
     pub(super) fn count_message(&mut self, ctx: &mut Context<Self>) {
-        self.messages_this_turn += 1;
-        if self.messages_this_turn >= TURN_MESSAGES_MAX || self.outbound.turn_bytes() >= TURN_BYTES_MAX {
+        if self.fanout.count_message() {
             self.end_turn(ctx);
         }
     }
 
-    /// Commits and shows what the turn has gathered, or holds it back a little under load. Ends each message's turn; what a timer
+    /// Commits and sends what the turn has gathered, or holds it back a little under load. Ends each message's turn; what a timer
     /// or an answer of the store begins, ends with this by itself.
     pub(super) fn end_turn(&mut self, ctx: &mut Context<Self>) {
-        self.ask_lacking(ctx);
-        self.commit_or_hold(ctx);
-        if !self.outbound.is_empty() {
-            self.show_or_hold(ctx);
+        let now = Instant::now();
+        if let Some((document, mut parts)) = self.live() {
+            document.ask_for_missing(parts.commit, &mut parts.io);
+            let next = parts.commit.next(now);
+            self.run_commit(next, ctx);
         }
-        let is_done = self.uncommitted.is_empty() && self.early.is_empty() && self.outbound.is_empty();
+        self.start_lookups(ctx);
+        self.arm_parts(now, ctx);
+        if !self.fanout.outbound.is_empty() {
+            match self.fanout.wait(now) {
+                Some(wait) => self.arm(Timer::Flush, wait, ctx),
+                None => self.flush(ctx),
+            }
+        }
+        let is_done = self.commit.uncommitted.is_empty() && self.early.is_empty() && self.fanout.outbound.is_empty();
         // Whoever comes first after a restart is glad of the snapshot.
-        if is_done && !self.is_making_snapshot {
+        let is_making_snapshot = matches!(&self.phase, Phase::Live(document) if document.snapshots.is_making());
+        if is_done && !is_making_snapshot {
             for waiting in self.flushed.drain(..) {
                 // Whoever asked may have stopped waiting.
                 let _ = waiting.send(());
@@ -47,47 +53,106 @@ impl Room {
         }
     }
 
-    fn commit_or_hold(&mut self, ctx: &mut Context<Self>) {
-        if self.uncommitted.is_empty() || self.uncommitted.is_in_flight() {
+    /// Sends what the turn has gathered.
+    pub(super) fn flush(&mut self, ctx: &mut Context<Self>) {
+        self.fanout.flush(Instant::now());
+        if self.fanout.outbound.is_behind() {
+            self.arm(Timer::Behind, BEHIND_POLL, ctx);
+        }
+    }
+
+    /// Does what comes next so that entries become durable.
+    pub(super) fn run_commit(&mut self, next: NextCommit, ctx: &mut Context<Self>) {
+        match next {
+            NextCommit::Nothing => {}
+            NextCommit::Hold(wait) => self.arm(Timer::Commit, wait, ctx),
+            NextCommit::MakeRow => self.make_row(ctx),
+            NextCommit::Submit { append, is_suspect } => {
+                let room = ctx.address().recipient();
+                self.context.journal.do_send(Submit { append, room, is_suspect });
+            }
+        }
+    }
+
+    fn make_row(&mut self, ctx: &mut Context<Self>) {
+        let (store, name) = (self.context.store.clone(), self.name.clone());
+        let made = async move { store.ensure_room(&name).await };
+        ctx.spawn(made.into_actor(self).map(|made, room, ctx| match made {
+            Ok(row) => {
+                let next = room.commit.on_row(row, Instant::now());
+                room.run_commit(next, ctx);
+            }
+            Err(error) => room.retry_commit(&error, ctx),
+        }));
+    }
+
+    /// The store has failed for now: commits again a little later.
+    pub(super) fn retry_commit(&mut self, error: &StoreError, ctx: &mut Context<Self>) {
+        let wait = self.commit.on_failed(error, &self.name);
+        self.arm(Timer::Retry, wait, ctx);
+    }
+
+    /// Asks the store what the timeline wants to know.
+    fn start_lookups(&mut self, ctx: &mut Context<Self>) {
+        for lookup in self.timeline.take_lookups() {
+            let (store, permits) = (self.context.store.clone(), self.context.reading_permits.clone());
+            ctx.spawn(lookup.run(store, permits).into_actor(self).map(|found, room, ctx| {
+                room.on_found(found, ctx);
+                room.end_turn(ctx);
+            }));
+        }
+    }
+
+    /// Has a snapshot made if one is due.
+    pub(super) fn make_snapshot_if_due(&mut self, ctx: &mut Context<Self>) {
+        let Phase::Live(document) = &mut self.phase else { return };
+        if !document.snapshots.begin() {
             return;
         }
-        match self.commit_pace.wait(Instant::now()) {
-            Some(wait) if self.uncommitted.entries() < ENTRIES_WORTH_A_COMMIT => {
-                if self.commit_timer.is_none() {
-                    self.commit_timer = Some(ctx.run_later(wait, |room, ctx| {
-                        room.commit_timer = None;
-                        room.end_turn(ctx);
-                    }));
-                }
+        let (archive, name) = (self.context.archive.clone(), self.name.clone());
+        let permits = self.context.snapshot_permits.clone();
+        let work = async move {
+            // Permits are given for as long as the server runs.
+            let _permit = permits.acquire_owned().await.ok()?;
+            archive.save_snapshot(&name).await.transpose()
+        };
+        ctx.spawn(work.into_actor(self).map(|made, room, ctx| {
+            if let Phase::Live(document) = &mut room.phase {
+                let state_bytes = made.as_ref().and_then(|made| made.as_ref().ok()).map(|made| made.1);
+                document.snapshots.end(state_bytes);
             }
-            _ => self.commit(ctx),
-        }
+            match made {
+                Some(Ok((seq, bytes))) => {
+                    metrics::SNAPSHOTS_SAVED.inc();
+                    tracing::info!(room.name = %room.name, %seq, bytes, "snapshot saved");
+                    // What was committed meanwhile may be long enough for the next.
+                    room.make_snapshot_if_due(ctx);
+                }
+                Some(Err(error)) => tracing::warn!(room.name = %room.name, %error, "no snapshot, later again"),
+                None => {}
+            }
+            room.end_turn(ctx);
+        }));
     }
 
-    fn show_or_hold(&mut self, ctx: &mut Context<Self>) {
-        let is_full = self.messages_this_turn >= TURN_MESSAGES_MAX || self.outbound.turn_bytes() >= TURN_BYTES_MAX;
-        match self.pace.wait(Instant::now()) {
-            Some(wait) if !is_full => {
-                if self.show_timer.is_none() {
-                    self.show_timer = Some(ctx.run_later(wait, |room, ctx| {
-                        room.show_timer = None;
-                        room.end_turn(ctx);
-                    }));
-                }
+    /// Arms the timers for what the room's parts do next by themselves.
+    fn arm_parts(&mut self, now: Instant, ctx: &mut Context<Self>) {
+        let (replies, missing) = match &self.phase {
+            Phase::Live(document) => (document.replies_due(), document.missing_due(now)),
+            Phase::Loading | Phase::Failed => (None, None),
+            Phase::Ended => return,
+        };
+        let due = [
+            (Timer::Replies, replies),
+            (Timer::Missing, missing),
+            (Timer::Presence, self.presence.due()),
+            (Timer::Awareness, self.presence.batch_due()),
+            (Timer::Foreign, self.timeline.foreign_due()),
+        ];
+        for (timer, due) in due {
+            if let Some(due) = due {
+                self.arm(timer, due.saturating_duration_since(now), ctx);
             }
-            _ => self.show(ctx),
-        }
-    }
-
-    fn show(&mut self, ctx: &mut Context<Self>) {
-        self.pace.turned(Instant::now(), self.messages_this_turn);
-        self.messages_this_turn = 0;
-        self.outbound.flush();
-        if self.outbound.is_behind() && self.behind_timer.is_none() {
-            self.behind_timer = Some(ctx.run_later(BEHIND_POLL, |room, ctx| {
-                room.behind_timer = None;
-                room.show(ctx);
-            }));
         }
     }
 }
@@ -104,7 +169,7 @@ impl ActorFuture<Room> for TurnEnd {
         ctx: &mut Context<Room>,
         _: &mut std::task::Context<'_>,
     ) -> Poll<()> {
-        if room.is_released {
+        if matches!(room.phase, Phase::Ended) {
             return Poll::Ready(());
         }
         room.end_turn(ctx);

@@ -26,7 +26,7 @@ use crate::auth::{KeyError, MintError, Minter, Verifier};
 use crate::config::{Bind, Config, StoreConfig};
 use crate::http::{self, AppState, Origins};
 use crate::rate::Rate;
-use crate::room::{Directory, Journal, People, Relays, RoomSettings};
+use crate::room::{Directory, Journal, Relays, RoomSettings, UserSockets};
 use crate::socket::{Gate, HeldBudget, OutboxBudget, Rates, Rhythm, SharedRates, SocketContext, SocketSettings};
 use crate::store::{Store, StoreError, StoreSettings};
 use connections::Connections;
@@ -110,7 +110,7 @@ impl Server {
         arbiters.push(journal_arbiter);
 
         let relays = Arc::new(Relays::default());
-        let people = Arc::new(People::default());
+        let people = Arc::new(UserSockets::default());
         let rates = Arc::new(SharedRates::new(rates(config)));
         let state = web::Data::new(AppState {
             store: store.clone(),

@@ -28,7 +28,7 @@ use crate::auth::{Verifier, now_s};
 use crate::ids::{SocketId, shortened};
 use crate::metrics;
 use crate::protocol::{CloseCode, yjs};
-use crate::room::{Directory, LocalRelay, Outlet, People, Relays};
+use crate::room::{Directory, LocalRelay, Outlet, Relays, UserSockets};
 use crate::wire::{Frame, Limits, Message, Reader, WireError};
 
 /// Read in one go, into a buffer that all sockets of a thread share.
@@ -65,7 +65,7 @@ pub struct SocketContext {
     /// Limits and waits.
     pub settings: SocketSettings,
     /// The JSON sockets of each user.
-    pub people: Arc<People>,
+    pub people: Arc<UserSockets>,
     /// What JSON clients may say how often.
     pub rates: Arc<SharedRates>,
     /// Checks tokens that come in band.

@@ -5,28 +5,28 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use actix::fut::ActorFutureExt;
-use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture};
+use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient, SpawnHandle, WrapFuture};
 use uuid::Uuid;
 
-use crate::room::fanout::pace::Pace;
-use crate::room::room::Room;
+use crate::room::fanout::Pace;
 use crate::store::{Append, CLIENTS_AT_ONCE, Outcome, Store};
 use crate::telemetry;
 
 /// Under load a commit of few entries waits until this long after the one before, for more: each costs about the same, however
 /// much is in it.
-pub(in crate::room) const COMMIT_EVERY: Duration = Duration::from_millis(10);
+pub(super) const COMMIT_EVERY: Duration = Duration::from_millis(10);
 /// So many entries wait for no more: what a commit costs is little for each of them. So nobody waits who sends the next edit once
 /// an earlier one is committed, unless there are few of them.
-pub(in crate::room) const ENTRIES_WORTH_A_COMMIT: usize = 64;
+pub(super) const ENTRIES_WORTH_A_COMMIT: usize = 64;
 
 /// Asks for a commit. A room has at most one in flight, so the queue is bounded by the rooms' own queues.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(in crate::room) struct Submit {
+pub struct Submit {
+    /// What is to be stored.
     pub append: Append,
     /// Who is told.
-    pub room: Addr<Room>,
+    pub room: Recipient<Committed>,
     /// Whether it has taken the database too long before.
     pub is_suspect: bool,
 }
@@ -34,8 +34,10 @@ pub(in crate::room) struct Submit {
 /// Tells a room what became of its append.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(in crate::room) struct Committed {
+pub struct Committed {
+    /// The append's id.
     pub id: Uuid,
+    /// What became of its entries.
     pub outcome: Outcome,
     /// Whether appends of other rooms were stored in the time that this one took, if it was sent apart from them.
     pub others_were_stored: bool,

@@ -1,5 +1,134 @@
-//! How a room's entries become durable.
+//! How a room's entries become durable: one append in flight, repeated under the same id until the store answers. Knows neither what
+//! an entry means nor who is in the room: what an author hears of a commit comes back with the entry.
 
-pub(super) mod appends;
-pub(super) mod journal;
-pub(super) mod uncommitted;
+mod backoff;
+mod journal;
+mod uncommitted;
+
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use crate::ids::RoomName;
+use crate::store::{Append, Placed, Refused, RoomId, StoreError};
+
+use super::fanout::Pace;
+
+pub use backoff::Backoff;
+pub use journal::{Committed, Journal, Submit};
+pub use uncommitted::{Pending, Uncommitted};
+
+use journal::{COMMIT_EVERY, ENTRIES_WORTH_A_COMMIT};
+
+/// What is to be done now so that entries become durable.
+#[derive(Debug)]
+pub enum NextCommit {
+    /// Nothing.
+    Nothing,
+    /// Wait so long for more entries.
+    Hold(Duration),
+    /// Make the room's row.
+    MakeRow,
+    /// Submit this append to the journal.
+    Submit {
+        /// The append.
+        append: Append,
+        /// Whether it has taken the database too long before.
+        is_suspect: bool,
+    },
+}
+
+/// A room's way into the store.
+pub struct Commit {
+    /// What is not committed yet.
+    pub uncommitted: Uncommitted,
+    /// The room's row; made before the first append.
+    row: Option<RoomId>,
+    /// Whether the row is being made or the next attempt is waited for. Nothing is committed meanwhile.
+    is_waiting: bool,
+    pace: Pace,
+    backoff: Backoff,
+}
+
+impl Commit {
+    /// Of a room with nothing to commit.
+    pub fn new(uncommitted: Uncommitted) -> Self {
+        Self { uncommitted, row: None, is_waiting: false, pace: Pace::new(COMMIT_EVERY), backoff: Backoff::default() }
+    }
+
+    /// The room's row in the store, if it is known to have one.
+    pub fn row(&self) -> Option<RoomId> {
+        self.row
+    }
+
+    /// The store told of the room's row.
+    pub fn found_row(&mut self, row: Option<RoomId>) {
+        self.row = self.row.or(row);
+    }
+
+    /// What to do next: under load few entries are held back a little, for more.
+    pub fn next(&mut self, now: Instant) -> NextCommit {
+        if self.is_waiting || self.uncommitted.is_empty() || self.uncommitted.is_in_flight() {
+            return NextCommit::Nothing;
+        }
+        match self.pace.wait(now) {
+            Some(wait) if self.uncommitted.entries() < ENTRIES_WORTH_A_COMMIT => NextCommit::Hold(wait),
+            _ => self.submit(now),
+        }
+    }
+
+    fn submit(&mut self, now: Instant) -> NextCommit {
+        let Some(row) = self.row else {
+            self.is_waiting = true;
+            return NextCommit::MakeRow;
+        };
+        // In flight there may be one that is to be repeated; had it been committed, the store tells.
+        let append = self.uncommitted.repeat(row).or_else(|| {
+            let append = self.uncommitted.next_append(row, Uuid::now_v7)?;
+            self.pace.turned(now, append.entries.len());
+            Some(append)
+        });
+        let is_suspect = self.uncommitted.is_suspect();
+        append.map_or(NextCommit::Nothing, |append| NextCommit::Submit { append, is_suspect })
+    }
+
+    /// The row is made: goes on at once.
+    pub fn on_row(&mut self, row: RoomId, now: Instant) -> NextCommit {
+        self.row = Some(row);
+        self.retry(now)
+    }
+
+    /// It is time for the next attempt: the append in flight once more, or the next one.
+    pub fn retry(&mut self, now: Instant) -> NextCommit {
+        self.is_waiting = false;
+        if self.uncommitted.is_empty() { NextCommit::Nothing } else { self.submit(now) }
+    }
+
+    /// The store could not make the row, or not store the append in flight. Returns how long to wait for the next attempt.
+    pub fn on_failed(&mut self, error: &StoreError, room: &RoomName) -> Duration {
+        if *error == StoreError::NoSuchRoom {
+            self.row = None;
+        }
+        self.is_waiting = true;
+        let wait = self.backoff.next();
+        tracing::warn!(room.name = %room, %error, retry_ms = wait.as_millis() as u64, "edits are not committed yet");
+        wait
+    }
+
+    /// Takes the outcome of the append in flight: its entries in order, with what became of each.
+    pub fn settle(&mut self, outcome: Vec<Result<Placed, Refused>>) -> Vec<(Pending, Result<Placed, Refused>)> {
+        self.backoff.reset();
+        self.uncommitted.settle(outcome)
+    }
+
+    /// The room is loaded; it has this row.
+    pub fn on_loaded(&mut self, row: Option<RoomId>) {
+        self.row = row.or(self.row);
+        self.backoff.reset();
+    }
+
+    /// The room could not be loaded. Returns how long to wait for the next attempt.
+    pub fn on_load_failed(&mut self) -> Duration {
+        self.backoff.next()
+    }
+}

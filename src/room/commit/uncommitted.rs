@@ -2,73 +2,15 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bytes::Bytes;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::ids::{MemberId, UserId};
-use crate::metrics;
-use crate::protocol::yjs::SavedQuestion;
+use crate::budget::{ByteBudget, HeldBytes};
+use crate::ids::UserId;
+use crate::room::members::Acknowledgement;
 use crate::room::messages::PostError;
-use crate::store::{Append, CLIENTS_AT_ONCE, Kind, NewEntry, Placed, Refused, RoomId};
-use crate::wire::Frame;
-
-/// What all rooms together may hold uncommitted, in bytes.
-#[derive(Debug)]
-pub struct Budget {
-    held: AtomicUsize,
-    bytes_max: usize,
-}
-
-impl Budget {
-    /// A budget of `bytes_max`, all free.
-    pub fn new(bytes_max: usize) -> Self {
-        Self { held: AtomicUsize::new(0), bytes_max }
-    }
-
-    fn hold(&self, bytes: usize) {
-        self.held.fetch_add(bytes, Ordering::Relaxed);
-        metrics::UNCOMMITTED_BYTES.add(bytes as i64);
-    }
-
-    fn give_back(&self, bytes: usize) {
-        self.held.fetch_sub(bytes, Ordering::Relaxed);
-        metrics::UNCOMMITTED_BYTES.sub(bytes as i64);
-    }
-}
-
-/// How an author hears of a commit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Receipt {
-    /// By this frame, its edit's echo: y-websocket.
-    Echo(Frame),
-    /// By the answer to its question: y-websocket.
-    Answer(SavedQuestion),
-    /// By a status for so many of its messages, as far as due: Hocuspocus.
-    Status(u64),
-    /// Not at all; but now the others are shown this frame: Hocuspocus, an app's own text.
-    Shown(Frame),
-    /// By `saved` with the entry's seq: JSON.
-    Saved {
-        /// The client's name for the request.
-        request_id: Option<Box<str>>,
-        /// The version after its steps, if it pushed some.
-        version: Option<u64>,
-    },
-    /// By `edit.rejected` with the steps that it lacks, which the room knows of each member: JSON.
-    Rejected,
-}
-
-/// What its author gets once an entry is committed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Acknowledgement {
-    /// The author.
-    pub to: MemberId,
-    /// What it gets.
-    pub receipt: Receipt,
-}
+use crate::store::{Append, CLIENTS_AT_ONCE, NewEntry, Placed, Refused, RoomId};
 
 /// One entry that is not committed yet.
 #[derive(Debug)]
@@ -107,9 +49,9 @@ fn cost(entry: &NewEntry) -> usize {
 #[derive(Debug)]
 pub struct Uncommitted {
     queue: VecDeque<Pending>,
-    bytes: usize,
+    /// What waits, in bytes, as a part of what all rooms together may hold.
+    held: HeldBytes,
     bytes_max: usize,
-    budget: Arc<Budget>,
     /// The append that was sent: its id, which a repetition keeps, and how many entries from the front it has.
     in_flight: Option<(Uuid, usize)>,
     entries_per_append_max: usize,
@@ -124,15 +66,14 @@ impl Uncommitted {
     /// An empty queue of at most `bytes_max`, whose appends are at most as large as given.
     pub fn new(
         bytes_max: usize,
-        budget: Arc<Budget>,
+        budget: &Arc<ByteBudget>,
         entries_per_append_max: usize,
         bytes_per_append_max: usize,
     ) -> Self {
         Self {
             queue: VecDeque::new(),
-            bytes: 0,
+            held: budget.hold(0),
             bytes_max,
-            budget,
             in_flight: None,
             entries_per_append_max,
             bytes_per_append_max,
@@ -147,8 +88,8 @@ impl Uncommitted {
         if self.queue.is_empty() {
             return Some(self.bytes_max);
         }
-        let all = self.budget.bytes_max.checked_sub(self.budget.held.load(Ordering::Relaxed))?;
-        Some(self.bytes_max.checked_sub(self.bytes)?.min(all))
+        let all = self.held.budget().left()?;
+        Some(self.bytes_max.checked_sub(self.held.bytes())?.min(all))
     }
 
     /// Whether one more entry is taken.
@@ -158,9 +99,7 @@ impl Uncommitted {
 
     /// Adds an entry and what its commit sends.
     pub fn push(&mut self, pending: Pending) {
-        let bytes = cost(&pending.entry);
-        self.bytes += bytes;
-        self.budget.hold(bytes);
+        self.held.set(self.held.bytes() + cost(&pending.entry));
         self.queue.push_back(pending);
     }
 
@@ -188,12 +127,6 @@ impl Uncommitted {
     /// Whether an append is on its way.
     pub fn is_in_flight(&self) -> bool {
         self.in_flight.is_some()
-    }
-
-    /// The edits, oldest first, to apply again to a document loaded anew.
-    pub fn edits(&self) -> impl Iterator<Item = &Bytes> {
-        let edits = self.queue.iter().filter(|waiting| waiting.entry.kind == Kind::Edit);
-        edits.map(|waiting| &waiting.entry.body)
     }
 
     /// The append to send next, if none is in flight and something waits; `new_id` names it.
@@ -258,31 +191,24 @@ impl Uncommitted {
         if self.queue.is_empty() {
             self.queue.shrink_to(QUEUE_KEPT);
         }
-        self.give_back(settled.iter().map(|(pending, _)| cost(&pending.entry)).sum());
+        let settled_bytes: usize = settled.iter().map(|(pending, _)| cost(&pending.entry)).sum();
+        self.held.set(self.held.bytes() - settled_bytes);
         settled
-    }
-
-    fn give_back(&mut self, bytes: usize) {
-        self.bytes -= bytes;
-        self.budget.give_back(bytes);
-    }
-}
-
-impl Drop for Uncommitted {
-    fn drop(&mut self) {
-        self.budget.give_back(self.bytes);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
     use crate::ids::Seq;
+    use crate::store::Kind;
 
     #[test]
     fn an_entry_of_any_size_is_taken_while_what_waits_is_within_the_bounds() {
-        let budget = Arc::new(Budget::new(3_000));
-        let queue = || Uncommitted::new(2_000, budget.clone(), 10, usize::MAX);
+        let budget = ByteBudget::new(3_000, None);
+        let queue = || Uncommitted::new(2_000, &budget, 10, usize::MAX);
         let (mut one, mut other) = (queue(), queue());
         let entry = |bytes: usize| {
             let body = Bytes::from(vec![0; bytes - ENTRY_BYTES]);
@@ -311,7 +237,7 @@ mod tests {
     }
 
     fn edits(count: usize) -> Uncommitted {
-        let mut uncommitted = Uncommitted::new(usize::MAX, Arc::new(Budget::new(usize::MAX)), 10_000, usize::MAX);
+        let mut uncommitted = Uncommitted::new(usize::MAX, &ByteBudget::new(usize::MAX, None), 10_000, usize::MAX);
         for _ in 0..count {
             let entry = NewEntry { kind: Kind::Edit, author: UserId::new("ada"), key: None, body: Bytes::new() };
             uncommitted.push(Pending::new(entry, Vec::new()));

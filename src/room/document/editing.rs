@@ -1,277 +1,298 @@
-//! What a room does with an edit: check, apply, show to the others at once, keep for the journal. Its author hears after the commit.
+//! What becomes of an edit: it is checked and applied, the others are sent it at once, and it is kept for the journal. Its author
+//! hears after the commit.
 
 use std::time::Instant;
 
-use actix::{AsyncContext, Context};
 use bytes::Bytes;
 
+use super::Document;
+use super::acknowledgements::acknowledge_when_settled;
+use super::missing::MissingPart;
+use super::origin::EditOrigin;
+use super::refusals::{refuse, refuse_for_good};
+use crate::archive::weight;
 use crate::auth::{Action, allows};
-use crate::document::{Applied, Clocks, News};
-use crate::ids::MemberId;
+use crate::document::{Applied, Clocks, News, Refusal};
+use crate::ids::{MemberId, UserId};
 use crate::metrics;
-use crate::protocol::{Dialect, EditKind, Word, hocuspocus, yjs};
-use crate::room::commit::uncommitted::{Acknowledgement, Pending, Receipt};
-use crate::room::document::missing::Lack;
-use crate::room::document::refusals::Denial;
-use crate::room::document::sync_count::{count, count_unread, taken};
-use crate::room::fanout::relay::Counted;
-use crate::room::messages::{Edit, LongEdit};
-use crate::room::room::{Phase, Room};
-use crate::store::{Kind, NewEntry, Placed};
+use crate::protocol::{EditKind, EditorMessage};
+use crate::room::commit::{Commit, Pending};
+use crate::room::io::Io;
+use crate::room::members::{Acknowledgement, EditRefusal, Receipt};
+use crate::room::messages::{Edit, LongEdit, StartCount};
+use crate::store::{Kind, NewEntry};
 
 /// The update that adds nothing: a barrier.
 const NOTHING: &[u8] = &[0, 0];
 
-impl Room {
-    /// Applies an edit, or refuses it; see PROTOCOL.md for what its sender hears.
-    pub(in crate::room) fn edit(&mut self, edit: Edit, ctx: &mut Context<Self>) {
-        let Some(member) = self.members.get_mut(edit.from) else {
-            return;
-        };
-        let link = member.link;
-        self.outbound.credit(link, edit.from, edit.charge);
-        // Members are let in once the room is loaded.
-        let Phase::Live(live) = &mut self.phase else { return };
-        count(member, &edit);
+/// What became of an edit that was not refused.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Whether it brought anything new.
+    pub has_news: bool,
+    /// What the document must reach to have all of it, if it is not complete.
+    pub missing: Option<Vec<(u64, u32)>>,
+}
+
+impl Document {
+    /// Takes a member's edit, or refuses it; see PROTOCOL.md for what its sender hears.
+    pub fn on_edit(&mut self, edit: Edit, commit: &mut Commit, io: &mut Io) {
+        let (from, is_step2) = (edit.from, edit.kind == EditKind::Step2);
+        self.take_from_member(edit, commit, io);
+        if is_step2 {
+            self.on_step2_handled(from, commit, io);
+        }
+    }
+
+    fn take_from_member(&mut self, Edit { from, update, kind, charge }: Edit, commit: &mut Commit, io: &mut Io) {
+        let Some(member) = io.credit(from, charge) else { return };
+        let own_client = member.own_client;
+        member.editor_mut().on_edit(kind, &update, own_client);
         if !allows(member.access, Action::Edit) {
-            // A reader answers our Step1 with what it has, and tells what its Yjs deleted by integrating: only what it adds is denied.
-            let may_be_nothing = match edit.kind {
+            // A reader answers our Step1 with what it has, and tells what its Yjs deleted by integrating: only what it adds is refused.
+            let may_be_nothing = match kind {
                 EditKind::Step2 => true,
-                EditKind::Update => edit.update != NOTHING && edit.update.first() == Some(&0),
+                EditKind::Update => update != NOTHING && update.first() == Some(&0),
             };
-            let adds_nothing = may_be_nothing && live.document.brings_nothing_of_its_own(&edit.update);
-            return if adds_nothing { self.nothing_new(&edit, ctx) } else { self.deny(edit.from, Denial::ReadOnly) };
+            return match may_be_nothing && self.blocks.brings_nothing_of_its_own(&update) {
+                true => self.acknowledge_known(from, kind, &update, commit, io),
+                false => refuse(from, EditRefusal::ReadOnly, io),
+            };
         }
-        let is_full = !self.uncommitted.has_room();
-        if is_full && live.document.brings_nothing(&edit.update) {
-            return self.applied(&edit, Applied { news: None, lacking: None }, ctx);
+        let messages = member.editor().messages_per_edit();
+        if !commit.uncommitted.has_room() {
+            if !self.blocks.brings_nothing(&update) {
+                return self.missing.put_off(from, kind, update.len(), messages);
+            }
+            let taken = Taken { has_news: false, missing: None };
+            return self.on_taken(from, kind, &update, taken, commit, io);
         }
-        let messages = u64::from(member.dialect == Dialect::Hocuspocus);
-        if is_full {
-            return self.lacks.put_off(edit.from, edit.kind, edit.update.len(), messages);
-        }
-        match live.document.apply(&edit.update) {
-            Ok(applied) => self.applied(&edit, applied, ctx),
+        match self.take(&EditOrigin::Member(from), kind, &update, commit, io) {
+            Ok(taken) => self.on_taken(from, kind, &update, taken, commit, io),
             Err(refusal) => {
-                self.lacks.refused(edit.from, edit.kind, Instant::now());
-                self.refuse_for_ever(edit.from, Denial::from(&refusal), &refusal);
+                self.missing.refused(from, kind, io.now);
+                refuse_for_good(from, EditRefusal::from(&refusal), &refusal, io);
             }
         }
     }
 
-    /// Refuses an edit that was too long to be looked at.
-    pub(in crate::room) fn long_edit(&mut self, LongEdit { from, kind, charge }: LongEdit) {
-        let Some(member) = self.members.get_mut(from) else { return };
-        self.outbound.credit(member.link, from, charge);
-        count_unread(member, kind);
-        metrics::EDITS_REFUSED.inc();
-        let denial = if allows(member.access, Action::Edit) { Denial::TooLong } else { Denial::ReadOnly };
-        self.lacks.refused(from, kind, Instant::now());
-        self.deny(from, denial);
-    }
-
-    /// Finds out whether a reader that sent Step1, and was answered with `answer_bytes`, has changed what it may not change. What it
-    /// typed shows in its state vector. What it deleted does not, so it is asked: its answer has all deletions that ours had, and may
-    /// be as much longer than a reader's messages.
-    pub(in crate::room) fn judge_reader(
+    /// Applies an edit, whoever it is of. What is new is sent to the others and kept for the journal.
+    pub fn take(
         &mut self,
-        from: MemberId,
-        state_vector: &Bytes,
-        answer_bytes: usize,
-        ctx: &mut Context<Self>,
-    ) {
-        let Phase::Live(live) = &self.phase else { return };
-        let Ok(clocks) = Clocks::read(state_vector) else { return };
-        let Some(member) = self.members.get_mut(from) else { return };
-        if live.document.has_all_of(&clocks) && !clocks.is_empty() {
-            self.outbound.expect_answer(member.link, from, answer_bytes);
-            return self.ask(from);
-        }
-        // Stands for the Step2 that would have come.
-        let is_ahead = !clocks.is_empty();
-        let is_counted = member.dialect == Dialect::Hocuspocus;
-        if is_counted {
-            member.sync.step2();
-        }
-        if is_ahead {
-            return self.deny(from, Denial::ReadOnly);
-        }
-        if is_counted {
-            let messages = member.sync.taken_step2();
-            self.acknowledge_when_settled(from, Receipt::Status(messages), ctx);
-        }
-    }
-
-    fn applied(&mut self, edit: &Edit, Applied { news, lacking }: Applied, ctx: &mut Context<Self>) {
-        let is_complete = lacking.is_none();
+        origin: &EditOrigin,
+        kind: EditKind,
+        update: &Bytes,
+        commit: &mut Commit,
+        io: &mut Io,
+    ) -> Result<Taken, Refusal> {
+        let Applied { news, lacking } = self.blocks.apply(update)?;
         let has_news = news.is_some();
         if let Some(news) = news {
-            self.show_and_keep(news, edit, is_complete);
+            self.broadcast_and_keep(news, origin, kind, lacking.is_none(), commit, io);
         }
-        if let Some(clocks) = lacking {
-            let Some(member) = self.members.get(edit.from) else { return };
-            let messages = u64::from(member.dialect == Dialect::Hocuspocus);
-            return self.lacks.gap(edit.from, edit.kind, &clocks, messages, Instant::now());
+        Ok(Taken { has_news, missing: lacking })
+    }
+
+    fn on_taken(
+        &mut self,
+        from: MemberId,
+        kind: EditKind,
+        update: &Bytes,
+        taken: Taken,
+        commit: &mut Commit,
+        io: &mut Io,
+    ) {
+        if let Some(clocks) = taken.missing {
+            let Some(member) = io.members.get(from) else { return };
+            return self.missing.gap(from, kind, &clocks, member.editor().messages_per_edit(), io.now);
         }
-        if edit.kind == EditKind::Step2
-            && let Some(lack) = self.lacks.answered(edit.from)
+        if kind == EditKind::Step2
+            && let Some(part) = self.missing.answered(from)
         {
-            self.acknowledge_lack(edit.from, lack, ctx);
+            acknowledge_part(from, part, commit, io);
         }
-        if !has_news {
-            self.nothing_new(edit, ctx);
+        if !taken.has_news {
+            self.acknowledge_known(from, kind, update, commit, io);
         }
-    }
-
-    /// Acknowledges what waited for a lack that is filled now.
-    fn acknowledge_lack(&mut self, of: MemberId, lack: Lack, ctx: &mut Context<Self>) {
-        for receipt in lack.into_receipts() {
-            self.acknowledge_when_settled(of, receipt, ctx);
-        }
-    }
-
-    /// Acknowledges what waited for clocks that the document has reached.
-    pub(in crate::room) fn acknowledge_reached(&mut self, ctx: &mut Context<Self>) {
-        let Phase::Live(live) = &self.phase else { return };
-        for (member, lack) in self.lacks.reached(|clocks| live.document.has_reached(clocks)) {
-            self.acknowledge_lack(member, lack, ctx);
-        }
-    }
-
-    /// Asks those for whom it is time for what is lacking of them, and looks again when it may be time for others.
-    pub(in crate::room) fn ask_lacking(&mut self, ctx: &mut Context<Self>) {
-        if self.lacks.is_empty() || !matches!(self.phase, Phase::Live(_)) {
-            return;
-        }
-        let now = Instant::now();
-        for member in self.lacks.take_due(self.uncommitted.room_left(), now) {
-            self.ask(member);
-        }
-        let due = self.lacks.next_due(now);
-        if self.lacks_timer.map(|(due, _)| due) == due {
-            return;
-        }
-        if let Some((_, timer)) = self.lacks_timer.take() {
-            ctx.cancel_future(timer);
-        }
-        self.lacks_timer = due.map(|due| {
-            let wait = due.saturating_duration_since(now);
-            let timer = ctx.run_later(wait, |room, ctx| {
-                room.lacks_timer = None;
-                room.end_turn(ctx);
-            });
-            (due, timer)
-        });
     }
 
     /// Acknowledges what the document has already, once all of it is committed.
-    fn nothing_new(&mut self, edit: &Edit, ctx: &mut Context<Self>) {
-        let Some(member) = self.members.get_mut(edit.from) else { return };
-        let receipt = match (member.dialect, edit.kind) {
-            (Dialect::Hocuspocus, kind) => Receipt::Status(taken(&mut member.sync, kind)),
-            (_, EditKind::Update) => Receipt::Echo(yjs::update(&edit.update)),
-            // A client's answer by habit; nobody waits for a word on it.
-            (_, EditKind::Step2) => return,
-        };
-        let receipt = match receipt {
-            Receipt::Echo(frame) => self.lacks.hold(edit.from, frame).map(Receipt::Echo),
-            receipt => Some(receipt),
+    fn acknowledge_known(&mut self, from: MemberId, kind: EditKind, update: &Bytes, commit: &mut Commit, io: &mut Io) {
+        let Some(member) = io.members.get_mut(from) else { return };
+        let receipt = match member.editor_mut().receipt_for_known(kind, update) {
+            Some(Receipt::Echo(frame)) => self.missing.hold(from, frame).map(Receipt::Echo),
+            receipt => receipt,
         };
         if let Some(receipt) = receipt {
-            self.acknowledge_when_settled(edit.from, receipt, ctx);
+            acknowledge_when_settled(from, receipt, commit, io);
         }
     }
 
-    /// Shows an edit to the others at once, and keeps it for the journal. Its author hears after the commit, also where another
+    /// Sends an edit to the others at once, and keeps it for the journal. Its author hears after the commit, also where another
     /// forwards it.
-    fn show_and_keep(&mut self, news: News, edit: &Edit, is_complete: bool) {
-        let Phase::Live(live) = &mut self.phase else { return };
-        let Some(member) = self.members.get_mut(edit.from) else {
-            return;
+    fn broadcast_and_keep(
+        &mut self,
+        news: News,
+        origin: &EditOrigin,
+        kind: EditKind,
+        is_complete: bool,
+        commit: &mut Commit,
+        io: &mut Io,
+    ) {
+        self.on_changed();
+        let sender = origin.sender();
+        let (user, own_client) = match origin {
+            EditOrigin::Server { user } => (user, None),
+            EditOrigin::Member(id) => {
+                let Some(member) = io.members.get(*id) else { return };
+                (&member.user, member.own_client)
+            }
         };
-        live.states.clear();
-        live.held.set(live.document.held());
-        if live.held.is_over() {
-            self.directory.end_idle();
+        let (author, clients) = self.attribute(&news.clients, user, kind, own_client);
+        let is_own = news.clients.iter().all(|client| own_client == Some(*client));
+        let owners = if is_own { Vec::new() } else { io.members.owners(&news.clients, sender) };
+        let echo = io.broadcast_message(EditorMessage::Update(&news.update), sender, &owners);
+        // What is missing comes again with the sender's Step2, and is acknowledged with that.
+        let waiting = sender.filter(|_| is_complete);
+        // No larger than needed, which is one nearly always: each edit that waits has such a list.
+        let mut acknowledgements = Vec::with_capacity(owners.len() + usize::from(waiting.is_some()));
+        for to in owners.into_iter().chain(waiting) {
+            let editor = io.members.get_mut(to).map(|member| member.editor_mut());
+            let receipt = editor.and_then(|editor| editor.receipt(kind, echo.clone()));
+            acknowledgements.extend(receipt.map(|receipt| Acknowledgement { to, receipt }));
         }
-        let messages = if is_complete { taken(&mut member.sync, edit.kind) } else { 0 };
-        let Some(member) = self.members.get(edit.from) else {
-            return;
-        };
-        let is_own = news.clients.iter().all(|client| member.own_client == Some(*client));
-        let owners = if is_own { Vec::new() } else { self.members.owners(&news.clients, edit.from) };
+        let entry = NewEntry { kind: Kind::Edit, author, key: None, body: news.update };
+        commit.uncommitted.push(Pending { clients, ..Pending::new(entry, acknowledgements) });
+    }
 
-        let known: Vec<_> = news.clients.iter().map(|client| live.authors.get(client)).collect();
+    /// Whose an edit is that `user` brought, and the Yjs clients that are theirs from now on.
+    fn attribute(
+        &mut self,
+        brought: &[u64],
+        user: &UserId,
+        kind: EditKind,
+        own_client: Option<u64>,
+    ) -> (UserId, Vec<(u64, UserId)>) {
+        let known: Vec<_> = brought.iter().map(|client| self.authors.get(client)).collect();
         let author = match known.first() {
             Some(Some(first)) if known.iter().all(|author| *author == Some(first)) => (*first).clone(),
-            _ => member.user.clone(),
+            _ => user.clone(),
         };
         let mut clients = Vec::new();
-        for client in news.clients.iter().copied() {
+        for client in brought.iter().copied() {
             // What a Step2 brings of others may come from anyone who saw it; the name waits for its typist.
-            if edit.kind == EditKind::Update || member.own_client == Some(client) {
-                live.authors.entry(client).or_insert_with(|| {
-                    clients.push((client, member.user.clone()));
-                    member.user.clone()
+            if kind == EditKind::Update || own_client == Some(client) {
+                self.authors.entry(client).or_insert_with(|| {
+                    clients.push((client, user.clone()));
+                    user.clone()
                 });
             }
         }
-        // What is missing comes again with the sender's Step2, and is acknowledged with that.
-        let sender = is_complete.then_some((edit.from, member.dialect));
-        let shown = self.say_to_all(Word::Update(&news.update), Some(edit.from), &owners);
-        // No larger than needed, which is one nearly always: each edit that waits has such a list.
-        let mut acknowledgements = Vec::with_capacity(owners.len() + usize::from(is_complete));
-        let waiting = owners.into_iter().map(|owner| (owner, Dialect::Yjs)).chain(sender);
-        let receipt = |dialect| match dialect {
-            Dialect::Yjs => shown.clone().map(Receipt::Echo),
-            _ => Some(Receipt::Status(messages)),
-        };
-        acknowledgements
-            .extend(waiting.filter_map(|(to, dialect)| Some(Acknowledgement { to, receipt: receipt(dialect)? })));
-        let entry = NewEntry { kind: Kind::Edit, author, key: None, body: news.update };
-        self.uncommitted.push(Pending { clients, ..Pending::new(entry, acknowledgements) });
+        (author, clients)
     }
 
-    /// Acknowledges once all that is uncommitted now is committed.
-    pub(in crate::room) fn acknowledge_when_settled(
-        &mut self,
-        to: MemberId,
-        receipt: Receipt,
-        ctx: &mut Context<Self>,
-    ) {
-        if let Some(settled) = self.uncommitted.when_settled(Acknowledgement { to, receipt }) {
-            self.acknowledge(settled, None, ctx);
+    /// Refuses an edit that was too long to be looked at.
+    pub fn on_long_edit(&mut self, LongEdit { from, kind, charge }: LongEdit, io: &mut Io) {
+        let Some(member) = io.credit(from, charge) else { return };
+        member.editor_mut().on_unread_edit(kind);
+        metrics::EDITS_REFUSED.inc();
+        let may_edit = allows(member.access, Action::Edit);
+        self.missing.refused(from, kind, io.now);
+        refuse(from, if may_edit { EditRefusal::TooLong } else { EditRefusal::ReadOnly }, io);
+    }
+
+    /// A Hocuspocus client has sent Step1: it starts its count of what is not saved anew.
+    pub fn on_start_count(&mut self, StartCount { from, state_vector, charge }: StartCount, io: &mut Io) {
+        if let Some(member) = io.credit(from, charge) {
+            member.editor_mut().on_step1(&state_vector);
         }
     }
 
-    /// Tells an author that what it sent is committed, where that is if it is an entry of its own.
-    pub(in crate::room) fn acknowledge(
+    /// Finds out whether a reader that sent Step1, and was replied to with `reply_bytes`, has changed what it may not change. What it
+    /// typed shows in its state vector. What it deleted does not, so it is asked: its answer has all deletions that ours had, and may
+    /// be as much longer than a reader's messages.
+    pub(super) fn judge_reader(
         &mut self,
-        Acknowledgement { to, receipt }: Acknowledgement,
-        placed: Option<Placed>,
-        ctx: &mut Context<Self>,
+        from: MemberId,
+        state_vector: &Bytes,
+        reply_bytes: usize,
+        commit: &mut Commit,
+        io: &mut Io,
     ) {
-        if let Receipt::Shown(frame) = receipt {
-            // Also when its author has left.
-            return self.outbound.all(Dialect::Hocuspocus, &frame, Some(to), &[]);
+        let Ok(clocks) = Clocks::read(state_vector) else { return };
+        let Some(member) = io.members.get_mut(from) else { return };
+        if self.blocks.has_all_of(&clocks) && !clocks.is_empty() {
+            io.outbound.expect_answer(member.link, from, reply_bytes);
+            return self.send_step1(from, io);
         }
-        let Some(member) = self.members.get_mut(to) else { return };
-        match receipt {
-            Receipt::Shown(_) => {}
-            Receipt::Echo(frame) => self.outbound.one(member.link, to, frame, Counted::Yes),
-            Receipt::Saved { request_id, version } => {
-                if let Some(placed) = placed {
-                    self.saved(to, request_id.as_deref(), version, placed);
-                }
-            }
-            Receipt::Rejected => self.reject(to, ctx),
-            Receipt::Answer(question) => self.answer_saved(to, &question),
-            Receipt::Status(messages) => {
-                for _ in 0..member.sync.committed(messages) {
-                    let frame = hocuspocus::sync_status(self.name.as_str(), true);
-                    self.outbound.one(member.link, to, frame, Counted::Yes);
-                }
-            }
+        // Stands for the Step2 that would have come. Only a client that counts its messages waits for a word on it.
+        member.editor_mut().on_unread_edit(EditKind::Step2);
+        if !clocks.is_empty() {
+            return refuse(from, EditRefusal::ReadOnly, io);
         }
+        if let Some(receipt) = member.editor_mut().receipt_for_known(EditKind::Step2, state_vector) {
+            acknowledge_when_settled(from, receipt, commit, io);
+        }
+    }
+
+    /// Takes an edit that another process has committed.
+    pub fn on_foreign_edit(&mut self, update: &Bytes, commit: &mut Commit, io: &mut Io) {
+        io.broadcast_message(EditorMessage::Update(update), None, &[]);
+        self.snapshots.lengthen(weight(update));
+        if let Err(reason) = self.blocks.take_stored(update) {
+            tracing::error!(room.name = %io.name, reason, "an edit of another process cannot be taken");
+        }
+        self.on_changed();
+        self.acknowledge_reached(commit, io);
+    }
+
+    /// Acknowledges what waited for clocks that the document has reached.
+    pub fn acknowledge_reached(&mut self, commit: &mut Commit, io: &mut Io) {
+        for (member, part) in self.missing.reached(|clocks| self.blocks.has_reached(clocks)) {
+            acknowledge_part(member, part, commit, io);
+        }
+    }
+
+    /// Asks those for whom it is time for what is missing of them.
+    pub fn ask_for_missing(&mut self, commit: &Commit, io: &mut Io) {
+        if self.missing.is_empty() {
+            return;
+        }
+        for member in self.missing.take_due(commit.uncommitted.room_left(), io.now) {
+            self.send_step1(member, io);
+        }
+    }
+
+    /// When [`ask_for_missing`](Self::ask_for_missing) may have something to do by the clock alone.
+    pub fn missing_due(&self, now: Instant) -> Option<Instant> {
+        self.missing.next_due(now)
+    }
+
+    /// A member may do something else from now on than before.
+    pub fn on_renew(&mut self, id: MemberId, could_edit: bool, may_edit: bool, io: &mut Io) {
+        let Some(member) = io.members.get_mut(id) else { return };
+        let is_editor = member.json().is_none();
+        if !may_edit && let Some(part) = self.missing.forget(id) {
+            // It is not asked any more, and its count stays above zero.
+            member.editor_mut().on_messages_refused(part.messages());
+        }
+        if may_edit && !could_edit && is_editor {
+            // What was refused meanwhile.
+            self.missing.lost(id, EditKind::Update);
+            self.send_step1(id, io);
+        }
+    }
+
+    /// A member has left.
+    pub fn on_leave(&mut self, id: MemberId) {
+        self.queue.forget(id);
+        self.missing.forget(id);
+    }
+}
+
+/// Acknowledges what waited for a missing part that is there now.
+fn acknowledge_part(of: MemberId, part: MissingPart, commit: &mut Commit, io: &mut Io) {
+    for receipt in part.into_receipts() {
+        acknowledge_when_settled(of, receipt, commit, io);
     }
 }

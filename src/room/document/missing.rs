@@ -1,4 +1,4 @@
-//! Who has something that the room lacks, and when each of them is asked for it by Step1. Pure.
+//! Who has something that the room missing, and when each of them is asked for it by Step1. Pure.
 //!
 //! A member's edit is lacking if there was no room for it, if it came after a gap, or if it was refused for now. From then on the
 //! member is in this one list, until the room has all of it: a Step2 of it has been taken whole, or the missing clocks have been
@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use crate::ids::MemberId;
 use crate::protocol::{EditKind, yjs};
-use crate::room::commit::uncommitted::Receipt;
+use crate::room::members::Receipt;
 use crate::wire::Frame;
 
-/// Most echoes that wait for one member's lack. A client whose further ones are dropped never takes its edits for saved.
+/// Most echoes that wait for one member's missing part. A client whose further ones are dropped never takes its edits for saved.
 const HELD_ECHOES_MAX: usize = 64;
-/// Most barriers that wait for one member's lack; their echoes together are less than an outbox holds.
+/// Most barriers that wait for one member's missing part; their echoes together are less than an outbox holds.
 const HELD_BARRIERS_MAX: usize = 64 * 1024;
 /// Clocks that are remembered of a member's incomplete edits; with more, only its Step2 tells that all is there.
 const CLOCKS_MAX: usize = 64;
@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What stands between a member and the next question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
+enum Stage {
     /// Nothing, once there is room for an answer.
     AfterRoom,
     /// Nothing.
@@ -44,10 +44,10 @@ enum Turn {
 
 /// What the room lacks of one member. Until the room has it, nothing tells that member that all before is committed.
 #[derive(Debug)]
-pub struct Lack {
+pub struct MissingPart {
     /// Orders the members by how long they wait.
     place: u64,
-    turn: Turn,
+    stage: Stage,
     /// Clocks that the document must reach, by Yjs client.
     clocks: Vec<(u64, u32)>,
     /// Whether only a Step2 can tell that all is there.
@@ -62,11 +62,11 @@ pub struct Lack {
     messages: u64,
 }
 
-impl Lack {
-    fn new(place: u64, turn: Turn) -> Self {
+impl MissingPart {
+    fn new(place: u64, stage: Stage) -> Self {
         Self {
             place,
-            turn,
+            stage,
             clocks: Vec::new(),
             needs_step2: false,
             expected: 0,
@@ -80,15 +80,15 @@ impl Lack {
     /// Ends a question whose answer did not help.
     fn rest(&mut self, at_least: Duration, now: Instant) {
         let rest = self.rest.max(at_least);
-        self.turn = Turn::Resting(now + rest);
+        self.stage = Stage::Resting(now + rest);
         self.rest = (rest * 2).min(REST_LAST);
     }
 
     fn is_due(&self, now: Instant) -> bool {
-        match self.turn {
-            Turn::Now | Turn::AfterRoom => true,
-            Turn::Asked(_) => false,
-            Turn::Resting(until) => until <= now,
+        match self.stage {
+            Stage::Now | Stage::AfterRoom => true,
+            Stage::Asked(_) => false,
+            Stage::Resting(until) => until <= now,
         }
     }
 
@@ -112,99 +112,99 @@ impl Lack {
 
 /// The members of whom the room lacks something.
 #[derive(Debug, Default)]
-pub struct Lacks {
-    by_member: HashMap<MemberId, Lack>,
+pub struct MissingEdits {
+    by_member: HashMap<MemberId, MissingPart>,
     next_place: u64,
 }
 
-impl Lacks {
+impl MissingEdits {
     /// There was no room for an edit of `bytes`; `messages` of its sender wait for their status with it.
     pub fn put_off(&mut self, of: MemberId, kind: EditKind, bytes: usize, messages: u64) {
-        let lack = self.of(of, Turn::AfterRoom);
-        lack.needs_step2();
-        lack.messages += messages;
+        let part = self.of(of, Stage::AfterRoom);
+        part.needs_step2();
+        part.messages += messages;
         match kind {
             // What comes while the answer is on its way is part of that.
             EditKind::Update => {
-                lack.expected = lack.expected.saturating_add(bytes);
-                if lack.turn == Turn::Now {
-                    lack.turn = Turn::AfterRoom;
+                part.expected = part.expected.saturating_add(bytes);
+                if part.stage == Stage::Now {
+                    part.stage = Stage::AfterRoom;
                 }
             }
-            EditKind::Step2 => (lack.expected, lack.turn) = (bytes, Turn::AfterRoom),
+            EditKind::Step2 => (part.expected, part.stage) = (bytes, Stage::AfterRoom),
         }
     }
 
     /// An edit was incomplete: the document must reach `clocks` to have all of it, or, if there are none, only a Step2 tells.
     pub fn gap(&mut self, of: MemberId, kind: EditKind, clocks: &[(u64, u32)], messages: u64, now: Instant) {
-        let lack = self.of(of, Turn::Now);
-        lack.messages += messages;
-        if lack.needs_step2 || clocks.is_empty() || lack.clocks.len() + clocks.len() > CLOCKS_MAX {
-            lack.needs_step2();
+        let part = self.of(of, Stage::Now);
+        part.messages += messages;
+        if part.needs_step2 || clocks.is_empty() || part.clocks.len() + clocks.len() > CLOCKS_MAX {
+            part.needs_step2();
         } else {
-            lack.clocks.extend(clocks);
+            part.clocks.extend(clocks);
         }
         if kind == EditKind::Step2 {
             // Its sender lacks something, too. Asked at once, it would give the same answer, without end.
-            lack.rest(Duration::ZERO, now);
+            part.rest(Duration::ZERO, now);
         }
     }
 
     /// An edit was refused for now. Only a Step2 tells that all is there.
     pub fn lost(&mut self, of: MemberId, kind: EditKind) {
-        let lack = self.of(of, Turn::AfterRoom);
-        lack.needs_step2();
+        let part = self.of(of, Stage::AfterRoom);
+        part.needs_step2();
         if kind == EditKind::Step2 {
-            lack.turn = Turn::AfterRoom;
+            part.stage = Stage::AfterRoom;
         }
     }
 
     /// An answer was refused for good. What is lacking of its sender may be taken when it has changed.
     pub fn refused(&mut self, of: MemberId, kind: EditKind, now: Instant) {
         if kind == EditKind::Step2
-            && let Some(lack) = self.by_member.get_mut(&of)
+            && let Some(part) = self.by_member.get_mut(&of)
         {
-            lack.rest(REST_REFUSED, now);
+            part.rest(REST_REFUSED, now);
         }
     }
 
-    fn of(&mut self, member: MemberId, turn: Turn) -> &mut Lack {
+    fn of(&mut self, member: MemberId, stage: Stage) -> &mut MissingPart {
         self.by_member.entry(member).or_insert_with(|| {
             self.next_place += 1;
-            Lack::new(self.next_place, turn)
+            MissingPart::new(self.next_place, stage)
         })
     }
 
     /// Keeps an echo until the room lacks nothing of its receiver. Hands it back if that is so.
     pub fn hold(&mut self, to: MemberId, echo: Frame) -> Option<Frame> {
-        let Some(lack) = self.by_member.get_mut(&to) else { return Some(echo) };
+        let Some(part) = self.by_member.get_mut(&to) else { return Some(echo) };
         if echo == yjs::barrier() {
-            lack.barriers = (lack.barriers + 1).min(HELD_BARRIERS_MAX);
-        } else if lack.echoes.len() < HELD_ECHOES_MAX {
-            lack.echoes.push(echo);
+            part.barriers = (part.barriers + 1).min(HELD_BARRIERS_MAX);
+        } else if part.echoes.len() < HELD_ECHOES_MAX {
+            part.echoes.push(echo);
         }
         None
     }
 
     /// A Step2 has been taken whole: the room has everything of its sender. What waited for that.
-    pub fn answered(&mut self, of: MemberId) -> Option<Lack> {
+    pub fn answered(&mut self, of: MemberId) -> Option<MissingPart> {
         self.by_member.remove(&of)
     }
 
     /// Takes out those of whom nothing is lacking any more, by the clocks that the document `has_reached`.
-    pub fn reached(&mut self, has_reached: impl Fn(&[(u64, u32)]) -> bool) -> Vec<(MemberId, Lack)> {
-        self.by_member.extract_if(|_, lack| !lack.needs_step2 && has_reached(&lack.clocks)).collect()
+    pub fn reached(&mut self, has_reached: impl Fn(&[(u64, u32)]) -> bool) -> Vec<(MemberId, MissingPart)> {
+        self.by_member.extract_if(|_, part| !part.needs_step2 && has_reached(&part.clocks)).collect()
     }
 
     /// A member has left, or may not edit any more.
-    pub fn forget(&mut self, member: MemberId) -> Option<Lack> {
+    pub fn forget(&mut self, member: MemberId) -> Option<MissingPart> {
         self.by_member.remove(&member)
     }
 
     /// A member is being asked, whatever for.
     pub fn asked(&mut self, member: MemberId, now: Instant) {
-        if let Some(lack) = self.by_member.get_mut(&member) {
-            lack.turn = Turn::Asked(now);
+        if let Some(part) = self.by_member.get_mut(&member) {
+            part.stage = Stage::Asked(now);
         }
     }
 
@@ -216,19 +216,19 @@ impl Lacks {
     /// Whom to ask now; they count as asked. `room_left` is for how many bytes there is room, `None` if for no edit at all.
     pub fn take_due(&mut self, room_left: Option<usize>, now: Instant) -> Vec<MemberId> {
         let mut awaited = self.awaited(now);
-        let mut due: Vec<_> = self.by_member.iter_mut().filter(|(_, lack)| lack.is_due(now)).collect();
-        due.sort_unstable_by_key(|(_, lack)| lack.place);
+        let mut due: Vec<_> = self.by_member.iter_mut().filter(|(_, part)| part.is_due(now)).collect();
+        due.sort_unstable_by_key(|(_, part)| part.place);
         let mut asked = Vec::new();
         let mut is_full = false;
-        for (member, lack) in due {
-            let fits = room_left.is_some_and(|left| awaited == 0 || awaited.saturating_add(lack.expected) <= left);
+        for (member, part) in due {
+            let fits = room_left.is_some_and(|left| awaited == 0 || awaited.saturating_add(part.expected) <= left);
             // Nobody is overtaken by those who need less room.
-            is_full |= !fits && lack.turn != Turn::Now;
-            if is_full && lack.turn != Turn::Now {
+            is_full |= !fits && part.stage != Stage::Now;
+            if is_full && part.stage != Stage::Now {
                 continue;
             }
-            awaited = awaited.saturating_add(lack.expected);
-            lack.turn = Turn::Asked(now);
+            awaited = awaited.saturating_add(part.expected);
+            part.stage = Stage::Asked(now);
             asked.push(*member);
         }
         asked
@@ -236,18 +236,18 @@ impl Lacks {
 
     /// When somebody may become due by the clock alone.
     pub fn next_due(&self, now: Instant) -> Option<Instant> {
-        let due = |lack: &Lack| match lack.turn {
-            Turn::Resting(until) => Some(until),
-            Turn::Asked(since) => Some(since + PATIENCE),
-            Turn::Now | Turn::AfterRoom => None,
+        let due = |part: &MissingPart| match part.stage {
+            Stage::Resting(until) => Some(until),
+            Stage::Asked(since) => Some(since + PATIENCE),
+            Stage::Now | Stage::AfterRoom => None,
         };
         self.by_member.values().filter_map(due).filter(|due| *due > now).min()
     }
 
     /// How much is on its way that was asked for not long ago, in bytes.
     fn awaited(&self, now: Instant) -> usize {
-        let is_awaited = |lack: &&Lack| matches!(lack.turn, Turn::Asked(since) if now < since + PATIENCE);
-        self.by_member.values().filter(is_awaited).fold(0, |sum: usize, lack| sum.saturating_add(lack.expected))
+        let is_awaited = |part: &&MissingPart| matches!(part.stage, Stage::Asked(since) if now < since + PATIENCE);
+        self.by_member.values().filter(is_awaited).fold(0, |sum: usize, part| sum.saturating_add(part.expected))
     }
 }
 
@@ -261,59 +261,59 @@ mod tests {
 
     #[test]
     fn those_who_wait_longest_are_asked_first_for_as_much_as_finds_room() {
-        let (mut lacks, now) = (Lacks::default(), Instant::now());
+        let (mut missing, now) = (MissingEdits::default(), Instant::now());
         for (member, bytes) in [(ADA, 60), (BOB, 60), (CLEO, 10)] {
-            lacks.put_off(member, EditKind::Update, bytes, 0);
+            missing.put_off(member, EditKind::Update, bytes, 0);
         }
-        assert_eq!(lacks.take_due(None, now), []);
-        assert_eq!(lacks.take_due(Some(100), now), [ADA], "nobody overtakes bob");
-        assert_eq!(lacks.take_due(Some(100), now), []);
-        assert!(lacks.answered(ADA).is_some());
-        assert_eq!(lacks.take_due(Some(100), now), [BOB, CLEO]);
+        assert_eq!(missing.take_due(None, now), []);
+        assert_eq!(missing.take_due(Some(100), now), [ADA], "nobody overtakes bob");
+        assert_eq!(missing.take_due(Some(100), now), []);
+        assert!(missing.answered(ADA).is_some());
+        assert_eq!(missing.take_due(Some(100), now), [BOB, CLEO]);
     }
 
     #[test]
     fn an_answer_larger_than_everything_is_asked_for_all_the_same_and_a_missing_one_keeps_nobody_waiting_for_long() {
-        let (mut lacks, now) = (Lacks::default(), Instant::now());
-        lacks.put_off(ADA, EditKind::Update, 1_000, 0);
-        lacks.put_off(BOB, EditKind::Update, 1, 0);
-        assert_eq!(lacks.take_due(Some(0), now), [ADA]);
-        assert_eq!(lacks.next_due(now), Some(now + PATIENCE));
-        assert_eq!(lacks.take_due(Some(0), now + PATIENCE), [BOB]);
+        let (mut missing, now) = (MissingEdits::default(), Instant::now());
+        missing.put_off(ADA, EditKind::Update, 1_000, 0);
+        missing.put_off(BOB, EditKind::Update, 1, 0);
+        assert_eq!(missing.take_due(Some(0), now), [ADA]);
+        assert_eq!(missing.next_due(now), Some(now + PATIENCE));
+        assert_eq!(missing.take_due(Some(0), now + PATIENCE), [BOB]);
     }
 
     #[test]
     fn an_answer_that_finds_no_room_is_asked_for_again_once_there_is_some() {
-        let (mut lacks, now) = (Lacks::default(), Instant::now());
-        lacks.gap(ADA, EditKind::Update, &[(7, 9)], 1, now);
-        assert_eq!(lacks.take_due(None, now), [ADA], "whether there is room is not known before");
+        let (mut missing, now) = (MissingEdits::default(), Instant::now());
+        missing.gap(ADA, EditKind::Update, &[(7, 9)], 1, now);
+        assert_eq!(missing.take_due(None, now), [ADA], "whether there is room is not known before");
         for _ in 0..3 {
-            lacks.put_off(ADA, EditKind::Step2, 500, 1);
-            assert_eq!(lacks.take_due(None, now), []);
-            assert_eq!(lacks.take_due(Some(0), now), [ADA]);
+            missing.put_off(ADA, EditKind::Step2, 500, 1);
+            assert_eq!(missing.take_due(None, now), []);
+            assert_eq!(missing.take_due(Some(0), now), [ADA]);
         }
-        let receipts: Vec<_> = lacks.answered(ADA).unwrap().into_receipts().collect();
+        let receipts: Vec<_> = missing.answered(ADA).unwrap().into_receipts().collect();
         assert_eq!(receipts, [Receipt::Status(4)]);
     }
 
     #[test]
     fn answers_that_do_not_help_are_asked_for_ever_more_seldom_but_always() {
         for (is_refused, asked_at) in [(false, [0, 1, 3, 7, 15, 31]), (true, [0, 30, 90, 210, 450, 750])] {
-            let (mut lacks, began) = (Lacks::default(), Instant::now());
-            lacks.gap(ADA, EditKind::Update, &[], 0, began);
+            let (mut missing, began) = (MissingEdits::default(), Instant::now());
+            missing.gap(ADA, EditKind::Update, &[], 0, began);
             let mut asked = Vec::new();
             for second in 0..3_600 {
                 let now = began + Duration::from_secs(second);
-                if lacks.take_due(Some(100), now) == [ADA] {
+                if missing.take_due(Some(100), now) == [ADA] {
                     asked.push(second);
                     if is_refused {
-                        lacks.refused(ADA, EditKind::Step2, now);
+                        missing.refused(ADA, EditKind::Step2, now);
                     } else {
-                        lacks.gap(ADA, EditKind::Step2, &[], 0, now);
+                        missing.gap(ADA, EditKind::Step2, &[], 0, now);
                     }
                     // Typing goes on, and does not make it sooner.
-                    lacks.gap(ADA, EditKind::Update, &[(7, 9)], 0, now);
-                    lacks.put_off(ADA, EditKind::Update, 10, 0);
+                    missing.gap(ADA, EditKind::Update, &[(7, 9)], 0, now);
+                    missing.put_off(ADA, EditKind::Update, 10, 0);
                 }
             }
             assert_eq!(asked[..6], asked_at);
@@ -323,26 +323,26 @@ mod tests {
 
     #[test]
     fn a_gap_that_others_close_needs_no_answer() {
-        let (mut lacks, now) = (Lacks::default(), Instant::now());
-        lacks.gap(ADA, EditKind::Update, &[(7, 9)], 0, now);
-        lacks.gap(BOB, EditKind::Update, &[], 0, now);
-        assert_eq!(lacks.hold(ADA, yjs::barrier()), None);
-        assert!(lacks.reached(|_| false).is_empty());
-        let (member, lack) = lacks.reached(|clocks| clocks.iter().all(|clock| *clock == (7, 9))).pop().unwrap();
-        assert_eq!((member, lack.into_receipts().collect()), (ADA, vec![Receipt::Echo(yjs::barrier())]));
-        assert_eq!(lacks.hold(ADA, yjs::barrier()), Some(yjs::barrier()));
-        assert!(lacks.hold(BOB, yjs::barrier()).is_none(), "only bob's Step2 tells");
+        let (mut missing, now) = (MissingEdits::default(), Instant::now());
+        missing.gap(ADA, EditKind::Update, &[(7, 9)], 0, now);
+        missing.gap(BOB, EditKind::Update, &[], 0, now);
+        assert_eq!(missing.hold(ADA, yjs::barrier()), None);
+        assert!(missing.reached(|_| false).is_empty());
+        let (member, part) = missing.reached(|clocks| clocks.iter().all(|clock| *clock == (7, 9))).pop().unwrap();
+        assert_eq!((member, part.into_receipts().collect()), (ADA, vec![Receipt::Echo(yjs::barrier())]));
+        assert_eq!(missing.hold(ADA, yjs::barrier()), Some(yjs::barrier()));
+        assert!(missing.hold(BOB, yjs::barrier()).is_none(), "only bob's Step2 tells");
     }
 
     #[test]
     fn barriers_are_kept_however_many_echoes_wait() {
-        let mut lacks = Lacks::default();
-        lacks.lost(ADA, EditKind::Update);
+        let mut missing = MissingEdits::default();
+        missing.lost(ADA, EditKind::Update);
         for number in 0..2 * HELD_ECHOES_MAX {
-            lacks.hold(ADA, yjs::update(&[0, number as u8, 1]));
+            missing.hold(ADA, yjs::update(&[0, number as u8, 1]));
         }
-        lacks.hold(ADA, yjs::barrier());
-        let receipts: Vec<_> = lacks.answered(ADA).unwrap().into_receipts().collect();
+        missing.hold(ADA, yjs::barrier());
+        let receipts: Vec<_> = missing.answered(ADA).unwrap().into_receipts().collect();
         assert_eq!(receipts.len(), HELD_ECHOES_MAX + 1);
         assert_eq!(receipts.last(), Some(&Receipt::Echo(yjs::barrier())));
     }

@@ -1,13 +1,94 @@
-//! The document of a room: loading, edits, replies to Step1, what is missing, snapshots.
+//! The live document of a room: edits, replies to Step1, what is missing of whom, when a snapshot is due. Knows neither the timeline
+//! nor presence.
 
-pub(super) mod editing;
-pub(super) mod loading;
-pub(super) mod memory;
-pub(super) mod missing;
+mod acknowledgements;
+mod editing;
+mod large_frames;
+mod loading;
+mod missing;
+mod origin;
 #[cfg(test)]
 mod promise;
-pub(super) mod refusals;
-pub(super) mod saved_questions;
-pub(super) mod snapshots;
-pub(super) mod sync_count;
-pub(super) mod sync_replies;
+mod refusals;
+mod reply_cache;
+mod reply_queue;
+mod saved_questions;
+mod snapshots;
+mod sync_replies;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::archive::Tail;
+use crate::budget::{ByteBudget, HeldBytes};
+use crate::document::Blocks;
+use crate::ids::UserId;
+
+pub use acknowledgements::acknowledge;
+pub use large_frames::{StateBudget, TOO_MANY_LARGE};
+pub use loading::LoadError;
+pub use origin::EditOrigin;
+pub use refusals::refuse_for_good;
+
+use missing::MissingEdits;
+use reply_cache::ReplyCache;
+use reply_queue::ReplyQueue;
+use snapshots::Snapshots;
+
+/// What a loaded room has of its document.
+pub struct Document {
+    blocks: Blocks,
+    /// What it counts in what all live documents hold.
+    held: HeldBytes,
+    /// Who brought each Yjs client first; what others forward of it keeps that name.
+    authors: HashMap<u64, UserId>,
+    /// Replies for who lacks the same as somebody before; until the next edit or sweep.
+    replies: ReplyCache,
+    /// Who waits for a reply.
+    queue: ReplyQueue,
+    /// What replies may hold in large frames.
+    states: Arc<StateBudget>,
+    /// Of whom something is missing.
+    missing: MissingEdits,
+    /// When the next snapshot is due.
+    pub snapshots: Snapshots,
+}
+
+impl Document {
+    fn new(
+        blocks: Blocks,
+        authors: HashMap<u64, UserId>,
+        tail: Tail,
+        documents: &Arc<ByteBudget>,
+        states: Arc<StateBudget>,
+        now: Instant,
+    ) -> Self {
+        Self {
+            held: documents.hold(blocks.held()),
+            blocks,
+            authors,
+            replies: ReplyCache::default(),
+            queue: ReplyQueue::new(now),
+            states,
+            missing: MissingEdits::default(),
+            snapshots: Snapshots::new(tail),
+        }
+    }
+
+    /// Whether all live documents together hold more than they should.
+    pub fn is_over_budget(&self) -> bool {
+        self.held.budget().is_full()
+    }
+
+    /// Forgets replies that no peer is taking.
+    pub fn sweep(&mut self) {
+        self.replies.sweep();
+    }
+
+    /// The document is another now.
+    fn on_changed(&mut self) {
+        self.replies.clear();
+        self.held.set(self.blocks.held());
+    }
+}

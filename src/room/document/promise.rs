@@ -5,18 +5,19 @@
 //! as `editing.rs` does, with the real queue, the real list of who lacks something and the real count of Hocuspocus.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use proptest::prelude::*;
 use uuid::Uuid;
 
+use super::missing::{MissingEdits, MissingPart};
+use crate::budget::ByteBudget;
 use crate::ids::{MemberId, Seq, UserId};
 use crate::protocol::hocuspocus::{Age, SyncCount};
 use crate::protocol::{Dialect, EditKind, yjs};
-use crate::room::commit::uncommitted::{Acknowledgement, Budget, Pending, Receipt, Uncommitted};
-use crate::room::document::missing::{Lack, Lacks};
+use crate::room::commit::{Pending, Uncommitted};
+use crate::room::members::{Acknowledgement, Receipt};
 use crate::store::{Kind, NewEntry, Placed, RoomId};
 
 /// What the room keeps uncommitted; edits have a tenth of it to three times as much.
@@ -129,7 +130,7 @@ impl Client {
 struct Model {
     clients: Vec<Client>,
     uncommitted: Uncommitted,
-    lacks: Lacks,
+    missing: MissingEdits,
     /// Of each uncommitted entry: whose it is and its last clock.
     entries: VecDeque<(usize, usize)>,
     /// Another room, on the same budget.
@@ -153,12 +154,12 @@ const PLACED: Placed = Placed { seq: Seq(1), at_ms: 0, is_new: true };
 
 impl Model {
     fn new() -> Self {
-        let budget = Arc::new(Budget::new(ALL_BYTES));
-        let queue = || Uncommitted::new(ROOM_BYTES, budget.clone(), 10, 2 * ROOM_BYTES);
+        let budget = ByteBudget::new(ALL_BYTES, None);
+        let queue = || Uncommitted::new(ROOM_BYTES, &budget, 10, 2 * ROOM_BYTES);
         Self {
             clients: (0..CLIENTS).map(Client::new).collect(),
             uncommitted: queue(),
-            lacks: Lacks::default(),
+            missing: MissingEdits::default(),
             entries: VecDeque::new(),
             other: queue(),
             is_closed: false,
@@ -183,7 +184,7 @@ impl Model {
         self.end_turn();
     }
 
-    /// As `Room::edit`.
+    /// As `Document::on_edit`.
     fn edit(&mut self, from: usize, kind: EditKind, start: usize, end: usize, deletes: bool) {
         let client = &mut self.clients[from];
         client.heard = client.heard.max(end);
@@ -199,17 +200,17 @@ impl Model {
             if is_counted {
                 client.sync.refuse(1);
             }
-            self.lacks.lost(id, kind);
+            self.missing.lost(id, kind);
             return;
         }
         let messages = u64::from(is_counted);
         let bytes: usize = client.typed[start.min(end)..end].iter().sum();
         if !self.uncommitted.has_room() && !brings_nothing {
-            return self.lacks.put_off(id, kind, bytes, messages);
+            return self.missing.put_off(id, kind, bytes, messages);
         }
         if start > client.applied {
             let clocks: &[_] = if deletes { &[] } else { &[(id.0, end as u32)] };
-            return self.lacks.gap(id, kind, clocks, messages, self.now);
+            return self.missing.gap(id, kind, clocks, messages, self.now);
         }
         let news: usize = client.typed[client.applied.min(end)..end].iter().sum();
         client.applied = client.applied.max(end);
@@ -224,18 +225,18 @@ impl Model {
             self.uncommitted.push(Pending::new(entry(news), acknowledgements));
             self.entries.push_back((from, end));
         }
-        let answered = if kind == EditKind::Step2 { self.lacks.answered(id) } else { None };
-        self.acknowledge_lack(from, answered);
+        let answered = if kind == EditKind::Step2 { self.missing.answered(id) } else { None };
+        self.acknowledge_part(from, answered);
         if end == 0 && kind == EditKind::Update && !is_counted {
-            receipts.extend(self.lacks.hold(id, yjs::barrier()).map(Receipt::Echo));
+            receipts.extend(self.missing.hold(id, yjs::barrier()).map(Receipt::Echo));
         }
         for receipt in receipts {
             self.acknowledge_when_settled(from, receipt);
         }
     }
 
-    fn acknowledge_lack(&mut self, of: usize, lack: Option<Lack>) {
-        for receipt in lack.into_iter().flat_map(Lack::into_receipts) {
+    fn acknowledge_part(&mut self, of: usize, part: Option<MissingPart>) {
+        for receipt in part.into_iter().flat_map(MissingPart::into_receipts) {
             self.acknowledge_when_settled(of, receipt);
         }
     }
@@ -258,7 +259,7 @@ impl Model {
     }
 
     fn ask(&mut self, who: usize) {
-        self.lacks.asked(MemberId(who as u64), self.now);
+        self.missing.asked(MemberId(who as u64), self.now);
         let client = &mut self.clients[who];
         client.down.push_back(Down::Step1(client.applied));
         self.asks += 1;
@@ -270,7 +271,7 @@ impl Model {
 
     fn end_turn(&mut self) {
         if !self.is_closed {
-            for member in self.lacks.take_due(self.uncommitted.room_left(), self.now) {
+            for member in self.missing.take_due(self.uncommitted.room_left(), self.now) {
                 self.ask(member.0 as usize);
             }
         }
@@ -288,8 +289,8 @@ impl Model {
         let has_reached = |clocks: &[(u64, u32)]| {
             clocks.iter().all(|(client, clock)| clients[*client as usize].applied >= *clock as usize)
         };
-        for (member, lack) in self.lacks.reached(has_reached) {
-            self.acknowledge_lack(member.0 as usize, Some(lack));
+        for (member, part) in self.missing.reached(has_reached) {
+            self.acknowledge_part(member.0 as usize, Some(part));
         }
         self.end_turn();
     }
@@ -352,7 +353,7 @@ impl Model {
             }
         }
         for round in 0..500 {
-            if self.lacks.is_empty() && self.clients.iter().all(Client::is_content) {
+            if self.missing.is_empty() && self.clients.iter().all(Client::is_content) {
                 return round;
             }
             for who in 0..CLIENTS {
@@ -365,7 +366,7 @@ impl Model {
         }
         let waiting: Vec<_> =
             self.clients.iter().filter(|client| !client.is_content()).map(|client| client.id).collect();
-        panic!("{waiting:?} are forgotten: {:?}", self.lacks);
+        panic!("{waiting:?} are forgotten: {:?}", self.missing);
     }
 }
 

@@ -1,108 +1,45 @@
-//! Edits that are not taken: what their senders hear, and one line in the log for each member and reason.
+//! Edits that are refused: what their senders hear, and one line in the log for each member and reason.
 
 use std::fmt;
 
-use crate::document::Refusal;
 use crate::ids::MemberId;
 use crate::metrics;
-use crate::protocol::{CloseCode, Dialect, hocuspocus, yjs};
-use crate::room::fanout::relay::Counted;
-use crate::room::room::Room;
+use crate::protocol::CloseCode;
+use crate::room::io::Io;
+use crate::room::members::EditRefusal;
 
-/// Why an edit is not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(in crate::room) enum Denial {
-    /// Its sender may only read.
-    ReadOnly,
-    /// It is longer than a message may be.
-    TooLong,
-    /// The document would be too large.
-    DocumentFull,
-    /// No Yjs client makes it.
-    Harmful,
-    /// The store failed on it.
-    Failed,
-}
-
-impl Denial {
-    /// What y-websocket's clients are told that stay connected, and the log.
-    fn reason(self) -> &'static str {
-        match self {
-            Denial::ReadOnly => "this room is read-only for you",
-            Denial::TooLong => "the edit is longer than a message may be",
-            Denial::DocumentFull => "the document would be too large",
-            Denial::Harmful => "the edit cannot be taken",
-            Denial::Failed => "the edit cannot be stored",
-        }
+/// Tells a member that its edit is refused. It goes on reading.
+pub fn refuse(from: MemberId, refusal: EditRefusal, io: &mut Io) {
+    log_refusal(from, refusal, &refusal.reason(), io);
+    let Some(member) = io.members.get_mut(from) else { return };
+    if let Some(frame) = member.editor_mut().on_refused(refusal, io.name) {
+        io.send(from, frame);
     }
 }
 
-impl From<&Refusal> for Denial {
-    fn from(refusal: &Refusal) -> Self {
-        match refusal {
-            Refusal::TooLarge { .. } => Denial::DocumentFull,
-            _ => Denial::Harmful,
-        }
+/// Tells a member that its edit will never be taken. All later typing of that client would build on it: where the protocol has no
+/// message for that, the connection is closed for good.
+pub fn refuse_for_good(from: MemberId, refusal: EditRefusal, error: &dyn std::error::Error, io: &mut Io) {
+    metrics::EDITS_REFUSED.inc();
+    log_refusal(from, refusal, error, io);
+    let Some(member) = io.members.get(from) else { return };
+    if !member.editor().is_closed_on_refusal() {
+        return refuse(from, refusal, io);
     }
+    let code = if refusal == EditRefusal::DocumentFull { CloseCode::EditTooLarge } else { CloseCode::EditRefused };
+    io.close(from, code, error.to_string());
 }
 
-/// The denials of a member that are in the log.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct Logged(u8);
-
-impl Logged {
-    /// Notes one; whether it is the first of its kind.
-    fn is_first(&mut self, denial: Denial) -> bool {
-        let bit = 1 << denial as u8;
-        let is_first = self.0 & bit == 0;
-        self.0 |= bit;
-        is_first
+/// Logs that a member's edit is refused, the first time for this reason: its client may go on sending.
+fn log_refusal<T: fmt::Display + ?Sized>(from: MemberId, refusal: EditRefusal, reason: &T, io: &mut Io) {
+    let Some(member) = io.members.get_mut(from) else { return };
+    if !member.logged.is_first(refusal) {
+        return;
     }
-}
-
-impl Room {
-    /// Tells a member that its edit is not taken. It goes on reading.
-    pub(in crate::room) fn deny(&mut self, from: MemberId, denial: Denial) {
-        self.log_denial(from, denial, &denial.reason());
-        let Some(member) = self.members.get_mut(from) else { return };
-        let frame = match member.dialect {
-            Dialect::Hocuspocus => {
-                member.sync.refuse(1);
-                hocuspocus::sync_status(self.name.as_str(), false)
-            }
-            _ => {
-                member.questions.deny();
-                yjs::denied(denial.reason())
-            }
-        };
-        self.outbound.one(member.link, from, frame, Counted::Yes);
-    }
-
-    /// Tells a member that its edit will never be taken. All later typing of that client would build on it: y-websocket, which has
-    /// no word for that, is closed for good.
-    pub(in crate::room) fn refuse_for_ever(&mut self, from: MemberId, denial: Denial, error: &dyn std::error::Error) {
-        metrics::EDITS_REFUSED.inc();
-        self.log_denial(from, denial, error);
-        let Some(member) = self.members.get(from) else { return };
-        let code = if denial == Denial::DocumentFull { CloseCode::EditTooLarge } else { CloseCode::EditRefused };
-        match member.dialect {
-            Dialect::Hocuspocus => self.deny(from, denial),
-            _ => self.outbound.close(member.link, from, code, error.to_string()),
-        }
-    }
-
-    /// Logs that a member's edit is not taken, the first time for this reason: its client may go on sending.
-    pub(in crate::room) fn log_denial<T: fmt::Display + ?Sized>(&mut self, from: MemberId, denial: Denial, reason: &T) {
-        let Some(member) = self.members.get_mut(from) else { return };
-        if !member.logged.is_first(denial) {
-            return;
-        }
-        let (room, user) = (&self.name, &member.user);
-        if denial == Denial::ReadOnly {
-            tracing::debug!(room.name = %room, user.id = %user, member.id = %from, %reason, "edit refused");
-        } else {
-            tracing::info!(room.name = %room, user.id = %user, member.id = %from, %reason, "edit refused");
-        }
+    let (room, user) = (io.name, &member.user);
+    if refusal == EditRefusal::ReadOnly {
+        tracing::debug!(room.name = %room, user.id = %user, member.id = %from, %reason, "edit refused");
+    } else {
+        tracing::info!(room.name = %room, user.id = %user, member.id = %from, %reason, "edit refused");
     }
 }

@@ -1,46 +1,66 @@
-//! Snapshots: what keeps a room's loading in proportion to its document, however old the room is. Built from the store, never from
-//! the live document, which holds uncommitted edits; beside the room, which goes on meanwhile.
+//! When a snapshot is due: what keeps a room's loading in proportion to its document, however old the room is. It is built from the
+//! store, never from the live document, which holds uncommitted edits; beside the room, which goes on meanwhile. Pure.
 
-use actix::fut::ActorFutureExt;
-use actix::{AsyncContext, Context, WrapFuture};
+use crate::archive::Tail;
 
-use crate::metrics;
-use crate::room::room::Room;
+/// What of the document has to be loaded beside its newest snapshot, and whether the next one is being made.
+#[derive(Debug)]
+pub struct Snapshots {
+    tail: Tail,
+    /// The tail's bytes when the snapshot was begun that is being made.
+    making: Option<usize>,
+}
 
-impl Room {
-    /// Counts what was committed, and has a snapshot made when that is due.
-    pub(in crate::room) fn lengthen_tail(&mut self, bytes: usize, ctx: &mut Context<Self>) {
+impl Snapshots {
+    /// Of a room that was loaded with this tail.
+    pub fn new(tail: Tail) -> Self {
+        Self { tail, making: None }
+    }
+
+    /// Counts edits that were committed.
+    pub fn lengthen(&mut self, bytes: usize) {
         self.tail.lengthen(bytes);
-        if self.is_making_snapshot || !self.tail.is_long() {
-            return;
+    }
+
+    /// Whether a snapshot is to be made now; it counts as being made then.
+    pub fn begin(&mut self) -> bool {
+        let is_due = self.making.is_none() && self.tail.is_long();
+        if is_due {
+            self.making = Some(self.tail.bytes());
         }
-        self.is_making_snapshot = true;
-        let (archive, name) = (self.context.archive.clone(), self.name.clone());
-        let permits = self.context.snapshot_permits.clone();
-        let before = self.tail.bytes();
-        let work = async move {
-            // Permits are given for as long as the server runs.
-            let _permit = permits.acquire_owned().await.ok()?;
-            archive.save_snapshot(&name).await.transpose()
-        };
-        let work = work.into_actor(self).map(move |made, room, ctx| {
-            room.is_making_snapshot = false;
-            let state_bytes =
-                made.as_ref().and_then(|made| made.as_ref().ok()).map_or(room.tail.state_bytes(), |made| made.1);
-            // In any case, so that a fault is not repeated with each edit.
-            room.tail.shorten(before, state_bytes);
-            match made {
-                Some(Ok((seq, bytes))) => {
-                    metrics::SNAPSHOTS_SAVED.inc();
-                    tracing::info!(room.name = %room.name, %seq, bytes, "snapshot saved");
-                    // What was committed meanwhile may be long enough for the next.
-                    room.lengthen_tail(0, ctx);
-                }
-                Some(Err(error)) => tracing::warn!(room.name = %room.name, %error, "no snapshot, later again"),
-                None => {}
-            }
-            room.end_turn(ctx);
-        });
-        ctx.spawn(work);
+        is_due
+    }
+
+    /// A snapshot was made of so many bytes, or none could be. In any case the tail is shorter, so that a fault is not repeated with
+    /// each edit.
+    pub fn end(&mut self, state_bytes: Option<usize>) {
+        let before = self.making.take().unwrap_or_default();
+        self.tail.shorten(before, state_bytes.unwrap_or(self.tail.state_bytes()));
+    }
+
+    /// Whether one is being made.
+    pub fn is_making(&self) -> bool {
+        self.making.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_made_at_a_time_when_the_tail_is_long_and_not_again_after_a_fault() {
+        let mut snapshots = Snapshots::new(Tail::default());
+        assert!(!snapshots.begin());
+        snapshots.lengthen(10 << 20);
+        assert!(snapshots.begin() && snapshots.is_making());
+        assert!(!snapshots.begin());
+        snapshots.end(None);
+        assert!(!snapshots.is_making() && !snapshots.begin());
+        snapshots.lengthen(10 << 20);
+        assert!(snapshots.begin());
+        snapshots.lengthen(30 << 20);
+        snapshots.end(Some(1 << 20));
+        assert!(snapshots.begin(), "what was committed meanwhile is long enough for the next");
     }
 }

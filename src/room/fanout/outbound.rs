@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::relay::{Counted, FanOut, Item, RelayHandle, RoomDied, Turn};
 use crate::ids::MemberId;
 use crate::protocol::{CloseCode, Dialect};
 use crate::room::RoomKey;
-use crate::room::fanout::relay::{Counted, FanOut, Item, RelayHandle, RoomDied, Turn};
 use crate::wire::{Frame, Run};
 
 /// While a relay has more than this of a room in its mailbox, the room gives nobody credit: senders stop reading, so what
@@ -65,8 +65,8 @@ impl Outbound {
         self.push(link, Item::Detach(to), 0);
     }
 
-    /// Shows a frame to all attached members of a dialect, but its sender and those who made it.
-    pub fn all(&mut self, dialect: Dialect, frame: &Frame, sender: Option<MemberId>, owners: &[MemberId]) {
+    /// Sends a frame to all attached members of a dialect, but its sender and those who made it.
+    pub fn broadcast(&mut self, dialect: Dialect, frame: &Frame, sender: Option<MemberId>, owners: &[MemberId]) {
         for link in 0..self.links.len() {
             let fan_out = FanOut { dialect, frame: frame.clone(), sender, owners: owners.into() };
             let item = Item::All(fan_out);
@@ -75,7 +75,7 @@ impl Outbound {
     }
 
     /// Sends a frame to one member.
-    pub fn one(&mut self, link: usize, to: MemberId, frame: Frame, counted: Counted) {
+    pub fn send(&mut self, link: usize, to: MemberId, frame: Frame, counted: Counted) {
         let bytes = frame.plain_bytes();
         self.push(link, Item::One { to, frame, counted }, bytes);
     }

@@ -8,7 +8,7 @@ const QUICK_TURNS: u32 = 8;
 
 /// How fast turns follow each other.
 #[derive(Debug)]
-pub(in crate::room) struct Pace {
+pub struct Pace {
     every: Duration,
     last: Option<Instant>,
     quick_turns: u32,

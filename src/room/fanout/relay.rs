@@ -151,7 +151,7 @@ impl LocalRelay {
 }
 
 /// One thing of a room's turn, in order.
-pub(in crate::room) enum Item {
+pub(super) enum Item {
     /// From here on, `All` of its dialect reaches this member too.
     Attach(MemberId, Dialect),
     /// The member left the room.
@@ -175,7 +175,7 @@ pub(in crate::room) enum Item {
 }
 
 /// A frame for every attached member of a dialect, but for its sender and those who made it and hear of it later.
-pub(in crate::room) struct FanOut {
+pub(super) struct FanOut {
     pub dialect: Dialect,
     pub frame: Frame,
     pub sender: Option<MemberId>,
@@ -191,7 +191,7 @@ impl FanOut {
 /// What a room did in one turn, as far as this relay's sockets are concerned.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(in crate::room) struct Turn {
+pub(super) struct Turn {
     pub room: RoomKey,
     pub items: Vec<Item>,
     /// Lowered by `bytes` once the turn is handed out, so that the room sees how far this relay is behind.
@@ -202,12 +202,12 @@ pub(in crate::room) struct Turn {
 /// A room has died: its sockets end.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(in crate::room) struct RoomDied(pub RoomKey);
+pub(super) struct RoomDied(pub RoomKey);
 
 /// A frame for one socket, whatever rooms it is in.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(in crate::room) struct Tell {
+pub(super) struct Tell {
     pub socket: SocketId,
     pub frame: Frame,
 }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::relay::{RelayHandle, Tell};
 use crate::ids::{SocketId, UserId};
-use crate::room::fanout::relay::{RelayHandle, Tell};
 use crate::wire::Frame;
 
 const SHARDS: usize = 64;
@@ -15,18 +15,18 @@ const SOCKETS_MAX: usize = 1000;
 type Shard = HashMap<UserId, Vec<(SocketId, RelayHandle)>>;
 
 /// The sockets of each user that speak JSON.
-pub struct People {
+pub struct UserSockets {
     shards: Vec<Mutex<Shard>>,
     hasher: RandomState,
 }
 
-impl Default for People {
+impl Default for UserSockets {
     fn default() -> Self {
         Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), hasher: RandomState::new() }
     }
 }
 
-impl People {
+impl UserSockets {
     /// Adds a socket.
     pub fn add(&self, user: &UserId, socket: SocketId, relay: RelayHandle) {
         let mut shard = self.shard(user);

@@ -1,17 +1,12 @@
-//! Awareness in large rooms: gathered for a moment, and only the newest state of each client shown. Cursors cost their number times
-//! the number of members, and every y-websocket client sends every frame of it back, so frames are what must be few.
+//! Awareness in large rooms: gathered for a moment, and only the newest state of each client sent. Cursors cost their number times
+//! the number of members, and every y-websocket client sends every frame of it back, so frames are what must be few. Pure.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use actix::{AsyncContext, Context, SpawnHandle};
+use crate::protocol::awareness::Entry;
 
-use crate::ids::MemberId;
-use crate::protocol::Word;
-use crate::protocol::awareness::{self, Entry};
-use crate::room::room::Room;
-
-/// In rooms of fewer members awareness is shown like edits.
+/// In rooms of fewer members awareness is sent like edits.
 const MEMBERS_MIN: usize = 64;
 /// How long it is gathered otherwise, for each member.
 const EACH: Duration = Duration::from_micros(50);
@@ -19,34 +14,63 @@ const EACH: Duration = Duration::from_micros(50);
 const GATHER_MAX: Duration = Duration::from_millis(50);
 
 /// What has been gathered.
-#[derive(Default)]
-pub(in crate::room) struct Gathered {
+#[derive(Debug, Default)]
+pub struct AwarenessBatch {
     entries: HashMap<u64, Entry>,
-    timer: Option<SpawnHandle>,
+    due: Option<Instant>,
 }
 
-impl Room {
-    /// Shows what `from` has announced, at once or with what others announce in the next moment.
-    pub(in crate::room) fn show_announced(&mut self, from: MemberId, news: Vec<Entry>, ctx: &mut Context<Self>) {
-        let members = self.members.count();
+impl AwarenessBatch {
+    /// Gathers news in a room of so many members. Hands them back if they are to be sent at once.
+    pub fn add(&mut self, news: Vec<Entry>, members: usize, now: Instant) -> Vec<Entry> {
         if members < MEMBERS_MIN {
-            if !news.is_empty() {
-                self.say_to_all(Word::Awareness(&awareness::encode(news.iter())), Some(from), &[]);
-            }
-            return;
+            return news;
         }
-        self.gathered.entries.extend(news.into_iter().map(|entry| (entry.client, entry)));
-        if self.gathered.timer.is_none() && !self.gathered.entries.is_empty() {
+        self.entries.extend(news.into_iter().map(|entry| (entry.client, entry)));
+        if !self.entries.is_empty() {
             let wait = (EACH * members as u32).min(GATHER_MAX);
-            self.gathered.timer = Some(ctx.run_later(wait, |room, ctx| {
-                room.gathered.timer = None;
-                let entries: Vec<Entry> = room.gathered.entries.drain().map(|(_, entry)| entry).collect();
-                for frame in awareness::chunks(&entries) {
-                    // Who announced it ignores it by its clock.
-                    room.say_to_all(Word::Awareness(&frame), None, &[]);
-                }
-                room.end_turn(ctx);
-            }));
+            self.due.get_or_insert(now + wait);
         }
+        Vec::new()
+    }
+
+    /// When to send what has been gathered.
+    pub fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Takes out what has been gathered.
+    pub fn take(&mut self) -> Vec<Entry> {
+        self.due = None;
+        self.entries.drain().map(|(_, entry)| entry).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(client: u64, clock: u64) -> Entry {
+        Entry { client, clock, state: None }
+    }
+
+    #[test]
+    fn in_a_small_room_nothing_waits() {
+        let mut batch = AwarenessBatch::default();
+        assert_eq!(batch.add(vec![entry(1, 1)], MEMBERS_MIN - 1, Instant::now()), [entry(1, 1)]);
+        assert_eq!(batch.due(), None);
+    }
+
+    #[test]
+    fn in_a_large_room_the_newest_state_of_each_client_waits_for_a_moment() {
+        let (mut batch, now) = (AwarenessBatch::default(), Instant::now());
+        assert_eq!(batch.add(Vec::new(), MEMBERS_MIN, now), []);
+        assert_eq!(batch.due(), None);
+        assert_eq!(batch.add(vec![entry(1, 1)], MEMBERS_MIN, now), []);
+        let due = batch.due();
+        assert_eq!(due, Some(now + EACH * MEMBERS_MIN as u32));
+        batch.add(vec![entry(1, 2)], MEMBERS_MIN, now + GATHER_MAX);
+        assert_eq!(batch.due(), due);
+        assert_eq!((batch.take(), batch.due()), (vec![entry(1, 2)], None));
     }
 }

@@ -1,7 +1,339 @@
-//! Who is in a room and what they show of themselves: awareness states, the roster of users, typing.
+//! Who is in a room and what they show of themselves, in one table for all protocols: JSON members see editors by user, editors see
+//! JSON users as awareness states. Knows neither the document nor the timeline.
 
-pub(super) mod awareness;
-pub(super) mod batch;
-pub(super) mod roster;
-pub(super) mod typing;
-pub(super) mod users;
+mod awareness;
+mod batch;
+mod roster;
+mod typing;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::io::Io;
+use super::members::{Member, Members};
+use super::messages::{AskAwareness, Awareness};
+use crate::auth::{Action, allows};
+use crate::ids::{MemberId, UserId};
+use crate::protocol::awareness::{Entry, chunks, decode, encode};
+use crate::protocol::json::{ServerMessage, UserPresence};
+use crate::protocol::{CloseCode, Dialect, EditorMessage};
+use crate::wire::Frame;
+
+use awareness::{AwarenessError, AwarenessStates};
+use batch::AwarenessBatch;
+use roster::Roster;
+use typing::Typing;
+
+/// Changes are gathered so long, and then sent together.
+const GATHER: Duration = Duration::from_millis(100);
+/// How often [`Presence::sweep`] is to be called.
+pub const SWEEP: Duration = Duration::from_secs(10);
+
+/// The presence of one room.
+pub struct Presence {
+    awareness: AwarenessStates,
+    /// Awareness that is sent in a moment.
+    batch: AwarenessBatch,
+    /// The users, while JSON members want to know.
+    roster: Option<Box<Roster>>,
+    typing: Typing,
+    /// When [`on_due`](Self::on_due) has something to do.
+    due: Option<Instant>,
+}
+
+impl Presence {
+    /// Of a room that starts at `now`.
+    pub fn new(now: Instant) -> Self {
+        Self {
+            awareness: AwarenessStates::new(now),
+            batch: AwarenessBatch::default(),
+            roster: None,
+            typing: Typing::default(),
+            due: None,
+        }
+    }
+
+    /// A member came in.
+    pub fn on_join(&mut self, id: MemberId, io: &mut Io) {
+        self.note(id, Roster::enter, io);
+    }
+
+    /// A member has another name.
+    pub fn on_rename(&mut self, id: MemberId, io: &mut Io) {
+        self.note(id, Roster::rename, io);
+    }
+
+    fn note(&mut self, id: MemberId, in_roster: fn(&mut Roster, &UserId, &Arc<str>), io: &mut Io) {
+        let Some(member) = io.members.get(id) else { return };
+        let (user, name) = (member.user.clone(), member.name.clone());
+        if let Some(roster) = &mut self.roster {
+            in_roster(roster, &user, &name);
+        }
+        self.update_placeholder(&user, io);
+        self.plan(io.now);
+    }
+
+    /// A member has gone: for good, or it may come back.
+    pub fn on_leave(&mut self, id: MemberId, gone: &Member, is_for_good: bool, io: &mut Io) {
+        let removals = self.awareness.leave(id, io.now);
+        broadcast_entries(&removals, None, io);
+        let user = &gone.user;
+        if self.typing.stop(id).is_some() {
+            broadcast_typing(user, &gone.name, false, io);
+        }
+        if let Some(roster) = &mut self.roster {
+            roster.leave(user, is_for_good, io.now);
+            roster.show(user, shown_by(user, io.members, &self.awareness).as_ref());
+        }
+        if !io.members.speak(Dialect::Json) && self.roster.as_ref().is_some_and(|roster| roster.next_end().is_none()) {
+            self.roster = None;
+        }
+        self.update_placeholder(user, io);
+        self.plan(io.now);
+    }
+
+    /// An editor announces awareness entries, or sends back what it was sent.
+    pub fn on_awareness(&mut self, message: Awareness, io: &mut Io) {
+        let from = message.from;
+        let Some(member) = io.credit(from, message.charge) else { return };
+        if !allows(member.access, Action::ShowPresence) {
+            return;
+        }
+        let entries = match decode(&message.entries) {
+            Ok(entries) => entries,
+            Err(error) => return io.close(from, CloseCode::EditRefused, error.to_string()),
+        };
+        if member.own_client.is_none()
+            && let [own] = &entries[..]
+        {
+            member.own_client = Some(own.client);
+        }
+        let user = member.user.clone();
+        let change = match self.awareness.take(from, &user, member.own_client, entries, io.now) {
+            Ok(change) => change,
+            Err(error) => return refuse_awareness(from, error, io),
+        };
+        if let Some(newest) = change.news.last() {
+            self.show(&user, newest.state.as_ref(), io);
+        }
+        let news = self.batch.add(change.news, io.members.count(), io.now);
+        broadcast_entries(&news, Some(from), io);
+        send_entries(from, &change.dropped, io);
+        for (owner, raised) in change.renew {
+            io.send_message(owner, EditorMessage::Awareness(&encode([&raised].into_iter())));
+        }
+    }
+
+    /// Shows JSON members what an editor has announced of itself.
+    fn show(&mut self, user: &UserId, state: Option<&Bytes>, io: &mut Io) {
+        if let Some(roster) = &mut self.roster {
+            let left = || shown_by(user, io.members, &self.awareness);
+            roster.show(user, state.cloned().or_else(left).as_ref());
+        }
+        self.update_placeholder(user, io);
+        self.plan(io.now);
+    }
+
+    /// An editor asks for all awareness states.
+    pub fn on_ask_awareness(&mut self, ask: AskAwareness, io: &mut Io) {
+        if io.credit(ask.from, ask.charge).is_none() {
+            return;
+        }
+        if self.awareness.entries().len() == 0 {
+            return io.send_message(ask.from, EditorMessage::Awareness(&encode([].iter())));
+        }
+        self.send_awareness(ask.from, io);
+    }
+
+    /// Sends an editor all awareness states.
+    pub fn send_awareness(&self, to: MemberId, io: &mut Io) {
+        let entries: Vec<_> = self.awareness.entries().cloned().collect();
+        send_entries(to, &entries, io);
+    }
+
+    /// A JSON member shows something of itself.
+    pub fn on_state(&mut self, from: MemberId, state: Box<RawValue>, request_id: &Option<Box<str>>, io: &mut Io) {
+        let Some(member) = io.permitted(from, Action::ShowPresence, request_id) else { return };
+        let user = member.user.clone();
+        let state = Bytes::from(Box::<str>::from(state).into_string());
+        self.roster(io).show(&user, Some(&state));
+        if let Some(json) = io.members.json_mut(from) {
+            json.state = Some(state);
+        }
+        self.update_placeholder(&user, io);
+        io.send_done(from, request_id);
+        self.plan(io.now);
+    }
+
+    /// A JSON member types, or stops.
+    pub fn on_typing(&mut self, from: MemberId, is_typing: bool, request_id: &Option<Box<str>>, io: &mut Io) {
+        let Some(member) = io.permitted(from, Action::Signal, request_id) else { return };
+        let (user, name) = (member.user.clone(), member.name.clone());
+        let changed = match is_typing {
+            true => self.typing.start(from, &user, io.now),
+            false => self.typing.stop(from).is_some(),
+        };
+        if changed {
+            broadcast_typing(&user, &name, is_typing, io);
+        }
+        io.send_done(from, request_id);
+        self.plan(io.now);
+    }
+
+    /// The users who are connected, as a JSON member that joins is told.
+    pub fn users(&mut self, io: &Io) -> Vec<UserPresence> {
+        self.roster(io).members()
+    }
+
+    /// Sends a JSON member who is there and who of the others types; of them no more than are told by name.
+    pub fn send_state(&mut self, to: MemberId, io: &mut Io) {
+        let frame = self.roster(io).state_frame(io.name);
+        io.send(to, frame);
+        let Some(newcomer) = io.members.get(to) else { return };
+        let mut typists = self.typing.typists();
+        typists.remove(&newcomer.user);
+        for (user, member) in typists.iter().take(io.settings.presence_users_max) {
+            let Some(typist) = io.members.get(*member) else { continue };
+            let frame = typing_frame(user, &typist.name, true, io);
+            io.send(to, frame);
+        }
+    }
+
+    /// The users, as JSON members know them; made when the first of those comes.
+    fn roster(&mut self, io: &Io) -> &mut Roster {
+        self.roster.get_or_insert_with(|| {
+            let mut roster = Roster::new(io.settings.presence_grace, io.settings.presence_users_max);
+            for member in io.members.iter() {
+                roster.enter(&member.user, &member.name);
+            }
+            for (user, state) in self.awareness.states() {
+                roster.show(user, Some(state));
+            }
+            Box::new(roster)
+        })
+    }
+
+    /// Keeps the awareness state that stands in for a user who has JSON sockets only, so that editors see them.
+    fn update_placeholder(&mut self, user: &UserId, io: &mut Io) {
+        if !io.members.speak(Dialect::Json) && !self.awareness.has_placeholders() {
+            return;
+        }
+        let placeholder = io.members.json_only(user).map(|(id, member)| (id, placeholder_state(user, member)));
+        let news = self.awareness.set_placeholder(user, placeholder, rand::random::<u32>, io.now);
+        broadcast_entries(&news, None, io);
+    }
+
+    /// Forgets what nobody renews, and renews the states that stand in for users without an editor.
+    pub fn sweep(&mut self, io: &mut Io) {
+        let renewed = self.awareness.sweep(io.now);
+        broadcast_entries(&renewed, None, io);
+    }
+
+    /// Finds out when presence and typing next do something by themselves.
+    fn plan(&mut self, now: Instant) {
+        let gathered = self.roster.as_ref().filter(|roster| roster.has_changed()).map(|_| now + GATHER);
+        let ends = [self.typing.next_end(), self.roster.as_ref().and_then(|roster| roster.next_end()), gathered];
+        let due = ends.into_iter().flatten().min();
+        // What is planned already is not put off.
+        self.due = self.due.into_iter().chain(due).min();
+    }
+
+    /// When [`on_due`](Self::on_due) is to be called.
+    pub fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Sends what has changed, and ends what nobody renewed.
+    pub fn on_due(&mut self, io: &mut Io) {
+        self.due = None;
+        for (id, user) in self.typing.expire(io.now) {
+            let Some(name) = io.members.get(id).map(|member| member.name.clone()) else { continue };
+            broadcast_typing(&user, &name, false, io);
+        }
+        if let Some(roster) = &mut self.roster {
+            roster.expire(io.now);
+            if let Some(frame) = roster.diff_frame(io.name) {
+                io.broadcast_json(&frame, None);
+            }
+        }
+        self.plan(io.now);
+    }
+
+    /// When [`send_batch`](Self::send_batch) is to be called.
+    pub fn batch_due(&self) -> Option<Instant> {
+        self.batch.due()
+    }
+
+    /// Sends what was gathered of awareness. Who announced it ignores it by its clock.
+    pub fn send_batch(&mut self, io: &mut Io) {
+        for chunk in chunks(&self.batch.take()) {
+            io.broadcast_message(EditorMessage::Awareness(&chunk), None, &[]);
+        }
+    }
+}
+
+fn broadcast_entries(entries: &[Entry], sender: Option<MemberId>, io: &mut Io) {
+    if !entries.is_empty() {
+        io.broadcast_message(EditorMessage::Awareness(&encode(entries.iter())), sender, &[]);
+    }
+}
+
+/// Sends states to one member, in frames small enough for a reader to send back.
+fn send_entries(to: MemberId, entries: &[Entry], io: &mut Io) {
+    for chunk in chunks(entries) {
+        io.send_message(to, EditorMessage::Awareness(&chunk));
+    }
+}
+
+fn refuse_awareness(from: MemberId, error: AwarenessError, io: &mut Io) {
+    if error == AwarenessError::NotJson {
+        // What no Yjs client sends.
+        return io.close(from, CloseCode::EditRefused, error.to_string());
+    }
+    // The connection is still good for typing.
+    let Some(member) = io.members.get(from) else { return };
+    match member.editor().awareness_refused(&error.to_string()) {
+        Some(frame) => io.send(from, frame),
+        None => tracing::debug!(room.name = %io.name, member.id = %from, %error, "awareness refused"),
+    }
+}
+
+/// Tells all other users, and none of the user's own sockets: one may have begun to type and another ended it.
+fn broadcast_typing(user: &UserId, name: &str, typing: bool, io: &mut Io) {
+    let frame = typing_frame(user, name, typing, io);
+    let own: Vec<MemberId> = io.members.of(Some(user)).into_iter().map(|(_, id)| id).collect();
+    io.outbound.broadcast(Dialect::Json, &frame, None, &own);
+}
+
+fn typing_frame(user: &UserId, name: &str, typing: bool, io: &Io) -> Frame {
+    ServerMessage::Typing { room: io.name, user, name, typing }.frame()
+}
+
+/// The awareness state of a user who has JSON sockets only.
+fn placeholder_state(user: &UserId, member: &Member) -> Bytes {
+    #[derive(Serialize)]
+    struct Named<'a> {
+        name: &'a str,
+        id: &'a UserId,
+    }
+    #[derive(Serialize)]
+    struct Placeholder<'a> {
+        user: Named<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        state: Option<&'a RawValue>,
+    }
+    let state = member.json().and_then(|json| json.state.as_ref());
+    let state = state.and_then(|state| serde_json::from_slice(state).ok());
+    let placeholder = Placeholder { user: Named { name: &member.name, id: user }, state };
+    Bytes::from(serde_json::to_vec(&placeholder).unwrap_or_default())
+}
+
+/// What a user still shows of themselves, when one of their states has gone.
+fn shown_by(user: &UserId, members: &Members, awareness: &AwarenessStates) -> Option<Bytes> {
+    let own = members.json_only(user).and_then(|(_, member)| member.json()?.state.clone());
+    own.or_else(|| awareness.states().find(|(owner, _)| *owner == user).map(|(_, state)| state.clone()))
+}

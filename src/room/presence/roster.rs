@@ -15,7 +15,7 @@ use crate::wire::Frame;
 
 /// A user of the room.
 #[derive(Debug)]
-struct Person {
+struct RosterEntry {
     name: Arc<str>,
     /// Sockets in the room; 0 while a return is waited for.
     sockets: usize,
@@ -30,7 +30,7 @@ struct Person {
 /// The users of one room.
 #[derive(Debug)]
 pub struct Roster {
-    people: BTreeMap<UserId, Person>,
+    people: BTreeMap<UserId, RosterEntry>,
     /// Whose presence has changed since it was last told.
     changed: BTreeSet<UserId>,
     /// When the last socket of each user dropped whose return is waited for.
@@ -59,7 +59,7 @@ impl Roster {
 
     /// A socket of a user came in.
     pub fn enter(&mut self, user: &UserId, name: &Arc<str>) {
-        let person = self.people.entry(user.clone()).or_insert_with(|| Person {
+        let person = self.people.entry(user.clone()).or_insert_with(|| RosterEntry {
             name: name.clone(),
             sockets: 0,
             state: None,
@@ -151,7 +151,7 @@ impl Roster {
     pub fn all(&self) -> Vec<UserPresence> {
         match self.is_capped() {
             true => Vec::new(),
-            false => self.people.iter().map(|(user, person)| shown(user, person)).collect(),
+            false => self.people.iter().map(|(user, person)| roster_user(user, person)).collect(),
         }
     }
 
@@ -184,7 +184,7 @@ impl Roster {
             let Some(person) = self.people.get_mut(&user) else { continue };
             let list = if std::mem::replace(&mut person.is_told, true) { &mut updates } else { &mut joins };
             if !capped {
-                list.push(shown(&user, person));
+                list.push(roster_user(&user, person));
             }
         }
         let left = std::mem::take(&mut self.left);
@@ -201,7 +201,7 @@ impl Roster {
     }
 }
 
-fn shown(user: &UserId, person: &Person) -> UserPresence {
+fn roster_user(user: &UserId, person: &RosterEntry) -> UserPresence {
     UserPresence { user: user.clone(), name: person.name.clone(), sockets: person.sockets, state: person.state.clone() }
 }
 

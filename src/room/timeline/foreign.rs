@@ -1,203 +1,137 @@
 //! What other processes wrote to the room's timeline: noticed when the database gives a seq that is not the next one, or tells a later
-//! head to who comes back; then read, and shown in its place, before anything after it.
+//! head to who comes back; then read, and sent in its place, before anything after it.
 
-use actix::fut::ActorFutureExt;
-use actix::{AsyncContext, Context, WrapFuture};
+use std::time::Instant;
 
-use crate::archive::weight;
-use crate::ids::{MemberId, Seq};
-use crate::protocol::Word;
-use crate::room::members::Reading;
+use super::lookups::Lookup;
+use super::recent::Recent;
+use crate::ids::{MemberId, RoomName, Seq};
+use crate::room::commit::{Backoff, Commit};
 use crate::room::messages::JsonJoin;
-use crate::room::room::{Phase, Room};
-use crate::store::{
-    Bodies, Entry, HistoryQuery, Kind, Kinds, NewEntry, Page, Placed, Refused, RoomId, RoomRow, StoreError,
-};
+use crate::store::{Bodies, HistoryQuery, Kinds, Page, Placed, Refused};
 
 /// Entries read at once.
 const PAGE_ENTRIES: u32 = 200;
 
+/// What became of the room's own append.
+pub type AppendOutcome = Vec<Result<Placed, Refused>>;
+
 /// How far the room knows that others have written.
 #[derive(Debug, Default)]
-pub(in crate::room) struct Foreign {
+pub struct Foreign {
     /// The greatest seq that the database has told of.
     known: Seq,
     /// The outcome of the room's own append, while what was committed before it is read.
-    held: Option<Vec<Result<Placed, Refused>>>,
+    held: Option<AppendOutcome>,
     is_reading: bool,
+    /// When to read again what could not be read.
+    retry: Option<Instant>,
+    backoff: Backoff,
     /// Who comes back, until it is known where the timeline ends.
     coming: Vec<(MemberId, JsonJoin)>,
     /// For so many of them it is known, and read now.
     told: usize,
-    is_asking: bool,
+    /// For so many of them, those included, it is asked now.
+    asked: Option<usize>,
 }
 
-impl Room {
-    /// Lets a JSON member that comes back in once the database has told where the timeline ends: others may have gone on with it.
-    pub(in crate::room) fn come_back(&mut self, id: MemberId, join: JsonJoin, ctx: &mut Context<Self>) {
-        let Some(json) = self.members.get_mut(id).and_then(|member| member.json.as_mut()) else { return };
-        json.reading = Some(Reading::Head);
-        self.foreign.coming.push((id, join));
-        self.ask_head(ctx);
+/// What is to be done so that all that is known to be committed is sent.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ForeignStep {
+    /// Nothing now: something is read, or the append in flight awaited.
+    Wait,
+    /// Handle the outcome of the room's own append: all before it is sent.
+    Settle(AppendOutcome),
+    /// Let those in who come back, see [`Foreign::take_told`].
+    LetIn,
+}
+
+impl Foreign {
+    /// A JSON member comes back: the database tells where the timeline ends, for others may have gone on with it.
+    pub fn come_back(&mut self, id: MemberId, join: JsonJoin, room: &RoomName, lookups: &mut Vec<Lookup>) {
+        self.coming.push((id, join));
+        self.ask_head(room, lookups);
     }
 
     /// Asks for all who have come by now; who comes meanwhile is asked for next.
-    fn ask_head(&mut self, ctx: &mut Context<Self>) {
-        if self.foreign.is_asking || self.foreign.coming.len() == self.foreign.told {
-            return;
-        }
-        self.foreign.is_asking = true;
-        let asked = self.foreign.coming.len();
-        let (store, name, permits) =
-            (self.context.store.clone(), self.name.clone(), self.context.reading_permits.clone());
-        let asking = async move {
-            let _permit = permits.acquire().await;
-            store.room(&name).await
-        };
-        ctx.spawn(asking.into_actor(self).map(move |answer, room, ctx| {
-            room.foreign.is_asking = false;
-            room.told_head(answer, asked, ctx);
-            room.ask_head(ctx);
-            room.end_turn(ctx);
-        }));
-    }
-
-    fn told_head(&mut self, answer: Result<Option<RoomRow>, StoreError>, asked: usize, ctx: &mut Context<Self>) {
-        match answer {
-            Ok(row) => {
-                let head = row.as_ref().map_or(Seq::ZERO, |row| row.head);
-                self.row = self.row.or(row.map(|row| row.id));
-                self.foreign.told = asked;
-                self.foreign.known = self.foreign.known.max(head);
-                match self.timeline.head < head {
-                    true => self.catch_up_with_others(ctx),
-                    false => self.let_in_who_came(Self::enter_json, ctx),
-                }
-            }
-            Err(error) => {
-                self.foreign.told = asked;
-                self.cannot_catch_up(&error, ctx);
-            }
+    pub fn ask_head(&mut self, room: &RoomName, lookups: &mut Vec<Lookup>) {
+        if self.asked.is_none() && self.coming.len() > self.told {
+            self.asked = Some(self.coming.len());
+            lookups.push(Lookup::Head { room: room.clone() });
         }
     }
 
-    /// Takes the outcome of the room's own append, after what others committed before it.
-    pub(in crate::room) fn take_outcome(&mut self, outcome: Vec<Result<Placed, Refused>>, ctx: &mut Context<Self>) {
-        self.foreign.held = Some(outcome);
-        self.catch_up_with_others(ctx);
+    /// The database told where the timeline ends, or could not.
+    pub fn on_head(&mut self, head: Option<Seq>) {
+        self.told = self.asked.take().unwrap_or(self.told);
+        self.known = self.known.max(head.unwrap_or(Seq::ZERO));
     }
 
-    /// Goes on until all that is known to be committed is shown. What is the room's own it cannot tell while its append is in flight.
-    fn catch_up_with_others(&mut self, ctx: &mut Context<Self>) {
-        if self.foreign.is_reading || self.is_released {
-            return;
+    /// The room's own append has an outcome, which counts after what others committed before it.
+    pub fn hold(&mut self, outcome: AppendOutcome) {
+        self.held = Some(outcome);
+    }
+
+    /// What to do next until all that is known to be committed is sent. What is the room's own it cannot tell while its append is in
+    /// flight.
+    pub fn next(&mut self, recent: &Recent, commit: &Commit, lookups: &mut Vec<Lookup>) -> ForeignStep {
+        if self.is_reading {
+            return ForeignStep::Wait;
         }
-        let upto = match &self.foreign.held {
+        let upto = match &self.held {
             Some(outcome) => last_before(outcome),
-            None if self.uncommitted.is_in_flight() => return,
-            None => self.foreign.known,
+            None if commit.uncommitted.is_in_flight() => return ForeignStep::Wait,
+            None => self.known,
         };
-        if let (true, Some(row)) = (self.timeline.head < upto, self.row) {
-            return self.read_others(row, upto, ctx);
+        if let (true, Some(row)) = (recent.head() < upto, commit.row()) {
+            self.is_reading = true;
+            let query = HistoryQuery {
+                after: Some(recent.head()),
+                before: Some(Seq(upto.0 + 1)),
+                kinds: Kinds::All,
+                author: None,
+                limit: PAGE_ENTRIES,
+                page: Page::Oldest,
+                bodies: Bodies::All,
+            };
+            lookups.push(Lookup::Foreign { row, query, upto });
+            return ForeignStep::Wait;
         }
-        if let Some(outcome) = self.foreign.held.take() {
-            self.take_settled(outcome, ctx);
-            return self.catch_up_with_others(ctx);
-        }
-        self.let_in_who_came(Self::enter_json, ctx);
+        self.held.take().map_or(ForeignStep::LetIn, ForeignStep::Settle)
     }
 
-    fn read_others(&mut self, row: RoomId, upto: Seq, ctx: &mut Context<Self>) {
-        let query = HistoryQuery {
-            after: Some(self.timeline.head),
-            before: Some(Seq(upto.0 + 1)),
-            kinds: Kinds::All,
-            author: None,
-            limit: PAGE_ENTRIES,
-            page: Page::Oldest,
-            bodies: Bodies::All,
-        };
-        self.foreign.is_reading = true;
-        let store = self.context.store.clone();
-        let reading = async move { store.history(row, query).await };
-        ctx.spawn(reading.into_actor(self).map(move |page, room, ctx| {
-            room.foreign.is_reading = false;
-            match page {
-                Ok(page) => {
-                    tracing::info!(room.name = %room.name, entries = page.len(), "another process wrote to the room");
-                    if page.is_empty() {
-                        // The entries are gone, which the database never does by itself: nobody is told that it has all of them.
-                        room.timeline.jump(upto);
-                    }
-                    page.iter().for_each(|entry| room.show_foreign(entry, ctx));
-                    room.catch_up_with_others(ctx);
-                }
-                Err(error) => room.read_others_later(&error, ctx),
-            }
-            room.end_turn(ctx);
-        }));
+    /// What others wrote is read.
+    pub fn on_read(&mut self) {
+        self.is_reading = false;
+        self.backoff.reset();
     }
 
-    /// Nothing of the room's own is shown before, so this has to work some time; who comes back need not wait for it.
-    fn read_others_later(&mut self, error: &StoreError, ctx: &mut Context<Self>) {
-        self.cannot_catch_up(error, ctx);
-        let wait = self.next_retry();
-        self.foreign.is_reading = true;
-        ctx.run_later(wait, |room, ctx| {
-            room.foreign.is_reading = false;
-            room.catch_up_with_others(ctx);
-            room.end_turn(ctx);
-        });
+    /// What others wrote could not be read. Nothing of the room's own is sent before, so this has to work some time.
+    pub fn on_unread(&mut self, now: Instant) {
+        self.retry = Some(now + self.backoff.next());
     }
 
-    /// Shows an entry of another process to all, and takes it into the document.
-    fn show_foreign(&mut self, entry: &Entry, ctx: &mut Context<Self>) {
-        let body = entry.body.clone().unwrap_or_default();
-        let placed = Placed { seq: entry.seq, at_ms: entry.at_ms, is_new: true };
-        match entry.kind {
-            Kind::Edit => self.take_foreign_edit(&body, ctx),
-            Kind::Step => self.forget_version(),
-            Kind::Message | Kind::Event => {}
-        }
-        self.committed(&NewEntry { kind: entry.kind, author: entry.author.clone(), key: None, body }, placed);
+    /// When [`on_due`](Self::on_due) is to be called.
+    pub fn due(&self) -> Option<Instant> {
+        self.retry
     }
 
-    fn take_foreign_edit(&mut self, update: &bytes::Bytes, ctx: &mut Context<Self>) {
-        self.say_to_all(Word::Update(update), None, &[]);
-        self.lengthen_tail(weight(update), ctx);
-        let Phase::Live(live) = &mut self.phase else { return };
-        live.states.clear();
-        if let Err(reason) = live.document.take_stored(update) {
-            tracing::error!(room.name = %self.name, reason, "an edit of another process cannot be taken");
-        }
-        live.held.set(live.document.held());
-        self.acknowledge_reached(ctx);
+    /// It is time to read again.
+    pub fn on_due(&mut self) {
+        self.retry = None;
+        self.is_reading = false;
     }
 
-    /// Who comes back while the database cannot tell is let in, but not told that it has everything. Also while the append in flight
-    /// may have been committed or not.
-    pub(in crate::room) fn cannot_catch_up(&mut self, error: &StoreError, ctx: &mut Context<Self>) {
-        if self.foreign.told > 0 {
-            tracing::warn!(room.name = %self.name, %error, "the timeline's end is not known");
-        }
-        self.let_in_who_came(|room, id, join, _| room.enter_unsure(id, join), ctx);
+    /// How many are waited for that come back, and are told what is known now.
+    pub fn told(&self) -> usize {
+        self.told
     }
 
-    fn let_in_who_came(
-        &mut self,
-        enter: impl Fn(&mut Self, MemberId, JsonJoin, &mut Context<Self>),
-        ctx: &mut Context<Self>,
-    ) {
-        let told = std::mem::take(&mut self.foreign.told);
-        for (id, join) in self.foreign.coming.drain(..told).collect::<Vec<_>>() {
-            let Some(json) = self.members.get_mut(id).and_then(|member| member.json.as_mut()) else { continue };
-            json.reading = None;
-            let is_asking = std::mem::take(&mut json.is_asking);
-            enter(self, id, join, ctx);
-            if is_asking {
-                self.more(id, ctx);
-            }
-        }
+    /// Takes out those who come back, and can be told what they lack or that this is not known.
+    pub fn take_told(&mut self) -> Vec<(MemberId, JsonJoin)> {
+        let told = std::mem::take(&mut self.told);
+        self.asked = self.asked.map(|asked| asked - told);
+        self.coming.drain(..told).collect()
     }
 }
 
@@ -223,5 +157,21 @@ mod tests {
         assert_eq!(last_before(&[placed(3, false), placed(9, false)]), Seq(9));
         assert_eq!(last_before(&[Err(Refused::Nul)]), Seq::ZERO);
         assert_eq!(last_before(&[]), Seq::ZERO);
+    }
+
+    #[test]
+    fn who_comes_back_while_others_are_let_in_is_let_in_once_the_database_has_told() {
+        let (mut foreign, mut lookups) = (Foreign::default(), Vec::new());
+        let room = RoomName::parse("r").unwrap();
+        let ids = |told: Vec<(MemberId, JsonJoin)>| told.into_iter().map(|(id, _)| id).collect::<Vec<_>>();
+        foreign.come_back(MemberId(1), JsonJoin::default(), &room, &mut lookups);
+        foreign.on_head(Some(Seq(7)));
+        // What the first lacks is read still when the second one comes.
+        foreign.come_back(MemberId(2), JsonJoin::default(), &room, &mut lookups);
+        assert_eq!(lookups.len(), 2);
+        assert_eq!(ids(foreign.take_told()), [MemberId(1)]);
+        foreign.on_head(Some(Seq(7)));
+        assert_eq!(ids(foreign.take_told()), [MemberId(2)]);
+        assert_eq!(ids(foreign.take_told()), []);
     }
 }

@@ -1,5 +1,5 @@
-//! The newest entries of a room, as JSON clients are shown them: who comes back after a moment, or reads up to the present from the
-//! store, gets the rest from here. Pure.
+//! Where a room's timeline stands, and its newest entries, as JSON clients are sent them: who comes back after a moment, or reads up
+//! to the present from the store, gets the rest from here. Pure.
 
 use std::collections::VecDeque;
 
@@ -14,6 +14,8 @@ const ENTRIES_MAX: usize = 64;
 /// Frames of the newest entries but edits.
 #[derive(Debug)]
 pub struct Recent {
+    /// The newest entry that this room knows to be committed.
+    head: Seq,
     frames: VecDeque<(Seq, Frame)>,
     bytes: usize,
     /// All entries but edits after this one are here.
@@ -23,10 +25,30 @@ pub struct Recent {
 impl Recent {
     /// Of a room whose newest entry is `head`.
     pub fn new(head: Seq) -> Self {
-        Self { frames: VecDeque::new(), bytes: 0, complete_after: head }
+        Self { head, frames: VecDeque::new(), bytes: 0, complete_after: head }
     }
 
-    /// Adds the newest entry.
+    /// The newest entry that this room knows to be committed.
+    pub fn head(&self) -> Seq {
+        self.head
+    }
+
+    /// Goes on at `head`, where the store is.
+    pub fn jump(&mut self, head: Seq) {
+        *self = Self::new(head);
+    }
+
+    /// Notes a committed entry, the next one: what others wrote before it was read first.
+    pub fn advance(&mut self, seq: Seq) {
+        self.head = self.head.max(seq);
+    }
+
+    /// Keeps no entries, since nobody would ask.
+    pub fn forget(&mut self) {
+        *self = Self::new(self.head);
+    }
+
+    /// Keeps the newest entry.
     pub fn push(&mut self, seq: Seq, frame: Frame) {
         self.bytes += frame.plain_bytes();
         self.frames.push_back((seq, frame));

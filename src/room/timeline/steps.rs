@@ -1,26 +1,18 @@
 //! The central authority for editors that send steps (prosemirror-collab, @codemirror/collab): a push is taken if it builds on the
 //! newest version, and otherwise answered with the steps that it lacks.
 
-use actix::fut::ActorFutureExt;
-use actix::{AsyncContext, Context, WrapFuture};
-use bytes::Bytes;
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
+use super::lookups::Lookup;
+use super::publishing::keep;
+use super::step_search::StepsSince;
 use crate::auth::Action;
-use crate::ids::{MemberId, Seq};
-use crate::protocol::json::limits::STEPS_MAX;
+use crate::ids::MemberId;
 use crate::protocol::json::request::Steps;
 use crate::protocol::json::{ErrorCode, ErrorMessage, ServerMessage, entry};
-use crate::room::commit::uncommitted::{Acknowledgement, Receipt};
-use crate::room::members::LackedSteps;
-use crate::room::room::Room;
-use crate::store::{Bodies, Entry, HistoryQuery, Kind, Kinds, NewEntry, Page, RoomId, Store, StoreError};
+use crate::room::commit::Commit;
+use crate::room::io::Io;
+use crate::room::members::{Acknowledgement, MissedSteps, Receipt};
+use crate::store::{Kind, NewEntry, StoreError};
 
-/// Most bytes of stored pushes in one answer, but for the first push.
-const STEPS_BYTES_MAX: usize = 512 * 1024;
-/// Pushes that are read before steps are searched for.
-const NEWEST_ENTRIES: u32 = 64;
 /// Pushes that wait for the version of a room in which nobody has pushed of late.
 const PUSHES_WAITING_MAX: usize = 8;
 /// When to ask again what is being looked up, in milliseconds.
@@ -30,223 +22,157 @@ const LATER_MS: u64 = 1000;
 
 /// Steps that wait until it is known how many there are.
 #[derive(Debug)]
-pub(in crate::room) struct Push {
+struct Push {
     from: MemberId,
     steps: Steps,
     request_id: Option<Box<str>>,
 }
 
-/// A stored push, as far as it is read again.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Pushed {
-    version: u64,
-    steps: Vec<Box<RawValue>>,
-    client_ids: Vec<Box<RawValue>>,
+/// What the room knows of its steps.
+#[derive(Debug, Default)]
+pub struct StepLog {
+    /// How many steps there are, also uncommitted ones; `None` until somebody pushes.
+    version: Option<u64>,
+    /// What was pushed before that was known.
+    pushes: Vec<Push>,
 }
 
-impl Pushed {
-    fn read(body: &Bytes) -> Option<Self> {
-        serde_json::from_slice(body).ok()
-    }
-
-    /// The version after it.
-    fn end(&self) -> u64 {
-        self.version + self.steps.len() as u64
-    }
-}
-
-/// Steps after a version.
-#[derive(Default)]
-struct Since {
-    steps: Vec<Box<RawValue>>,
-    client_ids: Vec<Box<RawValue>>,
-}
-
-impl Room {
+impl StepLog {
     /// Takes steps that follow the newest version, or tells their sender what it lacks.
-    pub(in crate::room) fn push_steps(
+    pub fn on_push(
         &mut self,
         from: MemberId,
         steps: Steps,
         request_id: Option<Box<str>>,
-        ctx: &mut Context<Self>,
+        commit: &mut Commit,
+        lookups: &mut Vec<Lookup>,
+        io: &mut Io,
     ) {
         // Without steps it is a question.
         let action = if steps.steps.is_empty() { Action::ReadHistory } else { Action::Edit };
-        let Some(member) = self.may(from, action, &request_id) else { return };
+        let Some(member) = io.permitted(from, action, &request_id) else { return };
         let (author, name) = (member.user.clone(), member.name.clone());
-        let Some(head) = self.timeline.steps else {
-            return self.wait_for_version(Push { from, steps, request_id }, ctx);
+        let Some(head) = self.version else {
+            return self.wait_for_version(Push { from, steps, request_id }, commit, lookups, io);
         };
         if steps.version != head || steps.steps.is_empty() {
-            return self.lack_steps(from, steps.version, request_id, ctx);
+            return self.await_missed(from, steps.version, request_id, commit, lookups, io);
         }
         let version = head + steps.steps.len() as u64;
         let body = entry::steps_body(&steps, &name);
         let entry = NewEntry { kind: Kind::Step, author, key: None, body };
-        if self.keep(from, entry, request_id, Some(version)) {
-            self.timeline.steps = Some(version);
+        if keep(from, entry, request_id, Some(version), commit, io) {
+            self.version = Some(version);
         }
     }
 
     /// Keeps a push until it is known how many steps there are.
-    fn wait_for_version(&mut self, push: Push, ctx: &mut Context<Self>) {
-        let Some(row) = self.row else {
+    fn wait_for_version(&mut self, push: Push, commit: &mut Commit, lookups: &mut Vec<Lookup>, io: &mut Io) {
+        let Some(row) = commit.row() else {
             // A room without a row has no entries.
-            self.timeline.steps = Some(0);
-            return self.push_steps(push.from, push.steps, push.request_id, ctx);
+            self.version = Some(0);
+            return self.on_push(push.from, push.steps, push.request_id, commit, lookups, io);
         };
-        if self.timeline.pushes.len() >= PUSHES_WAITING_MAX {
-            return self.put_off(push.from, &push.request_id, SOON_MS);
+        if self.pushes.len() >= PUSHES_WAITING_MAX {
+            return send_try_later(push.from, &push.request_id, SOON_MS, io);
         }
-        self.timeline.pushes.push(push);
-        if self.timeline.pushes.len() == 1 {
-            self.find_version(row, ctx);
+        self.pushes.push(push);
+        if self.pushes.len() == 1 {
+            lookups.push(Lookup::Version { row });
         }
     }
 
-    /// Reads the newest version from the store, then takes the pushes that wait for it.
-    fn find_version(&mut self, row: RoomId, ctx: &mut Context<Self>) {
-        let store = self.context.store.clone();
-        let finding = async move { newest(&store, row).await }.into_actor(self).map(move |found, room, ctx| {
-            let waiting = std::mem::take(&mut room.timeline.pushes);
-            match found {
-                Ok(version) => {
-                    room.timeline.steps.get_or_insert(version);
-                    for Push { from, steps, request_id } in waiting {
-                        room.push_steps(from, steps, request_id, ctx);
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(room.name = %room.name, %error, "the steps' version cannot be read");
-                    for Push { from, request_id, .. } in waiting {
-                        room.put_off(from, &request_id, LATER_MS);
-                    }
+    /// The store told the newest version: takes the pushes that wait for it.
+    pub fn on_version(
+        &mut self,
+        found: Result<u64, StoreError>,
+        commit: &mut Commit,
+        lookups: &mut Vec<Lookup>,
+        io: &mut Io,
+    ) {
+        let waiting = std::mem::take(&mut self.pushes);
+        match found {
+            Ok(version) => {
+                self.version.get_or_insert(version);
+                for Push { from, steps, request_id } in waiting {
+                    self.on_push(from, steps, request_id, commit, lookups, io);
                 }
             }
-            room.end_turn(ctx);
-        });
-        ctx.spawn(finding);
+            Err(error) => {
+                tracing::warn!(room.name = %io.name, %error, "the steps' version cannot be read");
+                for Push { from, request_id, .. } in waiting {
+                    send_try_later(from, &request_id, LATER_MS, io);
+                }
+            }
+        }
     }
 
     /// Tells a member what it lacks once all that is uncommitted now is committed: those steps are among it. One answer at a time.
-    fn lack_steps(&mut self, to: MemberId, since: u64, request_id: Option<Box<str>>, ctx: &mut Context<Self>) {
-        let Some(json) = self.members.get_mut(to).and_then(|member| member.json.as_mut()) else { return };
-        if json.lacks_steps.is_some() {
-            return self.put_off(to, &request_id, SOON_MS);
+    fn await_missed(
+        &mut self,
+        to: MemberId,
+        since: u64,
+        request_id: Option<Box<str>>,
+        commit: &mut Commit,
+        lookups: &mut Vec<Lookup>,
+        io: &mut Io,
+    ) {
+        let Some(json) = io.members.json_mut(to) else { return };
+        if json.missed_steps.is_some() {
+            return send_try_later(to, &request_id, SOON_MS, io);
         }
-        json.lacks_steps = Some(LackedSteps { request_id, since, is_reading: false });
-        if self.uncommitted.when_settled(Acknowledgement { to, receipt: Receipt::Rejected }).is_some() {
-            self.reject(to, ctx);
+        json.missed_steps = Some(MissedSteps { request_id, since });
+        let receipt = Receipt::MissedSteps;
+        if commit.uncommitted.when_settled(Acknowledgement { to, receipt }).is_some() {
+            self.look_up_missed(to, commit, lookups, io);
         }
     }
 
-    /// Tells a member which steps it lacks.
-    pub(in crate::room) fn reject(&mut self, to: MemberId, ctx: &mut Context<Self>) {
-        let head = self.timeline.steps.unwrap_or_default();
-        let Some(json) = self.members.get_mut(to).and_then(|member| member.json.as_mut()) else { return };
-        let Some(lacked) = &mut json.lacks_steps else { return };
-        let since = lacked.since;
-        let Some(row) = self.row.filter(|_| since < head) else {
-            return self.send_rejection(to, head, &Since::default());
+    /// Reads the steps that a member lacks, all of them committed by now.
+    pub fn look_up_missed(&self, to: MemberId, commit: &Commit, lookups: &mut Vec<Lookup>, io: &mut Io) {
+        let version = self.version.unwrap_or_default();
+        let Some(since) = io.members.json(to).and_then(|json| json.missed_steps.as_ref()).map(|missed| missed.since)
+        else {
+            return;
         };
-        lacked.is_reading = true;
-        let store = self.context.store.clone();
-        let permits = self.context.reading_permits.clone();
-        let reading = async move {
-            let _permit = permits.acquire().await;
-            steps_since(&store, row, since).await
-        };
-        ctx.spawn(reading.into_actor(self).map(move |found, room, ctx| {
-            match found {
-                Ok(found) => room.send_rejection(to, head, &found),
-                Err(error) => {
-                    tracing::warn!(room.name = %room.name, %error, "steps cannot be read");
-                    if let Some(lacked) = room.take_lacked(to) {
-                        room.put_off(to, &lacked.request_id, LATER_MS);
-                    }
-                }
-            }
-            room.end_turn(ctx);
-        }));
-    }
-
-    fn take_lacked(&mut self, of: MemberId) -> Option<LackedSteps> {
-        self.members.get_mut(of)?.json.as_mut()?.lacks_steps.take()
-    }
-
-    fn send_rejection(&mut self, to: MemberId, head: u64, found: &Since) {
-        let Some(LackedSteps { request_id, since, .. }) = self.take_lacked(to) else { return };
-        let (room, request_id) = (&self.name, request_id.as_deref());
-        let (steps, client_ids) = (&found.steps[..], &found.client_ids[..]);
-        let frame = ServerMessage::StepsRejected { room, version: head, since, steps, client_ids, request_id }.frame();
-        self.tell(to, frame);
-    }
-
-    fn put_off(&mut self, to: MemberId, request_id: &Option<Box<str>>, retry_after_ms: u64) {
-        let message = "the steps cannot be looked up now, try again later";
-        self.complain(to, ErrorMessage::temporary(ErrorCode::TryLater, message, retry_after_ms), request_id);
+        match commit.row().filter(|_| since < version) {
+            Some(row) => lookups.push(Lookup::Steps { to, row, since, version }),
+            None => send_missed(to, version, &StepsSince::default(), io),
+        }
     }
 
     /// Forgets the version: a push was taken that the store refused, or another process took one.
-    pub(in crate::room) fn forget_version(&mut self) {
-        self.timeline.steps = None;
+    pub fn forget_version(&mut self) {
+        self.version = None;
     }
 }
 
-fn pushes(after: Option<Seq>, before: Option<Seq>, page: Page, limit: u32) -> HistoryQuery {
-    HistoryQuery { after, before, kinds: Kinds::Only(Kind::Step), author: None, limit, page, bodies: Bodies::All }
-}
-
-async fn newest(store: &Store, row: RoomId) -> Result<u64, StoreError> {
-    let page = store.history(row, pushes(None, None, Page::Newest, 1)).await?;
-    Ok(page.first().and_then(|entry| entry.body.as_ref()).and_then(Pushed::read).map_or(0, |pushed| pushed.end()))
-}
-
-/// The first steps after the version `since`: at most [`STEPS_MAX`] and [`STEPS_BYTES_MAX`], at least one push's.
-async fn steps_since(store: &Store, row: RoomId, since: u64) -> Result<Since, StoreError> {
-    let mut found = Since::default();
-    let mut bytes = 0;
-    let after = seq_of(store, row, since).await?;
-    let page = store.history(row, pushes(after, None, Page::Oldest, STEPS_MAX as u32)).await?;
-    for body in page.iter().filter_map(|entry| entry.body.as_ref()) {
-        bytes += body.len();
-        if !found.steps.is_empty() && (bytes > STEPS_BYTES_MAX || found.steps.len() >= STEPS_MAX) {
-            break;
-        }
-        let Some(Pushed { version, steps, client_ids }) = Pushed::read(body) else { continue };
-        let skipped = since.saturating_sub(version) as usize;
-        found.steps.extend(steps.into_iter().skip(skipped));
-        found.client_ids.extend(client_ids.into_iter().skip(skipped));
-    }
-    found.steps.truncate(STEPS_MAX);
-    found.client_ids.truncate(STEPS_MAX);
-    Ok(found)
-}
-
-/// The seq after which the steps beyond version `since` begin. Most clients lack little, so it looks at the newest pushes first;
-/// else it halves the timeline, for pushes are ordered by version, too.
-async fn seq_of(store: &Store, row: RoomId, since: u64) -> Result<Option<Seq>, StoreError> {
-    let newest = store.history(row, pushes(None, None, Page::Newest, NEWEST_ENTRIES)).await?;
-    let is_known = |entry: &Entry| end(entry).is_none_or(|end| end <= since);
-    let known = newest.iter().rfind(|entry| is_known(entry));
-    let Some(oldest) = newest.first().filter(|_| known.is_none() && newest.len() == NEWEST_ENTRIES as usize) else {
-        return Ok(known.map(|entry| entry.seq));
-    };
-    // All pushes up to `low` are known, the first one after `high` is not.
-    let (mut low, mut high) = (0, oldest.seq.0 - 1);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        let next = store.history(row, pushes(Some(Seq(middle)), None, Page::Oldest, 1)).await?;
-        match next.first().filter(|entry| is_known(entry)) {
-            Some(known) => low = known.seq.0,
-            None => high = middle,
+/// The store told the steps that a member lacks.
+pub fn on_missed(to: MemberId, version: u64, found: Result<StepsSince, StoreError>, io: &mut Io) {
+    match found {
+        Ok(found) => send_missed(to, version, &found, io),
+        Err(error) => {
+            tracing::warn!(room.name = %io.name, %error, "steps cannot be read");
+            if let Some(missed) = take_missed(to, io) {
+                send_try_later(to, &missed.request_id, LATER_MS, io);
+            }
         }
     }
-    Ok(Some(Seq(low)))
 }
 
-fn end(entry: &Entry) -> Option<u64> {
-    entry.body.as_ref().and_then(Pushed::read).map(|pushed| pushed.end())
+fn take_missed(of: MemberId, io: &mut Io) -> Option<MissedSteps> {
+    io.members.json_mut(of)?.missed_steps.take()
+}
+
+fn send_missed(to: MemberId, version: u64, found: &StepsSince, io: &mut Io) {
+    let Some(MissedSteps { request_id, since }) = take_missed(to, io) else { return };
+    let (room, request_id) = (io.name, request_id.as_deref());
+    let (steps, client_ids) = (&found.steps[..], &found.client_ids[..]);
+    let frame = ServerMessage::StepsRejected { room, version, since, steps, client_ids, request_id }.frame();
+    io.send(to, frame);
+}
+
+fn send_try_later(to: MemberId, request_id: &Option<Box<str>>, retry_after_ms: u64, io: &mut Io) {
+    let message = "the steps cannot be looked up now, try again later";
+    io.send_error(to, ErrorMessage::temporary(ErrorCode::TryLater, message, retry_after_ms), request_id);
 }

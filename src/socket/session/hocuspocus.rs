@@ -248,7 +248,7 @@ impl HocuspocusSession {
         let outlet = DocumentOutlet::new(outbox, states, name.as_str(), address, self.has_news.clone());
         let member = desk.relay.seat(outlet.clone());
         room.do_send(Join {
-            lease,
+            lease: lease.into_guard(),
             member,
             relay: desk.relay.handle(),
             dialect: Dialect::Hocuspocus,

@@ -52,7 +52,7 @@ impl YjsSession {
         let room = lease.room().clone();
         let member = desk.relay.seat(desk.outbox.clone());
         room.do_send(Join {
-            lease,
+            lease: lease.into_guard(),
             member,
             relay: desk.relay.handle(),
             dialect: Dialect::Yjs,

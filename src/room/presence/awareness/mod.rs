@@ -1,7 +1,7 @@
 //! The awareness states of a room: which are news, whose they are, and what to say when their owner goes. Pure but for the time
 //! that callers hand in.
 //!
-//! Every y-websocket client sends every remote state back (PROTOCOL.md, "Presence amplification"), so most entries are dropped by
+//! Every y-websocket client sends every remote state back (PROTOCOL.md, "AwarenessStates amplification"), so most entries are dropped by
 //! their clock, before anything is parsed. A state belongs to the user who brought it; nobody else can change or remove it.
 //!
 //! Peers remember the clock of a state beyond its removal and ignore the same clock when it comes again. So the state of whoever
@@ -50,12 +50,12 @@ struct State {
     /// When the owner was sent the raised clock last.
     told: Option<Instant>,
     /// Whether the server announced it, for a user who has no editor.
-    is_stand_in: bool,
+    is_placeholder: bool,
 }
 
 /// Why awareness entries are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PresenceError {
+pub enum AwarenessError {
     /// Other clients would fail on it.
     #[error("an awareness state must be JSON")]
     NotJson,
@@ -80,13 +80,13 @@ pub struct Change {
 
 /// The awareness states of one room.
 #[derive(Debug)]
-pub struct Presence {
+pub struct AwarenessStates {
     states: HashMap<u64, State>,
     departed: DepartedClients,
     started: Instant,
 }
 
-impl Presence {
+impl AwarenessStates {
     /// The empty table of a room that starts at `now`.
     pub fn new(now: Instant) -> Self {
         Self { states: HashMap::new(), departed: DepartedClients::default(), started: now }
@@ -100,14 +100,14 @@ impl Presence {
         own_client: Option<u64>,
         entries: Vec<Entry>,
         now: Instant,
-    ) -> Result<Change, PresenceError> {
+    ) -> Result<Change, AwarenessError> {
         let mut change = Change::default();
         for entry in entries {
             let is_own = own_client == Some(entry.client);
             let client = entry.client;
             let is_taken_over = self.states.get(&client).is_some_and(|state| is_own && state.member != member);
             match self.states.get_mut(&entry.client) {
-                Some(state) if state.user != *user || state.is_stand_in => {}
+                Some(state) if state.user != *user || state.is_placeholder => {}
                 Some(state) => match &entry.state {
                     None if entry.clock >= if is_own { state.heard } else { state.entry.clock } => {
                         let entry = Entry { clock: entry.clock.max(state.entry.clock), ..entry };
@@ -164,7 +164,7 @@ impl Presence {
         mut entry: Entry,
         now: Instant,
         change: &mut Change,
-    ) -> Result<(), PresenceError> {
+    ) -> Result<(), AwarenessError> {
         let Some(json) = &entry.state else { return Ok(()) };
         let departed = self.departed.get(entry.client);
         let is_known = departed.is_some_and(|departed| entry.clock <= departed.clock);
@@ -185,7 +185,7 @@ impl Presence {
             change.renew.push((member, entry.clone()));
         }
         let (user, told) = (user.clone(), may_be_back.then_some(now));
-        let state = State { entry: entry.clone(), heard, member, user, renewed: now, told, is_stand_in: false };
+        let state = State { entry: entry.clone(), heard, member, user, renewed: now, told, is_placeholder: false };
         self.states.insert(entry.client, state);
         change.news.push(entry);
         Ok(())
@@ -199,7 +199,7 @@ impl Presence {
         for state in self.states.values_mut().filter(|state| state.entry.client != client && state.renewed <= since) {
             state.entry.clock += 1;
             change.dropped.push(state.entry.clone());
-            if !state.is_stand_in {
+            if !state.is_placeholder {
                 change.renew.push((state.member, state.entry.clone()));
             }
         }
@@ -207,7 +207,7 @@ impl Presence {
 
     /// Whose states there are, but for those that stand in for someone.
     pub fn states(&self) -> impl Iterator<Item = (&UserId, &Bytes)> {
-        let own = self.states.values().filter(|state| !state.is_stand_in);
+        let own = self.states.values().filter(|state| !state.is_placeholder);
         own.filter_map(|state| Some((&state.user, state.entry.state.as_ref()?)))
     }
 
@@ -233,12 +233,12 @@ impl Presence {
     /// that is to show to all editors.
     pub fn sweep(&mut self, now: Instant) -> Vec<Entry> {
         self.expire(now);
-        self.renew_stand_ins(now)
+        self.renew_placeholders(now)
     }
 
     /// Those that stand in are the server's own to renew, however late it comes to that.
     fn expire(&mut self, now: Instant) {
-        let is_old = |state: &State| !state.is_stand_in && now.duration_since(state.renewed) > RENEWED_WITHIN;
+        let is_old = |state: &State| !state.is_placeholder && now.duration_since(state.renewed) > RENEWED_WITHIN;
         let old: Vec<u64> = self.states.iter().filter(|(_, state)| is_old(state)).map(|(client, _)| *client).collect();
         for client in old {
             if let Some(state) = self.states.remove(&client) {
@@ -252,15 +252,15 @@ impl Presence {
         self.states.values().map(|state| &state.entry)
     }
 
-    fn count(&self, member: MemberId) -> Result<(), PresenceError> {
+    fn count(&self, member: MemberId) -> Result<(), AwarenessError> {
         let own = self.states.values().filter(|state| state.member == member).count();
-        if own >= STATES_PER_SOCKET_MAX { Err(PresenceError::TooMany) } else { Ok(()) }
+        if own >= STATES_PER_SOCKET_MAX { Err(AwarenessError::TooMany) } else { Ok(()) }
     }
 }
 
-fn check(json: &Bytes) -> Result<(), PresenceError> {
+fn check(json: &Bytes) -> Result<(), AwarenessError> {
     if json.len() > STATE_BYTES_MAX {
-        return Err(PresenceError::TooLarge);
+        return Err(AwarenessError::TooLarge);
     }
-    serde_json::from_slice::<IgnoredAny>(json).map(|_| ()).map_err(|_| PresenceError::NotJson)
+    serde_json::from_slice::<IgnoredAny>(json).map(|_| ()).map_err(|_| AwarenessError::NotJson)
 }

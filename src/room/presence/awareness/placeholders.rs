@@ -5,23 +5,23 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::{Presence, State};
+use super::{AwarenessStates, State};
 use crate::ids::{MemberId, UserId};
 use crate::protocol::awareness::Entry;
 
-impl Presence {
+impl AwarenessStates {
     /// Keeps, changes or removes the state that stands in for a user without an editor: `member` and JSON text of it, or `None`
     /// if there should be none. A user who has announced a state needs none. What to show to all editors.
-    pub fn stand_in(
+    pub fn set_placeholder(
         &mut self,
         user: &UserId,
         wanted: Option<(MemberId, Bytes)>,
         new_client: impl FnOnce() -> u32,
         now: Instant,
     ) -> Vec<Entry> {
-        let has_own = self.states.values().any(|state| state.user == *user && !state.is_stand_in);
+        let has_own = self.states.values().any(|state| state.user == *user && !state.is_placeholder);
         let wanted = wanted.filter(|_| !has_own);
-        let known = self.states.iter().find(|(_, state)| state.user == *user && state.is_stand_in);
+        let known = self.states.iter().find(|(_, state)| state.user == *user && state.is_placeholder);
         match (known.map(|(client, _)| *client), wanted) {
             (None, None) => Vec::new(),
             (None, Some((member, json))) => {
@@ -30,10 +30,10 @@ impl Presence {
                     // One in four billion, and the next change tries again.
                     return Vec::new();
                 }
-                let (user, is_stand_in) = (user.clone(), true);
+                let (user, is_placeholder) = (user.clone(), true);
                 self.states.insert(
                     entry.client,
-                    State { entry: entry.clone(), heard: 1, member, user, renewed: now, told: None, is_stand_in },
+                    State { entry: entry.clone(), heard: 1, member, user, renewed: now, told: None, is_placeholder },
                 );
                 vec![entry]
             }
@@ -53,14 +53,14 @@ impl Presence {
     }
 
     /// Whether any state stands in for someone.
-    pub fn has_stand_ins(&self) -> bool {
-        self.states.values().any(|state| state.is_stand_in)
+    pub fn has_placeholders(&self) -> bool {
+        self.states.values().any(|state| state.is_placeholder)
     }
 
     /// Renews the states that stand in for users without an editor, before peers drop them.
-    pub(super) fn renew_stand_ins(&mut self, now: Instant) -> Vec<Entry> {
-        let stand_ins = self.states.values_mut().filter(|state| state.is_stand_in);
-        let renewed = stand_ins.map(|state| {
+    pub(super) fn renew_placeholders(&mut self, now: Instant) -> Vec<Entry> {
+        let placeholders = self.states.values_mut().filter(|state| state.is_placeholder);
+        let renewed = placeholders.map(|state| {
             state.entry.clock += 1;
             state.renewed = now;
             state.entry.clone()

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::room::room::SWEEP;
+use crate::room::presence::SWEEP;
 
 const A: MemberId = MemberId(1);
 const B: MemberId = MemberId(2);
@@ -12,7 +12,7 @@ fn entry(client: u64, clock: u64, state: Option<&'static str>) -> Entry {
     Entry { client, clock, state: state.map(|text| Bytes::from_static(text.as_bytes())) }
 }
 
-struct Table(Presence);
+struct Table(AwarenessStates);
 
 impl Table {
     fn take_at(&mut self, now: Instant, member: MemberId, user: &str, own: u64, entry: Entry) -> Change {
@@ -30,7 +30,7 @@ impl Table {
 
 /// The table of a room that has been live for long.
 fn table() -> Table {
-    Table(Presence::new(Instant::now() - RETURN_WITHIN))
+    Table(AwarenessStates::new(Instant::now() - RETURN_WITHIN))
 }
 
 fn news(entry: Entry) -> Change {
@@ -87,7 +87,7 @@ fn one_that_returns_is_shown_with_raised_clocks_what_it_has_dropped() {
 
 #[test]
 fn after_a_restart_of_the_server_everybody_is_shown_and_sent_their_own_state_with_a_raised_clock() {
-    let mut table = Table(Presence::new(Instant::now()));
+    let mut table = Table(AwarenessStates::new(Instant::now()));
     let raised =
         |clock, state| Change { renew: vec![(A, entry(1, clock, Some(state)))], ..news(entry(1, clock, Some(state))) };
     assert_eq!(table.take(A, "ada", 1, entry(1, 5, Some("{}"))), raised(6, "{}"));
@@ -100,7 +100,7 @@ fn after_a_restart_of_the_server_everybody_is_shown_and_sent_their_own_state_wit
 #[test]
 fn what_an_owner_changes_before_it_takes_a_raised_clock_over_is_shown_and_raised_again() {
     let start = Instant::now();
-    let mut table = Table(Presence::new(start));
+    let mut table = Table(AwarenessStates::new(start));
     table.take_at(start, A, "ada", 1, entry(1, 5, Some("{}")));
     // Who changes its state all the time is not sent each change.
     assert_eq!(table.take_at(start, A, "ada", 1, entry(1, 6, Some("1"))), news(entry(1, 7, Some("1"))));
@@ -114,7 +114,7 @@ fn what_an_owner_changes_before_it_takes_a_raised_clock_over_is_shown_and_raised
 #[test]
 fn a_renewal_with_the_clock_that_was_raised_to_is_shown_since_peers_would_drop_the_state() {
     let start = Instant::now();
-    let mut table = Table(Presence::new(start));
+    let mut table = Table(AwarenessStates::new(start));
     table.take_at(start, A, "ada", 1, entry(1, 5, Some("{}")));
     // An owner that has not heard of the raised clock renews its state as it is.
     let renewed = entry(1, 7, Some("{}"));
@@ -154,7 +154,7 @@ proptest! {
         known in 0..10u64,
     ) {
         let start = Instant::now();
-        let mut table = Table(Presence::new(start));
+        let mut table = Table(AwarenessStates::new(start));
         let mut owner = Owner { clock: 5, state: 0, sends_back };
         // What the peer knows from before.
         let (mut peer_clock, mut peer_state) = (known, None);
@@ -218,15 +218,15 @@ fn what_is_not_json_too_large_or_one_state_too_many_is_refused() {
     let mut table = table();
     let ada = UserId::new("ada");
     let mut take = |entries| table.0.take(A, &ada, None, entries, Instant::now());
-    assert_eq!(take(vec![entry(1, 1, Some("{"))]), Err(PresenceError::NotJson));
+    assert_eq!(take(vec![entry(1, 1, Some("{"))]), Err(AwarenessError::NotJson));
     let text = |bytes: usize| Some(Bytes::from(format!("\"{}\"", "x".repeat(bytes - 2))));
     let longest = Entry { state: text(STATE_BYTES_MAX), ..entry(0, 1, None) };
     assert!(take(vec![longest]).is_ok());
     let longer = Entry { state: text(STATE_BYTES_MAX + 1), ..entry(0, 2, None) };
-    assert_eq!(take(vec![longer]), Err(PresenceError::TooLarge));
+    assert_eq!(take(vec![longer]), Err(AwarenessError::TooLarge));
     let states = |n: usize| (0..n as u64).map(|client| entry(client, 1, Some("{}"))).collect();
     assert!(take(states(STATES_PER_SOCKET_MAX)).is_ok());
-    assert_eq!(take(vec![entry(99, 1, Some("{}"))]), Err(PresenceError::TooMany));
+    assert_eq!(take(vec![entry(99, 1, Some("{}"))]), Err(AwarenessError::TooMany));
 }
 
 #[test]
@@ -247,11 +247,11 @@ fn a_user_without_an_editor_is_stood_in_for_until_an_editor_comes() {
     let mut table = table();
     let (ada, now) = (UserId::new("ada"), Instant::now());
     let json = |text: &'static str| Some((B, Bytes::from_static(text.as_bytes())));
-    let stand = |table: &mut Table, wanted| table.0.stand_in(&ada, wanted, || 9, now);
+    let stand = |table: &mut Table, wanted| table.0.set_placeholder(&ada, wanted, || 9, now);
     assert_eq!(stand(&mut table, json("{}")), [entry(9, 1, Some("{}"))]);
     assert_eq!(stand(&mut table, json("{}")), []);
     assert_eq!(stand(&mut table, json("[]")), [entry(9, 2, Some("[]"))]);
-    assert_eq!(table.0.renew_stand_ins(now), [entry(9, 3, Some("[]"))]);
+    assert_eq!(table.0.renew_placeholders(now), [entry(9, 3, Some("[]"))]);
     assert_eq!(table.take(A, "ada", 9, entry(9, 9, None)), Change::default(), "no client can remove it");
     table.take(A, "ada", 1, entry(1, 1, Some("{}")));
     assert_eq!(stand(&mut table, json("[]")), [entry(9, 4, None)]);
@@ -266,7 +266,7 @@ fn for_minutes_no_peer_has_a_reason_to_drop_what_stands_in_while_an_editor_that_
     let mut table = table();
     let start = Instant::now();
     table.take_at(start, A, "eve", 1, entry(1, 1, Some("{}")));
-    let mut shown = table.0.stand_in(&UserId::new("ada"), Some((B, Bytes::from_static(b"{}"))), || 9, start);
+    let mut shown = table.0.set_placeholder(&UserId::new("ada"), Some((B, Bytes::from_static(b"{}"))), || 9, start);
     let mut heard = start;
     for sweep in 1..=60 {
         let now = start + SWEEP * sweep;
@@ -282,6 +282,6 @@ fn for_minutes_no_peer_has_a_reason_to_drop_what_stands_in_while_an_editor_that_
 fn what_stands_in_survives_a_sweep_that_comes_too_late() {
     let mut table = table();
     let start = Instant::now();
-    table.0.stand_in(&UserId::new("ada"), Some((B, Bytes::from_static(b"{}"))), || 9, start);
+    table.0.set_placeholder(&UserId::new("ada"), Some((B, Bytes::from_static(b"{}"))), || 9, start);
     assert_eq!(table.0.sweep(start + RENEWED_WITHIN * 2), [entry(9, 2, Some("{}"))]);
 }

@@ -74,7 +74,7 @@ impl JsonSession {
         let outlet = SeatOutlet::new(desk.outbox.clone(), name.clone(), request_id.clone(), news);
         let member = desk.relay.seat(outlet.clone());
         room.do_send(Join {
-            lease,
+            lease: lease.into_guard(),
             member,
             relay: desk.relay.handle(),
             dialect: Dialect::Json,

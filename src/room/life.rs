@@ -1,0 +1,196 @@
+//! How a room begins and ends: loading, never as an empty document because the store failed; idleness; its death.
+
+use std::time::{Duration, Instant};
+
+use actix::fut::ActorFutureExt;
+use actix::{Actor, AsyncContext, Context, Handler, Supervised, WrapFuture};
+
+use super::document::{Document, LoadError};
+use super::messages::{EndIdle, Join};
+use super::presence::SWEEP;
+use super::room::{Phase, Room};
+use super::timers::Timer;
+use super::turn::TurnEnd;
+use crate::archive::Stored;
+use crate::metrics;
+use crate::protocol::CloseCode;
+
+impl Actor for Room {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.load(ctx);
+        self.arm(Timer::Sweep, SWEEP, ctx);
+        ctx.spawn(TurnEnd);
+    }
+
+    fn stopped(&mut self, _: &mut Self::Context) {
+        if matches!(self.phase, Phase::Ended) || self.slots.is_stopping() {
+            return;
+        }
+        metrics::ROOM_DEATHS.inc();
+        tracing::error!(room.name = %self.name, "room died, its members come back to a new one");
+        self.slots.forget(&self.name, self.key);
+        self.fanout.outbound.died();
+    }
+}
+
+impl Supervised for Room {}
+
+impl Handler<EndIdle> for Room {
+    type Result = ();
+
+    fn handle(&mut self, _: EndIdle, ctx: &mut Self::Context) {
+        if self.timers.is_armed(Timer::Idle) {
+            self.end(ctx);
+        }
+    }
+}
+
+impl Room {
+    /// Reads the room from the store.
+    fn load(&mut self, ctx: &mut Context<Self>) {
+        if self.context.documents.is_full() {
+            self.end_idle_rooms();
+            return self.load_failed(&LoadError::Full, ctx);
+        }
+        let (archive, name) = (self.context.archive.clone(), self.name.clone());
+        // Off this thread: a large document takes long, and other rooms live here.
+        let loading = async move { archive.read(&name).await };
+        ctx.spawn(loading.into_actor(self).map(|loaded, room, ctx| match loaded {
+            Ok(stored) => room.loaded(stored, ctx),
+            Err(error) => room.load_failed(&error.into(), ctx),
+        }));
+    }
+
+    fn loaded(&mut self, stored: Option<Stored>, ctx: &mut Context<Self>) {
+        self.commit.on_loaded(stored.as_ref().map(|stored| stored.id));
+        if let Some(stored) = &stored {
+            self.timeline.on_loaded(stored.head);
+        }
+        let empty = || self.context.archive.empty(&self.name);
+        let (documents, states) = (&self.context.documents, self.context.states.clone());
+        let document = Document::load(stored, empty, documents, states, Instant::now());
+        self.phase = Phase::Live(Box::new(document));
+        tracing::info!(room.name = %self.name, "room loaded");
+        self.take_early(ctx);
+        self.arm_idle(ctx);
+        self.make_snapshot_if_due(ctx);
+        self.end_turn(ctx);
+    }
+
+    fn load_failed(&mut self, error: &LoadError, ctx: &mut Context<Self>) {
+        let wait = self.commit.on_load_failed();
+        metrics::ROOM_LOADS_FAILED.inc();
+        tracing::error!(room.name = %self.name, %error, retry_ms = wait.as_millis() as u64, "room cannot be loaded");
+        self.phase = Phase::Failed;
+        self.take_early(ctx);
+        self.arm(Timer::Load, wait, ctx);
+        self.arm_idle(ctx);
+        self.end_turn(ctx);
+    }
+
+    /// Handles what arrived while the room was loading, in its order.
+    fn take_early(&mut self, ctx: &mut Context<Self>) {
+        for message in std::mem::take(&mut self.early) {
+            self.on_message(message, ctx);
+        }
+    }
+
+    /// Refuses a join to a room that cannot be loaded.
+    pub(super) fn refuse_join(&mut self, join: &Join) {
+        let outbound = &mut self.fanout.outbound;
+        let link = outbound.link(&join.relay);
+        outbound.close(link, join.member, CloseCode::TryLater, "the room cannot be loaded now, try again later");
+    }
+
+    /// (Re)starts the wait for the room's end, if nobody is in.
+    pub(super) fn arm_idle(&mut self, ctx: &mut Context<Self>) {
+        if let Some(timer) = self.timers.take(Timer::Idle) {
+            ctx.cancel_future(timer);
+        }
+        if self.members.is_empty() {
+            self.arm(Timer::Idle, self.context.settings.idle, ctx);
+        }
+    }
+
+    /// Ends the room, unless somebody is in or something is not committed.
+    fn end(&mut self, ctx: &mut Context<Self>) {
+        self.flush(ctx);
+        let is_empty = self.members.is_empty() && self.early.is_empty();
+        let is_done = is_empty && self.commit.uncommitted.is_empty() && self.fanout.outbound.is_empty();
+        if !is_done || !self.slots.release(&self.name, self.key) {
+            return self.arm_idle(ctx);
+        }
+        tracing::info!(room.name = %self.name, "room unloaded");
+        self.phase = Phase::Ended;
+        // They would keep it; without them it ends with its last address.
+        for timer in self.timers.take_all() {
+            ctx.cancel_future(timer);
+        }
+    }
+
+    /// Has rooms without members end now, because memory is short.
+    pub(super) fn end_idle_rooms(&self) {
+        self.slots.take_idle_call(Instant::now()).iter().for_each(|room| room.do_send(EndIdle));
+    }
+
+    /// Has a timer run, unless one of its kind ends sooner.
+    pub(super) fn arm(&mut self, timer: Timer, wait: Duration, ctx: &mut Context<Self>) {
+        let due = Instant::now() + wait;
+        let start = || ctx.run_later(wait, move |room, ctx| room.on_timer(timer, ctx));
+        if let Some(replaced) = self.timers.arm(timer, due, start) {
+            ctx.cancel_future(replaced);
+        }
+    }
+
+    fn on_timer(&mut self, timer: Timer, ctx: &mut Context<Self>) {
+        self.timers.take(timer);
+        match timer {
+            Timer::Idle => self.end(ctx),
+            Timer::Load => {
+                self.phase = Phase::Loading;
+                self.load(ctx);
+            }
+            Timer::Sweep => {
+                self.sweep();
+                self.arm(Timer::Sweep, SWEEP, ctx);
+            }
+            Timer::Retry => {
+                let next = self.commit.retry(Instant::now());
+                self.run_commit(next, ctx);
+            }
+            Timer::Behind => return self.flush(ctx),
+            Timer::Replies => {
+                if let Some((document, mut parts)) = self.live() {
+                    document.on_replies_due(parts.commit, &mut parts.io);
+                }
+            }
+            Timer::Presence => {
+                let mut parts = self.parts();
+                parts.presence.on_due(&mut parts.io);
+            }
+            Timer::Awareness => {
+                let mut parts = self.parts();
+                parts.presence.send_batch(&mut parts.io);
+            }
+            Timer::Foreign => {
+                self.timeline.on_foreign_due();
+                self.catch_up(ctx);
+            }
+            // The turn's end does the rest.
+            Timer::Commit | Timer::Flush | Timer::Missing => {}
+        }
+        if !matches!(timer, Timer::Idle | Timer::Load) {
+            self.end_turn(ctx);
+        }
+    }
+
+    fn sweep(&mut self) {
+        let mut parts = self.parts();
+        parts.presence.sweep(&mut parts.io);
+        if let Phase::Live(document) = &mut self.phase {
+            document.sweep();
+        }
+    }
+}

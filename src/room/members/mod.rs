@@ -1,0 +1,219 @@
+//! Who is in a room: members, their users, what they may do and what an edit means in their protocols. Pure.
+
+mod editor;
+mod hocuspocus;
+mod json;
+mod receipt;
+mod refusal;
+mod yjs;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::auth::Access;
+use crate::ids::{MemberId, UserId};
+use crate::protocol::Dialect;
+use crate::protocol::json::UserPresence;
+
+pub use editor::Editor;
+pub use hocuspocus::HocuspocusEditor;
+pub use json::{JsonMember, MissedSteps, StoreRead};
+pub use receipt::{Acknowledgement, Receipt};
+pub use refusal::{EditRefusal, LoggedRefusals};
+pub use yjs::{Asked, YjsEditor};
+
+/// What a member speaks, and what the room knows of it for that reason.
+#[derive(Debug)]
+pub enum Client {
+    /// y-websocket.
+    Yjs(YjsEditor),
+    /// Hocuspocus.
+    Hocuspocus(HocuspocusEditor),
+    /// `tutti.v1`.
+    Json(Box<JsonMember>),
+}
+
+impl Client {
+    /// A member that has just come in; `may_edit` is what it may do then.
+    pub fn new(dialect: Dialect, may_edit: bool) -> Self {
+        match dialect {
+            Dialect::Yjs => Self::Yjs(YjsEditor::new(may_edit)),
+            Dialect::Hocuspocus => Self::Hocuspocus(HocuspocusEditor::default()),
+            Dialect::Json => Self::Json(Box::default()),
+        }
+    }
+
+    fn dialect(&self) -> Dialect {
+        match self {
+            Self::Yjs(_) => Dialect::Yjs,
+            Self::Hocuspocus(_) => Dialect::Hocuspocus,
+            Self::Json(_) => Dialect::Json,
+        }
+    }
+}
+
+/// One member of a room.
+#[derive(Debug)]
+pub struct Member {
+    /// Its relay, as an index into the room's links.
+    pub link: usize,
+    /// What it speaks.
+    pub client: Client,
+    /// Whose socket it is.
+    pub user: UserId,
+    /// The name shown to others.
+    pub name: Arc<str>,
+    /// What it may do here.
+    pub access: Access,
+    /// The Yjs client that it announced first, its own.
+    pub own_client: Option<u64>,
+    /// Why its edits were refused, as far as that is in the log.
+    pub logged: LoggedRefusals,
+}
+
+impl Member {
+    /// Its protocol.
+    pub fn dialect(&self) -> Dialect {
+        self.client.dialect()
+    }
+
+    /// What an edit means in its protocol.
+    pub fn editor(&self) -> &dyn Editor {
+        match &self.client {
+            Client::Yjs(editor) => editor,
+            Client::Hocuspocus(editor) => editor,
+            Client::Json(member) => &**member,
+        }
+    }
+
+    /// As [`editor`](Self::editor), to tell it what happens.
+    pub fn editor_mut(&mut self) -> &mut dyn Editor {
+        match &mut self.client {
+            Client::Yjs(editor) => editor,
+            Client::Hocuspocus(editor) => editor,
+            Client::Json(member) => &mut **member,
+        }
+    }
+
+    /// What only y-websocket members have.
+    pub fn yjs_mut(&mut self) -> Option<&mut YjsEditor> {
+        if let Client::Yjs(editor) = &mut self.client { Some(editor) } else { None }
+    }
+
+    /// What only JSON members have.
+    pub fn json(&self) -> Option<&JsonMember> {
+        if let Client::Json(member) = &self.client { Some(member) } else { None }
+    }
+
+    /// As [`json`](Self::json), to change it.
+    pub fn json_mut(&mut self) -> Option<&mut JsonMember> {
+        if let Client::Json(member) = &mut self.client { Some(member) } else { None }
+    }
+}
+
+/// The members.
+#[derive(Debug, Default)]
+pub struct Members {
+    by_id: HashMap<MemberId, Member>,
+    /// How many speak each dialect, in the order of [`Dialect::ALL`].
+    speaking: [usize; Dialect::ALL.len()],
+}
+
+impl Members {
+    /// Adds a member; an id joins once.
+    pub fn insert(&mut self, id: MemberId, member: Member) {
+        self.speaking[member.dialect() as usize] += 1;
+        self.by_id.insert(id, member);
+    }
+
+    /// Removes a member.
+    pub fn remove(&mut self, id: MemberId) -> Option<Member> {
+        let member = self.by_id.remove(&id)?;
+        self.speaking[member.dialect() as usize] -= 1;
+        Some(member)
+    }
+
+    /// Whether any member speaks `dialect`.
+    pub fn speak(&self, dialect: Dialect) -> bool {
+        self.speaking[dialect as usize] > 0
+    }
+
+    /// A member.
+    pub fn get(&self, id: MemberId) -> Option<&Member> {
+        self.by_id.get(&id)
+    }
+
+    /// A member, to change it.
+    pub fn get_mut(&mut self, id: MemberId) -> Option<&mut Member> {
+        self.by_id.get_mut(&id)
+    }
+
+    /// What a JSON member has.
+    pub fn json(&self, id: MemberId) -> Option<&JsonMember> {
+        self.get(id)?.json()
+    }
+
+    /// As [`json`](Self::json), to change it.
+    pub fn json_mut(&mut self, id: MemberId) -> Option<&mut JsonMember> {
+        self.get_mut(id)?.json_mut()
+    }
+
+    /// Those who take an echo for the commit, but for `sender`, whose own typing by one of these Yjs clients is.
+    pub fn owners(&self, clients: &[u64], sender: Option<MemberId>) -> Vec<MemberId> {
+        let has_typed = |member: &Member| member.own_client.is_some_and(|own| clients.contains(&own));
+        let is_owner = |member: &Member| has_typed(member) && member.editor().takes_echo_for_commit();
+        let owners = self.by_id.iter().filter(|(id, member)| Some(**id) != sender && is_owner(member));
+        owners.map(|(id, _)| *id).collect()
+    }
+
+    /// All members.
+    pub fn iter(&self) -> impl Iterator<Item = &Member> {
+        self.by_id.values()
+    }
+
+    /// The links and ids of those who are shown edits, and are not behind.
+    pub fn wanting_edits(&self) -> Vec<(usize, MemberId)> {
+        let wants = |member: &Member| member.json().is_some_and(|json| json.wants_edits && json.catching_up.is_none());
+        self.by_id.iter().filter(|(_, member)| wants(member)).map(|(id, member)| (member.link, *id)).collect()
+    }
+
+    /// A user's JSON member, preferably one that shows something of itself.
+    pub fn json_only(&self, user: &UserId) -> Option<(MemberId, &Member)> {
+        let own = self.by_id.iter().filter(|(_, member)| member.user == *user);
+        let json = own.filter_map(|(id, member)| Some((*id, member, member.json()?.state.is_some())));
+        json.max_by_key(|(id, _, has_state)| (*has_state, *id)).map(|(id, member, _)| (id, member))
+    }
+
+    /// Those of a user, or all.
+    pub fn of(&self, user: Option<&UserId>) -> Vec<(usize, MemberId)> {
+        let own = self.by_id.iter().filter(|(_, member)| user.is_none_or(|user| member.user == *user));
+        own.map(|(id, member)| (member.link, *id)).collect()
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether nobody is in.
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// The members by user, in order of the users' ids.
+    pub fn users(&self) -> Vec<UserPresence> {
+        let mut users: BTreeMap<&UserId, UserPresence> = BTreeMap::new();
+        for member in self.by_id.values() {
+            users
+                .entry(&member.user)
+                .or_insert_with(|| UserPresence {
+                    user: member.user.clone(),
+                    name: member.name.clone(),
+                    sockets: 0,
+                    state: None,
+                })
+                .sockets += 1;
+        }
+        users.into_values().collect()
+    }
+}

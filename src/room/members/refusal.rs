@@ -1,0 +1,74 @@
+//! Why a member's edit is refused, and which of the reasons are in the log already.
+
+use crate::document::Refusal;
+
+/// Why an edit is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum EditRefusal {
+    /// Its sender may only read.
+    ReadOnly,
+    /// It is longer than a message may be.
+    TooLong,
+    /// The document would be too large.
+    DocumentFull,
+    /// No Yjs client makes it.
+    Harmful,
+    /// The store failed on it.
+    Failed,
+}
+
+impl EditRefusal {
+    /// What y-websocket's clients are told that stay connected, and the log.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "this room is read-only for you",
+            Self::TooLong => "the edit is longer than a message may be",
+            Self::DocumentFull => "the document would be too large",
+            Self::Harmful => "the edit cannot be taken",
+            Self::Failed => "the edit cannot be stored",
+        }
+    }
+}
+
+impl From<&Refusal> for EditRefusal {
+    fn from(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::TooLarge { .. } => Self::DocumentFull,
+            _ => Self::Harmful,
+        }
+    }
+}
+
+/// The refusals of a member that are in the log.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct LoggedRefusals(u8);
+
+impl LoggedRefusals {
+    /// Notes one; whether it is the first of its kind.
+    pub fn is_first(&mut self, refusal: EditRefusal) -> bool {
+        let bit = 1 << refusal as u8;
+        let is_first = self.0 & bit == 0;
+        self.0 |= bit;
+        is_first
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_is_first_once() {
+        let mut logged = LoggedRefusals::default();
+        let all = [
+            EditRefusal::ReadOnly,
+            EditRefusal::TooLong,
+            EditRefusal::DocumentFull,
+            EditRefusal::Harmful,
+            EditRefusal::Failed,
+        ];
+        assert!(all.iter().all(|refusal| logged.is_first(*refusal)));
+        assert!(!all.iter().any(|refusal| logged.is_first(*refusal)));
+    }
+}

@@ -1,0 +1,165 @@
+//! What the store answers, passed to the parts of a room: outcomes of appends, what other processes wrote, pages of the past.
+
+use actix::{Context, Handler};
+
+use super::commit::{Commit, Committed, Pending};
+use super::document::{acknowledge, refuse_for_good};
+use super::io::Io;
+use super::members::{Acknowledgement, EditRefusal, Receipt};
+use super::messages::PostError;
+use super::room::{Parts, Room};
+use super::timeline::{AppendOutcome, ForeignStep, Found, Timeline, answer, on_missed, refuse, send_saved};
+use crate::archive::weight;
+use crate::ids::Seq;
+use crate::metrics;
+use crate::protocol::Dialect;
+use crate::store::{Entry, Kind, NewEntry, Placed, Refused, StoreError};
+
+impl Handler<Committed> for Room {
+    type Result = ();
+
+    fn handle(&mut self, Committed { id, outcome, others_were_stored }: Committed, ctx: &mut Context<Self>) {
+        if !self.commit.uncommitted.is_in_flight_as(id) {
+            return;
+        }
+        let outcome = match outcome {
+            Ok(outcome) => {
+                metrics::ENTRIES_COMMITTED.inc_by(outcome.iter().filter(|entry| entry.is_ok()).count() as u64);
+                outcome
+            }
+            Err(StoreError::Slow) if self.commit.uncommitted.is_hopeless(others_were_stored) => {
+                metrics::APPENDS_FAILED.inc();
+                vec![Err(Refused::TooSlow)]
+            }
+            Err(error) => {
+                metrics::APPENDS_FAILED.inc();
+                self.retry_commit(&error, ctx);
+                let Parts { presence, timeline, commit, mut io } = self.parts();
+                return timeline.let_in_unsure(&error, presence, commit, &mut io);
+            }
+        };
+        self.timeline.hold(outcome);
+        self.catch_up(ctx);
+    }
+}
+
+impl Room {
+    /// Goes on until all that is known to be committed is sent, in the order of the seqs.
+    pub(super) fn catch_up(&mut self, ctx: &mut Context<Self>) {
+        loop {
+            let Some((_, Parts { presence, timeline, commit, mut io })) = self.live() else { return };
+            match timeline.next_foreign(commit) {
+                ForeignStep::Wait => return,
+                ForeignStep::Settle(outcome) => self.settle(outcome, ctx),
+                ForeignStep::LetIn => return timeline.let_in(presence, commit, &mut io),
+            }
+        }
+    }
+
+    /// Takes the outcome of the append in flight.
+    fn settle(&mut self, outcome: AppendOutcome, ctx: &mut Context<Self>) {
+        let Some((document, Parts { timeline, commit, mut io, .. })) = self.live() else { return };
+        let io = &mut io;
+        for (Pending { entry, acknowledgements, reply, .. }, outcome) in commit.settle(outcome) {
+            match outcome {
+                Ok(placed) => {
+                    if placed.is_new {
+                        if entry.kind == Kind::Edit {
+                            document.snapshots.lengthen(weight(&entry.body));
+                        }
+                        timeline.on_committed(&entry, placed, io);
+                    }
+                    for acknowledgement in acknowledgements {
+                        send_acknowledgement(acknowledgement, placed, timeline, commit, io);
+                    }
+                }
+                Err(refused) => refuse_entry(&entry, acknowledgements, refused, timeline, io),
+            }
+            if let Some(reply) = reply {
+                answer(reply, outcome.map_err(PostError::Refused));
+            }
+        }
+        document.acknowledge_reached(commit, io);
+        self.make_snapshot_if_due(ctx);
+    }
+
+    /// The store has answered a question of the timeline.
+    pub(super) fn on_found(&mut self, found: Found, ctx: &mut Context<Self>) {
+        let Parts { presence, timeline, commit, mut io } = self.parts();
+        let io = &mut io;
+        match found {
+            Found::Count { of, count } => timeline.on_count(of, count, presence, commit, io),
+            Found::Page(page) => timeline.on_page(page, presence, commit, io),
+            Found::Version(found) => timeline.on_version(found, commit, io),
+            Found::Steps { to, version, steps } => on_missed(to, version, steps, io),
+            Found::Head(answer) => {
+                if timeline.on_head(answer, presence, commit, io) {
+                    self.catch_up(ctx);
+                }
+                let Parts { timeline, io, .. } = self.parts();
+                timeline.ask_head(&io);
+            }
+            Found::Foreign { upto, page: Ok(page) } => self.take_foreign(upto, page, ctx),
+            Found::Foreign { page: Err(error), .. } => timeline.on_foreign_unread(&error, presence, commit, io),
+        }
+    }
+
+    /// Sends what other processes wrote, and takes it into the document.
+    fn take_foreign(&mut self, upto: Seq, page: Vec<Entry>, ctx: &mut Context<Self>) {
+        let Some((document, Parts { timeline, commit, mut io, .. })) = self.live() else { return };
+        let io = &mut io;
+        tracing::info!(room.name = %io.name, entries = page.len(), "another process wrote to the room");
+        timeline.on_foreign(upto, &page);
+        for Entry { seq, at_ms, kind, author, body, .. } in page {
+            let entry = NewEntry { kind, author, key: None, body: body.unwrap_or_default() };
+            match entry.kind {
+                Kind::Edit => document.on_foreign_edit(&entry.body, commit, io),
+                Kind::Step => timeline.forget_version(),
+                Kind::Message | Kind::Event => {}
+            }
+            timeline.on_committed(&entry, Placed { seq, at_ms, is_new: true }, io);
+        }
+        self.make_snapshot_if_due(ctx);
+        self.catch_up(ctx);
+    }
+}
+
+/// Tells an author that what it sent is committed, as the entry that is placed there.
+fn send_acknowledgement(
+    Acknowledgement { to, receipt }: Acknowledgement,
+    placed: Placed,
+    timeline: &mut Timeline,
+    commit: &Commit,
+    io: &mut Io,
+) {
+    match receipt {
+        // Also when its author has left.
+        Receipt::Broadcast(frame) => io.outbound.broadcast(Dialect::Hocuspocus, &frame, Some(to), &[]),
+        Receipt::Saved { request_id, version } => send_saved(to, request_id.as_deref(), version, placed, io),
+        Receipt::MissedSteps => timeline.send_missed_steps(to, commit, io),
+        Receipt::Echo(_) | Receipt::Answer(_) | Receipt::Status(_) => acknowledge(to, receipt, io),
+    }
+}
+
+/// Tells the authors of an entry that the store refuses it for good.
+fn refuse_entry(
+    entry: &NewEntry,
+    waiting: Vec<Acknowledgement>,
+    refused: Refused,
+    timeline: &mut Timeline,
+    io: &mut Io,
+) {
+    if entry.kind == Kind::Step {
+        timeline.forget_version();
+    }
+    for Acknowledgement { to, receipt } in waiting {
+        match receipt {
+            Receipt::Saved { request_id, .. } => refuse(to, &request_id, refused, io),
+            Receipt::MissedSteps | Receipt::Broadcast(_) | Receipt::Answer(_) => {}
+            Receipt::Echo(_) | Receipt::Status(_) => {
+                tracing::error!(room.name = %io.name, %refused, "the store refused an edit for ever");
+                refuse_for_good(to, EditRefusal::Failed, &refused, io);
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What the timeline asks the store for, beside the room's actor, and what it finds.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::step_search::{StepsSince, newest_version, steps_since};
+use crate::ids::{MemberId, RoomName, Seq};
+use crate::store::{Entry, HistoryQuery, RoomId, RoomRow, Store, StoreError};
+
+/// Something to read from the store.
+#[derive(Debug)]
+pub enum Lookup {
+    /// Where the timeline ends, for those who come back.
+    Head {
+        /// The room.
+        room: RoomName,
+    },
+    /// How many entries but edits a member lacks.
+    Count {
+        /// The member.
+        of: MemberId,
+        /// The room's row.
+        row: RoomId,
+        /// What it has seen.
+        since: Seq,
+        /// No more are counted.
+        most: u64,
+    },
+    /// A page of what a member lacks.
+    Page {
+        /// The member.
+        to: MemberId,
+        /// The room's row.
+        row: RoomId,
+        /// The page.
+        query: HistoryQuery,
+        /// The newest entry that is meant to be in it.
+        upto: Seq,
+    },
+    /// What other processes wrote.
+    Foreign {
+        /// The room's row.
+        row: RoomId,
+        /// The page.
+        query: HistoryQuery,
+        /// The newest entry that is meant to be in it.
+        upto: Seq,
+    },
+    /// How many steps there are.
+    Version {
+        /// The room's row.
+        row: RoomId,
+    },
+    /// Steps that a member lacks.
+    Steps {
+        /// The member.
+        to: MemberId,
+        /// The room's row.
+        row: RoomId,
+        /// The version that it has.
+        since: u64,
+        /// The newest version.
+        version: u64,
+    },
+}
+
+/// What a [`Lookup`] has found.
+#[derive(Debug)]
+pub enum Found {
+    /// Where the timeline ends.
+    Head(Result<Option<RoomRow>, StoreError>),
+    /// How many entries a member lacks.
+    Count {
+        /// The member.
+        of: MemberId,
+        /// How many.
+        count: Result<u64, StoreError>,
+    },
+    /// A page of what a member lacks.
+    Page(PageFound),
+    /// What other processes wrote.
+    Foreign {
+        /// The newest entry that was meant to be in it.
+        upto: Seq,
+        /// The page.
+        page: Result<Vec<Entry>, StoreError>,
+    },
+    /// How many steps there are.
+    Version(Result<u64, StoreError>),
+    /// Steps that a member lacks.
+    Steps {
+        /// The member.
+        to: MemberId,
+        /// The newest version when they were asked for.
+        version: u64,
+        /// The steps.
+        steps: Result<StepsSince, StoreError>,
+    },
+}
+
+/// A page of what a member lacks.
+#[derive(Debug)]
+pub struct PageFound {
+    /// The member.
+    pub to: MemberId,
+    /// The newest entry that was meant to be in it.
+    pub upto: Seq,
+    /// How many entries were asked for.
+    pub limit: u32,
+    /// The page.
+    pub page: Result<Vec<Entry>, StoreError>,
+}
+
+impl Lookup {
+    /// Reads the store, on behalf of members with one of the `permits`: the database has other things to do.
+    pub async fn run(self, store: Store, permits: Arc<Semaphore>) -> Found {
+        let _permit = match &self {
+            // The room's own: nothing of it goes on before.
+            Self::Foreign { .. } | Self::Version { .. } => None,
+            _ => permits.acquire().await.ok(),
+        };
+        match self {
+            Self::Head { room } => Found::Head(store.room(&room).await),
+            Self::Count { of, row, since, most } => {
+                Found::Count { of, count: store.count_but_edits(row, since, most).await }
+            }
+            Self::Page { to, row, query, upto } => {
+                let limit = query.limit;
+                Found::Page(PageFound { to, upto, limit, page: store.history(row, query).await })
+            }
+            Self::Foreign { row, query, upto } => Found::Foreign { upto, page: store.history(row, query).await },
+            Self::Version { row } => Found::Version(newest_version(&store, row).await),
+            Self::Steps { to, row, since, version } => {
+                Found::Steps { to, version, steps: steps_since(&store, row, since).await }
+            }
+        }
+    }
+}
