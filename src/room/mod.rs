@@ -25,6 +25,8 @@ mod room;
 mod settings;
 mod signals;
 mod slots;
+#[cfg(test)]
+mod testing;
 mod timeline;
 mod timers;
 mod turn;

@@ -3,6 +3,8 @@
 
 mod backoff;
 mod journal;
+#[cfg(test)]
+mod tests;
 mod uncommitted;
 
 use std::time::{Duration, Instant};

@@ -15,6 +15,8 @@ mod reply_queue;
 mod saved_questions;
 mod snapshots;
 mod sync_replies;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -9,6 +9,8 @@ mod user_sockets;
 use std::time::{Duration, Instant};
 
 pub use outbound::Outbound;
+#[cfg(test)]
+pub use outbound::Sent;
 pub use pace::Pace;
 pub use relay::{CloseAll, Connection, Counted, LocalRelay, Outlet, Relay, RelayHandle, Relays, StopReading};
 pub use user_sockets::UserSockets;

@@ -160,3 +160,55 @@ impl Outbound {
         }
     }
 }
+
+/// What went out, as tests look at it.
+#[cfg(test)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sent {
+    /// To all of a dialect but some.
+    All { dialect: Dialect, frame: Frame, but: Vec<MemberId> },
+    /// To one member.
+    One { to: MemberId, frame: Frame },
+    /// Frames of the past, to one member.
+    Page { to: MemberId, bytes: usize },
+    /// Live frames reach a member from here on.
+    Attached(MemberId),
+    /// A member is let in.
+    LetIn(MemberId),
+    /// A member has all of the past.
+    CaughtUp(MemberId),
+    /// A membership is ended.
+    Closed { to: MemberId, code: CloseCode },
+}
+
+#[cfg(test)]
+impl Outbound {
+    /// With a link to a relay that nobody runs.
+    pub fn unconnected() -> Self {
+        use actix::{AsyncContext, Context};
+        let relay = RelayHandle { id: 0, addr: Context::new().address() };
+        let mut outbound = Self::new(RoomKey(1));
+        outbound.link(&relay);
+        outbound
+    }
+
+    /// Takes out what was to be sent. Credit is left out.
+    pub fn take_sent(&mut self) -> Vec<Sent> {
+        let items = self.links.iter_mut().flat_map(|link| std::mem::take(&mut link.items));
+        let sent = items.filter_map(|item| {
+            Some(match item {
+                Item::All(FanOut { dialect, frame, sender, owners }) => {
+                    Sent::All { dialect, frame, but: sender.into_iter().chain(owners).collect() }
+                }
+                Item::One { to, frame, .. } => Sent::One { to, frame },
+                Item::Page { to, run } => Sent::Page { to, bytes: run.plain_bytes() },
+                Item::Attach(member, _) => Sent::Attached(member),
+                Item::LetIn(to) => Sent::LetIn(to),
+                Item::CaughtUp(to) => Sent::CaughtUp(to),
+                Item::Close { to, code, .. } => Sent::Closed { to, code },
+                Item::Detach(_) | Item::ExpectAnswer { .. } | Item::Credit { .. } => return None,
+            })
+        });
+        sent.collect()
+    }
+}

@@ -4,6 +4,8 @@
 mod awareness;
 mod batch;
 mod roster;
+#[cfg(test)]
+mod tests;
 mod typing;
 
 use std::sync::Arc;

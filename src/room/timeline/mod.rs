@@ -8,6 +8,8 @@ mod recent;
 mod replay;
 mod step_search;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 use std::time::{Duration, Instant};
 

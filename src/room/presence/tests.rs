@@ -1,0 +1,114 @@
+//! Presence as each side sees it.
+
+use super::*;
+use crate::auth::Access;
+use crate::room::fanout::Sent;
+use crate::room::testing::{TestRoom, json_types};
+
+fn announce(presence: &mut Presence, from: MemberId, client: u64, room: &mut TestRoom) {
+    let entry = Entry { client, clock: 1, state: Some(Bytes::from_static(b"{\"cursor\":1}")) };
+    let message = Awareness { from, entries: encode([&entry].into_iter()).into(), charge: 1 };
+    presence.on_awareness(message, &mut room.io());
+}
+
+fn kinds(room: &mut TestRoom) -> Vec<String> {
+    json_types(&room.sent()).into_iter().map(|(kind, _)| kind).collect()
+}
+
+#[test]
+fn awareness_goes_to_all_editors_but_its_sender_and_once_a_dialect() {
+    let mut room = TestRoom::new();
+    // Nobody may be back from before the start.
+    let mut presence = Presence::new(room.now - Duration::from_secs(60));
+    let ada = room.join(Dialect::Yjs, "ada", Access::Read);
+    room.join(Dialect::Hocuspocus, "bob", Access::Write);
+    announce(&mut presence, ada, 1, &mut room);
+    let sent = room.sent();
+    let to: Vec<_> = sent.iter().map(|sent| matches!(sent, Sent::All { but, .. } if but[..] == [ada])).collect();
+    assert_eq!(to, [true, true]);
+    announce(&mut presence, ada, 1, &mut room);
+    assert_eq!(room.sent(), [], "it is no news");
+}
+
+#[test]
+fn what_is_no_json_ends_the_connection_and_what_is_too_long_is_refused_in_the_members_protocol() {
+    let mut room = TestRoom::new();
+    let mut presence = Presence::new(room.now);
+    let yjs = room.join(Dialect::Yjs, "ada", Access::Write);
+    let hocuspocus = room.join(Dialect::Hocuspocus, "bob", Access::Write);
+    let mut send = |from: MemberId, state: Vec<u8>, room: &mut TestRoom| {
+        let entry = Entry { client: from.0, clock: 1, state: Some(state.into()) };
+        let message = Awareness { from, entries: encode([&entry].into_iter()).into(), charge: 1 };
+        presence.on_awareness(message, &mut room.io());
+        room.sent()
+    };
+    let long = format!("\"{}\"", "x".repeat(40_000)).into_bytes();
+    assert!(matches!(send(yjs, long.clone(), &mut room)[..], [Sent::One { to, .. }] if to == yjs));
+    assert_eq!(send(hocuspocus, long, &mut room), []);
+    let closed = send(hocuspocus, b"{".to_vec(), &mut room);
+    assert_eq!(closed, [Sent::Closed { to: hocuspocus, code: CloseCode::EditRefused }]);
+}
+
+#[test]
+fn editors_see_a_json_user_as_an_awareness_state_until_its_last_socket_leaves() {
+    let mut room = TestRoom::new();
+    let mut presence = Presence::new(room.now);
+    room.join(Dialect::Yjs, "ada", Access::Write);
+    let bob = room.join(Dialect::Json, "bob", Access::Write);
+    presence.on_join(bob, &mut room.io());
+    assert!(matches!(room.sent()[..], [Sent::All { dialect: Dialect::Yjs, .. }]));
+    presence.sweep(&mut room.io());
+    assert_eq!(room.sent().len(), 1, "it is renewed");
+    let gone = room.members.remove(bob).unwrap();
+    presence.on_leave(bob, &gone, true, &mut room.io());
+    assert!(matches!(room.sent()[..], [Sent::All { dialect: Dialect::Yjs, .. }]));
+    presence.sweep(&mut room.io());
+    assert_eq!(room.sent(), []);
+}
+
+#[test]
+fn json_members_are_sent_changes_together_after_a_moment() {
+    let mut room = TestRoom::new();
+    let mut presence = Presence::new(room.now);
+    let bob = room.join(Dialect::Json, "bob", Access::Write);
+    presence.send_state(bob, &mut room.io());
+    assert_eq!(kinds(&mut room), ["presence.state"]);
+    for user in ["ada", "cleo"] {
+        let id = room.join(Dialect::Yjs, user, Access::Write);
+        presence.on_join(id, &mut room.io());
+        announce(&mut presence, id, id.0, &mut room);
+    }
+    assert_eq!(kinds(&mut room), [""; 0]);
+    let due = presence.due().unwrap();
+    assert_eq!(due, room.now + GATHER);
+    room.now = due;
+    presence.on_due(&mut room.io());
+    assert_eq!(kinds(&mut room), ["presence.diff"]);
+    assert_eq!(presence.due(), None);
+}
+
+#[test]
+fn typing_is_told_to_other_users_and_ends_by_itself() {
+    let mut room = TestRoom::new();
+    let mut presence = Presence::new(room.now);
+    let ada = room.join(Dialect::Json, "ada", Access::Write);
+    let ada_too = room.join(Dialect::Json, "ada", Access::Write);
+    presence.on_typing(ada, true, &None, &mut room.io());
+    presence.on_typing(ada_too, true, &None, &mut room.io());
+    let sent = room.sent();
+    assert!(matches!(&sent[..], [Sent::All { but, .. }] if but.contains(&ada) && but.contains(&ada_too)), "{sent:?}");
+    room.now = presence.due().unwrap();
+    presence.on_due(&mut room.io());
+    assert_eq!(kinds(&mut room), ["user.typing"]);
+    assert_eq!(presence.due(), None);
+}
+
+#[test]
+fn a_reader_may_not_type_and_is_told_so() {
+    let mut room = TestRoom::new();
+    let mut presence = Presence::new(room.now);
+    let ada = room.join(Dialect::Json, "ada", Access::Read);
+    presence.on_typing(ada, true, &Some("7".into()), &mut room.io());
+    assert_eq!(json_types(&room.sent()), [("error".to_owned(), Some(ada))]);
+    assert_eq!(presence.due(), None);
+}

@@ -1,0 +1,115 @@
+//! A room without actors, for the tests of its parts: members, settings and a time, and what was sent.
+
+use std::time::{Duration, Instant};
+
+use super::commit::{Commit, Uncommitted};
+use super::fanout::{Outbound, Sent};
+use super::io::Io;
+use super::members::{Client, LoggedRefusals, Member, Members};
+use super::settings::RoomSettings;
+use crate::auth::{Access, Action, allows};
+use crate::budget::ByteBudget;
+use crate::ids::{MemberId, RoomName, UserId};
+use crate::protocol::Dialect;
+use crate::rate::Rate;
+use crate::store::RoomId;
+use crate::wire::Frame;
+
+/// What the parts of a room borrow.
+pub(super) struct TestRoom {
+    pub name: RoomName,
+    pub settings: RoomSettings,
+    pub members: Members,
+    pub outbound: Outbound,
+    pub now: Instant,
+    joined: u64,
+}
+
+impl TestRoom {
+    pub fn new() -> Self {
+        let rate = Rate { per_second: 1_000.0, burst: 1_000.0 };
+        let settings = RoomSettings {
+            document_bytes_max: 1 << 20,
+            documents_bytes_max: 1 << 20,
+            unsaved_bytes_max: 1 << 20,
+            uncommitted_bytes_max: 1 << 20,
+            idle: Duration::from_secs(30),
+            presence_grace: Duration::from_secs(10),
+            presence_users_max: 200,
+            replay_entries_max: 1_000,
+            say_rate: rate,
+            keeps_stateless: false,
+            batch_entries_max: 100,
+            batch_bytes_max: 1 << 20,
+        };
+        Self {
+            name: RoomName::parse("docs/plan").unwrap(),
+            settings,
+            members: Members::default(),
+            outbound: Outbound::unconnected(),
+            now: Instant::now(),
+            joined: 0,
+        }
+    }
+
+    pub fn io(&mut self) -> Io<'_> {
+        Io {
+            name: &self.name,
+            members: &mut self.members,
+            outbound: &mut self.outbound,
+            settings: &self.settings,
+            now: self.now,
+        }
+    }
+
+    /// A new member, of whom nobody is told.
+    pub fn join(&mut self, dialect: Dialect, user: &str, access: Access) -> MemberId {
+        self.joined += 1;
+        let id = MemberId(self.joined);
+        let member = Member {
+            link: 0,
+            client: Client::new(dialect, allows(access, Action::Edit)),
+            user: UserId::new(user),
+            name: user.into(),
+            access,
+            own_client: None,
+            logged: LoggedRefusals::default(),
+        };
+        self.members.insert(id, member);
+        id
+    }
+
+    /// What was sent since this was last asked.
+    pub fn sent(&mut self) -> Vec<Sent> {
+        self.outbound.take_sent()
+    }
+
+    /// The way into the store of a room that has a row.
+    pub fn commit(&self) -> Commit {
+        let mut commit = self.new_commit();
+        commit.on_loaded(Some(RoomId(1)));
+        commit
+    }
+
+    /// As [`commit`](Self::commit), without a row.
+    pub fn new_commit(&self) -> Commit {
+        let settings = &self.settings;
+        let budget = ByteBudget::new(settings.uncommitted_bytes_max, None);
+        let (entries_max, bytes_max) = (settings.batch_entries_max, settings.batch_bytes_max);
+        Commit::new(Uncommitted::new(settings.unsaved_bytes_max, &budget, entries_max, bytes_max))
+    }
+}
+
+/// The JSON messages that were sent, by type, each with its receiver, or none if it went to all.
+pub(super) fn json_types(sent: &[Sent]) -> Vec<(String, Option<MemberId>)> {
+    let typed = |frame: &Frame| {
+        let message: serde_json::Value = serde_json::from_slice(frame.payload()).unwrap_or_default();
+        message["type"].as_str().unwrap_or_default().to_owned()
+    };
+    let messages = sent.iter().filter_map(|sent| match sent {
+        Sent::All { dialect: Dialect::Json, frame, .. } => Some((typed(frame), None)),
+        Sent::One { to, frame } => Some((typed(frame), Some(*to))),
+        _ => None,
+    });
+    messages.filter(|(kind, _)| !kind.is_empty()).collect()
+}

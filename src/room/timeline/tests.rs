@@ -1,0 +1,240 @@
+//! How JSON members come up to the present, what they are sent, and what is asked of the store for it.
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::*;
+use crate::auth::Access;
+use crate::ids::UserId;
+use crate::protocol::Dialect;
+use crate::protocol::json::request::Event;
+use crate::room::commit::NextCommit;
+use crate::room::fanout::Sent;
+use crate::room::testing::{TestRoom, json_types};
+use crate::store::{Kind, RoomId};
+
+struct Live {
+    room: TestRoom,
+    timeline: Timeline,
+    presence: Presence,
+    commit: Commit,
+}
+
+impl Live {
+    /// A room whose newest entry has seq 10.
+    fn new() -> Self {
+        let room = TestRoom::new();
+        let mut timeline = Timeline::new(room.settings.say_rate, room.now);
+        timeline.on_loaded(Seq(10));
+        Self { timeline, presence: Presence::new(room.now), commit: room.commit(), room }
+    }
+
+    fn joins(&mut self, since: Option<u64>, wants_edits: bool) -> MemberId {
+        let id = self.room.join(Dialect::Json, "ada", Access::Write);
+        let join = JsonJoin { since: since.map(Seq), wants_edits, request_id: None };
+        self.timeline.on_join(id, join, &mut self.presence, &self.commit, &mut self.room.io());
+        id
+    }
+
+    fn told_head(&mut self, head: u64) -> bool {
+        let name = self.room.name.clone();
+        let row = RoomRow { id: RoomId(1), name, head: Seq(head), created_at_ms: 0, updated_at_ms: 0 };
+        self.timeline.on_head(Ok(Some(row)), &mut self.presence, &mut self.commit, &mut self.room.io())
+    }
+
+    fn told_page(&mut self, to: MemberId, upto: u64, entries: Vec<Entry>) {
+        let page = PageFound { to, upto: Seq(upto), limit: 200, page: Ok(entries) };
+        self.timeline.on_page(page, &mut self.presence, &self.commit, &mut self.room.io());
+    }
+
+    fn asks_for_more(&mut self, from: MemberId) {
+        let more = More { from, charge: 1 };
+        self.timeline.on_more(more, &mut self.presence, &self.commit, &mut self.room.io());
+    }
+
+    fn commits(&mut self, kind: Kind, seq: u64) {
+        let entry =
+            NewEntry { kind, author: UserId::new("ada"), key: None, body: Bytes::from_static(b"{\"type\":\"a.b\"}") };
+        let placed = Placed { seq: Seq(seq), at_ms: 0, is_new: true };
+        self.timeline.on_committed(&entry, placed, &mut self.room.io());
+    }
+
+    /// The types of what was sent, and whether a member is in and has all.
+    fn sent(&mut self) -> Vec<String> {
+        let sent = self.room.sent();
+        let mut told: Vec<_> = json_types(&sent).into_iter().map(|(kind, _)| kind).collect();
+        told.extend(sent.iter().filter_map(|sent| match sent {
+            Sent::Page { .. } => Some("page".to_owned()),
+            Sent::Attached(_) => Some("live".to_owned()),
+            Sent::CaughtUp(_) => Some("has all".to_owned()),
+            Sent::Closed { .. } => Some("closed".to_owned()),
+            _ => None,
+        }));
+        told
+    }
+}
+
+fn entry(seq: u64) -> Entry {
+    let body = Some(Bytes::from_static(b"{\"type\":\"a.b\"}"));
+    Entry { seq: Seq(seq), kind: Kind::Event, author: UserId::new("ada"), at_ms: 0, key: None, body_bytes: 14, body }
+}
+
+#[test]
+fn who_comes_for_the_first_time_is_in_at_once() {
+    let mut live = Live::new();
+    live.joins(None, false);
+    assert_eq!(live.sent(), ["room.joined", "presence.state", "live"]);
+    assert!(live.timeline.take_lookups().is_empty());
+}
+
+#[test]
+fn who_comes_back_is_in_once_the_store_has_told_that_nothing_is_missing() {
+    let mut live = Live::new();
+    live.joins(Some(10), false);
+    assert_eq!(live.sent(), [""; 0]);
+    assert!(matches!(live.timeline.take_lookups()[..], [Lookup::Head { .. }]));
+    assert!(!live.told_head(10));
+    assert_eq!(live.sent(), ["room.joined", "presence.state", "live"]);
+}
+
+#[test]
+fn who_lacks_entries_reads_them_page_by_page_and_is_live_behind_the_last_one() {
+    let mut live = Live::new();
+    let ada = live.joins(Some(7), false);
+    live.told_head(10);
+    assert_eq!(live.sent(), ["room.joined"]);
+    live.timeline.take_lookups();
+    live.asks_for_more(ada);
+    assert!(matches!(live.timeline.take_lookups()[..], [Lookup::Page { upto: Seq(10), .. }]));
+    // What is committed meanwhile is sent after the page, from memory.
+    live.commits(Kind::Event, 11);
+    live.sent();
+    live.told_page(ada, 10, vec![entry(8), entry(9), entry(10)]);
+    assert_eq!(live.sent(), ["presence.state", "page", "page", "live", "has all"]);
+}
+
+#[test]
+fn who_comes_back_while_the_store_does_not_answer_is_in_and_not_told_to_have_all() {
+    let mut live = Live::new();
+    let ada = live.joins(Some(7), false);
+    let error = StoreError::Slow;
+    live.timeline.on_head(Err(error), &mut live.presence, &mut live.commit, &mut live.room.io());
+    let sent = live.room.sent();
+    let joined = sent.iter().find_map(|sent| match sent {
+        Sent::One { to, frame } if *to == ada => serde_json::from_slice::<serde_json::Value>(frame.payload()).ok(),
+        _ => None,
+    });
+    assert_eq!(joined.unwrap()["recovered"], false);
+}
+
+#[test]
+fn a_page_that_cannot_be_read_ends_the_membership() {
+    let mut live = Live::new();
+    let ada = live.joins(Some(7), false);
+    live.told_head(10);
+    live.asks_for_more(ada);
+    live.sent();
+    let page = PageFound { to: ada, upto: Seq(10), limit: 200, page: Err(StoreError::Slow) };
+    live.timeline.on_page(page, &mut live.presence, &live.commit, &mut live.room.io());
+    assert_eq!(live.sent(), ["closed"]);
+}
+
+#[test]
+fn two_members_read_at_once_and_the_third_after_one_of_them() {
+    let mut live = Live::new();
+    let members = [0; 3].map(|_| live.joins(Some(7), false));
+    live.told_head(10);
+    live.timeline.ask_head(&live.room.io());
+    live.told_head(10);
+    live.timeline.take_lookups();
+    members.iter().for_each(|member| live.asks_for_more(*member));
+    assert_eq!(live.timeline.take_lookups().len(), 2);
+    live.told_page(members[0], 10, vec![entry(8)]);
+    assert!(matches!(live.timeline.take_lookups()[..], [Lookup::Page { to, .. }] if to == members[2]));
+}
+
+#[test]
+fn a_committed_entry_goes_to_all_and_an_edit_to_those_who_want_edits() {
+    let mut live = Live::new();
+    let ada = live.joins(None, true);
+    live.joins(None, false);
+    live.sent();
+    live.commits(Kind::Event, 11);
+    assert_eq!(json_types(&live.room.sent()), [("a.b".to_owned(), None)]);
+    live.commits(Kind::Edit, 12);
+    assert_eq!(json_types(&live.room.sent()), [("edit".to_owned(), Some(ada))]);
+}
+
+#[test]
+fn what_is_published_waits_for_its_commit_and_is_refused_where_too_much_waits() {
+    let mut live = Live::new();
+    live.room.settings.unsaved_bytes_max = 1;
+    live.commit = live.room.commit();
+    let ada = live.joins(None, false);
+    live.sent();
+    let publish = |live: &mut Live| {
+        let event = Event { kind: "a.b".into(), text: None, payload: None };
+        let publication = Publication { event, key: None };
+        live.timeline.on_publish(ada, publication, None, &mut live.commit, &mut live.room.io());
+        live.sent()
+    };
+    assert_eq!(publish(&mut live), [""; 0]);
+    assert_eq!(live.commit.uncommitted.entries(), 1);
+    assert_eq!(publish(&mut live), ["error"]);
+}
+
+fn steps(version: u64) -> Steps {
+    let value = || RawValue::from_string("1".to_owned()).unwrap();
+    Steps { version, steps: vec![value()], client_id: value() }
+}
+
+#[test]
+fn a_push_waits_for_the_version_and_one_behind_it_for_the_steps_that_it_lacks() {
+    let mut live = Live::new();
+    let ada = live.joins(None, false);
+    live.sent();
+    let push = |live: &mut Live, version| {
+        live.timeline.on_push(ada, steps(version), None, &mut live.commit, &mut live.room.io());
+    };
+    push(&mut live, 5);
+    assert!(matches!(live.timeline.take_lookups()[..], [Lookup::Version { .. }]));
+    live.timeline.on_version(Ok(5), &mut live.commit, &mut live.room.io());
+    assert_eq!(live.commit.uncommitted.entries(), 1);
+    push(&mut live, 5);
+    assert!(live.timeline.take_lookups().is_empty(), "what it lacks is not committed");
+    assert!(matches!(live.commit.next(live.room.now), NextCommit::Submit { .. }));
+    live.commit.settle(vec![Ok(Placed { seq: Seq(11), at_ms: 0, is_new: true })]);
+    live.timeline.send_missed_steps(ada, &live.commit, &mut live.room.io());
+    assert!(matches!(live.timeline.take_lookups()[..], [Lookup::Steps { since: 5, version: 6, .. }]));
+    on_missed(ada, 6, Ok(Default::default()), &mut live.room.io());
+    assert_eq!(live.sent(), ["edit.rejected"]);
+}
+
+#[test]
+fn what_others_committed_before_the_rooms_own_append_is_read_before_that_counts() {
+    let mut live = Live::new();
+    let outcome = vec![Ok(Placed { seq: Seq(13), at_ms: 0, is_new: true })];
+    live.timeline.hold(outcome.clone());
+    assert_eq!(live.timeline.next_foreign(&live.commit), ForeignStep::Wait);
+    assert!(matches!(live.timeline.take_lookups()[..], [Lookup::Foreign { upto: Seq(12), .. }]));
+    assert_eq!(live.timeline.next_foreign(&live.commit), ForeignStep::Wait, "it is being read");
+    live.timeline.on_foreign(Seq(12), &[entry(11), entry(12)]);
+    live.commits(Kind::Event, 11);
+    live.commits(Kind::Event, 12);
+    assert_eq!(live.timeline.next_foreign(&live.commit), ForeignStep::Settle(outcome));
+    assert_eq!(live.timeline.next_foreign(&live.commit), ForeignStep::LetIn);
+}
+
+#[test]
+fn what_others_wrote_is_read_again_after_a_failure() {
+    let mut live = Live::new();
+    live.timeline.hold(vec![Ok(Placed { seq: Seq(12), at_ms: 0, is_new: true })]);
+    live.timeline.next_foreign(&live.commit);
+    live.timeline.take_lookups();
+    live.timeline.on_foreign_unread(&StoreError::Slow, &mut live.presence, &live.commit, &mut live.room.io());
+    assert_eq!(live.timeline.next_foreign(&live.commit), ForeignStep::Wait);
+    assert!(live.timeline.foreign_due().is_some());
+    live.timeline.on_foreign_due();
+    assert_eq!(live.timeline.next_foreign(&live.commit), ForeignStep::Wait);
+    assert_eq!(live.timeline.take_lookups().len(), 1);
+}
