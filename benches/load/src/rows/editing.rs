@@ -211,13 +211,13 @@ pub fn run(server: &Server, scene: Scene, seconds: f64) -> Outcome {
 pub fn beside_large_edits(server: &Server, scene: Scene, seconds: f64) -> Outcome {
     let mut outcome = Outcome::default();
     let (mut fleet, mut board) = gathered(server, scene, &mut outcome);
+    let large = fleet.len();
+    add(&mut fleet, server, std::iter::once(("large", "large".to_owned())), &mut outcome);
     board.type_for(&mut fleet, WARM_UP);
     board.latency = histogram();
     board.type_for(&mut fleet, Duration::from_secs_f64(seconds));
     add_percentiles(&mut outcome, &board.latency, "alone, p50", "alone, p99");
 
-    let large = fleet.len();
-    add(&mut fleet, server, std::iter::once(("large", "large".to_owned())), &mut outcome);
     board.latency = histogram();
     let (mut edits, mut next) = (0, Instant::now());
     board.type_beside(&mut fleet, Duration::from_secs_f64(seconds), |fleet| {
