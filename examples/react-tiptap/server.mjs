@@ -13,6 +13,7 @@ export function mint (user, name, rooms) {
 // mint('alice', 'Alice', [{ room: 'docs/*', access: 'write' }])
 // #endregion
 
+// #region app
 const app = express()
 app.use(express.static(new URL('public', import.meta.url).pathname))
 app.get('/config', (_request, response) => response.json({ server: process.env.TUTTI_URL ?? 'ws://127.0.0.1:8080' }))
@@ -21,3 +22,4 @@ app.get('/token', ({ query: { user = 'alice' } }, response) => {
   response.type('text/plain').send(mint(String(user), String(user), [{ room: 'docs/*', access }]))
 })
 const listening = app.listen(Number(process.env.PORT ?? 3000), '127.0.0.1', () => console.log(`http://127.0.0.1:${listening.address().port}/?user=alice`))
+// #endregion

@@ -10,37 +10,37 @@ pub enum TokenError {
     #[error("the token has more than {TOKEN_BYTES_MAX} bytes; put fewer claims into it")]
     TooLong,
     /// Not three base64url parts with JSON in the first two.
-    #[error("this is not a JSON Web Token; send the three parts with dots between them, nothing around them")]
+    #[error("this is not a JSON Web Token; send its three parts with dots between them and nothing around them")]
     Malformed,
     /// The header names another algorithm than the key's, `none` included.
-    #[error("the token's algorithm is not the one of this server's key; sign it with the configured algorithm")]
+    #[error("the token's algorithm is not that of this server's key; sign it with the configured algorithm")]
     Algorithm,
     /// The header's `kid` is longer than any of ours.
     #[error("the token's kid has more than {KEY_ID_BYTES_MAX} bytes; shorten it")]
     KeyId,
     /// The header demands extensions (`crit`, RFC 7515 section 4.1.11); this server knows none.
-    #[error("the token's header demands extensions (crit) that this server does not know; leave them out")]
+    #[error("the token's header requires extensions (crit) that this server does not support; leave them out")]
     Critical,
     /// No current key made this signature.
-    #[error("the token's signature does not fit this server's key; sign it with the configured key")]
+    #[error("the token's signature does not match this server's key; sign it with the configured key")]
     Signature,
     /// A claim has the wrong type or is out of range.
-    #[error("the token's claim {0} is not as it must be: {rule}", rule = rule(.0))]
+    #[error("the token's claim {0} is invalid; it must be {rule}", rule = rule(.0))]
     Claim(&'static str),
     /// A claim that must be there is not.
-    #[error("the token lacks the claim {0}: {rule}", rule = rule(.0))]
+    #[error("the token lacks the claim {0}; it must be {rule}", rule = rule(.0))]
     Missing(&'static str),
     /// `exp` and the leeway are past.
     #[error("the token has expired; get a fresh one")]
     Expired,
     /// `nbf` and the leeway are still to come.
-    #[error("the token is not valid yet (nbf); wait, or set the issuer's clock right")]
+    #[error("the token is not valid yet (nbf); wait, or correct the issuer's clock")]
     NotYet,
     /// `iss` is not the configured issuer.
     #[error("the token comes from another issuer (iss) than this server is configured for")]
     Issuer,
     /// `aud` names none of the configured audiences, or none is configured.
-    #[error("the token is meant for another audience (aud) than this server is configured for")]
+    #[error("the token is for another audience (aud) than this server is configured for")]
     Audience,
 }
 

@@ -112,15 +112,15 @@ enum Subcommands {
     Check(Box<ServeOptions>),
     /// Say what a token opens, or everything that is wrong with it
     CheckToken(Box<CheckTokenOptions>),
-    /// Ask a running server whether it is ready, for health checks of containers
+    /// Ask a running server whether it is ready, for container health checks
     Health(HealthOptions),
-    /// Take documents of Hocuspocus, y-websocket or y-sweet, or plain Yjs files, into rooms
+    /// Import documents from Hocuspocus, y-websocket, y-sweet or plain Yjs files
     #[cfg(feature = "import")]
     Import(Box<ImportOptions>),
-    /// Write rooms out: document, text, JSON and timeline
+    /// Export rooms: document, text, JSON and timeline
     #[cfg(feature = "import")]
     Export(Box<ExportOptions>),
-    /// Look after single rooms
+    /// Inspect and repair single rooms
     #[cfg(feature = "import")]
     Room {
         #[command(subcommand)]
@@ -131,7 +131,7 @@ enum Subcommands {
 #[cfg(feature = "import")]
 #[derive(Subcommand, Debug)]
 enum RoomSubcommands {
-    /// Say what of a room's document is damaged in the database; 0: nothing, 1: something
+    /// Report what is damaged in a room's stored document; exit code 0: nothing, 1: something
     Repair(Box<RepairOptions>),
 }
 
@@ -148,10 +148,10 @@ struct CheckTokenOptions {
     /// The token; - reads it from the standard input
     #[arg(value_name = "TOKEN", allow_hyphen_values = true)]
     token: String,
-    /// Also print the access to this room; repeat it for several
+    /// Also print the access to this room; may be repeated
     #[arg(long, value_name = "ROOM")]
     room: Vec<String>,
-    /// The database, beside which the key lies if no secret is given
+    /// The database whose key is used if no secret is given
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", default_value = "sqlite://tutti.db")]
     database_url: String,
     #[command(flatten)]
@@ -169,16 +169,16 @@ struct TokenOptions {
     /// The user's id
     #[arg(long, value_name = "ID")]
     sub: String,
-    /// The name that others see; without, the id
+    /// The name that others see; the id if not given
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Rooms and access (none, read, write, admin), such as 'docs/*=write'; repeat it, the first match wins
+    /// Rooms and access (none, read, write, admin), such as 'docs/*=write'; may be repeated, the first match decides
     #[arg(long, value_name = "PATTERN=ACCESS", required = true)]
     room: Vec<String>,
-    /// How long the token is valid: 90s, 15m, 24h or 30d
+    /// How long the token is valid, such as 90s, 15m, 24h or 30d
     #[arg(long, value_name = "DURATION", default_value = "24h")]
     ttl: String,
-    /// The database, beside which the key lies if no secret is given
+    /// The database whose key is used if no secret is given
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", default_value = "sqlite://tutti.db")]
     database_url: String,
     #[command(flatten)]

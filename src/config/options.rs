@@ -29,10 +29,10 @@ pub(super) struct ServeOptions {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Network")]
 pub(super) struct ListenOptions {
-    /// Where to listen: IP:PORT, localhost:PORT, :PORT (all addresses), or unix:PATH for a Unix socket; port 0 takes a free one
+    /// Where to listen: IP:PORT, localhost:PORT, :PORT (all addresses), or unix:PATH for a Unix socket; port 0 picks a free port
     #[arg(long, env = "TUTTI_BIND", value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub bind: String,
-    /// Listen on this port of all addresses, unless --bind is given
+    /// Listen on this port on all addresses, unless --bind is set
     #[arg(long, env = "PORT", value_name = "PORT")]
     pub port: Option<String>,
 }
@@ -41,28 +41,28 @@ pub(super) struct ListenOptions {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Network")]
 pub(super) struct EdgeOptions {
-    /// Origins whose pages may connect, besides the server's own (comma-separated; https://*.example.com for subdomains)
+    /// Origins whose pages may connect, in addition to the server's own (comma-separated; https://*.example.com for subdomains)
     #[arg(long, env = "TUTTI_ALLOWED_ORIGINS", value_name = "ORIGINS")]
     pub allowed_origins: Option<String>,
-    /// Proxies whose X-Forwarded-For is believed (comma-separated addresses or CIDR ranges)
+    /// Proxies whose X-Forwarded-For header is trusted (comma-separated addresses or CIDR ranges)
     #[arg(long, env = "TUTTI_TRUSTED_PROXIES", value_name = "RANGES")]
     pub trusted_proxies: Option<String>,
-    /// Whether tokens may travel as ?token= in a URL, where proxies may log them
+    /// Accept tokens as ?token= in a URL, where proxies may log them
     #[arg(long, env = "TUTTI_QUERY_TOKENS", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", default_value = "true")]
     pub query_tokens: String,
-    /// Keep Hocuspocus apps' stateless messages in the timeline, as events; else they go to whoever is there
+    /// Store the stateless messages of Hocuspocus apps in the timeline, as events, instead of only passing them on
     #[arg(long, env = "TUTTI_KEEP_STATELESS", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", default_value = "false")]
     pub keep_stateless: String,
-    /// Serve the demo and give guest tokens to everyone who reaches it
+    /// Serve the demo, and give a guest token to everyone who can reach it
     #[arg(long, env = "TUTTI_DEMO", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", default_value = "false")]
     pub demo: String,
-    /// Address and port for GET /metrics, in Prometheus' format; keep it to those who operate the server
+    /// Address and port for GET /metrics, in Prometheus format; keep it private
     #[arg(long, env = "TUTTI_METRICS_BIND", value_name = "IP:PORT")]
     pub metrics_bind: Option<String>,
-    /// Threads for HTTP and handshakes; auto is one for two cores
+    /// Threads for HTTP and handshakes; auto means one per two cores
     #[arg(long, env = "TUTTI_WORKERS", value_name = "COUNT", default_value = "auto")]
     pub workers: String,
-    /// Threads for rooms and their sockets; auto is one a core
+    /// Threads for rooms and their connections; auto means one per core
     #[arg(long, env = "TUTTI_ROOM_THREADS", value_name = "COUNT", default_value = "auto")]
     pub room_threads: String,
 }
@@ -74,13 +74,13 @@ pub(super) struct StoreOptions {
     /// The database: sqlite://<file> or postgres://user:password@host/database
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", default_value = "sqlite://tutti.db")]
     pub database_url: String,
-    /// Most connections to the database
+    /// Maximum number of database connections
     #[arg(long, env = "TUTTI_DATABASE_CONNECTIONS_MAX", value_name = "COUNT", default_value = "8")]
     pub database_connections_max: String,
-    /// How long to wait at the start for a database that is not there yet, such as 60s
+    /// How long to wait at startup for a database that cannot be opened yet, such as 60s
     #[arg(long, env = "TUTTI_DATABASE_WAIT", value_name = "DURATION", default_value = "0s")]
     pub database_wait: String,
-    /// This server's name, unlike that of any other server on the same database
+    /// This server's name; it must differ from that of any other server on the same database
     #[arg(long, env = "TUTTI_SERVER_NAME", value_name = "NAME", default_value = "main")]
     pub server_name: String,
 }
@@ -89,10 +89,10 @@ pub(super) struct StoreOptions {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Documents")]
 pub(super) struct GcOptions {
-    /// Drop the content of what is deleted from documents; off for apps that show old versions by Y.snapshot
+    /// Drop deleted content from documents; turn off for apps that show old versions with Y.snapshot
     #[arg(long, env = "TUTTI_GC", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", default_value = "true")]
     pub gc: String,
-    /// Rooms that keep deleted content all the same (comma-separated patterns, * for any characters)
+    /// Rooms that keep deleted content nevertheless (comma-separated patterns, * matches any characters)
     #[arg(long, env = "TUTTI_GC_OFF_ROOMS", value_name = "PATTERNS")]
     pub gc_off_rooms: Option<String>,
 }
@@ -101,13 +101,13 @@ pub(super) struct GcOptions {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Tokens")]
 pub(super) struct JwtOptions {
-    /// The secret that signs tokens, at least 32 bytes; without a key the server makes one, on loopback only
+    /// The secret that signs tokens, at least 32 bytes; without any key, a server on loopback creates one
     #[arg(long, env = "TUTTI_JWT_SECRET", hide_env_values = true, value_name = "SECRET")]
     pub jwt_secret: Option<String>,
     /// The previous secret, still accepted during a rotation
     #[arg(long, env = "TUTTI_JWT_SECRET_PREVIOUS", hide_env_values = true, value_name = "SECRET")]
     pub jwt_secret_previous: Option<String>,
-    /// PEM file with the public key of who signs tokens (two keys during a rotation), instead of a secret
+    /// PEM file with the public key of the token issuer (two keys during a rotation), instead of a secret
     #[arg(long, env = "TUTTI_JWT_PUBLIC_KEY_FILE", value_name = "FILE")]
     pub jwt_public_key_file: Option<String>,
     /// The key's algorithm: HS256, HS384, HS512; RS256, RS384, RS512, ES256, ES384, EdDSA with a public key
@@ -116,10 +116,10 @@ pub(super) struct JwtOptions {
     /// The issuer (iss) that tokens must carry
     #[arg(long, env = "TUTTI_JWT_ISSUER", value_name = "ISSUER")]
     pub jwt_issuer: Option<String>,
-    /// The audiences (aud, comma-separated) of which tokens must name one; without, tokens must name none
+    /// The audiences (aud, comma-separated), of which tokens must name one; if unset, tokens must not have any
     #[arg(long, env = "TUTTI_JWT_AUDIENCE", value_name = "AUDIENCES")]
     pub jwt_audience: Option<String>,
-    /// Seconds that this clock and the issuer's may differ, at most 60
+    /// Seconds by which the clocks of server and issuer may differ, at most 60
     #[arg(long, env = "TUTTI_JWT_LEEWAY_S", value_name = "SECONDS", default_value = "30")]
     pub jwt_leeway_s: String,
 }
@@ -128,10 +128,10 @@ pub(super) struct JwtOptions {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Limits")]
 pub(super) struct LimitOptions {
-    /// Most sockets
+    /// Maximum number of connections
     #[arg(long, hide_short_help = true, env = "TUTTI_SOCKETS_MAX", value_name = "COUNT", default_value = "15000")]
     pub sockets_max: String,
-    /// Most sockets from one address (IPv6: one /64)
+    /// Maximum number of connections from one address (IPv6: one /64)
     #[arg(
         long,
         hide_short_help = true,
@@ -140,7 +140,7 @@ pub(super) struct LimitOptions {
         default_value = "1000"
     )]
     pub sockets_per_ip_max: String,
-    /// Most bytes waiting for one socket; past it a slow client is closed
+    /// Maximum bytes queued for one connection; beyond that, a slow client is disconnected
     #[arg(
         long,
         hide_short_help = true,
@@ -149,7 +149,7 @@ pub(super) struct LimitOptions {
         default_value = "1048576"
     )]
     pub outbox_bytes_max: String,
-    /// Most bytes waiting for all sockets together
+    /// Maximum bytes queued for all connections together
     #[arg(
         long,
         hide_short_help = true,
@@ -158,7 +158,7 @@ pub(super) struct LimitOptions {
         default_value = "1073741824"
     )]
     pub outboxes_bytes_max: String,
-    /// Most bytes of one socket that its rooms have not handled; past it the socket is not read
+    /// Maximum bytes of one connection that its rooms have not handled yet; beyond that, the server stops reading from it
     #[arg(
         long,
         hide_short_help = true,
@@ -167,7 +167,7 @@ pub(super) struct LimitOptions {
         default_value = "262144"
     )]
     pub socket_unhandled_bytes_max: String,
-    /// Most bytes that a document may hold in memory, and most of one message from someone who may write
+    /// Maximum bytes of a document in memory, and of one message from a client that may write
     #[arg(
         long,
         hide_short_help = true,
@@ -176,7 +176,7 @@ pub(super) struct LimitOptions {
         default_value = "67108864"
     )]
     pub document_bytes_max: String,
-    /// Most bytes that all documents in use may hold in memory together
+    /// Maximum bytes of all documents in use, in memory
     #[arg(
         long,
         hide_short_help = true,
@@ -185,7 +185,7 @@ pub(super) struct LimitOptions {
         default_value = "2147483648"
     )]
     pub documents_bytes_max: String,
-    /// Most bytes of one message from someone who may only read
+    /// Maximum bytes of one message from a client that may only read
     #[arg(
         long,
         hide_short_help = true,
@@ -194,7 +194,7 @@ pub(super) struct LimitOptions {
         default_value = "65536"
     )]
     pub reader_message_bytes_max: String,
-    /// Most bytes of one message from a JSON client
+    /// Maximum bytes of one message from a JSON client
     #[arg(
         long,
         hide_short_help = true,
@@ -203,7 +203,7 @@ pub(super) struct LimitOptions {
         default_value = "1048576"
     )]
     pub json_message_bytes_max: String,
-    /// Most rooms that one JSON client may be in
+    /// Maximum number of rooms per JSON connection
     #[arg(
         long,
         hide_short_help = true,
@@ -212,10 +212,10 @@ pub(super) struct LimitOptions {
         default_value = "128"
     )]
     pub rooms_per_socket_max: String,
-    /// Most users of a room whose presence JSON clients are told by name; of more they are told the number
+    /// Maximum number of users in a room that JSON clients see by name; beyond that, they see the number only
     #[arg(long, hide_short_help = true, env = "TUTTI_PRESENCE_USERS_MAX", value_name = "COUNT", default_value = "200")]
     pub presence_users_max: String,
-    /// Most entries that a JSON client is sent when it comes back; with more it has to read the history
+    /// Maximum number of entries sent to a JSON client that reconnects; if it missed more, it has to read the history
     #[arg(
         long,
         hide_short_help = true,
@@ -224,19 +224,19 @@ pub(super) struct LimitOptions {
         default_value = "10000"
     )]
     pub replay_entries_max: String,
-    /// Messages that one JSON client may send a second; twice as many at once
+    /// Messages per second from one JSON connection; bursts may be twice as large
     #[arg(long, hide_short_help = true, env = "TUTTI_RATE_SOCKET", value_name = "COUNT", default_value = "100")]
     pub rate_socket: String,
-    /// Messages that all JSON clients of a user may send a second; twice as many at once
+    /// Messages per second from all JSON connections of a user; bursts may be twice as large
     #[arg(long, hide_short_help = true, env = "TUTTI_RATE_USER", value_name = "COUNT", default_value = "200")]
     pub rate_user: String,
-    /// Messages that all JSON clients of an address (IPv6: one /64) may send a second; twice as many at once
+    /// Messages per second from all JSON connections of an address (IPv6: one /64); bursts may be twice as large
     #[arg(long, hide_short_help = true, env = "TUTTI_RATE_ADDRESS", value_name = "COUNT", default_value = "2000")]
     pub rate_address: String,
-    /// Messages that all JSON clients may send into one room a second; twice as many at once
+    /// Messages per second from all JSON connections into one room; bursts may be twice as large
     #[arg(long, hide_short_help = true, env = "TUTTI_RATE_ROOM", value_name = "COUNT", default_value = "2000")]
     pub rate_room: String,
-    /// Most bytes of messages that have begun and not ended, of all clients together
+    /// Maximum bytes of unfinished messages, of all clients together
     #[arg(
         long,
         hide_short_help = true,
@@ -245,10 +245,10 @@ pub(super) struct LimitOptions {
         default_value = "268435456"
     )]
     pub unfinished_bytes_max: String,
-    /// Most frames that one message may be split into
+    /// Maximum number of frames per message
     #[arg(long, hide_short_help = true, env = "TUTTI_FRAGMENTS_MAX", value_name = "COUNT", default_value = "1024")]
     pub fragments_max: String,
-    /// Most bytes that one room keeps while the database is down
+    /// Maximum bytes that one room keeps while the database is unavailable
     #[arg(
         long,
         hide_short_help = true,
@@ -257,7 +257,7 @@ pub(super) struct LimitOptions {
         default_value = "16777216"
     )]
     pub room_unsaved_bytes_max: String,
-    /// Most uncommitted bytes of all rooms together
+    /// Maximum uncommitted bytes of all rooms together
     #[arg(
         long,
         hide_short_help = true,
@@ -266,10 +266,10 @@ pub(super) struct LimitOptions {
         default_value = "268435456"
     )]
     pub uncommitted_bytes_max: String,
-    /// Most entries that one transaction commits
+    /// Maximum number of entries per transaction
     #[arg(long, hide_short_help = true, env = "TUTTI_BATCH_ENTRIES_MAX", value_name = "COUNT", default_value = "2000")]
     pub batch_entries_max: String,
-    /// Most bytes that one transaction commits, if more than one append is in it
+    /// Maximum bytes per transaction, unless it holds a single write
     #[arg(
         long,
         hide_short_help = true,
@@ -284,13 +284,13 @@ pub(super) struct LimitOptions {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Timeouts")]
 pub(super) struct TimingOptions {
-    /// Milliseconds between two pings to a socket
+    /// Milliseconds between pings
     #[arg(long, hide_short_help = true, env = "TUTTI_PING_INTERVAL_MS", value_name = "MS", default_value = "25000")]
     pub ping_interval_ms: String,
-    /// Milliseconds to wait for the pong before the socket is closed
+    /// Milliseconds to wait for a pong before the connection is closed
     #[arg(long, hide_short_help = true, env = "TUTTI_PONG_TIMEOUT_MS", value_name = "MS", default_value = "10000")]
     pub pong_timeout_ms: String,
-    /// Milliseconds between two messages that keep a lone Yjs client connected, which gives up after 30 s without one
+    /// Milliseconds between messages that keep a lone Yjs client connected; it gives up after 30 s without one
     #[arg(
         long,
         hide_short_help = true,
@@ -299,22 +299,22 @@ pub(super) struct TimingOptions {
         default_value = "15000"
     )]
     pub keepalive_interval_ms: String,
-    /// Milliseconds after which a peer that takes no byte is closed
+    /// Milliseconds after which a client that reads nothing is disconnected
     #[arg(long, hide_short_help = true, env = "TUTTI_STALL_TIMEOUT_MS", value_name = "MS", default_value = "30000")]
     pub stall_timeout_ms: String,
-    /// Milliseconds that a connection may wait for its next HTTP request; more than the proxy in front keeps it
+    /// Milliseconds that a connection may wait for its next HTTP request; must be longer than the proxy in front keeps idle connections
     #[arg(long, hide_short_help = true, env = "TUTTI_HTTP_KEEP_ALIVE_MS", value_name = "MS", default_value = "75000")]
     pub http_keep_alive_ms: String,
-    /// Milliseconds within which a JSON client must come with a token
+    /// Milliseconds within which a JSON client must send a token
     #[arg(long, hide_short_help = true, env = "TUTTI_AUTH_TIMEOUT_MS", value_name = "MS", default_value = "5000")]
     pub auth_timeout_ms: String,
-    /// Milliseconds that JSON clients take a user for present whose last connection dropped
+    /// Milliseconds for which a user who lost the connection is still shown as present
     #[arg(long, hide_short_help = true, env = "TUTTI_PRESENCE_GRACE_MS", value_name = "MS", default_value = "10000")]
     pub presence_grace_ms: String,
-    /// Milliseconds that a room without members stays in memory
+    /// Milliseconds for which an empty room stays in memory
     #[arg(long, hide_short_help = true, env = "TUTTI_ROOM_IDLE_MS", value_name = "MS", default_value = "30000")]
     pub room_idle_ms: String,
-    /// Milliseconds in which the server stops after SIGTERM
+    /// Milliseconds within which the server stops after SIGTERM
     #[arg(long, hide_short_help = true, env = "TUTTI_SHUTDOWN_TIMEOUT_MS", value_name = "MS", default_value = "10000")]
     pub shutdown_timeout_ms: String,
 }
@@ -323,7 +323,7 @@ pub(super) struct TimingOptions {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Logs")]
 pub(super) struct LogOptions {
-    /// How log lines are written: text or json
+    /// Format of log lines: text or json
     #[arg(long, env = "TUTTI_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     pub log_format: String,
     /// What is logged: error, warn, info, debug or trace, or a tracing filter such as info,tutti::room=debug

@@ -15,15 +15,15 @@ use crate::ids::RoomName;
 pub enum SourceKind {
     /// The SQLite database of Hocuspocus' SQLite extension
     HocuspocusSqlite,
-    /// The LevelDB folder of y-leveldb, which y-websocket's server keeps with YPERSISTENCE
+    /// The LevelDB folder of y-leveldb, which y-websocket's server writes with YPERSISTENCE
     YLeveldb,
     /// The store of y-sweet: folders with a data.ysweet
     YSweet,
-    /// A file a document: its state, as Y.encodeStateAsUpdate gives it
+    /// One file per document: its state, as written by Y.encodeStateAsUpdate
     StateFiles,
-    /// A file a document: its updates, one behind another
+    /// One file per document: its updates, one after another
     UpdateFiles,
-    /// A folder a document: each file an update, in the order of the names
+    /// One folder per document, one file per update, in the order of their names
     UpdateFolders,
 }
 
@@ -36,7 +36,7 @@ pub enum ExportFormat {
     Text,
     /// The document's root types (.json)
     Json,
-    /// Every entry, one JSON object a line (.jsonl)
+    /// Every entry, one JSON object per line (.jsonl)
     Timeline,
 }
 
@@ -106,16 +106,16 @@ pub(super) struct ImportOptions {
     /// Files and folders that hold documents
     #[arg(value_name = "SOURCE", required = true)]
     sources: Vec<PathBuf>,
-    /// What the sources are; without, what they look like
+    /// The format of the sources; detected if not given
     #[arg(long, value_enum, value_name = "KIND")]
     from: Option<SourceKind>,
-    /// Text before the name of each room, such as 'docs/'
+    /// Prefix for the name of each room, such as 'docs/'
     #[arg(long, value_name = "TEXT", default_value = "")]
     prefix: String,
-    /// Write what a room's name must not hold as ~ and two hexadecimal digits a byte, instead of refusing the document
+    /// Encode characters that a room name may not hold, as ~ and two hexadecimal digits per byte, instead of refusing the document
     #[arg(long)]
     rename: bool,
-    /// Read and check everything, store nothing
+    /// Read and check everything, but store nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -124,16 +124,16 @@ pub(super) struct ImportOptions {
 
 #[derive(Args, Debug)]
 pub(super) struct ExportOptions {
-    /// Rooms; * stands for any run of characters, / included
+    /// Rooms; * matches any run of characters, including /
     #[arg(value_name = "ROOM-PATTERN", required = true)]
     rooms: Vec<String>,
-    /// The folder to write to, made if it is missing
+    /// The folder to write to; created if missing
     #[arg(long, value_name = "FOLDER")]
     to: PathBuf,
-    /// What is written (comma-separated)
+    /// What to write (comma-separated)
     #[arg(long, value_enum, value_name = "FORMATS", value_delimiter = ',', default_value = "yjs,text,json,timeline")]
     format: Vec<ExportFormat>,
-    /// The root type whose text is written; without, the only one
+    /// The root type whose text is written; not needed if there is only one
     #[arg(long, value_name = "NAME")]
     root: Option<String>,
     #[command(flatten)]
@@ -157,7 +157,7 @@ struct DatabaseOptions {
     /// The database: sqlite://<file> or postgres://user:password@host/database
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", default_value = "sqlite://tutti.db")]
     database_url: String,
-    /// Most bytes of a document, as the server has it
+    /// Maximum bytes of a document; the same as the server's
     #[arg(long, env = "TUTTI_DOCUMENT_BYTES_MAX", value_name = "BYTES", default_value = "67108864")]
     document_bytes_max: String,
     #[command(flatten)]

@@ -52,10 +52,12 @@ impl Sqlite {
             .synchronous(SqliteSynchronous::Full)
             .thread_name(|_| "store-writer".to_owned());
         probe(&writing).await.map_err(|error| open_error(&path, &error))?;
+        // A timeline is read from one end to the other: what was read is not asked for again, so each keeps little of it (in KiB).
+        let reading = options.pragma("query_only", "on").pragma("cache_size", "-256");
         let readers = SqlitePoolOptions::new()
             .max_connections(settings.connections_max.saturating_sub(1).max(1))
             .acquire_timeout(settings.connect_timeout)
-            .connect_lazy_with(options.pragma("query_only", "on").thread_name(|id| format!("store-reader-{id}")));
+            .connect_lazy_with(reading.thread_name(|id| format!("store-reader-{id}")));
         let source = SqliteSource { options: writing, timeout: settings.connect_timeout };
         let writer = Writer::new(source, settings.connect_timeout, settings.operation_timeout());
         let rules = Rules { server: settings.server_name.clone(), entry_bytes_max: settings.entry_bytes_max };

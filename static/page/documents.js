@@ -22,13 +22,14 @@ export const openDocument = (name) => location.assign(pathOf(name))
 export const createNewDocumentButton = (prefix) =>
   byTestId('new-document').addEventListener('click', () => openDocument(prefix + randomDocumentName()))
 
-/** @param {{ current: string, rest: ReturnType<typeof import('./api.js').restOf> }} options */
-export function createDocuments ({ current, prefix, rest }) {
+/** @param {{ current: string, prefix: string, mayCreate: boolean, rest: ReturnType<typeof import('./api.js').restOf> }} options */
+export function createDocuments ({ current, prefix, mayCreate, rest }) {
   const panel = byTestId('documents')
   const list = panel.querySelector('.document-list')
   const note = panel.querySelector('.panel-note')
   const more = panel.querySelector('.more')
   const field = document.getElementById('find-document')
+  if (!mayCreate) Object.assign(field, { placeholder: 'Search', ariaLabel: 'Search documents' })
   let documents = []
   let pages = 1
   let isAsking = false
@@ -40,7 +41,7 @@ export function createDocuments ({ current, prefix, rest }) {
     const known = documents.some(({ name }) => name === current) ? documents : [{ name: current, updatedAt: null }, ...documents]
     const found = known.filter(({ name }) => name.toLowerCase().includes(wanted))
     list.replaceChildren(...found.map(row))
-    if (wanted && !known.some(({ name }) => name === wanted || name === made)) list.append(newRow(made))
+    if (mayCreate && wanted && !known.some(({ name }) => name === wanted || name === made)) list.append(newRow(made))
   }
 
   async function refresh () {
@@ -86,7 +87,8 @@ export function createDocuments ({ current, prefix, rest }) {
     event.preventDefault()
     const wanted = slugify(field.value)
     if (!wanted) return
-    openDocument(documents.some(({ name }) => name === wanted) ? wanted : prefix + wanted)
+    const isThere = documents.some(({ name }) => name === wanted)
+    if (isThere || mayCreate) openDocument(isThere ? wanted : prefix + wanted)
   })
   document.addEventListener('visibilitychange', refresh)
   setInterval(refresh, REFRESH_MS)

@@ -104,7 +104,7 @@ async function start ({ name, prefix, protocol, openEditor, code }) {
   const page = location.origin + pathOf(name)
   const share = createShare({ editLink: page, viewLink: `${page}?${VIEW}`, mayEdit, people: people.everybody })
   panels = createPanels({ onChange: conversation.noticeSight })
-  const documents = createDocuments({ current: name, prefix, rest: restOf(() => guest.token) })
+  const documents = createDocuments({ current: name, prefix, mayCreate: mayEdit, rest: restOf(() => guest.token) })
   startTalk()
   await startText()
 

@@ -34,15 +34,18 @@ async function region(file, name) {
   return found[1]
 }
 
-for (const [file, name] of [
-  ['codemirror/main.js', 'page'],
-  ['react-tiptap/src/Editor.jsx', 'page'],
-  ['react-tiptap/src/Chat.jsx', 'chat'],
-  ['react-tiptap/server.mjs', 'mint'],
+for (const [guide, file, name] of [
+  ['README.md', 'codemirror/main.js', 'page'],
+  ['README.md', 'react-tiptap/src/main.jsx', 'app'],
+  ['README.md', 'react-tiptap/src/Editor.jsx', 'page'],
+  ['README.md', 'react-tiptap/src/Chat.jsx', 'chat'],
+  ['README.md', 'react-tiptap/server.mjs', 'mint'],
+  ['docs/TUTORIAL.md', 'react-tiptap/src/main.jsx', 'app'],
+  ['docs/TUTORIAL.md', 'react-tiptap/server.mjs', 'mint'],
 ]) {
-  test(`README.md shows ${name} of examples/${file} as it stands there`, async () => {
-    const readme = await readFile(join(root, 'README.md'), 'utf8')
-    assert.ok(readme.includes(await region(file, name)), `README.md must hold:\n${await region(file, name)}`)
+  test(`${guide} shows ${name} of examples/${file} as it stands there`, async () => {
+    const text = await readFile(join(root, guide), 'utf8')
+    assert.ok(text.includes(await region(file, name)), `${guide} must hold:\n${await region(file, name)}`)
   })
 }
 

@@ -1,3 +1,4 @@
+// #region app
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { TuttiProvider, usePresence } from 'tutti/react'
@@ -24,3 +25,4 @@ createRoot(document.getElementById('root')).render(
     </TuttiProvider>
   </StrictMode>
 )
+// #endregion

@@ -1,0 +1,46 @@
+// The documents as a reader uses them: links lead somewhere, and settings that are named exist.
+
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const read = (file) => readFileSync(join(root, file), 'utf8')
+const documents = ['.', 'docs', 'examples', 'npm', 'static/client', 'tests/data']
+  .flatMap((folder) => readdirSync(join(root, folder)).filter((name) => name.endsWith('.md')).map((name) => join(folder, name)))
+
+/** Without what is code: a link in it is none. */
+const prose = (text) => text.replace(/^```.*?^```/gms, '').replace(/`[^`\n]*`/g, '')
+
+/** As GitHub names headings. */
+function anchors(text) {
+  const headings = text.replace(/^```.*?^```/gms, '').matchAll(/^#+ (.*)$/gm)
+  return new Set([...headings].map(([, title]) => title.toLowerCase().replace(/[^\p{L}\p{N}\p{M} _-]/gu, '').replaceAll(' ', '-')))
+}
+
+test('every link in a document leads to a file, and to a heading that is there', () => {
+  const broken = []
+  for (const file of documents) {
+    const text = read(file)
+    const targets = [...prose(text).matchAll(/\]\(([^)\s]+)\)|(?:src|srcset)="([^"]+)"/g)].map(([, link, image]) => link ?? image)
+    for (const target of targets) {
+      if (/^https?:/.test(target)) continue
+      const [path, anchor] = target.split('#')
+      const found = path === '' ? file : relative(root, join(root, dirname(file), path))
+      if (!existsSync(join(root, found))) broken.push(`${file}: ${target}`)
+      else if (anchor && !anchors(read(found)).has(anchor)) broken.push(`${file}: ${target}`)
+    }
+  }
+  assert.deepEqual(broken, [])
+})
+
+test('every setting that a document names is in .env.example', () => {
+  const known = new Set(read('.env.example').match(/TUTTI_[A-Z0-9_]+/g))
+  // Of scripts and tests.
+  const others = /^TUTTI_(BIN|URL|TEST_\w+|ARCHIVE_\w+|SITE|HTTP_PORT|HTTPS_PORT)$/
+  const unknown = documents.filter((file) => file !== 'CHANGELOG.md').flatMap((file) =>
+    (read(file).match(/TUTTI_[A-Z0-9_]+(?![A-Z0-9_…*])/g) ?? []).filter((name) => !known.has(name) && !others.test(name) && !name.endsWith('_')).map((name) => `${file}: ${name}`))
+  assert.deepEqual(unknown, [])
+})
