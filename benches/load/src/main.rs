@@ -73,7 +73,7 @@ fn loads(options: &Options) -> Vec<Load<'_>> {
     loads.push(load("awareness", format!("{readers} people move their cursors once a second"), move |server| {
         awareness::run(server, readers, seconds)
     }));
-    loads.push(load("hostile", "12 rooms of 5, all typing 5/s, beside an edit of 1 MB a second", move |server| {
+    loads.push(load("hostile", "12 rooms of 5, all typing 5/s, beside an edit of 1 MB every 2 s", move |server| {
         editing::beside_large_edits(server, editing::Scene { rooms: 12, members: 5, typists: 5, pace: 5.0 }, seconds)
     }));
     let rooms = options.scaled(2000);
