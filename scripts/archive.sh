@@ -4,7 +4,8 @@
 #
 #   scripts/archive.sh [TARGET]      default: this machine's; x86_64-unknown-linux-musl makes a static binary
 #
-# TUTTI_ARCHIVE_PROFILE [release] names the cargo profile, TUTTI_ARCHIVE_FOLDER [dist] where the results go.
+# TUTTI_ARCHIVE_PROFILE [release] names the cargo profile, TUTTI_ARCHIVE_FOLDER [dist] where the results go. TUTTI_ARCHIVE_BINARY is a
+# binary to pack instead of building one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,11 +16,14 @@ folder=${TUTTI_ARCHIVE_FOLDER:-dist}
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 name=tutti-$version-$target
 
-# Linux on arm64 has pages of up to 64 KiB, whatever this machine's have.
-case $target in aarch64-*-linux-*) export JEMALLOC_SYS_WITH_LG_PAGE=16 ;; esac
-make --no-print-directory demo
-cargo build --locked --profile "$profile" --target "$target"
-binary=${CARGO_TARGET_DIR:-target}/$target/$([ "$profile" = dev ] && echo debug || echo "$profile")/tutti
+binary=${TUTTI_ARCHIVE_BINARY:-}
+if [ -z "$binary" ]; then
+  # Linux on arm64 has pages of up to 64 KiB, whatever this machine's have.
+  case $target in aarch64-*-linux-*) export JEMALLOC_SYS_WITH_LG_PAGE=16 ;; esac
+  make --no-print-directory demo
+  cargo build --locked --profile "$profile" --target "$target"
+  binary=${CARGO_TARGET_DIR:-target}/$target/$([ "$profile" = dev ] && echo debug || echo "$profile")/tutti
+fi
 
 rm -rf "${folder:?}/$name" "$folder/npm-$target"
 mkdir -p "$folder/$name" "$folder/npm-$target/bin"

@@ -16,10 +16,10 @@ const BYTES = { axisOf: bytesAxis, write: bytes }
 
 const FIGURES = [
   { name: 'activeConnections', title: 'Connections', note: 'open now', ...COUNTS },
-  { name: 'messagesPerSecond', title: 'Messages', note: 'from clients, in a second', ...COUNTS },
-  { name: 'averageMessageSizeBytes', title: 'Size of a message', note: 'on average', ...BYTES },
-  { name: 'disconnectRatePerMinute', title: 'Connections ended', note: 'in the last minute', ...COUNTS },
-  { name: 'memoryBytes', title: 'Memory', note: 'of the server’s process', ...BYTES },
+  { name: 'messagesPerSecond', title: 'Messages', note: 'per second, from clients', ...COUNTS },
+  { name: 'averageMessageSizeBytes', title: 'Message size', note: 'on average', ...BYTES },
+  { name: 'disconnectRatePerMinute', title: 'Connections closed', note: 'in the last minute', ...COUNTS },
+  { name: 'memoryBytes', title: 'Memory', note: 'of the server process', ...BYTES },
   { name: 'rooms', title: 'Rooms', note: 'in memory', ...COUNTS }
 ]
 const STATUS = { idle: 'Connecting', connecting: 'Connecting', online: 'Live', offline: 'Offline – reconnecting', closed: 'Closed' }
@@ -96,7 +96,7 @@ function createCard ({ name, title, note, axisOf, write }) {
       unit.textContent = unitText
       const values = points.map(({ value }) => value)
       const most = written(Math.max(...values))
-      range.textContent = `highest ${most}`
+      range.textContent = `peak ${most}`
       chart.describe(`${written(newest)} now, between ${written(Math.min(...values))} and ${most} since this page shows them`)
     }
   }

@@ -34,7 +34,7 @@ const highlight = HighlightStyle.define([
 
 const invitation = () => h('div', { class: 'invitation' },
   h('p', { class: 'invitation-title' }, 'An empty page, for everyone.'),
-  h('p', {}, 'Start typing, then open this page in a second window, or share the link: whoever opens it writes here with you.'),
+  h('p', {}, 'Start typing, then open this page in a second window, or share the link: anyone who opens it can write here with you.'),
   h('p', { class: 'invitation-hint' }, '# Heading  ·  **bold**  ·  *italic*  ·  - list  ·  > quote'))
 
 /** Each line has the direction of its own text. */

@@ -10,7 +10,7 @@ import { dayElement, keyOf, ownMessage, rowElement } from './timeline-view.js'
 
 /** This near to the end counts as there. */
 const END_PX = 40
-const EMPTY = 'Say hello. Messages and edits stand here together, in the order in which they were saved.'
+const EMPTY = 'Say hello. Messages and edits appear here together, in the order they were saved.'
 
 /**
  * @param {object} options
@@ -76,7 +76,7 @@ export function createConversation ({ timeline, outbox, guest, colourOfPresent, 
     older.disabled = timeline.isAsking
     older.textContent = timeline.state === 'failed' ? 'Try again' : 'Show older'
     note.hidden = timeline.state === 'loading' || (timeline.state === 'shown' && !isEmpty)
-    note.textContent = timeline.state === 'failed' ? `What was here before could not be read: ${timeline.failure}` : EMPTY
+    note.textContent = timeline.state === 'failed' ? `Earlier entries could not be loaded: ${timeline.failure}` : EMPTY
   }
 
   const drawSoon = () => {

@@ -59,7 +59,7 @@ export function createDocuments ({ current, prefix, mayCreate, rest }) {
       more.hidden = !after
       note.hidden = true
     } catch (error) {
-      note.textContent = `The list could not be read: ${error.message}`
+      note.textContent = `The list could not be loaded: ${error.message}`
       note.hidden = false
     } finally {
       isAsking = false

@@ -32,10 +32,10 @@ export function createShare ({ editLink, viewLink, mayEdit, people }) {
     if (here.length > PEOPLE_MAX) rows.push(h('li', { class: 'share-more' }, `and ${here.length - PEOPLE_MAX} more`))
     list.replaceChildren(...rows)
   }
-  edit.addEventListener('click', copyLink(editLink, 'Link copied. Whoever opens it can edit.'))
+  edit.addEventListener('click', copyLink(editLink, 'Link copied. Anyone with it can edit.'))
   // Who may only view hands on no more than that.
   edit.closest('.share-link').hidden = !mayEdit
-  byTestId('copy-view-link').addEventListener('click', copyLink(viewLink, 'Link copied. Whoever opens it can view.'))
+  byTestId('copy-view-link').addEventListener('click', copyLink(viewLink, 'Link copied. Anyone with it can view.'))
   byTestId('second-window').addEventListener('click', () => {
     panel.hidePopover()
     openBeside(mayEdit ? editLink : viewLink)

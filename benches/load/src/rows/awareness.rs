@@ -76,7 +76,7 @@ pub fn run(server: &Server, members: usize, seconds: f64) -> Outcome {
     board.move_cursors(&mut fleet, Duration::from_secs_f64(seconds));
     let elapsed = began.elapsed().as_secs_f64();
     outcome.add("CPU", (server.cpu_s() - cpu_before) / elapsed, Unit::Cores);
-    outcome.add("states delivered a second", (board.deliveries - before) as f64 / elapsed, Unit::Rate);
+    outcome.add("states delivered per second", (board.deliveries - before) as f64 / elapsed, Unit::Rate);
     let deadline = Instant::now() + ARRIVAL;
     while !board.is_complete() && Instant::now() < deadline {
         fleet.turn(Duration::from_millis(100), &mut |client, event| board.event(client, event));

@@ -68,7 +68,7 @@ pub fn run(server: &Server, scene: Scene, seconds: f64) -> Outcome {
     }
     let (began, before, cpu_before) = measured.unwrap_or((started, 0, 0.0));
     let elapsed = began.elapsed().as_secs_f64();
-    outcome.add("committed edits a second", (acknowledged - before) as f64 / elapsed, Unit::Rate);
+    outcome.add("committed edits per second", (acknowledged - before) as f64 / elapsed, Unit::Rate);
     add_percentiles(&mut outcome, &latency, "acknowledged after, p50", "acknowledged after, p99");
     outcome.add("CPU of the server", (server.cpu_s() - cpu_before) / elapsed, Unit::Cores);
     if let Some(reason) = ended.first() {

@@ -175,7 +175,7 @@ pub fn run(server: &mut Server, article: &Article) -> Outcome {
     }
     outcome.add("keystrokes", article.updates.len() as f64, Unit::Count);
     outcome.add("document", bytes as f64, Unit::KiB);
-    outcome.add("keystrokes a second while written", article.updates.len() as f64 / writing_s, Unit::Rate);
+    outcome.add("keystrokes per second while written", article.updates.len() as f64 / writing_s, Unit::Rate);
     outcome
 }
 
