@@ -24,7 +24,7 @@ COPY static/client/ static/client/
 COPY --from=pages /build/static/dist/ static/dist/
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/build/target \
-    cargo build --release --locked && cp target/release/tutti /tutti && mkdir /data
+    cargo build --release --features jemalloc --locked && cp target/release/tutti /tutti && mkdir /data
 
 FROM scratch
 COPY --from=server /tutti /usr/local/bin/tutti

@@ -14,7 +14,7 @@ run: check-tools ## Build the demo and start it on http://127.0.0.1:8080
 	@exec scripts/run-demo.sh
 
 build: check-tools static/dist/index.html ## Build target/release/tutti, the demo included, to deploy it
-	cargo build --release
+	cargo build --release --features jemalloc
 
 test-packages: $(CLIENT_PACKAGES)
 

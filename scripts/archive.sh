@@ -21,7 +21,7 @@ if [ -z "$binary" ]; then
   # Linux on arm64 has pages of up to 64 KiB, whatever this machine's have.
   case $target in aarch64-*-linux-*) export JEMALLOC_SYS_WITH_LG_PAGE=16 ;; esac
   make --no-print-directory demo
-  cargo build --locked --profile "$profile" --target "$target"
+  cargo build --locked --features jemalloc --profile "$profile" --target "$target"
   binary=${CARGO_TARGET_DIR:-target}/$target/$([ "$profile" = dev ] && echo debug || echo "$profile")/tutti
 fi
 

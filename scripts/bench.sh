@@ -13,7 +13,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 if [ -z "${TUTTI_BIN:-}" ]; then
-  cargo build --release
+  cargo build --release --features jemalloc
   export TUTTI_BIN=${CARGO_TARGET_DIR:-$PWD/target}/release/tutti
 fi
 # Its own target folder: it is a package of its own, built with other features than the server.

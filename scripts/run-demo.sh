@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # `make run`: builds the demo's pages beside the crates of the server that carries them, says how long it took, and starts it. The
-# profile `demo` compiles fast rather than well; `cargo build --release` makes the binary that you deploy.
+# profile `demo` compiles fast rather than well; `make build` makes the binary that you deploy.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
