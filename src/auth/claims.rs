@@ -7,15 +7,10 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::grants::{Grant, Grants};
+use super::limits::{NAME_BYTES_MAX, SUBJECT_BYTES_MAX, TOKEN_ID_BYTES_MAX};
 use super::{Identity, TokenError};
 use crate::ids::UserId;
 
-/// Longest `sub`, in bytes.
-pub(super) const SUBJECT_BYTES_MAX: usize = 200;
-/// Longest `name`, in bytes.
-pub(super) const NAME_BYTES_MAX: usize = 200;
-/// Longest `jti`, in bytes.
-pub(super) const TOKEN_ID_BYTES_MAX: usize = 200;
 /// Latest `exp` or `nbf`: the last second that RFC 3339 can write, 9999-12-31T23:59:59Z.
 pub(super) const TIME_S_MAX: u64 = 253_402_300_799;
 

@@ -1,7 +1,6 @@
 //! Why a token is refused. The messages go to whoever sent it: they say what to do and never hold a part of it.
 
-use super::claims::{NAME_BYTES_MAX, SUBJECT_BYTES_MAX, TOKEN_ID_BYTES_MAX};
-use super::verifier::{KEY_ID_BYTES_MAX, TOKEN_BYTES_MAX};
+use super::limits::{KEY_ID_BYTES_MAX, NAME_BYTES_MAX, SUBJECT_BYTES_MAX, TOKEN_BYTES_MAX, TOKEN_ID_BYTES_MAX};
 
 /// Why a token is refused, by condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -4,11 +4,11 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
-use super::claims::{NAME_BYTES_MAX, SUBJECT_BYTES_MAX, TIME_S_MAX, is_plain};
+use super::claims::{TIME_S_MAX, is_plain};
 use super::grants::Grants;
 use super::key::{self, FromFile, KeyError};
 use super::key_file;
-use super::verifier::TOKEN_BYTES_MAX;
+use super::limits::{NAME_BYTES_MAX, SUBJECT_BYTES_MAX, TOKEN_BYTES_MAX};
 use crate::config::{JwtAlgorithm, JwtConfig, JwtKey, Secret};
 
 /// Makes tokens that a [`Verifier`](super::Verifier) of the same configuration accepts. Only a secret can: a public

@@ -7,6 +7,7 @@ mod error;
 mod grants;
 mod key;
 mod key_file;
+mod limits;
 mod mint;
 pub mod origin;
 #[cfg(test)]

@@ -10,14 +10,10 @@ use serde_json::Value;
 use super::claims::{Claims, Expected};
 use super::key::{FromFile, Key, KeyError};
 use super::key_file;
+use super::limits::{KEY_ID_BYTES_MAX, TOKEN_BYTES_MAX};
 use super::{Identity, TokenError};
 use crate::config::{JwtAlgorithm, JwtConfig};
 use crate::ids::UserId;
-
-/// Longest token, in bytes.
-pub(super) const TOKEN_BYTES_MAX: usize = 8 * 1024;
-/// Longest `kid` in a token's header, in bytes.
-pub(super) const KEY_ID_BYTES_MAX: usize = 256;
 
 /// Verifies tokens with one configuration's keys. Cheap to share behind an `Arc`; holds no clock.
 pub struct Verifier {

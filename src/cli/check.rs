@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use super::{DEMO_WARNING, USAGE, done, stop};
+use super::outcome::{DEMO_WARNING, USAGE, done, stop};
 use crate::auth::Verifier;
 use crate::config::{Config, JwtKey};
 use crate::server::{self, DatabaseState};

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use super::{USAGE, done, stop};
+use super::outcome::{USAGE, done, stop};
 use crate::auth::{self, Inspection, TokenError, Verifier};
 use crate::config::{CheckTokenCommand, JwtConfig, JwtKey};
 use crate::ids::RoomName;

@@ -4,6 +4,7 @@
 mod check;
 mod check_token;
 mod health;
+mod outcome;
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -16,12 +17,7 @@ use crate::config::{ExportConfig, ImportConfig, RepairConfig};
 #[cfg(feature = "import")]
 use crate::transfer;
 use crate::{server, telemetry};
-
-/// What `--demo` means where others get there.
-const DEMO_WARNING: &str = "--demo gives everyone who reaches this server a guest token, which may write in demo/* and see the server's figures";
-
-/// The exit code for options that are wrong; clap uses the same.
-const USAGE: u8 = 2;
+use outcome::{DEMO_WARNING, USAGE, done, stop};
 
 /// Does what the arguments and the environment of the process ask for.
 pub fn run() -> ExitCode {
@@ -129,18 +125,4 @@ fn repair(config: &RepairConfig) -> ExitCode {
         if is_damaged { Err(format!("the room {} is damaged", config.room).into()) } else { Ok(()) }
     };
     done(run())
-}
-
-fn done(result: Result<(), Box<dyn Error>>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => stop(1, &error),
-    }
-}
-
-fn stop(code: u8, reason: &dyn std::fmt::Display) -> ExitCode {
-    telemetry::flush();
-    // The exit code says it, too, to who does not read this.
-    let _ = writeln!(io::stderr(), "tutti: {}", reason.to_string().trim_end());
-    ExitCode::from(code)
 }

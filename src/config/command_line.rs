@@ -212,7 +212,7 @@ fn read(line: CommandLine, sources: Sources) -> Result<Command, Stop> {
     let server = |options: &ServeOptions, sources| {
         let mut config = Config::read(options, sources)?;
         let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-        config.unknown_variables = unknown_variables(names);
+        config.unknown_variables = unknown_variables(&CommandLine::command(), names);
         Ok(Box::new(config))
     };
     match line.command {

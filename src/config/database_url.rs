@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::PostgresUrl;
+use super::database_url_error::NotADatabaseUrl;
 use super::reading::Reading;
 
 /// The address of a database. `Debug` and `Display` leave out user, password and parameters.
@@ -18,27 +19,6 @@ pub struct DatabaseUrl {
 enum DatabaseKind {
     Sqlite { file: PathBuf },
     Postgres { shown: String },
-}
-
-/// The text is no address of a database that Tutti can use. The text may hold a password and is not repeated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotADatabaseUrl {
-    /// It is no such URL.
-    #[error(
-        "the address of the database must be sqlite://<path of a file> (no '%', not in memory) or postgres://user:password@host/database (special characters percent-encoded)"
-    )]
-    Form,
-    /// Several servers, said otherwise than here.
-    #[error("several Postgres servers, at most 8, are written as postgres://user:password@a:5432,b:5432/database")]
-    Servers,
-    /// A kind of session that could not write, or none.
-    #[error("target_session_attrs must be any, read-write or primary: the server writes to its database")]
-    Target,
-    /// A certificate that would not be compared with anything.
-    #[error(
-        "with sslrootcert the address of the database needs sslmode=verify-full (or verify-ca): otherwise the certificate is not looked at"
-    )]
-    UnusedCertificate,
 }
 
 impl DatabaseUrl {

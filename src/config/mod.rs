@@ -4,6 +4,7 @@
 mod bind;
 mod command_line;
 mod database_url;
+mod database_url_error;
 mod edge;
 mod gc;
 mod ip_range;
@@ -26,7 +27,8 @@ mod unknown;
 
 pub use bind::{Bind, NotABind};
 pub use command_line::{CheckTokenCommand, Command, HealthCommand, Stop, TokenCommand, command_line, serve_config};
-pub use database_url::{DatabaseUrl, NotADatabaseUrl};
+pub use database_url::DatabaseUrl;
+pub use database_url_error::NotADatabaseUrl;
 pub use edge::EdgeConfig;
 pub use gc::GcConfig;
 pub use ip_range::{IpRange, NotAnIpRange};

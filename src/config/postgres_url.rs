@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::NotADatabaseUrl;
+use super::database_url_error::NotADatabaseUrl;
 
 /// Most servers of one address: each may have to be waited for.
 const SERVERS_MAX: usize = 8;

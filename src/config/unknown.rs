@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use clap::CommandFactory;
-
-use super::command_line::CommandLine;
+use clap::Command;
 
 /// What the names of our variables begin with.
 const PREFIX: &str = "TUTTI_";
@@ -29,9 +27,8 @@ impl fmt::Display for UnknownVariable {
     }
 }
 
-/// Those among `names` that begin as ours do and belong to no option of any command.
-pub(super) fn unknown_variables(names: impl Iterator<Item = String>) -> Vec<UnknownVariable> {
-    let command = CommandLine::command();
+/// Those among `names` that begin as ours do and belong to no option of any subcommand of `command`.
+pub(super) fn unknown_variables(command: &Command, names: impl Iterator<Item = String>) -> Vec<UnknownVariable> {
     let known: Vec<&str> = command
         .get_subcommands()
         .flat_map(|command| command.get_arguments())
@@ -57,7 +54,14 @@ fn nearest(name: &str, known: &[&str]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
+    use super::super::command_line::CommandLine;
     use super::*;
+
+    fn unknown(names: impl Iterator<Item = String>) -> Vec<UnknownVariable> {
+        unknown_variables(&CommandLine::command(), names)
+    }
 
     #[test]
     fn a_misspelt_variable_is_found_with_the_one_that_was_meant() {
@@ -71,13 +75,13 @@ mod tests {
         ];
         for (name, nearest) in cases {
             let expected = UnknownVariable { name: name.to_owned(), nearest: nearest.map(str::to_owned) };
-            assert_eq!(unknown_variables([name.to_owned()].into_iter()), [expected], "{name}");
+            assert_eq!(unknown([name.to_owned()].into_iter()), [expected], "{name}");
         }
     }
 
     #[test]
     fn settings_others_variables_and_service_links_are_passed_over() {
         let names = ["TUTTI_BIND", "DATABASE_URL", "PATH", "tutti_bind", "TUTTI_SERVICE_HOST", "TUTTI_PORT_8080_TCP"];
-        assert_eq!(unknown_variables(names.map(str::to_owned).into_iter()), []);
+        assert_eq!(unknown(names.map(str::to_owned).into_iter()), []);
     }
 }

@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use super::content::{Content, Cutter, Kind};
 use super::ranges::Ranges;
 use super::scan::Parent;
-use super::slots::{Owner, OwnerRef, Slots, UNKNOWN};
+use super::slots::{Owner, OwnerRef, SPARE_MAX, Slots, UNKNOWN};
 use super::{BlockId, Clocks};
 
 /// What a Yjs client costs in memory beside its blocks, about: its entry, its part of the index, what the allocator adds, and that a
@@ -26,8 +26,6 @@ const RANGES_BYTES: usize = 96;
 /// Content that is deleted and not dropped yet, which is always fine: in bytes, and in blocks.
 const DEAD_BYTES_MIN: usize = 1024;
 const DEAD_BLOCKS_MIN: usize = 64;
-/// Places in an index that may stay empty, beside as many as are taken, when an edit is refused.
-pub(super) const SPARE_MAX: usize = 64;
 /// A deleted part of a block is cut out if its content is longer: a cut costs a block.
 const CUT_BYTES_MIN: usize = 2 * BLOCK_BYTES;
 

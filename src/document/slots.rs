@@ -3,7 +3,8 @@
 
 use indexmap::{Equivalent, IndexMap};
 
-use super::blocks::SPARE_MAX;
+/// Places in an index that may stay empty, beside as many as are taken, when an edit is refused.
+pub(super) const SPARE_MAX: usize = 64;
 
 /// The number of no place: where a block lies is not known, since what it was written beside has been collected.
 pub(super) const UNKNOWN: u32 = u32::MAX;

@@ -8,6 +8,7 @@ mod cors;
 mod demo;
 mod document;
 mod error;
+pub mod figures;
 mod health;
 mod history;
 mod origins;

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Semaphore;
 
+use super::figures::Newest;
 use super::origins::Origins;
-use super::stats::Newest;
 use crate::archive::Archive;
 use crate::auth::{Minter, Verifier};
 use crate::config::IpRange;

@@ -1,5 +1,6 @@
 //! The protocols that members of a room speak, and the few messages that a room sends to all who edit, in each of them.
 
+use super::editor_message::EditorMessage;
 use super::{hocuspocus, yjs};
 use crate::ids::RoomName;
 use crate::wire::Frame;
@@ -32,26 +33,6 @@ impl Dialect {
             Dialect::Json => None,
         }
     }
-}
-
-/// How an edit comes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EditKind {
-    /// Typed just now.
-    Update,
-    /// The answer to a Step1: what the server lacked.
-    Step2,
-}
-
-/// What a room says about its document, before it is a frame. Contents are encoded as Yjs does.
-#[derive(Debug, Clone, Copy)]
-pub enum EditorMessage<'a> {
-    /// The server's state vector; the client answers with what the server lacks.
-    Step1(&'a [u8]),
-    /// An edit, an update.
-    Update(&'a [u8]),
-    /// Awareness entries, see [`super::awareness`].
-    Awareness(&'a [u8]),
 }
 
 impl EditorMessage<'_> {

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::DecodeError;
-use super::dialect::{EditKind, EditorMessage};
+use super::editor_message::{EditKind, EditorMessage};
 use super::lib0::{Input, put_buf};
 use super::yjs;
 use crate::wire::Frame;

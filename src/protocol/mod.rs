@@ -3,13 +3,15 @@
 pub mod awareness;
 pub mod close;
 pub mod dialect;
+mod editor_message;
 pub mod hocuspocus;
 pub mod json;
 pub mod lib0;
 pub mod yjs;
 
 pub use close::CloseCode;
-pub use dialect::{Dialect, EditKind, EditorMessage};
+pub use dialect::Dialect;
+pub use editor_message::{EditKind, EditorMessage};
 
 /// Why a message could not be read. The text says what was expected, never what was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::DecodeError;
-use super::dialect::{EditKind, EditorMessage};
+use super::editor_message::{EditKind, EditorMessage};
 use super::lib0::{Input, put_buf, put_var_uint};
 use crate::wire::Frame;
 

@@ -1,6 +1,7 @@
 //! How many files and connections the process may have open, and what they are for: sockets must leave some, so that requests are
 //! answered (were it with 503) and entries saved, however many clients come.
 
+use super::error::{ServerError, TooFewDescriptors};
 use crate::config::Config;
 
 /// The standard streams, listeners, signals, key files, and connections at the address of the metrics.
@@ -14,17 +15,6 @@ const REQUESTS_MIN: u64 = 128;
 /// More of them never helped; as actix has it for each worker.
 const REQUESTS_MAX: u64 = 25_600;
 
-/// What the process may have open is too little to start.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "the process may have {limit} files open, and needs {needed} to serve at all: raise the limit (`ulimit -n`, LimitNOFILE), \
-     or set fewer TUTTI_WORKERS, TUTTI_ROOM_THREADS and TUTTI_DATABASE_CONNECTIONS_MAX"
-)]
-pub struct TooFewDescriptors {
-    limit: u64,
-    needed: u64,
-}
-
 /// How many connections fit.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Places {
@@ -35,7 +25,7 @@ pub(super) struct Places {
 }
 
 /// Raises the soft limit to the hard one, and shares it out. Says so if fewer sockets fit than are configured.
-pub(super) fn places(config: &Config) -> Result<Places, super::ServerError> {
+pub(super) fn places(config: &Config) -> Result<Places, ServerError> {
     let limit = rlimit::increase_nofile_limit(u64::MAX).or_else(|error| {
         tracing::warn!(%error, "the limit of open files cannot be raised");
         rlimit::Resource::NOFILE.get().map(|(soft, _)| soft)

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use socket2::{Domain, Protocol, SockAddr, Socket as RawSocket, Type};
 
-use super::ServerError;
+use super::error::ServerError;
 use crate::config::Bind;
 
 /// Connections that the kernel keeps until they are accepted.

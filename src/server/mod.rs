@@ -3,6 +3,7 @@
 mod check;
 mod connections;
 mod descriptors;
+mod error;
 mod listener;
 mod requests;
 mod stats;
@@ -22,7 +23,7 @@ use actix_web::{App, HttpServer, web};
 
 use crate::archive::{Archive, DocumentRules};
 use crate::auth::origin::AllowedOrigins;
-use crate::auth::{KeyError, MintError, Minter, Verifier};
+use crate::auth::{Minter, Verifier};
 use crate::config::{Bind, Config, StoreConfig};
 use crate::http::{self, AppState, Origins};
 use crate::rate::Rate;
@@ -30,7 +31,7 @@ use crate::room::{Directory, Journal, Relays, RoomSettings, UserSockets};
 use crate::socket::{Gate, HeldBudget, OutboxBudget, Rates, Rhythm, SharedRates, SocketContext, SocketSettings};
 use crate::store::{Store, StoreError, StoreSettings};
 use connections::Connections;
-pub use descriptors::TooFewDescriptors;
+pub use error::{ServerError, TooFewDescriptors};
 use listener::Listener;
 use requests::Requests;
 
@@ -40,36 +41,6 @@ const METRICS_CONNECTIONS_MAX: usize = 16;
 const DATABASE_RETRY: Duration = Duration::from_millis(500);
 /// How long a closed socket waits for its peer's end.
 const LINGER: Duration = Duration::from_secs(2);
-
-/// Why the server could not start.
-#[derive(Debug, thiserror::Error)]
-pub enum ServerError {
-    /// The database.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The key for tokens.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// Guests' tokens cannot be made.
-    #[error(transparent)]
-    Mint(#[from] MintError),
-    /// The address.
-    #[error(
-        "cannot listen on {address}: {source}; is another server running there? --bind (TUTTI_BIND) takes another address"
-    )]
-    Bind {
-        /// The address asked for.
-        address: Bind,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Too few files may be open.
-    #[error(transparent)]
-    Descriptors(#[from] TooFewDescriptors),
-    /// Something else of the system.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-}
 
 /// A running server. Must be stopped with [`Server::stop`]; dropped otherwise, it goes on.
 pub struct Server {

@@ -7,7 +7,8 @@ use actix_web::web::Data;
 use serde_json::json;
 
 use crate::http::AppState;
-use crate::http::stats::{ROOM, Sampler};
+use crate::http::figures::Sampler;
+use crate::http::stats::ROOM;
 use crate::ids::RoomName;
 use crate::room::Announce;
 

@@ -7,6 +7,10 @@ use crate::ids::{RoomName, Seq, UserId};
 
 /// Longest key of an entry, in bytes. Keys are indexed, and Postgres cannot index long texts.
 pub const KEY_BYTES_MAX: usize = 256;
+/// Most entries of one history page.
+pub const HISTORY_ENTRIES_MAX: u32 = 10_000;
+/// Most bytes of bodies in one history page, its first entry aside. A page that reaches it is shorter than asked for.
+pub const HISTORY_BYTES_MAX: usize = 8 << 20;
 
 /// A room's row in the database. Stays the same for the room's whole life.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -148,7 +152,7 @@ pub struct HistoryQuery {
     pub kinds: Kinds,
     /// Only this author's entries.
     pub author: Option<UserId>,
-    /// At most this many entries; the store's own bound is [`HISTORY_ENTRIES_MAX`](super::HISTORY_ENTRIES_MAX).
+    /// At most this many entries; the store's own bound is [`HISTORY_ENTRIES_MAX`].
     pub limit: u32,
     /// Which end of the range.
     pub page: Page,

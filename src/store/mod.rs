@@ -30,8 +30,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub use entry::{
-    Append, Bodies, Entry, HistoryQuery, KEY_BYTES_MAX, Kind, Kinds, Loaded, NewEntry, Outcome, Page, Placed, Refused,
-    RoomId, RoomRow,
+    Append, Bodies, Entry, HISTORY_BYTES_MAX, HISTORY_ENTRIES_MAX, HistoryQuery, KEY_BYTES_MAX, Kind, Kinds, Loaded,
+    NewEntry, Outcome, Page, Placed, Refused, RoomId, RoomRow,
 };
 pub use error::StoreError;
 pub use foreign::{DocumentRow, DocumentTable};
@@ -45,14 +45,8 @@ use runtime::StoreRuntime;
 use settings::Dialect;
 use sqlite::Sqlite;
 
-/// Most entries of one history page.
-pub const HISTORY_ENTRIES_MAX: u32 = 10_000;
-
 /// Most rooms of one page.
 pub const ROOMS_MAX: u32 = 1_000;
-
-/// Most bytes of bodies in one history page, its first entry aside. A page that reaches it is shorter than asked for.
-pub const HISTORY_BYTES_MAX: usize = 8 << 20;
 
 /// How long [`Store::shutdown`] waits for what is under way.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);

@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
 
-use super::HISTORY_BYTES_MAX;
-use super::entry::{Bodies, Entry, HistoryQuery, Kind, Kinds, Page, RoomId, RoomRow};
+use super::entry::{
+    Bodies, Entry, HISTORY_BYTES_MAX, HISTORY_ENTRIES_MAX, HistoryQuery, Kind, Kinds, Page, RoomId, RoomRow,
+};
 use super::error::StoreError;
 use crate::ids::{RoomName, Seq, UserId};
 
@@ -78,7 +79,7 @@ impl<'q> From<&'q HistoryQuery> for HistoryColumns<'q> {
                 Kinds::All | Kinds::NotEdits => None,
             },
             author: query.author.as_ref().map(UserId::as_str),
-            limit: i64::from(query.limit.min(super::HISTORY_ENTRIES_MAX)),
+            limit: i64::from(query.limit.min(HISTORY_ENTRIES_MAX)),
             bodiless: match query.bodies {
                 Bodies::All => 0,
                 Bodies::NotOfEdits => kind_column(Kind::Edit),

@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::console::Console;
+use super::database::{open_as_it_is, rules};
+use super::error::TransferError;
 use super::index::{Index, extension};
-use super::{TransferError, open_as_it_is, rules, timeline};
+use super::timeline;
 use crate::archive::Archive;
 use crate::config::{ExportConfig, ExportFormat};
 use crate::document::{Blocks, Budget, RenderError, View, ViewError};

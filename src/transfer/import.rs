@@ -10,15 +10,18 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::console::{Console, size};
+use super::database::{open_as_it_is, rules, settings};
+use super::error::TransferError;
 use super::name::Naming;
 use super::source::{Found, Source, Unreadable};
-use super::{AUTHOR, TransferError, open_as_it_is, rules, settings};
 use crate::archive::{Archive, Stored, Tail, weight};
 use crate::config::ImportConfig;
 use crate::document::{Blocks, News, Refusal};
 use crate::ids::{RoomName, RoomNameError, Seq, UserId};
 use crate::store::{self, Append, Kind, NewEntry, Store, StoreError};
 
+/// The author of imported edits.
+const AUTHOR: &str = "import";
 /// How often an append is tried while the database is not available, and the first wait, which doubles.
 const TRIES: u32 = 6;
 const RETRY_FIRST: Duration = Duration::from_millis(200);

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::io::Write;
 
-use super::{TransferError, open_as_it_is, rules};
+use super::database::{open_as_it_is, rules};
+use super::error::TransferError;
 use crate::archive::{Archive, DamagedEdit, SnapshotFound};
 use crate::config::RepairConfig;
 use crate::protocol::json::rfc3339;

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::TransferError;
+use super::error::TransferError;
 use crate::ids::{Seq, UserId};
 use crate::protocol::json::rfc3339;
 use crate::store::{Bodies, Entry, HISTORY_ENTRIES_MAX, HistoryQuery, Kind, Kinds, Page, RoomId, Store};

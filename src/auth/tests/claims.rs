@@ -1,6 +1,6 @@
 //! Signed tokens whose claims break a rule, and those just within it.
 
-use super::super::claims::{NAME_BYTES_MAX, SUBJECT_BYTES_MAX};
+use super::super::limits::{NAME_BYTES_MAX, SUBJECT_BYTES_MAX};
 use super::*;
 use crate::ids::PATTERN_BYTES_MAX;
 

@@ -1,6 +1,6 @@
 //! Forged, damaged and oversized tokens: nothing unsigned is believed.
 
-use super::super::verifier::{KEY_ID_BYTES_MAX, TOKEN_BYTES_MAX};
+use super::super::limits::{KEY_ID_BYTES_MAX, TOKEN_BYTES_MAX};
 use super::*;
 
 #[test]

@@ -8,7 +8,8 @@ use std::vec;
 
 use bytes::Bytes;
 
-use super::{Found, UPDATES_FACTOR, Unreadable, read, y_sweet};
+use super::found::{Found, UPDATES_FACTOR, Unreadable, read};
+use super::y_sweet;
 use crate::config::SourceKind;
 use crate::document::split_updates;
 

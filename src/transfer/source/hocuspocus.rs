@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
-use super::{Found, Unreadable};
+use super::found::{Found, Unreadable};
 use crate::store::{DocumentRow, DocumentTable, StoreError};
 
 /// Rows read at once, without their data.

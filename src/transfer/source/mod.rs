@@ -3,6 +3,7 @@
 
 mod checked;
 mod files;
+mod found;
 mod hocuspocus;
 mod leveldb;
 mod overlay;
@@ -11,57 +12,18 @@ mod y_sweet;
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use bytes::Bytes;
+pub(super) use found::{Found, Unreadable};
 
-use super::TransferError;
+use super::error::TransferError;
 use crate::config::SourceKind;
-use crate::document::Refusal;
 use files::Files;
 use hocuspocus::HocuspocusSqlite;
 use y_leveldb::YLeveldb;
 
 /// How an SQLite file begins.
 const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
-
-/// How much larger than a document its updates may be together: servers merge them now and then only.
-const UPDATES_FACTOR: usize = 4;
-
-/// A document of a source.
-pub(super) struct Found {
-    /// Its name there.
-    pub name: String,
-    /// Where it is, for a person to find it.
-    pub origin: String,
-    /// Its updates (v1), in the order in which they were made.
-    pub updates: Result<Vec<Bytes>, Unreadable>,
-}
-
-/// Why a document of a source cannot be read, while others can.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Unreadable {
-    #[error(
-        "it has {bytes} bytes, more than the {limit} that are read of one document; --document-bytes-max raises that"
-    )]
-    TooLarge { bytes: u64, limit: usize },
-    #[error("it holds no Yjs updates (v1): {0}")]
-    NoUpdates(#[from] Refusal),
-    #[error("the file is empty")]
-    EmptyFile,
-    #[error("it has an entry in the list of documents, but no content")]
-    NoContent,
-    #[error("the update before clock {0} is missing")]
-    Gap(u32),
-    #[error("it is no data.ysweet: {0}")]
-    NoYSweet(&'static str),
-    #[error("the database is damaged where the document is, or right behind it")]
-    Damaged,
-    #[error("it has gone while it was read")]
-    Gone,
-    #[error(transparent)]
-    Io(#[from] io::Error),
-}
 
 /// An open source.
 pub(super) enum Source {
@@ -149,17 +111,4 @@ fn detect(path: &Path, is_folder: bool) -> io::Result<SourceKind> {
 
 fn is_leveldb(path: &Path) -> bool {
     path.join("CURRENT").is_file()
-}
-
-/// The file's content, unless it is larger than a document may be.
-fn read(path: &PathBuf, bytes_max: usize) -> Result<Bytes, Unreadable> {
-    let mut content = Vec::new();
-    let file = File::open(path)?;
-    let bytes = file.metadata()?.len();
-    if bytes <= bytes_max as u64 {
-        // One more, so that a file that grows meanwhile is noticed.
-        file.take(bytes_max as u64 + 1).read_to_end(&mut content)?;
-    }
-    let bytes = bytes.max(content.len() as u64);
-    if bytes > bytes_max as u64 { Err(Unreadable::TooLarge { bytes, limit: bytes_max }) } else { Ok(content.into()) }
 }

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 
+use super::found::{Found, UPDATES_FACTOR, Unreadable};
 use super::leveldb::{DAMAGED, Entry, LevelDb};
-use super::{Found, TransferError, UPDATES_FACTOR, Unreadable};
 use crate::protocol::lib0::{Input, put_buf};
+use crate::transfer::error::TransferError;
 
 /// Sorts after all that a document has: lengths come first, and no other text of its keys is so long.
 const AFTER_ALL: &str = "zzzzzzz";
