@@ -81,6 +81,24 @@ impl HeldBytes {
         self.bytes = bytes;
     }
 
+    /// It holds `bytes` more, if they are free. Whether they are.
+    pub fn try_add(&mut self, bytes: usize) -> bool {
+        self.budget.add(bytes);
+        let is_within = self.budget.left().is_some();
+        match is_within {
+            true => self.bytes += bytes,
+            false => self.budget.give_back(bytes),
+        }
+        is_within
+    }
+
+    /// It holds the same of another budget from now on.
+    pub fn move_to(&mut self, budget: &Arc<ByteBudget>) {
+        if !Arc::ptr_eq(&self.budget, budget) {
+            *self = budget.hold(self.bytes);
+        }
+    }
+
     /// The budget of all holders.
     pub fn budget(&self) -> &ByteBudget {
         &self.budget
@@ -113,5 +131,22 @@ mod tests {
         assert!(!first.budget().is_full());
         drop(first);
         assert_eq!(budget.left(), Some(100));
+    }
+
+    #[test]
+    fn what_is_added_only_if_it_is_free_stays_within_the_budget() {
+        let budget = ByteBudget::new(100, None);
+        let mut held = budget.hold(0);
+        assert!(held.try_add(60) && !held.try_add(41) && held.try_add(40));
+        assert_eq!((held.bytes(), budget.left()), (100, Some(0)));
+    }
+
+    #[test]
+    fn what_is_held_moves_to_another_budget_whole() {
+        let (from, to) = (ByteBudget::new(100, None), ByteBudget::new(60, None));
+        let mut held = from.hold(60);
+        held.move_to(&to);
+        held.move_to(&to);
+        assert_eq!((from.left(), to.left()), (Some(100), Some(0)));
     }
 }

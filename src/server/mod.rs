@@ -24,11 +24,13 @@ use actix_web::{App, HttpServer, web};
 use crate::archive::{Archive, DocumentRules};
 use crate::auth::origin::AllowedOrigins;
 use crate::auth::{Minter, Verifier};
+use crate::budget::ByteBudget;
 use crate::config::{Bind, Config, StoreConfig};
 use crate::http::{self, AppState, Origins};
+use crate::metrics;
 use crate::rate::Rate;
 use crate::room::{Directory, Journal, Relays, RoomSettings, UserSockets};
-use crate::socket::{Gate, HeldBudget, OutboxBudget, Rates, Rhythm, SharedRates, SocketContext, SocketSettings};
+use crate::socket::{Gate, Rates, Rhythm, SharedRates, SocketContext, SocketSettings};
 use crate::store::{Store, StoreError, StoreSettings};
 use connections::Connections;
 pub use error::{ServerError, TooFewDescriptors};
@@ -112,9 +114,9 @@ impl Server {
             people,
             rates,
             verifier,
-            unfinished: HeldBudget::new(limits.unfinished_bytes_max),
-            strangers: HeldBudget::new(limits.unfinished_bytes_max),
-            outboxes: OutboxBudget::new(limits.outboxes_bytes_max),
+            unfinished: ByteBudget::new(limits.unfinished_bytes_max, None),
+            strangers: ByteBudget::new(limits.unfinished_bytes_max, None),
+            outboxes: ByteBudget::new(limits.outboxes_bytes_max, Some(&metrics::OUTBOX_BYTES)),
         });
         let connections = Connections {
             state: state.clone(),

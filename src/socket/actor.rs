@@ -11,24 +11,25 @@ use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
 use actix::fut::ActorFuture;
-use actix::{Actor, ActorContext, AsyncContext, Context, SpawnHandle};
+use actix::{Actor, ActorContext, AsyncContext, Context};
 use bytes::Bytes;
+use tracing::Span;
+use tracing::field::Empty;
 
+use super::context::SocketContext;
 use super::gate::Permit;
 use super::heartbeat::{Beat, Signs};
-use super::opening::{Opening, Path, Refusal};
-use super::outbox::{Outbox, OutboxBudget};
-use super::session::{
-    Desk, HocuspocusSession, JsonSession, RateLimits, Session, SharedRates, Violation, YjsSession, json,
-};
-use super::settings::SocketSettings;
+use super::opening::{Opening, Path};
+use super::outbox::Outbox;
+use super::session::{self, DeniedSession, Opened, Session, SessionIo, SocketClose};
 use super::stream::Stream;
-use super::unfinished::{HeldBudget, Unfinished};
-use crate::auth::{Verifier, now_s};
-use crate::ids::{SocketId, shortened};
+use super::timers::Timers;
+use super::unfinished::Unfinished;
+use crate::auth::now_s;
+use crate::ids::SocketId;
 use crate::metrics;
-use crate::protocol::{CloseCode, yjs};
-use crate::room::{Directory, LocalRelay, Outlet, Relays, UserSockets};
+use crate::protocol::CloseCode;
+use crate::room::LocalRelay;
 use crate::wire::{Frame, Limits, Message, Reader, WireError};
 
 /// Read in one go, into a buffer that all sockets of a thread share.
@@ -44,8 +45,6 @@ const LINGER_WAITS_MAX: u32 = 5;
 const SKIPPED_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// How long the close of a socket that may come back is held: most clients come back at once after one.
 const COME_BACK_HOLD: Duration = Duration::from_secs(2);
-/// How long a JSON client with a wrong token is held, since it may come back at once.
-const DENIED_HOLD: Duration = Duration::from_secs(1);
 /// Longest wait for the session's timer; it is then armed again.
 const SESSION_WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// What stands for a close code where there was no close (RFC 6455 section 7.4.1).
@@ -56,26 +55,17 @@ thread_local! {
     static READ_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
 }
 
-/// What all sockets of a server share.
-pub struct SocketContext {
-    /// Finds rooms.
-    pub directory: Arc<Directory>,
-    /// The relays of the room threads.
-    pub relays: Arc<Relays>,
-    /// Limits and waits.
-    pub settings: SocketSettings,
-    /// The JSON sockets of each user.
-    pub people: Arc<UserSockets>,
-    /// What JSON clients may say how often.
-    pub rates: Arc<SharedRates>,
-    /// Checks tokens that come in band.
-    pub verifier: Arc<Verifier>,
-    /// What all unfinished messages together may hold.
-    pub unfinished: Arc<HeldBudget>,
-    /// The same of clients without a token, who have no part in that; and what waits for tokens and rooms.
-    pub strangers: Arc<HeldBudget>,
-    /// What all outboxes together may hold.
-    pub outboxes: Arc<OutboxBudget>,
+/// What a socket waits for.
+#[derive(Debug, PartialEq)]
+enum Timer {
+    /// What the session has to do.
+    Session,
+    /// The next look at the peer's signs of life.
+    Heartbeat,
+    /// A close that is held.
+    Close,
+    /// The end, once it has begun.
+    Linger,
 }
 
 /// How far the end has come.
@@ -107,12 +97,14 @@ pub struct Socket {
     stream: Rc<Stream>,
     reader: Reader,
     unfinished: Unfinished,
-    desk: Desk,
-    session: Session,
+    io: SessionIo,
+    session: Box<dyn Session>,
     /// What the upgrade decided, until the socket opens.
     opening: Option<Path>,
-    /// When the session wants to be woken, in Unix seconds, and the timer for it.
-    session_due: Option<(u64, SpawnHandle)>,
+    timers: Timers<Timer>,
+    /// When the session has something to do, in Unix seconds, as its timer is set.
+    session_due_s: Option<u64>,
+    span: Rc<Span>,
     /// Bytes that came with the handshake.
     early: Bytes,
     /// The peer's address, when its connection began, and how many bytes came: for the line that the log gets at the end.
@@ -132,7 +124,7 @@ impl Socket {
         let Opening { path, address, permit } = opening;
         let stream = Rc::new(stream);
         let settings = &context.settings;
-        let outbox = Outbox::new(stream.clone(), head, settings.outbox_bytes_max, context.outboxes.clone());
+        let outbox = Outbox::new(stream.clone(), head, settings.outbox_bytes_max, &context.outboxes);
         // Whatever is there before the session opens is small.
         let limits = Limits {
             message_bytes_max: settings.reader_message_bytes_max,
@@ -141,14 +133,17 @@ impl Socket {
         };
         let relay = LocalRelay::current(&context.relays);
         let id = SocketId(NEXT_ID.fetch_add(1, Ordering::Relaxed));
+        let span = tracing::error_span!("socket", socket.id = %id, room.name = Empty, user.id = Empty);
         let socket = Socket {
             stream,
             reader: Reader::new(limits),
-            unfinished: Unfinished::new(context.unfinished.clone()),
-            desk: Desk { socket: id, outbox, relay, context },
-            session: Session::Denied,
+            unfinished: Unfinished::new(&context.unfinished),
+            io: SessionIo { socket: id, outbox, relay, context },
+            session: Box::new(DeniedSession),
             opening: Some(path),
-            session_due: None,
+            timers: Timers::new(),
+            session_due_s: None,
+            span: Rc::new(span),
             early,
             address,
             began: Instant::now(),
@@ -162,81 +157,61 @@ impl Socket {
     }
 
     fn open(&mut self, ctx: &mut Context<Self>) {
-        match self.opening.take() {
-            Some(Path::Yjs { room, lease, place, identity, access, visit }) => {
-                tracing::info!(socket.id = %self.desk.socket, room.name = %room, user.id = %identity.user, "socket opened");
-                self.session = Session::Yjs(YjsSession::join(room, lease, place, visit, &identity, access, &self.desk));
-            }
-            Some(Path::Hocuspocus) => self.session = Session::Hocuspocus(HocuspocusSession::new()),
-            Some(Path::Json { identity, network }) => {
-                let limits = RateLimits::new(network, &self.desk.context.rates, Instant::now());
-                let (identity, refusal) = match identity {
-                    Ok(identity) => (identity, None),
-                    Err(refusal) => (None, Some(refusal)),
-                };
-                self.session = Session::Json(Box::new(JsonSession::open(identity, limits, &self.desk)));
-                if let Some(refusal) = refusal {
-                    let (code, Refusal { reason, user }) = (CloseCode::Unauthorized, refusal);
-                    let user = user.as_ref().map(tracing::field::display);
-                    tracing::info!(socket.id = %self.desk.socket, user.id = user, code = code.code(), reason, "socket denied");
-                    self.desk.push(&json::auth_error(&reason, None));
-                    ctx.run_later(DENIED_HOLD, move |socket, _| socket.outbox().close(code, &reason));
-                }
-            }
-            Some(Path::Denied { room, code, refusal: Refusal { reason, user }, hold }) => {
-                let (room, user) = (shortened(&room), user.as_ref().map(tracing::field::display));
-                tracing::info!(socket.id = %self.desk.socket, room.name = ?room, user.id = user, code = code.code(), reason, "socket denied");
-                self.desk.push(&yjs::denied(&reason));
-                ctx.run_later(hold, move |socket, _| socket.desk.outbox.close(code, &reason));
-            }
-            Some(Path::Echo) => self.session = Session::Echo,
-            None => {}
+        let Some(path) = self.opening.take() else { return };
+        let Opened { session, close } = session::open(path, &self.io);
+        self.session = session;
+        if let Some((hold, SocketClose { code, reason })) = close {
+            self.timers.set(Timer::Close, hold, ctx, move |socket, _| socket.outbox().close(code, &reason));
         }
         self.follow_session(ctx);
         self.outbox().flush();
     }
 
-    /// Arms the timer for when the session wants to be woken.
+    /// Sets the timer for when the session has something to do.
     fn follow_session(&mut self, ctx: &mut Context<Self>) {
-        let due_s = self.session.next_due_s();
-        if self.session_due.map(|(armed_s, _)| armed_s) == due_s {
+        let due_s = self.session.next_due_s().filter(|_| !self.outbox().is_close_held());
+        if std::mem::replace(&mut self.session_due_s, due_s) == due_s {
             return;
         }
-        if let Some((_, timer)) = self.session_due.take() {
-            ctx.cancel_future(timer);
+        match due_s {
+            Some(due_s) => {
+                let wait = Duration::from_secs(due_s.saturating_sub(now_s())).min(SESSION_WAIT_MAX);
+                self.timers.set(Timer::Session, wait, ctx, |socket, ctx| socket.in_span(|socket| socket.on_due(ctx)));
+            }
+            None => self.timers.cancel(&Timer::Session, ctx),
         }
-        self.session_due = due_s.map(|due_s| {
-            let wait = Duration::from_secs(due_s.saturating_sub(now_s())).min(SESSION_WAIT_MAX);
-            (due_s, ctx.run_later(wait, Self::session_due))
-        });
     }
 
-    fn session_due(&mut self, ctx: &mut Context<Self>) {
-        self.session_due = None;
+    fn on_due(&mut self, ctx: &mut Context<Self>) {
+        self.session_due_s = None;
         if self.outbox().closing().is_some() {
             return;
         }
-        if let Err(Violation { code, reason }) = self.session.due(now_s(), &self.desk) {
+        if let Err(SocketClose { code, reason }) = self.session.on_due(now_s(), &self.io) {
             return self.outbox().close(code, &reason);
         }
         self.outbox().flush();
         self.follow_session(ctx);
     }
 
+    /// Does something in the socket's span, so that the log says whose it is.
+    fn in_span<R>(&mut self, act: impl FnOnce(&mut Self) -> R) -> R {
+        let span = self.span.clone();
+        span.in_scope(|| act(self))
+    }
+
     fn outbox(&self) -> &Outbox {
-        &self.desk.outbox
+        &self.io.outbox
     }
 
     // Reading
 
     fn is_reading(&self) -> bool {
-        let unhandled_bytes_max = self.desk.context.settings.unhandled_bytes_max;
-        let is_echo_waiting = matches!(self.session, Session::Echo) && self.desk.outbox.is_waiting();
-        !self.desk.outbox.is_stopped()
-            && !is_echo_waiting
-            && !self.desk.outbox.is_sending_much()
-            && self.desk.outbox.has_credit(unhandled_bytes_max)
-            && !self.session.is_ahead(unhandled_bytes_max)
+        let unhandled_bytes_max = self.io.context.settings.unhandled_bytes_max;
+        !self.io.outbox.is_stopped()
+            && !self.io.outbox.is_sending_much()
+            && self.io.outbox.has_credit(unhandled_bytes_max)
+            && self.session.is_reading(unhandled_bytes_max, &self.io)
     }
 
     /// Reads and handles what is there. Ready: the connection has ended.
@@ -246,7 +221,7 @@ impl Socket {
             self.receive(&early);
         }
         for _ in 0..READS_PER_TURN {
-            if !self.is_reading() || self.desk.outbox.closing().is_some() {
+            if !self.is_reading() || self.io.outbox.closing().is_some() {
                 // Credit, a close and a writable stream wake the pump.
                 self.unfinished.pause();
                 return Poll::Pending;
@@ -275,10 +250,10 @@ impl Socket {
             self.pinged = None;
         }
         let (mut messages, mut bytes) = (0, 0);
-        while self.desk.outbox.closing().is_none() {
+        while self.io.outbox.closing().is_none() {
             // A message may change what the next one may be.
-            self.reader.set_message_bytes_max(self.session.message_bytes_max(&self.desk));
-            self.reader.set_skipped_bytes_max(if self.session.refuses_by_name() { SKIPPED_BYTES_MAX } else { 0 });
+            self.reader.set_message_bytes_max(self.session.message_bytes_max(&self.io));
+            self.reader.set_skipped_bytes_max(if self.session.refuses_in_band() { SKIPPED_BYTES_MAX } else { 0 });
             match self.reader.read(&mut input) {
                 Ok(Some(message)) => {
                     messages += 1;
@@ -289,48 +264,47 @@ impl Socket {
                 Err(error) => self.refuse(error),
             }
         }
-        let context = &self.desk.context;
+        let context = &self.io.context;
         let budget = if self.session.is_stranger() { &context.strangers } else { &context.unfinished };
         self.unfinished.move_to(budget);
         if let Err(unwanted) =
             self.unfinished.note(self.reader.unfinished_bytes(), self.reader.arrived_bytes(), self.heard)
         {
-            tracing::info!(socket.id = %self.desk.socket, %unwanted, "message refused");
-            self.desk.outbox.close_now(CloseCode::TryLater, &unwanted.to_string());
+            tracing::info!(%unwanted, "message refused");
+            self.io.outbox.close_now(CloseCode::TryLater, &unwanted.to_string());
         }
         if messages > 0 {
             metrics::MESSAGES_RECEIVED.inc_by(messages);
             metrics::MESSAGE_BYTES_RECEIVED.inc_by(bytes);
         }
-        self.desk.outbox.flush();
+        self.io.outbox.flush();
     }
 
     fn message(&mut self, message: Message) {
         let handled = match message {
-            Message::Binary(message) => self.session.binary(&message, &self.desk),
-            Message::Text(message) => self.session.text(&message, &self.desk),
-            Message::TooBig(beginning) => self.session.too_big(&beginning, &self.desk),
+            Message::Binary(message) => self.session.on_binary(&message, &self.io),
+            Message::Text(message) => self.session.on_text(&message, &self.io),
+            Message::TooBig(beginning) => self.session.on_too_long(&beginning, &self.io),
             Message::Ping(payload) => {
-                self.desk.push(&Frame::pong(&payload));
+                self.io.send(&Frame::pong(&payload));
                 Ok(())
             }
             Message::Pong => Ok(()),
             Message::Close(code) => {
-                self.desk.outbox.answer_close(code);
+                self.io.outbox.answer_close(code);
                 Ok(())
             }
         };
-        if let Err(Violation { code, reason }) = handled {
+        if let Err(SocketClose { code, reason }) = handled {
             self.log_refusal(code, &reason);
-            self.desk.outbox.close(code, &reason);
+            self.io.outbox.close(code, &reason);
         }
     }
 
     /// Logs why the peer is closed; once, for that is its end.
     fn log_refusal(&self, code: CloseCode, reason: &str) {
-        let (room, user) = self.session.whose();
+        let (room, user) = self.session.room_and_user();
         tracing::info!(
-            socket.id = %self.desk.socket,
             room.name = room.map(tracing::field::display),
             user.id = user.map(tracing::field::display),
             code = code.code(),
@@ -341,9 +315,8 @@ impl Socket {
 
     /// The one line about how a connection went.
     fn log_end(&self) {
-        let (room, user) = self.session.whose();
+        let (room, user) = self.session.room_and_user();
         tracing::info!(
-            socket.id = %self.desk.socket,
             protocol = self.session.protocol(),
             room.name = room.map(tracing::field::display),
             user.id = user.map(tracing::field::display),
@@ -363,16 +336,16 @@ impl Socket {
             WireError::TooBig { .. } => self.session.too_large(),
         };
         self.log_refusal(code, &error.to_string());
-        self.desk.outbox.close(code, &error.to_string());
+        self.io.outbox.close(code, &error.to_string());
     }
 
     // Writing and ending
 
     /// Writes what waits. Ready: the connection has ended.
     fn poll_write(&mut self, cx: &mut std::task::Context<'_>) -> Poll<io::Result<()>> {
-        while self.desk.outbox.is_waiting() {
+        while self.io.outbox.is_waiting() {
             ready!(self.stream.poll_writable(cx))?;
-            self.desk.outbox.write()?;
+            self.io.outbox.write()?;
         }
         Poll::Ready(Ok(()))
     }
@@ -381,6 +354,7 @@ impl Socket {
     fn poll_end(&mut self, cx: &mut std::task::Context<'_>, ctx: &mut Context<Self>) -> Poll<io::Result<()>> {
         if let Ending::Open = self.ending {
             self.ending = Ending::Flushing;
+            self.timers.cancel_all(ctx);
             self.linger(0, LINGER_WAITS_MAX, ctx);
         }
         if let Ending::Flushing = self.ending {
@@ -408,7 +382,7 @@ impl Socket {
 
     /// Ends the socket after a while; later, a few times, if more than `taken` has come from the peer meanwhile.
     fn linger(&mut self, taken: usize, waits: u32, ctx: &mut Context<Self>) {
-        ctx.run_later(self.desk.context.settings.linger, move |socket, ctx| {
+        self.timers.set(Timer::Linger, self.io.context.settings.linger, ctx, move |socket, ctx| {
             let now_taken = socket.ending.taken();
             if now_taken > taken && waits > 1 {
                 return socket.linger(now_taken, waits - 1, ctx);
@@ -419,62 +393,66 @@ impl Socket {
     }
 
     fn poll_pump(&mut self, cx: &mut std::task::Context<'_>, ctx: &mut Context<Self>) -> Poll<io::Result<()>> {
-        self.desk.outbox.set_waker(cx.waker());
-        if self.desk.outbox.closing().is_none() {
+        self.io.outbox.set_waker(cx.waker());
+        if self.io.outbox.closing().is_none() {
             if let Poll::Ready(Err(error)) = self.poll_write(cx) {
                 return Poll::Ready(Err(error));
             }
-            if self.desk.outbox.take_delivered_state() {
-                self.session.answer_delivered(&self.desk);
+            if self.io.outbox.take_delivered_state() {
+                self.session.on_answer_delivered(&self.io);
             }
             if let Poll::Ready(ended) = self.poll_read(cx) {
                 return Poll::Ready(ended);
             }
-            if let Err(Violation { code, reason }) = self.session.tidy(&self.desk) {
-                self.desk.outbox.close(code, &reason);
+            if let Err(SocketClose { code, reason }) = self.session.follow_rooms(&self.io) {
+                self.io.outbox.close(code, &reason);
             }
             self.follow_session(ctx);
-            if let Some((code, reason)) = self.desk.outbox.take_held_close() {
+            if let Some((code, reason)) = self.io.outbox.take_held_close() {
                 let hold = COME_BACK_HOLD.mul_f64(rand::random_range(0.5..1.5));
-                ctx.run_later(hold, move |socket, _| socket.desk.outbox.close_now(code, &reason));
+                self.timers.set(Timer::Close, hold, ctx, move |socket, _| socket.outbox().close_now(code, &reason));
             }
         }
-        if self.desk.outbox.closing().is_some() { self.poll_end(cx, ctx) } else { Poll::Pending }
+        if self.io.outbox.closing().is_some() { self.poll_end(cx, ctx) } else { Poll::Pending }
     }
 
     // Heartbeat and the token's end
 
-    fn beat(&mut self, ctx: &mut Context<Self>) {
-        if self.desk.outbox.closing().is_some() {
+    fn set_heartbeat(&mut self, wait: Duration, ctx: &mut Context<Self>) {
+        self.timers.set(Timer::Heartbeat, wait, ctx, |socket, ctx| socket.in_span(|socket| socket.on_beat(ctx)));
+    }
+
+    fn on_beat(&mut self, ctx: &mut Context<Self>) {
+        if self.io.outbox.closing().is_some() {
             return;
         }
         let signs = Signs {
             heard: self.heard,
             // The peer cannot answer before it has the ping.
-            pinged: self.pinged.map(|pinged| pinged.max(self.desk.outbox.ping_left())),
-            spoke: self.session.keepalive().map(|_| self.desk.outbox.spoke()),
-            progressed: self.desk.outbox.is_waiting().then(|| self.desk.outbox.progressed()),
+            pinged: self.pinged.map(|pinged| pinged.max(self.io.outbox.ping_left())),
+            spoke: self.session.keepalive().map(|_| self.io.outbox.spoke()),
+            progressed: self.io.outbox.is_waiting().then(|| self.io.outbox.progressed()),
             is_reading: self.is_reading(),
         };
         let now = Instant::now();
-        let (beat, wait) = self.desk.context.settings.rhythm.beat(signs, now);
+        let (beat, wait) = self.io.context.settings.rhythm.beat(signs, now);
         match beat {
             Beat::Rest => {}
             Beat::Ping => {
                 self.pinged = Some(now);
-                self.desk.push(&Frame::ping());
-                self.desk.outbox.flush_ping();
+                self.io.send(&Frame::ping());
+                self.io.outbox.flush_ping();
             }
             Beat::KeepAlive => {
                 if let Some(frame) = self.session.keepalive() {
-                    self.desk.push(&frame);
-                    self.desk.outbox.flush();
+                    self.io.send(&frame);
+                    self.io.outbox.flush();
                 }
             }
-            Beat::Lost => self.desk.outbox.close(CloseCode::HeartbeatLost, CloseCode::HeartbeatLost.reason()),
-            Beat::Stalled => self.desk.outbox.close(CloseCode::SlowConsumer, CloseCode::SlowConsumer.reason()),
+            Beat::Lost => self.io.outbox.close(CloseCode::HeartbeatLost, CloseCode::HeartbeatLost.reason()),
+            Beat::Stalled => self.io.outbox.close(CloseCode::SlowConsumer, CloseCode::SlowConsumer.reason()),
         }
-        ctx.run_later(wait, Self::beat);
+        self.set_heartbeat(wait, ctx);
     }
 }
 
@@ -490,12 +468,13 @@ impl ActorFuture<Socket> for Pump {
         ctx: &mut Context<Socket>,
         cx: &mut std::task::Context<'_>,
     ) -> Poll<()> {
-        let ended = ready!(socket.poll_pump(cx, ctx));
-        if let Err(error) = ended {
-            tracing::debug!(socket.id = %socket.desk.socket, %error, "connection lost");
-        }
-        ctx.stop();
-        Poll::Ready(())
+        socket.in_span(|socket| {
+            if let Err(error) = ready!(socket.poll_pump(cx, ctx)) {
+                tracing::debug!(%error, "connection lost");
+            }
+            ctx.stop();
+            Poll::Ready(())
+        })
     }
 }
 
@@ -503,20 +482,20 @@ impl Actor for Socket {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.desk.relay.register(self.desk.socket, self.desk.outbox.clone());
-        self.open(ctx);
-        ctx.run_later(self.desk.context.settings.rhythm.first_wait(), Self::beat);
+        self.io.relay.register(self.io.socket, self.io.outbox.clone());
+        self.in_span(|socket| socket.open(ctx));
+        self.set_heartbeat(self.io.context.settings.rhythm.first_wait(), ctx);
         ctx.spawn(Pump);
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
-        self.log_end();
+        self.in_span(|socket| socket.log_end());
         let is_for_good = self.outbox().closing() == Some(CloseCode::Normal);
-        self.session.leave(is_for_good, &self.desk);
-        self.desk.relay.unregister(self.desk.socket);
-        if self.desk.outbox.closing() == Some(CloseCode::SlowConsumer) {
+        std::mem::replace(&mut self.session, Box::new(DeniedSession)).end(is_for_good);
+        self.io.relay.unregister(self.io.socket);
+        if self.outbox().closing() == Some(CloseCode::SlowConsumer) {
             self.stream.abort_on_drop();
         }
-        self.desk.outbox.release();
+        self.outbox().release();
     }
 }

@@ -5,23 +5,26 @@
 //! Never touches a document or the store.
 
 mod actor;
+mod context;
 mod gate;
 mod heartbeat;
 mod opening;
 mod outbox;
 mod pace;
+mod rates;
 mod session;
 mod settings;
 mod stream;
+mod timers;
 mod unfinished;
 
-pub use actor::{Socket, SocketContext};
+pub use actor::Socket;
+pub use context::SocketContext;
 pub use gate::{Gate, GateFull, Permit, network};
 pub use heartbeat::Rhythm;
 pub use opening::{Opening, Path, Refusal};
-pub use outbox::{Outbox, OutboxBudget};
+pub use outbox::Outbox;
 pub use pace::{Pace, Visit};
-pub use session::{Rates, SharedRates};
+pub use rates::{Rates, SharedRates};
 pub use settings::SocketSettings;
 pub use stream::{Detach, Stream};
-pub use unfinished::HeldBudget;

@@ -6,16 +6,16 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
 use std::time::Instant;
 
 use bytes::{Buf, Bytes};
 
 use super::stream::Stream;
+use crate::budget::{ByteBudget, HeldBytes};
 use crate::metrics;
 use crate::protocol::CloseCode;
-use crate::room::{Connection, Counted, Outlet};
+use crate::room::{Connection, Counted};
 use crate::wire::{Frame, Run};
 
 /// Most frames in one write.
@@ -36,30 +36,6 @@ enum Kind {
     Large,
     /// An answer that was asked for, of the size of a document.
     Answer,
-}
-
-/// What all outboxes together may hold, in bytes.
-#[derive(Debug)]
-pub struct OutboxBudget {
-    held: AtomicUsize,
-    bytes_max: usize,
-}
-
-impl OutboxBudget {
-    /// A budget of `bytes_max`, all free.
-    pub fn new(bytes_max: usize) -> Arc<Self> {
-        Arc::new(Self { held: AtomicUsize::new(0), bytes_max })
-    }
-
-    fn hold(&self, bytes: usize) {
-        self.held.fetch_add(bytes, Ordering::Relaxed);
-        metrics::OUTBOX_BYTES.add(bytes as i64);
-    }
-
-    fn give_back(&self, bytes: usize) {
-        self.held.fetch_sub(bytes, Ordering::Relaxed);
-        metrics::OUTBOX_BYTES.sub(bytes as i64);
-    }
 }
 
 /// Where the joining state is, of which there is one at a time.
@@ -97,9 +73,8 @@ pub struct Outbox {
     stream: RefCell<Option<Rc<Stream>>>,
     queue: RefCell<Queue>,
     bytes_max: usize,
-    budget: Arc<OutboxBudget>,
-    /// How much of the budget this outbox has taken: what waited for the peer after the last write.
-    held: Cell<usize>,
+    /// What waited for the peer after the last write, of what all outboxes together may hold.
+    held: RefCell<HeldBytes>,
     /// Bytes sent to rooms and not handled by them yet.
     unhandled: Cell<usize>,
     /// Whether the socket waits for credit.
@@ -108,8 +83,9 @@ pub struct Outbox {
     /// What the peer is told when the process stops.
     farewell: RefCell<Option<Frame>>,
     closing: Cell<Option<CloseCode>>,
-    /// A close to be held for a while, see [`Outbox::take_held_close`].
+    /// A close to be held for a while, see [`Outbox::take_held_close`], and whether there has been one.
     held_close: RefCell<Option<(CloseCode, String)>>,
+    is_close_held: Cell<bool>,
     state: Cell<Delivery>,
     /// Answers that rooms wait for: how many, and how many bytes more than other messages one may have.
     answers_expected: Cell<(usize, usize)>,
@@ -131,20 +107,20 @@ pub struct Outbox {
 
 impl Outbox {
     /// An outbox in front of `stream`, with `head`, the handshake's answer, before all frames.
-    pub fn new(stream: Rc<Stream>, head: Bytes, bytes_max: usize, budget: Arc<OutboxBudget>) -> Rc<Self> {
+    pub fn new(stream: Rc<Stream>, head: Bytes, bytes_max: usize, budget: &Arc<ByteBudget>) -> Rc<Self> {
         let now = Instant::now();
         let outbox = Self {
             stream: RefCell::new(Some(stream)),
             queue: RefCell::default(),
             bytes_max,
-            budget,
-            held: Cell::new(0),
+            held: RefCell::new(budget.hold(0)),
             unhandled: Cell::new(0),
             is_paused: Cell::new(false),
             is_stopped: Cell::new(false),
             farewell: RefCell::new(None),
             closing: Cell::new(None),
             held_close: RefCell::new(None),
+            is_close_held: Cell::new(false),
             state: Cell::new(Delivery::Idle),
             answers_expected: Cell::new((0, 0)),
             written: Cell::new(0),
@@ -197,6 +173,11 @@ impl Outbox {
     /// A close of a peer that may come back, and would do so at once: to be held, then done with [`close_now`](Self::close_now).
     pub fn take_held_close(&self) -> Option<(CloseCode, String)> {
         self.held_close.take()
+    }
+
+    /// Whether such a close is decided: the socket ends soon.
+    pub fn is_close_held(&self) -> bool {
+        self.is_close_held.get()
     }
 
     /// What to tell the peer when the process stops, before its socket is closed.
@@ -262,6 +243,54 @@ impl Outbox {
         }
     }
 
+    /// Queues a frame.
+    pub fn push(&self, frame: &Frame, counted: Counted) {
+        self.push_encoded(frame.plain(), counted);
+    }
+
+    /// Queues frames that follow each other.
+    pub fn push_run(&self, run: &Run, counted: Counted) {
+        self.push_encoded(run.plain(), counted);
+    }
+
+    /// Writes what the peer takes now.
+    pub fn flush(&self) {
+        if self.is_waiting() {
+            self.spoke.set(Instant::now());
+            // A dead connection shows in reading too, which ends the socket.
+            let _ = self.write();
+            if self.is_waiting() {
+                self.wake();
+            }
+        }
+    }
+
+    /// Gives back credit for bytes that a room has handled.
+    pub fn credit(&self, bytes: usize) {
+        self.unhandled.set(self.unhandled.get().saturating_sub(bytes));
+        if self.is_paused.get() {
+            self.wake();
+        }
+    }
+
+    /// Notes that a room has asked for an answer that may have so many bytes more than other messages.
+    pub fn expect_answer(&self, bytes: usize) {
+        let (count, most) = self.answers_expected.get();
+        self.answers_expected.set((count + 1, most.max(bytes)));
+    }
+
+    /// Closes the socket: at once, or if the peer may come back and would do so at once, after a while.
+    pub fn close(&self, code: CloseCode, reason: &str) {
+        if code == CloseCode::TryLater {
+            if !self.is_close_held.replace(true) {
+                *self.held_close.borrow_mut() = Some((code, reason.to_owned()));
+                self.wake();
+            }
+        } else {
+            self.close_now(code, reason);
+        }
+    }
+
     /// Queues what may be several frames, which count as one.
     fn push_encoded(&self, bytes: &Bytes, counted: Counted) {
         if self.closing.get().is_some() {
@@ -291,8 +320,7 @@ impl Outbox {
             return waiting > 0 && waiting + bytes > LARGE_FRAMES_MAX * self.bytes_max;
         }
         let own = self.queue.borrow().live + bytes;
-        own > self.bytes_max
-            || (own > bytes && self.budget.held.load(Ordering::Relaxed) + bytes > self.budget.bytes_max)
+        own > self.bytes_max || (own > bytes && !self.held.borrow().budget().has_room_for(bytes))
     }
 
     /// Writes until the peer takes no more. An error means that the connection is gone.
@@ -327,18 +355,9 @@ impl Outbox {
                 self.ping_left.set(Instant::now());
             }
         }
-        self.take_from_budget(queue.live);
+        // What the peer takes at once never gets there.
+        self.held.borrow_mut().set(queue.live);
         Ok(())
-    }
-
-    /// Counts what waits now against the budget of all outboxes. What the peer takes at once never gets there.
-    fn take_from_budget(&self, waiting: usize) {
-        let held = self.held.replace(waiting);
-        match waiting.checked_sub(held) {
-            Some(0) => {}
-            Some(more) => self.budget.hold(more),
-            None => self.budget.give_back(held - waiting),
-        }
     }
 
     fn take_off(&self, queue: &mut Queue, mut written: usize) {
@@ -385,7 +404,7 @@ impl Outbox {
         }
     }
 
-    /// As [`Outlet::flush`], for a ping, which a peer's keep-alive watchdog does not see.
+    /// As [`flush`](Self::flush), for a ping, which a peer's keep-alive watchdog does not see.
     pub fn flush_ping(&self) {
         let spoke = self.spoke.get();
         self.is_ping_waiting.set(true);
@@ -409,7 +428,7 @@ impl Outbox {
             self.enqueue(frame, kind);
             self.queue.borrow_mut().is_begun = true;
         }
-        self.take_from_budget(self.queue.borrow().live);
+        self.held.borrow_mut().set(self.queue.borrow().live);
     }
 
     /// Lets go of the stream and of all frames; pushes go nowhere from now on.
@@ -437,49 +456,15 @@ fn write_front(stream: &Stream, frames: &VecDeque<(Bytes, Kind)>) -> io::Result<
     stream.try_write(&parts[..count])
 }
 
-impl Outlet for Outbox {
-    fn push(&self, frame: &Frame, counted: Counted) {
-        self.push_encoded(frame.plain(), counted);
-    }
-
-    fn push_run(&self, run: &Run, counted: Counted) {
-        self.push_encoded(run.plain(), counted);
-    }
-
+impl Connection for Outbox {
     fn flush(&self) {
-        if self.is_waiting() {
-            self.spoke.set(Instant::now());
-            // A dead connection shows in reading too, which ends the socket.
-            let _ = self.write();
-            if self.is_waiting() {
-                self.wake();
-            }
-        }
-    }
-
-    fn credit(&self, bytes: usize) {
-        self.unhandled.set(self.unhandled.get().saturating_sub(bytes));
-        if self.is_paused.get() {
-            self.wake();
-        }
-    }
-
-    fn expect_answer(&self, bytes: usize) {
-        let (count, most) = self.answers_expected.get();
-        self.answers_expected.set((count + 1, most.max(bytes)));
+        Outbox::flush(self);
     }
 
     fn close(&self, code: CloseCode, reason: &str) {
-        if code == CloseCode::TryLater {
-            *self.held_close.borrow_mut() = Some((code, reason.to_owned()));
-            self.wake();
-        } else {
-            self.close_now(code, reason);
-        }
+        Outbox::close(self, code, reason);
     }
-}
 
-impl Connection for Outbox {
     fn offer(&self, frame: &Frame) {
         if 2 * (self.queue.borrow().live + frame.plain_bytes()) <= self.bytes_max || !self.is_waiting() {
             self.push(frame, Counted::Yes);

@@ -2,6 +2,7 @@
 //! or not read harms nobody. The standard output belongs to what a person or a script asked for: the ready link, a token. What may be
 //! logged is decided where it is logged: never a token, a query string or content.
 
+mod json_lines;
 mod queue;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -12,9 +13,11 @@ use std::time::Duration;
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 use crate::config::{LogConfig, LogFormat};
+use json_lines::JsonLines;
 use queue::Queue;
 
 /// How long the last lines may take when the process ends.
@@ -80,8 +83,8 @@ where
         // It would complain past the queue, and panic where nobody hears it.
         .log_internal_errors(false);
     Ok(match config.format {
-        LogFormat::Text => Box::new(lines.finish()),
-        LogFormat::Json => Box::new(lines.json().flatten_event(true).finish()),
+        LogFormat::Text => Box::new(lines.compact().finish()),
+        LogFormat::Json => Box::new(lines.fmt_fields(JsonFields::new()).event_format(JsonLines).finish()),
     })
 }
 
@@ -111,7 +114,11 @@ mod tests {
         let config = LogConfig { format, filter: filter.to_owned() };
         let subscriber = subscriber(&config, move || writer.clone(), false).unwrap();
         tracing::subscriber::with_default(subscriber, || {
-            tracing::info!(room.name = "docs/plan", "room loaded");
+            let socket = tracing::error_span!("socket", socket.id = 7, user.id = tracing::field::Empty);
+            socket.in_scope(|| {
+                tracing::Span::current().record("user.id", "ada");
+                tracing::info!(room.name = "docs/plan", "room loaded");
+            });
             tracing::debug!("frame");
         });
         let bytes = lines.0.lock().unwrap().clone();
@@ -121,7 +128,9 @@ mod tests {
     #[test]
     fn a_text_line_reads_alone_and_has_its_fields() {
         let text = logged(LogFormat::Text, "info");
-        assert!(text.contains("room loaded") && text.contains(r#"room.name="docs/plan""#), "{text}");
+        for part in ["room loaded", r#"room.name="docs/plan""#, "socket.id=7", r#"user.id="ada""#] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
         assert_eq!(text.lines().count(), 1);
     }
 
@@ -131,6 +140,9 @@ mod tests {
         let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), 2);
         assert_eq!((&lines[0]["message"], &lines[0]["room.name"]), (&"room loaded".into(), &"docs/plan".into()));
+        assert_eq!((&lines[0]["socket.id"], &lines[0]["user.id"]), (&7.into(), &"ada".into()));
+        assert_eq!((&lines[1]["message"], &lines[1]["level"]), (&"frame".into(), &"DEBUG".into()));
+        assert_eq!(lines[1].get("socket.id"), None, "a line has the fields of its own spans only");
     }
 
     #[test]

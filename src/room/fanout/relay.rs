@@ -49,9 +49,13 @@ pub trait Outlet {
 }
 
 /// A socket, whatever rooms it is in.
-pub trait Connection: Outlet {
+pub trait Connection {
     /// Queues a frame that may be lost: a peer that is behind does without it, for its sender may be anyone.
     fn offer(&self, frame: &Frame);
+    /// Writes what the peer takes now.
+    fn flush(&self);
+    /// Closes the socket.
+    fn close(&self, code: CloseCode, reason: &str);
     /// Reads nothing more from the peer.
     fn stop_reading(&self);
 }

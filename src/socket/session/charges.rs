@@ -4,7 +4,6 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use crate::room::Outlet;
 use crate::socket::outbox::Outbox;
 
 /// The charges of one member.

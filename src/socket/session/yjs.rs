@@ -3,17 +3,19 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use actix::Addr;
 use bytes::Bytes;
 
-use super::charges::Charges;
-use super::turnstile::{self, Ask, Question, Turnstile};
-use super::{Desk, MESSAGE_BYTES, Violation};
+use super::forward::{forward, forward_long};
+use super::io::SessionIo;
+use super::member_outlet::MemberKind;
+use super::membership::Membership;
+use super::reply_queue::ReplyQueue;
+use super::session::{Session, SocketClose};
 use crate::auth::{Access, Action, Identity, allows};
-use crate::ids::{MemberId, RoomName, UserId};
-use crate::protocol::{CloseCode, Dialect, EditKind, yjs};
+use crate::ids::{RoomName, UserId};
+use crate::protocol::{CloseCode, Dialect, yjs};
 use crate::rate::{Bucket, Rate};
-use crate::room::{AskAwareness, AskSaved, Awareness, Edit, Join, Lease, Leave, LongEdit, Place, Room};
+use crate::room::{Lease, Place};
 use crate::socket::pace::Visit;
 use crate::wire::Frame;
 
@@ -21,19 +23,29 @@ use crate::wire::Frame;
 const UNKNOWN_RATE: Rate = Rate { per_second: 20.0, burst: 200.0 };
 const UNKNOWN_BYTES: usize = 16 * 1024;
 
+/// A member whose socket has no other one.
+struct YjsMember;
+
+impl MemberKind for YjsMember {
+    const DIALECT: Dialect = Dialect::Yjs;
+    const IS_ONLY_MEMBER: bool = true;
+
+    fn ended(&self, _: &str) -> Option<Frame> {
+        None
+    }
+}
+
 /// A y-websocket client in its room.
 pub struct YjsSession {
-    member: MemberId,
-    room: Addr<Room>,
-    /// Which room that is, and who the member.
-    pub name: RoomName,
-    pub user: UserId,
-    turnstile: Turnstile,
+    membership: Membership<YjsMember>,
+    room: RoomName,
+    user: UserId,
+    replies: ReplyQueue,
     unknown: Bucket,
     /// What the token allows.
-    pub access: Access,
+    access: Access,
     /// When the token ends, in Unix seconds: this protocol cannot renew it.
-    pub valid_until_s: u64,
+    valid_until_s: u64,
     _place: Place,
     _visit: Visit,
 }
@@ -41,32 +53,19 @@ pub struct YjsSession {
 impl YjsSession {
     /// Joins the room.
     pub fn join(
-        name: RoomName,
+        room: RoomName,
         lease: Lease,
         place: Place,
         visit: Visit,
         identity: &Identity,
         access: Access,
-        desk: &Desk,
+        io: &SessionIo,
     ) -> Self {
-        let room = lease.room().clone();
-        let member = desk.relay.seat(desk.outbox.clone());
-        room.do_send(Join {
-            lease: lease.into_guard(),
-            member,
-            relay: desk.relay.handle(),
-            dialect: Dialect::Yjs,
-            user: identity.user.clone(),
-            name: identity.name.clone(),
-            access,
-            json: None,
-        });
         Self {
-            member,
+            membership: Membership::join(lease, identity, access, None, YjsMember, Rc::default(), io),
             room,
-            name,
             user: identity.user.clone(),
-            turnstile: Turnstile::default(),
+            replies: ReplyQueue::default(),
             unknown: Bucket::new(UNKNOWN_RATE, Instant::now()),
             access,
             valid_until_s: identity.valid_until_s,
@@ -75,96 +74,82 @@ impl YjsSession {
         }
     }
 
-    /// Leaves the room.
-    pub fn leave(&self, is_for_good: bool, desk: &Desk) {
-        self.room.do_send(Leave { from: self.member, is_for_good });
-        desk.relay.unseat(self.member);
+    /// Passes over a message of an unknown type, of which there may be some.
+    fn ignore(&mut self, bytes: usize) -> Result<(), SocketClose> {
+        tracing::debug!(bytes, "message of an unknown type ignored");
+        let weight = 1 + bytes / UNKNOWN_BYTES;
+        self.unknown.take_many(weight, UNKNOWN_RATE, Instant::now()).map_err(|_| {
+            SocketClose::new(CloseCode::TooMany, "too many messages of types that this server does not know")
+        })
+    }
+}
+
+impl Session for YjsSession {
+    fn protocol(&self) -> &'static str {
+        "yjs"
     }
 
-    /// Handles a message.
-    pub fn binary(&mut self, message: &Bytes, desk: &Desk) -> Result<(), Violation> {
+    fn message_bytes_max(&self, io: &SessionIo) -> usize {
+        io.context.settings.message_bytes_max(self.access, io.outbox.expected_bytes())
+    }
+
+    fn on_binary(&mut self, message: &Bytes, io: &SessionIo) -> Result<(), SocketClose> {
         let messages = yjs::decode(message)?;
         // The frame is charged once; its messages share its bytes.
         let mut charge = message.len();
         for message in messages {
             if message == yjs::Message::Unknown {
-                self.ignore(charge, desk)?;
+                self.ignore(charge)?;
                 continue;
             }
             let bytes = std::mem::take(&mut charge);
-            pass_on(message, bytes, self.member, &self.room, None, &mut self.turnstile, desk);
+            forward(message, bytes, self.membership.link(), &mut self.replies, io);
         }
         Ok(())
     }
 
-    /// Passes over a message of an unknown type, of which there may be some.
-    fn ignore(&mut self, bytes: usize, desk: &Desk) -> Result<(), Violation> {
-        tracing::debug!(socket.id = %desk.socket, bytes, "message of an unknown type ignored");
-        let weight = 1 + bytes / UNKNOWN_BYTES;
-        self.unknown.take_many(weight, UNKNOWN_RATE, Instant::now()).map_err(|_| {
-            Violation::new(CloseCode::TooMany, "too many messages of types that this server does not know")
-        })
-    }
-
-    /// Whether an edit that is too long is refused in band: that of a reader is, as any. A writer's later typing would all build on
-    /// it, and its protocol has no word for that.
-    pub fn refuses_by_name(&self) -> bool {
+    /// An edit that is too long is refused in band if it is a reader's, as any of theirs. A writer's later typing would all build on
+    /// it, and its protocol has no message for that.
+    fn refuses_in_band(&self) -> bool {
         !allows(self.access, Action::Edit)
     }
 
-    /// Refuses a message that is too long, if it is an edit.
-    pub fn too_big(&mut self, beginning: &Bytes, desk: &Desk) -> Result<(), Violation> {
-        let kind = yjs::edit_beginning(beginning).ok_or_else(Violation::too_large_edit)?;
-        pass_on_long(kind, self.member, &self.room, None, desk);
+    fn on_too_long(&mut self, beginning: &Bytes, io: &SessionIo) -> Result<(), SocketClose> {
+        let kind = yjs::edit_beginning(beginning).ok_or(CloseCode::EditTooLarge)?;
+        forward_long(kind, self.membership.link(), io);
         Ok(())
     }
 
-    /// Goes on with what waited for the joining state to be taken.
-    pub fn answer_delivered(&mut self, desk: &Desk) {
-        self.turnstile.delivered(desk);
+    /// y-websocket comes back with the same edit on every code that is not final.
+    fn too_large(&self) -> CloseCode {
+        CloseCode::EditTooLarge
     }
-}
 
-/// Passes a message on to its room.
-pub fn pass_on(
-    message: yjs::Message,
-    bytes: usize,
-    from: MemberId,
-    room: &Addr<Room>,
-    charges: Option<&Rc<Charges>>,
-    turnstile: &mut Turnstile,
-    desk: &Desk,
-) {
-    let charge = bytes + MESSAGE_BYTES;
-    if let yjs::Message::Step1(state_vector) = message {
-        let question = Question::State(state_vector);
-        let (room, charges) = (room.clone(), charges.cloned());
-        return turnstile.ask(Ask { member: from, room, question, charge, charges }, desk);
+    fn room_and_user(&self) -> (Option<&RoomName>, Option<&UserId>) {
+        (Some(&self.room), Some(&self.user))
     }
-    turnstile::charge(charge, charges, desk);
-    match message {
-        yjs::Message::Step1(_) | yjs::Message::Unknown => {}
-        yjs::Message::AskSaved(question) => room.do_send(AskSaved { from, question, charge }),
-        yjs::Message::Step2(update) => {
-            desk.outbox.take_answer();
-            room.do_send(Edit { from, update, kind: EditKind::Step2, charge });
+
+    fn on_answer_delivered(&mut self, io: &SessionIo) {
+        self.replies.on_delivered(io);
+    }
+
+    fn next_due_s(&self) -> Option<u64> {
+        Some(self.valid_until_s)
+    }
+
+    fn on_due(&mut self, now_s: u64, _: &SessionIo) -> Result<(), SocketClose> {
+        match now_s < self.valid_until_s {
+            true => Ok(()),
+            false => Err(CloseCode::TokenExpired.into()),
         }
-        yjs::Message::Update(update) => room.do_send(Edit { from, update, kind: EditKind::Update, charge }),
-        yjs::Message::Awareness(entries) => room.do_send(Awareness { from, entries, charge }),
-        yjs::Message::QueryAwareness => room.do_send(AskAwareness { from, charge }),
     }
-}
 
-/// Tells a room of an edit that was too long to be taken.
-pub fn pass_on_long(kind: EditKind, from: MemberId, room: &Addr<Room>, charges: Option<&Rc<Charges>>, desk: &Desk) {
-    if kind == EditKind::Step2 {
-        desk.outbox.take_answer();
+    /// Awareness of nobody.
+    fn keepalive(&self) -> Option<Frame> {
+        Some(yjs::nobody())
     }
-    turnstile::charge(MESSAGE_BYTES, charges, desk);
-    room.do_send(LongEdit { from, kind, charge: MESSAGE_BYTES });
-}
 
-/// An awareness message of nobody.
-pub fn keepalive() -> Frame {
-    yjs::nobody()
+    fn end(self: Box<Self>, is_for_good: bool) {
+        self.membership.end(is_for_good);
+    }
 }

@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
+use crate::budget::{ByteBudget, HeldBytes};
 use crate::protocol::EditKind;
 use crate::protocol::hocuspocus::Message;
-use crate::socket::unfinished::{Held, HeldBudget};
 
 /// What waits.
 #[derive(Debug)]
-pub enum Waited {
+pub enum HeldMessage {
     /// A message.
     Message(Message),
     /// An edit that was too long to be kept, and will be refused.
@@ -18,27 +18,27 @@ pub enum Waited {
 
 /// One document that waits for a token.
 #[derive(Debug, Default)]
-pub struct Waiting {
-    messages: Vec<Waited>,
-    held: Option<Held>,
+pub struct HeldMessages {
+    messages: Vec<HeldMessage>,
+    held: Option<HeldBytes>,
     is_refused: bool,
     was_joined: bool,
     is_lost: bool,
 }
 
-impl Waiting {
+impl HeldMessages {
     /// Of a document that was open on this connection before.
     pub fn after_joined() -> Self {
         Self { was_joined: true, ..Self::default() }
     }
 
     /// Keeps a message of `bytes`, if `budget` has room for it.
-    pub fn hold(&mut self, message: Waited, bytes: usize, budget: &Arc<HeldBudget>) -> bool {
-        let held = self.held.get_or_insert_with(|| Held::new(budget.clone()));
+    pub fn hold(&mut self, message: HeldMessage, bytes: usize, budget: &Arc<ByteBudget>) -> bool {
+        let held = self.held.get_or_insert_with(|| budget.hold(0));
         if self.is_lost {
             return true;
         }
-        let has_room = held.add(bytes);
+        let has_room = held.try_add(bytes);
         if has_room {
             self.messages.push(message);
         }
@@ -46,7 +46,7 @@ impl Waiting {
     }
 
     /// Counts in another budget from now on.
-    pub fn move_to(&mut self, budget: &Arc<HeldBudget>) {
+    pub fn move_to(&mut self, budget: &Arc<ByteBudget>) {
         if let Some(held) = &mut self.held {
             held.move_to(budget);
         }
@@ -84,11 +84,11 @@ impl Waiting {
 
     /// Their bytes.
     pub fn bytes(&self) -> usize {
-        self.held.as_ref().map_or(0, Held::bytes)
+        self.held.as_ref().map_or(0, HeldBytes::bytes)
     }
 
     /// The messages, in order.
-    pub fn into_messages(self) -> Vec<Waited> {
+    pub fn into_messages(self) -> Vec<HeldMessage> {
         self.messages
     }
 }

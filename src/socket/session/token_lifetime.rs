@@ -7,7 +7,7 @@ const NOTICE_S: u64 = 30;
 
 /// The time of one token.
 #[derive(Debug, Clone, Copy)]
-pub struct Tenure {
+pub struct TokenLifetime {
     until_s: u64,
     notice_s: u64,
     is_noticed: bool,
@@ -15,7 +15,7 @@ pub struct Tenure {
 
 /// What is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Due {
+pub enum TokenDue {
     /// Nothing.
     Nothing,
     /// A fresh token should be asked for; told once.
@@ -24,7 +24,7 @@ pub enum Due {
     Over,
 }
 
-impl Tenure {
+impl TokenLifetime {
     /// Begins at `now_s`, in Unix seconds.
     pub fn new(identity: &Identity, now_s: u64) -> Self {
         let until_s = identity.valid_until_s;
@@ -39,13 +39,13 @@ impl Tenure {
     }
 
     /// What is due at `now_s`.
-    pub fn due(&mut self, now_s: u64) -> Due {
+    pub fn due(&mut self, now_s: u64) -> TokenDue {
         if now_s >= self.until_s {
-            Due::Over
+            TokenDue::Over
         } else if now_s >= self.notice_s && !std::mem::replace(&mut self.is_noticed, true) {
-            Due::Notice
+            TokenDue::Notice
         } else {
-            Due::Nothing
+            TokenDue::Nothing
         }
     }
 }
@@ -54,7 +54,7 @@ impl Tenure {
 mod tests {
     use super::*;
 
-    fn tenure(expires_at_s: u64) -> Tenure {
+    fn lifetime(expires_at_s: u64) -> TokenLifetime {
         let identity = Identity {
             user: crate::ids::UserId::new("ada"),
             name: "Ada".into(),
@@ -63,19 +63,22 @@ mod tests {
             token_id: None,
             grants: Default::default(),
         };
-        Tenure::new(&identity, 1000)
+        TokenLifetime::new(&identity, 1000)
     }
 
     #[test]
     fn a_fresh_token_is_asked_for_once_before_the_end() {
-        let mut tenure = tenure(1600);
-        assert_eq!((tenure.next_s(), tenure.due(1569)), (1570, Due::Nothing));
-        assert_eq!((tenure.due(1570), tenure.due(1571), tenure.next_s()), (Due::Notice, Due::Nothing, 1605));
-        assert_eq!((tenure.due(1604), tenure.due(1605)), (Due::Nothing, Due::Over));
+        let mut lifetime = lifetime(1600);
+        assert_eq!((lifetime.next_s(), lifetime.due(1569)), (1570, TokenDue::Nothing));
+        assert_eq!(
+            (lifetime.due(1570), lifetime.due(1571), lifetime.next_s()),
+            (TokenDue::Notice, TokenDue::Nothing, 1605)
+        );
+        assert_eq!((lifetime.due(1604), lifetime.due(1605)), (TokenDue::Nothing, TokenDue::Over));
     }
 
     #[test]
     fn of_a_short_token_half_passes_before_that() {
-        assert_eq!(tenure(1010).next_s(), 1005);
+        assert_eq!(lifetime(1010).next_s(), 1005);
     }
 }

@@ -1,0 +1,31 @@
+//! What all sockets of a server share.
+
+use std::sync::Arc;
+
+use super::rates::SharedRates;
+use super::settings::SocketSettings;
+use crate::auth::Verifier;
+use crate::budget::ByteBudget;
+use crate::room::{Directory, UserSockets, Relays};
+
+/// What all sockets of a server share.
+pub struct SocketContext {
+    /// Finds rooms.
+    pub directory: Arc<Directory>,
+    /// The relays of the room threads.
+    pub relays: Arc<Relays>,
+    /// Limits and waits.
+    pub settings: SocketSettings,
+    /// The JSON sockets of each user.
+    pub people: Arc<UserSockets>,
+    /// What JSON clients may say how often.
+    pub rates: Arc<SharedRates>,
+    /// Checks tokens that come in band.
+    pub verifier: Arc<Verifier>,
+    /// What all unfinished messages together may hold.
+    pub unfinished: Arc<ByteBudget>,
+    /// The same of clients without a token, who have no part in that; and what waits for tokens and rooms.
+    pub strangers: Arc<ByteBudget>,
+    /// What all outboxes together may hold.
+    pub outboxes: Arc<ByteBudget>,
+}

@@ -1,0 +1,40 @@
+//! Whether a token opens a document, and why not.
+
+use crate::auth::{Access, Action, Identity, TokenError, Verifier, allows, now_s};
+use crate::ids::{RoomName, RoomNameError};
+use crate::protocol::hocuspocus;
+
+/// Why a token does not open a document.
+#[derive(Debug, thiserror::Error)]
+pub enum Denial {
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error(transparent)]
+    Name(#[from] RoomNameError),
+    #[error("the token does not allow this room")]
+    Forbidden,
+    /// Someone else's token does not go on with this one's work.
+    #[error("this is another user's token; open another connection for it")]
+    OtherUser,
+}
+
+impl Denial {
+    /// What the client hears. Rooms that exist and rooms that do not look alike; for these it is what a Hocuspocus server says.
+    pub fn told(&self) -> String {
+        match self {
+            Denial::Forbidden => "permission-denied".into(),
+            denial => denial.to_string(),
+        }
+    }
+}
+
+/// What a token opens at an address: the room, for whom, and what it allows.
+pub fn check(address: &str, token: &str, verifier: &Verifier) -> Result<(RoomName, Identity, Access), Denial> {
+    let identity = verifier.verify(token, now_s())?;
+    let name = RoomName::parse(hocuspocus::document(address))?;
+    let access = identity.access(&name);
+    match allows(access, Action::Join) {
+        true => Ok((name, identity, access)),
+        false => Err(Denial::Forbidden),
+    }
+}

@@ -1,0 +1,90 @@
+//! The token of a JSON connection: the first one, fresh ones, and its end.
+
+use std::sync::Arc;
+
+use super::session::JsonSession;
+use super::user::User;
+use crate::auth::{Identity, now_s};
+use crate::protocol::CloseCode;
+use crate::protocol::json::{ServerMessage, rfc3339};
+use crate::socket::session::io::SessionIo;
+use crate::socket::session::session::SocketClose;
+use crate::socket::session::token_lifetime::TokenDue;
+use crate::wire::Frame;
+
+impl JsonSession {
+    /// Takes a token: the first one, or a fresh one of the same user.
+    pub(super) fn authenticate(
+        &mut self,
+        token: &str,
+        request_id: Option<&str>,
+        io: &SessionIo,
+    ) -> Result<(), SocketClose> {
+        let known = self.user.as_ref().map(|user| &user.identity.user);
+        match io.context.verifier.verify(token, now_s()) {
+            Ok(identity) if known.is_none_or(|user| *user == identity.user) => {
+                self.on_token(Arc::new(identity), request_id, io);
+                Ok(())
+            }
+            Ok(_) => {
+                io.send(&token_error("a socket keeps its user", request_id));
+                Err(SocketClose::new(CloseCode::Unauthorized, "a socket keeps its user; open another one"))
+            }
+            Err(error) => {
+                let user = io.context.verifier.signer(token);
+                let user = user.as_ref().map(tracing::field::display);
+                tracing::info!(user.id = user, reason = %error, "token refused");
+                io.send(&token_error(&error.to_string(), request_id));
+                Ok(())
+            }
+        }
+    }
+
+    /// Tells the client that the token which came with the upgrade does not hold.
+    pub fn refuse_token(&self, reason: &str, io: &SessionIo) {
+        io.send(&token_error(reason, None));
+    }
+
+    /// Tells the client who it is, now that its token holds.
+    pub(super) fn on_token(&mut self, identity: Arc<Identity>, request_id: Option<&str>, io: &SessionIo) {
+        let (user_id, name) = (&identity.user, &*identity.name);
+        let expires_at = expires_at(&identity);
+        io.send(&ServerMessage::Authenticated { user_id, name, expires_at, request_id }.frame());
+        match &mut self.user {
+            Some(user) => user.renew(identity),
+            None => self.user = Some(User::new(identity, io)),
+        }
+        self.follow_access(io);
+    }
+
+    /// Asks for a fresh token, and ends without one.
+    pub(super) fn on_token_due(&mut self, now_s: u64, io: &SessionIo) -> Result<(), SocketClose> {
+        let Some(user) = &mut self.user else {
+            return match now_s < self.authenticate_until_s {
+                true => Ok(()),
+                false => {
+                    io.send(&token_error("no token came in time", None));
+                    Err(SocketClose::new(CloseCode::Unauthorized, "no token came in time"))
+                }
+            };
+        };
+        match user.lifetime.due(now_s) {
+            TokenDue::Nothing => Ok(()),
+            TokenDue::Notice => {
+                io.send(&ServerMessage::TokenExpiring { expires_at: expires_at(&user.identity) }.frame());
+                Ok(())
+            }
+            TokenDue::Over => Err(CloseCode::TokenExpired.into()),
+        }
+    }
+}
+
+/// When a token ends, as JSON has it.
+fn expires_at(identity: &Identity) -> String {
+    rfc3339(identity.expires_at_s.saturating_mul(1000).min(i64::MAX as u64) as i64)
+}
+
+/// Tells a client that its token does not hold, and why.
+fn token_error(message: &str, request_id: Option<&str>) -> Frame {
+    ServerMessage::NotAuthenticated { message, request_id }.frame()
+}

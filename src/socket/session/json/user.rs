@@ -1,0 +1,52 @@
+//! Who is behind a JSON connection, once a token has said so.
+
+use std::sync::Arc;
+
+use tracing::Span;
+use tracing::field::display;
+
+use crate::auth::{Identity, now_s};
+use crate::ids::{SocketId, UserId};
+use crate::room::UserSockets;
+use crate::socket::session::io::SessionIo;
+use crate::socket::session::token_lifetime::TokenLifetime;
+
+/// A user whose token is good.
+pub struct User {
+    /// What the newest token says.
+    pub identity: Arc<Identity>,
+    /// How long it holds.
+    pub lifetime: TokenLifetime,
+    _registration: Registration,
+}
+
+impl User {
+    /// The first token is good: from now on direct messages reach the socket.
+    pub fn new(identity: Arc<Identity>, io: &SessionIo) -> Self {
+        Span::current().record("user.id", display(&identity.user));
+        tracing::info!("authenticated");
+        let (people, user, socket) = (io.context.people.clone(), identity.user.clone(), io.socket);
+        people.add(&user, socket, io.relay.handle());
+        let lifetime = TokenLifetime::new(&identity, now_s());
+        Self { identity, lifetime, _registration: Registration { people, user, socket } }
+    }
+
+    /// A further token of the same user is good.
+    pub fn renew(&mut self, identity: Arc<Identity>) {
+        self.lifetime = TokenLifetime::new(&identity, now_s());
+        self.identity = identity;
+    }
+}
+
+/// Lets direct messages to a user reach a socket, as long as it lives.
+struct Registration {
+    people: Arc<UserSockets>,
+    user: UserId,
+    socket: SocketId,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.people.remove(&self.user, self.socket);
+    }
+}

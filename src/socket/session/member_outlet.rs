@@ -1,0 +1,186 @@
+//! Where a room's frames for one member go: the socket's outbox; and what the session has to know of the room's decisions.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::charges::Charges;
+use crate::protocol::{CloseCode, Dialect};
+use crate::room::{Counted, Outlet, StateBudget, TOO_MANY_LARGE};
+use crate::socket::outbox::Outbox;
+use crate::wire::{Frame, Run};
+
+/// How a member stands with its room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It has asked to come in.
+    Asking,
+    /// The room cannot be loaded now.
+    PutOff,
+    /// It is in.
+    In,
+    /// The room has ended its membership.
+    Ended,
+}
+
+impl Standing {
+    /// Whether the room has not let it in, or has put it out.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::PutOff | Self::Ended)
+    }
+}
+
+/// What is particular to the members of one protocol.
+pub trait MemberKind: 'static {
+    /// The protocol.
+    const DIALECT: Dialect;
+    /// Whether the socket has this member only, and ends with it.
+    const IS_ONLY_MEMBER: bool = false;
+
+    /// The address that replaces the room's in frames, and what copies for it may hold, if there is another one.
+    fn other_address(&self) -> Option<(&[u8], &Arc<StateBudget>)> {
+        None
+    }
+
+    /// The room has let the member in.
+    fn on_let_in(&self) {}
+
+    /// What the client is told if the room cannot be loaded now.
+    fn put_off(&self, _reason: &str) -> Option<Frame> {
+        None
+    }
+
+    /// What the client is told if the room ends the membership; the connection goes on.
+    fn ended(&self, reason: &str) -> Option<Frame>;
+
+    /// What the client is told if the member leaves before the room has answered.
+    fn left(&self) -> Option<Frame> {
+        None
+    }
+}
+
+/// The outlet of one member.
+pub struct MemberOutlet<M> {
+    outbox: Rc<Outbox>,
+    member: M,
+    charges: Rc<Charges>,
+    standing: Cell<Standing>,
+    is_caught_up: Cell<bool>,
+    /// Whether any member of the socket has something for the session.
+    has_news: Rc<Cell<bool>>,
+}
+
+impl<M: MemberKind> MemberOutlet<M> {
+    /// In front of `outbox`. `has_news` is set when the session has to look.
+    pub fn new(outbox: Rc<Outbox>, member: M, charges: Rc<Charges>, has_news: Rc<Cell<bool>>) -> Rc<Self> {
+        let (standing, is_caught_up) = (Cell::new(Standing::Asking), Cell::new(false));
+        Rc::new(Self { outbox, member, charges, standing, is_caught_up, has_news })
+    }
+
+    /// How the member stands with its room.
+    pub fn standing(&self) -> Standing {
+        self.standing.get()
+    }
+
+    /// Whether the room has no more of the past to send.
+    pub fn is_caught_up(&self) -> bool {
+        self.is_caught_up.get()
+    }
+
+    /// The member leaves: what the room still has for it goes nowhere.
+    pub fn leave(&self) {
+        if !self.charges.has_left() {
+            self.charges.leave();
+            self.tell(self.member.left());
+        }
+    }
+
+    fn takes_frames(&self) -> bool {
+        self.standing.get() != Standing::Ended && !self.charges.has_left()
+    }
+
+    fn tell(&self, frame: Option<Frame>) {
+        if let Some(frame) = frame {
+            self.outbox.push(&frame, Counted::Yes);
+        }
+    }
+
+    fn stand(&self, standing: Standing) {
+        if !self.charges.has_left() {
+            self.standing.set(standing);
+            self.wake_session();
+        }
+    }
+
+    fn wake_session(&self) {
+        self.has_news.set(true);
+        self.outbox.wake();
+    }
+}
+
+impl<M: MemberKind> Outlet for MemberOutlet<M> {
+    fn push(&self, frame: &Frame, counted: Counted) {
+        if !self.takes_frames() {
+            return;
+        }
+        let Some((address, budget)) = self.member.other_address() else { return self.outbox.push(frame, counted) };
+        match budget.count(frame.readdressed(address)) {
+            Some(frame) => self.outbox.push(&frame, counted),
+            None => self.outbox.close(CloseCode::TryLater, TOO_MANY_LARGE),
+        }
+    }
+
+    fn push_run(&self, run: &Run, counted: Counted) {
+        if self.member.other_address().is_some() {
+            return run.frames().iter().for_each(|frame| self.push(frame, counted));
+        }
+        if self.takes_frames() {
+            self.outbox.push_run(run, counted);
+        }
+    }
+
+    fn flush(&self) {
+        self.outbox.flush();
+    }
+
+    fn credit(&self, bytes: usize) {
+        self.charges.credit(bytes);
+    }
+
+    fn is_over(&self) -> bool {
+        self.charges.is_over()
+    }
+
+    fn let_in(&self) {
+        self.member.on_let_in();
+        self.stand(Standing::In);
+    }
+
+    fn caught_up(&self) {
+        if !self.charges.has_left() {
+            self.is_caught_up.set(true);
+            self.wake_session();
+        }
+    }
+
+    fn expect_answer(&self, bytes: usize) {
+        self.outbox.expect_answer(bytes);
+    }
+
+    fn close(&self, code: CloseCode, reason: &str) {
+        if self.charges.has_left() || self.standing.get().is_over() {
+            return;
+        }
+        if !M::IS_ONLY_MEMBER && code == CloseCode::TryLater && self.standing.get() == Standing::Asking {
+            self.tell(self.member.put_off(reason));
+            self.charges.forgive();
+            return self.stand(Standing::PutOff);
+        }
+        if M::IS_ONLY_MEMBER || !code.is_final() {
+            // Whatever may work later, the client tries again with the whole connection.
+            return self.outbox.close(code, reason);
+        }
+        self.tell(self.member.ended(reason));
+        self.stand(Standing::Ended);
+    }
+}

@@ -1,0 +1,72 @@
+//! Makes the session of a connection, as the upgrade decided.
+
+use std::time::{Duration, Instant};
+
+use tracing::Span;
+use tracing::field::{debug, display};
+
+use super::denied::DeniedSession;
+use super::echo::EchoSession;
+use super::hocuspocus::HocuspocusSession;
+use super::io::SessionIo;
+use super::json::JsonSession;
+use super::session::{Session, SocketClose};
+use super::yjs::YjsSession;
+use crate::ids::shortened;
+use crate::protocol::{CloseCode, yjs};
+use crate::socket::opening::{Path, Refusal};
+use crate::socket::rates::RateLimits;
+
+/// How long a JSON client with a wrong token is held, since it may come back at once.
+const DENIED_HOLD: Duration = Duration::from_secs(1);
+
+/// A session that has begun.
+pub struct Opened {
+    /// The session.
+    pub session: Box<dyn Session>,
+    /// How long the connection lasts, and why it is closed then, if that is decided already.
+    pub close: Option<(Duration, SocketClose)>,
+}
+
+impl Opened {
+    fn new(session: impl Session + 'static) -> Self {
+        Self { session: Box::new(session), close: None }
+    }
+}
+
+/// Begins the session that the upgrade decided on, in the socket's span.
+pub fn open(path: Path, io: &SessionIo) -> Opened {
+    let span = Span::current();
+    match path {
+        Path::Yjs { room, lease, place, identity, access, visit } => {
+            span.record("room.name", display(&room)).record("user.id", display(&identity.user));
+            tracing::info!("socket opened");
+            Opened::new(YjsSession::join(room, lease, place, visit, &identity, access, io))
+        }
+        Path::Hocuspocus => Opened::new(HocuspocusSession::new()),
+        Path::Json { identity, network } => {
+            let limits = RateLimits::new(network, &io.context.rates, Instant::now());
+            match identity {
+                Ok(identity) => Opened::new(JsonSession::open(identity, limits, io)),
+                Err(refusal) => {
+                    let session = JsonSession::open(None, limits, io);
+                    session.refuse_token(&refusal.reason, io);
+                    let close = denied(CloseCode::Unauthorized, refusal);
+                    Opened { session: Box::new(session), close: Some((DENIED_HOLD, close)) }
+                }
+            }
+        }
+        Path::Denied { room, code, refusal, hold } => {
+            span.record("room.name", debug(shortened(&room)));
+            io.send(&yjs::denied(&refusal.reason));
+            Opened { session: Box::new(DeniedSession), close: Some((hold, denied(code, refusal))) }
+        }
+        Path::Echo => Opened::new(EchoSession),
+    }
+}
+
+fn denied(code: CloseCode, Refusal { reason, user }: Refusal) -> SocketClose {
+    let user = user.as_ref().map(display);
+    tracing::info!(user.id = user, code = code.code(), reason, "socket denied");
+    SocketClose { code, reason }
+}
