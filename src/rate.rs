@@ -1,4 +1,7 @@
 //! Token buckets: how often something may happen, with bursts. Pure but for the time that callers hand in.
+//!
+//! Not `governor`: its cells take whole units and are never overdrawn, and what a room spends on answers is known afterwards, in
+//! fractions of a second ([`Bucket::spend`]).
 
 use std::time::{Duration, Instant};
 

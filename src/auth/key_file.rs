@@ -100,7 +100,7 @@ fn create(path: &Path) -> io::Result<()> {
 }
 
 fn write_key(path: &Path) -> io::Result<()> {
-    let key: String = rand::random::<[u8; KEY_BYTES]>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let key = hex::encode(rand::random::<[u8; KEY_BYTES]>());
     let mut file = owner_only().write(true).create_new(true).open(path)?;
     writeln!(file, "{key}")?;
     file.sync_all()

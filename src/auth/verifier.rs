@@ -1,5 +1,8 @@
 //! From a token to an identity: size, header, signature, claims, in this order, so that nothing unsigned is believed.
 //! What is taken from the header before the signature holds is only the algorithm's name, to compare it.
+//!
+//! Only signatures are verified by `jsonwebtoken` (`key.rs`), not whole tokens by its `decode`: that bounds no token and no `kid`, does
+//! not refuse `crit`, reads the system's clock, takes one key, and stops at the first problem, where [`Verifier::inspect`] tells all.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,5 +1,8 @@
 //! A web origin as a value (RFC 6454): scheme, host and port, exactly; and patterns of them. Whether one is allowed is decided
 //! in `auth::origin`.
+//!
+//! Not read by `url`: its parser mends what has to be refused here (a path, a user, letters that are not ASCII), and its `Origin` has no
+//! value for the schemes of app shells, such as `capacitor://localhost`.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};

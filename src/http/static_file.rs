@@ -1,7 +1,5 @@
 //! What files that belong to the server's build are served with: an ETag, so that a browser that has one is told so in a few bytes.
 
-use std::fmt::Write as _;
-
 use actix_web::http::header::{self, EntityTag, Header, IfNoneMatch};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
@@ -14,12 +12,8 @@ pub fn revalidated(
     sha256: [u8; 32],
     fill: impl FnOnce(&mut HttpResponseBuilder) -> HttpResponse,
 ) -> HttpResponse {
-    let mut tag = String::with_capacity(2 * TAG_BYTES);
-    for byte in &sha256[..TAG_BYTES] {
-        let _ = write!(tag, "{byte:02x}");
-    }
     // Weak: the same content, however it is compressed on its way.
-    let tag = EntityTag::new_weak(tag);
+    let tag = EntityTag::new_weak(hex::encode(&sha256[..TAG_BYTES]));
     let is_known = match IfNoneMatch::parse(req) {
         Ok(IfNoneMatch::Any) => true,
         Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|known| known.weak_eq(&tag)),

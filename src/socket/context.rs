@@ -6,7 +6,7 @@ use super::rates::SharedRates;
 use super::settings::SocketSettings;
 use crate::auth::Verifier;
 use crate::budget::ByteBudget;
-use crate::room::{Directory, UserSockets, Relays};
+use crate::room::{Directory, Relays, UserSockets};
 
 /// What all sockets of a server share.
 pub struct SocketContext {

@@ -297,7 +297,7 @@ fn key(updates: &[Bytes]) -> String {
         hash.update((update.len() as u64).to_le_bytes());
         hash.update(update);
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(hash.finalize())
 }
 
 /// Stores one entry, in a room that is made if it is missing; whether it is new. While the database is away it is sent again.

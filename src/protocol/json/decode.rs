@@ -139,11 +139,7 @@ fn syntax(error: serde_json::Error) -> JsonError {
 }
 
 fn shortened(what: &str) -> &str {
-    let mut end = what.len().min(COMPLAINT_BYTES_MAX);
-    while !what.is_char_boundary(end) {
-        end -= 1;
-    }
-    &what[..end]
+    &what[..what.floor_char_boundary(COMPLAINT_BYTES_MAX)]
 }
 
 fn body(mut fields: Fields) -> Result<Body, JsonError> {
