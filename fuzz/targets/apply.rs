@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use tutti::document::{Applied, Blocks, Budget, View};
+use tutti::document::{Applied, Blocks, ReadingBudget, View};
 
 /// What a document may hold, small enough that the bound is met.
 const BYTES_MAX: usize = 64 << 10;
@@ -51,7 +51,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(loaded(std::slice::from_ref(&state), keeps_deleted).state(), state, "a snapshot loads to the same");
     // Loading takes what it can of anything, also of what was refused.
     let _ = Blocks::new(BYTES_MAX, keeps_deleted).load(&edits);
-    if let Ok(view) = View::read(&state, Budget::default()) {
+    if let Ok(view) = View::read(&state, ReadingBudget::default()) {
         assert_eq!(view.left_out(), 0, "a document is causally closed");
     }
     let _ = edits.iter().map(|edit| document.diff(edit)).collect::<Vec<_>>();

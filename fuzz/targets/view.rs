@@ -3,10 +3,10 @@
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use tutti::document::{Budget, View};
+use tutti::document::{ReadingBudget, View};
 
 /// Small, so that what is too much is met, and soon.
-const BUDGET: Budget = Budget { steps: 300_000, bytes: 16 << 20 };
+const BUDGET: ReadingBudget = ReadingBudget { steps: 300_000, bytes: 16 << 20 };
 
 fuzz_target!(|bytes: &[u8]| {
     let bytes = Bytes::copy_from_slice(bytes);

@@ -62,13 +62,13 @@ pub enum MintError {
 }
 
 #[derive(Serialize)]
-struct Header {
+struct NewHeader {
     alg: &'static str,
     typ: &'static str,
 }
 
 #[derive(Serialize)]
-struct Claims<'a> {
+struct NewClaims<'a> {
     sub: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
@@ -116,8 +116,8 @@ impl Minter {
         if token.expires_at_s > TIME_S_MAX {
             return Err(MintError::Expiry);
         }
-        let header = Header { alg: self.algorithm.as_str(), typ: "JWT" };
-        let claims = Claims {
+        let header = NewHeader { alg: self.algorithm.as_str(), typ: "JWT" };
+        let claims = NewClaims {
             sub: token.subject,
             name: token.name,
             exp: token.expires_at_s,

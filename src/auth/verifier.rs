@@ -28,7 +28,7 @@ pub struct Verifier {
 /// The fields of a header that are looked at. Keys and addresses of keys in it (`jwk`, `jku`, `x5u`, `x5c`) are the
 /// sender's claims about itself and ignored.
 #[derive(Deserialize)]
-struct Header {
+struct TokenHeader {
     alg: String,
     kid: Option<String>,
     crit: Option<IgnoredAny>,
@@ -132,7 +132,7 @@ impl Verifier {
     }
 
     fn check_header(&self, json: &[u8]) -> Result<(), TokenError> {
-        let header: Header = serde_json::from_slice(json).map_err(|_| TokenError::Malformed)?;
+        let header: TokenHeader = serde_json::from_slice(json).map_err(|_| TokenError::Malformed)?;
         if header.alg != self.algorithm.as_str() {
             return Err(TokenError::Algorithm);
         }

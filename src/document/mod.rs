@@ -28,7 +28,7 @@ pub use content::{Content, Kind};
 pub use load::SetAside;
 pub use scan::{Block, Parent, Scan, Section, scan};
 pub use split::split_updates;
-pub use view::{Budget, Items, RenderError, TypeKind, View, ViewError, ViewItem};
+pub use view::{Items, ReadingBudget, RenderError, TypeKind, View, ViewError, ViewItem};
 
 use crate::protocol::DecodeError;
 

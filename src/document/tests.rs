@@ -193,7 +193,7 @@ proptest! {
         prop_assert_eq!(state(&loaded(&stored, keeps_deleted)), whole.clone());
         prop_assert_eq!(state(&loaded(std::slice::from_ref(&whole), keeps_deleted)), whole.clone());
         // It is causally closed: whoever integrates it leaves nothing out.
-        let view = View::read(&whole, Budget::default()).unwrap();
+        let view = View::read(&whole, ReadingBudget::default()).unwrap();
         prop_assert_eq!(view.left_out(), 0);
         // Who has a part gets the rest, and nothing that it has.
         if let Some((part, vector)) = early {
@@ -201,7 +201,7 @@ proptest! {
             let rest = Bytes::from(document.diff(&vector).unwrap());
             prop_assert_eq!(late.load([&rest]), []);
             prop_assert_eq!(late.state_vector(), document.state_vector());
-            prop_assert_eq!(View::read(&state(&late), Budget::default()).unwrap().json(None), view.json(None));
+            prop_assert_eq!(View::read(&state(&late), ReadingBudget::default()).unwrap().json(None), view.json(None));
         }
         // All that is held is counted.
         let counted = document.held();

@@ -11,7 +11,7 @@ use super::caller::{May, ReadDocument};
 use super::error::ApiError;
 use super::parameters::Parameters;
 use super::state::AppState;
-use crate::document::{Blocks, Budget, View};
+use crate::document::{Blocks, ReadingBudget, View};
 
 /// How long a document may take, waiting for others included.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -66,7 +66,7 @@ pub async fn read(
 
 fn render(document: &Blocks, format: Format, root: Option<&str>) -> Result<(&'static str, Vec<u8>), ApiError> {
     let state = Bytes::from(document.state());
-    let view = || View::read(&state, Budget::default());
+    let view = || View::read(&state, ReadingBudget::default());
     Ok(match format {
         Format::Text => ("text/plain; charset=utf-8", view()?.text(root)?.into_bytes()),
         Format::Json => ("application/json", view()?.json(root)?.into_bytes()),

@@ -187,5 +187,5 @@ pub async fn direct(
         payload: &payload,
     }
     .frame();
-    Ok(Json(Told { sockets: state.people.tell(&UserId::new(user.into_inner()), &frame) }))
+    Ok(Json(Told { sockets: state.user_sockets.tell(&UserId::new(user.into_inner()), &frame) }))
 }

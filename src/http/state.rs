@@ -11,7 +11,7 @@ use crate::archive::Archive;
 use crate::auth::{Minter, Verifier};
 use crate::config::IpRange;
 use crate::room::{Directory, UserSockets};
-use crate::socket::{Gate, Pace, SharedRates};
+use crate::socket::{Gate, ReconnectPace, SharedRates};
 use crate::store::Store;
 
 /// Documents rendered at once; each may be large.
@@ -30,11 +30,11 @@ pub struct AppState {
     /// Counts connections.
     pub gate: Arc<Gate>,
     /// Slows down who comes back in a loop.
-    pub pace: Arc<Pace>,
+    pub pace: Arc<ReconnectPace>,
     /// Permits to render a document.
     pub renders: Arc<Semaphore>,
     /// The JSON sockets of each user.
-    pub people: Arc<UserSockets>,
+    pub user_sockets: Arc<UserSockets>,
     /// How much each user and address may say.
     pub rates: Arc<SharedRates>,
     /// The server's figures.

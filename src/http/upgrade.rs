@@ -19,7 +19,7 @@ use crate::auth::origin::OriginVerdict;
 use crate::auth::{Action, Identity, TokenError, allows};
 use crate::ids::{RoomName, UserId};
 use crate::protocol::CloseCode;
-use crate::socket::{GateFull, Opening, Path, Permit, Refusal, network};
+use crate::socket::{GateFull, Opening, Path, Permit, UpgradeRefusal, network};
 
 /// The shortest time a denied connection is held. Its client knows at once; what waits is its coming back.
 const DENIED_HOLD_MIN: Duration = Duration::from_secs(1);
@@ -46,7 +46,7 @@ pub async fn yjs(req: HttpRequest, name: UrlPath<String>, state: Data<AppState>)
         }
         Err((code, reason)) => {
             let hold = state.pace.deny(visitor, Instant::now()).max(DENIED_HOLD_MIN);
-            Path::Denied { room: name.into_inner(), code, refusal: Refusal { reason, user }, hold }
+            Path::Denied { room: name.into_inner(), code, refusal: UpgradeRefusal { reason, user }, hold }
         }
     };
     Ok(admitted.answer(path))
@@ -61,7 +61,7 @@ pub async fn json(req: HttpRequest, state: Data<AppState>) -> Result<HttpRespons
     let identity = match identity {
         Ok(identity) => Ok(Some(Arc::new(identity))),
         Err(NoCaller::NoToken) => Ok(None),
-        Err(error) => Err(Refusal { reason: error.to_string(), user }),
+        Err(error) => Err(UpgradeRefusal { reason: error.to_string(), user }),
     };
     Ok(admitted.answer(Path::Json { identity, network }))
 }

@@ -83,7 +83,7 @@ impl Server {
         arbiters.push(journal_arbiter);
 
         let relays = Arc::new(Relays::default());
-        let people = Arc::new(UserSockets::default());
+        let user_sockets = Arc::new(UserSockets::default());
         let rates = Arc::new(SharedRates::new(rates(config)));
         let state = web::Data::new(AppState {
             store: store.clone(),
@@ -93,7 +93,7 @@ impl Server {
             gate: Gate::new(places.sockets_max, limits.sockets_per_ip_max),
             pace: Default::default(),
             renders: AppState::render_permits(),
-            people: people.clone(),
+            user_sockets: user_sockets.clone(),
             rates: rates.clone(),
             stats: Default::default(),
             json_message_bytes_max: limits.json_message_bytes_max,
@@ -111,7 +111,7 @@ impl Server {
             directory,
             relays: relays.clone(),
             settings: socket_settings(config),
-            people,
+            user_sockets,
             rates,
             verifier,
             unfinished: ByteBudget::new(limits.unfinished_bytes_max, None),

@@ -12,7 +12,7 @@ pub(super) struct Requests {
 }
 
 /// One connection's place.
-pub(super) struct Place(Arc<AtomicUsize>);
+pub(super) struct RequestPlace(Arc<AtomicUsize>);
 
 impl Requests {
     /// Nothing is open; the server takes `max` at the same time.
@@ -26,9 +26,9 @@ impl Requests {
     }
 
     /// A connection has come.
-    pub fn enter(&self) -> Place {
+    pub fn enter(&self) -> RequestPlace {
         self.open.fetch_add(1, Ordering::Relaxed);
-        Place(self.open.clone())
+        RequestPlace(self.open.clone())
     }
 
     /// Whether connections are to end with their answer.
@@ -37,7 +37,7 @@ impl Requests {
     }
 }
 
-impl Drop for Place {
+impl Drop for RequestPlace {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

@@ -30,7 +30,7 @@ use crate::ids::SocketId;
 use crate::metrics;
 use crate::protocol::CloseCode;
 use crate::room::LocalRelay;
-use crate::wire::{Frame, Limits, Message, Reader, WireError};
+use crate::wire::{self, Frame, Limits, Reader, WireError};
 
 /// Read in one go, into a buffer that all sockets of a thread share.
 const READ_BYTES: usize = 64 * 1024;
@@ -280,17 +280,17 @@ impl Socket {
         self.io.outbox.flush();
     }
 
-    fn message(&mut self, message: Message) {
+    fn message(&mut self, message: wire::Message) {
         let handled = match message {
-            Message::Binary(message) => self.session.on_binary(&message, &self.io),
-            Message::Text(message) => self.session.on_text(&message, &self.io),
-            Message::TooBig(beginning) => self.session.on_too_long(&beginning, &self.io),
-            Message::Ping(payload) => {
+            wire::Message::Binary(message) => self.session.on_binary(&message, &self.io),
+            wire::Message::Text(message) => self.session.on_text(&message, &self.io),
+            wire::Message::TooBig(beginning) => self.session.on_too_long(&beginning, &self.io),
+            wire::Message::Ping(payload) => {
                 self.io.send(&Frame::pong(&payload));
                 Ok(())
             }
-            Message::Pong => Ok(()),
-            Message::Close(code) => {
+            wire::Message::Pong => Ok(()),
+            wire::Message::Close(code) => {
                 self.io.outbox.answer_close(code);
                 Ok(())
             }

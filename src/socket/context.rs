@@ -17,7 +17,7 @@ pub struct SocketContext {
     /// Limits and waits.
     pub settings: SocketSettings,
     /// The JSON sockets of each user.
-    pub people: Arc<UserSockets>,
+    pub user_sockets: Arc<UserSockets>,
     /// What JSON clients may say how often.
     pub rates: Arc<SharedRates>,
     /// Checks tokens that come in band.

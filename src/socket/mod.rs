@@ -1,7 +1,7 @@
 //! Sockets: one actor a WebSocket connection, owner of its stream. Each protocol's side of a conversation is a session.
 //!
 //! [`Socket`] reads, beats and ends; [`Outbox`] is its bounded queue of frames, written by the thread's relay too; [`Stream`] is
-//! the only place that knows what carries the bytes; [`Gate`] counts connections and [`Pace`] slows loops of them down.
+//! the only place that knows what carries the bytes; [`Gate`] counts connections and [`ReconnectPace`] slows loops of them down.
 //! Never touches a document or the store.
 
 mod actor;
@@ -22,9 +22,9 @@ pub use actor::Socket;
 pub use context::SocketContext;
 pub use gate::{Gate, GateFull, Permit, network};
 pub use heartbeat::Rhythm;
-pub use opening::{Opening, Path, Refusal};
+pub use opening::{Opening, Path, UpgradeRefusal};
 pub use outbox::Outbox;
-pub use pace::{Pace, Visit};
+pub use pace::{ReconnectPace, Visit};
 pub use rates::{Rates, SharedRates};
 pub use settings::SocketSettings;
 pub use stream::{Detach, Stream};

@@ -35,7 +35,7 @@ pub enum Path {
     /// The JSON protocol.
     Json {
         /// Who connects, if a token came with the request; `None`, if a first message will bring it; or why it does not hold.
-        identity: Result<Option<Arc<Identity>>, Refusal>,
+        identity: Result<Option<Arc<Identity>>, UpgradeRefusal>,
         /// The client's address, as it counts.
         network: IpAddr,
     },
@@ -46,7 +46,7 @@ pub enum Path {
         /// What the close frame says.
         code: CloseCode,
         /// Why.
-        refusal: Refusal,
+        refusal: UpgradeRefusal,
         /// How long the close waits. Old clients come back at once after a close, so it is the server that slows them down.
         hold: Duration,
     },
@@ -55,7 +55,7 @@ pub enum Path {
 }
 
 /// Why someone may not.
-pub struct Refusal {
+pub struct UpgradeRefusal {
     /// The reason in words, for the client and the log.
     pub reason: String,
     /// Who it is, if their token is genuine: for the log.

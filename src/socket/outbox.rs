@@ -29,7 +29,7 @@ const LARGE_FRAMES_MAX: usize = 2;
 
 /// What a frame counts as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum CountsAs {
     /// A live frame.
     Live,
     /// A large live frame.
@@ -47,8 +47,8 @@ enum Delivery {
 }
 
 #[derive(Default)]
-struct Queue {
-    frames: VecDeque<(Bytes, Kind)>,
+struct FrameQueue {
+    frames: VecDeque<(Bytes, CountsAs)>,
     /// Bytes of live frames, of large ones, and of answers.
     live: usize,
     large: usize,
@@ -57,12 +57,12 @@ struct Queue {
     is_begun: bool,
 }
 
-impl Queue {
-    fn bytes_of(&mut self, kind: Kind) -> &mut usize {
+impl FrameQueue {
+    fn bytes_of(&mut self, kind: CountsAs) -> &mut usize {
         match kind {
-            Kind::Live => &mut self.live,
-            Kind::Large => &mut self.large,
-            Kind::Answer => &mut self.answers,
+            CountsAs::Live => &mut self.live,
+            CountsAs::Large => &mut self.large,
+            CountsAs::Answer => &mut self.answers,
         }
     }
 }
@@ -71,7 +71,7 @@ impl Queue {
 pub struct Outbox {
     /// `None` once the socket has ended.
     stream: RefCell<Option<Rc<Stream>>>,
-    queue: RefCell<Queue>,
+    queue: RefCell<FrameQueue>,
     bytes_max: usize,
     /// What waited for the peer after the last write, of what all outboxes together may hold.
     held: RefCell<HeldBytes>,
@@ -131,7 +131,7 @@ impl Outbox {
             ping_left: Cell::new(now),
             waker: RefCell::new(None),
         };
-        outbox.enqueue(head, Kind::Live);
+        outbox.enqueue(head, CountsAs::Live);
         Rc::new(outbox)
     }
 
@@ -297,25 +297,25 @@ impl Outbox {
             return;
         }
         let kind = match counted {
-            Counted::No => Kind::Answer,
-            Counted::Yes if bytes.len() > LARGE_FRAME_BYTES => Kind::Large,
-            Counted::Yes => Kind::Live,
+            Counted::No => CountsAs::Answer,
+            Counted::Yes if bytes.len() > LARGE_FRAME_BYTES => CountsAs::Large,
+            Counted::Yes => CountsAs::Live,
         };
-        if kind != Kind::Answer && self.is_overfull(bytes.len(), kind) {
+        if kind != CountsAs::Answer && self.is_overfull(bytes.len(), kind) {
             return self.close(CloseCode::SlowConsumer, CloseCode::SlowConsumer.reason());
         }
         self.enqueue(bytes.clone(), kind);
     }
 
-    fn enqueue(&self, bytes: Bytes, kind: Kind) {
+    fn enqueue(&self, bytes: Bytes, kind: CountsAs) {
         let mut queue = self.queue.borrow_mut();
         *queue.bytes_of(kind) += bytes.len();
         queue.frames.push_back((bytes, kind));
     }
 
     /// Whether a live frame of `bytes` is too much for the socket, or for all together while this one is behind.
-    fn is_overfull(&self, bytes: usize, kind: Kind) -> bool {
-        if kind == Kind::Large {
+    fn is_overfull(&self, bytes: usize, kind: CountsAs) -> bool {
+        if kind == CountsAs::Large {
             let waiting = self.queue.borrow().large;
             return waiting > 0 && waiting + bytes > LARGE_FRAMES_MAX * self.bytes_max;
         }
@@ -360,7 +360,7 @@ impl Outbox {
         Ok(())
     }
 
-    fn take_off(&self, queue: &mut Queue, mut written: usize) {
+    fn take_off(&self, queue: &mut FrameQueue, mut written: usize) {
         while let Some((frame, kind)) = queue.frames.front_mut() {
             let (part, kind) = (written.min(frame.len()), *kind);
             let is_whole = part == frame.len();
@@ -371,7 +371,7 @@ impl Outbox {
                 queue.is_begun |= part > 0;
                 return;
             }
-            if kind == Kind::Answer {
+            if kind == CountsAs::Answer {
                 self.state.set(Delivery::Delivered);
                 self.wake();
             }
@@ -389,7 +389,7 @@ impl Outbox {
             metrics::SLOW_CONSUMERS.inc();
             self.drop_waiting();
         }
-        self.enqueue(Frame::close(code.code(), reason).plain().clone(), Kind::Live);
+        self.enqueue(Frame::close(code.code(), reason).plain().clone(), CountsAs::Live);
         self.closing.set(Some(code));
         self.wake();
     }
@@ -398,7 +398,7 @@ impl Outbox {
     pub fn answer_close(&self, code: Option<u16>) {
         if self.closing.get().is_none() {
             let close = Frame::close(code.unwrap_or(CloseCode::Normal.code()), "");
-            self.enqueue(close.plain().clone(), Kind::Live);
+            self.enqueue(close.plain().clone(), CountsAs::Live);
             self.closing.set(Some(CloseCode::Normal));
             self.wake();
         }
@@ -442,7 +442,7 @@ impl Outbox {
 }
 
 /// Offers the first frames to the peer; how many bytes it takes.
-fn write_front(stream: &Stream, frames: &VecDeque<(Bytes, Kind)>) -> io::Result<usize> {
+fn write_front(stream: &Stream, frames: &VecDeque<(Bytes, CountsAs)>) -> io::Result<usize> {
     if let [(frame, _)] = frames.as_slices().0
         && frames.len() == 1
     {

@@ -42,12 +42,12 @@ impl Spent {
 
 /// Remembers visitors for a while.
 #[derive(Debug, Default)]
-pub struct Pace {
+pub struct ReconnectPace {
     hasher: RandomState,
     spent: Mutex<HashMap<Visitor, Spent>>,
 }
 
-impl Pace {
+impl ReconnectPace {
     /// A visitor at `network`, the address as counted by [`super::Gate`], with `token` if that holds, to `place`.
     pub fn visitor(&self, network: IpAddr, token: Option<&str>, place: &str) -> Visitor {
         Visitor(self.hasher.hash_one((network, token, place)))
@@ -87,7 +87,7 @@ impl Pace {
 /// One connection of a visitor, as long as this lives.
 #[derive(Debug)]
 pub struct Visit {
-    pace: Arc<Pace>,
+    pace: Arc<ReconnectPace>,
     visitor: Visitor,
     wait: Duration,
     brief_until: Instant,
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_tight_loop_waits_longer_and_longer_up_to_a_bound() {
-        let (pace, now) = (Pace::default(), Instant::now());
+        let (pace, now) = (ReconnectPace::default(), Instant::now());
         let visitor = pace.visitor(ADDRESS, None, "a");
         let waits: Vec<Duration> = (0..60).map(|_| pace.deny(visitor, now)).collect();
         assert_eq!(waits[..FREE as usize], [Duration::ZERO; FREE as usize]);
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn who_differs_in_address_token_or_place_is_another_visitor() {
-        let (pace, now) = (Pace::default(), Instant::now());
+        let (pace, now) = (ReconnectPace::default(), Instant::now());
         let looping = pace.visitor(ADDRESS, Some("token"), "a");
         for _ in 0..60 {
             pace.deny(looping, now);
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn patience_is_earned_back() {
-        let (pace, now) = (Pace::default(), Instant::now());
+        let (pace, now) = (ReconnectPace::default(), Instant::now());
         let visitor = pace.visitor(ADDRESS, None, "a");
         for _ in 0..=FREE {
             pace.deny(visitor, now);
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn those_who_stay_wait_for_nothing_and_those_who_come_and_go_do() {
-        let (pace, now) = (Arc::new(Pace::default()), Instant::now());
+        let (pace, now) = (Arc::new(ReconnectPace::default()), Instant::now());
         let visitor = pace.visitor(ADDRESS, Some("guest"), "a");
         let staying: Vec<Visit> = (0..200).map(|_| pace.enter(visitor, now)).collect();
         assert!(staying.iter().all(|visit| visit.wait() == Duration::ZERO));
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn only_so_many_are_remembered() {
-        let (pace, now) = (Pace::default(), Instant::now());
+        let (pace, now) = (ReconnectPace::default(), Instant::now());
         for i in 0..=KEPT_MAX {
             pace.deny(pace.visitor(ADDRESS, None, &i.to_string()), now);
         }

@@ -42,7 +42,7 @@ use crate::ids::{RoomName, Seq};
 use postgres::Postgres;
 use probe::Probe;
 use runtime::StoreRuntime;
-use settings::Dialect;
+use settings::DatabaseKind;
 use sqlite::Sqlite;
 
 /// Most rooms of one page.
@@ -86,14 +86,14 @@ impl Store {
     /// Opens the database, and makes it if it is an SQLite file that is missing. Does not migrate. The error says what
     /// to do.
     pub async fn open(settings: StoreSettings) -> Result<Self, StoreError> {
-        let dialect = settings.dialect()?;
+        let database_kind = settings.database_kind()?;
         let runtime = StoreRuntime::start("store")?;
         let appends = StoreRuntime::start("store-appends")?;
         let operation_timeout = settings.operation_timeout();
         let backend = runtime.run(async move {
-            match dialect {
-                Dialect::Postgres => Postgres::open(&settings).await.map(Backend::Postgres),
-                Dialect::Sqlite => Sqlite::open(&settings).await.map(Backend::Sqlite),
+            match database_kind {
+                DatabaseKind::Postgres => Postgres::open(&settings).await.map(Backend::Postgres),
+                DatabaseKind::Sqlite => Sqlite::open(&settings).await.map(Backend::Sqlite),
             }
         });
         let backend = backend.await??;

@@ -34,7 +34,7 @@ pub struct StoreSettings {
 
 /// Which database a URL means.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Dialect {
+pub(super) enum DatabaseKind {
     Postgres,
     Sqlite,
 }
@@ -54,14 +54,14 @@ impl StoreSettings {
     }
 
     /// Checks what can be checked without the database.
-    pub(super) fn dialect(&self) -> Result<Dialect, StoreError> {
+    pub(super) fn database_kind(&self) -> Result<DatabaseKind, StoreError> {
         let name = &self.server_name;
         if name.is_empty() || name.len() > SERVER_NAME_BYTES_MAX || name.contains('\0') {
             let message = format!("a server name has 1 to {SERVER_NAME_BYTES_MAX} bytes and no NUL");
             return Err(StoreError::Settings(message));
         }
         if self.url.starts_with("postgres://") || self.url.starts_with("postgresql://") {
-            return Ok(Dialect::Postgres);
+            return Ok(DatabaseKind::Postgres);
         }
         let Some(path) = self.url.strip_prefix("sqlite:") else {
             return Err(StoreError::Settings(format!("the database URL is of an unknown kind: {URL_HELP}")));
@@ -73,7 +73,7 @@ impl StoreSettings {
         if path.trim_start_matches('/').split('?').next().unwrap_or_default().is_empty() {
             return Err(StoreError::Settings(format!("the database URL names no file: {URL_HELP}")));
         }
-        Ok(Dialect::Sqlite)
+        Ok(DatabaseKind::Sqlite)
     }
 
     /// How long a whole operation may take: what the database's own time-outs do not cover (a network gone silent, say)
@@ -101,30 +101,30 @@ impl fmt::Debug for StoreSettings {
 mod tests {
     use super::*;
 
-    fn dialect(url: &str) -> Result<Dialect, StoreError> {
-        StoreSettings::new(url, "s1").dialect()
+    fn database_kind(url: &str) -> Result<DatabaseKind, StoreError> {
+        StoreSettings::new(url, "s1").database_kind()
     }
 
     #[test]
     fn the_url_chooses_the_database() {
-        assert_eq!(dialect("sqlite://tutti.db"), Ok(Dialect::Sqlite));
-        assert_eq!(dialect("sqlite:tutti.db"), Ok(Dialect::Sqlite));
-        assert_eq!(dialect("sqlite:///var/lib/tutti.db?mode=rwc"), Ok(Dialect::Sqlite));
-        assert_eq!(dialect("postgres://u:p@h/d"), Ok(Dialect::Postgres));
-        assert_eq!(dialect("postgresql://h/d"), Ok(Dialect::Postgres));
+        assert_eq!(database_kind("sqlite://tutti.db"), Ok(DatabaseKind::Sqlite));
+        assert_eq!(database_kind("sqlite:tutti.db"), Ok(DatabaseKind::Sqlite));
+        assert_eq!(database_kind("sqlite:///var/lib/tutti.db?mode=rwc"), Ok(DatabaseKind::Sqlite));
+        assert_eq!(database_kind("postgres://u:p@h/d"), Ok(DatabaseKind::Postgres));
+        assert_eq!(database_kind("postgresql://h/d"), Ok(DatabaseKind::Postgres));
     }
 
     #[test]
     fn a_url_that_names_no_lasting_database_is_refused() {
         for url in ["", "mysql://h/d", "tutti.db", "sqlite://", "sqlite:", "sqlite::memory:", "sqlite://x?mode=memory"]
         {
-            assert!(matches!(dialect(url), Err(StoreError::Settings(_))), "{url}");
+            assert!(matches!(database_kind(url), Err(StoreError::Settings(_))), "{url}");
         }
     }
 
     #[test]
     fn a_server_name_has_bounds() {
-        let check = |name: &str| StoreSettings::new("sqlite://t.db", name).dialect().is_ok();
+        let check = |name: &str| StoreSettings::new("sqlite://t.db", name).database_kind().is_ok();
         assert!(check("s") && check(&"s".repeat(100)));
         assert!(!check("") && !check(&"s".repeat(101)) && !check("s\0"));
     }

@@ -15,12 +15,12 @@ use super::index::{Index, extension};
 use super::timeline;
 use crate::archive::Archive;
 use crate::config::{ExportConfig, ExportFormat};
-use crate::document::{Blocks, Budget, RenderError, View, ViewError};
+use crate::document::{Blocks, ReadingBudget, RenderError, View, ViewError};
 use crate::ids::{RoomName, RoomPattern, Seq};
 use crate::store::{ROOMS_MAX, RoomRow, Store};
 
 /// What one document may take to be read: about a minute. Nobody else waits.
-const BUDGET: Budget = Budget { steps: 5_000_000_000, bytes: 4 << 30 };
+const BUDGET: ReadingBudget = ReadingBudget { steps: 5_000_000_000, bytes: 4 << 30 };
 
 /// What an export did.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]

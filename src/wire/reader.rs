@@ -50,7 +50,7 @@ impl Message {
 
 /// A frame whose header has been read and whose payload has not wholly arrived.
 #[derive(Debug)]
-struct Pending {
+struct PartialFrame {
     header: Header,
     taken: usize,
 }
@@ -62,7 +62,7 @@ pub struct Reader {
     /// The start of a header that came in pieces.
     head: [u8; HEADER_BYTES_MAX],
     head_bytes: usize,
-    pending: Option<Box<Pending>>,
+    pending: Option<Box<PartialFrame>>,
     /// The data message so far: its kind and payload.
     message: Option<Opcode>,
     payload: BytesMut,
@@ -150,7 +150,7 @@ impl Reader {
     }
 
     /// The frame in progress, or the next one, once its header is whole and allowed.
-    fn next_frame(&mut self, input: &mut &[u8]) -> Result<Option<Box<Pending>>, WireError> {
+    fn next_frame(&mut self, input: &mut &[u8]) -> Result<Option<Box<PartialFrame>>, WireError> {
         if let Some(pending) = self.pending.take() {
             return Ok(Some(pending));
         }
@@ -167,7 +167,7 @@ impl Reader {
         if !header.opcode.is_control() {
             self.begin(&header)?;
         }
-        Ok(Some(Box::new(Pending { header, taken: 0 })))
+        Ok(Some(Box::new(PartialFrame { header, taken: 0 })))
     }
 
     /// Checks a data frame against the message in progress and the limits.

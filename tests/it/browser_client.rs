@@ -56,7 +56,7 @@ fn the_client_and_the_protocol_list_the_close_codes_of_the_server() {
     assert_eq!(reasons, expected);
     // Its guide names those that are final.
     let guide = text("docs/CLIENT.md");
-    let named: BTreeSet<u16> = codes(between(&guide, "are final: ", ". After all others"));
+    let named: BTreeSet<u16> = codes(between(&guide, "are final: ", ". "));
     assert_eq!(named, expected.range(4400..4500).copied().collect());
     // No file of the client brings codes of its own.
     for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("static/client/src")).unwrap() {

@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use serde_json::{Value, json};
-use tutti::document::{Applied, Blocks, Budget, Items, Refusal, View};
+use tutti::document::{Applied, Blocks, Items, ReadingBudget, Refusal, View};
 
 const BYTES_MAX: usize = 64 << 20;
 
@@ -71,9 +71,9 @@ fn judge(script: &str, arguments: &[String]) -> Value {
                 blocks = loaded;
                 json!({})
             }
-            "view" => view(&View::read(&bytes("update"), Budget::default()).unwrap()),
+            "view" => view(&View::read(&bytes("update"), ReadingBudget::default()).unwrap()),
             "text" => {
-                let view = View::read(&bytes("update"), Budget::default()).unwrap();
+                let view = View::read(&bytes("update"), ReadingBudget::default()).unwrap();
                 json!({ "text": view.text(None).unwrap(), "left_out": view.left_out() })
             }
             other => panic!("the judge asks for {other}"),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::Value;
-use tutti::document::{Budget, View};
+use tutti::document::{ReadingBudget, View};
 use yrs::types::ToJson;
 use yrs::updates::decoder::Decode;
 use yrs::{
@@ -88,7 +88,7 @@ proptest! {
         for other in [1, 2] {
             perform(&docs, 0, Act::Merge(other), 0);
         }
-        let view = View::read(&Bytes::from(state(&docs[0])), Budget::default()).unwrap();
+        let view = View::read(&Bytes::from(state(&docs[0])), ReadingBudget::default()).unwrap();
         prop_assert_eq!(view.left_out(), 0);
         let (text, list, map) =
             (docs[0].get_or_insert_text("text"), docs[0].get_or_insert_array("list"), docs[0].get_or_insert_map("map"));

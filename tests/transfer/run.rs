@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use tutti::document::{Blocks, Budget, View};
+use tutti::document::{Blocks, ReadingBudget, View};
 use tutti::ids::Seq;
 use tutti::store::{Entry, Store};
 
@@ -75,7 +75,7 @@ pub async fn document(store: &Store, room: &str) -> Blocks {
 }
 
 async fn view(store: &Store, room: &str) -> View {
-    View::read(&document(store, room).await.state().into(), Budget::default()).unwrap()
+    View::read(&document(store, room).await.state().into(), ReadingBudget::default()).unwrap()
 }
 
 /// The text of a room's root `content`.

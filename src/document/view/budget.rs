@@ -2,14 +2,14 @@
 
 /// The most that reading or rendering one document may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Budget {
+pub struct ReadingBudget {
     /// Steps of any loop, some ten nanoseconds each.
     pub steps: u64,
     /// Bytes held at the same time, beside the update itself.
     pub bytes: usize,
 }
 
-impl Default for Budget {
+impl Default for ReadingBudget {
     /// About half a second, and 256 MiB.
     fn default() -> Self {
         Self { steps: 50_000_000, bytes: 256 << 20 }
@@ -28,7 +28,7 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    pub fn new(budget: Budget) -> Self {
+    pub fn new(budget: ReadingBudget) -> Self {
         Self { steps: budget.steps, bytes: budget.bytes }
     }
 

@@ -1,6 +1,6 @@
 //! A document integrated for whoever wants to read it: the blocks of an update, put into lists as Yjs 13 does it, and rendered as JSON,
 //! text, XML, ProseMirror JSON or a delta. A view is a copy aside: the live document knows nothing of it, and each reader pays for its
-//! own out of a [`Budget`].
+//! own out of a [`ReadingBudget`].
 //!
 //! [`read`] lays the blocks out in an arena of indexes ([`tree`]), cut wherever anything points at; [`integrate`] links them. Rendering
 //! ([`json`], [`xml`], [`values`]) writes into a [`writer`]. Nothing recurses on the stack, and every loop counts its steps.
@@ -27,7 +27,7 @@ mod tests;
 
 use bytes::Bytes;
 
-pub use budget::Budget;
+pub use budget::ReadingBudget;
 pub use items::{Items, ViewItem};
 pub use tree::TypeKind;
 
@@ -88,7 +88,7 @@ impl From<TooCostly> for RenderError {
 #[derive(Debug)]
 pub struct View {
     tree: Tree,
-    budget: Budget,
+    budget: ReadingBudget,
     left_out: usize,
 }
 
@@ -97,7 +97,7 @@ impl View {
     ///
     /// # Errors
     /// The bytes are no update, or the budget is spent.
-    pub fn read(update: &Bytes, budget: Budget) -> Result<Self, ViewError> {
+    pub fn read(update: &Bytes, budget: ReadingBudget) -> Result<Self, ViewError> {
         let scan = scan(update)?;
         let mut meter = Meter::new(budget);
         let layout = read::layout(update, &scan, &mut meter)?;

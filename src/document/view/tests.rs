@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Budget, Items, RenderError, TypeKind, View, ViewError};
+use super::{Items, ReadingBudget, RenderError, TypeKind, View, ViewError};
 use crate::document::{BlockId, Kind};
 use crate::protocol::lib0::{put_buf, put_var_uint};
 
@@ -48,7 +48,7 @@ fn view(update: &str) -> View {
 }
 
 fn read(update: &Bytes) -> View {
-    View::read(update, Budget::default()).unwrap()
+    View::read(update, ReadingBudget::default()).unwrap()
 }
 
 fn parsed(json: &str) -> Value {
@@ -374,7 +374,7 @@ fn inserts_and_deletions_everywhere_cost_in_proportion() {
         ("deletions of all", update(std::slice::from_ref(&text), &[(1, (0..n).map(|at| (at, n - at)).collect())]), 0),
         ("one key", update(&[(1, (0..n).map(key).collect())], &[]), 1),
     ] {
-        let budget = Budget { steps: 25 * u64::from(n), ..Budget::default() };
+        let budget = ReadingBudget { steps: 25 * u64::from(n), ..ReadingBudget::default() };
         let view = View::read(&update, budget).unwrap_or_else(|error| panic!("{case}: {error}"));
         let live: u32 = view.items("t").unwrap().filter(|item| !item.is_deleted).map(|item| item.len).sum();
         assert_eq!((live, view.left_out()), (expected, 0), "{case}");
@@ -388,9 +388,9 @@ fn what_is_quadratic_for_yjs_costs_the_reader_its_budget() {
     let text = (1, vec![Written::text(&"a".repeat(n as usize))]);
     let conflicts = (0..n - 1).map(|at| Written::text("b").between(Some((1, 0)), Some((1, n - 1 - at)))).collect();
     let update = update(&[text, (2, conflicts)], &[]);
-    let budget = Budget { steps: 100 * u64::from(n), ..Budget::default() };
+    let budget = ReadingBudget { steps: 100 * u64::from(n), ..ReadingBudget::default() };
     assert_eq!(View::read(&update, budget).unwrap_err(), ViewError::TooCostly);
-    assert!(View::read(&update, Budget::default()).is_ok(), "it is read by whoever spends more");
+    assert!(View::read(&update, ReadingBudget::default()).is_ok(), "it is read by whoever spends more");
 }
 
 /// How many times the size of an update reading it takes at most, as the module's documentation says.
@@ -418,7 +418,7 @@ fn memory_is_in_proportion_whatever_is_written() {
         ("maps in maps", update(&[(1, (0..n).map(map).collect())], &[])),
         ("keys", update(&[(1, (0..n).map(|at| Written::text("v").at(&at.to_string())).collect())], &[])),
     ] {
-        let budget = Budget { bytes: FACTOR * update.len(), ..Budget::default() };
+        let budget = ReadingBudget { bytes: FACTOR * update.len(), ..ReadingBudget::default() };
         assert!(View::read(&update, budget).is_ok(), "{case}: {} bytes", update.len());
     }
 }
@@ -428,17 +428,20 @@ fn memory_is_part_of_the_budget() {
     let keys = (0..2_000).map(|at| Written::text("v").at(&at.to_string())).collect();
     let update = update(&[(1, keys)], &[]);
     let bytes = update.len();
-    assert_eq!(View::read(&update, Budget { bytes, ..Budget::default() }).unwrap_err(), ViewError::TooCostly);
-    let view = View::read(&update, Budget { bytes: FACTOR * bytes, ..Budget::default() }).unwrap();
+    assert_eq!(
+        View::read(&update, ReadingBudget { bytes, ..ReadingBudget::default() }).unwrap_err(),
+        ViewError::TooCostly
+    );
+    let view = View::read(&update, ReadingBudget { bytes: FACTOR * bytes, ..ReadingBudget::default() }).unwrap();
     assert_eq!(parsed(&view.json(Some("t")).unwrap()).as_object().unwrap().len(), 2_000);
     // What is written is: a format that never ends is repeated with each text.
     let format = |text: &str| Written { kind: 6, content: text.bytes().collect(), ..Written::text("") };
     let mut blocks = vec![format("\u{1}f\u{4}true")];
     blocks.extend((0..1_000).flat_map(|_| [Written::text("x"), format("\u{1}g\u{4}true")]));
     let update = self::update(&[(1, blocks)], &[]);
-    let view = View::read(&update, Budget { bytes: FACTOR * update.len(), steps: 20_000 }).unwrap();
+    let view = View::read(&update, ReadingBudget { bytes: FACTOR * update.len(), steps: 20_000 }).unwrap();
     assert!(view.delta(None).is_ok());
-    let view = View { budget: Budget { bytes: 1_000, ..Budget::default() }, ..view };
+    let view = View { budget: ReadingBudget { bytes: 1_000, ..ReadingBudget::default() }, ..view };
     assert_eq!(view.delta(None), Err(RenderError::TooCostly));
 }
 
@@ -537,7 +540,7 @@ proptest! {
         deletions in proptest::collection::vec((1..5u64, proptest::collection::vec((0..20u32, 0..9u32), 0..4)), 0..4),
     ) {
         let update = update(&blocks, &deletions);
-        let budget = Budget { steps: 20_000, bytes: 1 << 20 };
+        let budget = ReadingBudget { steps: 20_000, bytes: 1 << 20 };
         let view = View::read(&update, budget).unwrap();
         prop_assert_eq!(answers(&view), answers(&View::read(&update, budget).unwrap()));
         let written: usize = blocks.iter().map(|(_, blocks)| blocks.len()).sum();
@@ -565,7 +568,7 @@ proptest! {
             }
         }
         let update = Bytes::from(update);
-        if let Ok(view) = View::read(&update, Budget { steps: 1 << 20, bytes: 1 << 24 }) {
+        if let Ok(view) = View::read(&update, ReadingBudget { steps: 1 << 20, bytes: 1 << 24 }) {
             answers(&view);
         }
     }

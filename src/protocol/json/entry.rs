@@ -15,7 +15,7 @@ use crate::wire::Frame;
 /// The body of an entry: what its author said, with the name shown then.
 pub fn body(event: &Event, name: &str) -> Bytes {
     #[derive(Serialize)]
-    struct Stored<'a> {
+    struct StoredEvent<'a> {
         #[serde(rename = "type")]
         kind: &'a str,
         name: &'a str,
@@ -24,7 +24,8 @@ pub fn body(event: &Event, name: &str) -> Bytes {
         #[serde(skip_serializing_if = "Option::is_none")]
         payload: Option<&'a RawValue>,
     }
-    let stored = Stored { kind: &event.kind, name, text: event.text.as_deref(), payload: event.payload.as_deref() };
+    let stored =
+        StoredEvent { kind: &event.kind, name, text: event.text.as_deref(), payload: event.payload.as_deref() };
     serde_json::to_vec(&stored).unwrap_or_default().into()
 }
 
@@ -37,7 +38,7 @@ pub fn is_chat(event: &Event) -> bool {
 pub fn steps_body(steps: &Steps, name: &str) -> Bytes {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
-    struct Stored<'a> {
+    struct StoredSteps<'a> {
         #[serde(rename = "type")]
         kind: &'a str,
         name: &'a str,
@@ -46,7 +47,7 @@ pub fn steps_body(steps: &Steps, name: &str) -> Bytes {
         client_ids: Vec<&'a RawValue>,
     }
     let client_ids = vec![&*steps.client_id; steps.steps.len()];
-    let stored = Stored { kind: "edit.steps", name, version: steps.version, steps: &steps.steps, client_ids };
+    let stored = StoredSteps { kind: "edit.steps", name, version: steps.version, steps: &steps.steps, client_ids };
     serde_json::to_vec(&stored).unwrap_or_default().into()
 }
 
@@ -81,14 +82,14 @@ pub fn stamped(room: &RoomName, user: &UserId, at_ms: i64, seq: Option<Seq>, bod
 pub fn edit(room: &RoomName, user: &UserId, at_ms: i64, seq: Seq, update: &[u8]) -> Frame {
     #[derive(Serialize)]
     #[serde(tag = "type", rename = "edit")]
-    struct Edit<'a> {
+    struct EditFields<'a> {
         room: &'a RoomName,
         user: &'a UserId,
         timestamp: String,
         seq: Seq,
         update: String,
     }
-    let edit = Edit { room, user, timestamp: rfc3339(at_ms), seq, update: STANDARD.encode(update) };
+    let edit = EditFields { room, user, timestamp: rfc3339(at_ms), seq, update: STANDARD.encode(update) };
     Frame::text(&[&serde_json::to_vec(&edit).unwrap_or_default()]).with_seq(seq)
 }
 

@@ -14,7 +14,7 @@ use super::session::{Session, SocketClose};
 use super::yjs::YjsSession;
 use crate::ids::shortened;
 use crate::protocol::{CloseCode, yjs};
-use crate::socket::opening::{Path, Refusal};
+use crate::socket::opening::{Path, UpgradeRefusal};
 use crate::socket::rates::RateLimits;
 
 /// How long a JSON client with a wrong token is held, since it may come back at once.
@@ -65,7 +65,7 @@ pub fn open(path: Path, io: &SessionIo) -> Opened {
     }
 }
 
-fn denied(code: CloseCode, Refusal { reason, user }: Refusal) -> SocketClose {
+fn denied(code: CloseCode, UpgradeRefusal { reason, user }: UpgradeRefusal) -> SocketClose {
     let user = user.as_ref().map(display);
     tracing::info!(user.id = user, code = code.code(), reason, "socket denied");
     SocketClose { code, reason }

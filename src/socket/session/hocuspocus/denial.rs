@@ -6,7 +6,7 @@ use crate::protocol::hocuspocus;
 
 /// Why a token does not open a document.
 #[derive(Debug, thiserror::Error)]
-pub enum Denial {
+pub enum TokenDenial {
     #[error(transparent)]
     Token(#[from] TokenError),
     #[error(transparent)]
@@ -18,23 +18,23 @@ pub enum Denial {
     OtherUser,
 }
 
-impl Denial {
+impl TokenDenial {
     /// What the client hears. Rooms that exist and rooms that do not look alike; for these it is what a Hocuspocus server says.
     pub fn told(&self) -> String {
         match self {
-            Denial::Forbidden => "permission-denied".into(),
+            TokenDenial::Forbidden => "permission-denied".into(),
             denial => denial.to_string(),
         }
     }
 }
 
 /// What a token opens at an address: the room, for whom, and what it allows.
-pub fn check(address: &str, token: &str, verifier: &Verifier) -> Result<(RoomName, Identity, Access), Denial> {
+pub fn check(address: &str, token: &str, verifier: &Verifier) -> Result<(RoomName, Identity, Access), TokenDenial> {
     let identity = verifier.verify(token, now_s())?;
     let name = RoomName::parse(hocuspocus::document(address))?;
     let access = identity.access(&name);
     match allows(access, Action::Join) {
         true => Ok((name, identity, access)),
-        false => Err(Denial::Forbidden),
+        false => Err(TokenDenial::Forbidden),
     }
 }

@@ -18,7 +18,7 @@ use crate::socket::session::token_lifetime::TokenLifetime;
 const DOCUMENTS_MAX: usize = 128;
 
 /// One document of the connection.
-pub enum Document {
+pub enum DocumentState {
     /// A token for it has to come, and opens it.
     Waiting(HeldMessages),
     /// A token has opened it: a member of its room, or about to be.
@@ -42,34 +42,34 @@ pub struct Joined {
 
 /// The documents of one connection.
 #[derive(Default)]
-pub struct Documents(HashMap<Bytes, Document>);
+pub struct Documents(HashMap<Bytes, DocumentState>);
 
 impl Documents {
     /// The document at `address`.
-    pub fn get(&self, address: &Bytes) -> Option<&Document> {
+    pub fn get(&self, address: &Bytes) -> Option<&DocumentState> {
         self.0.get(address)
     }
 
     /// The document at `address`, if a token has opened it.
     pub fn joined_at(&self, address: &Bytes) -> Option<&Joined> {
         match self.0.get(address) {
-            Some(Document::Joined(joined)) => Some(joined),
-            Some(Document::Waiting(_)) | None => None,
+            Some(DocumentState::Joined(joined)) => Some(joined),
+            Some(DocumentState::Waiting(_)) | None => None,
         }
     }
 
     /// As [`joined_at`](Self::joined_at), to be changed.
     pub fn joined_at_mut(&mut self, address: &Bytes) -> Option<&mut Joined> {
         match self.0.get_mut(address) {
-            Some(Document::Joined(joined)) => Some(joined),
-            Some(Document::Waiting(_)) | None => None,
+            Some(DocumentState::Joined(joined)) => Some(joined),
+            Some(DocumentState::Waiting(_)) | None => None,
         }
     }
 
     /// The document at `address`; one that waits for a token, if there was none. `Err`: there are too many.
-    pub fn get_or_wait(&mut self, address: Bytes) -> Result<&mut Document, SocketClose> {
+    pub fn get_or_wait(&mut self, address: Bytes) -> Result<&mut DocumentState, SocketClose> {
         self.make_room_for(&address)?;
-        Ok(self.0.entry(address).or_insert_with(|| Document::Waiting(HeldMessages::default())))
+        Ok(self.0.entry(address).or_insert_with(|| DocumentState::Waiting(HeldMessages::default())))
     }
 
     /// Makes sure that there may be a document at `address`.
@@ -78,7 +78,8 @@ impl Documents {
             return Ok(());
         }
         if self.is_full() {
-            let is_refused = |document: &Document| matches!(document, Document::Waiting(held) if held.is_refused());
+            let is_refused =
+                |document: &DocumentState| matches!(document, DocumentState::Waiting(held) if held.is_refused());
             self.0.retain(|_, document| !is_refused(document));
         }
         match self.is_full() {
@@ -96,28 +97,28 @@ impl Documents {
     }
 
     /// Adds a document.
-    pub fn insert(&mut self, address: Bytes, document: Document) {
+    pub fn insert(&mut self, address: Bytes, document: DocumentState) {
         self.0.insert(address, document);
     }
 
     /// Removes a document.
-    pub fn remove(&mut self, address: &Bytes) -> Option<Document> {
+    pub fn remove(&mut self, address: &Bytes) -> Option<DocumentState> {
         self.0.remove(address)
     }
 
     /// Those that a token has opened.
     pub fn joined(&self) -> impl Iterator<Item = (&Bytes, &Joined)> {
         self.0.iter().filter_map(|(address, document)| match document {
-            Document::Joined(joined) => Some((address, &**joined)),
-            Document::Waiting(_) => None,
+            DocumentState::Joined(joined) => Some((address, &**joined)),
+            DocumentState::Waiting(_) => None,
         })
     }
 
     /// As [`joined`](Self::joined), to be changed.
     pub fn joined_mut(&mut self) -> impl Iterator<Item = (&Bytes, &mut Joined)> {
         self.0.iter_mut().filter_map(|(address, document)| match document {
-            Document::Joined(joined) => Some((address, &mut **joined)),
-            Document::Waiting(_) => None,
+            DocumentState::Joined(joined) => Some((address, &mut **joined)),
+            DocumentState::Waiting(_) => None,
         })
     }
 
@@ -129,8 +130,8 @@ impl Documents {
     /// What waits for tokens and rooms.
     pub fn held(&self) -> impl Iterator<Item = &HeldMessages> {
         self.0.values().filter_map(|document| match document {
-            Document::Waiting(held) => Some(held),
-            Document::Joined(joined) => joined.opening.as_ref(),
+            DocumentState::Waiting(held) => Some(held),
+            DocumentState::Joined(joined) => joined.opening.as_ref(),
         })
     }
 
@@ -142,8 +143,8 @@ impl Documents {
     /// All of them, to be ended.
     pub fn into_joined(self) -> impl Iterator<Item = Joined> {
         self.0.into_values().filter_map(|document| match document {
-            Document::Joined(joined) => Some(*joined),
-            Document::Waiting(_) => None,
+            DocumentState::Joined(joined) => Some(*joined),
+            DocumentState::Waiting(_) => None,
         })
     }
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use crate::budget::{ByteBudget, HeldBytes};
 use crate::protocol::EditKind;
-use crate::protocol::hocuspocus::Message;
+use crate::protocol::hocuspocus;
 
 /// What waits.
 #[derive(Debug)]
 pub enum HeldMessage {
     /// A message.
-    Message(Message),
+    Message(hocuspocus::Message),
     /// An edit that was too long to be kept, and will be refused.
     Long(EditKind),
 }

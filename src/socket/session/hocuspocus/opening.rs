@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use super::denial::{self, Denial};
-use super::documents::{Document, Joined};
+use super::denial::{self, TokenDenial};
+use super::documents::{DocumentState, Joined};
 use super::held::{HeldMessage, HeldMessages};
 use super::member::DocumentMember;
 use super::session::{HocuspocusSession, utf8};
@@ -30,7 +30,7 @@ impl HocuspocusSession {
                 return Ok(());
             }
         };
-        if let Some(Document::Waiting(held)) = self.documents.get(&address)
+        if let Some(DocumentState::Waiting(held)) = self.documents.get(&address)
             && held.is_lost()
         {
             return Err(lost());
@@ -45,7 +45,7 @@ impl HocuspocusSession {
                 Ok(())
             }
             Some(_) => {
-                self.deny(address, &Denial::OtherUser, token, io);
+                self.deny(address, &TokenDenial::OtherUser, token, io);
                 Ok(())
             }
             None => self.join(address, name, identity, access, io),
@@ -62,8 +62,8 @@ impl HocuspocusSession {
     ) -> Result<(), SocketClose> {
         self.documents.make_room_for(&address)?;
         let mut held = match self.documents.remove(&address) {
-            Some(Document::Waiting(held)) => held,
-            Some(Document::Joined(_)) | None => HeldMessages::default(),
+            Some(DocumentState::Waiting(held)) => held,
+            Some(DocumentState::Joined(_)) | None => HeldMessages::default(),
         };
         held.move_to(&io.context.unfinished);
         io.send(&authenticated(&address, access));
@@ -73,7 +73,7 @@ impl HocuspocusSession {
         let lifetime = TokenLifetime::new(&identity, now_s());
         let (opening, retry_s) = (Some(held), None);
         let joined = Joined { membership, name, identity, access, lifetime, opening, retry_s, span };
-        self.documents.insert(address, Document::Joined(Box::new(joined)));
+        self.documents.insert(address, DocumentState::Joined(Box::new(joined)));
         Ok(())
     }
 
@@ -136,7 +136,7 @@ impl HocuspocusSession {
     }
 
     /// Tells the client that the token does not open the document; another one may follow.
-    fn deny(&mut self, address: Bytes, denial: &Denial, token: &str, io: &SessionIo) {
+    fn deny(&mut self, address: Bytes, denial: &TokenDenial, token: &str, io: &SessionIo) {
         self.denials = self.denials.saturating_add(1);
         if self.denials <= DENIALS_LOGGED_MAX {
             let name = shortened(hocuspocus::document(utf8(&address)));
@@ -155,15 +155,15 @@ impl HocuspocusSession {
         held.refuse();
         // With too many of them, this one's messages will wait as if for their first token.
         if !self.documents.is_full() {
-            self.documents.insert(address, Document::Waiting(held));
+            self.documents.insert(address, DocumentState::Waiting(held));
         }
     }
 
     /// Leaves a document, if there is one. What a further token finds of it.
     pub(super) fn leave_document(&mut self, address: &Bytes, io: &SessionIo) -> Option<HeldMessages> {
         match self.documents.remove(address)? {
-            Document::Waiting(held) => Some(held),
-            Document::Joined(joined) => {
+            DocumentState::Waiting(held) => Some(held),
+            DocumentState::Joined(joined) => {
                 let member = joined.membership.link().member;
                 joined.membership.leave(true);
                 self.replies.forget(member, io);

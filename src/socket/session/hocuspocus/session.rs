@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::documents::{Document, Documents};
+use super::documents::{DocumentState, Documents};
 use super::held::{HeldMessage, HeldMessages};
 use crate::auth::now_s;
 use crate::ids::{RoomName, UserId};
-use crate::protocol::hocuspocus::{self, Addressed, Message};
+use crate::protocol::hocuspocus::{self, Addressed};
 use crate::protocol::{CloseCode, yjs};
 use crate::room::{StartCount, Stateless};
 use crate::socket::session::forward::{MESSAGE_BYTES, forward, forward_long};
@@ -66,10 +66,10 @@ impl HocuspocusSession {
         let bytes_max = settings.writer_message_bytes_max.saturating_add(settings.unhandled_bytes_max);
         let has_room = held_bytes <= bytes_max && held_messages <= HELD_MESSAGES_MAX;
         let document = self.documents.get_or_wait(address)?;
-        let is_opened = matches!(document, Document::Joined(_));
+        let is_opened = matches!(document, DocumentState::Joined(_));
         let held = match document {
-            Document::Waiting(held) => held,
-            Document::Joined(joined) => joined.opening.get_or_insert_default(),
+            DocumentState::Waiting(held) => held,
+            DocumentState::Joined(joined) => joined.opening.get_or_insert_default(),
         };
         let budget = if is_opened { &io.context.unfinished } else { &io.context.strangers };
         if has_room && held.hold(message, bytes, budget) {
@@ -84,12 +84,12 @@ impl HocuspocusSession {
     }
 
     /// Passes a message on to its document's room.
-    pub(super) fn pass(&mut self, address: &Bytes, message: Message, bytes: usize, io: &SessionIo) {
+    pub(super) fn pass(&mut self, address: &Bytes, message: hocuspocus::Message, bytes: usize, io: &SessionIo) {
         let Some(joined) = self.documents.joined_at(address) else { return };
         let link = joined.membership.link();
         let from = link.member;
         match message {
-            Message::Yjs(message) => {
+            hocuspocus::Message::Yjs(message) => {
                 if let yjs::Message::Step1(state_vector) = &message {
                     // Its count starts here, however long the answer has to wait.
                     let charge = state_vector.len() + MESSAGE_BYTES;
@@ -98,12 +98,12 @@ impl HocuspocusSession {
                 }
                 forward(message, bytes, link, &mut self.replies, io);
             }
-            Message::Stateless(payload) => {
+            hocuspocus::Message::Stateless(payload) => {
                 let charge = bytes + MESSAGE_BYTES;
                 link.charges.charge(charge);
                 link.room.do_send(Stateless { from, payload, charge });
             }
-            Message::Auth { .. } | Message::Close => {}
+            hocuspocus::Message::Auth { .. } | hocuspocus::Message::Close => {}
         }
     }
 }
@@ -127,11 +127,11 @@ impl Session for HocuspocusSession {
         if address.len() > ADDRESS_BYTES_MAX {
             return Err(SocketClose::new(CloseCode::EditRefused, "an address of a document is too long"));
         }
-        if let Message::Auth { token, has_version } = message {
+        if let hocuspocus::Message::Auth { token, has_version } = message {
             self.has_version |= has_version;
             return self.authenticate(address, utf8(&token), io);
         }
-        if message == Message::Close {
+        if message == hocuspocus::Message::Close {
             self.leave_document(&address, io);
             return Ok(());
         }

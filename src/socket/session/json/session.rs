@@ -120,7 +120,7 @@ impl JsonSession {
         }
         let timestamp = rfc3339(now_ms());
         let direct = ServerMessage::Direct { user: &identity.user, name: &identity.name, to, timestamp, payload };
-        let sockets = io.context.people.tell(&UserId::new(to), &direct.frame());
+        let sockets = io.context.user_sockets.tell(&UserId::new(to), &direct.frame());
         if let Some(request_id) = request_id {
             io.send(&ServerMessage::Done { room: None, request_id, sockets: Some(sockets) }.frame());
         }

@@ -25,10 +25,10 @@ impl User {
     pub fn new(identity: Arc<Identity>, io: &SessionIo) -> Self {
         Span::current().record("user.id", display(&identity.user));
         tracing::info!("authenticated");
-        let (people, user, socket) = (io.context.people.clone(), identity.user.clone(), io.socket);
-        people.add(&user, socket, io.relay.handle());
+        let (user_sockets, user, socket) = (io.context.user_sockets.clone(), identity.user.clone(), io.socket);
+        user_sockets.add(&user, socket, io.relay.handle());
         let lifetime = TokenLifetime::new(&identity, now_s());
-        Self { identity, lifetime, _registration: Registration { people, user, socket } }
+        Self { identity, lifetime, _registration: Registration { user_sockets, user, socket } }
     }
 
     /// A further token of the same user is good.
@@ -40,13 +40,13 @@ impl User {
 
 /// Lets direct messages to a user reach a socket, as long as it lives.
 struct Registration {
-    people: Arc<UserSockets>,
+    user_sockets: Arc<UserSockets>,
     user: UserId,
     socket: SocketId,
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.people.remove(&self.user, self.socket);
+        self.user_sockets.remove(&self.user, self.socket);
     }
 }
