@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::support::editor::Editor;
+use crate::support::eventually;
 use crate::support::http::get;
 use crate::support::json::{Client, problem};
 use crate::support::message::{Message, put_buf};
@@ -64,13 +65,15 @@ fn a_name_that_can_be_no_rooms_is_told_as_such_on_every_way_in_and_in_the_log() 
             assert!(answer.text().contains(reason), "REST {name:?}: {}", answer.text());
         }
     }
-    let log = process.log();
     for (name, reason) in cases {
         let shown = format!("{name:?}");
         let shown = shown.trim_matches('"').get(..20.min(shown.len() - 2)).unwrap();
-        let lines: Vec<&str> = log.lines().filter(|line| line.contains(shown) && line.contains(reason)).collect();
-        // With each token: /yjs, /hocuspocus, REST.
-        assert!(lines.len() >= 6, "{name:?}: {lines:?}");
+        eventually(&format!("the lines about {name:?}"), || {
+            let log = process.log();
+            let lines = log.lines().filter(|line| line.contains(shown) && line.contains(reason));
+            // With each token: /yjs, /hocuspocus, REST.
+            (lines.count() >= 6).then_some(())
+        });
     }
 }
 

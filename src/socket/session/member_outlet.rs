@@ -184,3 +184,84 @@ impl<M: MemberKind> Outlet for MemberOutlet<M> {
         self.stand(Standing::Ended);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use crate::budget::ByteBudget;
+    use crate::socket::stream::{Detached, Stream};
+
+    /// A member that shares its socket with others.
+    struct Shared;
+
+    impl MemberKind for Shared {
+        const DIALECT: Dialect = Dialect::Json;
+
+        fn ended(&self, reason: &str) -> Option<Frame> {
+            Some(Frame::text(&[reason.as_bytes()]))
+        }
+    }
+
+    /// The only member of its socket.
+    struct Only;
+
+    impl MemberKind for Only {
+        const DIALECT: Dialect = Dialect::Yjs;
+        const IS_ONLY_MEMBER: bool = true;
+
+        fn ended(&self, _: &str) -> Option<Frame> {
+            None
+        }
+    }
+
+    /// What became of a member and its socket after `act`.
+    fn after<M: MemberKind>(member: M, act: impl FnOnce(&MemberOutlet<M>)) -> (Standing, bool, bool) {
+        actix_rt::System::new().block_on(async {
+            let (ours, _theirs) = UnixStream::pair().unwrap();
+            ours.set_nonblocking(true).unwrap();
+            let stream = Rc::new(Stream::adopt(Detached::Unix(ours)).unwrap());
+            let budget = ByteBudget::new(1 << 20, None);
+            let outbox = Outbox::new(stream, bytes::Bytes::new(), 1 << 20, &budget);
+            let charges = Rc::new(Charges::new(outbox.clone()));
+            let has_news = Rc::<Cell<bool>>::default();
+            let outlet = MemberOutlet::new(outbox.clone(), member, charges, has_news.clone());
+            act(&outlet);
+            (outlet.standing(), has_news.get(), outbox.closing().is_some() || outbox.is_close_held())
+        })
+    }
+
+    #[test]
+    fn what_a_room_says_to_a_member_ends_the_socket_only_if_nothing_else_is_left_to_do() {
+        type Act = fn(&MemberOutlet<Shared>);
+        let cases: [(Act, (Standing, bool, bool)); 7] = [
+            (|_| {}, (Standing::Asking, false, false)),
+            (|outlet| outlet.let_in(), (Standing::In, true, false)),
+            (|outlet| outlet.close(CloseCode::TryLater, "later"), (Standing::PutOff, true, false)),
+            (|outlet| outlet.close(CloseCode::Forbidden, "out"), (Standing::Ended, true, false)),
+            (|outlet| outlet.close(CloseCode::Internal, "fault"), (Standing::Asking, false, true)),
+            (
+                |outlet| {
+                    outlet.let_in();
+                    outlet.close(CloseCode::TryLater, "later");
+                },
+                (Standing::In, true, true),
+            ),
+            (
+                |outlet| {
+                    outlet.leave();
+                    outlet.close(CloseCode::Internal, "fault");
+                },
+                (Standing::Asking, false, false),
+            ),
+        ];
+        for (number, (act, expected)) in cases.into_iter().enumerate() {
+            assert_eq!(after(Shared, act), expected, "case {number}");
+        }
+        for code in [CloseCode::TryLater, CloseCode::Forbidden, CloseCode::Internal] {
+            let ended = after(Only, |outlet| outlet.close(code, code.reason()));
+            assert_eq!(ended, (Standing::Asking, false, true), "{code:?}");
+        }
+    }
+}

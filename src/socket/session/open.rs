@@ -50,16 +50,17 @@ pub fn open(path: Path, io: &SessionIo) -> Opened {
                 Ok(identity) => Opened::new(JsonSession::open(identity, limits, io)),
                 Err(refusal) => {
                     let session = JsonSession::open(None, limits, io);
-                    session.refuse_token(&refusal.reason, io);
                     let close = denied(CloseCode::Unauthorized, refusal);
+                    session.refuse_token(&close.reason, io);
                     Opened { session: Box::new(session), close: Some((DENIED_HOLD, close)) }
                 }
             }
         }
         Path::Denied { room, code, refusal, hold } => {
             span.record("room.name", debug(shortened(&room)));
-            io.send(&yjs::denied(&refusal.reason));
-            Opened { session: Box::new(DeniedSession), close: Some((hold, denied(code, refusal))) }
+            let close = denied(code, refusal);
+            io.send(&yjs::denied(&close.reason));
+            Opened { session: Box::new(DeniedSession), close: Some((hold, close)) }
         }
         Path::Echo => Opened::new(EchoSession),
     }
