@@ -12,6 +12,7 @@ use std::time::Duration;
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 use crate::config::{LogConfig, LogFormat};
@@ -73,15 +74,18 @@ where
 {
     // The HTTP server's own lines say nothing that ours do not; a filter that names it still wins.
     let filter = EnvFilter::builder().parse(format!("actix_server=warn,{}", config.filter))?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(writer)
-        .with_ansi(is_coloured)
-        // It would complain past the queue, and panic where nobody hears it.
-        .log_internal_errors(false);
+    let registry = tracing_subscriber::registry().with(filter);
+    // Internal errors would go past the queue, and panic where nobody hears it.
     Ok(match config.format {
-        LogFormat::Text => Box::new(lines.finish()),
-        LogFormat::Json => Box::new(lines.json().flatten_event(true).finish()),
+        LogFormat::Text => {
+            let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(is_coloured);
+            Box::new(registry.with(lines.log_internal_errors(false)))
+        }
+        LogFormat::Json => {
+            let lines = json_subscriber::layer().with_writer(writer).with_current_span(false).with_span_list(false);
+            let lines = lines.flatten_event(true).flatten_span_list_on_top_level(true);
+            Box::new(registry.with(lines.log_internal_errors(false)))
+        }
     })
 }
 
@@ -113,6 +117,7 @@ mod tests {
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(room.name = "docs/plan", "room loaded");
             tracing::debug!("frame");
+            tracing::error_span!("room", room.name = "docs/plan").in_scope(|| tracing::warn!(retry_ms = 1, "later"));
         });
         let bytes = lines.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
@@ -122,20 +127,24 @@ mod tests {
     fn a_text_line_reads_alone_and_has_its_fields() {
         let text = logged(LogFormat::Text, "info");
         assert!(text.contains("room loaded") && text.contains(r#"room.name="docs/plan""#), "{text}");
-        assert_eq!(text.lines().count(), 1);
+        assert_eq!(text.lines().count(), 2);
+        let within = text.lines().last().unwrap();
+        assert!(within.contains(r#"room.name="docs/plan""#) && within.contains("retry_ms=1"), "{within}");
     }
 
     #[test]
     fn a_json_line_is_one_object_with_its_fields() {
         let text = logged(LogFormat::Json, "debug");
         let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(lines.len(), 2);
+        assert_eq!(lines.len(), 3);
         assert_eq!((&lines[0]["message"], &lines[0]["room.name"]), (&"room loaded".into(), &"docs/plan".into()));
+        assert_eq!((&lines[2]["retry_ms"], &lines[2]["room.name"]), (&1.into(), &"docs/plan".into()));
     }
 
     #[test]
     fn the_filter_decides_what_is_logged() {
-        assert_eq!(logged(LogFormat::Text, "warn"), "");
-        assert_eq!(logged(LogFormat::Text, "warn,tutti=debug").lines().count(), 2);
+        assert_eq!(logged(LogFormat::Text, "error"), "");
+        assert!(logged(LogFormat::Text, "warn").contains("room.name"), "whatever the level");
+        assert_eq!(logged(LogFormat::Text, "warn,tutti=debug").lines().count(), 3);
     }
 }
