@@ -17,8 +17,10 @@ macro_rules! handle_from_members {
             type Result = ();
 
             fn handle(&mut self, message: $name, ctx: &mut Self::Context) {
-                self.on_message(FromMember::$name(message), ctx);
-                self.count_message(ctx);
+                self.in_span(|room| {
+                    room.on_message(FromMember::$name(message), ctx);
+                    room.count_message(ctx);
+                });
             }
         })*
     };

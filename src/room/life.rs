@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use actix::fut::ActorFutureExt;
-use actix::{Actor, AsyncContext, Context, Handler, Supervised, WrapFuture};
+use actix::{Actor, AsyncContext, Context, Handler, Supervised};
 
-use super::document::{Document, LoadError};
+use super::document::{LiveDocument, LoadError};
 use super::messages::{EndIdle, Join};
 use super::presence::SWEEP;
 use super::room::{Phase, Room};
@@ -19,7 +18,7 @@ impl Actor for Room {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.load(ctx);
+        self.in_span(|room| room.load(ctx));
         self.arm(Timer::Sweep, SWEEP, ctx);
         ctx.spawn(TurnEnd);
     }
@@ -42,7 +41,7 @@ impl Handler<EndIdle> for Room {
 
     fn handle(&mut self, _: EndIdle, ctx: &mut Self::Context) {
         if self.timers.is_armed(Timer::Idle) {
-            self.end(ctx);
+            self.in_span(|room| room.end(ctx));
         }
     }
 }
@@ -57,10 +56,11 @@ impl Room {
         let (archive, name) = (self.context.archive.clone(), self.name.clone());
         // Off this thread: a large document takes long, and other rooms live here.
         let loading = async move { archive.read(&name).await };
-        ctx.spawn(loading.into_actor(self).map(|loaded, room, ctx| match loaded {
+        let then = |room: &mut Self, loaded, ctx: &mut Context<Self>| match loaded {
             Ok(stored) => room.loaded(stored, ctx),
-            Err(error) => room.load_failed(&error.into(), ctx),
-        }));
+            Err(error) => room.load_failed(&LoadError::from(error), ctx),
+        };
+        self.spawn(loading, then, ctx);
     }
 
     fn loaded(&mut self, stored: Option<Stored>, ctx: &mut Context<Self>) {
@@ -70,9 +70,9 @@ impl Room {
         }
         let empty = || self.context.archive.empty(&self.name);
         let (documents, states) = (&self.context.documents, self.context.states.clone());
-        let document = Document::load(stored, empty, documents, states, Instant::now());
+        let document = LiveDocument::load(stored, empty, documents, states, Instant::now());
         self.phase = Phase::Live(Box::new(document));
-        tracing::info!(room.name = %self.name, "room loaded");
+        tracing::info!("room loaded");
         self.take_early(ctx);
         self.arm_idle(ctx);
         self.make_snapshot_if_due(ctx);
@@ -82,7 +82,7 @@ impl Room {
     fn load_failed(&mut self, error: &LoadError, ctx: &mut Context<Self>) {
         let wait = self.commit.on_load_failed();
         metrics::ROOM_LOADS_FAILED.inc();
-        tracing::error!(room.name = %self.name, %error, retry_ms = wait.as_millis() as u64, "room cannot be loaded");
+        tracing::error!(%error, retry_ms = wait.as_millis() as u64, "room cannot be loaded");
         self.phase = Phase::Failed;
         self.take_early(ctx);
         self.arm(Timer::Load, wait, ctx);
@@ -122,7 +122,7 @@ impl Room {
         if !is_done || !self.slots.release(&self.name, self.key) {
             return self.arm_idle(ctx);
         }
-        tracing::info!(room.name = %self.name, "room unloaded");
+        tracing::info!("room unloaded");
         self.phase = Phase::Ended;
         // They would keep it; without them it ends with its last address.
         for timer in self.timers.take_all() {
@@ -138,7 +138,7 @@ impl Room {
     /// Has a timer run, unless one of its kind ends sooner.
     pub(super) fn arm(&mut self, timer: Timer, wait: Duration, ctx: &mut Context<Self>) {
         let due = Instant::now() + wait;
-        let start = || ctx.run_later(wait, move |room, ctx| room.on_timer(timer, ctx));
+        let start = || ctx.run_later(wait, move |room, ctx| room.in_span(|room| room.on_timer(timer, ctx)));
         if let Some(replaced) = self.timers.arm(timer, due, start) {
             ctx.cancel_future(replaced);
         }

@@ -2,7 +2,7 @@
 
 use actix::Context;
 
-use super::members::{Client, LoggedRefusals, Member};
+use super::members::{ClientState, LoggedRefusals, Member};
 use super::messages::{Join, Leave, Renew};
 use super::room::{Parts, Phase, Room};
 use crate::auth::{Action, allows};
@@ -18,9 +18,9 @@ impl Room {
         let io = &mut io;
         let link = io.outbound.link(&join.relay);
         let Join { lease, member: id, dialect, user, name, access, json, .. } = join;
-        tracing::debug!(room.name = %io.name, member.id = %id, user.id = %user, "joined");
+        tracing::debug!(member.id = %id, user.id = %user, "joined");
         let may_edit = allows(access, Action::Edit);
-        let client = Client::new(dialect, may_edit);
+        let client = ClientState::new(dialect, may_edit);
         let logged = LoggedRefusals::default();
         let member = Member { link, client, user, name, access, own_client: None, logged };
         // A reader has nothing to give, and its answer could be longer than it may send.
@@ -45,7 +45,7 @@ impl Room {
         if let Some((document, Parts { presence, mut io, .. })) = self.live()
             && let Some(member) = io.members.remove(from)
         {
-            tracing::debug!(room.name = %io.name, member.id = %from, user.id = %member.user, "left");
+            tracing::debug!(member.id = %from, user.id = %member.user, "left");
             io.outbound.detach(member.link, from);
             document.on_leave(from);
             presence.on_leave(from, &member, is_for_good, &mut io);

@@ -8,7 +8,7 @@ use super::io::Io;
 use super::members::{Acknowledgement, EditRefusal, Receipt};
 use super::messages::PostError;
 use super::room::{Parts, Room};
-use super::timeline::{AppendOutcome, ForeignStep, Found, Timeline, answer, on_missed, refuse, send_saved};
+use super::timeline::{AppendOutcome, ForeignStep, LookupOutcome, Timeline, answer, on_missed, refuse, send_saved};
 use crate::archive::weight;
 use crate::ids::Seq;
 use crate::metrics;
@@ -18,7 +18,14 @@ use crate::store::{Entry, Kind, NewEntry, Placed, Refused, StoreError};
 impl Handler<Committed> for Room {
     type Result = ();
 
-    fn handle(&mut self, Committed { id, outcome, others_were_stored }: Committed, ctx: &mut Context<Self>) {
+    fn handle(&mut self, committed: Committed, ctx: &mut Context<Self>) {
+        self.in_span(|room| room.on_committed(committed, ctx));
+    }
+}
+
+impl Room {
+    /// The journal tells what became of the append in flight.
+    fn on_committed(&mut self, Committed { id, outcome, others_were_stored }: Committed, ctx: &mut Context<Self>) {
         if !self.commit.uncommitted.is_in_flight_as(id) {
             return;
         }
@@ -41,9 +48,7 @@ impl Handler<Committed> for Room {
         self.timeline.hold(outcome);
         self.catch_up(ctx);
     }
-}
 
-impl Room {
     /// Goes on until all that is known to be committed is sent, in the order of the seqs.
     pub(super) fn catch_up(&mut self, ctx: &mut Context<Self>) {
         loop {
@@ -84,23 +89,23 @@ impl Room {
     }
 
     /// The store has answered a question of the timeline.
-    pub(super) fn on_found(&mut self, found: Found, ctx: &mut Context<Self>) {
+    pub(super) fn on_found(&mut self, found: LookupOutcome, ctx: &mut Context<Self>) {
         let Parts { presence, timeline, commit, mut io } = self.parts();
         let io = &mut io;
         match found {
-            Found::Count { of, count } => timeline.on_count(of, count, presence, commit, io),
-            Found::Page(page) => timeline.on_page(page, presence, commit, io),
-            Found::Version(found) => timeline.on_version(found, commit, io),
-            Found::Steps { to, version, steps } => on_missed(to, version, steps, io),
-            Found::Head(answer) => {
+            LookupOutcome::Count { of, count } => timeline.on_count(of, count, presence, commit, io),
+            LookupOutcome::Page(page) => timeline.on_page(page, presence, commit, io),
+            LookupOutcome::Version(found) => timeline.on_version(found, commit, io),
+            LookupOutcome::Steps { to, version, steps } => on_missed(to, version, steps, io),
+            LookupOutcome::Head(answer) => {
                 if timeline.on_head(answer, presence, commit, io) {
                     self.catch_up(ctx);
                 }
                 let Parts { timeline, io, .. } = self.parts();
                 timeline.ask_head(&io);
             }
-            Found::Foreign { upto, page: Ok(page) } => self.take_foreign(upto, page, ctx),
-            Found::Foreign { page: Err(error), .. } => timeline.on_foreign_unread(&error, presence, commit, io),
+            LookupOutcome::Foreign { upto, page: Ok(page) } => self.take_foreign(upto, page, ctx),
+            LookupOutcome::Foreign { page: Err(error), .. } => timeline.on_foreign_unread(&error, presence, commit, io),
         }
     }
 
@@ -108,7 +113,7 @@ impl Room {
     fn take_foreign(&mut self, upto: Seq, page: Vec<Entry>, ctx: &mut Context<Self>) {
         let Some((document, Parts { timeline, commit, mut io, .. })) = self.live() else { return };
         let io = &mut io;
-        tracing::info!(room.name = %io.name, entries = page.len(), "another process wrote to the room");
+        tracing::info!(entries = page.len(), "another process wrote to the room");
         timeline.on_foreign(upto, &page);
         for Entry { seq, at_ms, kind, author, body, .. } in page {
             let entry = NewEntry { kind, author, key: None, body: body.unwrap_or_default() };
@@ -157,7 +162,7 @@ fn refuse_entry(
             Receipt::Saved { request_id, .. } => refuse(to, &request_id, refused, io),
             Receipt::MissedSteps | Receipt::Broadcast(_) | Receipt::Answer(_) => {}
             Receipt::Echo(_) | Receipt::Status(_) => {
-                tracing::error!(room.name = %io.name, %refused, "the store refused an edit for ever");
+                tracing::error!(%refused, "the store refused an edit for ever");
                 refuse_for_good(to, EditRefusal::Failed, &refused, io);
             }
         }

@@ -4,13 +4,15 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix::{Addr, SpawnHandle};
+use actix::fut::ActorFutureExt;
+use actix::{Addr, AsyncContext, Context, SpawnHandle, WrapFuture};
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use super::RoomKey;
 use super::commit::{Commit, Uncommitted};
 use super::context::RoomContext;
-use super::document::Document;
+use super::document::LiveDocument;
 use super::fanout::{Fanout, Outbound};
 use super::io::Io;
 use super::members::Members;
@@ -29,7 +31,7 @@ pub(super) enum Phase {
     /// The store failed; joins are refused until a later attempt succeeds. Never an empty document.
     Failed,
     /// Open.
-    Live(Box<Document>),
+    Live(Box<LiveDocument>),
     /// The directory has let it go.
     Ended,
 }
@@ -41,6 +43,8 @@ pub(super) enum Phase {
 /// it ends with its last address. If it dies of a panic, its members are closed with 1011 and come back to a new one.
 pub struct Room {
     pub(super) name: RoomName,
+    /// What the room logs is logged within it, see [`Room::in_span`].
+    span: Span,
     pub(super) key: RoomKey,
     /// Where the room is found, until it ends.
     pub(super) slots: Arc<Slots<Addr<Room>>>,
@@ -77,6 +81,8 @@ impl Room {
         );
         metrics::ROOMS.inc();
         Self {
+            // An error, so that it is there whatever the level of the log.
+            span: tracing::error_span!("room", room.name = %name),
             name,
             key,
             slots,
@@ -93,13 +99,31 @@ impl Room {
         }
     }
 
+    /// Does something within the room's span, which stands aside meanwhile: entering it costs least then.
+    pub(super) fn in_span<R>(&mut self, work: impl FnOnce(&mut Self) -> R) -> R {
+        let span = std::mem::replace(&mut self.span, Span::none());
+        let result = span.in_scope(|| work(self));
+        self.span = span;
+        result
+    }
+
+    /// Waits for something beside the room, then goes on with it within the room's span.
+    pub(super) fn spawn<T: 'static>(
+        &self,
+        work: impl Future<Output = T> + 'static,
+        then: impl FnOnce(&mut Self, T, &mut Context<Self>) + 'static,
+        ctx: &mut Context<Self>,
+    ) {
+        ctx.spawn(work.into_actor(self).map(|output, room, ctx| room.in_span(|room| then(room, output, ctx))));
+    }
+
     /// The parts that there are whether the room is loaded or not.
     pub(super) fn parts(&mut self) -> Parts<'_> {
         self.split().1
     }
 
     /// The document, if the room is loaded, and all other parts.
-    pub(super) fn live(&mut self) -> Option<(&mut Document, Parts<'_>)> {
+    pub(super) fn live(&mut self) -> Option<(&mut LiveDocument, Parts<'_>)> {
         let (phase, parts) = self.split();
         if let Phase::Live(document) = phase { Some((document, parts)) } else { None }
     }

@@ -46,7 +46,7 @@ pub(super) fn on_stateless(message: Stateless, commit: &mut Commit, io: &mut Io)
     let is_allowed = allows(member.access, if is_kept { Action::Publish } else { Action::Signal });
     if !is_allowed || payload.len() > STATELESS_BYTES_MAX {
         // The protocol has no answer for that.
-        return tracing::debug!(room.name = %io.name, member.id = %from, "a stateless message is dropped");
+        return tracing::debug!(member.id = %from, "a stateless message is dropped");
     }
     let frame = hocuspocus::stateless(io.name.as_str(), &payload);
     if !is_kept {
@@ -56,7 +56,7 @@ pub(super) fn on_stateless(message: Stateless, commit: &mut Commit, io: &mut Io)
     let body = entry::body(&Event { kind: STATELESS.into(), text, payload: None }, &name);
     let entry = NewEntry { kind: Kind::Event, author, key: None, body };
     if !commit.uncommitted.has_room() {
-        return tracing::warn!(room.name = %io.name, "a stateless message is dropped, too much is not committed");
+        return tracing::warn!("a stateless message is dropped, too much is not committed");
     }
     let acknowledgement = Acknowledgement { to: from, receipt: Receipt::Broadcast(frame) };
     commit.uncommitted.push(Pending::new(entry, vec![acknowledgement]));

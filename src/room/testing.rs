@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::commit::{Commit, Uncommitted};
 use super::fanout::{Outbound, Sent};
 use super::io::Io;
-use super::members::{Client, LoggedRefusals, Member, Members};
+use super::members::{ClientState, LoggedRefusals, Member, Members};
 use super::settings::RoomSettings;
 use crate::auth::{Access, Action, allows};
 use crate::budget::ByteBudget;
@@ -68,7 +68,7 @@ impl TestRoom {
         let id = MemberId(self.joined);
         let member = Member {
             link: 0,
-            client: Client::new(dialect, allows(access, Action::Edit)),
+            client: ClientState::new(dialect, allows(access, Action::Edit)),
             user: UserId::new(user),
             name: user.into(),
             access,

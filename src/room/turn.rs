@@ -5,12 +5,14 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use actix::fut::{ActorFuture, ActorFutureExt};
-use actix::{AsyncContext, Context, WrapFuture};
+use actix::fut::ActorFuture;
+use actix::{AsyncContext, Context};
 
 use super::commit::{NextCommit, Submit};
 use super::room::{Phase, Room};
 use super::timers::Timer;
+use crate::archive::ArchiveError;
+use crate::ids::Seq;
 use crate::metrics;
 use crate::store::StoreError;
 
@@ -77,18 +79,19 @@ impl Room {
     fn make_row(&mut self, ctx: &mut Context<Self>) {
         let (store, name) = (self.context.store.clone(), self.name.clone());
         let made = async move { store.ensure_room(&name).await };
-        ctx.spawn(made.into_actor(self).map(|made, room, ctx| match made {
+        let then = |room: &mut Self, made, ctx: &mut Context<Self>| match made {
             Ok(row) => {
                 let next = room.commit.on_row(row, Instant::now());
                 room.run_commit(next, ctx);
             }
             Err(error) => room.retry_commit(&error, ctx),
-        }));
+        };
+        self.spawn(made, then, ctx);
     }
 
     /// The store has failed for now: commits again a little later.
     pub(super) fn retry_commit(&mut self, error: &StoreError, ctx: &mut Context<Self>) {
-        let wait = self.commit.on_failed(error, &self.name);
+        let wait = self.commit.on_failed(error);
         self.arm(Timer::Retry, wait, ctx);
     }
 
@@ -96,10 +99,11 @@ impl Room {
     fn start_lookups(&mut self, ctx: &mut Context<Self>) {
         for lookup in self.timeline.take_lookups() {
             let (store, permits) = (self.context.store.clone(), self.context.reading_permits.clone());
-            ctx.spawn(lookup.run(store, permits).into_actor(self).map(|found, room, ctx| {
+            let then = |room: &mut Self, found, ctx: &mut Context<Self>| {
                 room.on_found(found, ctx);
                 room.end_turn(ctx);
-            }));
+            };
+            self.spawn(lookup.run(store, permits), then, ctx);
         }
     }
 
@@ -116,7 +120,7 @@ impl Room {
             let _permit = permits.acquire_owned().await.ok()?;
             archive.save_snapshot(&name).await.transpose()
         };
-        ctx.spawn(work.into_actor(self).map(|made, room, ctx| {
+        let then = |room: &mut Self, made: Option<Result<(Seq, usize), ArchiveError>>, ctx: &mut Context<Self>| {
             if let Phase::Live(document) = &mut room.phase {
                 let state_bytes = made.as_ref().and_then(|made| made.as_ref().ok()).map(|made| made.1);
                 document.snapshots.end(state_bytes);
@@ -124,15 +128,16 @@ impl Room {
             match made {
                 Some(Ok((seq, bytes))) => {
                     metrics::SNAPSHOTS_SAVED.inc();
-                    tracing::info!(room.name = %room.name, %seq, bytes, "snapshot saved");
+                    tracing::info!(%seq, bytes, "snapshot saved");
                     // What was committed meanwhile may be long enough for the next.
                     room.make_snapshot_if_due(ctx);
                 }
-                Some(Err(error)) => tracing::warn!(room.name = %room.name, %error, "no snapshot, later again"),
+                Some(Err(error)) => tracing::warn!(%error, "no snapshot, later again"),
                 None => {}
             }
             room.end_turn(ctx);
-        }));
+        };
+        self.spawn(work, then, ctx);
     }
 
     /// Arms the timers for what the room's parts do next by themselves.
@@ -172,7 +177,7 @@ impl ActorFuture<Room> for TurnEnd {
         if matches!(room.phase, Phase::Ended) {
             return Poll::Ready(());
         }
-        room.end_turn(ctx);
+        room.in_span(|room| room.end_turn(ctx));
         Poll::Pending
     }
 }

@@ -2,7 +2,6 @@
 //! or not read harms nobody. The standard output belongs to what a person or a script asked for: the ready link, a token. What may be
 //! logged is decided where it is logged: never a token, a query string or content.
 
-mod json_lines;
 mod queue;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -13,11 +12,10 @@ use std::time::Duration;
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::fmt::format::JsonFields;
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 use crate::config::{LogConfig, LogFormat};
-use json_lines::JsonLines;
 use queue::Queue;
 
 /// How long the last lines may take when the process ends.
@@ -76,15 +74,18 @@ where
 {
     // The HTTP server's own lines say nothing that ours do not; a filter that names it still wins.
     let filter = EnvFilter::builder().parse(format!("actix_server=warn,{}", config.filter))?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(writer)
-        .with_ansi(is_coloured)
-        // It would complain past the queue, and panic where nobody hears it.
-        .log_internal_errors(false);
+    let registry = tracing_subscriber::registry().with(filter);
+    // Internal errors would go past the queue, and panic where nobody hears it.
     Ok(match config.format {
-        LogFormat::Text => Box::new(lines.compact().finish()),
-        LogFormat::Json => Box::new(lines.fmt_fields(JsonFields::new()).event_format(JsonLines).finish()),
+        LogFormat::Text => {
+            let lines = tracing_subscriber::fmt::layer().compact().with_writer(writer).with_ansi(is_coloured);
+            Box::new(registry.with(lines.log_internal_errors(false)))
+        }
+        LogFormat::Json => {
+            let lines = json_subscriber::layer().with_writer(writer).with_current_span(false).with_span_list(false);
+            let lines = lines.flatten_event(true).flatten_span_list_on_top_level(true);
+            Box::new(registry.with(lines.log_internal_errors(false)))
+        }
     })
 }
 
@@ -120,6 +121,7 @@ mod tests {
                 tracing::info!(room.name = "docs/plan", "room loaded");
             });
             tracing::debug!("frame");
+            tracing::error_span!("room", room.name = "docs/plan").in_scope(|| tracing::warn!(retry_ms = 1, "later"));
         });
         let bytes = lines.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
@@ -131,23 +133,27 @@ mod tests {
         for part in ["room loaded", r#"room.name="docs/plan""#, "socket.id=7", r#"user.id="ada""#] {
             assert!(text.contains(part), "{part} in {text}");
         }
-        assert_eq!(text.lines().count(), 1);
+        assert_eq!(text.lines().count(), 2);
+        let within = text.lines().last().unwrap();
+        assert!(within.contains(r#"room.name="docs/plan""#) && within.contains("retry_ms=1"), "{within}");
     }
 
     #[test]
     fn a_json_line_is_one_object_with_its_fields() {
         let text = logged(LogFormat::Json, "debug");
         let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(lines.len(), 2);
+        assert_eq!(lines.len(), 3);
         assert_eq!((&lines[0]["message"], &lines[0]["room.name"]), (&"room loaded".into(), &"docs/plan".into()));
         assert_eq!((&lines[0]["socket.id"], &lines[0]["user.id"]), (&7.into(), &"ada".into()));
         assert_eq!((&lines[1]["message"], &lines[1]["level"]), (&"frame".into(), &"DEBUG".into()));
         assert_eq!(lines[1].get("socket.id"), None, "a line has the fields of its own spans only");
+        assert_eq!((&lines[2]["retry_ms"], &lines[2]["room.name"]), (&1.into(), &"docs/plan".into()));
     }
 
     #[test]
     fn the_filter_decides_what_is_logged() {
-        assert_eq!(logged(LogFormat::Text, "warn"), "");
-        assert_eq!(logged(LogFormat::Text, "warn,tutti=debug").lines().count(), 2);
+        assert_eq!(logged(LogFormat::Text, "error"), "");
+        assert!(logged(LogFormat::Text, "warn").contains("room.name"), "whatever the level");
+        assert_eq!(logged(LogFormat::Text, "warn,tutti=debug").lines().count(), 3);
     }
 }

@@ -162,3 +162,16 @@ fn the_end_of_a_connection_is_one_line_with_who_where_from_how_long_and_how_much
         assert!(end["seconds"].as_u64().is_some(), "{end}");
     }
 }
+
+#[test]
+fn what_a_room_logs_has_its_name_beside_its_own_fields() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(folder.path(), &["--log-format", "json", "--log-level", "warn,tutti::room=debug"]);
+    let _editor = Editor::join(process.address, "docs/plan", &writer("alice"), 1);
+    let line = eventually("the line is there", || {
+        let lines = process.log();
+        let mut lines = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        lines.find(|line| line["message"] == "joined")
+    });
+    assert_eq!((&line["room.name"], &line["user.id"]), (&"docs/plan".into(), &"alice".into()), "{line}");
+}

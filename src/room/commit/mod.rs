@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use crate::ids::RoomName;
 use crate::store::{Append, Placed, Refused, RoomId, StoreError};
 
 use super::fanout::Pace;
@@ -107,13 +106,13 @@ impl Commit {
     }
 
     /// The store could not make the row, or not store the append in flight. Returns how long to wait for the next attempt.
-    pub fn on_failed(&mut self, error: &StoreError, room: &RoomName) -> Duration {
+    pub fn on_failed(&mut self, error: &StoreError) -> Duration {
         if *error == StoreError::NoSuchRoom {
             self.row = None;
         }
         self.is_waiting = true;
         let wait = self.backoff.next();
-        tracing::warn!(room.name = %room, %error, retry_ms = wait.as_millis() as u64, "edits are not committed yet");
+        tracing::warn!(%error, retry_ms = wait.as_millis() as u64, "edits are not committed yet");
         wait
     }
 

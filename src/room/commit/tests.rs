@@ -42,7 +42,7 @@ fn an_append_that_failed_is_sent_again_under_the_same_id_and_no_other_before_it_
     let id = submitted(commit.next(now));
     commit.uncommitted.push(entry());
     assert!(matches!(commit.next(now), NextCommit::Nothing));
-    commit.on_failed(&StoreError::Slow, &room.name);
+    commit.on_failed(&StoreError::Slow);
     assert!(matches!(commit.next(now), NextCommit::Nothing), "the next attempt is waited for");
     assert_eq!(submitted(commit.retry(now)), id);
     assert_eq!(commit.settle(vec![Ok(PLACED)]).len(), 1);
@@ -55,7 +55,7 @@ fn a_room_whose_row_is_gone_gets_another_one() {
     let mut commit = room.commit();
     commit.uncommitted.push(entry());
     let id = submitted(commit.next(now));
-    commit.on_failed(&StoreError::NoSuchRoom, &room.name);
+    commit.on_failed(&StoreError::NoSuchRoom);
     assert!(matches!(commit.retry(now), NextCommit::MakeRow));
     assert_eq!(submitted(commit.on_row(RoomId(8), now)), id);
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::Document;
+use super::LiveDocument;
 use super::acknowledgements::acknowledge_when_settled;
 use super::missing::MissingPart;
 use super::origin::EditOrigin;
@@ -34,7 +34,7 @@ pub struct Taken {
     pub missing: Option<Vec<(u64, u32)>>,
 }
 
-impl Document {
+impl LiveDocument {
     /// Takes a member's edit, or refuses it; see PROTOCOL.md for what its sender hears.
     pub fn on_edit(&mut self, edit: Edit, commit: &mut Commit, io: &mut Io) {
         let (from, is_step2) = (edit.from, edit.kind == EditKind::Step2);
@@ -240,7 +240,7 @@ impl Document {
         io.broadcast_message(EditorMessage::Update(update), None, &[]);
         self.snapshots.lengthen(weight(update));
         if let Err(reason) = self.blocks.take_stored(update) {
-            tracing::error!(room.name = %io.name, reason, "an edit of another process cannot be taken");
+            tracing::error!(reason, "an edit of another process cannot be taken");
         }
         self.on_changed();
         self.acknowledge_reached(commit, io);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::Document;
+use super::LiveDocument;
 use super::large_frames::StateBudget;
 use crate::archive::{ArchiveError, Stored, Tail};
 use crate::budget::ByteBudget;
@@ -20,7 +20,7 @@ pub enum LoadError {
     Full,
 }
 
-impl Document {
+impl LiveDocument {
     /// The document that was `stored`, or the `empty` one of a room without a row.
     pub fn load(
         stored: Option<Stored>,

@@ -39,7 +39,7 @@ use reply_queue::ReplyQueue;
 use snapshots::Snapshots;
 
 /// What a loaded room has of its document.
-pub struct Document {
+pub struct LiveDocument {
     blocks: Blocks,
     /// What it counts in what all live documents hold.
     held: HeldBytes,
@@ -57,7 +57,7 @@ pub struct Document {
     pub snapshots: Snapshots,
 }
 
-impl Document {
+impl LiveDocument {
     fn new(
         blocks: Blocks,
         authors: HashMap<u64, UserId>,

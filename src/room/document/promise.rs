@@ -184,7 +184,7 @@ impl Model {
         self.end_turn();
     }
 
-    /// As `Document::on_edit`.
+    /// As `LiveDocument::on_edit`.
     fn edit(&mut self, from: usize, kind: EditKind, start: usize, end: usize, deletes: bool) {
         let client = &mut self.clients[from];
         client.heard = client.heard.max(end);

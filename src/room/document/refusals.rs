@@ -36,10 +36,10 @@ fn log_refusal<T: fmt::Display + ?Sized>(from: MemberId, refusal: EditRefusal, r
     if !member.logged.is_first(refusal) {
         return;
     }
-    let (room, user) = (io.name, &member.user);
+    let user = &member.user;
     if refusal == EditRefusal::ReadOnly {
-        tracing::debug!(room.name = %room, user.id = %user, member.id = %from, %reason, "edit refused");
+        tracing::debug!(user.id = %user, member.id = %from, %reason, "edit refused");
     } else {
-        tracing::info!(room.name = %room, user.id = %user, member.id = %from, %reason, "edit refused");
+        tracing::info!(user.id = %user, member.id = %from, %reason, "edit refused");
     }
 }

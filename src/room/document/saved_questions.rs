@@ -1,6 +1,6 @@
 //! Whether all is saved that a y-websocket client has sent: questions that some clients ask in messages of their own.
 
-use super::Document;
+use super::LiveDocument;
 use super::acknowledgements::acknowledge_when_settled;
 use crate::auth::{Action, allows};
 use crate::ids::MemberId;
@@ -10,7 +10,7 @@ use crate::room::io::Io;
 use crate::room::members::{Asked, Receipt};
 use crate::room::messages::AskSaved;
 
-impl Document {
+impl LiveDocument {
     /// Answers a question whether all is saved, now or when it is.
     pub fn on_ask_saved(&mut self, AskSaved { from, question, charge }: AskSaved, commit: &mut Commit, io: &mut Io) {
         let Some(editor) = io.credit(from, charge).and_then(|member| member.yjs_mut()) else { return };

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::Document;
+use super::LiveDocument;
 use super::large_frames::TOO_MANY_LARGE;
 use super::reply_cache::{NOTHING, ReplyKey};
 use crate::auth::{Action, allows};
@@ -18,7 +18,7 @@ use crate::wire::Frame;
 /// Why somebody gets no reply, and is closed.
 type ReplyRefusal = (CloseCode, &'static str);
 
-impl Document {
+impl LiveDocument {
     /// A member asks for what it lacks, and gets it now or when there is time. Who is asked back with each Step1 is asked first.
     pub fn on_ask_state(&mut self, ask: AskState, commit: &mut Commit, io: &mut Io) {
         let Some(member) = io.members.get(ask.from) else { return };

@@ -19,15 +19,15 @@ const HI: &[u8] = &[1, 1, 1, 0, 4, 1, 1, b't', 2, b'h', b'i', 0];
 /// And "!" behind it.
 const MORE: &[u8] = &[1, 1, 1, 2, 0x84, 1, 1, 1, b'!', 0];
 
-fn document() -> Document {
+fn document() -> LiveDocument {
     let documents = ByteBudget::new(1 << 20, None);
     let stored = Blocks::new(1 << 20, false);
-    Document::new(stored, HashMap::new(), Tail::default(), &documents, StateBudget::new(1 << 20), Instant::now())
+    LiveDocument::new(stored, HashMap::new(), Tail::default(), &documents, StateBudget::new(1 << 20), Instant::now())
 }
 
 struct Live {
     room: TestRoom,
-    document: Document,
+    document: LiveDocument,
     commit: Commit,
 }
 
@@ -204,7 +204,8 @@ fn a_question_whether_all_is_saved_is_answered_after_the_commit() {
     live.sends(ada, EditKind::Step2, HI);
     let question = yjs::SavedQuestion::Save(7);
     let ask = AskSaved { from: ada, question: question.clone(), charge: 1 };
-    let ask_saved = |document: &mut Document, commit: &mut Commit, io: &mut Io| document.on_ask_saved(ask, commit, io);
+    let ask_saved =
+        |document: &mut LiveDocument, commit: &mut Commit, io: &mut Io| document.on_ask_saved(ask, commit, io);
     ask_saved(&mut live.document, &mut live.commit, &mut live.room.io());
     assert_eq!(live.room.sent(), []);
     let (sent, _) = live.commits();

@@ -61,7 +61,7 @@ pub trait Connection {
 }
 
 /// A member attached to a room.
-struct Seat {
+struct Attached {
     member: MemberId,
     dialect: Dialect,
     outlet: Rc<dyn Outlet>,
@@ -236,7 +236,7 @@ pub struct CloseAll {
 pub struct Relay {
     reachable: Rc<RefCell<Reachable>>,
     /// The attached members of each room.
-    rooms: HashMap<RoomKey, Vec<Seat>>,
+    rooms: HashMap<RoomKey, Vec<Attached>>,
     /// The outlets of this turn that have something to write.
     touched: Vec<Rc<dyn Outlet>>,
     /// The sockets that are still to be told that the process stops.
@@ -272,7 +272,7 @@ impl Relay {
     }
 
     /// Hands out frames of one dialect that follow each other. Most members get them all, as one.
-    fn show(&mut self, room: RoomKey, run: &[FanOut]) {
+    fn broadcast(&mut self, room: RoomKey, run: &[FanOut]) {
         let Some(first) = run.first() else { return };
         let all = Run::new(run.iter().map(|fan_out| fan_out.frame.clone()).collect());
         let seats = self.rooms.get(&room).into_iter().flatten();
@@ -288,15 +288,15 @@ impl Relay {
         }
     }
 
-    fn hand_out(&mut self, room: RoomKey, item: Item) {
+    fn deliver(&mut self, room: RoomKey, item: Item) {
         match item {
             Item::Attach(member, dialect) => {
                 if let Some(outlet) = self.outlet(member) {
-                    self.rooms.entry(room).or_default().push(Seat { member, dialect, outlet });
+                    self.rooms.entry(room).or_default().push(Attached { member, dialect, outlet });
                 }
             }
             Item::Detach(member) => self.detach(room, member),
-            Item::All(fan_out) => self.show(room, &[fan_out]),
+            Item::All(fan_out) => self.broadcast(room, &[fan_out]),
             Item::One { to, frame, counted } => {
                 if let Some(outlet) = self.outlet(to) {
                     outlet.push(&frame, counted);
@@ -353,13 +353,13 @@ impl Handler<Turn> for Relay {
                     run.push(fan_out)
                 }
                 item => {
-                    self.show(turn.room, &run);
+                    self.broadcast(turn.room, &run);
                     run.clear();
-                    self.hand_out(turn.room, item);
+                    self.deliver(turn.room, item);
                 }
             }
         }
-        self.show(turn.room, &run);
+        self.broadcast(turn.room, &run);
         // Flushing twice is harmless: the second one finds nothing.
         for outlet in self.touched.drain(..) {
             outlet.flush();
@@ -372,7 +372,7 @@ impl Handler<RoomDied> for Relay {
     type Result = ();
 
     fn handle(&mut self, RoomDied(room): RoomDied, _: &mut Context<Self>) {
-        for Seat { outlet, .. } in self.rooms.remove(&room).into_iter().flatten() {
+        for Attached { outlet, .. } in self.rooms.remove(&room).into_iter().flatten() {
             outlet.close(CloseCode::Internal, CloseCode::Internal.reason());
         }
     }

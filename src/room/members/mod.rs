@@ -24,7 +24,7 @@ pub use yjs::{Asked, YjsEditor};
 
 /// What a member speaks, and what the room knows of it for that reason.
 #[derive(Debug)]
-pub enum Client {
+pub enum ClientState {
     /// y-websocket.
     Yjs(YjsEditor),
     /// Hocuspocus.
@@ -33,7 +33,7 @@ pub enum Client {
     Json(Box<JsonMember>),
 }
 
-impl Client {
+impl ClientState {
     /// A member that has just come in; `may_edit` is what it may do then.
     pub fn new(dialect: Dialect, may_edit: bool) -> Self {
         match dialect {
@@ -58,7 +58,7 @@ pub struct Member {
     /// Its relay, as an index into the room's links.
     pub link: usize,
     /// What it speaks.
-    pub client: Client,
+    pub client: ClientState,
     /// Whose socket it is.
     pub user: UserId,
     /// The name shown to others.
@@ -80,34 +80,34 @@ impl Member {
     /// What an edit means in its protocol.
     pub fn editor(&self) -> &dyn Editor {
         match &self.client {
-            Client::Yjs(editor) => editor,
-            Client::Hocuspocus(editor) => editor,
-            Client::Json(member) => &**member,
+            ClientState::Yjs(editor) => editor,
+            ClientState::Hocuspocus(editor) => editor,
+            ClientState::Json(member) => &**member,
         }
     }
 
     /// As [`editor`](Self::editor), to tell it what happens.
     pub fn editor_mut(&mut self) -> &mut dyn Editor {
         match &mut self.client {
-            Client::Yjs(editor) => editor,
-            Client::Hocuspocus(editor) => editor,
-            Client::Json(member) => &mut **member,
+            ClientState::Yjs(editor) => editor,
+            ClientState::Hocuspocus(editor) => editor,
+            ClientState::Json(member) => &mut **member,
         }
     }
 
     /// What only y-websocket members have.
     pub fn yjs_mut(&mut self) -> Option<&mut YjsEditor> {
-        if let Client::Yjs(editor) = &mut self.client { Some(editor) } else { None }
+        if let ClientState::Yjs(editor) = &mut self.client { Some(editor) } else { None }
     }
 
     /// What only JSON members have.
     pub fn json(&self) -> Option<&JsonMember> {
-        if let Client::Json(member) = &self.client { Some(member) } else { None }
+        if let ClientState::Json(member) = &self.client { Some(member) } else { None }
     }
 
     /// As [`json`](Self::json), to change it.
     pub fn json_mut(&mut self) -> Option<&mut JsonMember> {
-        if let Client::Json(member) = &mut self.client { Some(member) } else { None }
+        if let ClientState::Json(member) = &mut self.client { Some(member) } else { None }
     }
 }
 

@@ -89,7 +89,7 @@ impl Presence {
         }
         if let Some(roster) = &mut self.roster {
             roster.leave(user, is_for_good, io.now);
-            roster.show(user, shown_by(user, io.members, &self.awareness).as_ref());
+            roster.set_state(user, current_state(user, io.members, &self.awareness).as_ref());
         }
         if !io.members.speak(Dialect::Json) && self.roster.as_ref().is_some_and(|roster| roster.next_end().is_none()) {
             self.roster = None;
@@ -120,7 +120,7 @@ impl Presence {
             Err(error) => return refuse_awareness(from, error, io),
         };
         if let Some(newest) = change.news.last() {
-            self.show(&user, newest.state.as_ref(), io);
+            self.on_editor_state(&user, newest.state.as_ref(), io);
         }
         let news = self.batch.add(change.news, io.members.count(), io.now);
         broadcast_entries(&news, Some(from), io);
@@ -131,10 +131,10 @@ impl Presence {
     }
 
     /// Shows JSON members what an editor has announced of itself.
-    fn show(&mut self, user: &UserId, state: Option<&Bytes>, io: &mut Io) {
+    fn on_editor_state(&mut self, user: &UserId, state: Option<&Bytes>, io: &mut Io) {
         if let Some(roster) = &mut self.roster {
-            let left = || shown_by(user, io.members, &self.awareness);
-            roster.show(user, state.cloned().or_else(left).as_ref());
+            let left = || current_state(user, io.members, &self.awareness);
+            roster.set_state(user, state.cloned().or_else(left).as_ref());
         }
         self.update_placeholder(user, io);
         self.plan(io.now);
@@ -162,7 +162,7 @@ impl Presence {
         let Some(member) = io.permitted(from, Action::ShowPresence, request_id) else { return };
         let user = member.user.clone();
         let state = Bytes::from(Box::<str>::from(state).into_string());
-        self.roster(io).show(&user, Some(&state));
+        self.roster(io).set_state(&user, Some(&state));
         if let Some(json) = io.members.json_mut(from) {
             json.state = Some(state);
         }
@@ -213,7 +213,7 @@ impl Presence {
                 roster.enter(&member.user, &member.name);
             }
             for (user, state) in self.awareness.states() {
-                roster.show(user, Some(state));
+                roster.set_state(user, Some(state));
             }
             Box::new(roster)
         })
@@ -300,7 +300,7 @@ fn refuse_awareness(from: MemberId, error: AwarenessError, io: &mut Io) {
     let Some(member) = io.members.get(from) else { return };
     match member.editor().awareness_refused(&error.to_string()) {
         Some(frame) => io.send(from, frame),
-        None => tracing::debug!(room.name = %io.name, member.id = %from, %error, "awareness refused"),
+        None => tracing::debug!(member.id = %from, %error, "awareness refused"),
     }
 }
 
@@ -335,7 +335,7 @@ fn placeholder_state(user: &UserId, member: &Member) -> Bytes {
 }
 
 /// What a user still shows of themselves, when one of their states has gone.
-fn shown_by(user: &UserId, members: &Members, awareness: &AwarenessStates) -> Option<Bytes> {
+fn current_state(user: &UserId, members: &Members, awareness: &AwarenessStates) -> Option<Bytes> {
     let own = members.json_only(user).and_then(|(_, member)| member.json()?.state.clone());
     own.or_else(|| awareness.states().find(|(owner, _)| *owner == user).map(|(_, state)| state.clone()))
 }

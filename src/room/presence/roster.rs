@@ -105,7 +105,7 @@ impl Roster {
 
     /// What a user shows of themselves: a JSON text, or nothing any more. One that is too long is not shown: an editor's may be eight
     /// times as long as a JSON client's, and whoever comes in is told all of them at once.
-    pub fn show(&mut self, user: &UserId, state: Option<&Bytes>) {
+    pub fn set_state(&mut self, user: &UserId, state: Option<&Bytes>) {
         let Some(person) = self.people.get_mut(user) else { return };
         let text =
             state.filter(|state| state.len() <= STATE_BYTES_MAX).and_then(|state| std::str::from_utf8(state).ok());
@@ -305,11 +305,11 @@ mod tests {
     fn a_state_is_an_update_and_comes_with_the_join() {
         let mut told = Told::new(9);
         told.enter("ada");
-        told.0.show(&UserId::new("ada"), Some(&Bytes::from_static(b"{\"cursor\":1}")));
+        told.0.set_state(&UserId::new("ada"), Some(&Bytes::from_static(b"{\"cursor\":1}")));
         let all = serde_json::to_value(told.0.all()).unwrap();
         assert_eq!(all, json!([{"user": "ada", "name": "ADA", "sockets": 1, "state": {"cursor": 1}}]));
         assert_eq!(told.diff(), expect("ada", "", ""));
-        told.0.show(&UserId::new("ada"), None);
+        told.0.set_state(&UserId::new("ada"), None);
         assert_eq!(told.diff(), expect("", "ada", ""));
     }
 

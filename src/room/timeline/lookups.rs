@@ -67,7 +67,7 @@ pub enum Lookup {
 
 /// What a [`Lookup`] has found.
 #[derive(Debug)]
-pub enum Found {
+pub enum LookupOutcome {
     /// Where the timeline ends.
     Head(Result<Option<RoomRow>, StoreError>),
     /// How many entries a member lacks.
@@ -78,7 +78,7 @@ pub enum Found {
         count: Result<u64, StoreError>,
     },
     /// A page of what a member lacks.
-    Page(PageFound),
+    Page(FoundPage),
     /// What other processes wrote.
     Foreign {
         /// The newest entry that was meant to be in it.
@@ -101,7 +101,7 @@ pub enum Found {
 
 /// A page of what a member lacks.
 #[derive(Debug)]
-pub struct PageFound {
+pub struct FoundPage {
     /// The member.
     pub to: MemberId,
     /// The newest entry that was meant to be in it.
@@ -114,25 +114,27 @@ pub struct PageFound {
 
 impl Lookup {
     /// Reads the store, on behalf of members with one of the `permits`: the database has other things to do.
-    pub async fn run(self, store: Store, permits: Arc<Semaphore>) -> Found {
+    pub async fn run(self, store: Store, permits: Arc<Semaphore>) -> LookupOutcome {
         let _permit = match &self {
             // The room's own: nothing of it goes on before.
             Self::Foreign { .. } | Self::Version { .. } => None,
             _ => permits.acquire().await.ok(),
         };
         match self {
-            Self::Head { room } => Found::Head(store.room(&room).await),
+            Self::Head { room } => LookupOutcome::Head(store.room(&room).await),
             Self::Count { of, row, since, most } => {
-                Found::Count { of, count: store.count_but_edits(row, since, most).await }
+                LookupOutcome::Count { of, count: store.count_but_edits(row, since, most).await }
             }
             Self::Page { to, row, query, upto } => {
                 let limit = query.limit;
-                Found::Page(PageFound { to, upto, limit, page: store.history(row, query).await })
+                LookupOutcome::Page(FoundPage { to, upto, limit, page: store.history(row, query).await })
             }
-            Self::Foreign { row, query, upto } => Found::Foreign { upto, page: store.history(row, query).await },
-            Self::Version { row } => Found::Version(newest_version(&store, row).await),
+            Self::Foreign { row, query, upto } => {
+                LookupOutcome::Foreign { upto, page: store.history(row, query).await }
+            }
+            Self::Version { row } => LookupOutcome::Version(newest_version(&store, row).await),
             Self::Steps { to, row, since, version } => {
-                Found::Steps { to, version, steps: steps_since(&store, row, since).await }
+                LookupOutcome::Steps { to, version, steps: steps_since(&store, row, since).await }
             }
         }
     }

@@ -24,7 +24,7 @@ use crate::rate::{Bucket, Rate};
 use crate::store::{Entry, NewEntry, Placed, RoomRow, StoreError};
 
 pub use foreign::{AppendOutcome, ForeignStep};
-pub use lookups::{Found, Lookup, PageFound};
+pub use lookups::{FoundPage, Lookup, LookupOutcome};
 pub use publishing::{answer, refuse, send_saved};
 pub use steps::on_missed;
 
@@ -161,7 +161,7 @@ impl Timeline {
     }
 
     /// The store told a page of what a member lacks.
-    pub fn on_page(&mut self, page: PageFound, presence: &mut Presence, commit: &Commit, io: &mut Io) {
+    pub fn on_page(&mut self, page: FoundPage, presence: &mut Presence, commit: &Commit, io: &mut Io) {
         let (replay, mut at) = self.replay(presence, commit, io);
         replay.on_page(page, &mut at);
     }
@@ -245,7 +245,7 @@ impl Timeline {
     /// may have been committed or not.
     pub fn let_in_unsure(&mut self, error: &StoreError, presence: &mut Presence, commit: &Commit, io: &mut Io) {
         if self.foreign.told() > 0 {
-            tracing::warn!(room.name = %io.name, %error, "the timeline's end is not known");
+            tracing::warn!(%error, "the timeline's end is not known");
         }
         self.let_in_told(|_, id, join, at| enter_unsure(id, join, at), presence, commit, io);
     }

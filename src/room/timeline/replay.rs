@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::lookups::{Lookup, PageFound};
+use super::lookups::{FoundPage, Lookup};
 use super::recent::Recent;
 use crate::ids::{MemberId, RoomName, Seq};
 use crate::protocol::json::{ServerMessage, entry};
@@ -157,12 +157,12 @@ impl Replay {
     }
 
     /// The store told a page of what a member lacks.
-    pub fn on_page(&mut self, page: PageFound, at: &mut ReplayIo) {
+    pub fn on_page(&mut self, page: FoundPage, at: &mut ReplayIo) {
         self.take_page(page, at);
         self.has_read(at);
     }
 
-    fn take_page(&mut self, PageFound { to, upto, limit, page }: PageFound, at: &mut ReplayIo) {
+    fn take_page(&mut self, FoundPage { to, upto, limit, page }: FoundPage, at: &mut ReplayIo) {
         let Some(json) = at.io.members.json_mut(to) else { return };
         json.reading = None;
         let mut page = match page {
@@ -237,7 +237,7 @@ fn catch_up(to: MemberId, after: Seq, at: &mut ReplayIo) -> bool {
 }
 
 fn close_unreadable(to: MemberId, error: &StoreError, io: &mut Io) {
-    tracing::warn!(room.name = %io.name, %error, "a timeline cannot be read");
+    tracing::warn!(%error, "a timeline cannot be read");
     io.close(to, CloseCode::TryLater, "the timeline cannot be read now");
 }
 

@@ -99,7 +99,7 @@ impl StepLog {
                 }
             }
             Err(error) => {
-                tracing::warn!(room.name = %io.name, %error, "the steps' version cannot be read");
+                tracing::warn!(%error, "the steps' version cannot be read");
                 for Push { from, request_id, .. } in waiting {
                     send_try_later(from, &request_id, LATER_MS, io);
                 }
@@ -152,7 +152,7 @@ pub fn on_missed(to: MemberId, version: u64, found: Result<StepsSince, StoreErro
     match found {
         Ok(found) => send_missed(to, version, &found, io),
         Err(error) => {
-            tracing::warn!(room.name = %io.name, %error, "steps cannot be read");
+            tracing::warn!(%error, "steps cannot be read");
             if let Some(missed) = take_missed(to, io) {
                 send_try_later(to, &missed.request_id, LATER_MS, io);
             }

@@ -43,7 +43,7 @@ impl Live {
     }
 
     fn told_page(&mut self, to: MemberId, upto: u64, entries: Vec<Entry>) {
-        let page = PageFound { to, upto: Seq(upto), limit: 200, page: Ok(entries) };
+        let page = FoundPage { to, upto: Seq(upto), limit: 200, page: Ok(entries) };
         self.timeline.on_page(page, &mut self.presence, &self.commit, &mut self.room.io());
     }
 
@@ -134,7 +134,7 @@ fn a_page_that_cannot_be_read_ends_the_membership() {
     live.told_head(10);
     live.asks_for_more(ada);
     live.sent();
-    let page = PageFound { to: ada, upto: Seq(10), limit: 200, page: Err(StoreError::Slow) };
+    let page = FoundPage { to: ada, upto: Seq(10), limit: 200, page: Err(StoreError::Slow) };
     live.timeline.on_page(page, &mut live.presence, &live.commit, &mut live.room.io());
     assert_eq!(live.sent(), ["closed"]);
 }
