@@ -51,7 +51,7 @@ pub enum MintError {
     #[error("the name must have 1 to {NAME_BYTES_MAX} bytes and no control characters")]
     Name,
     /// The expiry lies past the year 9999.
-    #[error("the token would expire after the year 9999; make its life shorter")]
+    #[error("the token would expire after the year 9999; shorten its lifetime")]
     Expiry,
     /// The grants make it longer than a token may be.
     #[error("the token would have more than {TOKEN_BYTES_MAX} bytes; grant fewer rooms, or use patterns")]

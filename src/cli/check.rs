@@ -51,9 +51,9 @@ fn warnings(config: &Config) -> Vec<String> {
 
 fn said(state: &DatabaseState) -> String {
     match state {
-        DatabaseState::NoFile => "there is no such file yet; the server makes it".to_owned(),
+        DatabaseState::NoFile => "there is no such file yet; the server will create it".to_owned(),
         DatabaseState::Behind(count) => {
-            format!("{count} migration(s) are missing; the server makes them at its start, or `tutti migrate`")
+            format!("{count} migration(s) are pending; the server runs them when it starts, or run `tutti migrate`")
         }
         DatabaseState::Good => "up to date, its sessions have the right settings, entries can be saved".to_owned(),
         DatabaseState::NotSaving(_) => "up to date, but entries cannot be saved".to_owned(),

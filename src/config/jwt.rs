@@ -191,7 +191,7 @@ fn fits(reading: &mut Reading, algorithm: JwtAlgorithm, secret: &str, public_key
     if !secret.is_empty() && !public_key_file.is_empty() {
         reading.problem("jwt-public-key-file", "a public key and --jwt-secret exclude each other; keep one of them");
     } else if !public_key_file.is_empty() && algorithm.is_symmetric() {
-        reading.problem("jwt-algorithm", format!("{algorithm} is for secrets; with --jwt-public-key-file name the key's own algorithm: RS256, RS384, RS512, ES256, ES384 or EdDSA"));
+        reading.problem("jwt-algorithm", format!("{algorithm} is for secrets; with --jwt-public-key-file, set the algorithm of that key: RS256, RS384, RS512, ES256, ES384 or EdDSA"));
     } else if public_key_file.is_empty() && !algorithm.is_symmetric() {
         reading.problem(
             "jwt-algorithm",

@@ -76,7 +76,7 @@ pub enum WeakSecret {
     #[error("the secret has {0} bytes; at most {SECRET_BYTES_MAX} are allowed")]
     Long(usize),
     /// White space before or after it, which is nearly always an accident of quoting or line ends.
-    #[error("the secret starts or ends with white space; remove it")]
+    #[error("the secret starts or ends with whitespace; remove it")]
     WhiteSpace,
     /// A well-known default, or one padded or repeated, or a plain sequence.
     #[error("the secret is a well-known default or easy to guess; make one with: openssl rand -hex 32")]

@@ -189,7 +189,7 @@ impl ImportConfig {
         let mut reading = Reading::default();
         let Database { url, document_bytes_max, gc, log } = Database::read(&mut reading, &options.database);
         if let Err(error) = RoomName::parse(&format!("{}x", options.prefix)) {
-            reading.problem("prefix", format!("no room's name can begin with {:?}: {error}", options.prefix));
+            reading.problem("prefix", format!("no room name can begin with {:?}: {error}", options.prefix));
         }
         if !reading.problems.is_empty() {
             return Err(reading.problems);

@@ -64,10 +64,10 @@ impl StoreSettings {
             return Ok(Dialect::Postgres);
         }
         let Some(path) = self.url.strip_prefix("sqlite:") else {
-            return Err(StoreError::Settings(format!("the database URL is of no kind known here: {URL_HELP}")));
+            return Err(StoreError::Settings(format!("the database URL is of an unknown kind: {URL_HELP}")));
         };
         if path.contains(":memory:") || path.contains("mode=memory") {
-            let message = format!("a database in memory would forget everything at the end: {URL_HELP}");
+            let message = format!("a database in memory would lose everything when the server stops: {URL_HELP}");
             return Err(StoreError::Settings(message));
         }
         if path.trim_start_matches('/').split('?').next().unwrap_or_default().is_empty() {

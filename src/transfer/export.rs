@@ -44,7 +44,7 @@ enum Failed {
     View(#[from] ViewError),
     #[error("{}: {error}", .path.display())]
     File { path: PathBuf, error: io::Error },
-    #[error("it was deleted meanwhile")]
+    #[error("it has been deleted meanwhile")]
     Gone,
 }
 

@@ -50,21 +50,21 @@ pub struct Imported {
 /// Why a document is not imported. Nothing of it is stored.
 #[derive(Debug, thiserror::Error)]
 enum Refused {
-    #[error("{0}; --rename encodes what is not allowed")]
+    #[error("{0}; --rename encodes it")]
     Name(RoomNameError),
     #[error(transparent)]
     NameTooLong(RoomNameError),
-    #[error("the rooms below tutti/ are the server's own; --prefix leads elsewhere")]
+    #[error("rooms below tutti/ are the server's own; use --prefix")]
     Reserved,
-    #[error("another document of this import goes into the room {0}")]
+    #[error("another document of this import already goes into the room {0}")]
     RoomTaken(RoomName),
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
-    #[error("this is no Yjs update: {0}")]
+    #[error("this is not a Yjs update: {0}")]
     NoYjs(String),
     #[error(transparent)]
     Edit(Refusal),
-    #[error("some of its edits build on others that the source does not have")]
+    #[error("some of its edits build on others that the source lacks")]
     Incomplete,
     #[error(transparent)]
     Entry(#[from] store::Refused),

@@ -30,7 +30,7 @@ pub(super) async fn run(config: &RepairConfig, out: &mut dyn Write) -> Result<bo
     if config.is_rebuild {
         let (seq, bytes) = archive.rebuild(examined).await?;
         is_snapshot_damaged = false;
-        writeln!(out, "a new snapshot at seq {}, {bytes} bytes, is made of all edits that can be read", seq.0)?;
+        writeln!(out, "a new snapshot at seq {}, {bytes} bytes, was made of all readable edits", seq.0)?;
     }
     tokio::task::spawn_blocking(move || store.shutdown()).await.map_err(std::io::Error::from)?;
     Ok(damaged > 0 || is_snapshot_damaged)

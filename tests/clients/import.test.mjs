@@ -182,7 +182,7 @@ for (const [i, store] of stores.entries()) {
 
       const out = await tutti(place, 'import', folder)
       assert.match(out, /^imported +2$/m)
-      assert.match(out, /passed over 1 entries of metadata/)
+      assert.match(out, /skipped 1 entries of metadata/)
       assert.deepEqual(readdirSync(folder).sort(), before, 'the folder is left as it is')
       const damaged = joinPath(place.folder, 'damaged')
       cpSync(folder, damaged, { recursive: true })

@@ -40,7 +40,7 @@ fn the_first_of_several_servers_that_will_do_is_connected_to() {
             let room = room(&store, "a").await;
             placed(&store, &append(room, vec![edit("x")])).await;
         }
-        for (target, why) in [("read-write", "takes no writes"), ("primary", "is a standby")] {
+        for (target, why) in [("read-write", "is read-only"), ("primary", "is a standby")] {
             let message = refused(url(standby, &format!("?target_session_attrs={target}"))).await;
             assert!(message.contains(why) && message.contains(standby), "{message}");
         }

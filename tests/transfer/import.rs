@@ -24,7 +24,7 @@ contract! {
 
         let said = tutti(db, folder.path(), &["import", "old", "--prefix", "team/"]).good();
         assert_eq!((said.count("imported"), said.count("skipped: nothing was ever written")), (4, 1));
-        assert!(said.out.contains("passed over 2 files"), "{}", said.out);
+        assert!(said.out.contains("skipped 2 files"), "{}", said.out);
 
         let store = db.store("test").await;
         let made = ["team/.dotted", "team/any name", "team/docs/plan", "team/notes.2024"].map(|name| (name.to_owned(), Seq(1)));

@@ -25,10 +25,10 @@ contract! {
         let said = tutti(db, folder.path(), &arguments).short_of(7);
         assert_eq!((said.count("imported"), said.count("refused")), (1, 7));
         for (name, reason) in [
-            ("garbage", "this is no Yjs update"),
+            ("garbage", "this is not a Yjs update"),
             ("v2", "v2 encoding"),
-            ("cut", "this is no Yjs update"),
-            ("second-half", "build on others that the source does not have"),
+            ("cut", "this is not a Yjs update"),
+            ("second-half", "build on others that the source lacks"),
             ("large", "--document-bytes-max"),
             ("nothing", "the file is empty"),
             ("tutti/stats", "the server's own"),
@@ -78,7 +78,7 @@ fn where_nothing_is_a_yjs_document_the_import_ends_early_and_makes_no_tables() {
             write(folder.path(), &format!("in/photo-{number:02}.bin"), b"\x89PNG\r\n\x1a\n with nothing of Yjs in it");
         }
         let said = tutti(db, folder.path(), &["import", "in"]);
-        assert_eq!((said.code, said.out.matches("this is no Yjs update").count()), (1, 20), "{}", said.out);
+        assert_eq!((said.code, said.out.matches("this is not a Yjs update").count()), (1, 20), "{}", said.out);
         assert!(said.complaints.contains("is this the right source"), "{}", said.complaints);
         let said = tutti(db, folder.path(), &["export", "*", "--to", "out"]);
         assert!(said.code == 1 && said.complaints.contains("there is no file"), "{}", said.complaints);
@@ -105,8 +105,8 @@ fn a_source_or_prefix_that_cannot_be_is_named() {
             ("texts", &hocuspocus, "it is a folder"),
             ("broken", &[], "MANIFEST"),
             ("texts", &["--from", "y-leveldb"], "it has no file CURRENT"),
-            ("texts", &[], "it holds no document; passed over 1 file"),
-            ("texts", &["--from", "y-sweet"], "it holds no document; passed over 1 file"),
+            ("texts", &[], "it holds no document; skipped 1 file"),
+            ("texts", &["--from", "y-sweet"], "it holds no document; skipped 1 file"),
         ] {
             let said = tutti(db, folder.path(), &[&["import", source], from].concat());
             let is_said = said.complaints.contains(source) && said.complaints.contains(reason);

@@ -141,7 +141,7 @@ impl Sessions {
         }
         match self.target {
             Target::ReadWrite if is_read_only == "on" => {
-                Err(format!("{place} takes no writes, and target_session_attrs asks for read-write"))
+                Err(format!("{place} is read-only, and target_session_attrs asks for read-write"))
             }
             Target::Primary if follows == "true" => {
                 Err(format!("{place} is a standby, and target_session_attrs asks for primary"))

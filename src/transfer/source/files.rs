@@ -101,7 +101,7 @@ impl Files {
             SourceKind::YSweet => "files not called data.ysweet",
             _ => "files that are hidden, or end in .txt, .json or .jsonl",
         };
-        (self.passed_over > 0).then(|| format!("passed over {} {what}", self.passed_over))
+        (self.passed_over > 0).then(|| format!("skipped {} {what}", self.passed_over))
     }
 }
 

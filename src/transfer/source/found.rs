@@ -36,11 +36,11 @@ pub(in crate::transfer) enum Unreadable {
     NoContent,
     #[error("the update before clock {0} is missing")]
     Gap(u32),
-    #[error("it is no data.ysweet: {0}")]
+    #[error("it is not a data.ysweet file: {0}")]
     NoYSweet(&'static str),
-    #[error("the database is damaged where the document is, or right behind it")]
+    #[error("the database is damaged at or right after this document")]
     Damaged,
-    #[error("it has gone while it was read")]
+    #[error("it disappeared while it was read")]
     Gone,
     #[error(transparent)]
     Io(#[from] io::Error),

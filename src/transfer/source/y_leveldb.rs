@@ -119,7 +119,7 @@ impl YLeveldb {
             return Some(format!("{DAMAGED}; documents that are not in its list of documents may be missing"));
         }
         let count = self.metadata;
-        (count > 0).then(|| format!("passed over {count} entries of metadata (setMeta), for which rooms have no place"))
+        (count > 0).then(|| format!("skipped {count} entries of metadata (setMeta), which rooms do not store"))
     }
 }
 
