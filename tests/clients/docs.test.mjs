@@ -44,3 +44,18 @@ test('every setting that a document names is in .env.example', () => {
     (read(file).match(/TUTTI_[A-Z0-9_]+(?![A-Z0-9_…*])/g) ?? []).filter((name) => !known.has(name) && !others.test(name) && !name.endsWith('_')).map((name) => `${file}: ${name}`))
   assert.deepEqual(unknown, [])
 })
+
+test('the figures that the README quotes are those of PERFORMANCE.md', () => {
+  const rows = read('docs/PERFORMANCE.md').split('\n').filter((line) => line.startsWith('| ')).map((line) => line.split('|').slice(1, -1).map((cell) => cell.trim()))
+  const row = (load, figure) => rows.find((cells) => cells[0].startsWith(load) && cells[1] === figure).slice(2, 5)
+  const thousands = (cell) => `${Math.round(Number(cell.replaceAll(',', '')) / 1000)},000`
+  const [one, peerOfOne, hocuspocusOfOne] = row('One room, 50 people', 'deliveries per CPU-second').map(thousands)
+  const [many, peerOfMany, hocuspocusOfMany] = row('100 rooms of 10', 'deliveries per CPU-second').map(thousands)
+  const [idle, peerIdle, hocuspocusIdle] = row('Idle connections', 'memory per connection').map((cell) => String(Number.parseFloat(cell)))
+  const text = read('README.md')
+  for (const said of [
+    `delivers ${one} keystrokes per second of CPU time, Hocuspocus ${hocuspocusOfOne} and y-websocket's server ${peerOfOne}`,
+    `in 100 rooms of 10 it is ${many}, ${hocuspocusOfMany} and ${peerOfMany}`,
+    `An idle connection takes ${idle}, ${hocuspocusIdle} and ${peerIdle} KiB`
+  ]) assert.ok(text.includes(said), said)
+})
