@@ -23,7 +23,7 @@ use super::opening::{Opening, Path};
 use super::outbox::Outbox;
 use super::session::{self, DeniedSession, Opened, Session, SessionIo, SocketClose};
 use super::stream::Stream;
-use super::timers::Timers;
+use super::timers::KeyedTimers;
 use super::unfinished::Unfinished;
 use crate::auth::now_s;
 use crate::ids::SocketId;
@@ -101,7 +101,7 @@ pub struct Socket {
     session: Box<dyn Session>,
     /// What the upgrade decided, until the socket opens.
     opening: Option<Path>,
-    timers: Timers<Timer>,
+    timers: KeyedTimers<Timer>,
     /// When the session has something to do, in Unix seconds, as its timer is set.
     session_due_s: Option<u64>,
     span: Rc<Span>,
@@ -141,7 +141,7 @@ impl Socket {
             io: SessionIo { socket: id, outbox, relay, context },
             session: Box::new(DeniedSession),
             opening: Some(path),
-            timers: Timers::new(),
+            timers: KeyedTimers::new(),
             session_due_s: None,
             span: Rc::new(span),
             early,

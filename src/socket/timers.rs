@@ -6,9 +6,9 @@ use actix::{Actor, AsyncContext, Context, SpawnHandle};
 
 /// The timers of an actor by key. To set a key's timer again is to replace it.
 #[derive(Debug)]
-pub struct Timers<K>(Vec<(K, SpawnHandle)>);
+pub struct KeyedTimers<K>(Vec<(K, SpawnHandle)>);
 
-impl<K: PartialEq> Timers<K> {
+impl<K: PartialEq> KeyedTimers<K> {
     /// None yet.
     pub fn new() -> Self {
         Self(Vec::new())
@@ -54,7 +54,7 @@ mod tests {
     }
 
     struct Counter {
-        timers: Timers<Key>,
+        timers: KeyedTimers<Key>,
         fired: Vec<u32>,
         done: Option<tokio::sync::oneshot::Sender<Vec<u32>>>,
     }
@@ -83,7 +83,7 @@ mod tests {
     fn a_timer_fires_once_unless_it_is_replaced_or_cancelled() {
         let fired = actix_rt::System::new().block_on(async {
             let (done, fired) = tokio::sync::oneshot::channel();
-            Counter { timers: Timers::new(), fired: Vec::new(), done: Some(done) }.start();
+            Counter { timers: KeyedTimers::new(), fired: Vec::new(), done: Some(done) }.start();
             fired.await.unwrap()
         });
         assert_eq!(fired, [2]);

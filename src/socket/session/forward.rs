@@ -2,7 +2,7 @@
 
 use super::io::SessionIo;
 use super::membership::RoomLink;
-use super::reply_queue::{Question, ReplyQueue, Request};
+use super::request_queue::{Question, Request, RequestQueue};
 use crate::protocol::{EditKind, yjs};
 use crate::room::{AskAwareness, AskSaved, Awareness, Edit, LongEdit};
 
@@ -10,7 +10,7 @@ use crate::room::{AskAwareness, AskSaved, Awareness, Edit, LongEdit};
 pub const MESSAGE_BYTES: usize = 64;
 
 /// Passes a message of `bytes` on.
-pub fn forward(message: yjs::Message, bytes: usize, link: &RoomLink, replies: &mut ReplyQueue, io: &SessionIo) {
+pub fn forward(message: yjs::Message, bytes: usize, link: &RoomLink, replies: &mut RequestQueue, io: &SessionIo) {
     let charge = bytes + MESSAGE_BYTES;
     let (from, room) = (link.member, &link.room);
     if let yjs::Message::Step1(state_vector) = message {

@@ -11,7 +11,8 @@ mod json;
 mod member_outlet;
 mod membership;
 mod open;
-mod reply_queue;
+mod request_queue;
+
 #[allow(clippy::module_inception)]
 mod session;
 mod token_lifetime;

@@ -9,7 +9,7 @@ use super::forward::{forward, forward_long};
 use super::io::SessionIo;
 use super::member_outlet::MemberKind;
 use super::membership::Membership;
-use super::reply_queue::ReplyQueue;
+use super::request_queue::RequestQueue;
 use super::session::{Session, SocketClose};
 use crate::auth::{Access, Action, Identity, allows};
 use crate::ids::{RoomName, UserId};
@@ -40,7 +40,7 @@ pub struct YjsSession {
     membership: Membership<YjsMember>,
     room: RoomName,
     user: UserId,
-    replies: ReplyQueue,
+    replies: RequestQueue,
     unknown: Bucket,
     /// What the token allows.
     access: Access,
@@ -65,7 +65,7 @@ impl YjsSession {
             membership: Membership::join(lease, identity, access, None, YjsMember, Rc::default(), io),
             room,
             user: identity.user.clone(),
-            replies: ReplyQueue::default(),
+            replies: RequestQueue::default(),
             unknown: Bucket::new(UNKNOWN_RATE, Instant::now()),
             access,
             valid_until_s: identity.valid_until_s,

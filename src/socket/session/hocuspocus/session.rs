@@ -15,7 +15,7 @@ use crate::room::{StartCount, Stateless};
 use crate::socket::session::forward::{MESSAGE_BYTES, forward, forward_long};
 use crate::socket::session::io::SessionIo;
 use crate::socket::session::member_outlet::Standing;
-use crate::socket::session::reply_queue::ReplyQueue;
+use crate::socket::session::request_queue::RequestQueue;
 use crate::socket::session::session::{Session, SocketClose};
 use crate::socket::session::token_lifetime::TokenDue;
 use crate::wire::Frame;
@@ -31,7 +31,7 @@ const ADDRESS_BYTES_MAX: usize = 512;
 /// A provider's connection.
 pub struct HocuspocusSession {
     pub(super) documents: Documents,
-    pub(super) replies: ReplyQueue,
+    pub(super) replies: RequestQueue,
     /// Whether the client told its version.
     has_version: bool,
     /// Whether rooms have decided something about a document.
@@ -47,7 +47,7 @@ impl HocuspocusSession {
     pub fn new() -> Self {
         Self {
             documents: Documents::default(),
-            replies: ReplyQueue::default(),
+            replies: RequestQueue::default(),
             has_version: false,
             has_news: Rc::default(),
             denials: 0,

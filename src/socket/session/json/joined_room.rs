@@ -4,7 +4,7 @@ use super::member::RoomMember;
 use crate::auth::Access;
 use crate::socket::session::forward::MESSAGE_BYTES;
 use crate::socket::session::membership::Membership;
-use crate::socket::session::reply_queue::{Question, Request};
+use crate::socket::session::request_queue::{Question, Request};
 
 /// One room of the connection, joined or about to be.
 pub struct JoinedRoom {

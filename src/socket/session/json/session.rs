@@ -24,7 +24,7 @@ use crate::room::{BinarySignal, Say};
 use crate::socket::rates::{Limited, RateLimits};
 use crate::socket::session::forward::MESSAGE_BYTES;
 use crate::socket::session::io::SessionIo;
-use crate::socket::session::reply_queue::ReplyQueue;
+use crate::socket::session::request_queue::RequestQueue;
 use crate::socket::session::session::{Session, SocketClose};
 
 /// A JSON client's connection.
@@ -32,7 +32,7 @@ pub struct JsonSession {
     /// `None` until a token says who it is.
     pub(super) user: Option<User>,
     pub(super) rooms: HashMap<RoomName, JoinedRoom>,
-    pub(super) replies: ReplyQueue,
+    pub(super) replies: RequestQueue,
     limits: RateLimits,
     /// Whether rooms have decided something about a membership.
     pub(super) has_news: Rc<Cell<bool>>,
@@ -49,7 +49,7 @@ impl JsonSession {
         let mut session = Self {
             user: None,
             rooms: HashMap::new(),
-            replies: ReplyQueue::default(),
+            replies: RequestQueue::default(),
             limits,
             has_news: Rc::default(),
             denials: 0,

@@ -30,12 +30,12 @@ pub struct Request {
 
 /// The requests of one socket. At most one waits for each of its members.
 #[derive(Default)]
-pub struct ReplyQueue {
+pub struct RequestQueue {
     answering: Option<MemberId>,
     waiting: VecDeque<Request>,
 }
 
-impl ReplyQueue {
+impl RequestQueue {
     /// Asks now, or when it is its turn. A newer request takes the place of the same member's older one.
     pub fn ask(&mut self, request: Request, io: &SessionIo) {
         if self.answering.is_none() {
