@@ -27,13 +27,6 @@ const FORBIDDEN: [(&str, &[&str]); 11] = [
     ("server", &["sqlx"]),
 ];
 
-/// What does not count yet: sessions name what their `mod.rs` shares with them, and that names the socket's context.
-const NOT_YET: [(&str, &str); 3] = [
-    ("socket/session/", "socket/session/mod.rs"),
-    ("socket/session/json/", "socket/session/json/mod.rs"),
-    ("socket/session/mod.rs", "socket/actor.rs"),
-];
-
 /// Parts of a room that know no actor.
 const WITHOUT_ACTORS: [&str; 9] = [
     "room/commit/mod.rs",
@@ -53,17 +46,9 @@ fn part<'a>(file: &'a str, folder: &str) -> Option<&'a str> {
     Some(local.split('/').next().unwrap())
 }
 
-/// The source, without what does not count yet.
+/// The source, read once.
 fn read() -> &'static Sources {
-    static SOURCES: LazyLock<Sources> = LazyLock::new(|| {
-        let mut sources = source::read();
-        for (from, to) in NOT_YET {
-            let of = sources.names.iter_mut().filter(|(file, _)| file.starts_with(from));
-            let removed = of.filter_map(|(_, named)| named.remove(to).then_some(())).count();
-            assert!(removed > 0, "nothing in {from} names {to} any more");
-        }
-        sources
-    });
+    static SOURCES: LazyLock<Sources> = LazyLock::new(source::read);
     &SOURCES
 }
 
