@@ -13,7 +13,7 @@ use super::context::RoomContext;
 use super::document::StateBudget;
 use super::room::Room;
 use super::settings::RoomSettings;
-use super::slots::{LeaseGuard, Slots};
+use super::slots::{LeaseGuard, RoomSlots};
 use crate::archive::Archive;
 use crate::budget::ByteBudget;
 use crate::ids::RoomName;
@@ -31,7 +31,7 @@ const READINGS_MAX: usize = 4;
 
 /// The live rooms by name.
 pub struct Directory {
-    slots: Arc<Slots<Addr<Room>>>,
+    slots: Arc<RoomSlots<Addr<Room>>>,
     /// The threads of rooms and sockets.
     arbiters: Vec<ArbiterHandle>,
     next_thread: AtomicUsize,

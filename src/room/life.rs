@@ -135,10 +135,19 @@ impl Room {
         self.slots.take_idle_call(Instant::now()).iter().for_each(|room| room.do_send(EndIdle));
     }
 
-    /// Has a timer run, unless one of its kind ends sooner.
+    /// Has a timer run, unless one of its kind does.
     pub(super) fn arm(&mut self, timer: Timer, wait: Duration, ctx: &mut Context<Self>) {
-        let due = Instant::now() + wait;
-        let start = || ctx.run_later(wait, move |room, ctx| room.in_span(|room| room.on_timer(timer, ctx)));
+        if !self.timers.is_armed(timer) {
+            self.arm_at(timer, Instant::now() + wait, ctx);
+        }
+    }
+
+    /// Has a timer run that ends at `due`, unless one of its kind ends no later.
+    pub(super) fn arm_at(&mut self, timer: Timer, due: Instant, ctx: &mut Context<Self>) {
+        let start = || {
+            let wait = due.saturating_duration_since(Instant::now());
+            ctx.run_later(wait, move |room, ctx| room.in_span(|room| room.on_timer(timer, ctx)))
+        };
         if let Some(replaced) = self.timers.arm(timer, due, start) {
             ctx.cancel_future(replaced);
         }

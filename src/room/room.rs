@@ -18,9 +18,9 @@ use super::io::Io;
 use super::members::Members;
 use super::messages::FromMember;
 use super::presence::Presence;
-use super::slots::Slots;
+use super::slots::RoomSlots;
 use super::timeline::Timeline;
-use super::timers::Timers;
+use super::timers::RoomTimers;
 use crate::ids::RoomName;
 use crate::metrics;
 
@@ -47,7 +47,7 @@ pub struct Room {
     span: Span,
     pub(super) key: RoomKey,
     /// Where the room is found, until it ends.
-    pub(super) slots: Arc<Slots<Addr<Room>>>,
+    pub(super) slots: Arc<RoomSlots<Addr<Room>>>,
     pub(super) context: RoomContext,
     pub(super) phase: Phase,
     /// What arrived while the room was loading; bounded by its senders' credit.
@@ -57,7 +57,7 @@ pub struct Room {
     pub(super) timeline: Timeline,
     pub(super) commit: Commit,
     pub(super) fanout: Fanout,
-    pub(super) timers: Timers<SpawnHandle>,
+    pub(super) timers: RoomTimers<SpawnHandle>,
     /// Who waits for everything to be committed, see [`Flush`](super::Flush).
     pub(super) flushed: Vec<oneshot::Sender<()>>,
 }
@@ -71,7 +71,7 @@ pub(super) struct Parts<'a> {
 }
 
 impl Room {
-    pub(super) fn new(name: RoomName, key: RoomKey, slots: Arc<Slots<Addr<Room>>>, context: RoomContext) -> Self {
+    pub(super) fn new(name: RoomName, key: RoomKey, slots: Arc<RoomSlots<Addr<Room>>>, context: RoomContext) -> Self {
         let (settings, now) = (&context.settings, Instant::now());
         let uncommitted = Uncommitted::new(
             settings.unsaved_bytes_max,
@@ -93,7 +93,7 @@ impl Room {
             timeline: Timeline::new(settings.say_rate, now),
             commit: Commit::new(uncommitted),
             fanout: Fanout::new(Outbound::new(key)),
-            timers: Timers::default(),
+            timers: RoomTimers::default(),
             flushed: Vec::new(),
             context,
         }

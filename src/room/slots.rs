@@ -43,7 +43,7 @@ pub(super) struct Leased<A> {
 type Shard<A> = HashMap<RoomName, Slot<A>>;
 
 /// The live rooms, by their addresses `A`.
-pub(super) struct Slots<A> {
+pub(super) struct RoomSlots<A> {
     shards: Vec<Mutex<Shard<A>>>,
     hasher: RandomState,
     next_key: AtomicU64,
@@ -53,7 +53,7 @@ pub(super) struct Slots<A> {
     last_end_idle: Mutex<Option<Instant>>,
 }
 
-impl<A> Default for Slots<A> {
+impl<A> Default for RoomSlots<A> {
     fn default() -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
@@ -65,7 +65,7 @@ impl<A> Default for Slots<A> {
     }
 }
 
-impl<A: Clone> Slots<A> {
+impl<A: Clone> RoomSlots<A> {
     /// The room of `name`, started if there is none or it is no longer connected.
     pub fn lookup(
         &self,
@@ -127,7 +127,7 @@ impl<A: Clone> Slots<A> {
     }
 }
 
-impl<A> Slots<A> {
+impl<A> RoomSlots<A> {
     /// Notes that the process stops: rooms that end now have not died.
     pub fn stop(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_room_is_started_once_and_released_once_nobody_holds_it() {
-        let slots = Slots::default();
+        let slots = RoomSlots::default();
         let mut keys = Vec::new();
         let mut lookup = || {
             slots.lookup(
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_room_that_is_gone_is_replaced_and_its_end_does_not_remove_the_next_one() {
-        let slots = Slots::default();
+        let slots = RoomSlots::default();
         slots.lookup(&name(), |_| true, |key| key.0);
         let next = slots.lookup(&name(), |_| false, |key| key.0);
         assert_eq!(next.address, 2);
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn rooms_are_told_to_end_once_a_second() {
-        let (slots, now) = (Slots::default(), Instant::now());
+        let (slots, now) = (RoomSlots::default(), Instant::now());
         slots.lookup(&name(), |_| true, |key| key.0);
         assert_eq!(slots.take_idle_call(now), [1]);
         assert!(slots.take_idle_call(now).is_empty());

@@ -35,15 +35,15 @@ pub(super) enum Timer {
 const KINDS: usize = Timer::Foreign as usize + 1;
 
 /// The timers that run; `H` cancels one.
-pub(super) struct Timers<H>([Option<(Instant, H)>; KINDS]);
+pub(super) struct RoomTimers<H>([Option<(Instant, H)>; KINDS]);
 
-impl<H> Default for Timers<H> {
+impl<H> Default for RoomTimers<H> {
     fn default() -> Self {
         Self([const { None }; KINDS])
     }
 }
 
-impl<H> Timers<H> {
+impl<H> RoomTimers<H> {
     /// Whether a timer runs.
     pub fn is_armed(&self, timer: Timer) -> bool {
         self.0[timer as usize].is_some()
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn the_earlier_end_of_a_kind_counts() {
-        let (mut timers, now) = (Timers::default(), Instant::now());
+        let (mut timers, now) = (RoomTimers::default(), Instant::now());
         let second = Duration::from_secs(1);
         assert_eq!(timers.arm(Timer::Missing, now + second, || 1), None);
         assert_eq!(timers.arm(Timer::Missing, now + second * 2, || 2), None);
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn all_are_cancelled_together() {
-        let (mut timers, now) = (Timers::default(), Instant::now());
+        let (mut timers, now) = (RoomTimers::default(), Instant::now());
         timers.arm(Timer::Idle, now, || Timer::Idle);
         timers.arm(Timer::Foreign, now, || Timer::Foreign);
         assert_eq!(timers.take_all().collect::<Vec<_>>(), [Timer::Idle, Timer::Foreign]);

@@ -156,7 +156,7 @@ impl Room {
         ];
         for (timer, due) in due {
             if let Some(due) = due {
-                self.arm(timer, due.saturating_duration_since(now), ctx);
+                self.arm_at(timer, due, ctx);
             }
         }
     }

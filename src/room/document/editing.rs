@@ -27,7 +27,7 @@ const NOTHING: &[u8] = &[0, 0];
 
 /// What became of an edit that was not refused.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Taken {
+pub struct TakenEdit {
     /// Whether it brought anything new.
     pub has_news: bool,
     /// What the document must reach to have all of it, if it is not complete.
@@ -64,7 +64,7 @@ impl LiveDocument {
             if !self.blocks.brings_nothing(&update) {
                 return self.missing.put_off(from, kind, update.len(), messages);
             }
-            let taken = Taken { has_news: false, missing: None };
+            let taken = TakenEdit { has_news: false, missing: None };
             return self.on_taken(from, kind, &update, taken, commit, io);
         }
         match self.take(&EditOrigin::Member(from), kind, &update, commit, io) {
@@ -84,13 +84,13 @@ impl LiveDocument {
         update: &Bytes,
         commit: &mut Commit,
         io: &mut Io,
-    ) -> Result<Taken, Refusal> {
+    ) -> Result<TakenEdit, Refusal> {
         let Applied { news, lacking } = self.blocks.apply(update)?;
         let has_news = news.is_some();
         if let Some(news) = news {
             self.broadcast_and_keep(news, origin, kind, lacking.is_none(), commit, io);
         }
-        Ok(Taken { has_news, missing: lacking })
+        Ok(TakenEdit { has_news, missing: lacking })
     }
 
     fn on_taken(
@@ -98,7 +98,7 @@ impl LiveDocument {
         from: MemberId,
         kind: EditKind,
         update: &Bytes,
-        taken: Taken,
+        taken: TakenEdit,
         commit: &mut Commit,
         io: &mut Io,
     ) {

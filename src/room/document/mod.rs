@@ -35,7 +35,7 @@ pub use refusals::refuse_for_good;
 
 use missing::MissingEdits;
 use reply_cache::ReplyCache;
-use reply_queue::ReplyQueue;
+use reply_queue::PendingReplies;
 use snapshots::Snapshots;
 
 /// What a loaded room has of its document.
@@ -48,7 +48,7 @@ pub struct LiveDocument {
     /// Replies for who lacks the same as somebody before; until the next edit or sweep.
     replies: ReplyCache,
     /// Who waits for a reply.
-    queue: ReplyQueue,
+    queue: PendingReplies,
     /// What replies may hold in large frames.
     states: Arc<StateBudget>,
     /// Of whom something is missing.
@@ -71,7 +71,7 @@ impl LiveDocument {
             blocks,
             authors,
             replies: ReplyCache::default(),
-            queue: ReplyQueue::new(now),
+            queue: PendingReplies::new(now),
             states,
             missing: MissingEdits::default(),
             snapshots: Snapshots::new(tail),

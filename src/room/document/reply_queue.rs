@@ -13,7 +13,7 @@ use crate::room::messages::AskState;
 const SHARE: Rate = Rate { per_second: 0.25, burst: 0.05 };
 
 /// Who waits for a reply.
-pub struct ReplyQueue {
+pub struct PendingReplies {
     /// At most one of each socket.
     waiting: Vec<AskState>,
     time: Bucket,
@@ -21,7 +21,7 @@ pub struct ReplyQueue {
     due: Option<Instant>,
 }
 
-impl ReplyQueue {
+impl PendingReplies {
     /// Nobody waits.
     pub fn new(now: Instant) -> Self {
         Self { waiting: Vec::new(), time: Bucket::new(SHARE, now), due: None }
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn those_who_have_nothing_come_first_and_those_who_lack_the_same_together() {
-        let mut queue = ReplyQueue::new(Instant::now());
+        let mut queue = PendingReplies::new(Instant::now());
         for (from, known) in [(1, &[1, 7, 1][..]), (2, NOTHING), (3, &[1, 7, 1]), (4, NOTHING)] {
             queue.push(ask(from, known));
         }
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn encoding_beyond_the_rooms_share_waits() {
         let now = Instant::now();
-        let mut queue = ReplyQueue::new(now);
+        let mut queue = PendingReplies::new(now);
         assert!(queue.has_time(now));
         queue.spend(Duration::from_secs(1), now);
         assert!(!queue.has_time(now));

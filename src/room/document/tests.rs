@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::editing::Taken;
+use super::editing::TakenEdit;
 use super::*;
 use crate::auth::Access;
 use crate::ids::{MemberId, Seq};
@@ -96,10 +96,10 @@ fn an_edit_of_the_server_needs_no_member_and_reaches_all() {
         live.document.take(&origin, kind, &update, &mut live.commit, &mut live.room.io())
     };
     let missing = take(&mut live, MORE).unwrap();
-    assert_eq!(missing, Taken { has_news: false, missing: Some(vec![(1, 3)]) });
-    assert_eq!(take(&mut live, HI).unwrap(), Taken { has_news: true, missing: None });
+    assert_eq!(missing, TakenEdit { has_news: false, missing: Some(vec![(1, 3)]) });
+    assert_eq!(take(&mut live, HI).unwrap(), TakenEdit { has_news: true, missing: None });
     assert_eq!(live.room.sent(), [all(Dialect::Yjs, yjs::update(HI), &[])]);
-    assert_eq!(take(&mut live, HI).unwrap(), Taken { has_news: false, missing: None });
+    assert_eq!(take(&mut live, HI).unwrap(), TakenEdit { has_news: false, missing: None });
     assert!(take(&mut live, &[0xff]).is_err());
     let (sent, pending) = live.commits();
     assert_eq!((sent, pending.len()), (vec![], 1));

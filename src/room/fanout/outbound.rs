@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::relay::{Counted, FanOut, Item, RelayHandle, RoomDied, Turn};
+use super::relay::{Counted, FanOut, RelayHandle, RoomDied, Turn, TurnItem};
 use crate::ids::MemberId;
 use crate::protocol::{CloseCode, Dialect};
 use crate::room::RoomKey;
@@ -18,7 +18,7 @@ const ITEM_BYTES: usize = 64;
 /// The way from a room to one relay.
 struct Link {
     relay: RelayHandle,
-    items: Vec<Item>,
+    items: Vec<TurnItem>,
     bytes: usize,
     in_flight: Arc<AtomicUsize>,
 }
@@ -49,7 +49,7 @@ impl Outbound {
         }
     }
 
-    fn push(&mut self, link: usize, item: Item, bytes: usize) {
+    fn push(&mut self, link: usize, item: TurnItem, bytes: usize) {
         let link = &mut self.links[link];
         link.items.push(item);
         link.bytes += bytes + ITEM_BYTES;
@@ -57,19 +57,19 @@ impl Outbound {
 
     /// Lets frames for all of its dialect reach a member from here on.
     pub fn attach(&mut self, link: usize, to: MemberId, dialect: Dialect) {
-        self.push(link, Item::Attach(to, dialect), 0);
+        self.push(link, TurnItem::Attach(to, dialect), 0);
     }
 
     /// Ends that.
     pub fn detach(&mut self, link: usize, to: MemberId) {
-        self.push(link, Item::Detach(to), 0);
+        self.push(link, TurnItem::Detach(to), 0);
     }
 
     /// Sends a frame to all attached members of a dialect, but its sender and those who made it.
     pub fn broadcast(&mut self, dialect: Dialect, frame: &Frame, sender: Option<MemberId>, owners: &[MemberId]) {
         for link in 0..self.links.len() {
             let fan_out = FanOut { dialect, frame: frame.clone(), sender, owners: owners.into() };
-            let item = Item::All(fan_out);
+            let item = TurnItem::All(fan_out);
             self.push(link, item, frame.plain_bytes());
         }
     }
@@ -77,34 +77,34 @@ impl Outbound {
     /// Sends a frame to one member.
     pub fn send(&mut self, link: usize, to: MemberId, frame: Frame, counted: Counted) {
         let bytes = frame.plain_bytes();
-        self.push(link, Item::One { to, frame, counted }, bytes);
+        self.push(link, TurnItem::One { to, frame, counted }, bytes);
     }
 
     /// Sends frames to one member, as one answer that it has asked for.
     pub fn page(&mut self, link: usize, to: MemberId, frames: Vec<Frame>) {
         let run = Run::new(frames);
         let bytes = run.plain_bytes();
-        self.push(link, Item::Page { to, run }, bytes);
+        self.push(link, TurnItem::Page { to, run }, bytes);
     }
 
     /// Tells a member's outlet that it is in.
     pub fn let_in(&mut self, link: usize, to: MemberId) {
-        self.push(link, Item::LetIn(to), 0);
+        self.push(link, TurnItem::LetIn(to), 0);
     }
 
     /// Tells a member's outlet that it has all that was there when it asked.
     pub fn caught_up(&mut self, link: usize, to: MemberId) {
-        self.push(link, Item::CaughtUp(to), 0);
+        self.push(link, TurnItem::CaughtUp(to), 0);
     }
 
     /// Lets a member's next answer have so many bytes more than its other messages.
     pub fn expect_answer(&mut self, link: usize, from: MemberId, bytes: usize) {
-        self.push(link, Item::ExpectAnswer { from, bytes }, 0);
+        self.push(link, TurnItem::ExpectAnswer { from, bytes }, 0);
     }
 
     /// Ends a membership.
     pub fn close(&mut self, link: usize, to: MemberId, code: CloseCode, reason: impl Into<String>) {
-        self.push(link, Item::Close { to, code, reason: reason.into() }, 0);
+        self.push(link, TurnItem::Close { to, code, reason: reason.into() }, 0);
     }
 
     /// Owes a member the credit for `bytes` that the room has handled.
@@ -135,7 +135,7 @@ impl Outbound {
         let waiting = |link: &Link| link.in_flight.load(Ordering::Relaxed);
         if self.links.iter().all(|link| waiting(link) <= RELAY_BEHIND_BYTES) {
             for (link, to, bytes) in std::mem::take(&mut self.owed) {
-                self.push(link, Item::Credit { to, bytes }, 0);
+                self.push(link, TurnItem::Credit { to, bytes }, 0);
             }
         }
         for link in &mut self.links {
@@ -197,16 +197,16 @@ impl Outbound {
         let items = self.links.iter_mut().flat_map(|link| std::mem::take(&mut link.items));
         let sent = items.filter_map(|item| {
             Some(match item {
-                Item::All(FanOut { dialect, frame, sender, owners }) => {
+                TurnItem::All(FanOut { dialect, frame, sender, owners }) => {
                     Sent::All { dialect, frame, but: sender.into_iter().chain(owners).collect() }
                 }
-                Item::One { to, frame, .. } => Sent::One { to, frame },
-                Item::Page { to, run } => Sent::Page { to, bytes: run.plain_bytes() },
-                Item::Attach(member, _) => Sent::Attached(member),
-                Item::LetIn(to) => Sent::LetIn(to),
-                Item::CaughtUp(to) => Sent::CaughtUp(to),
-                Item::Close { to, code, .. } => Sent::Closed { to, code },
-                Item::Detach(_) | Item::ExpectAnswer { .. } | Item::Credit { .. } => return None,
+                TurnItem::One { to, frame, .. } => Sent::One { to, frame },
+                TurnItem::Page { to, run } => Sent::Page { to, bytes: run.plain_bytes() },
+                TurnItem::Attach(member, _) => Sent::Attached(member),
+                TurnItem::LetIn(to) => Sent::LetIn(to),
+                TurnItem::CaughtUp(to) => Sent::CaughtUp(to),
+                TurnItem::Close { to, code, .. } => Sent::Closed { to, code },
+                TurnItem::Detach(_) | TurnItem::ExpectAnswer { .. } | TurnItem::Credit { .. } => return None,
             })
         });
         sent.collect()

@@ -155,7 +155,7 @@ impl LocalRelay {
 }
 
 /// One thing of a room's turn, in order.
-pub(super) enum Item {
+pub(super) enum TurnItem {
     /// From here on, `All` of its dialect reaches this member too.
     Attach(MemberId, Dialect),
     /// The member left the room.
@@ -197,7 +197,7 @@ impl FanOut {
 #[rtype(result = "()")]
 pub(super) struct Turn {
     pub room: RoomKey,
-    pub items: Vec<Item>,
+    pub items: Vec<TurnItem>,
     /// Lowered by `bytes` once the turn is handed out, so that the room sees how far this relay is behind.
     pub in_flight: Arc<AtomicUsize>,
     pub bytes: usize,
@@ -288,43 +288,43 @@ impl Relay {
         }
     }
 
-    fn deliver(&mut self, room: RoomKey, item: Item) {
+    fn deliver(&mut self, room: RoomKey, item: TurnItem) {
         match item {
-            Item::Attach(member, dialect) => {
+            TurnItem::Attach(member, dialect) => {
                 if let Some(outlet) = self.outlet(member) {
                     self.rooms.entry(room).or_default().push(Attached { member, dialect, outlet });
                 }
             }
-            Item::Detach(member) => self.detach(room, member),
-            Item::All(fan_out) => self.broadcast(room, &[fan_out]),
-            Item::One { to, frame, counted } => {
+            TurnItem::Detach(member) => self.detach(room, member),
+            TurnItem::All(fan_out) => self.broadcast(room, &[fan_out]),
+            TurnItem::One { to, frame, counted } => {
                 if let Some(outlet) = self.outlet(to) {
                     outlet.push(&frame, counted);
                     self.touched.push(outlet);
                 }
             }
-            Item::Page { to, run } => {
+            TurnItem::Page { to, run } => {
                 if let Some(outlet) = self.outlet(to) {
                     outlet.push_run(&run, Counted::No);
                     self.touched.push(outlet);
                 }
             }
-            Item::LetIn(to) => {
+            TurnItem::LetIn(to) => {
                 if let Some(outlet) = self.outlet(to) {
                     outlet.let_in();
                 }
             }
-            Item::CaughtUp(to) => {
+            TurnItem::CaughtUp(to) => {
                 if let Some(outlet) = self.outlet(to) {
                     outlet.caught_up();
                 }
             }
-            Item::ExpectAnswer { from, bytes } => {
+            TurnItem::ExpectAnswer { from, bytes } => {
                 if let Some(outlet) = self.outlet(from) {
                     outlet.expect_answer(bytes);
                 }
             }
-            Item::Credit { to, bytes } => {
+            TurnItem::Credit { to, bytes } => {
                 if let Some(outlet) = self.outlet(to) {
                     outlet.credit(bytes);
                     if outlet.is_over() {
@@ -332,7 +332,7 @@ impl Relay {
                     }
                 }
             }
-            Item::Close { to, code, reason } => {
+            TurnItem::Close { to, code, reason } => {
                 if let Some(outlet) = self.outlet(to) {
                     outlet.close(code, &reason);
                     self.touched.push(outlet);
@@ -349,7 +349,7 @@ impl Handler<Turn> for Relay {
         let mut run: Vec<FanOut> = Vec::new();
         for item in turn.items {
             match item {
-                Item::All(fan_out) if run.first().is_none_or(|first| first.dialect == fan_out.dialect) => {
+                TurnItem::All(fan_out) if run.first().is_none_or(|first| first.dialect == fan_out.dialect) => {
                     run.push(fan_out)
                 }
                 item => {

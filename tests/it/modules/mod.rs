@@ -46,7 +46,7 @@ fn part<'a>(file: &'a str, folder: &str) -> Option<&'a str> {
     Some(local.split('/').next().unwrap())
 }
 
-/// The source.
+/// The source, read once.
 fn read() -> &'static Sources {
     static SOURCES: LazyLock<Sources> = LazyLock::new(source::read);
     &SOURCES
