@@ -471,6 +471,8 @@ fn a_reader_that_deleted_something_while_away_is_not_told_that_it_is_saved() {
     let mut ada = started(&server, &writer("ada"), WRITER);
     ada.say(DOC, UPDATE_HI);
     ada.say(DOC, STEP2_EMPTY);
+    // Of each.
+    ada.until(DOC, SAVED);
     ada.until(DOC, SAVED);
     let deletion = &[1, 1, 1, 0, 1][..];
     for (deletions, answer) in [(&[0][..], SAVED), (deletion, REFUSED)] {
