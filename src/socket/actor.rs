@@ -100,11 +100,11 @@ pub struct Socket {
     io: SessionIo,
     session: Box<dyn Session>,
     /// What the upgrade decided, until the socket opens.
-    opening: Option<Path>,
+    opening: Option<Box<Path>>,
     timers: KeyedTimers<Timer>,
     /// When the session has something to do, in Unix seconds, as its timer is set.
     session_due_s: Option<u64>,
-    span: Rc<Span>,
+    span: Span,
     /// Bytes that came with the handshake.
     early: Bytes,
     /// The peer's address, when its connection began, and how many bytes came: for the line that the log gets at the end.
@@ -140,10 +140,10 @@ impl Socket {
             unfinished: Unfinished::new(&context.unfinished),
             io: SessionIo { socket: id, outbox, relay, context },
             session: Box::new(DeniedSession),
-            opening: Some(path),
+            opening: Some(Box::new(path)),
             timers: KeyedTimers::new(),
             session_due_s: None,
-            span: Rc::new(span),
+            span,
             early,
             address,
             began: Instant::now(),
@@ -158,7 +158,7 @@ impl Socket {
 
     fn open(&mut self, ctx: &mut Context<Self>) {
         let Some(path) = self.opening.take() else { return };
-        let Opened { session, close } = session::open(path, &self.io);
+        let Opened { session, close } = session::open(*path, &self.io);
         self.session = session;
         if let Some((hold, SocketClose { code, reason })) = close {
             self.timers.set(Timer::Close, hold, ctx, move |socket, _| socket.outbox().close(code, &reason));
@@ -196,8 +196,10 @@ impl Socket {
 
     /// Does something in the socket's span, so that the log says whose it is.
     fn in_span<R>(&mut self, act: impl FnOnce(&mut Self) -> R) -> R {
-        let span = self.span.clone();
-        span.in_scope(|| act(self))
+        let span = std::mem::replace(&mut self.span, Span::none());
+        let result = span.in_scope(|| act(self));
+        self.span = span;
+        result
     }
 
     fn outbox(&self) -> &Outbox {
