@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tutti::document::Blocks;
 use tutti::protocol::{CloseCode, Dialect, lib0::put_var_uint, yjs};
 use tutti::room::{LocalRelay, Outbound, Outlet, Relays, RoomKey};
-use tutti::wire::{Frame, Limits, Reader, Run, header};
+use tutti::wire::{Frame, MessageLimits, Reader, Run, header};
 
 const DOCUMENT_BYTES_MAX: usize = 64 << 20;
 /// Members that a turn is shown to.
@@ -61,7 +61,7 @@ fn decode(times: u32) {
     let start = raw.len();
     raw.extend_from_slice(&message);
     header::unmask(&mut raw[start..], MASK, 0);
-    let mut reader = Reader::new(Limits { message_bytes_max: 1 << 20, fragments_max: 4, skipped_bytes_max: 0 });
+    let mut reader = Reader::new(MessageLimits { message_bytes_max: 1 << 20, fragments_max: 4, skipped_bytes_max: 0 });
     for _ in 0..times {
         let message = reader.read(&mut black_box(&raw[..])).expect("a good frame").expect("a whole frame");
         let tutti::wire::Message::Binary(message) = message else { unreachable!("it was sent as binary") };

@@ -17,7 +17,7 @@ pub use tail::{Tail, weight};
 
 use crate::document::{Blocks, SetAside};
 use crate::ids::{RoomName, Seq, UserId};
-use crate::store::{Bodies, Entry, HistoryQuery, Kind, Kinds, Loaded, Page, RoomId, Store, StoreError};
+use crate::store::{Bodies, Entry, EntryKind, HistoryQuery, Kinds, Loaded, Page, RoomId, Store, StoreError};
 
 /// Entries read at once where all of a room's edits are read.
 const PAGE_ENTRIES: u32 = 1000;
@@ -114,7 +114,7 @@ impl Archive {
         let query = HistoryQuery {
             after,
             before: Some(Seq(upto.0 + 1)),
-            kinds: Kinds::Only(Kind::Edit),
+            kinds: Kinds::Only(EntryKind::Edit),
             author: None,
             limit: PAGE_ENTRIES,
             page: Page::Oldest,

@@ -39,7 +39,7 @@ pub struct Applied {
 
 /// Whether an edit is judged, or was before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum Trust {
     /// It comes from a client: what no Yjs client makes is refused.
     Client,
     /// It comes from another server's storage: judged as a client's, but of any number of clients.
@@ -128,7 +128,7 @@ impl Blocks {
     /// # Errors
     /// See [`Refusal`]; the document is as before.
     pub fn apply(&mut self, update: &Bytes) -> Result<Applied, Refusal> {
-        self.apply_from(update, Origin::Client)
+        self.apply_from(update, Trust::Client)
     }
 
     /// Takes an update from another server's storage, as [`apply`](Self::apply) does, however many clients are in it.
@@ -136,17 +136,17 @@ impl Blocks {
     /// # Errors
     /// As there.
     pub fn import(&mut self, update: &Bytes) -> Result<Applied, Refusal> {
-        self.apply_from(update, Origin::Import)
+        self.apply_from(update, Trust::Import)
     }
 
-    fn apply_from(&mut self, update: &Bytes, origin: Origin) -> Result<Applied, Refusal> {
-        if origin == Origin::Client && self.has_too_many_sections(update) {
+    fn apply_from(&mut self, update: &Bytes, trust: Trust) -> Result<Applied, Refusal> {
+        if trust == Trust::Client && self.has_too_many_sections(update) {
             return Err(Refusal::TooManyClients);
         }
         let scan = scan(update)?;
         scan.check_clients()?;
-        let taken = match self.take(&scan, origin) {
-            Err(Refusal::TooLarge { .. }) if self.prune_all() => self.take(&scan, origin),
+        let taken = match self.take(&scan, trust) {
+            Err(Refusal::TooLarge { .. }) if self.prune_all() => self.take(&scan, trust),
             taken => taken,
         }?;
         let lacking = (!taken.is_complete(&scan)).then(|| {
@@ -176,19 +176,19 @@ impl Blocks {
     }
 
     /// Takes what joins, or nothing.
-    pub(super) fn take(&mut self, scan: &Scan<'_>, origin: Origin) -> Result<Taken, Refusal> {
+    pub(super) fn take(&mut self, scan: &Scan<'_>, trust: Trust) -> Result<Taken, Refusal> {
         let mut mark = Mark {
             clients: self.clients.len(),
             slots: self.slots.len(),
             grown: SmallVec::new(),
             deleted: Vec::new(),
-            room: if origin == Origin::Store { usize::MAX } else { self.room() },
+            room: if trust == Trust::Store { usize::MAX } else { self.room() },
         };
-        let taken = self.take_blocks(scan, origin, &mut mark).and_then(|sections| {
+        let taken = self.take_blocks(scan, trust, &mut mark).and_then(|sections| {
             let mut taken = Taken { sections, is_all_deleted: true, ..Taken::default() };
             self.new_deletions(scan, &mut taken);
             let limit = self.bytes_max;
-            if origin != Origin::Store && !self.has_room_to_delete(taken.deleted.len()) {
+            if trust != Trust::Store && !self.has_room_to_delete(taken.deleted.len()) {
                 return Err(Refusal::TooLarge { limit });
             }
             Ok(taken)
@@ -211,7 +211,7 @@ impl Blocks {
     fn take_blocks(
         &mut self,
         scan: &Scan<'_>,
-        origin: Origin,
+        trust: Trust,
         mark: &mut Mark,
     ) -> Result<SmallVec<[TakenSection; 1]>, Refusal> {
         let mut cursors: SmallVec<[Cursor<'_>; 1]> = SmallVec::with_capacity(scan.sections.len());
@@ -219,7 +219,7 @@ impl Blocks {
             cursors.push(self.cursor(scan, section));
         }
         let new_clients = cursors.iter().filter(|cursor| cursor.number.is_none()).count();
-        if origin == Origin::Client && new_clients > NEW_CLIENTS_MAX {
+        if trust == Trust::Client && new_clients > NEW_CLIENTS_MAX {
             return Err(Refusal::TooManyClients);
         }
         // Sections of an update may build on each other in any order: each goes on as far as it can, and again when what it waits
@@ -231,7 +231,7 @@ impl Blocks {
         let mut waiting: HashMap<usize, BinaryHeap<Reverse<(u32, usize)>>> = HashMap::new();
         let mut ready: SmallVec<[usize; 1]> = (0..cursors.len()).rev().collect();
         while let Some(at) = ready.pop() {
-            self.advance(&mut cursors[at], origin, mark)?;
+            self.advance(&mut cursors[at], trust, mark)?;
             if let Some(awaited) = cursors[at].awaits
                 && let Some(other) = by_client.get(&awaited.client)
             {
@@ -245,11 +245,11 @@ impl Blocks {
                 ready.push(waiter);
             }
         }
-        if origin != Origin::Store {
+        if trust != Trust::Store {
             refuse_circles(&cursors, scan, &by_client)?;
         }
         mark.grown.iter().for_each(|(number, ..)| self.count(*number));
-        if origin != Origin::Store && !mark.grown.is_empty() && self.room() == 0 {
+        if trust != Trust::Store && !mark.grown.is_empty() && self.room() == 0 {
             return Err(Refusal::TooLarge { limit: self.bytes_max });
         }
         Ok(cursors.into_iter().map(|cursor| cursor.taken).collect())
@@ -268,7 +268,7 @@ impl Blocks {
     }
 
     /// Takes a section's blocks until there is none, clocks are left out, or one waits for another section.
-    fn advance(&mut self, cursor: &mut Cursor<'_>, origin: Origin, mark: &mut Mark) -> Result<(), Refusal> {
+    fn advance(&mut self, cursor: &mut Cursor<'_>, trust: Trust, mark: &mut Mark) -> Result<(), Refusal> {
         cursor.awaits = None;
         // A stored update may name a client twice.
         let known = cursor.number.map_or_else(|| self.clock(cursor.client), |number| self.clients[number].end);
@@ -293,7 +293,7 @@ impl Blocks {
                     let client = &self.clients[number];
                     mark.grown.push((number, client.end, client.blocks.len(), client.content.len()));
                 }
-                let added = self.append(number, &block, links, origin, mark)?;
+                let added = self.append(number, &block, links, trust, mark)?;
                 let limit = self.bytes_max;
                 mark.room = mark.room.checked_sub(added).ok_or(Refusal::TooLarge { limit })?;
                 cursor.taken.blocks += 1;
@@ -337,7 +337,7 @@ impl Blocks {
         number: usize,
         block: &Block<'_>,
         mut links: Links,
-        origin: Origin,
+        trust: Trust,
         mark: &mut Mark,
     ) -> Result<usize, Refusal> {
         let before = self.slots.held();
@@ -357,8 +357,8 @@ impl Blocks {
             block.len = block.end() - known;
             block.clock = known;
         }
-        let slot = self.place(&block, links, origin)?;
-        if content.kind == Kind::Type && origin != Origin::Store && self.slots.depth(slot) > NESTING_MAX {
+        let slot = self.place(&block, links, trust)?;
+        if content.kind == Kind::Type && trust != Trust::Store && self.slots.depth(slot) > NESTING_MAX {
             return Err(Refusal::NestedTooDeep);
         }
         if self.clients[number].content.len() + content.raw.len() > u32::MAX as usize {
@@ -368,7 +368,7 @@ impl Blocks {
         let stored = Stored { clock: block.clock, origin: left, right, slot, content_at: 0, kind: content.kind };
         let is_list = self.slots.is_list(slot);
         // Only of what is stored: what comes live may name it as a parent before the deletions of its update are in.
-        let may_be_text = origin == Origin::Store && content.kind == Kind::Deleted && is_list && !self.keeps_deleted;
+        let may_be_text = trust == Trust::Store && content.kind == Kind::Deleted && is_list && !self.keeps_deleted;
         if may_be_text && self.clients[number].push_within_text(number as u32, &stored, block.len) {
             mark.deleted.push((number, block.clock, block.end()));
             return Ok(0);
@@ -378,10 +378,10 @@ impl Blocks {
     }
 
     /// Where a block lies: where its neighbours do, else where it says.
-    fn place(&mut self, block: &Block<'_>, links: Links, origin: Origin) -> Result<u32, Refusal> {
+    fn place(&mut self, block: &Block<'_>, links: Links, trust: Trust) -> Result<u32, Refusal> {
         if let Some(parent) = block.parent {
             let is_type = matches!(parent, Parent::Type(_));
-            if is_type && origin != Origin::Store && !self.may_be_parent(links.parent) {
+            if is_type && trust != Trust::Store && !self.may_be_parent(links.parent) {
                 return Err(Refusal::Impossible("a parent that is no shared type"));
             }
             return Ok(self.slot_of(parent, links.parent, block.key));
@@ -391,7 +391,7 @@ impl Blocks {
             && left.slot != right.slot
             && let (Some(left), Some(right)) = (self.slots.owner(left.slot), self.slots.owner(right.slot))
             && left != right
-            && origin != Origin::Store
+            && trust != Trust::Store
         {
             return Err(Refusal::Impossible("neighbours in different shared types"));
         }

@@ -10,7 +10,7 @@ use super::parameters::Parameters;
 use super::state::AppState;
 use crate::ids::{RoomName, Seq, UserId};
 use crate::protocol::json::rfc3339;
-use crate::store::{Bodies, Entry, HistoryQuery, Kind, Kinds, Page};
+use crate::store::{Bodies, Entry, EntryKind, HistoryQuery, Kinds, Page};
 
 /// Entries in a page if the caller does not say, and at most.
 const PAGE_DEFAULT: u32 = 100;
@@ -18,30 +18,30 @@ const PAGE_MAX: u32 = 1000;
 
 #[derive(Serialize, Clone, Copy)]
 #[serde(rename_all = "lowercase")]
-enum EntryKind {
+enum KindView {
     Edit,
     Message,
     Event,
     Step,
 }
 
-fn kind(name: &str) -> Result<Kind, ApiError> {
+fn kind(name: &str) -> Result<EntryKind, ApiError> {
     match name {
-        "edit" => Ok(Kind::Edit),
-        "message" => Ok(Kind::Message),
-        "event" => Ok(Kind::Event),
-        "step" => Ok(Kind::Step),
+        "edit" => Ok(EntryKind::Edit),
+        "message" => Ok(EntryKind::Message),
+        "event" => Ok(EntryKind::Event),
+        "step" => Ok(EntryKind::Step),
         _ => Err(ApiError::Parameter("kind must be edit, message, event or step".into())),
     }
 }
 
-impl From<Kind> for EntryKind {
-    fn from(kind: Kind) -> Self {
+impl From<EntryKind> for KindView {
+    fn from(kind: EntryKind) -> Self {
         match kind {
-            Kind::Edit => EntryKind::Edit,
-            Kind::Message => EntryKind::Message,
-            Kind::Event => EntryKind::Event,
-            Kind::Step => EntryKind::Step,
+            EntryKind::Edit => KindView::Edit,
+            EntryKind::Message => KindView::Message,
+            EntryKind::Event => KindView::Event,
+            EntryKind::Step => KindView::Step,
         }
     }
 }
@@ -49,7 +49,7 @@ impl From<Kind> for EntryKind {
 #[derive(Serialize)]
 pub struct EntryView {
     seq: Seq,
-    kind: EntryKind,
+    kind: KindView,
     author: UserId,
     at: String,
     bytes: u64,

@@ -13,7 +13,7 @@ use crate::archive::weight;
 use crate::ids::Seq;
 use crate::metrics;
 use crate::protocol::Dialect;
-use crate::store::{Entry, Kind, NewEntry, Placed, Refused, StoreError};
+use crate::store::{Entry, EntryKind, NewEntry, Placed, Refused, StoreError};
 
 impl Handler<Committed> for Room {
     type Result = ();
@@ -69,7 +69,7 @@ impl Room {
             match outcome {
                 Ok(placed) => {
                     if placed.is_new {
-                        if entry.kind == Kind::Edit {
+                        if entry.kind == EntryKind::Edit {
                             document.snapshots.lengthen(weight(&entry.body));
                         }
                         timeline.on_committed(&entry, placed, io);
@@ -118,9 +118,9 @@ impl Room {
         for Entry { seq, at_ms, kind, author, body, .. } in page {
             let entry = NewEntry { kind, author, key: None, body: body.unwrap_or_default() };
             match entry.kind {
-                Kind::Edit => document.on_foreign_edit(&entry.body, commit, io),
-                Kind::Step => timeline.forget_version(),
-                Kind::Message | Kind::Event => {}
+                EntryKind::Edit => document.on_foreign_edit(&entry.body, commit, io),
+                EntryKind::Step => timeline.forget_version(),
+                EntryKind::Message | EntryKind::Event => {}
             }
             timeline.on_committed(&entry, Placed { seq, at_ms, is_new: true }, io);
         }
@@ -154,7 +154,7 @@ fn refuse_entry(
     timeline: &mut Timeline,
     io: &mut Io,
 ) {
-    if entry.kind == Kind::Step {
+    if entry.kind == EntryKind::Step {
         timeline.forget_version();
     }
     for Acknowledgement { to, receipt } in waiting {

@@ -9,7 +9,7 @@ use crate::ids::{MemberId, UserId};
 use crate::protocol::json::request::Event;
 use crate::protocol::json::{entry, signal};
 use crate::protocol::{Dialect, hocuspocus};
-use crate::store::{Kind, NewEntry};
+use crate::store::{EntryKind, NewEntry};
 
 /// The type of kept texts of Hocuspocus apps. No JSON client can send it: it has no dot.
 const STATELESS: &str = "stateless";
@@ -54,7 +54,7 @@ pub(super) fn on_stateless(message: Stateless, commit: &mut Commit, io: &mut Io)
     }
     let text = Some(String::from_utf8_lossy(&payload).into_owned());
     let body = entry::body(&Event { kind: STATELESS.into(), text, payload: None }, &name);
-    let entry = NewEntry { kind: Kind::Event, author, key: None, body };
+    let entry = NewEntry { kind: EntryKind::Event, author, key: None, body };
     if !commit.uncommitted.has_room() {
         return tracing::warn!("a stateless message is dropped, too much is not committed");
     }

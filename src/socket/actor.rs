@@ -30,7 +30,7 @@ use crate::ids::SocketId;
 use crate::metrics;
 use crate::protocol::CloseCode;
 use crate::room::LocalRelay;
-use crate::wire::{self, Frame, Limits, Reader, WireError};
+use crate::wire::{self, Frame, MessageLimits, Reader, WireError};
 
 /// Read in one go, into a buffer that all sockets of a thread share.
 const READ_BYTES: usize = 64 * 1024;
@@ -126,7 +126,7 @@ impl Socket {
         let settings = &context.settings;
         let outbox = Outbox::new(stream.clone(), head, settings.outbox_bytes_max, &context.outboxes);
         // Whatever is there before the session opens is small.
-        let limits = Limits {
+        let limits = MessageLimits {
             message_bytes_max: settings.reader_message_bytes_max,
             fragments_max: settings.fragments_max,
             skipped_bytes_max: 0,

@@ -18,7 +18,7 @@ pub struct RoomId(pub i64);
 
 /// What an entry is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Kind {
+pub enum EntryKind {
     /// A Yjs update, v1 encoding.
     Edit,
     /// A chat message.
@@ -33,7 +33,7 @@ pub enum Kind {
 #[derive(Clone, Debug)]
 pub struct NewEntry {
     /// What it is.
-    pub kind: Kind,
+    pub kind: EntryKind,
     /// Who made it.
     pub author: UserId,
     /// The sender's own name for it: repeated by the same author in the same room, it is stored once.
@@ -99,7 +99,7 @@ pub struct Entry {
     /// Its place in the timeline.
     pub seq: Seq,
     /// What it is.
-    pub kind: Kind,
+    pub kind: EntryKind,
     /// Who made it.
     pub author: UserId,
     /// When it was committed, in Unix milliseconds.
@@ -136,7 +136,7 @@ pub enum Kinds {
     /// All of them.
     All,
     /// One of them.
-    Only(Kind),
+    Only(EntryKind),
     /// All but edits, which are most of many timelines; an index finds the others.
     NotEdits,
 }

@@ -40,11 +40,11 @@ mod tests {
     use super::*;
     use crate::ids::{Seq, UserId};
     use crate::store::last_append::LastAppend;
-    use crate::store::{Kind, NewEntry};
+    use crate::store::{EntryKind, NewEntry};
 
     fn append(room: i64, id: u128, key: Option<&str>) -> Append {
         let key = key.map(str::to_owned);
-        let entry = NewEntry { kind: Kind::Edit, author: UserId::new("ada"), key, body: Bytes::new() };
+        let entry = NewEntry { kind: EntryKind::Edit, author: UserId::new("ada"), key, body: Bytes::new() };
         Append { room: RoomId(room), id: Uuid::from_u128(id), entries: vec![entry], clients: Vec::new() }
     }
 

@@ -30,8 +30,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub use entry::{
-    Append, Bodies, Entry, HISTORY_BYTES_MAX, HISTORY_ENTRIES_MAX, HistoryQuery, KEY_BYTES_MAX, Kind, Kinds, Loaded,
-    NewEntry, Outcome, Page, Placed, Refused, RoomId, RoomRow,
+    Append, Bodies, Entry, EntryKind, HISTORY_BYTES_MAX, HISTORY_ENTRIES_MAX, HistoryQuery, KEY_BYTES_MAX, Kinds,
+    Loaded, NewEntry, Outcome, Page, Placed, Refused, RoomId, RoomRow,
 };
 pub use error::StoreError;
 pub use foreign::{DocumentRow, DocumentTable};

@@ -112,13 +112,13 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::store::Kind;
+    use crate::store::EntryKind;
 
     const HEAD: Head = Head { room: RoomId(7), seq: Seq(10), at_ms: 1_000 };
 
     fn entry(author: &str, key: Option<&str>) -> NewEntry {
         let key = key.map(str::to_owned);
-        NewEntry { kind: Kind::Message, author: UserId::new(author), key, body: Bytes::from_static(b"x") }
+        NewEntry { kind: EntryKind::Message, author: UserId::new(author), key, body: Bytes::from_static(b"x") }
     }
 
     #[test]

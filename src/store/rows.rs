@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
 
 use super::entry::{
-    Bodies, Entry, HISTORY_BYTES_MAX, HISTORY_ENTRIES_MAX, HistoryQuery, Kind, Kinds, Page, RoomId, RoomRow,
+    Bodies, Entry, EntryKind, HISTORY_BYTES_MAX, HISTORY_ENTRIES_MAX, HistoryQuery, Kinds, Page, RoomId, RoomRow,
 };
 use super::error::StoreError;
 use crate::ids::{RoomName, Seq, UserId};
@@ -82,7 +82,7 @@ impl<'q> From<&'q HistoryQuery> for HistoryColumns<'q> {
             limit: i64::from(query.limit.min(HISTORY_ENTRIES_MAX)),
             bodiless: match query.bodies {
                 Bodies::All => 0,
-                Bodies::NotOfEdits => kind_column(Kind::Edit),
+                Bodies::NotOfEdits => kind_column(EntryKind::Edit),
             },
         }
     }
@@ -92,11 +92,11 @@ impl<'q> From<&'q HistoryQuery> for HistoryColumns<'q> {
 macro_rules! history_sql {
     ($query:expr, $length:literal) => {
         match ($query.page, $query.kinds) {
-            (Page::Oldest, Kinds::All | Kinds::Only(Kind::Edit)) => $crate::store::rows::history_sql!(@ $length, "", "asc"),
-            (Page::Newest, Kinds::All | Kinds::Only(Kind::Edit)) => $crate::store::rows::history_sql!(@ $length, "", "desc"),
+            (Page::Oldest, Kinds::All | Kinds::Only(EntryKind::Edit)) => $crate::store::rows::history_sql!(@ $length, "", "asc"),
+            (Page::Newest, Kinds::All | Kinds::Only(EntryKind::Edit)) => $crate::store::rows::history_sql!(@ $length, "", "desc"),
             // In so many words, which are those of the indexes.
-            (Page::Oldest, Kinds::Only(Kind::Step)) => $crate::store::rows::history_sql!(@ $length, " and kind = 4", "asc"),
-            (Page::Newest, Kinds::Only(Kind::Step)) => $crate::store::rows::history_sql!(@ $length, " and kind = 4", "desc"),
+            (Page::Oldest, Kinds::Only(EntryKind::Step)) => $crate::store::rows::history_sql!(@ $length, " and kind = 4", "asc"),
+            (Page::Newest, Kinds::Only(EntryKind::Step)) => $crate::store::rows::history_sql!(@ $length, " and kind = 4", "desc"),
             (Page::Oldest, _) => $crate::store::rows::history_sql!(@ $length, " and kind <> 1", "asc"),
             (Page::Newest, _) => $crate::store::rows::history_sql!(@ $length, " and kind <> 1", "desc"),
         }
@@ -120,21 +120,21 @@ pub(super) fn prefix_end(prefix: &str) -> String {
     format!("{prefix}\u{10FFFF}")
 }
 
-pub(super) fn kind_column(kind: Kind) -> i16 {
+pub(super) fn kind_column(kind: EntryKind) -> i16 {
     match kind {
-        Kind::Edit => 1,
-        Kind::Message => 2,
-        Kind::Event => 3,
-        Kind::Step => 4,
+        EntryKind::Edit => 1,
+        EntryKind::Message => 2,
+        EntryKind::Event => 3,
+        EntryKind::Step => 4,
     }
 }
 
-fn kind_of(column: i16) -> Result<Kind, StoreError> {
+fn kind_of(column: i16) -> Result<EntryKind, StoreError> {
     Ok(match column {
-        1 => Kind::Edit,
-        2 => Kind::Message,
-        3 => Kind::Event,
-        4 => Kind::Step,
+        1 => EntryKind::Edit,
+        2 => EntryKind::Message,
+        3 => EntryKind::Event,
+        4 => EntryKind::Step,
         _ => return Err(StoreError::Unexpected(format!("no such kind of entry: {column}"))),
     })
 }
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_kind_survives_its_column_and_unknown_ones_are_reported() {
-        for kind in [Kind::Edit, Kind::Message, Kind::Event, Kind::Step] {
+        for kind in [EntryKind::Edit, EntryKind::Message, EntryKind::Event, EntryKind::Step] {
             assert_eq!(kind_of(kind_column(kind)), Ok(kind));
         }
         assert!(matches!(kind_of(0), Err(StoreError::Unexpected(_))));

@@ -34,7 +34,10 @@ pub(super) trait Statements: Connection + Send + Sized {
     ) -> impl Future<Output = sqlx::Result<Vec<LastAppend>>> + Send;
 
     /// Which of `keys` are in the table: index in `keys`, seq, time.
-    fn known_keys(&mut self, keys: &[Key<'_>]) -> impl Future<Output = sqlx::Result<Vec<(usize, Seq, i64)>>> + Send;
+    fn known_keys(
+        &mut self,
+        keys: &[EntryKey<'_>],
+    ) -> impl Future<Output = sqlx::Result<Vec<(usize, Seq, i64)>>> + Send;
 
     /// Inserts `rows`, sets the heads of `settled` rooms, remembers their appends, binds their clients.
     fn write(
@@ -63,7 +66,7 @@ pub const CLIENTS_AT_ONCE: usize = 4_096;
 
 /// A key to look up.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Key<'a> {
+pub(super) struct EntryKey<'a> {
     pub room: RoomId,
     pub author: &'a UserId,
     pub key: &'a str,

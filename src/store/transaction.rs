@@ -11,7 +11,7 @@ use super::entry::{Append, NewEntry, Outcome, Placed, Refused, RoomId};
 use super::error::{Reach, StoreError, is_slow, reach};
 use super::last_append::LastAppend;
 use super::number::{Head, Numbering, Row, check};
-use super::statements::{CLIENTS_AT_ONCE, Key, Settled, Statements};
+use super::statements::{CLIENTS_AT_ONCE, EntryKey, Settled, Statements};
 use super::writer::Writer;
 use crate::ids::Seq;
 
@@ -206,14 +206,17 @@ impl<'a, C: Statements> Content<'_, 'a, C> {
     }
 
     /// The entries already in the table that carry a key of the batch, by room.
-    async fn known_keys(&mut self, batch: &[&'a Append]) -> sqlx::Result<HashMap<RoomId, Vec<(Key<'a>, Seq, i64)>>> {
+    async fn known_keys(
+        &mut self,
+        batch: &[&'a Append],
+    ) -> sqlx::Result<HashMap<RoomId, Vec<(EntryKey<'a>, Seq, i64)>>> {
         let is_fit = |entry: &&NewEntry| check(entry, self.rules.entry_bytes_max).is_ok();
         let mut keys = Vec::new();
         for &append in batch {
             let room = append.room;
             let fit = append.entries.iter().filter(is_fit);
             keys.extend(
-                fit.filter_map(|NewEntry { author, key, .. }| Some(Key { room, author, key: key.as_deref()? })),
+                fit.filter_map(|NewEntry { author, key, .. }| Some(EntryKey { room, author, key: key.as_deref()? })),
             );
         }
         let mut known: HashMap<RoomId, Vec<_>> = HashMap::new();

@@ -18,7 +18,7 @@ use crate::archive::{Archive, Stored, Tail, weight};
 use crate::config::ImportConfig;
 use crate::document::{Blocks, News, Refusal};
 use crate::ids::{RoomName, RoomNameError, Seq, UserId};
-use crate::store::{self, Append, Kind, NewEntry, Store, StoreError};
+use crate::store::{self, Append, EntryKind, NewEntry, Store, StoreError};
 
 /// The author of imported edits.
 const AUTHOR: &str = "import";
@@ -248,7 +248,7 @@ impl Import<'_> {
                 Some(open) => open,
                 missing => missing.insert(open(self.config).await?),
             };
-            let entry = NewEntry { kind: Kind::Edit, author: UserId::new(AUTHOR), key: Some(key(updates)), body };
+            let entry = NewEntry { kind: EntryKind::Edit, author: UserId::new(AUTHOR), key: Some(key(updates)), body };
             match append(store, room, entry).await? {
                 Ok(true) => {}
                 Ok(false) => return Ok(Outcome::AlreadyThere),

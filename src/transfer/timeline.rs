@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::error::TransferError;
 use crate::ids::{Seq, UserId};
 use crate::protocol::json::rfc3339;
-use crate::store::{Bodies, Entry, HISTORY_ENTRIES_MAX, HistoryQuery, Kind, Kinds, Page, RoomId, Store};
+use crate::store::{Bodies, Entry, EntryKind, HISTORY_ENTRIES_MAX, HistoryQuery, Kinds, Page, RoomId, Store};
 
 /// An entry as a line.
 #[derive(Serialize)]
@@ -50,7 +50,7 @@ pub(super) async fn write(store: &Store, room: RoomId, head: Seq, out: &mut dyn 
 
 fn write_line(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
     let bytes = entry.body.as_deref().unwrap_or_default();
-    let body = (entry.kind != Kind::Edit).then(|| json(bytes)).flatten();
+    let body = (entry.kind != EntryKind::Edit).then(|| json(bytes)).flatten();
     let line = Line {
         seq: entry.seq,
         kind: name(entry.kind),
@@ -70,12 +70,12 @@ fn json(body: &[u8]) -> Option<Box<RawValue>> {
     RawValue::from_string(text).ok()
 }
 
-fn name(kind: Kind) -> &'static str {
+fn name(kind: EntryKind) -> &'static str {
     match kind {
-        Kind::Edit => "edit",
-        Kind::Message => "message",
-        Kind::Event => "event",
-        Kind::Step => "step",
+        EntryKind::Edit => "edit",
+        EntryKind::Message => "message",
+        EntryKind::Event => "event",
+        EntryKind::Step => "step",
     }
 }
 
@@ -85,7 +85,7 @@ mod tests {
 
     use super::*;
 
-    fn line(kind: Kind, key: Option<&str>, body: &'static [u8]) -> String {
+    fn line(kind: EntryKind, key: Option<&str>, body: &'static [u8]) -> String {
         let mut out = Vec::new();
         let entry = Entry {
             seq: Seq(3),
@@ -103,18 +103,18 @@ mod tests {
     #[test]
     fn an_edit_is_base64_and_json_stays_json_on_one_line() {
         assert_eq!(
-            line(Kind::Edit, Some("k"), &[0, 0]),
+            line(EntryKind::Edit, Some("k"), &[0, 0]),
             "{\"seq\":3,\"kind\":\"edit\",\"author\":\"ada\",\"at\":\"2023-11-14T22:13:20.123Z\",\"key\":\"k\",\"base64\":\"AAA=\"}\n"
         );
         assert_eq!(
-            line(Kind::Message, None, b"{\n\"n\": 12345678901234567890.10}"),
+            line(EntryKind::Message, None, b"{\n\"n\": 12345678901234567890.10}"),
             "{\"seq\":3,\"kind\":\"message\",\"author\":\"ada\",\"at\":\"2023-11-14T22:13:20.123Z\",\"body\":{ \"n\": 12345678901234567890.10}}\n"
         );
     }
 
     #[test]
     fn a_body_that_is_no_json_is_base64_whatever_its_kind() {
-        assert!(line(Kind::Event, None, b"hello").ends_with("\"base64\":\"aGVsbG8=\"}\n"));
-        assert!(line(Kind::Step, None, &[0xff]).ends_with("\"base64\":\"/w==\"}\n"));
+        assert!(line(EntryKind::Event, None, b"hello").ends_with("\"base64\":\"aGVsbG8=\"}\n"));
+        assert!(line(EntryKind::Step, None, &[0xff]).ends_with("\"base64\":\"/w==\"}\n"));
     }
 }

@@ -12,5 +12,5 @@ mod run;
 pub use error::WireError;
 pub use frame::Frame;
 pub use header::Opcode;
-pub use reader::{Limits, Message, Reader};
+pub use reader::{Message, MessageLimits, Reader};
 pub use run::Run;

@@ -9,7 +9,7 @@ use super::header::{self, CONTROL_BYTES_MAX, HEADER_BYTES_MAX, Header, Opcode};
 
 /// What a reader accepts.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct MessageLimits {
     /// Longest message, all fragments together, in bytes.
     pub message_bytes_max: usize,
     /// Most fragments of one message.
@@ -58,7 +58,7 @@ struct PartialFrame {
 /// The reading half of a connection, without the connection. Idle, it holds no buffer.
 #[derive(Debug)]
 pub struct Reader {
-    limits: Limits,
+    limits: MessageLimits,
     /// The start of a header that came in pieces.
     head: [u8; HEADER_BYTES_MAX],
     head_bytes: usize,
@@ -77,7 +77,7 @@ pub struct Reader {
 
 impl Reader {
     /// A reader at the start of a connection.
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: MessageLimits) -> Self {
         Self {
             limits,
             head: [0; HEADER_BYTES_MAX],
@@ -243,7 +243,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const LIMITS: Limits = Limits { message_bytes_max: 1000, fragments_max: 4, skipped_bytes_max: 0 };
+    const LIMITS: MessageLimits = MessageLimits { message_bytes_max: 1000, fragments_max: 4, skipped_bytes_max: 0 };
 
     /// A masked client frame.
     fn client_frame(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn of_a_message_beyond_the_limit_the_beginning_is_kept_if_it_is_not_longer_than_may_be_skipped() {
-        let limits = Limits { skipped_bytes_max: 5000, ..LIMITS };
+        let limits = MessageLimits { skipped_bytes_max: 5000, ..LIMITS };
         let payload: Vec<u8> = (0..=255).cycle().take(5000).collect();
         let beginning = Message::TooBig(Bytes::copy_from_slice(&payload[..BEGINNING_BYTES]));
         let whole = client_frame(0x82, &payload);

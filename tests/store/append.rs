@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use tutti::ids::Seq;
-use tutti::store::{Append, Kind, RoomId, Store, StoreError};
+use tutti::store::{Append, EntryKind, RoomId, Store, StoreError};
 
 use crate::support::*;
 
@@ -25,7 +25,7 @@ contract! {
         let found = history(&store, room).await.remove(0);
         assert!(placed.is_new);
         assert_eq!((found.seq, found.at_ms), (placed.seq, placed.at_ms));
-        assert_eq!((found.kind, found.author, found.key), (Kind::Message, entry.author, entry.key));
+        assert_eq!((found.kind, found.author, found.key), (EntryKind::Message, entry.author, entry.key));
         assert_eq!((found.body_bytes, found.body), (5, Some(entry.body)));
     }
 

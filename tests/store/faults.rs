@@ -16,7 +16,7 @@ contract! {
         let (a, b) = (room(&store, "a").await, room(&store, "b").await);
         let entries = vec![
             edit("1"),
-            entry(tutti::store::Kind::Edit, "ada\0", "x"),
+            entry(tutti::store::EntryKind::Edit, "ada\0", "x"),
             keyed("ada", "k\0"),
             keyed("ada", &"k".repeat(KEY_BYTES_MAX + 1)),
             keyed("ada", &"k".repeat(KEY_BYTES_MAX)),

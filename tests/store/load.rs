@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use tutti::ids::{Seq, UserId};
-use tutti::store::{Append, Kind, Loaded, RoomId, Store};
+use tutti::store::{Append, EntryKind, Loaded, RoomId, Store};
 
 use crate::support::*;
 
@@ -96,6 +96,13 @@ async fn loaded(store: &Store) -> Loaded {
 
 async fn fill(store: &Store, room: RoomId) {
     let other = |kind| entry(kind, "ada", "not an edit");
-    let entries = vec![edit("e1"), other(Kind::Message), edit("e3"), other(Kind::Event), other(Kind::Step), edit("e6")];
+    let entries = vec![
+        edit("e1"),
+        other(EntryKind::Message),
+        edit("e3"),
+        other(EntryKind::Event),
+        other(EntryKind::Step),
+        edit("e6"),
+    ];
     assert_eq!(placed(store, &append(room, entries)).await.len(), 6);
 }

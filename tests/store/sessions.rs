@@ -38,7 +38,7 @@ fn a_writer_in_a_read_only_session_leaves_it_when_new_ones_may_write() {
 
 /// The backend that wrote the newest entry.
 async fn backend(store: &Store, room: tutti::store::RoomId) -> Vec<u8> {
-    placed(store, &append(room, vec![entry(tutti::store::Kind::Edit, "backend", "x")])).await;
+    placed(store, &append(room, vec![entry(tutti::store::EntryKind::Edit, "backend", "x")])).await;
     let newest = history(store, room).await.pop().expect("an entry");
     newest.body.expect("a body").to_vec()
 }
@@ -69,7 +69,7 @@ fn a_session_is_left_after_every_error_but_those_of_the_data() {
             for code in codes {
                 let before = backend(&store, room).await;
                 let author: &'static str = format!("error {code}").leak();
-                let outcome = one(&store, &append(room, vec![entry(tutti::store::Kind::Edit, author, "x")])).await;
+                let outcome = one(&store, &append(room, vec![entry(tutti::store::EntryKind::Edit, author, "x")])).await;
                 assert_eq!(outcome.is_err(), is_left, "{code}: {outcome:?}");
                 assert_eq!(backend(&store, room).await != before, is_left, "{code}");
             }

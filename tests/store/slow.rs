@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tutti::ids::UserId;
-use tutti::store::{Append, CLIENTS_AT_ONCE, Kind, Store, StoreError, StoreSettings};
+use tutti::store::{Append, CLIENTS_AT_ONCE, EntryKind, Store, StoreError, StoreSettings};
 
 use crate::support::*;
 
@@ -87,7 +87,7 @@ fn clients_are_bound_with_their_entry_or_not_at_all() {
              create trigger fail before insert on entry for each row execute function fail()",
         )
         .await;
-        let lost = append(room, vec![entry(Kind::Edit, "lost", "x")]);
+        let lost = append(room, vec![entry(EntryKind::Edit, "lost", "x")]);
         assert!(one(&store, &with_clients(lost, 3 * CLIENTS_AT_ONCE)).await.is_err());
         assert_eq!(store.load(&name("a")).await.expect("it loads").expect("it is there").clients, []);
     });
@@ -104,7 +104,7 @@ fn an_append_that_takes_too_long_fails_alone_and_is_not_stored() {
         )
         .await;
         let (a, b, c) = (room(&store, "a").await, room(&store, "b").await, room(&store, "c").await);
-        let slow = append(b, vec![entry(Kind::Edit, "slow", "much longer than the others")]);
+        let slow = append(b, vec![entry(EntryKind::Edit, "slow", "much longer than the others")]);
         // Twice: where the rooms' heads are not known, and where they are.
         for count in 1..=2 {
             let batch = vec![append(a, vec![edit("x")]), slow.clone(), append(c, vec![edit("x")])];

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 use tutti::ids::{RoomName, Seq, UserId};
 use tutti::store::{
-    Append, Entry, HistoryQuery, Kind, Kinds, NewEntry, Outcome, Page, Placed, RoomId, Store, StoreSettings,
+    Append, Entry, EntryKind, HistoryQuery, Kinds, NewEntry, Outcome, Page, Placed, RoomId, Store, StoreSettings,
 };
 use tutti::store::{Bodies, Refused};
 use uuid::Uuid;
@@ -154,16 +154,16 @@ pub async fn room(store: &Store, text: &str) -> RoomId {
     store.ensure_room(&name(text)).await.expect("the room is made")
 }
 
-pub fn entry(kind: Kind, author: &str, body: &'static str) -> NewEntry {
+pub fn entry(kind: EntryKind, author: &str, body: &'static str) -> NewEntry {
     NewEntry { kind, author: UserId::new(author), key: None, body: Bytes::from_static(body.as_bytes()) }
 }
 
 pub fn edit(body: &'static str) -> NewEntry {
-    entry(Kind::Edit, "ada", body)
+    entry(EntryKind::Edit, "ada", body)
 }
 
 pub fn keyed(author: &str, key: &str) -> NewEntry {
-    NewEntry { key: Some(key.to_owned()), ..entry(Kind::Message, author, "hello") }
+    NewEntry { key: Some(key.to_owned()), ..entry(EntryKind::Message, author, "hello") }
 }
 
 pub fn append(room: RoomId, entries: Vec<NewEntry>) -> Append {

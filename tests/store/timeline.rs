@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use tutti::ids::{Seq, UserId};
-use tutti::store::{Bodies, HISTORY_BYTES_MAX, HistoryQuery, Kind, Kinds, NewEntry, Page, RoomId, Store};
+use tutti::store::{Bodies, EntryKind, HISTORY_BYTES_MAX, HistoryQuery, Kinds, NewEntry, Page, RoomId, Store};
 
 use crate::support::*;
 
@@ -43,14 +43,14 @@ contract! {
 
     async fn filters_by_kind_and_author_combine(db: &Database) {
         let (store, room) = filled(db).await;
-        let messages = HistoryQuery { kinds: Kinds::Only(Kind::Message), ..everything() };
+        let messages = HistoryQuery { kinds: Kinds::Only(EntryKind::Message), ..everything() };
         assert_eq!(found(&store, room, messages.clone()).await, [2, 4, 6, 8, 10]);
         let not_edits = HistoryQuery { kinds: Kinds::NotEdits, after: Some(Seq(3)), limit: 2, ..everything() };
         assert_eq!(found(&store, room, not_edits.clone()).await, [4, 6]);
         assert_eq!(found(&store, room, HistoryQuery { page: Page::Newest, ..not_edits }).await, [8, 10]);
         let bobs = HistoryQuery { author: Some(UserId::new("bob")), ..everything() };
         assert_eq!(found(&store, room, bobs.clone()).await, [3, 6, 9]);
-        let both = HistoryQuery { kinds: Kinds::Only(Kind::Message), ..bobs };
+        let both = HistoryQuery { kinds: Kinds::Only(EntryKind::Message), ..bobs };
         assert_eq!(found(&store, room, both.clone()).await, [6]);
         assert_eq!(found(&store, room, HistoryQuery { page: Page::Newest, limit: 1, ..messages }).await, [10]);
         assert_eq!(found(&store, room, HistoryQuery { after: Some(Seq(6)), ..both }).await, NONE);
@@ -59,9 +59,9 @@ contract! {
     async fn steps_are_found_among_other_entries(db: &Database) {
         let store = db.store("s1").await;
         let room = room(&store, "a").await;
-        let kinds = [Kind::Step, Kind::Message, Kind::Edit, Kind::Step, Kind::Event, Kind::Step];
+        let kinds = [EntryKind::Step, EntryKind::Message, EntryKind::Edit, EntryKind::Step, EntryKind::Event, EntryKind::Step];
         placed(&store, &append(room, kinds.map(|kind| entry(kind, "ada", "body")).into())).await;
-        let steps = HistoryQuery { kinds: Kinds::Only(Kind::Step), ..everything() };
+        let steps = HistoryQuery { kinds: Kinds::Only(EntryKind::Step), ..everything() };
         assert_eq!(found(&store, room, steps.clone()).await, [1, 4, 6]);
         assert_eq!(found(&store, room, HistoryQuery { page: Page::Newest, limit: 1, ..steps }).await, [6]);
     }
@@ -86,8 +86,8 @@ contract! {
         let (store, room) = filled(db).await;
         let query = HistoryQuery { bodies: Bodies::NotOfEdits, limit: 2, ..everything() };
         let page = store.history(room, query).await.expect("the history is read");
-        assert_eq!((page[0].kind, page[0].body_bytes, &page[0].body), (Kind::Edit, 4, &None));
-        assert_eq!((page[1].kind, &page[1].body), (Kind::Message, &Some(Bytes::from_static(b"body"))));
+        assert_eq!((page[0].kind, page[0].body_bytes, &page[0].body), (EntryKind::Edit, 4, &None));
+        assert_eq!((page[1].kind, &page[1].body), (EntryKind::Message, &Some(Bytes::from_static(b"body"))));
     }
 
     async fn a_page_is_bounded_in_bytes_and_the_next_goes_on(db: &Database) {
@@ -112,7 +112,7 @@ async fn filled(db: &Database) -> (Store, RoomId) {
     let store = db.store("s1").await;
     let room = room(&store, "a").await;
     let nth = |n: u64| {
-        let kind = if n.is_multiple_of(2) { Kind::Message } else { Kind::Edit };
+        let kind = if n.is_multiple_of(2) { EntryKind::Message } else { EntryKind::Edit };
         entry(kind, if n.is_multiple_of(3) { "bob" } else { "ada" }, "body")
     };
     placed(&store, &append(room, (1..=10).map(nth).collect())).await;

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 use tempfile::tempdir;
 use tutti::ids::Seq;
-use tutti::store::Kind;
+use tutti::store::EntryKind;
 
 use crate::documents::{Typed, mixed, write};
 use crate::run::{document, entries, json, rooms, tutti};
@@ -46,11 +46,11 @@ contract! {
         let folder = tempdir().unwrap();
         let store = db.store("test").await;
         let chat = room(&store, "chat").await;
-        let event = entry(Kind::Event, "cyd", "{\"name\":\n\"done\"}");
+        let event = entry(EntryKind::Event, "cyd", "{\"name\":\n\"done\"}");
         let mut body = edit("");
         body.body = Typed::new(&["typed"]).state().into();
-        placed(&store, &append(chat, vec![body, keyed("bob", "k1"), event, entry(Kind::Step, "ada", "no json")])).await;
-        let many: Vec<_> = (0..1500).map(|_| entry(Kind::Message, "bob", "\"again\"")).collect();
+        placed(&store, &append(chat, vec![body, keyed("bob", "k1"), event, entry(EntryKind::Step, "ada", "no json")])).await;
+        let many: Vec<_> = (0..1500).map(|_| entry(EntryKind::Message, "bob", "\"again\"")).collect();
         placed(&store, &append(chat, many)).await;
 
         tutti(db, folder.path(), &["export", "chat", "--to", "out", "--format", "timeline"]).good();
@@ -71,7 +71,7 @@ contract! {
         let folder = tempdir().unwrap();
         let store = db.store("test").await;
         let chat = room(&store, "chat").await;
-        placed(&store, &append(chat, vec![entry(Kind::Message, "bob", "\"hello\"")])).await;
+        placed(&store, &append(chat, vec![entry(EntryKind::Message, "bob", "\"hello\"")])).await;
         tutti(db, folder.path(), &["export", "chat", "--to", "out"]).good();
         let mut files: Vec<_> = fs::read_dir(folder.path().join("out")).unwrap().map(|f| f.unwrap().file_name()).collect();
         files.sort();

@@ -4,7 +4,7 @@ use std::fs;
 
 use tempfile::tempdir;
 use tutti::ids::Seq;
-use tutti::store::Kind;
+use tutti::store::EntryKind;
 
 use crate::documents::{Typed, mixed, untouched, write};
 use crate::run::{entries, json, rooms, text, tutti};
@@ -34,7 +34,7 @@ contract! {
         let mixed = json(&store, "team/any name").await;
         assert_eq!((&mixed["content"], &mixed["page"]), (&"Stück 🎻 für alle".into(), &"<p>in XML</p>".into()));
         let entries = entries(&store, "team/docs/plan").await;
-        assert_eq!((entries[0].kind, entries[0].author.as_str()), (Kind::Edit, "import"));
+        assert_eq!((entries[0].kind, entries[0].author.as_str()), (EntryKind::Edit, "import"));
     }
 
     async fn done_again_nothing_is_stored_twice(db: &Database) {

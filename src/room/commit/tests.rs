@@ -5,11 +5,11 @@ use bytes::Bytes;
 use super::*;
 use crate::ids::{Seq, UserId};
 use crate::room::testing::TestRoom;
-use crate::store::{Kind, NewEntry};
+use crate::store::{EntryKind, NewEntry};
 
 fn entry() -> Pending {
     let entry =
-        NewEntry { kind: Kind::Message, author: UserId::new("ada"), key: None, body: Bytes::from_static(b"{}") };
+        NewEntry { kind: EntryKind::Message, author: UserId::new("ada"), key: None, body: Bytes::from_static(b"{}") };
     Pending::new(entry, Vec::new())
 }
 

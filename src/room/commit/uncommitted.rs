@@ -203,7 +203,7 @@ mod tests {
 
     use super::*;
     use crate::ids::Seq;
-    use crate::store::Kind;
+    use crate::store::EntryKind;
 
     #[test]
     fn an_entry_of_any_size_is_taken_while_what_waits_is_within_the_bounds() {
@@ -212,7 +212,7 @@ mod tests {
         let (mut one, mut other) = (queue(), queue());
         let entry = |bytes: usize| {
             let body = Bytes::from(vec![0; bytes - ENTRY_BYTES]);
-            Pending::new(NewEntry { kind: Kind::Edit, author: UserId::new("ada"), key: None, body }, Vec::new())
+            Pending::new(NewEntry { kind: EntryKind::Edit, author: UserId::new("ada"), key: None, body }, Vec::new())
         };
         one.push(entry(2_000));
         assert_eq!(one.room_left(), Some(0));
@@ -239,7 +239,7 @@ mod tests {
     fn edits(count: usize) -> Uncommitted {
         let mut uncommitted = Uncommitted::new(usize::MAX, &ByteBudget::new(usize::MAX, None), 10_000, usize::MAX);
         for _ in 0..count {
-            let entry = NewEntry { kind: Kind::Edit, author: UserId::new("ada"), key: None, body: Bytes::new() };
+            let entry = NewEntry { kind: EntryKind::Edit, author: UserId::new("ada"), key: None, body: Bytes::new() };
             uncommitted.push(Pending::new(entry, Vec::new()));
         }
         uncommitted

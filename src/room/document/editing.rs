@@ -20,7 +20,7 @@ use crate::room::commit::{Commit, Pending};
 use crate::room::io::Io;
 use crate::room::members::{Acknowledgement, EditRefusal, Receipt};
 use crate::room::messages::{Edit, LongEdit, StartCount};
-use crate::store::{Kind, NewEntry};
+use crate::store::{EntryKind, NewEntry};
 
 /// The update that adds nothing: a barrier.
 const NOTHING: &[u8] = &[0, 0];
@@ -161,7 +161,7 @@ impl LiveDocument {
             let receipt = editor.and_then(|editor| editor.receipt(kind, echo.clone()));
             acknowledgements.extend(receipt.map(|receipt| Acknowledgement { to, receipt }));
         }
-        let entry = NewEntry { kind: Kind::Edit, author, key: None, body: news.update };
+        let entry = NewEntry { kind: EntryKind::Edit, author, key: None, body: news.update };
         commit.uncommitted.push(Pending { clients, ..Pending::new(entry, acknowledgements) });
     }
 

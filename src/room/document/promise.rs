@@ -18,7 +18,7 @@ use crate::protocol::hocuspocus::{Age, SyncCount};
 use crate::protocol::{Dialect, EditKind, yjs};
 use crate::room::commit::{Pending, Uncommitted};
 use crate::room::members::{Acknowledgement, Receipt};
-use crate::store::{Kind, NewEntry, Placed, RoomId};
+use crate::store::{EntryKind, NewEntry, Placed, RoomId};
 
 /// What the room keeps uncommitted; edits have a tenth of it to three times as much.
 const ROOM_BYTES: usize = 4_000;
@@ -142,7 +142,7 @@ struct Model {
 }
 
 fn entry(bytes: usize) -> NewEntry {
-    NewEntry { kind: Kind::Edit, author: UserId::new("ada"), key: None, body: Bytes::from(vec![0; bytes]) }
+    NewEntry { kind: EntryKind::Edit, author: UserId::new("ada"), key: None, body: Bytes::from(vec![0; bytes]) }
 }
 
 fn commit(queue: &mut Uncommitted) -> usize {

@@ -13,7 +13,7 @@ use crate::room::fanout::Counted;
 use crate::room::io::Io;
 use crate::room::members::{Acknowledgement, Receipt};
 use crate::room::messages::{Post, PostError};
-use crate::store::{Kind, NewEntry, Placed, Refused};
+use crate::store::{EntryKind, NewEntry, Placed, Refused};
 
 /// When to try again what there is no room for now, in milliseconds.
 const RETRY_AFTER_MS: u64 = 1000;
@@ -71,7 +71,7 @@ pub fn broadcast_committed(entry: &NewEntry, placed: Placed, recent: &mut Recent
     recent.advance(placed.seq);
     if !io.members.speak(Dialect::Json) {
         recent.forget();
-    } else if entry.kind == Kind::Edit {
+    } else if entry.kind == EntryKind::Edit {
         send_edit(entry, placed, io);
     } else {
         let frame = entry::stamped(io.name, &entry.author, placed.at_ms, Some(placed.seq), &entry.body);
@@ -111,6 +111,6 @@ pub fn answer(reply: oneshot::Sender<Result<Placed, PostError>>, outcome: Result
 
 fn new_entry(author: UserId, name: &str, publication: Publication) -> NewEntry {
     let Publication { event, key } = publication;
-    let kind = if entry::is_chat(&event) { Kind::Message } else { Kind::Event };
+    let kind = if entry::is_chat(&event) { EntryKind::Message } else { EntryKind::Event };
     NewEntry { kind, author, key, body: entry::body(&event, name) }
 }

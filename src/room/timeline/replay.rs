@@ -13,7 +13,7 @@ use crate::room::io::Io;
 use crate::room::members::StoreRead;
 use crate::room::messages::JsonJoin;
 use crate::room::presence::Presence;
-use crate::store::{Bodies, Entry, HistoryQuery, Kind, Kinds, Page, RoomId, StoreError};
+use crate::store::{Bodies, Entry, EntryKind, HistoryQuery, Kinds, Page, RoomId, StoreError};
 use crate::wire::Frame;
 
 /// Entries read from the store at once.
@@ -245,7 +245,7 @@ fn close_unreadable(to: MemberId, error: &StoreError, io: &mut Io) {
 fn frame_of(entry: &Entry, room: &RoomName) -> Frame {
     let body = entry.body.as_deref().unwrap_or_default();
     match entry.kind {
-        Kind::Edit => entry::edit(room, &entry.author, entry.at_ms, entry.seq, body),
+        EntryKind::Edit => entry::edit(room, &entry.author, entry.at_ms, entry.seq, body),
         _ => entry::stamped(room, &entry.author, entry.at_ms, Some(entry.seq), body),
     }
 }

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::ids::Seq;
 use crate::protocol::json::limits::STEPS_MAX;
-use crate::store::{Bodies, Entry, HistoryQuery, Kind, Kinds, Page, RoomId, Store, StoreError};
+use crate::store::{Bodies, Entry, EntryKind, HistoryQuery, Kinds, Page, RoomId, Store, StoreError};
 
 /// Most bytes of stored pushes in one answer, but for the first push.
 const STEPS_BYTES_MAX: usize = 512 * 1024;
@@ -43,7 +43,7 @@ pub struct StepsSince {
 }
 
 fn pushes(after: Option<Seq>, before: Option<Seq>, page: Page, limit: u32) -> HistoryQuery {
-    HistoryQuery { after, before, kinds: Kinds::Only(Kind::Step), author: None, limit, page, bodies: Bodies::All }
+    HistoryQuery { after, before, kinds: Kinds::Only(EntryKind::Step), author: None, limit, page, bodies: Bodies::All }
 }
 
 /// The newest version.

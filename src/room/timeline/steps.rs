@@ -11,7 +11,7 @@ use crate::protocol::json::{ErrorCode, ErrorMessage, ServerMessage, entry};
 use crate::room::commit::Commit;
 use crate::room::io::Io;
 use crate::room::members::{Acknowledgement, MissedSteps, Receipt};
-use crate::store::{Kind, NewEntry, StoreError};
+use crate::store::{EntryKind, NewEntry, StoreError};
 
 /// Pushes that wait for the version of a room in which nobody has pushed of late.
 const PUSHES_WAITING_MAX: usize = 8;
@@ -60,7 +60,7 @@ impl StepLog {
         }
         let version = head + steps.steps.len() as u64;
         let body = entry::steps_body(&steps, &name);
-        let entry = NewEntry { kind: Kind::Step, author, key: None, body };
+        let entry = NewEntry { kind: EntryKind::Step, author, key: None, body };
         if keep(from, entry, request_id, Some(version), commit, io) {
             self.version = Some(version);
         }

@@ -11,7 +11,7 @@ use crate::protocol::json::request::Event;
 use crate::room::commit::NextCommit;
 use crate::room::fanout::Sent;
 use crate::room::testing::{TestRoom, json_types};
-use crate::store::{Kind, RoomId};
+use crate::store::{EntryKind, RoomId};
 
 struct Live {
     room: TestRoom,
@@ -52,7 +52,7 @@ impl Live {
         self.timeline.on_more(more, &mut self.presence, &self.commit, &mut self.room.io());
     }
 
-    fn commits(&mut self, kind: Kind, seq: u64) {
+    fn commits(&mut self, kind: EntryKind, seq: u64) {
         let entry =
             NewEntry { kind, author: UserId::new("ada"), key: None, body: Bytes::from_static(b"{\"type\":\"a.b\"}") };
         let placed = Placed { seq: Seq(seq), at_ms: 0, is_new: true };
@@ -76,7 +76,15 @@ impl Live {
 
 fn entry(seq: u64) -> Entry {
     let body = Some(Bytes::from_static(b"{\"type\":\"a.b\"}"));
-    Entry { seq: Seq(seq), kind: Kind::Event, author: UserId::new("ada"), at_ms: 0, key: None, body_bytes: 14, body }
+    Entry {
+        seq: Seq(seq),
+        kind: EntryKind::Event,
+        author: UserId::new("ada"),
+        at_ms: 0,
+        key: None,
+        body_bytes: 14,
+        body,
+    }
 }
 
 #[test]
@@ -107,7 +115,7 @@ fn who_lacks_entries_reads_them_page_by_page_and_is_live_behind_the_last_one() {
     live.asks_for_more(ada);
     assert!(matches!(live.timeline.take_lookups()[..], [Lookup::Page { upto: Seq(10), .. }]));
     // What is committed meanwhile is sent after the page, from memory.
-    live.commits(Kind::Event, 11);
+    live.commits(EntryKind::Event, 11);
     live.sent();
     live.told_page(ada, 10, vec![entry(8), entry(9), entry(10)]);
     assert_eq!(live.sent(), ["presence.state", "page", "page", "live", "has all"]);
@@ -159,9 +167,9 @@ fn a_committed_entry_goes_to_all_and_an_edit_to_those_who_want_edits() {
     let ada = live.joins(None, true);
     live.joins(None, false);
     live.sent();
-    live.commits(Kind::Event, 11);
+    live.commits(EntryKind::Event, 11);
     assert_eq!(json_types(&live.room.sent()), [("a.b".to_owned(), None)]);
-    live.commits(Kind::Edit, 12);
+    live.commits(EntryKind::Edit, 12);
     assert_eq!(json_types(&live.room.sent()), [("edit".to_owned(), Some(ada))]);
 }
 
@@ -219,8 +227,8 @@ fn what_others_committed_before_the_rooms_own_append_is_read_before_that_counts(
     assert!(matches!(live.timeline.take_lookups()[..], [Lookup::Foreign { upto: Seq(12), .. }]));
     assert_eq!(live.timeline.next_foreign(&live.commit), ForeignStep::Wait, "it is being read");
     live.timeline.on_foreign(Seq(12), &[entry(11), entry(12)]);
-    live.commits(Kind::Event, 11);
-    live.commits(Kind::Event, 12);
+    live.commits(EntryKind::Event, 11);
+    live.commits(EntryKind::Event, 12);
     assert_eq!(live.timeline.next_foreign(&live.commit), ForeignStep::Settle(outcome));
     assert_eq!(live.timeline.next_foreign(&live.commit), ForeignStep::LetIn);
 }

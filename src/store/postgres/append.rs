@@ -12,7 +12,7 @@ use crate::store::error::StoreError;
 use crate::store::last_append::LastAppend;
 use crate::store::number::{Head, Row};
 use crate::store::rows::{client_column, kind_column, seq, seq_column};
-use crate::store::statements::{Key, Settled, Statements};
+use crate::store::statements::{EntryKey, Settled, Statements};
 
 impl Statements for PgConnection {
     type Source = Arc<Sessions>;
@@ -51,7 +51,7 @@ impl Statements for PgConnection {
         Ok(rows.into_iter().map(last).collect())
     }
 
-    async fn known_keys(&mut self, keys: &[Key<'_>]) -> sqlx::Result<Vec<(usize, Seq, i64)>> {
+    async fn known_keys(&mut self, keys: &[EntryKey<'_>]) -> sqlx::Result<Vec<(usize, Seq, i64)>> {
         let sql = "select k.ordinal, e.seq, e.at \
                    from unnest($1::bigint[], $2::text[], $3::text[]) with ordinality as k (room_id, author, key, ordinal) \
                    join entry e on e.room_id = k.room_id and e.author = k.author and e.key = k.key \

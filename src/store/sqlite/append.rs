@@ -13,7 +13,7 @@ use crate::store::error::StoreError;
 use crate::store::last_append::LastAppend;
 use crate::store::number::{Head, Row};
 use crate::store::rows::{client_column, kind_column, seq, seq_column};
-use crate::store::statements::{Key, Settled, Statements};
+use crate::store::statements::{EntryKey, Settled, Statements};
 
 /// How to connect to the file, and how long that may take.
 pub(in crate::store) struct SqliteSource {
@@ -61,7 +61,7 @@ impl Statements for SqliteConnection {
         Ok(rows.into_iter().map(last).collect())
     }
 
-    async fn known_keys(&mut self, keys: &[Key<'_>]) -> sqlx::Result<Vec<(usize, Seq, i64)>> {
+    async fn known_keys(&mut self, keys: &[EntryKey<'_>]) -> sqlx::Result<Vec<(usize, Seq, i64)>> {
         let sql = "select seq, at from entry where room_id = $1 and author = $2 and key = $3";
         let mut known = Vec::new();
         for (index, key) in keys.iter().enumerate() {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::Sqlite;
 use crate::ids::{RoomName, Seq};
-use crate::store::entry::{Entry, HistoryQuery, Kind, Kinds, Loaded, Page, RoomId};
+use crate::store::entry::{Entry, EntryKind, HistoryQuery, Kinds, Loaded, Page, RoomId};
 use crate::store::error::StoreError;
 use crate::store::rows::{self, HistoryColumns};
 
@@ -21,7 +21,7 @@ impl Sqlite {
 
         let sql = "select seq, body from entry where room_id = $1 and seq > $2 and kind = $3 order by seq";
         let after = snapshot.as_ref().map_or(0, |(seq, _)| *seq);
-        let query = sqlx::query_as(sql).bind(room).bind(after).bind(rows::kind_column(Kind::Edit));
+        let query = sqlx::query_as(sql).bind(room).bind(after).bind(rows::kind_column(EntryKind::Edit));
         let edits: Vec<(i64, Vec<u8>)> = query.fetch_all(&mut *tx).await?;
 
         let sql = "select client_id, user_id from client where room_id = $1";

@@ -29,7 +29,7 @@ pub(in super::super) struct YLeveldb {
 }
 
 /// A key, read.
-enum Key {
+enum LevelKey {
     Update { name: String, clock: u32 },
     Metadata { name: String },
     Listed { name: String },
@@ -42,14 +42,14 @@ impl YLeveldb {
         let mut names = BTreeMap::new();
         // What has content, from each document to the next.
         let mut entry = database.seek(&list(&["v1", ""]))?;
-        while let Some((Key::Update { name, .. } | Key::Metadata { name }, _)) = entry.map(read_entry) {
+        while let Some((LevelKey::Update { name, .. } | LevelKey::Metadata { name }, _)) = entry.map(read_entry) {
             entry = database.seek(&list(&["v1", &name, AFTER_ALL]))?;
             names.insert(name, None);
         }
         let may_lack_unlisted = database.take_damage();
         // What is listed, so that a document without its content is noticed.
         let mut entry = database.seek(&list(&["v1_sv", ""]))?;
-        while let Some((Key::Listed { name }, value)) = entry.map(read_entry) {
+        while let Some((LevelKey::Listed { name }, value)) = entry.map(read_entry) {
             names.insert(name, Input::new(&value).var_u32().ok());
             entry = database.next()?;
         }
@@ -89,8 +89,8 @@ impl YLeveldb {
         let mut entry = self.database.seek(&list(&["v1", document]))?;
         while let Some((key, update)) = entry.map(read_entry) {
             match key {
-                Key::Metadata { name } if name == document => self.metadata += 1,
-                Key::Update { name, clock } if name == document => {
+                LevelKey::Metadata { name } if name == document => self.metadata += 1,
+                LevelKey::Update { name, clock } if name == document => {
                     if clock > next.or(listed).unwrap_or(clock) {
                         self.database.take_damage();
                         return Ok(Err(Unreadable::Gap(clock)));
@@ -132,11 +132,11 @@ fn list(texts: &[&str]) -> Vec<u8> {
     key
 }
 
-fn read_entry((key, value): Entry) -> (Key, Bytes) {
+fn read_entry((key, value): Entry) -> (LevelKey, Bytes) {
     (read_key(&key.into()), value.into())
 }
 
-fn read_key(key: &Bytes) -> Key {
+fn read_key(key: &Bytes) -> LevelKey {
     let mut input = Input::new(key);
     let mut text = || match input.u8() {
         Ok(0) => input.text().ok().map(str::to_owned),
@@ -144,15 +144,15 @@ fn read_key(key: &Bytes) -> Key {
     };
     let texts = [text(), text(), text()];
     match texts.each_ref().map(Option::as_deref) {
-        [Some("v1_sv"), Some(name), None] => Key::Listed { name: name.to_owned() },
-        [Some("v1"), Some(name), Some("meta")] => Key::Metadata { name: name.to_owned() },
+        [Some("v1_sv"), Some(name), None] => LevelKey::Listed { name: name.to_owned() },
+        [Some("v1"), Some(name), Some("meta")] => LevelKey::Metadata { name: name.to_owned() },
         [Some("v1"), Some(name), Some("update")] => {
             let clock = input.u8().ok().filter(|kind| *kind == 1).and_then(|_| input.take(4).ok());
             match clock.and_then(|clock| clock.try_into().ok()).map(u32::from_be_bytes) {
-                Some(clock) => Key::Update { name: name.to_owned(), clock },
-                None => Key::Other,
+                Some(clock) => LevelKey::Update { name: name.to_owned(), clock },
+                None => LevelKey::Other,
             }
         }
-        _ => Key::Other,
+        _ => LevelKey::Other,
     }
 }
