@@ -39,7 +39,7 @@ const ENTRY_BYTES: usize = 256;
 const SLOW_TRIES_MAX: u32 = 3;
 
 /// So many places an empty queue keeps after a burst: there are many rooms.
-const QUEUE_KEPT: usize = 16;
+const QUEUE_KEPT: usize = 4;
 
 fn cost(entry: &NewEntry) -> usize {
     ENTRY_BYTES + entry.body.len() + entry.key.as_ref().map_or(0, String::len)
