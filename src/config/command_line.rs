@@ -120,7 +120,7 @@ enum Subcommands {
     /// Export rooms: document, text, JSON and timeline
     #[cfg(feature = "import")]
     Export(Box<ExportOptions>),
-    /// Inspect and repair single rooms
+    /// Check single rooms, and rebuild their snapshots
     #[cfg(feature = "import")]
     Room {
         #[command(subcommand)]

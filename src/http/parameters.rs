@@ -24,7 +24,7 @@ impl FromRequest for Parameters {
                 let mut all = BTreeMap::new();
                 for (name, value) in pairs {
                     if all.insert(name.clone(), value).is_some() {
-                        return Err(ApiError::Parameter(format!("{} stands there twice", shown(&name))));
+                        return Err(ApiError::Parameter(format!("{} is given twice", shown(&name))));
                     }
                 }
                 // Has been read as the caller's token.

@@ -143,7 +143,7 @@ fn handshake(req: &HttpRequest) -> Result<HttpResponseBuilder, ApiError> {
     let mut offers = offered_protocols(req).peekable();
     if offers.peek().is_some() {
         if !offers.any(|offer| offer == LABEL) {
-            let message = format!("offer the subprotocol {LABEL} beside the token, browsers need it in the answer");
+            let message = format!("also offer the subprotocol {LABEL}: browsers need it in the answer");
             return Err(ApiError::Handshake(message));
         }
         response.insert_header((header::SEC_WEBSOCKET_PROTOCOL, LABEL));

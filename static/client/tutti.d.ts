@@ -159,7 +159,6 @@ export interface Joined<State = unknown> {
     access: Access;
     recovered: boolean;
     members: Present<State>[];
-    version?: number;
 }
 /** What came after `since`, up to `seq`, was not replayed: read the history. */
 export interface Gap {
@@ -272,8 +271,6 @@ export declare class Room<App = object> extends Emitter<RoomEvents<App>> {
     access: Access | null;
     /** The last entry that was seen, or was there at the first join. */
     seq: number | null;
-    /** The head of the steps at the last join. */
-    version: number | undefined;
     /** Resolves when this client is in the room; rejects when it may not be. */
     joined(): Promise<Room<App>>;
     /**

@@ -46,7 +46,7 @@ Ee))}replace({count:e,users:t=[],capped:s=!1}){let n=this.users,i=t,c=new Map(i.
 filter(({user:r})=>!n.has(r)),updates:i.filter(r=>n.has(r.user)&&JSON.stringify(n.get(r.user))!==JSON.stringify(r)),leaves:[...n.values()].filter(({user:r})=>!c.
 has(r))}}change({count:e,joins:t=[],updates:s=[],leaves:n=[],capped:i=!1}){if(i)return this.replace({count:e,capped:i});let c=new Map(this.users),[r,a]=[t,s];for(let f of[
 ...r,...a])c.set(f.user,f);let m=n.map(f=>c.get(f)).filter(f=>f!==void 0);for(let f of n)c.delete(f);return this.count=e,this.isCapped=!1,this.users=c,{count:e,
-joins:r,updates:a,leaves:m}}};var Te=3e3,Me=4e3,U,F,W,H,Y,$,O=class extends g{name;presence;typists=new Map;isJoined=!1;access=null;seq;version;#t;#i;#e="";#s=null;#n=new l;#o=[];#a=new l;#r=0;static{
+joins:r,updates:a,leaves:m}}};var Te=3e3,Me=4e3,U,F,W,H,Y,$,O=class extends g{name;presence;typists=new Map;isJoined=!1;access=null;seq;#t;#i;#e="";#s=null;#n=new l;#o=[];#a=new l;#r=0;static{
 U=e=>e.#c(),F=(e,t)=>e.#v(t),W=(e,t)=>e.#e===t,H=(e,t,s)=>{h(e,"bytes",{user:t,bytes:s})},Y=e=>e.#l(),$=(e,t)=>e.#h(t)}constructor(e,t,s){super(),this.name=e,this.
 seq=s.since??null,this.#t=t,this.#i=s.edits,this.presence=new x(this,n=>this.#u(n))}joined(){return this.isJoined?Promise.resolve(this):this.#s?Promise.reject(this.#s):
 new Promise((e,t)=>this.#o.push({resolve:e,reject:t}))}send(e,{payload:t,key:s}={}){return this.typing(!1),this.#p({type:"chat.message",text:e,payload:t,key:s}).
@@ -64,14 +64,14 @@ e)}#h(e){for(let{reject:t}of this.#o.splice(0))t(e)}#v(e){switch(e.type){case"ro
 ss",{access:e.access});return;case"room.evicted":this.#m(new u("evicted",e.reason??"the server closed the room to this client",{room:this.name})),h(this,"evicte\
 d",{reason:e.reason});return;case"presence.state":h(this,"presence",this.presence.replace(e));return;case"presence.diff":h(this,"presence",this.presence.change(
 e));return;case"user.typing":return this.#g(e);case"error":return this.#b(e);case"room.left":return;default:this.#A(e)}}#S(e){if(e.requestId!==this.#e)return;let{
-seq:t,access:s,recovered:n,members:i,version:c}=e,r=this.seq;this.isJoined=!0,this.access=s,this.version=c,(r===null||!n)&&(this.seq=t);for(let{resolve:a}of this.#o.
-splice(0))a(this);h(this,"joined",{seq:t,access:s,recovered:n,members:i,version:c}),r!==null&&!n&&h(this,"gap",{since:r,seq:t}),this.presence.announce(),this.#t.
-pump()}#g({user:e,name:t,typing:s}){s?this.typists.set(e,t):this.typists.delete(e),h(this,"typing",{user:e,name:t,typing:s})}#b(e){let t=E(e);if(e.requestId!==void 0&&
-e.requestId===this.#e){if(this.#e="",t.temporary)return this.#n.set(()=>this.#c(),t.retryAfterMs??1e3);this.#f(t)}h(this,"error",t)===0&&this.#t.report(t)}#A(e){
-if(e.seq!==void 0){if(this.seq===null||e.seq<=this.seq)return;this.seq=e.seq}e.type==="chat.message"?h(this,"message",e):e.type==="edit.steps"?h(this,"steps",e):
-e.type==="edit"?h(this,"edit",{...e,update:Z(e.update??"")}):se.has(e.type.split(".")[0])||(h(this,"event",e),h(this,e.type,e))}},ae=o=>{let{seq:e,timestamp:t}=o;
-return{seq:e,timestamp:t}},he=o=>{if(o.type==="saved")return{accepted:!0,seq:o.seq,version:o.version,timestamp:o.timestamp};let{version:e,since:t,steps:s,clientIds:n}=o;
-return{accepted:!1,version:e,since:t,steps:s,clientIds:n}};var ke=50,B=class extends g{userId;userName;#t;#i;#e;#s;#n=new Map;#o=1;#a=ee();#r=new l;#p=new l;#d=[];constructor(e,t){super();let{queueMax:s=1e3,queueBytesMax:n=4*
+seq:t,access:s,recovered:n,members:i}=e,c=this.seq;this.isJoined=!0,this.access=s,(c===null||!n)&&(this.seq=t);for(let{resolve:r}of this.#o.splice(0))r(this);h(
+this,"joined",{seq:t,access:s,recovered:n,members:i}),c!==null&&!n&&h(this,"gap",{since:c,seq:t}),this.presence.announce(),this.#t.pump()}#g({user:e,name:t,typing:s}){
+s?this.typists.set(e,t):this.typists.delete(e),h(this,"typing",{user:e,name:t,typing:s})}#b(e){let t=E(e);if(e.requestId!==void 0&&e.requestId===this.#e){if(this.#e=
+"",t.temporary)return this.#n.set(()=>this.#c(),t.retryAfterMs??1e3);this.#f(t)}h(this,"error",t)===0&&this.#t.report(t)}#A(e){if(e.seq!==void 0){if(this.seq===
+null||e.seq<=this.seq)return;this.seq=e.seq}e.type==="chat.message"?h(this,"message",e):e.type==="edit.steps"?h(this,"steps",e):e.type==="edit"?h(this,"edit",{...e,
+update:Z(e.update??"")}):se.has(e.type.split(".")[0])||(h(this,"event",e),h(this,e.type,e))}},ae=o=>{let{seq:e,timestamp:t}=o;return{seq:e,timestamp:t}},he=o=>{
+if(o.type==="saved")return{accepted:!0,seq:o.seq,version:o.version,timestamp:o.timestamp};let{version:e,since:t,steps:s,clientIds:n}=o;return{accepted:!1,version:e,
+since:t,steps:s,clientIds:n}};var ke=50,B=class extends g{userId;userName;#t;#i;#e;#s;#n=new Map;#o=1;#a=ee();#r=new l;#p=new l;#d=[];constructor(e,t){super();let{queueMax:s=1e3,queueBytesMax:n=4*
 1024*1024,bufferedBytesMax:i=256*1024}=t,c=t.WebSocket??globalThis.WebSocket;if(!c)throw new TypeError("there is no WebSocket here: pass one, such as that of th\
 e npm package ws");this.#t={...t,WebSocket:c,bufferedBytesMax:i};let r=new URL(e,globalThis.location?.href);r.protocol=r.protocol.replace("http","ws"),this.#i=new URL(
 "api/v1/",r),this.#i.protocol=r.protocol.replace("ws","http"),this.#s=new L(s,n),this.#e=new D(r.href,this.#t,{state:a=>this.#v(a),online:a=>this.#S(a),message:a=>this.#g(

@@ -161,6 +161,13 @@ fn the_end_of_a_connection_is_one_line_with_who_where_from_how_long_and_how_much
         }
         assert!(end["seconds"].as_u64().is_some(), "{end}");
     }
+    // Each of a line's fields stands there once: some readers of JSON take no line in which one is repeated.
+    let log = process.log();
+    for line in log.lines().filter(|line| line.contains("socket closed")) {
+        for field in ["room.name", "user.id", "socket.id"] {
+            assert_eq!(line.matches(&format!("\"{field}\":")).count(), 1, "{line}");
+        }
+    }
 }
 
 #[test]

@@ -128,7 +128,7 @@ fn complaint(text: &str) -> String {
     let what = what.split(" at line ").next().unwrap_or_default();
     match what.split_once(", expected one of ") {
         // The list has the fields of all messages.
-        Some((unknown, _)) => format!("{}; an app's own data belongs into \"payload\"", shortened(unknown)),
+        Some((unknown, _)) => format!("{}; an app's own data belongs in \"payload\"", shortened(unknown)),
         None if field == "." => shortened(what).to_owned(),
         None => format!("\"{}\": {}", shortened(&field), shortened(what)),
     }
@@ -338,7 +338,7 @@ mod tests {
     fn a_refusal_says_which_field_is_wrong_and_how() {
         let cases = [
             ("7", "invalid type: integer `7`, expected a JSON object"),
-            (r#"{"type":"ping","color":"red"}"#, r#"unknown field `color`; an app's own data belongs into "payload""#),
+            (r#"{"type":"ping","color":"red"}"#, r#"unknown field `color`; an app's own data belongs in "payload""#),
             (r#"{"type":"ping","type":"ping"}"#, "duplicate field `type`"),
             (
                 r#"{"type":"chat.message","room":"general","text":7}"#,

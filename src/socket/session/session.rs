@@ -69,7 +69,7 @@ pub trait Session {
         CloseCode::TooBig
     }
 
-    /// The room and the user of the connection, where it has one of each.
+    /// The room and the user of the connection, where it has one of each and its span does not say so.
     fn room_and_user(&self) -> (Option<&RoomName>, Option<&UserId>) {
         (None, None)
     }

@@ -12,7 +12,6 @@ use super::membership::Membership;
 use super::request_queue::RequestQueue;
 use super::session::{Session, SocketClose};
 use crate::auth::{Access, Action, Identity, allows};
-use crate::ids::{RoomName, UserId};
 use crate::protocol::{CloseCode, Dialect, yjs};
 use crate::rate::{Bucket, Rate};
 use crate::room::{Lease, Place};
@@ -38,8 +37,6 @@ impl MemberKind for YjsMember {
 /// A y-websocket client in its room.
 pub struct YjsSession {
     membership: Membership<YjsMember>,
-    room: RoomName,
-    user: UserId,
     replies: RequestQueue,
     unknown: Bucket,
     /// What the token allows.
@@ -52,19 +49,9 @@ pub struct YjsSession {
 
 impl YjsSession {
     /// Joins the room.
-    pub fn join(
-        room: RoomName,
-        lease: Lease,
-        place: Place,
-        visit: Visit,
-        identity: &Identity,
-        access: Access,
-        io: &SessionIo,
-    ) -> Self {
+    pub fn join(lease: Lease, place: Place, visit: Visit, identity: &Identity, access: Access, io: &SessionIo) -> Self {
         Self {
             membership: Membership::join(lease, identity, access, None, YjsMember, Rc::default(), io),
-            room,
-            user: identity.user.clone(),
             replies: RequestQueue::default(),
             unknown: Bucket::new(UNKNOWN_RATE, Instant::now()),
             access,
@@ -123,10 +110,6 @@ impl Session for YjsSession {
     /// y-websocket comes back with the same edit on every code that is not final.
     fn too_large(&self) -> CloseCode {
         CloseCode::EditTooLarge
-    }
-
-    fn room_and_user(&self) -> (Option<&RoomName>, Option<&UserId>) {
-        (Some(&self.room), Some(&self.user))
     }
 
     fn on_answer_delivered(&mut self, io: &SessionIo) {

@@ -64,8 +64,6 @@ export class Room<App = object> extends Emitter<RoomEvents<App>> {
   access: Access | null = null
   /** The last entry that was seen, or was there at the first join. */
   seq: number | null
-  /** The head of the steps at the last join. */
-  version: number | undefined
   #link: Link
   #edits: boolean | undefined
   /** Of the `room.join` that is to be answered or was; empty if none is out. */
@@ -235,15 +233,14 @@ export class Room<App = object> extends Emitter<RoomEvents<App>> {
 
   #onJoined (message: JoinedMessage): void {
     if (message.requestId !== this.#joinId) return
-    const { seq, access, recovered, members, version } = message
+    const { seq, access, recovered, members } = message
     const since = this.seq
     this.isJoined = true
     this.access = access
-    this.version = version
     // With entries still to come, `seq` follows them: a connection lost in between resumes behind the last that came.
     if (since === null || !recovered) this.seq = seq
     for (const { resolve } of this.#waiters.splice(0)) resolve(this)
-    emit(this, 'joined', { seq, access, recovered, members, version })
+    emit(this, 'joined', { seq, access, recovered, members })
     if (since !== null && !recovered) emit(this, 'gap', { since, seq })
     this.presence.announce()
     this.#link.pump()

@@ -99,7 +99,7 @@ export interface PushAccepted { accepted: true, seq: number, version: number, ti
 /** `version` is the head; the steps are those after `since`. */
 export interface PushRejected { accepted: false, version: number, since: number, steps: unknown[], clientIds: (string | number)[] }
 
-export interface Joined<State = unknown> { seq: number, access: Access, recovered: boolean, members: Present<State>[], version?: number }
+export interface Joined<State = unknown> { seq: number, access: Access, recovered: boolean, members: Present<State>[] }
 /** What came after `since`, up to `seq`, was not replayed: read the history. */
 export interface Gap { since: number, seq: number }
 

@@ -10,7 +10,7 @@ export type RejectedMessage = Answer & { type: 'edit.rejected', version: number,
 export type AnswerMessage = ErrorMessage | SavedMessage | RejectedMessage | (Answer & { type: 'done', sockets: number })
 
 export type JoinedMessage =
-  { type: 'room.joined', room: string, requestId?: string, seq: number, access: Access, recovered: boolean, members: Present[], version?: number }
+  { type: 'room.joined', room: string, requestId?: string, seq: number, access: Access, recovered: boolean, members: Present[] }
 export type PresenceState = { type: 'presence.state', room: string, count: number, users?: Present[], capped?: boolean }
 export type PresenceDiff =
   { type: 'presence.diff', room: string, count: number, joins?: Present[], updates?: Present[], leaves?: string[], capped?: boolean }

@@ -86,11 +86,11 @@ class Peer {
   }
 
   /** Takes a room.join and grants it. @returns the join */
-  async admit ({ seq = 0, access = 'write', recovered = true, members = [], version, users = [] } = {}) {
+  async admit ({ seq = 0, access = 'write', recovered = true, members = [], users = [] } = {}) {
     const join = await this.take('room.join')
     const { room, requestId } = join
     this.send(
-      { type: 'room.joined', room, seq, access, recovered, members, version, requestId },
+      { type: 'room.joined', room, seq, access, recovered, members, requestId },
       { type: 'presence.state', room, count: users.length, users }
     )
     return join

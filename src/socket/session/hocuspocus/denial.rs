@@ -11,7 +11,7 @@ pub enum TokenDenial {
     Token(#[from] TokenError),
     #[error(transparent)]
     Name(#[from] RoomNameError),
-    #[error("the token does not allow this room")]
+    #[error("no access to this room")]
     Forbidden,
     /// Someone else's token does not go on with this one's work.
     #[error("this is another user's token; open another connection for it")]

@@ -196,10 +196,6 @@ impl Session for JsonSession {
         Ok(())
     }
 
-    fn room_and_user(&self) -> (Option<&RoomName>, Option<&UserId>) {
-        (None, self.user.as_ref().map(|user| &user.identity.user))
-    }
-
     fn is_stranger(&self) -> bool {
         self.user.is_none()
     }
