@@ -270,8 +270,9 @@ impl Blocks {
     /// Takes a section's blocks until there is none, clocks are left out, or one waits for another section.
     fn advance(&mut self, cursor: &mut Cursor<'_>, trust: Trust, mark: &mut Mark) -> Result<(), Refusal> {
         cursor.awaits = None;
-        // A stored update may name a client twice.
-        let known = cursor.number.map_or_else(|| self.clock(cursor.client), |number| self.clients[number].end);
+        // A stored update may name a client twice: the first time makes it known.
+        cursor.number = cursor.number.or_else(|| self.clients.get_index_of(&cursor.client));
+        let known = cursor.number.map_or(0, |number| self.clients[number].end);
         cursor.taken.reached = known.max(cursor.taken.reached);
         let mut blocks = cursor.blocks.clone();
         while let Some(block) = blocks.next() {

@@ -408,7 +408,8 @@ fn damage_in_what_is_stored_costs_what_is_damaged() {
 fn a_stored_update_that_names_a_client_twice_is_read_as_far_as_it_goes() {
     let twice = update(&[2, 1, 1, 0, 4, 1, 1, b't', 3, b'a', b'b', b'c', 1, 1, 0, 4, 1, 1, b't', 2, b'a', b'b', 0]);
     let longer = update(&[2, 1, 1, 0, 4, 1, 1, b't', 2, b'a', b'b', 1, 1, 0, 4, 1, 1, b't', 3, b'a', b'b', b'c', 0]);
-    for stored in [twice, longer] {
+    let goes_on = update(&[2, 1, 1, 0, 4, 1, 1, b't', 2, b'a', b'b', 1, 1, 2, 0x84, 1, 1, 1, b'c', 0]);
+    for stored in [twice, longer, goes_on] {
         let mut document = blocks();
         assert_eq!(document.load([&stored]), []);
         assert_eq!(state(&document), update(&[1, 1, 1, 0, 4, 1, 1, b't', 3, b'a', b'b', b'c', 0]));

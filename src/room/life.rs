@@ -64,6 +64,9 @@ impl Room {
     }
 
     fn loaded(&mut self, stored: Option<Stored>, ctx: &mut Context<Self>) {
+        if matches!(self.phase, Phase::Ended) {
+            return;
+        }
         self.commit.on_loaded(stored.as_ref().map(|stored| stored.id));
         if let Some(stored) = &stored {
             self.timeline.on_loaded(stored.head);
@@ -80,6 +83,9 @@ impl Room {
     }
 
     fn load_failed(&mut self, error: &LoadError, ctx: &mut Context<Self>) {
+        if matches!(self.phase, Phase::Ended) {
+            return;
+        }
         let wait = self.commit.on_load_failed();
         metrics::ROOM_LOADS_FAILED.inc();
         tracing::error!(%error, retry_ms = wait.as_millis() as u64, "room cannot be loaded");

@@ -47,7 +47,7 @@ impl Room {
         {
             tracing::debug!(member.id = %from, user.id = %member.user, "left");
             io.outbound.detach(member.link, from);
-            document.on_leave(from);
+            document.on_leave(from, member.link, &mut io);
             presence.on_leave(from, &member, is_for_good, &mut io);
         }
         self.arm_idle(ctx);

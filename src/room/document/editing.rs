@@ -283,9 +283,11 @@ impl LiveDocument {
         }
     }
 
-    /// A member has left.
-    pub fn on_leave(&mut self, id: MemberId) {
-        self.queue.forget(id);
+    /// A member has left, whom `link` reached.
+    pub fn on_leave(&mut self, id: MemberId, link: usize, io: &mut Io) {
+        for ask in self.queue.forget(id) {
+            io.outbound.credit(link, id, ask.charge);
+        }
         self.missing.forget(id);
     }
 }

@@ -32,9 +32,9 @@ impl PendingReplies {
         self.waiting.push(ask);
     }
 
-    /// Nobody waits for `member` any more.
-    pub fn forget(&mut self, member: MemberId) {
-        self.waiting.retain(|ask| ask.from != member);
+    /// Takes out all that `member` has asked.
+    pub fn forget(&mut self, member: MemberId) -> Vec<AskState> {
+        self.waiting.extract_if(.., |ask| ask.from == member).collect()
     }
 
     /// Who is next. Those who have nothing come first, since one reply serves them all.
@@ -89,7 +89,7 @@ mod tests {
             queue.push(ask(from, known));
         }
         assert_eq!(queue.next().map(|ask| ask.from), Some(MemberId(2)));
-        queue.forget(MemberId(2));
+        assert_eq!(queue.forget(MemberId(2)).iter().map(|ask| ask.from.0).collect::<Vec<_>>(), [2]);
         assert_eq!(queue.next().map(|ask| ask.from), Some(MemberId(4)));
         let taken: Vec<_> = queue.take(|ask| ask.state_vector != NOTHING).iter().map(|ask| ask.from.0).collect();
         assert_eq!(taken, [1, 3]);

@@ -335,6 +335,9 @@ impl Relay {
             TurnItem::Close { to, code, reason } => {
                 if let Some(outlet) = self.outlet(to) {
                     outlet.close(code, &reason);
+                    if outlet.is_over() {
+                        self.reachable.borrow_mut().members.remove(&to);
+                    }
                     self.touched.push(outlet);
                 }
             }

@@ -168,10 +168,15 @@ impl<M: MemberKind> Outlet for MemberOutlet<M> {
     }
 
     fn close(&self, code: CloseCode, reason: &str) {
+        let is_put_off = code == CloseCode::TryLater && self.standing.get() == Standing::Asking;
+        if self.charges.has_left() && is_put_off {
+            // The room does not know it, so nothing else gives its credit back.
+            self.charges.forgive();
+        }
         if self.charges.has_left() || self.standing.get().is_over() {
             return;
         }
-        if !M::IS_ONLY_MEMBER && code == CloseCode::TryLater && self.standing.get() == Standing::Asking {
+        if !M::IS_ONLY_MEMBER && is_put_off {
             self.tell(self.member.put_off(reason));
             self.charges.forgive();
             return self.stand(Standing::PutOff);
@@ -230,6 +235,17 @@ mod tests {
             act(&outlet);
             (outlet.standing(), has_news.get(), outbox.closing().is_some() || outbox.is_close_held())
         })
+    }
+
+    #[test]
+    fn who_leaves_before_the_room_puts_it_off_owes_nothing() {
+        after(Shared, |outlet| {
+            outlet.charges.charge(100);
+            outlet.leave();
+            assert!(!outlet.is_over());
+            outlet.close(CloseCode::TryLater, "later");
+            assert!(outlet.is_over());
+        });
     }
 
     #[test]

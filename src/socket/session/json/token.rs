@@ -31,7 +31,8 @@ impl JsonSession {
                 Err(SocketClose::new(CloseCode::Unauthorized, "a socket keeps its user; open another one"))
             }
             Err(error) => {
-                let user = io.context.verifier.signer(token);
+                // The span has the connection's own.
+                let user = known.is_none().then(|| io.context.verifier.signer(token)).flatten();
                 let user = user.as_ref().map(tracing::field::display);
                 tracing::info!(user.id = user, reason = %error, "token refused");
                 io.send(&token_error(&error.to_string(), request_id));
