@@ -1,5 +1,6 @@
 //! The server of a configuration, from start to stop. Puts the parts together; holds no logic of theirs.
 
+mod certificate;
 mod check;
 mod connections;
 mod descriptors;
@@ -9,6 +10,7 @@ mod requests;
 mod stats;
 mod stop;
 mod supervisor;
+mod tls;
 mod upgrade;
 
 use std::io;
@@ -32,10 +34,12 @@ use crate::rate::Rate;
 use crate::room::{Directory, Journal, Relays, RoomSettings, UserSockets};
 use crate::socket::{Gate, Rates, Rhythm, SharedRates, SocketContext, SocketSettings};
 use crate::store::{Store, StoreError, StoreSettings};
+use certificate::Certificate;
 use connections::Connections;
-pub use error::{ServerError, TooFewDescriptors};
+pub use error::{CertificateError, ServerError, TooFewDescriptors};
 use listener::Listener;
 use requests::Requests;
+use tls::Tls;
 
 /// Connections at the address of the metrics.
 const METRICS_CONNECTIONS_MAX: usize = 16;
@@ -50,8 +54,10 @@ pub struct Server {
     http: actix_server::ServerHandle,
     metrics: Option<(SocketAddr, actix_server::ServerHandle)>,
     state: web::Data<AppState>,
-    /// Takes samples of the figures.
-    stats: JoinHandle<()>,
+    /// Whether it listens with TLS.
+    is_encrypted: bool,
+    /// What runs beside the workers: takes samples of the figures, looks for a renewed certificate.
+    tasks: Vec<JoinHandle<()>>,
     relays: Arc<Relays>,
     arbiters: Vec<Arbiter>,
     store: Store,
@@ -62,6 +68,7 @@ impl Server {
     /// Opens the database, migrates it if need be, and listens. To be called in an actix system, which it needs until it stops.
     pub async fn start(config: &Config) -> Result<Self, ServerError> {
         let places = descriptors::places(config)?;
+        let certificate = config.edge.tls.as_ref().map(Certificate::open).transpose()?;
         let (listener, address) = Listener::open(&config.edge.bind)?;
         let metrics = config.edge.metrics_bind.map(listener::tcp).transpose()?;
         let store = open_store(&config.store, config.limits.document_bytes_max).await?;
@@ -118,18 +125,18 @@ impl Server {
             strangers: ByteBudget::new(limits.unfinished_bytes_max, None),
             outboxes: ByteBudget::new(limits.outboxes_bytes_max, Some(&metrics::OUTBOX_BYTES)),
         });
-        let connections = Connections {
-            state: state.clone(),
-            sockets,
-            requests: Requests::new(places.requests_max),
-            keep_alive: config.timing.http_keep_alive,
-        };
-        let http = connections.serve(listener, config.edge.workers)?;
+        let requests = Requests::new(places.requests_max);
+        let tls = certificate.clone().map(|certificate| Tls::new(certificate, requests.clone())).transpose()?;
+        let connections =
+            Connections { state: state.clone(), sockets, requests, keep_alive: config.timing.http_keep_alive };
+        let http = connections.serve(listener, tls, config.edge.workers)?;
         let metrics = metrics.map(serve_metrics).transpose()?;
-        tracing::info!(%address, database = %config.store.url, "listening");
-        let stats = actix_rt::spawn(stats::publish(state.clone()));
+        let is_encrypted = certificate.is_some();
+        tracing::info!(%address, tls = is_encrypted, database = %config.store.url, "listening");
+        let mut tasks = vec![actix_rt::spawn(stats::publish(state.clone()))];
+        tasks.extend(certificate.map(|certificate| actix_rt::spawn(certificate.follow())));
         let stop_timeout = config.timing.shutdown_timeout;
-        Ok(Self { address, http, metrics, state, stats, relays, arbiters, store, stop_timeout })
+        Ok(Self { address, http, metrics, state, is_encrypted, tasks, relays, arbiters, store, stop_timeout })
     }
 
     /// Where it listens.
@@ -256,5 +263,5 @@ fn socket_settings(config: &Config) -> SocketSettings {
     }
 }
 
-pub use check::{DatabaseState, check};
+pub use check::{DatabaseState, check, check_certificate};
 pub use stop::{migrate, run};

@@ -140,9 +140,10 @@ impl Outbox {
         self.written.get()
     }
 
-    /// Whether frames wait for the peer.
+    /// Whether frames wait for the peer, here or encrypted in the stream.
     pub fn is_waiting(&self) -> bool {
         !self.queue.borrow().frames.is_empty()
+            || self.stream.borrow().as_ref().is_some_and(|stream| stream.unsent() > 0)
     }
 
     /// Whether more than a full outbox waits that does not count: an answer of the document's size, or edits like that.
@@ -328,8 +329,12 @@ impl Outbox {
         let stream = self.stream.borrow();
         let Some(stream) = &*stream else { return Ok(()) };
         let mut queue = self.queue.borrow_mut();
-        while !queue.frames.is_empty() {
-            match write_front(stream, &queue.frames) {
+        while !queue.frames.is_empty() || stream.unsent() > 0 {
+            let written = match queue.frames.is_empty() {
+                true => stream.try_flush().map(|()| 0),
+                false => write_front(stream, &queue.frames),
+            };
+            match written {
                 Ok(written) => {
                     self.written.set(self.written.get() + written as u64);
                     if self.is_blocked.get() {
@@ -346,7 +351,8 @@ impl Outbox {
                 Err(error) => return Err(error),
             }
         }
-        if queue.frames.is_empty() {
+        let unsent = stream.unsent();
+        if queue.frames.is_empty() && unsent == 0 {
             self.is_blocked.set(false);
             if queue.frames.capacity() > WRITE_FRAMES_MAX {
                 queue.frames = VecDeque::new();
@@ -356,7 +362,7 @@ impl Outbox {
             }
         }
         // What the peer takes at once never gets there.
-        self.held.borrow_mut().set(queue.live);
+        self.held.borrow_mut().set(queue.live + unsent);
         Ok(())
     }
 

@@ -36,5 +36,6 @@ mod slow;
 mod stop;
 mod supervisor;
 mod support;
+mod tls;
 mod tokens;
 mod unix_socket;
