@@ -16,6 +16,7 @@ mod parameters;
 mod paths;
 mod peer;
 mod publish;
+mod revocations;
 mod rooms;
 mod state;
 mod static_file;
@@ -62,6 +63,12 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
                 .service(post("/rooms/{room:.+}/messages", publish::messages))
                 .service(post("/rooms/{room:.+}/disconnect", publish::disconnect))
                 .service(post("/users/{user}/messages", publish::direct))
+                .service(
+                    web::resource("/revocations")
+                        .route(web::get().to(revocations::list))
+                        .route(web::post().to(revocations::revoke))
+                        .default_service(web::to(revocations::other_method)),
+                )
                 .service(read("/stats", stats::newest))
                 .service(read("/rooms/{room:.+}", rooms::one))
                 .default_service(web::to(error::no_such_path)),

@@ -7,6 +7,7 @@ mod descriptors;
 mod error;
 mod listener;
 mod requests;
+mod revocations;
 mod stats;
 mod stop;
 mod supervisor;
@@ -74,6 +75,7 @@ impl Server {
         let store = open_store(&config.store, config.limits.document_bytes_max).await?;
         // Only now: a start that fails leaves no key behind.
         let verifier = Arc::new(Verifier::open(&config.jwt)?);
+        revocations::load(&store, verifier.revocations(), 0).await?;
         let minter = config.edge.is_demo.then(|| Minter::open(&config.jwt)).transpose()?;
 
         let archive = Archive::new(store.clone(), document_rules(config));
@@ -114,6 +116,7 @@ impl Server {
             is_demo: config.edge.is_demo,
             is_draining: AtomicBool::new(false),
         });
+        let revocations = revocations::follow(store.clone(), verifier.clone(), relays.clone());
         let sockets = Arc::new(SocketContext {
             directory,
             relays: relays.clone(),
@@ -134,6 +137,7 @@ impl Server {
         let is_encrypted = certificate.is_some();
         tracing::info!(%address, tls = is_encrypted, database = %config.store.url, "listening");
         let mut tasks = vec![actix_rt::spawn(stats::publish(state.clone()))];
+        tasks.push(actix_rt::spawn(revocations));
         tasks.extend(certificate.map(|certificate| actix_rt::spawn(certificate.follow())));
         let stop_timeout = config.timing.shutdown_timeout;
         Ok(Self { address, http, metrics, state, is_encrypted, tasks, relays, arbiters, store, stop_timeout })

@@ -80,6 +80,8 @@ pub struct Outbox {
     /// Whether the socket waits for credit.
     is_paused: Cell<bool>,
     is_stopped: Cell<bool>,
+    /// Whether the socket is to look whether its token still holds.
+    is_token_doubted: Cell<bool>,
     /// What the peer is told when the process stops.
     farewell: RefCell<Option<Frame>>,
     closing: Cell<Option<CloseCode>>,
@@ -117,6 +119,8 @@ impl Outbox {
             unhandled: Cell::new(0),
             is_paused: Cell::new(false),
             is_stopped: Cell::new(false),
+            // Something may have been revoked since the upgrade.
+            is_token_doubted: Cell::new(true),
             farewell: RefCell::new(None),
             closing: Cell::new(None),
             held_close: RefCell::new(None),
@@ -200,6 +204,11 @@ impl Outbox {
     pub fn has_credit(&self, bytes_max: usize) -> bool {
         self.is_paused.set(self.unhandled.get() >= bytes_max);
         !self.is_paused.get()
+    }
+
+    /// Whether tokens were revoked since the last time.
+    pub fn take_token_doubt(&self) -> bool {
+        self.is_token_doubted.take()
     }
 
     /// Counts bytes as sent to a room.
@@ -475,6 +484,11 @@ impl Connection for Outbox {
         if 2 * (self.queue.borrow().live + frame.plain_bytes()) <= self.bytes_max || !self.is_waiting() {
             self.push(frame, Counted::Yes);
         }
+    }
+
+    fn check_tokens(&self) {
+        self.is_token_doubted.set(true);
+        self.wake();
     }
 
     fn stop_reading(&self) {

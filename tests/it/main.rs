@@ -31,6 +31,7 @@ mod pace;
 mod questions;
 mod readers;
 mod rest;
+mod revocation;
 mod shared;
 mod slow;
 mod stop;

@@ -41,7 +41,7 @@ pub fn open(path: Path, io: &SessionIo) -> Opened {
         Path::Yjs { room, lease, place, identity, access, visit } => {
             span.record("room.name", display(&room)).record("user.id", display(&identity.user));
             tracing::info!("socket opened");
-            Opened::new(YjsSession::join(room, lease, place, visit, &identity, access, io))
+            Opened::new(YjsSession::join(room, lease, place, visit, identity, access, io))
         }
         Path::Hocuspocus => Opened::new(HocuspocusSession::new()),
         Path::Json { identity, network } => {

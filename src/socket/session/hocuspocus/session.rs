@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::documents::{DocumentState, Documents};
 use super::held::{HeldMessage, HeldMessages};
-use crate::auth::now_s;
+use crate::auth::{Revocations, now_s};
 use crate::ids::{RoomName, UserId};
 use crate::protocol::hocuspocus::{self, Addressed};
 use crate::protocol::{CloseCode, yjs};
@@ -109,6 +109,10 @@ impl HocuspocusSession {
 }
 
 impl Session for HocuspocusSession {
+    fn is_revoked(&self, revocations: &Revocations, now_s: u64) -> bool {
+        self.documents.joined().any(|(_, joined)| revocations.hit(&joined.identity, now_s))
+    }
+
     fn protocol(&self) -> &'static str {
         "hocuspocus"
     }
