@@ -13,6 +13,7 @@ pub mod origin;
 mod revocations;
 #[cfg(test)]
 mod tests;
+mod tickets;
 mod verifier;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub use key::{Key, KeyError};
 pub use key_file::KeyFileError;
 pub use mint::{MintError, Minter, NewToken};
 pub use revocations::{REVOCATIONS_MAX, Revocation, Revocations, Revoked};
+pub use tickets::{TICKET_LIFETIME, Tickets, TooManyTickets};
 pub use verifier::{Inspection, Verifier};
 
 use crate::ids::{RoomName, UserId};

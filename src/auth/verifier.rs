@@ -90,6 +90,14 @@ impl Verifier {
         if self.revocations.hit(&identity, now_s) { Err(TokenError::Revoked) } else { Ok(identity) }
     }
 
+    /// Whether what an earlier token said still holds.
+    pub fn confirm(&self, identity: &Identity, now_s: u64) -> Result<(), TokenError> {
+        if now_s >= identity.valid_until_s {
+            return Err(TokenError::Expired);
+        }
+        if self.revocations.hit(identity, now_s) { Err(TokenError::Revoked) } else { Ok(()) }
+    }
+
     /// Whom it refuses before their tokens expire.
     pub fn revocations(&self) -> &Revocations {
         &self.revocations

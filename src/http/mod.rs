@@ -21,6 +21,7 @@ mod rooms;
 mod state;
 mod static_file;
 pub mod stats;
+mod tickets;
 mod upgrade;
 
 use actix_web::web::{self, JsonConfig, ServiceConfig};
@@ -69,6 +70,7 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
                         .route(web::post().to(revocations::revoke))
                         .default_service(web::to(revocations::other_method)),
                 )
+                .service(post("/tickets", tickets::issue))
                 .service(read("/stats", stats::newest))
                 .service(read("/rooms/{room:.+}", rooms::one))
                 .default_service(web::to(error::no_such_path)),

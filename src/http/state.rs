@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use super::figures::Newest;
 use super::origins::Origins;
 use crate::archive::Archive;
-use crate::auth::{Minter, Verifier};
+use crate::auth::{Minter, Tickets, Verifier};
 use crate::config::IpRange;
 use crate::room::{Directory, UserSockets};
 use crate::socket::{Gate, ReconnectPace, SharedRates};
@@ -25,6 +25,8 @@ pub struct AppState {
     pub directory: Arc<Directory>,
     /// Checks tokens.
     pub verifier: Arc<Verifier>,
+    /// What stands for tokens in URLs.
+    pub tickets: Tickets,
     /// Makes guests' tokens, with `--demo`.
     pub minter: Option<Minter>,
     /// Counts connections.

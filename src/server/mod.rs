@@ -98,6 +98,7 @@ impl Server {
             store: store.clone(),
             directory: directory.clone(),
             verifier: verifier.clone(),
+            tickets: Default::default(),
             minter,
             gate: Gate::new(places.sockets_max, limits.sockets_per_ip_max),
             pace: Default::default(),

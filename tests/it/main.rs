@@ -37,6 +37,7 @@ mod slow;
 mod stop;
 mod supervisor;
 mod support;
+mod tickets;
 mod tls;
 mod tokens;
 mod unix_socket;

@@ -43,7 +43,7 @@ pub fn open(path: Path, io: &SessionIo) -> Opened {
             tracing::info!("socket opened");
             Opened::new(YjsSession::join(room, lease, place, visit, identity, access, io))
         }
-        Path::Hocuspocus => Opened::new(HocuspocusSession::new()),
+        Path::Hocuspocus { identity } => Opened::new(HocuspocusSession::new(identity)),
         Path::Json { identity, network } => {
             let limits = RateLimits::new(network, &io.context.rates, Instant::now());
             match identity {
