@@ -9,8 +9,10 @@ mod demo;
 mod document;
 mod error;
 pub mod figures;
+mod guard;
 mod health;
 mod history;
+mod hosts;
 mod origins;
 mod parameters;
 mod paths;
@@ -26,6 +28,8 @@ mod upgrade;
 
 use actix_web::web::{self, JsonConfig, ServiceConfig};
 
+pub use guard::{check_host, headers};
+pub use hosts::Hosts;
 pub use origins::Origins;
 use paths::{post, read, socket};
 pub use state::AppState;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Semaphore;
 
 use super::figures::Newest;
+use super::hosts::Hosts;
 use super::origins::Origins;
 use crate::archive::Archive;
 use crate::auth::{Minter, Tickets, Verifier};
@@ -45,6 +46,8 @@ pub struct AppState {
     pub json_message_bytes_max: usize,
     /// Reads documents.
     pub archive: Archive,
+    /// By which names the server may be reached.
+    pub hosts: Hosts,
     /// Whose pages may connect.
     pub origins: Origins,
     /// Whose `X-Forwarded-For` counts.

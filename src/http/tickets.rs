@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::HttpResponse;
-use actix_web::http::header;
 use actix_web::web::Data;
 use serde::Serialize;
 
@@ -26,5 +25,5 @@ pub async fn issue(Caller(identity): Caller, state: Data<AppState>) -> Result<Ht
     let ticket = state.tickets.issue(Arc::new(identity), Instant::now());
     let ticket = ticket.map_err(|_| ApiError::TooMany(TICKET_LIFETIME))?;
     let expires_at = rfc3339(auth::now_ms() + TICKET_LIFETIME.as_millis() as i64);
-    Ok(HttpResponse::Created().insert_header((header::CACHE_CONTROL, "no-store")).json(Ticket { ticket, expires_at }))
+    Ok(HttpResponse::Created().json(Ticket { ticket, expires_at }))
 }

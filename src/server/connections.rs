@@ -10,7 +10,7 @@ use actix_http::error::DispatchError;
 use actix_http::{ConnectionType, HttpService, Protocol};
 use actix_service::{ServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::dev::{AppConfig, Service, ServiceResponse};
-use actix_web::middleware::Compress;
+use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App, Error, web};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -86,6 +86,8 @@ impl Connections {
         let routes = App::new()
             .wrap(Compress::default())
             .wrap_fn(move |request, routes| end_if_crowded(for_answers.clone(), routes.call(request)))
+            .wrap(from_fn(http::check_host))
+            .wrap(http::headers())
             .configure(move |config| http::routes(config, &for_routes));
         HttpService::<C, _, _>::build()
             .client_request_timeout(HEAD_TIMEOUT)

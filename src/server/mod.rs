@@ -29,7 +29,7 @@ use crate::auth::origin::AllowedOrigins;
 use crate::auth::{Minter, Verifier};
 use crate::budget::ByteBudget;
 use crate::config::{Bind, Config, StoreConfig};
-use crate::http::{self, AppState, Origins};
+use crate::http::{self, AppState, Hosts, Origins};
 use crate::metrics;
 use crate::rate::Rate;
 use crate::room::{Directory, Journal, Relays, RoomSettings, UserSockets};
@@ -108,6 +108,7 @@ impl Server {
             stats: Default::default(),
             json_message_bytes_max: limits.json_message_bytes_max,
             archive,
+            hosts: hosts(config),
             origins: Origins::new(AllowedOrigins {
                 listed: config.edge.allowed_origins.clone(),
                 loopback: config.edge.bind.is_loopback(),
@@ -158,7 +159,7 @@ impl Server {
 /// Serves the metrics at an address of their own, which operators keep to themselves.
 fn serve_metrics(listener: TcpListener) -> io::Result<(SocketAddr, actix_server::ServerHandle)> {
     let address = listener.local_addr()?;
-    let routes = || App::new().configure(http::metrics_routes);
+    let routes = || App::new().wrap(http::headers()).configure(http::metrics_routes);
     let server = HttpServer::new(routes)
         .workers(1)
         .max_connections(METRICS_CONNECTIONS_MAX)
@@ -210,6 +211,15 @@ async fn open_store(config: &StoreConfig, entry_bytes_max: usize) -> Result<Stor
         tracing::error!(%error, "entries cannot be saved now, and /readyz says so: what people write waits until they can");
     }
     Ok(store)
+}
+
+/// A demo at loopback without a proxy is reached by this machine's names only; elsewhere a token is what opens.
+fn hosts(config: &Config) -> Hosts {
+    let edge = &config.edge;
+    match edge.is_demo && edge.bind.is_loopback() && edge.trusted_proxies.is_empty() {
+        true => Hosts::Loopback(edge.allowed_origins.clone()),
+        false => Hosts::Any,
+    }
 }
 
 fn document_rules(config: &Config) -> DocumentRules {

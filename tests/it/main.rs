@@ -5,6 +5,7 @@
 mod attribution;
 mod beside;
 mod browser_client;
+mod browser_side;
 mod damage;
 mod descriptors;
 mod documents;
