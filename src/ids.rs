@@ -199,6 +199,11 @@ impl RoomPattern {
         }
     }
 
+    /// Whether every name fits it.
+    pub fn is_everything(&self) -> bool {
+        self.0.bytes().all(|byte| byte == b'*')
+    }
+
     /// Whether the whole name fits the pattern. Takes time in proportion to both lengths together: each part between
     /// stars is taken where it first occurs, which never needs to be undone.
     pub fn matches(&self, room: &RoomName) -> bool {

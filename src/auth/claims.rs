@@ -21,6 +21,7 @@ pub(super) struct Claims {
     name: Option<Value>,
     exp: Option<Value>,
     nbf: Option<Value>,
+    iat: Option<Value>,
     jti: Option<Value>,
     rooms: Option<Value>,
     iss: Option<Value>,
@@ -81,6 +82,8 @@ impl Claims {
         let name = taken(&mut wrong, text("name", name, NAME_BYTES_MAX)).flatten();
         let token_id = taken(&mut wrong, text("jti", self.jti, TOKEN_ID_BYTES_MAX)).flatten();
         let grants = taken(&mut wrong, grants(self.rooms));
+        // Only a revocation asks for it; one that cannot be read counts as none, which every revocation of the user hits.
+        let issued_at_s = time_s("iat", self.iat, f64::floor).unwrap_or_default();
         // Last: who is told that a token has expired may come back with one that differs in nothing else.
         let valid_until_s = expires_at_s.map(|expires_at_s| expires_at_s + expected.leeway_s);
         if valid_until_s.is_some_and(|until_s| now_s >= until_s.saturating_add(grace_s)) {
@@ -94,6 +97,7 @@ impl Claims {
                     expires_at_s,
                     valid_until_s,
                     token_id,
+                    issued_at_s,
                     grants: Arc::new(grants),
                 })
             }
@@ -117,6 +121,11 @@ fn check_start(nbf: Option<Value>, latest_s: u64) -> Result<(), TokenError> {
 /// Whether a text may be a `sub`, `name` or `jti`. A control character would break logs, and NUL the database.
 pub(super) fn is_plain(text: &str, bytes_max: usize) -> bool {
     (1..=bytes_max).contains(&text.len()) && !text.chars().any(char::is_control)
+}
+
+/// Whether a text may be a `sub` or a `jti`.
+pub fn is_plain_id(text: &str) -> bool {
+    is_plain(text, SUBJECT_BYTES_MAX.min(TOKEN_ID_BYTES_MAX))
 }
 
 fn text(claim: &'static str, value: Option<Value>, bytes_max: usize) -> Result<Option<String>, TokenError> {

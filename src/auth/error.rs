@@ -32,6 +32,9 @@ pub enum TokenError {
     /// `exp` and the leeway are past.
     #[error("the token has expired; get a fresh one")]
     Expired,
+    /// The user or the token was revoked.
+    #[error("the token was revoked; sign in again")]
+    Revoked,
     /// `nbf` and the leeway are still to come.
     #[error("the token is not valid yet (nbf); wait, or correct the issuer's clock")]
     NotYet,

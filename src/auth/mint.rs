@@ -72,6 +72,7 @@ struct NewClaims<'a> {
     sub: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
+    iat: u64,
     exp: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     iss: Option<&'a str>,
@@ -120,6 +121,7 @@ impl Minter {
         let claims = NewClaims {
             sub: token.subject,
             name: token.name,
+            iat: super::now_s(),
             exp: token.expires_at_s,
             iss: self.issuer.as_deref(),
             aud: self.audience.as_deref(),

@@ -10,19 +10,24 @@ mod key_file;
 mod limits;
 mod mint;
 pub mod origin;
+mod revocations;
 #[cfg(test)]
 mod tests;
+mod tickets;
 mod verifier;
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use access::{Access, Action, NotAnAccess, allows};
+pub use claims::is_plain_id;
 pub use error::TokenError;
 pub use grants::{GRANTS_MAX, Grant, Grants, GrantsError};
 pub use key::{Key, KeyError};
 pub use key_file::KeyFileError;
 pub use mint::{MintError, Minter, NewToken};
+pub use revocations::{REVOCATIONS_MAX, Revocation, Revocations, Revoked};
+pub use tickets::{TICKET_LIFETIME, Tickets, TooManyTickets};
 pub use verifier::{Inspection, Verifier};
 
 use crate::ids::{RoomName, UserId};
@@ -41,6 +46,8 @@ pub struct Identity {
     pub valid_until_s: u64,
     /// The token's `jti`, by which it can be revoked.
     pub token_id: Option<String>,
+    /// The token's `iat`, if it says when it was issued, in Unix seconds.
+    pub issued_at_s: Option<u64>,
     /// The rooms that it opens.
     pub grants: Arc<Grants>,
 }
@@ -58,6 +65,13 @@ impl Identity {
     /// Whether it is likely a server's: it may administer some room.
     pub fn is_server(&self) -> bool {
         self.grants.as_slice().iter().any(|grant| grant.access == Access::Admin)
+    }
+
+    /// Whether it may administer every room, and so the server: `admin` of `*`, which nothing before it lowers.
+    pub fn is_server_admin(&self) -> bool {
+        let grants = self.grants.as_slice();
+        let everything = grants.iter().position(|grant| grant.pattern.is_everything());
+        everything.is_some_and(|at| grants[..=at].iter().all(|grant| grant.access == Access::Admin))
     }
 
     /// Whether it may send messages to people: whoever may write in some room.

@@ -14,7 +14,7 @@ use super::claims::{Claims, Expected};
 use super::key::{FromFile, Key, KeyError};
 use super::key_file;
 use super::limits::{KEY_ID_BYTES_MAX, TOKEN_BYTES_MAX};
-use super::{Identity, TokenError};
+use super::{Identity, Revocations, TokenError};
 use crate::config::{JwtAlgorithm, JwtConfig};
 use crate::ids::UserId;
 
@@ -23,6 +23,7 @@ pub struct Verifier {
     keys: Vec<Key>,
     algorithm: JwtAlgorithm,
     expected: Expected,
+    revocations: Revocations,
 }
 
 /// The fields of a header that are looked at. Keys and addresses of keys in it (`jwk`, `jku`, `x5u`, `x5c`) are the
@@ -68,7 +69,12 @@ impl Verifier {
     fn with_keys(config: &JwtConfig, from_file: FromFile) -> Result<Self, KeyError> {
         let expected =
             Expected { issuer: config.issuer.clone(), audiences: config.audiences.clone(), leeway_s: config.leeway_s };
-        Ok(Self { keys: Key::load(config, from_file)?, algorithm: config.algorithm, expected })
+        Ok(Self {
+            keys: Key::load(config, from_file)?,
+            algorithm: config.algorithm,
+            expected,
+            revocations: Revocations::default(),
+        })
     }
 
     /// Who holds `token`, at the time `now_s` in Unix seconds.
@@ -79,7 +85,22 @@ impl Verifier {
     /// As [`verify`](Self::verify), but takes a token that expired up to `grace_s` seconds ago: it proves who came,
     /// not that they may come in. For giving a guest a fresh token under the same name.
     pub fn verify_recent(&self, token: &str, now_s: u64, grace_s: u64) -> Result<Identity, TokenError> {
-        self.signed_claims(token)?.identity(&self.expected, now_s, grace_s).map_err(|problems| problems[0])
+        let claims = self.signed_claims(token)?;
+        let identity = claims.identity(&self.expected, now_s, grace_s).map_err(|problems| problems[0])?;
+        if self.revocations.hit(&identity, now_s) { Err(TokenError::Revoked) } else { Ok(identity) }
+    }
+
+    /// Whether what an earlier token said still holds.
+    pub fn confirm(&self, identity: &Identity, now_s: u64) -> Result<(), TokenError> {
+        if now_s >= identity.valid_until_s {
+            return Err(TokenError::Expired);
+        }
+        if self.revocations.hit(identity, now_s) { Err(TokenError::Revoked) } else { Ok(()) }
+    }
+
+    /// Whom it refuses before their tokens expire.
+    pub fn revocations(&self) -> &Revocations {
+        &self.revocations
     }
 
     /// Whose token it is if its signature holds, whatever else is wrong with it: for the log.

@@ -15,6 +15,9 @@ pub(super) fn run(config: &Config) -> ExitCode {
     if !is_key_to_be_made && let Err(error) = Verifier::open_existing(&config.jwt) {
         return stop(USAGE, &error);
     }
+    if let Err(error) = server::check_certificate(&config.edge) {
+        return stop(USAGE, &error);
+    }
     let mut text = String::new();
     for setting in &config.settings {
         let _ = writeln!(text, "--{:<28}{:<30} {}", setting.option, setting.value, setting.source);

@@ -4,7 +4,15 @@ use std::error::Error;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error as TlsError, SignatureScheme, StreamOwned,
+};
 
 use crate::config::{Bind, HealthCommand};
 
@@ -26,7 +34,11 @@ pub(super) fn run(command: &HealthCommand) -> Result<(), Box<dyn Error>> {
             let stream = TcpStream::connect_timeout(&address, TIMEOUT).map_err(unreachable)?;
             stream.set_read_timeout(Some(TIMEOUT))?;
             stream.set_write_timeout(Some(TIMEOUT))?;
-            ask(stream).map_err(unreachable)?
+            match command.is_encrypted {
+                true => ask(encrypted(stream, address.ip())?),
+                false => ask(stream),
+            }
+            .map_err(unreachable)?
         }
         Bind::Unix(path) => {
             let stream = UnixStream::connect(path).map_err(unreachable)?;
@@ -41,6 +53,57 @@ pub(super) fn run(command: &HealthCommand) -> Result<(), Box<dyn Error>> {
     }
     let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body.trim());
     Err(format!("the server at {} is not ready: {status} {body}", command.bind).into())
+}
+
+/// TLS with whoever listens there: the question is whether it is well, and its certificate names another host than this address.
+fn encrypted(stream: TcpStream, ip: IpAddr) -> Result<impl Read + Write, TlsError> {
+    let provider = Arc::new(ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyServer(provider)))
+        .with_no_client_auth();
+    let connection = ClientConnection::new(Arc::new(config), ServerName::IpAddress(ip.into()))?;
+    Ok(StreamOwned::new(connection, stream))
+}
+
+/// Takes any certificate whose key the server has.
+#[derive(Debug)]
+struct AnyServer(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyServer {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, TlsError> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
 }
 
 fn ask(mut stream: impl Read + Write) -> io::Result<String> {

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use super::options::{JwtOptions, ListenOptions, LogOptions, ServeOptions, StoreOptions};
+use super::options::{JwtOptions, ListenOptions, LogOptions, ServeOptions, StoreOptions, TlsOptions};
 use super::reading::{Problem, Reading};
 use super::sources::Sources;
 #[cfg(feature = "import")]
 use super::transfer::{ExportOptions, ImportOptions, RepairOptions};
 use super::unknown::unknown_variables;
-use super::{Bind, Config, DatabaseUrl, JwtConfig, LogConfig, StoreConfig};
+use super::{Bind, Config, DatabaseUrl, JwtConfig, LogConfig, StoreConfig, TlsConfig};
 #[cfg(feature = "import")]
 use super::{ExportConfig, ImportConfig, RepairConfig};
 
@@ -81,6 +81,8 @@ pub struct CheckTokenCommand {
 pub struct HealthCommand {
     /// Where the server listens.
     pub bind: Bind,
+    /// Whether it speaks TLS.
+    pub is_encrypted: bool,
 }
 
 /// Why the program cannot start. It ends with exit code 2, or 0 for `--help` and `--version`.
@@ -162,6 +164,8 @@ struct CheckTokenOptions {
 struct HealthOptions {
     #[command(flatten)]
     listen: ListenOptions,
+    #[command(flatten)]
+    tls: TlsOptions,
 }
 
 #[derive(Args, Debug)]
@@ -271,7 +275,8 @@ impl HealthCommand {
     fn read(options: &HealthOptions, sources: Sources) -> Result<Self, Vec<Problem>> {
         let mut reading = Reading::from(sources);
         let bind = Bind::read(&mut reading, &options.listen);
-        if reading.problems.is_empty() { Ok(Self { bind }) } else { Err(reading.problems) }
+        let is_encrypted = TlsConfig::read(&mut reading, &options.tls, &bind).is_some();
+        if reading.problems.is_empty() { Ok(Self { bind, is_encrypted }) } else { Err(reading.problems) }
     }
 }
 

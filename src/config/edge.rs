@@ -4,15 +4,17 @@ use std::net::SocketAddr;
 use std::num::NonZero;
 
 use super::bind;
-use super::options::{EdgeOptions, ListenOptions};
+use super::options::{EdgeOptions, ListenOptions, TlsOptions};
 use super::reading::Reading;
-use super::{Bind, IpRange, OriginPattern};
+use super::{Bind, IpRange, OriginPattern, TlsConfig};
 
 /// Where the server listens and whom it trusts.
 #[derive(Debug, Clone)]
 pub struct EdgeConfig {
     /// Where to listen.
     pub bind: Bind,
+    /// The certificate to serve; without one, plain HTTP.
+    pub tls: Option<TlsConfig>,
     /// Origins whose pages may connect, besides the server's own.
     pub allowed_origins: Vec<OriginPattern>,
     /// Proxies whose `X-Forwarded-For` is believed.
@@ -32,12 +34,14 @@ pub struct EdgeConfig {
 }
 
 impl EdgeConfig {
-    pub(super) fn read(reading: &mut Reading, listen: &ListenOptions, options: &EdgeOptions) -> Self {
+    pub(super) fn read(reading: &mut Reading, listen: &ListenOptions, tls: &TlsOptions, options: &EdgeOptions) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let origins = options.allowed_origins.as_deref().unwrap_or_default();
         let proxies = options.trusted_proxies.as_deref().unwrap_or_default();
+        let bind = Bind::read(reading, listen);
         Self {
-            bind: Bind::read(reading, listen),
+            tls: TlsConfig::read(reading, tls, &bind),
+            bind,
             allowed_origins: reading.list("allowed-origins", origins, 1000, OriginPattern::parse),
             trusted_proxies: reading.list("trusted-proxies", proxies, 1000, str::parse),
             accepts_query_tokens: reading.boolean("query-tokens", &options.query_tokens),

@@ -21,6 +21,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod timing;
+mod tls;
 #[cfg(feature = "import")]
 mod transfer;
 mod unknown;
@@ -42,6 +43,7 @@ pub use secret::{SECRET_BYTES_MAX, SECRET_BYTES_MIN, Secret, WeakSecret};
 pub use sources::Source;
 pub use store::StoreConfig;
 pub use timing::Timing;
+pub use tls::TlsConfig;
 #[cfg(feature = "import")]
 pub use transfer::{ExportConfig, ExportFormat, ImportConfig, RepairConfig, SourceKind};
 
@@ -78,7 +80,7 @@ impl Config {
     /// Reads all options in one pass.
     fn read(options: &ServeOptions, sources: Sources) -> Result<Self, Vec<Problem>> {
         let mut reading = Reading::from(sources);
-        let edge = EdgeConfig::read(&mut reading, &options.listen, &options.edge);
+        let edge = EdgeConfig::read(&mut reading, &options.listen, &options.tls, &options.edge);
         let store = StoreConfig::read(&mut reading, &options.store);
         let gc = GcConfig::read(&mut reading, &options.gc);
         let jwt = JwtConfig::read(&mut reading, &options.jwt, &store.url);

@@ -10,6 +10,8 @@ pub(super) struct ServeOptions {
     #[command(flatten)]
     pub listen: ListenOptions,
     #[command(flatten)]
+    pub tls: TlsOptions,
+    #[command(flatten)]
     pub edge: EdgeOptions,
     #[command(flatten)]
     pub store: StoreOptions,
@@ -35,6 +37,18 @@ pub(super) struct ListenOptions {
     /// Listen on this port on all addresses, unless --bind is set
     #[arg(long, env = "PORT", value_name = "PORT")]
     pub port: Option<String>,
+}
+
+/// The server's certificate.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Network")]
+pub(super) struct TlsOptions {
+    /// PEM file with the server's certificate and those that vouch for it: serve https and wss. Renewed files are used at once
+    #[arg(long, env = "TUTTI_TLS_CERT_FILE", value_name = "FILE")]
+    pub tls_cert_file: Option<String>,
+    /// PEM file with the certificate's private key
+    #[arg(long, env = "TUTTI_TLS_KEY_FILE", value_name = "FILE")]
+    pub tls_key_file: Option<String>,
 }
 
 /// Whom the server trusts, and how many threads serve.

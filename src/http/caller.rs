@@ -2,6 +2,8 @@
 
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Instant;
 
 use actix_web::dev::Payload;
 use actix_web::http::header;
@@ -19,12 +21,18 @@ const TOKEN_PROTOCOL: &str = "auth.";
 /// Precedes a token in a query.
 const TOKEN_PARAMETER: &str = "token=";
 
+/// Precedes a ticket in a query.
+const TICKET_PARAMETER: &str = "ticket=";
+
 /// Why nobody is known to call.
 #[derive(Debug, thiserror::Error)]
 pub enum NoCaller {
     /// No token at all.
     #[error("a token is needed: send it as Authorization: Bearer, as subprotocol auth.<token>, or as ?token=")]
     NoToken,
+    /// A ticket that does not hold.
+    #[error("the ticket is unknown, too old or was used before; get a new one for each connection")]
+    Ticket,
     /// A token that does not hold.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -55,6 +63,17 @@ pub fn token<'a>(req: &'a HttpRequest, state: &AppState) -> Option<&'a str> {
 pub fn identify(req: &HttpRequest, state: &AppState) -> Result<Identity, NoCaller> {
     let token = token(req, state).ok_or(NoCaller::NoToken)?;
     Ok(state.verifier.verify(token, auth::now_s())?)
+}
+
+/// Who opens a socket, if the request's token or ticket holds. A ticket is used up by that.
+pub fn identify_socket(req: &HttpRequest, state: &AppState) -> Result<Arc<Identity>, NoCaller> {
+    let ticket = req.query_string().split('&').find_map(|parameter| parameter.strip_prefix(TICKET_PARAMETER));
+    let Some(ticket) = ticket.filter(|_| token(req, state).is_none()) else {
+        return identify(req, state).map(Arc::new);
+    };
+    let identity = state.tickets.redeem(ticket, Instant::now()).ok_or(NoCaller::Ticket)?;
+    state.verifier.confirm(&identity, auth::now_s())?;
+    Ok(identity)
 }
 
 /// Someone with a valid token.

@@ -46,7 +46,6 @@ fn answer(req: &HttpRequest, content_type: &str, text: &Text) -> HttpResponse {
     static_file::revalidated(req, text.sha256, |response| {
         response
             .content_type(content_type)
-            .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
             .insert_header((header::VARY, "accept-encoding"))
             .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"));
         if is_compressed {

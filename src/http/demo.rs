@@ -1,6 +1,6 @@
 //! The demo, with `--demo` only: its pages, and tokens for guests who may edit below `demo/` and see the server's figures.
 
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use rust_embed::{Embed, EmbeddedFile};
@@ -25,8 +25,8 @@ const GUEST_NAME_BYTES_MAX: usize = 60;
 /// Separates a guest's name from what makes it unique.
 const GUEST_MARK: char = '~';
 
-/// Scripts, styles and fonts come from here and nowhere else.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; style-src 'self' 'unsafe-inline'; \
+/// Scripts, styles and fonts come from here and nowhere else, and nothing goes elsewhere.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; \
      img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The built pages; empty in a binary that was built without them.
@@ -117,14 +117,15 @@ pub async fn dashboard(req: HttpRequest) -> HttpResponse {
 
 fn built(req: &HttpRequest, file: &str) -> HttpResponse {
     match Pages::get(file) {
-        Some(page) => static_file::revalidated(req, page.metadata.sha256_hash(), |response| {
+        Some(page) => {
+            let mut response = static_file::revalidated(req, page.metadata.sha256_hash(), |response| {
+                response.content_type("text/html; charset=utf-8").body(page.data)
+            });
+            // Also of a 304, whose headers take the place of those that the browser has.
+            let policy = HeaderValue::from_static(CONTENT_SECURITY_POLICY);
+            response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
             response
-            .content_type("text/html; charset=utf-8")
-            .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
-            .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-            .insert_header((header::REFERRER_POLICY, "no-referrer"))
-            .body(page.data)
-        }),
+        }
         None => HttpResponse::NotFound()
             .content_type("text/plain; charset=utf-8")
             .body("This binary was built without the demo's pages. Build them with `make demo`, then build the server again.\n"),
@@ -149,10 +150,7 @@ pub async fn asset(req: HttpRequest, file: Path<String>) -> Result<HttpResponse,
         _ => "text/plain; charset=utf-8",
     };
     let mut response = HttpResponse::Ok();
-    response
-        .content_type(content_type)
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .insert_header((header::CACHE_CONTROL, "public, max-age=31536000, immutable"));
+    response.content_type(content_type).insert_header((header::CACHE_CONTROL, "public, max-age=31536000, immutable"));
     if is_compressible {
         response.insert_header((header::VARY, "accept-encoding"));
     }

@@ -28,6 +28,12 @@ pub enum ApiError {
     /// A page from elsewhere.
     #[error("{0}")]
     Origin(String),
+    /// A name that this machine is not known by.
+    #[error(
+        "this demo is for this machine only: open it as http://localhost or http://127.0.0.1; to reach it by another name, add that \
+         origin to --allowed-origins (TUTTI_ALLOWED_ORIGINS), or the proxy in front to --trusted-proxies (TUTTI_TRUSTED_PROXIES)"
+    )]
+    Host,
     /// A parameter of the path or the query.
     #[error("{0}")]
     Parameter(String),
@@ -74,6 +80,7 @@ impl ApiError {
             ApiError::RoomNotFound => "room_not_found",
             ApiError::Forbidden => "forbidden",
             ApiError::Origin(_) => "origin_not_allowed",
+            ApiError::Host => "host_not_allowed",
             ApiError::Parameter(_) => "invalid_parameter",
             ApiError::Body(_) => "invalid_body",
             ApiError::Handshake(_) => "invalid_handshake",
@@ -139,7 +146,7 @@ impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
             ApiError::Unauthorized(_) => StatusCode::UNAUTHORIZED,
-            ApiError::Forbidden | ApiError::Origin(_) => StatusCode::FORBIDDEN,
+            ApiError::Forbidden | ApiError::Origin(_) | ApiError::Host => StatusCode::FORBIDDEN,
             ApiError::RoomNotFound | ApiError::NoSuchPath | ApiError::Root(RenderError::NoSuchRoot) => {
                 StatusCode::NOT_FOUND
             }

@@ -9,21 +9,27 @@ mod demo;
 mod document;
 mod error;
 pub mod figures;
+mod guard;
 mod health;
 mod history;
+mod hosts;
 mod origins;
 mod parameters;
 mod paths;
 mod peer;
 mod publish;
+mod revocations;
 mod rooms;
 mod state;
 mod static_file;
 pub mod stats;
+mod tickets;
 mod upgrade;
 
 use actix_web::web::{self, JsonConfig, ServiceConfig};
 
+pub use guard::{check_host, headers};
+pub use hosts::Hosts;
 pub use origins::Origins;
 use paths::{post, read, socket};
 pub use state::AppState;
@@ -62,6 +68,13 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
                 .service(post("/rooms/{room:.+}/messages", publish::messages))
                 .service(post("/rooms/{room:.+}/disconnect", publish::disconnect))
                 .service(post("/users/{user}/messages", publish::direct))
+                .service(
+                    web::resource("/revocations")
+                        .route(web::get().to(revocations::list))
+                        .route(web::post().to(revocations::revoke))
+                        .default_service(web::to(revocations::other_method)),
+                )
+                .service(post("/tickets", tickets::issue))
                 .service(read("/stats", stats::newest))
                 .service(read("/rooms/{room:.+}", rooms::one))
                 .default_service(web::to(error::no_such_path)),

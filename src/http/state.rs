@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Semaphore;
 
 use super::figures::Newest;
+use super::hosts::Hosts;
 use super::origins::Origins;
 use crate::archive::Archive;
-use crate::auth::{Minter, Verifier};
+use crate::auth::{Minter, Tickets, Verifier};
 use crate::config::IpRange;
 use crate::room::{Directory, UserSockets};
 use crate::socket::{Gate, ReconnectPace, SharedRates};
@@ -25,6 +26,8 @@ pub struct AppState {
     pub directory: Arc<Directory>,
     /// Checks tokens.
     pub verifier: Arc<Verifier>,
+    /// What stands for tokens in URLs.
+    pub tickets: Tickets,
     /// Makes guests' tokens, with `--demo`.
     pub minter: Option<Minter>,
     /// Counts connections.
@@ -43,6 +46,8 @@ pub struct AppState {
     pub json_message_bytes_max: usize,
     /// Reads documents.
     pub archive: Archive,
+    /// By which names the server may be reached.
+    pub hosts: Hosts,
     /// Whose pages may connect.
     pub origins: Origins,
     /// Whose `X-Forwarded-For` counts.

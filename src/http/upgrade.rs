@@ -11,7 +11,7 @@ use actix_web::web::{Data, Path as UrlPath};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use actix_web_actors::ws::{self, HandshakeError};
 
-use super::caller::{self, LABEL, NoCaller, identify, offered_protocols};
+use super::caller::{self, LABEL, NoCaller, identify_socket, offered_protocols};
 use super::error::ApiError;
 use super::peer;
 use super::state::AppState;
@@ -28,10 +28,12 @@ const DENIED_HOLD_MIN: Duration = Duration::from_secs(1);
 /// like a server that is down, and it comes back for ever.
 pub async fn yjs(req: HttpRequest, name: UrlPath<String>, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
     let admitted = admit(&req, &state)?;
-    let identity = identify(&req, &state);
+    let identity = identify_socket(&req, &state);
     // Not by the user's name, which a room full of guests may share; nor by a token that anyone could have made up.
     let is_genuine = matches!(identity, Ok(_) | Err(NoCaller::Token(TokenError::Expired)));
     let token = caller::token(&req, &state).filter(|_| is_genuine);
+    // Each ticket is another; it is its user who comes back.
+    let token = token.or_else(|| identity.as_ref().ok().map(|identity| identity.user.as_str()));
     let user = user_of(&identity, &req, &state);
     let network = network(peer::address(&req, &state.trusted_proxies));
     let visitor = state.pace.visitor(network, token, &name);
@@ -42,7 +44,7 @@ pub async fn yjs(req: HttpRequest, name: UrlPath<String>, state: Data<AppState>)
             let access = identity.access(&room);
             let lease = state.directory.lookup(&room);
             let place = lease.place();
-            Path::Yjs { room, lease, place, identity: Arc::new(identity), access, visit }
+            Path::Yjs { room, lease, place, identity, access, visit }
         }
         Err((code, reason)) => {
             let hold = state.pace.deny(visitor, Instant::now()).max(DENIED_HOLD_MIN);
@@ -56,19 +58,21 @@ pub async fn yjs(req: HttpRequest, name: UrlPath<String>, state: Data<AppState>)
 pub async fn json(req: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
     let admitted = admit(&req, &state)?;
     let network = network(peer::address(&req, &state.trusted_proxies));
-    let identity = identify(&req, &state);
+    let identity = identify_socket(&req, &state);
     let user = user_of(&identity, &req, &state);
     let identity = match identity {
-        Ok(identity) => Ok(Some(Arc::new(identity))),
+        Ok(identity) => Ok(Some(identity)),
         Err(NoCaller::NoToken) => Ok(None),
         Err(error) => Err(UpgradeRefusal { reason: error.to_string(), user }),
     };
     Ok(admitted.answer(Path::Json { identity, network }))
 }
 
-/// `GET /hocuspocus`: the Hocuspocus provider, whose tokens come in band, one for each document.
+/// `GET /hocuspocus`: the Hocuspocus provider, whose tokens come in band, one for each document. Documents without one stand on the
+/// ticket or token of the request; one that does not hold is as good as none.
 pub async fn hocuspocus(req: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
-    Ok(admit(&req, &state)?.answer(Path::Hocuspocus))
+    let admitted = admit(&req, &state)?;
+    Ok(admitted.answer(Path::Hocuspocus { identity: identify_socket(&req, &state).ok() }))
 }
 
 /// `GET /echo`: sends back what comes, for testing proxies and clients.
@@ -110,11 +114,14 @@ fn admit(req: &HttpRequest, state: &AppState) -> Result<Admitted, ApiError> {
 }
 
 /// Who comes into which room, or why not. Unknown and forbidden rooms look alike.
-fn decide(identity: Result<Identity, NoCaller>, name: &str) -> Result<(RoomName, Identity), (CloseCode, String)> {
+fn decide(
+    identity: Result<Arc<Identity>, NoCaller>,
+    name: &str,
+) -> Result<(RoomName, Arc<Identity>), (CloseCode, String)> {
     let identity = identity.map_err(|error| {
         let code = match error {
             // A client that reconnects may do so with a fresh one.
-            NoCaller::Token(TokenError::Expired) => CloseCode::TokenExpired,
+            NoCaller::Token(TokenError::Expired) | NoCaller::Ticket => CloseCode::TokenExpired,
             _ => CloseCode::Unauthorized,
         };
         (code, error.to_string())
@@ -127,7 +134,7 @@ fn decide(identity: Result<Identity, NoCaller>, name: &str) -> Result<(RoomName,
 }
 
 /// Who calls, for the log: also with a genuine token that does not hold here or now.
-fn user_of(identity: &Result<Identity, NoCaller>, req: &HttpRequest, state: &AppState) -> Option<UserId> {
+fn user_of(identity: &Result<Arc<Identity>, NoCaller>, req: &HttpRequest, state: &AppState) -> Option<UserId> {
     match identity {
         Ok(identity) => Some(identity.user.clone()),
         Err(_) => state.verifier.signer(caller::token(req, state)?),

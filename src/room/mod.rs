@@ -35,7 +35,8 @@ pub use commit::Journal;
 pub use directory::{Directory, Lease, Place};
 pub use document::{EditOrigin, StateBudget, TOO_MANY_LARGE};
 pub use fanout::{
-    CloseAll, Connection, Counted, LocalRelay, Outbound, Outlet, Relay, RelayHandle, Relays, StopReading, UserSockets,
+    CheckTokens, CloseAll, Connection, Counted, LocalRelay, Outbound, Outlet, Relay, RelayHandle, Relays, StopReading,
+    UserSockets,
 };
 pub use messages::{
     Announce, AskAwareness, AskSaved, AskState, Awareness, BinarySignal, Disconnect, Edit, Flush, GetPresence, Join,

@@ -1,7 +1,8 @@
 //! What `tutti check` finds out about a database. Changes nothing in it.
 
-use super::{ServerError, store_settings};
-use crate::config::StoreConfig;
+use super::certificate::Certificate;
+use super::{CertificateError, ServerError, store_settings};
+use crate::config::{EdgeConfig, StoreConfig};
 use crate::store::{Store, StoreError};
 
 /// What a server would find.
@@ -15,6 +16,11 @@ pub enum DatabaseState {
     Good,
     /// Up to date, but nothing can be saved now.
     NotSaving(StoreError),
+}
+
+/// Whether TLS could be served, where that is configured.
+pub fn check_certificate(config: &EdgeConfig) -> Result<(), CertificateError> {
+    config.tls.as_ref().map_or(Ok(()), |files| Certificate::open(files).map(drop))
 }
 
 /// Looks at the database, beside a server or without one.

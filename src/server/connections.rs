@@ -10,12 +10,13 @@ use actix_http::error::DispatchError;
 use actix_http::{ConnectionType, HttpService, Protocol};
 use actix_service::{ServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::dev::{AppConfig, Service, ServiceResponse};
-use actix_web::middleware::Compress;
+use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App, Error, web};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::listener::Listener;
 use super::requests::Requests;
+use super::tls::Tls;
 use super::upgrade::Upgrades;
 use crate::http::{self, AppState};
 use crate::socket::{Detach, SocketContext};
@@ -36,13 +37,21 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    /// Starts the workers.
-    pub fn serve(self, listener: Listener, workers: usize) -> io::Result<actix_server::ServerHandle> {
+    /// Starts the workers; `tls` stands in front of an address.
+    pub fn serve(self, listener: Listener, tls: Option<Tls>, workers: usize) -> io::Result<actix_server::ServerHandle> {
         let each_max = (self.requests.max() / workers).max(1);
         let server =
             actix_server::Server::build().workers(workers).max_concurrent_connections(each_max).disable_signals();
-        let server = match listener {
-            Listener::Tcp(listener) => {
+        let server = match (listener, tls) {
+            (Listener::Tcp(listener), Some(tls)) => server.listen("tutti", listener, move || {
+                let tls = tls.clone();
+                let accept = move |stream: TcpStream| {
+                    let tls = tls.clone();
+                    async move { tls.accept(stream, HEAD_TIMEOUT).await }
+                };
+                fn_service(accept).and_then(self.http())
+            })?,
+            (Listener::Tcp(listener), None) => {
                 let accept = |stream: TcpStream| async move {
                     let peer = stream.peer_addr().ok();
                     // Fails on a connection that has just died; reading will tell.
@@ -51,7 +60,7 @@ impl Connections {
                 };
                 server.listen("tutti", listener, move || fn_service(accept).and_then(self.http()))?
             }
-            Listener::Unix(listener) => {
+            (Listener::Unix(listener), _) => {
                 let accept = |stream: UnixStream| async { Ok((stream, Protocol::Http1, Some(UNIX_PEER))) };
                 server.listen_uds("tutti", listener, move || fn_service(accept).and_then(self.http()))?
             }
@@ -77,6 +86,8 @@ impl Connections {
         let routes = App::new()
             .wrap(Compress::default())
             .wrap_fn(move |request, routes| end_if_crowded(for_answers.clone(), routes.call(request)))
+            .wrap(from_fn(http::check_host))
+            .wrap(http::headers())
             .configure(move |config| http::routes(config, &for_routes));
         HttpService::<C, _, _>::build()
             .client_request_timeout(HEAD_TIMEOUT)

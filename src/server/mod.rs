@@ -1,14 +1,17 @@
 //! The server of a configuration, from start to stop. Puts the parts together; holds no logic of theirs.
 
+mod certificate;
 mod check;
 mod connections;
 mod descriptors;
 mod error;
 mod listener;
 mod requests;
+mod revocations;
 mod stats;
 mod stop;
 mod supervisor;
+mod tls;
 mod upgrade;
 
 use std::io;
@@ -26,16 +29,18 @@ use crate::auth::origin::AllowedOrigins;
 use crate::auth::{Minter, Verifier};
 use crate::budget::ByteBudget;
 use crate::config::{Bind, Config, StoreConfig};
-use crate::http::{self, AppState, Origins};
+use crate::http::{self, AppState, Hosts, Origins};
 use crate::metrics;
 use crate::rate::Rate;
 use crate::room::{Directory, Journal, Relays, RoomSettings, UserSockets};
 use crate::socket::{Gate, Rates, Rhythm, SharedRates, SocketContext, SocketSettings};
 use crate::store::{Store, StoreError, StoreSettings};
+use certificate::Certificate;
 use connections::Connections;
-pub use error::{ServerError, TooFewDescriptors};
+pub use error::{CertificateError, ServerError, TooFewDescriptors};
 use listener::Listener;
 use requests::Requests;
+use tls::Tls;
 
 /// Connections at the address of the metrics.
 const METRICS_CONNECTIONS_MAX: usize = 16;
@@ -50,8 +55,10 @@ pub struct Server {
     http: actix_server::ServerHandle,
     metrics: Option<(SocketAddr, actix_server::ServerHandle)>,
     state: web::Data<AppState>,
-    /// Takes samples of the figures.
-    stats: JoinHandle<()>,
+    /// Whether it listens with TLS.
+    is_encrypted: bool,
+    /// What runs beside the workers: takes samples of the figures, looks for a renewed certificate.
+    tasks: Vec<JoinHandle<()>>,
     relays: Arc<Relays>,
     arbiters: Vec<Arbiter>,
     store: Store,
@@ -62,11 +69,13 @@ impl Server {
     /// Opens the database, migrates it if need be, and listens. To be called in an actix system, which it needs until it stops.
     pub async fn start(config: &Config) -> Result<Self, ServerError> {
         let places = descriptors::places(config)?;
+        let certificate = config.edge.tls.as_ref().map(Certificate::open).transpose()?;
         let (listener, address) = Listener::open(&config.edge.bind)?;
         let metrics = config.edge.metrics_bind.map(listener::tcp).transpose()?;
         let store = open_store(&config.store, config.limits.document_bytes_max).await?;
         // Only now: a start that fails leaves no key behind.
         let verifier = Arc::new(Verifier::open(&config.jwt)?);
+        revocations::load(&store, verifier.revocations(), 0).await?;
         let minter = config.edge.is_demo.then(|| Minter::open(&config.jwt)).transpose()?;
 
         let archive = Archive::new(store.clone(), document_rules(config));
@@ -89,6 +98,7 @@ impl Server {
             store: store.clone(),
             directory: directory.clone(),
             verifier: verifier.clone(),
+            tickets: Default::default(),
             minter,
             gate: Gate::new(places.sockets_max, limits.sockets_per_ip_max),
             pace: Default::default(),
@@ -98,6 +108,7 @@ impl Server {
             stats: Default::default(),
             json_message_bytes_max: limits.json_message_bytes_max,
             archive,
+            hosts: hosts(config),
             origins: Origins::new(AllowedOrigins {
                 listed: config.edge.allowed_origins.clone(),
                 loopback: config.edge.bind.is_loopback(),
@@ -107,6 +118,7 @@ impl Server {
             is_demo: config.edge.is_demo,
             is_draining: AtomicBool::new(false),
         });
+        let revocations = revocations::follow(store.clone(), verifier.clone(), relays.clone());
         let sockets = Arc::new(SocketContext {
             directory,
             relays: relays.clone(),
@@ -118,18 +130,19 @@ impl Server {
             strangers: ByteBudget::new(limits.unfinished_bytes_max, None),
             outboxes: ByteBudget::new(limits.outboxes_bytes_max, Some(&metrics::OUTBOX_BYTES)),
         });
-        let connections = Connections {
-            state: state.clone(),
-            sockets,
-            requests: Requests::new(places.requests_max),
-            keep_alive: config.timing.http_keep_alive,
-        };
-        let http = connections.serve(listener, config.edge.workers)?;
+        let requests = Requests::new(places.requests_max);
+        let tls = certificate.clone().map(|certificate| Tls::new(certificate, requests.clone())).transpose()?;
+        let connections =
+            Connections { state: state.clone(), sockets, requests, keep_alive: config.timing.http_keep_alive };
+        let http = connections.serve(listener, tls, config.edge.workers)?;
         let metrics = metrics.map(serve_metrics).transpose()?;
-        tracing::info!(%address, database = %config.store.url, "listening");
-        let stats = actix_rt::spawn(stats::publish(state.clone()));
+        let is_encrypted = certificate.is_some();
+        tracing::info!(%address, tls = is_encrypted, database = %config.store.url, "listening");
+        let mut tasks = vec![actix_rt::spawn(stats::publish(state.clone()))];
+        tasks.push(actix_rt::spawn(revocations));
+        tasks.extend(certificate.map(|certificate| actix_rt::spawn(certificate.follow())));
         let stop_timeout = config.timing.shutdown_timeout;
-        Ok(Self { address, http, metrics, state, stats, relays, arbiters, store, stop_timeout })
+        Ok(Self { address, http, metrics, state, is_encrypted, tasks, relays, arbiters, store, stop_timeout })
     }
 
     /// Where it listens.
@@ -146,7 +159,7 @@ impl Server {
 /// Serves the metrics at an address of their own, which operators keep to themselves.
 fn serve_metrics(listener: TcpListener) -> io::Result<(SocketAddr, actix_server::ServerHandle)> {
     let address = listener.local_addr()?;
-    let routes = || App::new().configure(http::metrics_routes);
+    let routes = || App::new().wrap(http::headers()).configure(http::metrics_routes);
     let server = HttpServer::new(routes)
         .workers(1)
         .max_connections(METRICS_CONNECTIONS_MAX)
@@ -198,6 +211,15 @@ async fn open_store(config: &StoreConfig, entry_bytes_max: usize) -> Result<Stor
         tracing::error!(%error, "entries cannot be saved now, and /readyz says so: what people write waits until they can");
     }
     Ok(store)
+}
+
+/// A demo at loopback without a proxy is reached by this machine's names only; elsewhere a token is what opens.
+fn hosts(config: &Config) -> Hosts {
+    let edge = &config.edge;
+    match edge.is_demo && edge.bind.is_loopback() && edge.trusted_proxies.is_empty() {
+        true => Hosts::Loopback(edge.allowed_origins.clone()),
+        false => Hosts::Any,
+    }
 }
 
 fn document_rules(config: &Config) -> DocumentRules {
@@ -256,5 +278,5 @@ fn socket_settings(config: &Config) -> SocketSettings {
     }
 }
 
-pub use check::{DatabaseState, check};
+pub use check::{DatabaseState, check, check_certificate};
 pub use stop::{migrate, run};

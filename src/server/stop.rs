@@ -89,8 +89,9 @@ fn greet(text: String) {
 
 /// Where the server is, and a link that works at once.
 fn greeting(server: &Server, config: &Config) -> Result<String, ServerError> {
+    let (http, ws) = if server.is_encrypted { ("https", "wss") } else { ("http", "ws") };
     let mut text = match server.address() {
-        Bind::Tcp(address) => format!("listening on http://{address}\n"),
+        Bind::Tcp(address) => format!("listening on {http}://{address}\n"),
         file @ Bind::Unix(_) => format!("listening on {file}\n"),
     };
     if let Some(address) = server.metrics_address() {
@@ -100,7 +101,7 @@ fn greeting(server: &Server, config: &Config) -> Result<String, ServerError> {
     let Bind::Tcp(address) = server.address() else { return Ok(text) };
     let address = linked(*address);
     if config.edge.is_demo {
-        text += &format!("\n  Tutti is ready. Open this in two windows and type:\n\n      http://{address}/\n\n");
+        text += &format!("\n  Tutti is ready. Open this in two windows and type:\n\n      {http}://{address}/\n\n");
     } else if let (JwtKey::KeyFile(_), Ok(minter)) = (&config.jwt.key, Minter::open(&config.jwt)) {
         let grants = Grant::parse("*=write").and_then(|grant| Grants::new(vec![grant]));
         if let Ok(grants) = grants {
@@ -109,7 +110,7 @@ fn greeting(server: &Server, config: &Config) -> Result<String, ServerError> {
             let token = minter.mint(&token)?;
             text += &format!(
                 "\n  Tutti is ready, with a key of its own. For y-websocket, good for a day:\n\n      \
-                 new WebsocketProvider('ws://{address}/yjs', 'my-room', doc, {{ params: {{ token: '{token}' }} }})\n\n"
+                 new WebsocketProvider('{ws}://{address}/yjs', 'my-room', doc, {{ params: {{ token: '{token}' }} }})\n\n"
             );
         }
     }
@@ -137,7 +138,9 @@ impl Server {
         let deadline = Instant::now() + self.stop_timeout;
         tracing::info!(sockets = self.state.gate.count(), "stopping");
         self.state.is_draining.store(true, Ordering::Relaxed);
-        self.stats.abort();
+        for task in &self.tasks {
+            task.abort();
+        }
         self.http.pause().await;
         for relay in self.relays.all() {
             relay.addr.do_send(StopReading);

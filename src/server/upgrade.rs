@@ -17,6 +17,7 @@ use actix_service::boxed::{BoxService, service};
 use actix_service::{Service, ServiceFactory, ServiceFactoryExt, map_config};
 use actix_web::body::BoxBody;
 use actix_web::dev::{AppConfig, ServiceResponse};
+use actix_web::middleware::from_fn;
 use actix_web::{App, Error, web};
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncWriteExt;
@@ -53,7 +54,10 @@ impl<C: Detach> ServiceFactory<Handshake<C>> for Upgrades {
 
     fn new_service(&self, (): ()) -> Self::Future {
         let (state, sockets) = (self.state.clone(), self.sockets.clone());
-        let routes = App::new().configure(move |config| http::routes(config, &state));
+        let routes = App::new()
+            .wrap(from_fn(http::check_host))
+            .wrap(http::headers())
+            .configure(move |config| http::routes(config, &state));
         let routes = map_config(routes, |()| AppConfig::default()).map_init_err(drop);
         let routes = actix_service::IntoServiceFactory::<_, Request>::into_factory(routes).new_service(());
         Box::pin(async move { Ok(Upgrade { routes: Rc::new(service(routes.await?)), sockets }) })

@@ -47,6 +47,8 @@ const SKIPPED_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 const COME_BACK_HOLD: Duration = Duration::from_secs(2);
 /// Longest wait for the session's timer; it is then armed again.
 const SESSION_WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// What the peer reads whose token was revoked.
+const REVOKED: &str = "the token was revoked";
 /// What stands for a close code where there was no close (RFC 6455 section 7.4.1).
 const LOST: u16 = 1006;
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -192,6 +194,10 @@ impl Socket {
         }
         self.outbox().flush();
         self.follow_session(ctx);
+    }
+
+    fn is_revoked(&self) -> bool {
+        self.session.is_revoked(self.io.context.verifier.revocations(), now_s())
     }
 
     /// Does something in the socket's span, so that the log says whose it is.
@@ -405,6 +411,10 @@ impl Socket {
             }
             if let Poll::Ready(ended) = self.poll_read(cx) {
                 return Poll::Ready(ended);
+            }
+            if self.io.outbox.take_token_doubt() && self.is_revoked() {
+                self.log_refusal(CloseCode::Unauthorized, REVOKED);
+                self.io.outbox.close(CloseCode::Unauthorized, REVOKED);
             }
             if let Err(SocketClose { code, reason }) = self.session.follow_rooms(&self.io) {
                 self.io.outbox.close(code, &reason);

@@ -16,6 +16,7 @@ mod session;
 mod settings;
 mod stream;
 mod timers;
+mod tls;
 mod unfinished;
 
 pub use actor::Socket;

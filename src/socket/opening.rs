@@ -31,7 +31,10 @@ pub enum Path {
         visit: Visit,
     },
     /// The Hocuspocus protocol; tokens come in band.
-    Hocuspocus,
+    Hocuspocus {
+        /// Who connects, if that came with the request: for documents without a token of their own.
+        identity: Option<Arc<Identity>>,
+    },
     /// The JSON protocol.
     Json {
         /// Who connects, if a token came with the request; `None`, if a first message will bring it; or why it does not hold.

@@ -80,6 +80,8 @@ pub struct Outbox {
     /// Whether the socket waits for credit.
     is_paused: Cell<bool>,
     is_stopped: Cell<bool>,
+    /// Whether the socket is to look whether its token still holds.
+    is_token_doubted: Cell<bool>,
     /// What the peer is told when the process stops.
     farewell: RefCell<Option<Frame>>,
     closing: Cell<Option<CloseCode>>,
@@ -117,6 +119,8 @@ impl Outbox {
             unhandled: Cell::new(0),
             is_paused: Cell::new(false),
             is_stopped: Cell::new(false),
+            // Something may have been revoked since the upgrade.
+            is_token_doubted: Cell::new(true),
             farewell: RefCell::new(None),
             closing: Cell::new(None),
             held_close: RefCell::new(None),
@@ -140,9 +144,10 @@ impl Outbox {
         self.written.get()
     }
 
-    /// Whether frames wait for the peer.
+    /// Whether frames wait for the peer, here or encrypted in the stream.
     pub fn is_waiting(&self) -> bool {
         !self.queue.borrow().frames.is_empty()
+            || self.stream.borrow().as_ref().is_some_and(|stream| stream.unsent() > 0)
     }
 
     /// Whether more than a full outbox waits that does not count: an answer of the document's size, or edits like that.
@@ -199,6 +204,11 @@ impl Outbox {
     pub fn has_credit(&self, bytes_max: usize) -> bool {
         self.is_paused.set(self.unhandled.get() >= bytes_max);
         !self.is_paused.get()
+    }
+
+    /// Whether tokens were revoked since the last time.
+    pub fn take_token_doubt(&self) -> bool {
+        self.is_token_doubted.take()
     }
 
     /// Counts bytes as sent to a room.
@@ -328,8 +338,12 @@ impl Outbox {
         let stream = self.stream.borrow();
         let Some(stream) = &*stream else { return Ok(()) };
         let mut queue = self.queue.borrow_mut();
-        while !queue.frames.is_empty() {
-            match write_front(stream, &queue.frames) {
+        while !queue.frames.is_empty() || stream.unsent() > 0 {
+            let written = match queue.frames.is_empty() {
+                true => stream.try_flush().map(|()| 0),
+                false => write_front(stream, &queue.frames),
+            };
+            match written {
                 Ok(written) => {
                     self.written.set(self.written.get() + written as u64);
                     if self.is_blocked.get() {
@@ -346,7 +360,8 @@ impl Outbox {
                 Err(error) => return Err(error),
             }
         }
-        if queue.frames.is_empty() {
+        let unsent = stream.unsent();
+        if queue.frames.is_empty() && unsent == 0 {
             self.is_blocked.set(false);
             if queue.frames.capacity() > WRITE_FRAMES_MAX {
                 queue.frames = VecDeque::new();
@@ -356,7 +371,7 @@ impl Outbox {
             }
         }
         // What the peer takes at once never gets there.
-        self.held.borrow_mut().set(queue.live);
+        self.held.borrow_mut().set(queue.live + unsent);
         Ok(())
     }
 
@@ -469,6 +484,11 @@ impl Connection for Outbox {
         if 2 * (self.queue.borrow().live + frame.plain_bytes()) <= self.bytes_max || !self.is_waiting() {
             self.push(frame, Counted::Yes);
         }
+    }
+
+    fn check_tokens(&self) {
+        self.is_token_doubted.set(true);
+        self.wake();
     }
 
     fn stop_reading(&self) {

@@ -14,6 +14,7 @@ mod migrate;
 mod number;
 mod postgres;
 mod probe;
+mod revocation;
 mod rows;
 mod runtime;
 mod settings;
@@ -35,6 +36,7 @@ pub use entry::{
 };
 pub use error::StoreError;
 pub use foreign::{DocumentRow, DocumentTable};
+pub use revocation::{RevocationRow, RevokedKind};
 pub use settings::StoreSettings;
 pub use statements::CLIENTS_AT_ONCE;
 
@@ -217,6 +219,27 @@ impl Store {
             return Ok(());
         }
         on_backend!(self, backend => backend.delete_snapshots(room, &going))
+    }
+
+    /// Keeps a revocation, in place of an earlier one of the same user or token.
+    pub async fn revoke(&self, row: RevocationRow) -> Result<(), StoreError> {
+        on_backend!(self, backend => backend.revoke(&row))
+    }
+
+    /// At most `limit` revocations that were made since `since_s`, behind `after`, ordered by kind and subject.
+    pub async fn revocations(
+        &self,
+        since_s: u64,
+        after: Option<&RevocationRow>,
+        limit: u32,
+    ) -> Result<Vec<RevocationRow>, StoreError> {
+        let after = after.map_or((0, String::new()), |row| (row.kind.column(), row.subject.clone()));
+        on_backend!(self, backend => backend.revocations(since_s, &after, limit))
+    }
+
+    /// Deletes the revocations that hold no longer than `now_s`.
+    pub async fn forget_revocations(&self, now_s: u64) -> Result<(), StoreError> {
+        on_backend!(self, backend => backend.forget_revocations(now_s))
     }
 
     /// Waits, at most some seconds, for what is under way, then closes the connections and ends the runtime. Blocks: to

@@ -6,6 +6,7 @@ mod explain;
 mod pooler;
 mod read;
 mod readers;
+mod revocation;
 mod room;
 mod sessions;
 
@@ -29,7 +30,7 @@ use readers::Readers;
 use sessions::Sessions;
 
 pub(super) static MIGRATIONS: LazyLock<Migrator> =
-    migrations!("postgres": 1 "0001_timeline", 2 "0002_entries_but_edits", 3 "0003_steps");
+    migrations!("postgres": 1 "0001_timeline", 2 "0002_entries_but_edits", 3 "0003_steps", 4 "0004_revocation");
 
 /// A migration waits this long for tables that are in use; how long it then takes is not limited.
 const MIGRATION_WAITS: &str =

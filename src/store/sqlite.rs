@@ -3,6 +3,7 @@
 mod append;
 mod claim;
 mod read;
+mod revocation;
 mod room;
 
 use std::fs::File;
@@ -25,7 +26,7 @@ use append::SqliteSource;
 use claim::claim;
 
 pub(super) static MIGRATIONS: LazyLock<Migrator> =
-    migrations!("sqlite": 1 "0001_timeline", 2 "0002_entries_but_edits", 3 "0003_steps");
+    migrations!("sqlite": 1 "0001_timeline", 2 "0002_entries_but_edits", 3 "0003_steps", 4 "0004_revocation");
 
 pub(super) struct Sqlite {
     /// Everything that writes: SQLite has one writer at a time, and waiting in order beats polling for its lock.

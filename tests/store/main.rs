@@ -11,6 +11,7 @@ mod pooler;
 mod postgres_server;
 mod proxy;
 mod repeat;
+mod revocations;
 mod rooms;
 mod saving;
 mod servers;

@@ -12,7 +12,9 @@ pub use outbound::Outbound;
 #[cfg(test)]
 pub use outbound::Sent;
 pub use pace::Pace;
-pub use relay::{CloseAll, Connection, Counted, LocalRelay, Outlet, Relay, RelayHandle, Relays, StopReading};
+pub use relay::{
+    CheckTokens, CloseAll, Connection, Counted, LocalRelay, Outlet, Relay, RelayHandle, Relays, StopReading,
+};
 pub use user_sockets::UserSockets;
 
 /// A turn ends when the mailbox is empty, or here: a mailbox under load never is.

@@ -58,6 +58,8 @@ pub trait Connection {
     fn close(&self, code: CloseCode, reason: &str);
     /// Reads nothing more from the peer.
     fn stop_reading(&self);
+    /// Asks again whether the peer's token still holds.
+    fn check_tokens(&self);
 }
 
 /// A member attached to a room.
@@ -215,6 +217,11 @@ pub(super) struct Tell {
     pub socket: SocketId,
     pub frame: Frame,
 }
+
+/// Tokens were revoked: sockets ask again whether theirs hold.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct CheckTokens;
 
 /// The process stops: sockets read nothing more.
 #[derive(Message)]
@@ -389,6 +396,16 @@ impl Handler<Tell> for Relay {
         if let Some(connection) = connection {
             connection.offer(&frame);
             connection.flush();
+        }
+    }
+}
+
+impl Handler<CheckTokens> for Relay {
+    type Result = ();
+
+    fn handle(&mut self, _: CheckTokens, _: &mut Context<Self>) {
+        for socket in self.reachable.borrow().sockets.values() {
+            socket.check_tokens();
         }
     }
 }

@@ -41,9 +41,9 @@ pub fn open(path: Path, io: &SessionIo) -> Opened {
         Path::Yjs { room, lease, place, identity, access, visit } => {
             span.record("room.name", display(&room)).record("user.id", display(&identity.user));
             tracing::info!("socket opened");
-            Opened::new(YjsSession::join(lease, place, visit, &identity, access, io))
+            Opened::new(YjsSession::join(lease, place, visit, identity, access, io))
         }
-        Path::Hocuspocus => Opened::new(HocuspocusSession::new()),
+        Path::Hocuspocus { identity } => Opened::new(HocuspocusSession::new(identity)),
         Path::Json { identity, network } => {
             let limits = RateLimits::new(network, &io.context.rates, Instant::now());
             match identity {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::io::SessionIo;
+use crate::auth::Revocations;
 use crate::ids::{RoomName, UserId};
 use crate::protocol::{CloseCode, DecodeError};
 use crate::wire::Frame;
@@ -72,6 +73,11 @@ pub trait Session {
     /// The room and the user of the connection, where it has one of each and its span does not say so.
     fn room_and_user(&self) -> (Option<&RoomName>, Option<&UserId>) {
         (None, None)
+    }
+
+    /// Whether a token that the connection stands on was revoked.
+    fn is_revoked(&self, _revocations: &Revocations, _now_s: u64) -> bool {
+        false
     }
 
     /// Whether no token has opened anything.

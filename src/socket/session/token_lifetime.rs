@@ -61,6 +61,7 @@ mod tests {
             expires_at_s,
             valid_until_s: expires_at_s + 5,
             token_id: None,
+            issued_at_s: None,
             grants: Default::default(),
         };
         TokenLifetime::new(&identity, 1000)

@@ -1,6 +1,7 @@
 //! A y-websocket client in its room.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use super::member_outlet::MemberKind;
 use super::membership::Membership;
 use super::request_queue::RequestQueue;
 use super::session::{Session, SocketClose};
-use crate::auth::{Access, Action, Identity, allows};
+use crate::auth::{Access, Action, Identity, Revocations, allows};
 use crate::protocol::{CloseCode, Dialect, yjs};
 use crate::rate::{Bucket, Rate};
 use crate::room::{Lease, Place};
@@ -37,25 +38,32 @@ impl MemberKind for YjsMember {
 /// A y-websocket client in its room.
 pub struct YjsSession {
     membership: Membership<YjsMember>,
+    /// Its token cannot be renewed by this protocol.
+    identity: Arc<Identity>,
     replies: RequestQueue,
     unknown: Bucket,
     /// What the token allows.
     access: Access,
-    /// When the token ends, in Unix seconds: this protocol cannot renew it.
-    valid_until_s: u64,
     _place: Place,
     _visit: Visit,
 }
 
 impl YjsSession {
     /// Joins the room.
-    pub fn join(lease: Lease, place: Place, visit: Visit, identity: &Identity, access: Access, io: &SessionIo) -> Self {
+    pub fn join(
+        lease: Lease,
+        place: Place,
+        visit: Visit,
+        identity: Arc<Identity>,
+        access: Access,
+        io: &SessionIo,
+    ) -> Self {
         Self {
-            membership: Membership::join(lease, identity, access, None, YjsMember, Rc::default(), io),
+            membership: Membership::join(lease, &identity, access, None, YjsMember, Rc::default(), io),
+            identity,
             replies: RequestQueue::default(),
             unknown: Bucket::new(UNKNOWN_RATE, Instant::now()),
             access,
-            valid_until_s: identity.valid_until_s,
             _place: place,
             _visit: visit,
         }
@@ -72,6 +80,10 @@ impl YjsSession {
 }
 
 impl Session for YjsSession {
+    fn is_revoked(&self, revocations: &Revocations, now_s: u64) -> bool {
+        revocations.hit(&self.identity, now_s)
+    }
+
     fn protocol(&self) -> &'static str {
         "yjs"
     }
@@ -117,11 +129,11 @@ impl Session for YjsSession {
     }
 
     fn next_due_s(&self) -> Option<u64> {
-        Some(self.valid_until_s)
+        Some(self.identity.valid_until_s)
     }
 
     fn on_due(&mut self, now_s: u64, _: &SessionIo) -> Result<(), SocketClose> {
-        match now_s < self.valid_until_s {
+        match now_s < self.identity.valid_until_s {
             true => Ok(()),
             false => Err(CloseCode::TokenExpired.into()),
         }

@@ -16,6 +16,9 @@ import { until } from './until.mjs'
 export const program = process.env.TUTTI_BIN ?? fileURLToPath(new URL('../../../target/debug/tutti', import.meta.url))
 const logLinesKept = 2_000
 
+const { TUTTI_TLS_CERT_FILE, TUTTI_TLS_KEY_FILE } = process.env
+const isEncrypted = Boolean(TUTTI_TLS_CERT_FILE)
+
 /** Every JSON Web Token, whoever minted it: two base64url objects and a dot between. */
 const anyToken = /eyJ[\w-]+\.eyJ[\w-]+/
 
@@ -40,11 +43,17 @@ export class Server {
     this.#isAtFile = options.isAtFile ?? false
     const { PATH, HOME, TMPDIR } = process.env
     this.#environment = { PATH, HOME, TMPDIR, DATABASE_URL: database.url, TUTTI_LOG_LEVEL: options.logLevel ?? 'debug' }
+    // Under scripts/with-tls.sh it speaks TLS, unless a proxy in front does.
+    if (isEncrypted && !this.#isAtFile) Object.assign(this.#environment, { TUTTI_TLS_CERT_FILE, TUTTI_TLS_KEY_FILE })
     if (!options.isKeyless) this.#environment.TUTTI_JWT_SECRET = secret
   }
 
   get url() {
-    return `http://${this.#address}`
+    return `${isEncrypted ? 'https' : 'http'}://${this.#address}`
+  }
+
+  get #wsUrl() {
+    return this.url.replace('http', 'ws')
   }
 
   get #address() {
@@ -67,11 +76,11 @@ export class Server {
   }
 
   get yjsUrl() {
-    return `ws://${this.#address}/yjs`
+    return `${this.#wsUrl}/yjs`
   }
 
   get hocuspocusUrl() {
-    return `ws://${this.#address}/hocuspocus`
+    return `${this.#wsUrl}/hocuspocus`
   }
 
   /** The last lines that the server logged. */
@@ -107,7 +116,7 @@ export class Server {
     child.once('error', (error) => (failure = error))
     let listening = null
     createInterface({ input: child.stdout }).on('line', (line) => {
-      listening ??= /listening on (?:http:\/\/)?(\S+?)\/?$/.exec(line)?.[1]
+      listening ??= /listening on (?:https?:\/\/)?(\S+?)\/?$/.exec(line)?.[1]
     })
     createInterface({ input: child.stderr }).on('line', (line) => this.#keep(line))
     try {

@@ -12,6 +12,7 @@ pub mod process;
 pub mod provider;
 pub mod server;
 pub mod socket;
+pub mod tls;
 pub mod token;
 
 use std::time::{Duration, Instant};

@@ -64,7 +64,8 @@ impl Process {
             while out.by_ref().lines().map_while(Result::ok).any(|line| sender.send(line).is_err()) {}
         });
         let line = lines.recv_timeout(DEADLINE).expect("the program says where it listens");
-        let address = line.trim().strip_prefix("listening on http://").map(str::parse);
+        let address =
+            line.trim().strip_prefix("listening on ").and_then(|url| url.split_once("://")).map(|(_, at)| at.parse());
         let address = address.unwrap_or_else(|| panic!("{}", fs::read_to_string(&log).unwrap())).unwrap();
         Self { address, child, log, lines }
     }

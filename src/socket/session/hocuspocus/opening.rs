@@ -23,13 +23,14 @@ const RETRY_S: u64 = 1;
 impl HocuspocusSession {
     /// Takes a document's token: the first one, or a fresh one.
     pub(super) fn authenticate(&mut self, address: Bytes, token: &str, io: &SessionIo) -> Result<(), SocketClose> {
-        let (name, identity, access) = match denial::check(utf8(&address), token, &io.context.verifier) {
-            Ok(opened) => opened,
-            Err(denial) => {
-                self.deny(address, &denial, token, io);
-                return Ok(());
-            }
-        };
+        let (name, identity, access) =
+            match denial::check(utf8(&address), token, self.own.as_deref(), &io.context.verifier) {
+                Ok(opened) => opened,
+                Err(denial) => {
+                    self.deny(address, &denial, token, io);
+                    return Ok(());
+                }
+            };
         if let Some(DocumentState::Waiting(held)) = self.documents.get(&address)
             && held.is_lost()
         {

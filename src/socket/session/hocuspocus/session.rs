@@ -2,12 +2,13 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::documents::{DocumentState, Documents};
 use super::held::{HeldMessage, HeldMessages};
-use crate::auth::now_s;
+use crate::auth::{Identity, Revocations, now_s};
 use crate::ids::{RoomName, UserId};
 use crate::protocol::hocuspocus::{self, Addressed};
 use crate::protocol::{CloseCode, yjs};
@@ -31,6 +32,8 @@ const ADDRESS_BYTES_MAX: usize = 512;
 /// A provider's connection.
 pub struct HocuspocusSession {
     pub(super) documents: Documents,
+    /// Who opens documents without a token.
+    pub(super) own: Option<Arc<Identity>>,
     pub(super) replies: RequestQueue,
     /// Whether the client told its version.
     has_version: bool,
@@ -43,10 +46,11 @@ pub struct HocuspocusSession {
 }
 
 impl HocuspocusSession {
-    /// A connection without documents.
-    pub fn new() -> Self {
+    /// A connection without documents; `own` opens those that come without a token.
+    pub fn new(own: Option<Arc<Identity>>) -> Self {
         Self {
             documents: Documents::default(),
+            own,
             replies: RequestQueue::default(),
             has_version: false,
             has_news: Rc::default(),
@@ -109,6 +113,10 @@ impl HocuspocusSession {
 }
 
 impl Session for HocuspocusSession {
+    fn is_revoked(&self, revocations: &Revocations, now_s: u64) -> bool {
+        self.documents.joined().any(|(_, joined)| revocations.hit(&joined.identity, now_s))
+    }
+
     fn protocol(&self) -> &'static str {
         "hocuspocus"
     }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::joined_room::JoinedRoom;
 use super::user::User;
-use crate::auth::{Identity, now_ms, now_s};
+use crate::auth::{Identity, Revocations, now_ms, now_s};
 use crate::ids::{RoomName, UserId};
 use crate::protocol::CloseCode;
 use crate::protocol::json::decode::decode;
@@ -128,6 +128,10 @@ impl JsonSession {
 }
 
 impl Session for JsonSession {
+    fn is_revoked(&self, revocations: &Revocations, now_s: u64) -> bool {
+        self.user.as_ref().is_some_and(|user| revocations.hit(&user.identity, now_s))
+    }
+
     fn protocol(&self) -> &'static str {
         "json"
     }

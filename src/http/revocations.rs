@@ -1,0 +1,153 @@
+//! REST: who is not let in any more, although their tokens have not expired.
+
+use actix_web::HttpResponse;
+use actix_web::web::{Data, Json};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::caller::Caller;
+use super::error::ApiError;
+use super::parameters::Parameters;
+use super::state::AppState;
+use crate::auth::{self, REVOCATIONS_MAX, Revocation, Revoked, is_plain_id};
+use crate::protocol::json::rfc3339;
+use crate::store::{RevocationRow, RevokedKind};
+
+/// How long a revocation holds if nobody says: longer than tokens should last.
+const HOLD_S: u64 = 30 * 86_400;
+/// How long one may hold.
+const HOLD_S_MAX: u64 = 10 * 365 * 86_400;
+/// Revocations in a page if the caller does not say, and at most.
+const PAGE_DEFAULT: u32 = 100;
+const PAGE_MAX: u32 = 1000;
+/// What stands before an id in `after` and `next`.
+const USER: &str = "sub:";
+const TOKEN: &str = "jti:";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewRevocation {
+    sub: Option<String>,
+    jti: Option<String>,
+    until: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shown {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jti: Option<String>,
+    revoked_at: String,
+    until: String,
+}
+
+#[derive(Serialize)]
+pub struct RevocationList {
+    revocations: Vec<Shown>,
+    /// To pass as `after` for the next page; null at the end.
+    next: Option<String>,
+}
+
+impl From<Revocation> for Shown {
+    fn from(Revocation { revoked, at_s, until_s }: Revocation) -> Self {
+        let time = |seconds: u64| rfc3339(seconds as i64 * 1000);
+        let (sub, jti) = match revoked {
+            Revoked::User(id) => (Some(id), None),
+            Revoked::Token(id) => (None, Some(id)),
+        };
+        Self { sub, jti, revoked_at: time(at_s), until: time(until_s) }
+    }
+}
+
+/// `POST /api/v1/revocations`: refuses a user's tokens of up to now, or one token, from now on. Kept before it is answered.
+pub async fn revoke(
+    caller: Caller,
+    body: Json<NewRevocation>,
+    state: Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let by = admin(caller)?;
+    let NewRevocation { sub, jti, until } = body.into_inner();
+    let now_s = auth::now_s();
+    let (kind, subject) = match (sub, jti) {
+        (Some(sub), None) => (RevokedKind::User, sub),
+        (None, Some(jti)) => (RevokedKind::Token, jti),
+        _ => return Err(ApiError::body("name either a sub or a jti")),
+    };
+    if !is_plain_id(&subject) {
+        return Err(ApiError::body("a sub or a jti is a text of 1 to 200 bytes without control characters"));
+    }
+    let until_s = until.map_or(Ok(now_s + HOLD_S), |until| end(&until, now_s))?;
+    let revocations = state.verifier.revocations();
+    if revocations.count() >= REVOCATIONS_MAX {
+        let message = format!(
+            "{REVOCATIONS_MAX} users and tokens are revoked, and more are not held; give them an earlier until, or rotate the key that signs tokens"
+        );
+        return Err(ApiError::TryLater(message));
+    }
+    let row = RevocationRow { kind, subject, at_s: now_s, until_s };
+    state.store.revoke(row.clone()).await?;
+    let revocation = Revocation::from(row);
+    match &revocation.revoked {
+        Revoked::User(user) => tracing::warn!(%by, user.id = user, "the tokens of a user are revoked"),
+        Revoked::Token(_) => tracing::warn!(%by, "a token is revoked"),
+    }
+    revocations.add(revocation.clone());
+    Ok(HttpResponse::Created().json(Shown::from(revocation)))
+}
+
+/// `GET /api/v1/revocations`: those that hold now.
+pub async fn list(
+    caller: Caller,
+    mut parameters: Parameters,
+    state: Data<AppState>,
+) -> Result<Json<RevocationList>, ApiError> {
+    admin(caller)?;
+    let limit = parameters.limit(PAGE_DEFAULT, PAGE_MAX)? as usize;
+    let after = parameters.text("after").map(|text| cursor(&text)).transpose()?;
+    parameters.end()?;
+    let page = state.verifier.revocations().page(after, limit, auth::now_s());
+    let last = page.last().filter(|_| page.len() == limit);
+    let next = last.map(|last| match &last.revoked {
+        Revoked::User(id) => format!("{USER}{id}"),
+        Revoked::Token(id) => format!("{TOKEN}{id}"),
+    });
+    Ok(Json(RevocationList { revocations: page.into_iter().map(Shown::from).collect(), next }))
+}
+
+/// Answers what is neither asked nor posted.
+pub async fn other_method() -> Result<HttpResponse, ApiError> {
+    Err(ApiError::WrongMethod("GET, POST"))
+}
+
+/// Who calls, if they may administer the server.
+fn admin(Caller(identity): Caller) -> Result<crate::ids::UserId, ApiError> {
+    if identity.is_server_admin() { Ok(identity.user) } else { Err(ApiError::Forbidden) }
+}
+
+fn end(until: &str, now_s: u64) -> Result<u64, ApiError> {
+    let seconds =
+        OffsetDateTime::parse(until, &Rfc3339).ok().and_then(|until| u64::try_from(until.unix_timestamp()).ok());
+    match seconds {
+        Some(until_s) if (now_s + 1..=now_s + HOLD_S_MAX).contains(&until_s) => Ok(until_s),
+        _ => Err(ApiError::body("until is a time to come, at most ten years from now, such as 2030-01-31T12:00:00Z")),
+    }
+}
+
+fn cursor(text: &str) -> Result<Revoked, ApiError> {
+    let user = || text.strip_prefix(USER).map(|id| Revoked::User(id.to_owned()));
+    let token = || text.strip_prefix(TOKEN).map(|id| Revoked::Token(id.to_owned()));
+    user().or_else(token).ok_or_else(|| ApiError::parameter("after must be the next of the page before"))
+}
+
+impl From<RevocationRow> for Revocation {
+    fn from(RevocationRow { kind, subject, at_s, until_s }: RevocationRow) -> Self {
+        let revoked = match kind {
+            RevokedKind::User => Revoked::User(subject),
+            RevokedKind::Token => Revoked::Token(subject),
+        };
+        Self { revoked, at_s, until_s }
+    }
+}
