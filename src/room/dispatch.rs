@@ -27,7 +27,7 @@ macro_rules! handle_from_members {
 }
 
 handle_from_members! {
-    Join, Edit, LongEdit, AskState, AskSaved, Awareness, AskAwareness, StartCount, Stateless, Renew, Say, More, BinarySignal,
+    Join, Edit, RefuseLongEdit, AskState, AskSaved, UpdateAwareness, AskAwareness, StartCount, BroadcastStateless, Renew, Say, ReplayMore, BroadcastBinary,
     Leave
 }
 
@@ -52,15 +52,15 @@ impl Room {
                     self.end_idle_rooms();
                 }
             }
-            FromMember::LongEdit(edit) => document.on_long_edit(edit, io),
+            FromMember::RefuseLongEdit(edit) => document.on_long_edit(edit, io),
             FromMember::AskSaved(ask) => document.on_ask_saved(ask, commit, io),
             FromMember::AskState(ask) => document.on_ask_state(ask, commit, io),
             FromMember::StartCount(start) => document.on_start_count(start, io),
-            FromMember::Awareness(awareness) => presence.on_awareness(awareness, io),
+            FromMember::UpdateAwareness(awareness) => presence.on_awareness(awareness, io),
             FromMember::AskAwareness(ask) => presence.on_ask_awareness(ask, io),
-            FromMember::Stateless(stateless) => signals::on_stateless(stateless, commit, io),
-            FromMember::BinarySignal(signal) => signals::on_binary_signal(signal, io),
-            FromMember::More(more) => timeline.on_more(more, presence, commit, io),
+            FromMember::BroadcastStateless(stateless) => signals::on_stateless(stateless, commit, io),
+            FromMember::BroadcastBinary(signal) => signals::on_binary_signal(signal, io),
+            FromMember::ReplayMore(more) => timeline.on_more(more, presence, commit, io),
             FromMember::Renew(renew) => self.on_renew(renew),
             FromMember::Say(say) => self.on_say(say),
             FromMember::Join(_) | FromMember::Leave(_) => {}

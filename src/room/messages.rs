@@ -58,7 +58,7 @@ pub struct Edit {
 /// An edit that was longer than its sender's messages may be, and was not looked at.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct LongEdit {
+pub struct RefuseLongEdit {
     /// Its sender.
     pub from: MemberId,
     /// How it came.
@@ -94,7 +94,7 @@ pub struct AskSaved {
 /// Awareness entries: own states, and others' states sent back.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Awareness {
+pub struct UpdateAwareness {
     /// Its sender.
     pub from: MemberId,
     /// The entries, encoded as they came.
@@ -140,7 +140,7 @@ pub struct Renew {
 /// A Hocuspocus app's own text.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Stateless {
+pub struct BroadcastStateless {
     /// Its sender.
     pub from: MemberId,
     /// The text, UTF-8.
@@ -191,7 +191,7 @@ pub struct Say {
 /// A JSON member's binary signal.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct BinarySignal {
+pub struct BroadcastBinary {
     /// Its sender.
     pub from: MemberId,
     /// The app's own bytes.
@@ -203,7 +203,7 @@ pub struct BinarySignal {
 /// A JSON member is ready for more of what it lacks; see [`crate::room::Outlet::caught_up`].
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct More {
+pub struct ReplayMore {
     /// Who.
     pub from: MemberId,
     /// Credit to give back, in bytes.
@@ -281,16 +281,16 @@ pub struct Announce {
 pub(super) enum FromMember {
     Join(Join),
     Edit(Edit),
-    LongEdit(LongEdit),
+    RefuseLongEdit(RefuseLongEdit),
     AskState(AskState),
     AskSaved(AskSaved),
-    Awareness(Awareness),
+    UpdateAwareness(UpdateAwareness),
     AskAwareness(AskAwareness),
     StartCount(StartCount),
-    Stateless(Stateless),
+    BroadcastStateless(BroadcastStateless),
     Renew(Renew),
     Say(Say),
-    More(More),
-    BinarySignal(BinarySignal),
+    ReplayMore(ReplayMore),
+    BroadcastBinary(BroadcastBinary),
     Leave(Leave),
 }

@@ -39,8 +39,9 @@ pub use fanout::{
     UserSockets,
 };
 pub use messages::{
-    Announce, AskAwareness, AskSaved, AskState, Awareness, BinarySignal, Disconnect, Edit, Flush, GetPresence, Join,
-    JsonJoin, Leave, LongEdit, More, Post, PostError, Renew, Say, StartCount, Stateless,
+    Announce, AskAwareness, AskSaved, AskState, BroadcastBinary, BroadcastStateless, Disconnect, Edit, Flush,
+    GetPresence, Join, JsonJoin, Leave, Post, PostError, RefuseLongEdit, Renew, ReplayMore, Say, StartCount,
+    UpdateAwareness,
 };
 pub use room::Room;
 pub use settings::RoomSettings;

@@ -3,7 +3,7 @@
 use super::commit::{Commit, Pending};
 use super::io::Io;
 use super::members::{Acknowledgement, Receipt};
-use super::messages::{BinarySignal, Stateless};
+use super::messages::{BroadcastBinary, BroadcastStateless};
 use crate::auth::{Action, allows, now_ms};
 use crate::ids::{MemberId, UserId};
 use crate::protocol::json::request::Event;
@@ -28,8 +28,8 @@ pub(super) fn on_signal(from: MemberId, event: &Event, request_id: &Option<Box<s
 }
 
 /// Passes a JSON member's bytes on to the others.
-pub(super) fn on_binary_signal(message: BinarySignal, io: &mut Io) {
-    let BinarySignal { from, payload, charge } = message;
+pub(super) fn on_binary_signal(message: BroadcastBinary, io: &mut Io) {
+    let BroadcastBinary { from, payload, charge } = message;
     io.credit(from, charge);
     let Some(member) = io.permitted(from, Action::Signal, &None) else { return };
     let user = member.user.clone();
@@ -38,8 +38,8 @@ pub(super) fn on_binary_signal(message: BinarySignal, io: &mut Io) {
 }
 
 /// Passes a Hocuspocus app's own text on to the others, at once or, where it is to be kept, once it is committed.
-pub(super) fn on_stateless(message: Stateless, commit: &mut Commit, io: &mut Io) {
-    let Stateless { from, payload, charge } = message;
+pub(super) fn on_stateless(message: BroadcastStateless, commit: &mut Commit, io: &mut Io) {
+    let BroadcastStateless { from, payload, charge } = message;
     let is_kept = io.settings.keeps_stateless;
     let Some(member) = io.credit(from, charge) else { return };
     let (author, name) = (member.user.clone(), member.name.clone());

@@ -19,7 +19,7 @@ use crate::protocol::{EditKind, EditorMessage};
 use crate::room::commit::{Commit, Pending};
 use crate::room::io::Io;
 use crate::room::members::{Acknowledgement, EditRefusal, Receipt};
-use crate::room::messages::{Edit, LongEdit, StartCount};
+use crate::room::messages::{Edit, RefuseLongEdit, StartCount};
 use crate::store::{EntryKind, NewEntry};
 
 /// The update that adds nothing: a barrier.
@@ -192,7 +192,7 @@ impl LiveDocument {
     }
 
     /// Refuses an edit that was too long to be looked at.
-    pub fn on_long_edit(&mut self, LongEdit { from, kind, charge }: LongEdit, io: &mut Io) {
+    pub fn on_long_edit(&mut self, RefuseLongEdit { from, kind, charge }: RefuseLongEdit, io: &mut Io) {
         let Some(member) = io.credit(from, charge) else { return };
         member.editor_mut().on_unread_edit(kind);
         metrics::EDITS_REFUSED.inc();

@@ -10,7 +10,7 @@ use crate::protocol::{Dialect, EditKind, hocuspocus, yjs};
 use crate::room::commit::{Commit, NextCommit, Pending};
 use crate::room::fanout::Sent;
 use crate::room::io::Io;
-use crate::room::messages::{AskSaved, AskState, Edit, LongEdit};
+use crate::room::messages::{AskSaved, AskState, Edit, RefuseLongEdit};
 use crate::room::testing::TestRoom;
 use crate::store::Placed;
 
@@ -146,7 +146,7 @@ fn what_no_client_makes_ends_a_connection_whose_protocol_has_no_refusal() {
     let code = crate::protocol::CloseCode::EditRefused;
     assert_eq!(live.types(yjs, &[0xff]), [Sent::Closed { to: yjs, code }]);
     assert!(matches!(live.types(hocuspocus, &[0xff])[..], [Sent::One { to, .. }] if to == hocuspocus));
-    let long = LongEdit { from: yjs, kind: EditKind::Update, charge: 1 };
+    let long = RefuseLongEdit { from: yjs, kind: EditKind::Update, charge: 1 };
     live.document.on_long_edit(long, &mut live.room.io());
     assert!(matches!(live.room.sent()[..], [Sent::One { to, .. }] if to == yjs));
 }

@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 
 use super::io::Io;
 use super::members::{Member, Members};
-use super::messages::{AskAwareness, Awareness};
+use super::messages::{AskAwareness, UpdateAwareness};
 use crate::auth::{Action, allows};
 use crate::ids::{MemberId, UserId};
 use crate::protocol::awareness::{Entry, chunks, decode, encode};
@@ -99,7 +99,7 @@ impl Presence {
     }
 
     /// An editor announces awareness entries, or sends back what it was sent.
-    pub fn on_awareness(&mut self, message: Awareness, io: &mut Io) {
+    pub fn on_awareness(&mut self, message: UpdateAwareness, io: &mut Io) {
         let from = message.from;
         let Some(member) = io.credit(from, message.charge) else { return };
         if !allows(member.access, Action::ShowPresence) {

@@ -7,7 +7,7 @@ use crate::room::testing::{TestRoom, json_types};
 
 fn announce(presence: &mut Presence, from: MemberId, client: u64, room: &mut TestRoom) {
     let entry = Entry { client, clock: 1, state: Some(Bytes::from_static(b"{\"cursor\":1}")) };
-    let message = Awareness { from, entries: encode([&entry].into_iter()).into(), charge: 1 };
+    let message = UpdateAwareness { from, entries: encode([&entry].into_iter()).into(), charge: 1 };
     presence.on_awareness(message, &mut room.io());
 }
 
@@ -38,7 +38,7 @@ fn what_is_no_json_ends_the_connection_and_what_is_too_long_is_refused_in_the_me
     let hocuspocus = room.join(Dialect::Hocuspocus, "bob", Access::Write);
     let mut send = |from: MemberId, state: Vec<u8>, room: &mut TestRoom| {
         let entry = Entry { client: from.0, clock: 1, state: Some(state.into()) };
-        let message = Awareness { from, entries: encode([&entry].into_iter()).into(), charge: 1 };
+        let message = UpdateAwareness { from, entries: encode([&entry].into_iter()).into(), charge: 1 };
         presence.on_awareness(message, &mut room.io());
         room.sent()
     };

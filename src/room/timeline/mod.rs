@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use super::commit::Commit;
 use super::io::Io;
 use super::members::StoreRead;
-use super::messages::{JsonJoin, More, Post, PostError};
+use super::messages::{JsonJoin, Post, PostError, ReplayMore};
 use super::presence::Presence;
 use crate::ids::{MemberId, Seq};
 use crate::protocol::json::request::{Publication, Steps};
@@ -93,7 +93,7 @@ impl Timeline {
     }
 
     /// A JSON member is ready for more of what it lacks.
-    pub fn on_more(&mut self, more: More, presence: &mut Presence, commit: &Commit, io: &mut Io) {
+    pub fn on_more(&mut self, more: ReplayMore, presence: &mut Presence, commit: &Commit, io: &mut Io) {
         if io.credit(more.from, more.charge).is_some() {
             let (replay, mut at) = self.replay(presence, commit, io);
             replay.send_more(more.from, &mut at);

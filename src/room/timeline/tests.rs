@@ -48,7 +48,7 @@ impl Live {
     }
 
     fn asks_for_more(&mut self, from: MemberId) {
-        let more = More { from, charge: 1 };
+        let more = ReplayMore { from, charge: 1 };
         self.timeline.on_more(more, &mut self.presence, &self.commit, &mut self.room.io());
     }
 

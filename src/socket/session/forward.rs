@@ -4,7 +4,7 @@ use super::io::SessionIo;
 use super::membership::RoomLink;
 use super::request_queue::{Question, Request, RequestQueue};
 use crate::protocol::{EditKind, yjs};
-use crate::room::{AskAwareness, AskSaved, Awareness, Edit, LongEdit};
+use crate::room::{AskAwareness, AskSaved, Edit, RefuseLongEdit, UpdateAwareness};
 
 /// What a message costs a room beside its bytes, about.
 pub const MESSAGE_BYTES: usize = 64;
@@ -26,7 +26,7 @@ pub fn forward(message: yjs::Message, bytes: usize, link: &RoomLink, replies: &m
             room.do_send(Edit { from, update, kind: EditKind::Step2, charge });
         }
         yjs::Message::Update(update) => room.do_send(Edit { from, update, kind: EditKind::Update, charge }),
-        yjs::Message::Awareness(entries) => room.do_send(Awareness { from, entries, charge }),
+        yjs::Message::Awareness(entries) => room.do_send(UpdateAwareness { from, entries, charge }),
         yjs::Message::QueryAwareness => room.do_send(AskAwareness { from, charge }),
     }
 }
@@ -37,5 +37,5 @@ pub fn forward_long(kind: EditKind, link: &RoomLink, io: &SessionIo) {
         io.outbox.take_answer();
     }
     link.charges.charge(MESSAGE_BYTES);
-    link.room.do_send(LongEdit { from: link.member, kind, charge: MESSAGE_BYTES });
+    link.room.do_send(RefuseLongEdit { from: link.member, kind, charge: MESSAGE_BYTES });
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::io::SessionIo;
 use super::membership::RoomLink;
 use crate::ids::MemberId;
-use crate::room::{AskState, More};
+use crate::room::{AskState, ReplayMore};
 
 /// What is asked of a room.
 pub enum Question {
@@ -81,7 +81,7 @@ impl RequestQueue {
         charges.charge(charge);
         match question {
             Question::State(state_vector) => room.do_send(AskState { from: member, state_vector, charge }),
-            Question::More => room.do_send(More { from: member, charge }),
+            Question::More => room.do_send(ReplayMore { from: member, charge }),
         }
     }
 }

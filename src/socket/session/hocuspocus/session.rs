@@ -12,7 +12,7 @@ use crate::auth::{Identity, Revocations, now_s};
 use crate::ids::{RoomName, UserId};
 use crate::protocol::hocuspocus::{self, Addressed};
 use crate::protocol::{CloseCode, yjs};
-use crate::room::{StartCount, Stateless};
+use crate::room::{BroadcastStateless, StartCount};
 use crate::socket::session::forward::{MESSAGE_BYTES, forward, forward_long};
 use crate::socket::session::io::SessionIo;
 use crate::socket::session::member_outlet::Standing;
@@ -105,7 +105,7 @@ impl HocuspocusSession {
             hocuspocus::Message::Stateless(payload) => {
                 let charge = bytes + MESSAGE_BYTES;
                 link.charges.charge(charge);
-                link.room.do_send(Stateless { from, payload, charge });
+                link.room.do_send(BroadcastStateless { from, payload, charge });
             }
             hocuspocus::Message::Auth { .. } | hocuspocus::Message::Close => {}
         }

@@ -20,7 +20,7 @@ use crate::protocol::json::limits::SIGNAL_BYTES_MAX;
 use crate::protocol::json::{
     Body, Envelope, ErrorCode, ErrorMessage, JsonError, NAME, ServerMessage, rfc3339, signal, well_formed,
 };
-use crate::room::{BinarySignal, Say};
+use crate::room::{BroadcastBinary, Say};
 use crate::socket::rates::{Limited, RateLimits};
 use crate::socket::session::forward::MESSAGE_BYTES;
 use crate::socket::session::io::SessionIo;
@@ -196,7 +196,7 @@ impl Session for JsonSession {
         let Some(link) = self.link(&room, None, io) else { return Ok(()) };
         let charge = message.len() + MESSAGE_BYTES;
         link.charges.charge(charge);
-        link.room.do_send(BinarySignal { from: link.member, payload, charge });
+        link.room.do_send(BroadcastBinary { from: link.member, payload, charge });
         Ok(())
     }
 
