@@ -20,6 +20,11 @@ pub enum TokenError {
     /// The header demands extensions (`crit`, RFC 7515 section 4.1.11); this server knows none.
     #[error("the token's header requires extensions (crit) that this server does not support; leave them out")]
     Critical,
+    /// The header names no key, or one that the key set does not have.
+    #[error(
+        "the token's key (kid) is not in the key set of this server's issuer; try again soon if it is new, or get a fresh token"
+    )]
+    UnknownKey,
     /// No current key made this signature.
     #[error("the token's signature does not match this server's key; sign it with the configured key")]
     Signature,

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER;
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 
 use super::key_file::KeyFileError;
@@ -54,7 +57,44 @@ impl Key {
             }
             JwtKey::KeyFile(path) => Ok(vec![Self::secret(&from_file(path)?, config)]),
             JwtKey::PublicKeys(pem) => public_keys(pem, config.algorithm),
+            // They come by and by.
+            JwtKey::KeySet { .. } => Ok(Vec::new()),
         }
+    }
+
+    /// A key of a set, bound to the algorithm that it names, or to the one of its kind. `None`: it verifies no tokens.
+    pub(super) fn from_set(jwk: &Jwk) -> Option<Self> {
+        let is_for_signatures = matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature));
+        let operations = jwk.common.key_operations.as_ref();
+        if !is_for_signatures || operations.is_some_and(|all| !all.contains(&KeyOperations::Verify)) {
+            return None;
+        }
+        let named = jwk.common.key_algorithm;
+        let algorithm = match (&jwk.algorithm, named) {
+            (AlgorithmParameters::RSA(rsa), _) if modulus_bytes(&rsa.n) < RSA_MODULUS_BYTES_MIN => return None,
+            (AlgorithmParameters::RSA(_), None | Some(KeyAlgorithm::RS256)) => JwtAlgorithm::Rs256,
+            (AlgorithmParameters::RSA(_), Some(KeyAlgorithm::RS384)) => JwtAlgorithm::Rs384,
+            (AlgorithmParameters::RSA(_), Some(KeyAlgorithm::RS512)) => JwtAlgorithm::Rs512,
+            (AlgorithmParameters::EllipticCurve(key), named) => match (&key.curve, named) {
+                (EllipticCurve::P256, None | Some(KeyAlgorithm::ES256)) => JwtAlgorithm::Es256,
+                (EllipticCurve::P384, None | Some(KeyAlgorithm::ES384)) => JwtAlgorithm::Es384,
+                _ => return None,
+            },
+            (AlgorithmParameters::OctetKeyPair(key), None | Some(KeyAlgorithm::EdDSA)) => match key.curve {
+                EllipticCurve::Ed25519 => JwtAlgorithm::EdDsa,
+                _ => return None,
+            },
+            // A secret that everybody can read is none.
+            _ => return None,
+        };
+        let (decoding, algorithm) = (DecodingKey::from_jwk(jwk).ok()?, name(algorithm));
+        (DEFAULT_PROVIDER.verifier_factory)(&algorithm, &decoding).ok()?;
+        Some(Self { decoding, algorithm })
+    }
+
+    /// Whether a token's header names this key's algorithm.
+    pub(super) fn is_of(&self, algorithm: &str) -> bool {
+        JwtAlgorithm::ALL.iter().any(|known| known.as_str() == algorithm && name(*known) == self.algorithm)
     }
 
     fn secret(secret: &Secret, config: &JwtConfig) -> Self {
@@ -118,6 +158,12 @@ fn public_key(pem: &str, algorithm: JwtAlgorithm) -> Result<Key, KeyError> {
     // The curve of an EC key and the form of an Ed25519 key are looked at only here.
     (DEFAULT_PROVIDER.verifier_factory)(&algorithm, &decoding).map_err(unfit)?;
     Ok(Key { decoding, algorithm })
+}
+
+/// How long a modulus is, in base64url as a key set has it.
+fn modulus_bytes(modulus: &str) -> usize {
+    let bytes = URL_SAFE_NO_PAD.decode(modulus.trim_end_matches('=')).unwrap_or_default();
+    bytes.iter().skip_while(|byte| **byte == 0).count()
 }
 
 fn rsa_key(pem: &str, algorithm: JwtAlgorithm) -> Result<DecodingKey, KeyError> {

@@ -96,7 +96,7 @@ impl Minter {
         let secret = match &config.key {
             JwtKey::Secret { current, .. } => current.clone(),
             JwtKey::KeyFile(path) => from_file(path).map_err(KeyError::File)?,
-            JwtKey::PublicKeys(_) => return Err(MintError::PublicKey),
+            JwtKey::PublicKeys(_) | JwtKey::KeySet { .. } => return Err(MintError::PublicKey),
         };
         Ok(Self {
             secret,

@@ -4,6 +4,9 @@
 //! Only signatures are verified by `jsonwebtoken` (`key.rs`), not whole tokens by its `decode`: that bounds no token and no `kid`, does
 //! not refuse `crit`, reads the system's clock, takes one key, and stops at the first problem, where [`Verifier::inspect`] tells all.
 
+use std::borrow::Cow;
+use std::time::Instant;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
@@ -13,14 +16,17 @@ use serde_json::Value;
 use super::claims::{Claims, Expected};
 use super::key::{FromFile, Key, KeyError};
 use super::key_file;
+use super::key_set::KeySet;
 use super::limits::{KEY_ID_BYTES_MAX, TOKEN_BYTES_MAX};
 use super::{Identity, Revocations, TokenError};
-use crate::config::{JwtAlgorithm, JwtConfig};
+use crate::config::{JwtAlgorithm, JwtConfig, JwtKey};
 use crate::ids::UserId;
 
 /// Verifies tokens with one configuration's keys. Cheap to share behind an `Arc`; holds no clock.
 pub struct Verifier {
     keys: Vec<Key>,
+    /// Where the keys are those of an address, in place of `keys`.
+    key_set: Option<KeySet>,
     algorithm: JwtAlgorithm,
     expected: Expected,
     revocations: Revocations,
@@ -71,6 +77,7 @@ impl Verifier {
             Expected { issuer: config.issuer.clone(), audiences: config.audiences.clone(), leeway_s: config.leeway_s };
         Ok(Self {
             keys: Key::load(config, from_file)?,
+            key_set: matches!(config.key, JwtKey::KeySet { .. }).then(KeySet::default),
             algorithm: config.algorithm,
             expected,
             revocations: Revocations::default(),
@@ -121,9 +128,13 @@ impl Verifier {
             problems.push(TokenError::Malformed);
             return Inspection { problems, ..Inspection::default() };
         };
-        problems.extend(self.check_header(&header).err());
+        let keys = self.keys_for(&header).unwrap_or_else(|wrong| {
+            problems.push(wrong);
+            Cow::Borrowed(&self.keys)
+        });
         let message = token.rsplit_once('.').map_or("", |(message, _)| message);
-        if !self.keys.iter().any(|key| key.verifies(message.as_bytes(), &signature)) {
+        let is_unknown = problems.contains(&TokenError::UnknownKey);
+        if !is_unknown && !keys.iter().any(|key| key.verifies(message.as_bytes(), &signature)) {
             problems.push(TokenError::Signature);
         }
         match Claims::parse(&payload).map(|claims| claims.identity(&self.expected, now_s, 0)) {
@@ -143,26 +154,49 @@ impl Verifier {
         }
         let (message, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
         let (header, payload) = message.split_once('.').ok_or(TokenError::Malformed)?;
-        self.check_header(&decoded(header)?)?;
+        let keys = self.keys_for(&decoded(header)?)?;
         // A dot more leaves one in the payload, which base64 refuses.
         let (payload, signature) = (decoded(payload)?, decoded(signature)?);
-        if !self.keys.iter().any(|key| key.verifies(message.as_bytes(), &signature)) {
+        if !keys.iter().any(|key| key.verifies(message.as_bytes(), &signature)) {
             return Err(TokenError::Signature);
         }
         Claims::parse(&payload)
     }
 
-    fn check_header(&self, json: &[u8]) -> Result<(), TokenError> {
+    /// The keys, one of which must have signed a token with this header.
+    fn keys_for(&self, json: &[u8]) -> Result<Cow<'_, [Key]>, TokenError> {
         let header: TokenHeader = serde_json::from_slice(json).map_err(|_| TokenError::Malformed)?;
-        if header.alg != self.algorithm.as_str() {
+        if self.key_set.is_none() && header.alg != self.algorithm.as_str() {
             return Err(TokenError::Algorithm);
         }
-        if header.kid.is_some_and(|kid| kid.len() > KEY_ID_BYTES_MAX) {
+        if header.kid.as_ref().is_some_and(|kid| kid.len() > KEY_ID_BYTES_MAX) {
             return Err(TokenError::KeyId);
         }
-        match header.crit {
-            Some(_) => Err(TokenError::Critical),
-            None => Ok(()),
+        if header.crit.is_some() {
+            return Err(TokenError::Critical);
+        }
+        let Some(key_set) = &self.key_set else { return Ok(Cow::Borrowed(&self.keys)) };
+        let id = header.kid.ok_or(TokenError::UnknownKey)?;
+        let Some(key) = key_set.key(&id) else {
+            key_set.ask(Instant::now());
+            return Err(TokenError::UnknownKey);
+        };
+        if key.is_of(&header.alg) { Ok(Cow::Owned(vec![key])) } else { Err(TokenError::Algorithm) }
+    }
+
+    /// The keys that are read from an address, if they are.
+    pub fn key_set(&self) -> Option<&KeySet> {
+        self.key_set.as_ref()
+    }
+
+    /// Has the key set read again if it lacks the key of `token`, and waits for that, in bounded time.
+    pub async fn await_key(&self, token: &str) {
+        let Some(key_set) = &self.key_set else { return };
+        let header =
+            token.split('.').next().filter(|_| token.len() <= TOKEN_BYTES_MAX).and_then(|part| decoded(part).ok());
+        let header = header.and_then(|json| serde_json::from_slice::<TokenHeader>(&json).ok());
+        if let Some(id) = header.and_then(|header| header.kid).filter(|id| id.len() <= KEY_ID_BYTES_MAX) {
+            key_set.await_key(&id).await;
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::auth::{self, Inspection, TokenError, Verifier};
 use crate::config::{CheckTokenCommand, JwtConfig, JwtKey};
 use crate::ids::RoomName;
 use crate::protocol::json::rfc3339;
+use crate::server;
 
 /// Longest text read from the standard input: far more than any token has.
 const INPUT_BYTES_MAX: u64 = 64 * 1024;
@@ -28,6 +29,9 @@ pub(super) fn run(command: &CheckTokenCommand) -> ExitCode {
         Ok(verifier) => verifier,
         Err(error) => return stop(USAGE, &error),
     };
+    if let Err(error) = server::read_key_set(&command.jwt, &verifier) {
+        return stop(USAGE, &format!("the key set cannot be read: {error}"));
+    }
     done(report(command, &verifier, &rooms).and_then(|(text, is_good)| {
         io::stdout().write_all(text.as_bytes())?;
         if is_good { Ok(()) } else { Err("this server would refuse the token".into()) }
@@ -92,6 +96,7 @@ fn key(config: &JwtConfig) -> String {
         JwtKey::Secret { previous: None, .. } => "the secret that is configured".to_owned(),
         JwtKey::Secret { .. } => "the secret that is configured, and the previous one".to_owned(),
         JwtKey::PublicKeys(_) => "the public key that is configured".to_owned(),
+        JwtKey::KeySet { url, .. } => format!("the key set at {url}"),
         JwtKey::KeyFile(path) => path.display().to_string(),
     }
 }

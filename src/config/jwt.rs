@@ -1,17 +1,21 @@
 //! How tokens are checked: which key, which algorithm, which claims. Settings only; the checking is in `auth`.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use super::options::JwtOptions;
 use super::reading::Reading;
-use super::{DatabaseUrl, Secret};
+use super::{DatabaseUrl, JwksUrl, Secret};
 
 /// Most bytes of a public key file; more is another file.
 const PUBLIC_KEY_FILE_BYTES_MAX: u64 = 64 * 1024;
 /// Most seconds that two clocks may differ.
 const LEEWAY_S_MAX: usize = 60;
+/// How often a key set may be read, in seconds.
+const REFRESH_S: RangeInclusive<u64> = 1..=86_400;
 /// Longest issuer or audience, in bytes, and most audiences.
 const NAME_BYTES_MAX: usize = 500;
 const AUDIENCES_MAX: usize = 20;
@@ -43,6 +47,13 @@ pub enum JwtKey {
     },
     /// The text of a PEM file with public keys.
     PublicKeys(String),
+    /// Public keys at an address, each with its own algorithm.
+    KeySet {
+        /// Where they are.
+        url: JwksUrl,
+        /// How often they are read.
+        refresh: Duration,
+    },
     /// No key is configured: the server makes one and keeps it in this file.
     KeyFile(PathBuf),
 }
@@ -124,12 +135,26 @@ impl JwtConfig {
         let previous = secret_previous(reading, previous_text, secret_text);
         let algorithm = reading.parsed("jwt-algorithm", &options.jwt_algorithm, JwtAlgorithm::Hs256, str::parse);
         let public_keys = public_keys(reading, file);
-        fits(reading, algorithm, secret_text, file);
+        let key_set = key_set(reading, options);
+        match &key_set {
+            None => fits(reading, algorithm, secret_text, file),
+            Some(_) if !secret_text.is_empty() || !file.is_empty() => {
+                reading.problem(
+                    "jwks-url",
+                    "a key set, --jwt-secret and --jwt-public-key-file exclude each other; keep one of them",
+                );
+            }
+            Some(_) if algorithm != JwtAlgorithm::Hs256 => {
+                reading.problem("jwt-algorithm", "each key of --jwks-url has its own algorithm; leave this out");
+            }
+            Some(_) => {}
+        }
 
-        let key = match (secret, public_keys) {
-            (Some(current), _) => JwtKey::Secret { current, previous },
-            (None, Some(pem)) => JwtKey::PublicKeys(pem),
-            (None, None) => JwtKey::KeyFile(database.key_file()),
+        let key = match (secret, public_keys, key_set) {
+            (Some(current), ..) => JwtKey::Secret { current, previous },
+            (None, Some(pem), _) => JwtKey::PublicKeys(pem),
+            (None, None, Some(key_set)) => key_set,
+            (None, None, None) => JwtKey::KeyFile(database.key_file()),
         };
         let issuer = options.jwt_issuer.as_deref().unwrap_or_default();
         let audiences = options.jwt_audience.as_deref().unwrap_or_default();
@@ -163,6 +188,14 @@ fn secret_previous(reading: &mut Reading, text: &str, current_text: &str) -> Opt
         reading.problem(OPTION, "it is the same as --jwt-secret; leave it out, or give the secret before this one");
     }
     previous
+}
+
+fn key_set(reading: &mut Reading, options: &JwtOptions) -> Option<JwtKey> {
+    let refresh = reading.duration("jwks-refresh", &options.jwks_refresh, REFRESH_S);
+    let text = options.jwks_url.as_deref().unwrap_or_default();
+    // A list of at most one, which may be none.
+    let url = reading.list("jwks-url", text, 1, JwksUrl::from_str).pop()?;
+    Some(JwtKey::KeySet { url, refresh })
 }
 
 /// The text of the file with public keys. Whether they fit the algorithm is seen when the verifier is made.

@@ -8,6 +8,7 @@ mod database_url_error;
 mod edge;
 mod gc;
 mod ip_range;
+mod jwks_url;
 mod jwt;
 mod limits;
 mod log;
@@ -33,6 +34,7 @@ pub use database_url_error::NotADatabaseUrl;
 pub use edge::EdgeConfig;
 pub use gc::GcConfig;
 pub use ip_range::{IpRange, NotAnIpRange};
+pub use jwks_url::{JwksUrl, NotAJwksUrl};
 pub use jwt::{JwtAlgorithm, JwtConfig, JwtKey};
 pub use limits::Limits;
 pub use log::{LogConfig, LogFormat};
@@ -88,8 +90,8 @@ impl Config {
         let timing = Timing::read(&mut reading, &options.timing);
         let log = LogConfig::read(&mut reading, &options.log);
         demand_key_beyond_loopback(&mut reading, &edge, options);
-        if edge.is_demo && matches!(jwt.key, JwtKey::PublicKeys(_)) {
-            reading.problem("demo", "guests need tokens, and a public key cannot sign them; use --jwt-secret instead of --jwt-public-key-file");
+        if edge.is_demo && matches!(jwt.key, JwtKey::PublicKeys(_) | JwtKey::KeySet { .. }) {
+            reading.problem("demo", "guests need tokens, and public keys cannot sign them; use --jwt-secret instead");
         }
         if reading.problems.is_empty() {
             Ok(Self {
@@ -112,7 +114,8 @@ impl Config {
 /// A key that nobody chose protects nobody but the person at this machine.
 fn demand_key_beyond_loopback(reading: &mut Reading, edge: &EdgeConfig, options: &ServeOptions) {
     let is_set = |option: &Option<String>| option.as_ref().is_some_and(|text| !text.is_empty());
-    let has_key = is_set(&options.jwt.jwt_secret) || is_set(&options.jwt.jwt_public_key_file);
+    let has_key =
+        is_set(&options.jwt.jwt_secret) || is_set(&options.jwt.jwt_public_key_file) || is_set(&options.jwt.jwks_url);
     if !has_key && !edge.bind.is_local() {
         reading.problem(
             "bind",

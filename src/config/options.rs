@@ -124,6 +124,12 @@ pub(super) struct JwtOptions {
     /// PEM file with the public key of the token issuer (two keys during a rotation), instead of a secret
     #[arg(long, env = "TUTTI_JWT_PUBLIC_KEY_FILE", value_name = "FILE")]
     pub jwt_public_key_file: Option<String>,
+    /// Address of the key set (JWKS) of who signs tokens, instead of a secret; https, or http at localhost
+    #[arg(long, env = "TUTTI_JWKS_URL", hide_env_values = true, value_name = "URL")]
+    pub jwks_url: Option<String>,
+    /// How long the key set is used before it is read again, and a key that was removed is accepted at most
+    #[arg(long, env = "TUTTI_JWKS_REFRESH", value_name = "DURATION", default_value = "5m")]
+    pub jwks_refresh: String,
     /// The key's algorithm: HS256, HS384, HS512; RS256, RS384, RS512, ES256, ES384, EdDSA with a public key
     #[arg(long, env = "TUTTI_JWT_ALGORITHM", value_name = "NAME", default_value = "HS256")]
     pub jwt_algorithm: String,

@@ -1,7 +1,7 @@
 //! Who calls, and whether they may: handlers take [`Caller`] or [`May`] as an argument and so cannot forget to ask.
 
-use std::future::{Ready, ready};
 use std::marker::PhantomData;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,6 +13,8 @@ use super::error::ApiError;
 use super::state::AppState;
 use crate::auth::{self, Access, Action, Identity, TokenError};
 use crate::ids::{RoomName, shortened};
+
+type LocalBoxFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
 /// The subprotocol that the server answers with.
 pub const LABEL: &str = crate::protocol::json::NAME;
@@ -65,6 +67,13 @@ pub fn identify(req: &HttpRequest, state: &AppState) -> Result<Identity, NoCalle
     Ok(state.verifier.verify(token, auth::now_s())?)
 }
 
+/// Waits until the key of the request's token is known, if that may be: it may be as new as the token.
+pub async fn await_key(req: &HttpRequest, state: &AppState) {
+    if let Some(token) = token(req, state) {
+        state.verifier.await_key(token).await;
+    }
+}
+
 /// Who opens a socket, if the request's token or ticket holds. A ticket is used up by that.
 pub fn identify_socket(req: &HttpRequest, state: &AppState) -> Result<Arc<Identity>, NoCaller> {
     let ticket = req.query_string().split('&').find_map(|parameter| parameter.strip_prefix(TICKET_PARAMETER));
@@ -80,18 +89,20 @@ pub fn identify_socket(req: &HttpRequest, state: &AppState) -> Result<Arc<Identi
 pub struct Caller(pub Identity);
 
 impl Caller {
-    fn of(req: &HttpRequest) -> Result<Self, ApiError> {
+    async fn of(req: &HttpRequest) -> Result<Self, ApiError> {
         let state = req.app_data::<web::Data<AppState>>().ok_or(ApiError::Internal)?;
+        await_key(req, state).await;
         identify(req, state).map(Caller).map_err(|error| ApiError::Unauthorized(error.to_string()))
     }
 }
 
 impl FromRequest for Caller {
     type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
+    type Future = LocalBoxFuture<Result<Self, ApiError>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Caller::of(req))
+        let req = req.clone();
+        Box::pin(async move { Caller::of(&req).await })
     }
 }
 
@@ -140,12 +151,13 @@ pub struct May<P> {
 
 impl<P: Permission> FromRequest for May<P> {
     type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
+    type Future = LocalBoxFuture<Result<Self, ApiError>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let may = || {
-            let Caller(identity) = Caller::of(req)?;
-            let name = web::Path::<String>::extract(req).into_inner().map_err(ApiError::parameter)?;
+        let req = req.clone();
+        Box::pin(async move {
+            let Caller(identity) = Caller::of(&req).await?;
+            let name = web::Path::<String>::extract(&req).into_inner().map_err(ApiError::parameter)?;
             let room = RoomName::parse(&name).inspect_err(|reason| {
                 tracing::info!(room.name = ?shortened(&name), %reason, "room name refused");
             })?;
@@ -155,7 +167,6 @@ impl<P: Permission> FromRequest for May<P> {
                 false if auth::allows(access, Action::ListRoom) => Err(ApiError::Forbidden),
                 false => Err(ApiError::RoomNotFound),
             }
-        };
-        ready(may())
+        })
     }
 }

@@ -28,6 +28,7 @@ const DENIED_HOLD_MIN: Duration = Duration::from_secs(1);
 /// like a server that is down, and it comes back for ever.
 pub async fn yjs(req: HttpRequest, name: UrlPath<String>, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
     let admitted = admit(&req, &state)?;
+    caller::await_key(&req, &state).await;
     let identity = identify_socket(&req, &state);
     // Not by the user's name, which a room full of guests may share; nor by a token that anyone could have made up.
     let is_genuine = matches!(identity, Ok(_) | Err(NoCaller::Token(TokenError::Expired)));
@@ -58,6 +59,7 @@ pub async fn yjs(req: HttpRequest, name: UrlPath<String>, state: Data<AppState>)
 pub async fn json(req: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
     let admitted = admit(&req, &state)?;
     let network = network(peer::address(&req, &state.trusted_proxies));
+    caller::await_key(&req, &state).await;
     let identity = identify_socket(&req, &state);
     let user = user_of(&identity, &req, &state);
     let identity = match identity {
@@ -72,6 +74,7 @@ pub async fn json(req: HttpRequest, state: Data<AppState>) -> Result<HttpRespons
 /// ticket or token of the request; one that does not hold is as good as none.
 pub async fn hocuspocus(req: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
     let admitted = admit(&req, &state)?;
+    caller::await_key(&req, &state).await;
     Ok(admitted.answer(Path::Hocuspocus { identity: identify_socket(&req, &state).ok() }))
 }
 
@@ -122,6 +125,8 @@ fn decide(
         let code = match error {
             // A client that reconnects may do so with a fresh one.
             NoCaller::Token(TokenError::Expired) | NoCaller::Ticket => CloseCode::TokenExpired,
+            // Its key may be known soon.
+            NoCaller::Token(TokenError::UnknownKey) => CloseCode::TryLater,
             _ => CloseCode::Unauthorized,
         };
         (code, error.to_string())

@@ -1,8 +1,10 @@
 //! What `tutti check` finds out about a database. Changes nothing in it.
 
 use super::certificate::Certificate;
+use super::key_set::{self, KeySetError};
 use super::{CertificateError, ServerError, store_settings};
-use crate::config::{EdgeConfig, StoreConfig};
+use crate::auth::Verifier;
+use crate::config::{EdgeConfig, JwtConfig, JwtKey, StoreConfig};
 use crate::store::{Store, StoreError};
 
 /// What a server would find.
@@ -16,6 +18,16 @@ pub enum DatabaseState {
     Good,
     /// Up to date, but nothing can be saved now.
     NotSaving(StoreError),
+}
+
+/// Reads the key set of a verifier whose keys are at an address, as a server does at its start.
+pub fn read_key_set(config: &JwtConfig, verifier: &Verifier) -> Result<(), KeySetError> {
+    match (&config.key, verifier.key_set()) {
+        (JwtKey::KeySet { url, .. }, Some(keys)) => {
+            actix_rt::System::new().block_on(key_set::read(url, keys)).map(drop)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether TLS could be served, where that is configured.

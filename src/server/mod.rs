@@ -5,6 +5,7 @@ mod check;
 mod connections;
 mod descriptors;
 mod error;
+mod key_set;
 mod listener;
 mod requests;
 mod revocations;
@@ -28,7 +29,7 @@ use crate::archive::{Archive, DocumentRules};
 use crate::auth::origin::AllowedOrigins;
 use crate::auth::{Minter, Verifier};
 use crate::budget::ByteBudget;
-use crate::config::{Bind, Config, StoreConfig};
+use crate::config::{Bind, Config, JwtKey, StoreConfig};
 use crate::http::{self, AppState, Hosts, Origins};
 use crate::metrics;
 use crate::rate::Rate;
@@ -76,6 +77,14 @@ impl Server {
         // Only now: a start that fails leaves no key behind.
         let verifier = Arc::new(Verifier::open(&config.jwt)?);
         revocations::load(&store, verifier.revocations(), 0).await?;
+        // Before anyone comes; who cannot be verified now is refused, and may come back.
+        let key_set = match (&config.jwt.key, verifier.key_set()) {
+            (JwtKey::KeySet { url, refresh }, Some(keys)) => {
+                let is_good = key_set::told(url, key_set::read(url, keys).await, true);
+                Some(key_set::follow(url.clone(), *refresh, verifier.clone(), is_good))
+            }
+            _ => None,
+        };
         let minter = config.edge.is_demo.then(|| Minter::open(&config.jwt)).transpose()?;
 
         let archive = Archive::new(store.clone(), document_rules(config));
@@ -140,6 +149,7 @@ impl Server {
         tracing::info!(%address, tls = is_encrypted, database = %config.store.url, "listening");
         let mut tasks = vec![actix_rt::spawn(stats::publish(state.clone()))];
         tasks.push(actix_rt::spawn(revocations));
+        tasks.extend(key_set.map(actix_rt::spawn));
         tasks.extend(certificate.map(|certificate| actix_rt::spawn(certificate.follow())));
         let stop_timeout = config.timing.shutdown_timeout;
         Ok(Self { address, http, metrics, state, is_encrypted, tasks, relays, arbiters, store, stop_timeout })
@@ -278,5 +288,5 @@ fn socket_settings(config: &Config) -> SocketSettings {
     }
 }
 
-pub use check::{DatabaseState, check, check_certificate};
+pub use check::{DatabaseState, check, check_certificate, read_key_set};
 pub use stop::{migrate, run};

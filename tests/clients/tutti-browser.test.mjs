@@ -25,11 +25,13 @@ let rooms = 0
 const newRoom = () => `browser/${(rooms += 1)}`
 
 /** A page on which a client is in `room`, loaded from `origin`; what it heard stands in the page's `heard`. */
-async function talkingPage(t, { origin, room, path = '/healthz', script = '/tutti.js', url = '/ws' }) {
+async function talkingPage(t, { origin, room, path = '/blank', script = '/tutti.js', url = '/ws' }) {
   const context = await browser.newContext()
   t.after(() => context.close())
   const page = await context.newPage()
   bePatient(page)
+  // A page of somebody's own: what the server sends as data runs no scripts.
+  await page.route('**/blank', (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html>' }))
   await page.goto(origin + path)
   await page.evaluate(
     async ([script, url, token, name]) => {

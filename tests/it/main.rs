@@ -18,6 +18,7 @@ mod hocuspocus;
 mod hostile;
 mod joining;
 mod json;
+mod key_set;
 mod late_database;
 mod life;
 mod log;

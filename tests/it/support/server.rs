@@ -24,13 +24,15 @@ pub struct Server {
 /// Takes a free port.
 pub const ANY_PORT: &str = "127.0.0.1:0";
 
-/// The flags of every test server, with `options` beside them. The database is a file in `folder`, unless they name another.
+/// The flags of every test server, with `options` beside them. The database is a file in `folder`, unless they name another; the same holds for the key.
 pub fn flags(folder: &Path, bind: &str, options: &[&str]) -> Vec<String> {
     let database_url = database_url(folder);
     let database = ["--database-url", &database_url];
     let database = if options.contains(&database[0]) { &[][..] } else { &database[..] };
-    let own = ["--bind", bind, "--jwt-secret", SECRET];
-    own.iter().chain(database).chain(options).map(|flag| (*flag).to_owned()).collect()
+    // A key set is instead of a secret.
+    let secret = ["--jwt-secret", SECRET];
+    let secret = if options.contains(&"--jwks-url") { &[][..] } else { &secret[..] };
+    ["--bind", bind].iter().chain(secret).chain(database).chain(options).map(|flag| (*flag).to_owned()).collect()
 }
 
 pub fn database_url(folder: &Path) -> String {

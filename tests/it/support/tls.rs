@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::process::Process;
 use super::server::ANY_PORT;
@@ -64,6 +65,37 @@ impl Pair {
         let encrypted = process.address;
         process.address = self.tunnel(encrypted);
         (process, encrypted)
+    }
+
+    /// An address that speaks TLS with this certificate, in front of one that does not.
+    pub fn front(&self, address: SocketAddr) -> SocketAddr {
+        let listener = TcpListener::bind(ANY_PORT).unwrap();
+        let local = listener.local_addr().unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(&fs::read(&self.key_file).unwrap()).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![self.certificate.clone()], key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async move {
+                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                while let Ok((client, _)) = listener.accept().await {
+                    let acceptor = acceptor.clone();
+                    tokio::spawn(async move {
+                        // Refused by a client that does not trust it.
+                        let mut encrypted = acceptor.accept(client).await?;
+                        let mut plain = TcpStream::connect(address).await?;
+                        tokio::io::copy_bidirectional(&mut encrypted, &mut plain).await
+                    });
+                }
+            });
+        });
+        local
     }
 
     /// An address whose connections are carried on to `address` by TLS. It holds little, and reads no faster than it is read.
