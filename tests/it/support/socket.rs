@@ -176,6 +176,12 @@ impl Socket {
         }
     }
 
+    /// Waits until the server has read all that was sent; nothing but its pong is expected.
+    pub fn was_read(&mut self) {
+        self.send(&frame::frame(PING, b""));
+        assert_eq!(self.frame().opcode, PONG);
+    }
+
     /// Sends bytes as they are.
     pub fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).expect("the server takes what is sent");
