@@ -7,11 +7,11 @@ cd "$(dirname "$0")/.."
 
 # Path, passes, budget in instructions a pass.
 budgets=(
-  'decode 2000 3000'
-  'apply 2000 22000'
-  'encode 2000 1500'
+  'decode 2000 2500'
+  'apply 2000 7000'
+  'encode 2000 1600'
   'fan-out 2000 17000'
-  'load 2000 13000'
+  'load 2000 6200'
 )
 
 program=$(cargo build --bench hot_paths --message-format=json 2>/dev/null | sed -n 's/.*"executable":"\([^"]*hot_paths[^"]*\)".*/\1/p' | tail -n 1)
