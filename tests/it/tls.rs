@@ -112,6 +112,15 @@ fn http_2_is_not_spoken() {
     });
 }
 
+/// Waits until something is so.
+async fn until(process: &Process, is_so: impl AsyncFn() -> bool) {
+    let started = Instant::now();
+    while !is_so().await {
+        assert!(started.elapsed() < DEADLINE, "{}", process.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 #[test]
 fn renewed_files_are_used_within_5_s_and_a_bad_pair_leaves_the_one_before_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -135,19 +144,13 @@ fn renewed_files_are_used_within_5_s_and_a_bad_pair_leaves_the_one_before_it() {
         let good_key = fs::read(&third.key_file).unwrap();
         fs::write(&third.key_file, key).unwrap();
         let complaint = "does not belong to the first certificate";
-        while !process.log().contains(complaint) {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        until(&process, async || process.log().contains(complaint)).await;
         assert!(second.connect(address).await.is_ok());
         fs::write(&third.key_file, good_key).unwrap();
-        while third.connect(address).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        until(&process, async || third.connect(address).await.is_ok()).await;
         assert_eq!(process.log().matches(complaint).count(), 1, "{}", process.log());
         fs::remove_file(&third.key_file).unwrap();
-        while !process.log().contains("TUTTI_TLS_KEY_FILE cannot be read") {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        until(&process, async || process.log().contains("TUTTI_TLS_KEY_FILE cannot be read")).await;
         assert!(third.connect(address).await.is_ok());
         old.send(WsMessage::text("and here")).await.unwrap();
         assert_eq!(old.next().await.unwrap().unwrap().into_text().unwrap(), "and here");
