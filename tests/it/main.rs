@@ -4,6 +4,7 @@
 
 mod attribution;
 mod beside;
+mod broken_network;
 mod browser_client;
 mod browser_side;
 mod damage;
@@ -26,6 +27,8 @@ mod memory;
 mod methods;
 mod modules;
 mod names;
+#[path = "../network/mod.rs"]
+mod network;
 mod opening;
 mod origin;
 mod outputs;

@@ -7,7 +7,7 @@ use sqlx::{Connection, PgConnection, SqliteConnection};
 use tutti::ids::Seq;
 use tutti::store::{KEY_BYTES_MAX, NewEntry, Refused, StoreError, StoreSettings};
 
-use crate::proxy::{Network, Proxy};
+use crate::network::{Direction, Network};
 use crate::support::*;
 
 contract! {
@@ -109,28 +109,28 @@ fn a_room_locked_for_too_long_does_not_hold_up_the_others() {
     });
 }
 
-/// A store that reaches its database through a proxy.
-async fn proxied(db: &Database) -> (tutti::store::Store, Proxy) {
+/// A store that reaches its database through a network that can fail.
+async fn proxied(db: &Database) -> (tutti::store::Store, Network) {
     let (scheme, rest) = db.url.split_once("://").expect("a URL with a scheme");
     let (user, address) = rest.split_once('@').expect("a URL with a user");
     let (host, database) = address.split_once('/').expect("a URL with a database");
-    let proxy = Proxy::start(host.to_owned());
-    let url = format!("{scheme}://{user}@127.0.0.1:{}/{database}", proxy.port);
-    (opened(hasty(StoreSettings::new(url, "s1"))).await, proxy)
+    let network = Network::to(host);
+    let url = format!("{scheme}://{user}@{}/{database}", network.address());
+    (opened(hasty(StoreSettings::new(url, "s1"))).await, network)
 }
 
 #[test]
 fn a_postgres_that_goes_away_is_unavailable_and_then_works_again() {
     on_postgres(async |db: &Database| {
-        let (store, proxy) = proxied(db).await;
+        let (store, network) = proxied(db).await;
         let room = room(&store, "a").await;
         placed(&store, &append(room, vec![edit("1")])).await;
         let append = append(room, vec![edit("2")]);
-        proxy.set(Network::Down);
+        network.cut();
         assert!(matches!(one(&store, &append).await, Err(StoreError::Unavailable(_))));
         assert!(matches!(store.load(&name("a")).await, Err(StoreError::Unavailable(_))));
         assert!(matches!(store.can_save().await, Err(StoreError::Unavailable(_))));
-        proxy.set(Network::Up);
+        network.restore();
         assert_eq!(seqs(&insistently(&store, vec![append]).await[0]), [2]);
         can_save_soon(&store).await;
     });
@@ -139,11 +139,11 @@ fn a_postgres_that_goes_away_is_unavailable_and_then_works_again() {
 #[test]
 fn a_connection_that_died_while_idle_is_replaced_without_a_word() {
     on_postgres(async |db: &Database| {
-        let (store, proxy) = proxied(db).await;
+        let (store, network) = proxied(db).await;
         let room = room(&store, "a").await;
         placed(&store, &append(room, vec![edit("1")])).await;
-        proxy.set(Network::Down);
-        proxy.set(Network::Up);
+        network.cut();
+        network.restore();
         assert_eq!(seqs(&placed(&store, &append(room, vec![edit("2")])).await), [2]);
     });
 }
@@ -151,14 +151,15 @@ fn a_connection_that_died_while_idle_is_replaced_without_a_word() {
 #[test]
 fn a_network_gone_silent_is_given_up_in_time() {
     on_postgres(async |db: &Database| {
-        let (store, proxy) = proxied(db).await;
+        let (store, network) = proxied(db).await;
         let room = room(&store, "a").await;
         let append = append(room, vec![edit("1")]);
-        proxy.set(Network::Silent);
+        network.lose(Direction::Up);
+        network.lose(Direction::Down);
         let gone = within_seconds(60, async { (one(&store, &append).await, store.load(&name("a")).await) }).await;
         assert!(matches!(gone, (Err(StoreError::Unavailable(_)), Err(StoreError::Unavailable(_)))));
-        proxy.set(Network::Down);
-        proxy.set(Network::Up);
+        network.cut();
+        network.restore();
         assert_eq!(insistently(&store, vec![append]).await[0][0].seq, Seq(1));
     });
 }
@@ -166,12 +167,12 @@ fn a_network_gone_silent_is_given_up_in_time() {
 #[test]
 fn a_commit_whose_answer_is_lost_is_stored_once() {
     on_postgres(async |db: &Database| {
-        let (store, proxy) = proxied(db).await;
+        let (store, network) = proxied(db).await;
         let room = room(&store, "a").await;
         let append = append(room, vec![edit("1"), edit("2")]);
-        proxy.set(Network::CutAtCommit);
+        network.cut_after(b"commit\0");
         assert!(matches!(one(&store, &append).await, Err(StoreError::Unavailable(_))));
-        proxy.set(Network::Up);
+        network.restore();
         let direct = db.store("observer").await;
         within_seconds(60, async { while history(&direct, room).await.is_empty() {} }).await;
         assert_eq!(seqs(&placed(&store, &append).await), [1, 2]);

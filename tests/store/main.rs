@@ -6,10 +6,12 @@ mod claim;
 mod faults;
 mod load;
 mod migrations;
+#[allow(dead_code)]
+#[path = "../network/mod.rs"]
+mod network;
 mod open;
 mod pooler;
 mod postgres_server;
-mod proxy;
 mod repeat;
 mod revocations;
 mod rooms;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tutti::store::{Store, StoreSettings};
 
+use crate::network::Network;
 use crate::postgres_server::{PostgresServer, certificates};
-use crate::proxy::{Network, Proxy};
 use crate::support::*;
 
 fn settings(url: String) -> StoreSettings {
@@ -25,9 +25,9 @@ fn the_first_of_several_servers_that_will_do_is_connected_to() {
     let standby = PostgresServer::with_files(files.path());
     let (primary, standby) = (&primary.address, &standby.address);
     block_on(async {
-        let down = Proxy::start(primary.clone());
-        down.set(Network::Down);
-        let down = format!("127.0.0.1:{}", down.port);
+        let down = Network::to(primary.clone());
+        down.cut();
+        let down = down.address().to_string();
         let url = |hosts: &str, parameters: &str| format!("postgres://postgres@{hosts}/postgres{parameters}");
         for (hosts, target) in [
             (format!("{standby},{primary}"), ""),
@@ -55,17 +55,17 @@ fn when_the_server_goes_away_the_next_one_that_will_do_is_connected_to() {
     on_postgres(async |db: &Database| {
         let (before, database) = db.url.rsplit_once('/').expect("a URL with a database");
         let address = before.split('@').nth(1).expect("an address");
-        let (first, second) = (Proxy::start(address.to_owned()), Proxy::start(address.to_owned()));
-        let hosts = format!("127.0.0.1:{},127.0.0.1:{}", first.port, second.port);
+        let (first, second) = (Network::to(address), Network::to(address));
+        let hosts = format!("{},{}", first.address(), second.address());
         let store = opened(settings(format!("postgres://postgres@{hosts}/{database}"))).await;
         let room = room(&store, "a").await;
         placed(&store, &append(room, vec![edit("1")])).await;
-        first.set(Network::Down);
+        first.cut();
         let again = append(room, vec![edit("2")]);
         assert_eq!(seqs(&insistently(&store, vec![again]).await[0]), [2]);
         assert_eq!(history(&store, room).await.len(), 2, "readers, too");
-        first.set(Network::Up);
-        second.set(Network::Down);
+        first.restore();
+        second.cut();
         let again = append(room, vec![edit("3")]);
         assert_eq!(seqs(&insistently(&store, vec![again]).await[0]), [3]);
     });
@@ -76,14 +76,14 @@ fn a_server_is_reached_by_its_ipv6_address() {
     on_postgres(async |db: &Database| {
         let (before, database) = db.url.rsplit_once('/').expect("a URL with a database");
         let address = before.split('@').nth(1).expect("an address");
-        let proxy = Proxy::start_at("[::1]:0", address.to_owned());
-        let url = format!("postgres://postgres@[::1]:{}/{database}", proxy.port);
+        let network = Network::at("[::1]:0", address);
+        let url = format!("postgres://postgres@{}/{database}", network.address());
         let store = opened(settings(url.clone())).await;
         room(&store, "a").await;
         drop(store);
-        proxy.set(Network::Down);
+        network.cut();
         let message = refused(url).await;
-        assert!(message.contains(&format!("[::1]:{}", proxy.port)), "{message}");
+        assert!(message.contains(&network.address().to_string()), "{message}");
     });
 }
 
