@@ -51,6 +51,9 @@ pub struct EntryView {
     seq: Seq,
     kind: KindView,
     author: UserId,
+    /// Who sent it, where that is somebody else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    via: Option<UserId>,
     at: String,
     bytes: u64,
     /// What was said: of messages, events and steps.
@@ -64,6 +67,7 @@ impl From<Entry> for EntryView {
             seq: entry.seq,
             kind: entry.kind.into(),
             author: entry.author,
+            via: entry.via,
             at: rfc3339(entry.at_ms),
             bytes: entry.body_bytes,
             body: entry.body.and_then(|body| serde_json::from_slice(&body).ok()),

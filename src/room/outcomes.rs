@@ -116,7 +116,7 @@ impl Room {
         tracing::info!(entries = page.len(), "another process wrote to the room");
         timeline.on_foreign(upto, &page);
         for Entry { seq, at_ms, kind, author, body, .. } in page {
-            let entry = NewEntry { kind, author, key: None, body: body.unwrap_or_default() };
+            let entry = NewEntry { kind, author, via: None, key: None, body: body.unwrap_or_default() };
             match entry.kind {
                 EntryKind::Edit => document.on_foreign_edit(&entry.body, commit, io),
                 EntryKind::Step => timeline.forget_version(),

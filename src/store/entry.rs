@@ -36,6 +36,8 @@ pub struct NewEntry {
     pub kind: EntryKind,
     /// Who made it.
     pub author: UserId,
+    /// Who sent it, where that is somebody else.
+    pub via: Option<UserId>,
     /// The sender's own name for it: repeated by the same author in the same room, it is stored once.
     pub key: Option<String>,
     /// Its content.
@@ -102,6 +104,8 @@ pub struct Entry {
     pub kind: EntryKind,
     /// Who made it.
     pub author: UserId,
+    /// Who sent it, where that is known to be somebody else.
+    pub via: Option<UserId>,
     /// When it was committed, in Unix milliseconds.
     pub at_ms: i64,
     /// The sender's own name for it.

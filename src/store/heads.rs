@@ -44,7 +44,7 @@ mod tests {
 
     fn append(room: i64, id: u128, key: Option<&str>) -> Append {
         let key = key.map(str::to_owned);
-        let entry = NewEntry { kind: EntryKind::Edit, author: UserId::new("ada"), key, body: Bytes::new() };
+        let entry = NewEntry { kind: EntryKind::Edit, author: UserId::new("ada"), via: None, key, body: Bytes::new() };
         Append { room: RoomId(room), id: Uuid::from_u128(id), entries: vec![entry], clients: Vec::new() }
     }
 

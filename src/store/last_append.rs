@@ -62,8 +62,13 @@ mod tests {
     use crate::store::{EntryKind, NewEntry};
 
     fn remembered(outcome: Vec<Result<Placed, Refused>>) -> (LastAppend, Outcome) {
-        let entry =
-            NewEntry { kind: EntryKind::Edit, author: UserId::new("ada"), key: None, body: Bytes::from_static(b"xx") };
+        let entry = NewEntry {
+            kind: EntryKind::Edit,
+            author: UserId::new("ada"),
+            via: None,
+            key: None,
+            body: Bytes::from_static(b"xx"),
+        };
         let append =
             Append { room: RoomId(1), id: Uuid::nil(), entries: vec![entry; outcome.len()], clients: Vec::new() };
         let last = LastAppend::new(append.room, append.id, 5, &outcome);

@@ -95,7 +95,8 @@ impl<'a> Numbering<'a> {
 /// Refuses, before any SQL, what no database of ours can store.
 pub(super) fn check(entry: &NewEntry, entry_bytes_max: usize) -> Result<(), Refused> {
     let key = entry.key.as_deref().unwrap_or_default();
-    if entry.author.as_str().contains('\0') || key.contains('\0') {
+    let via = entry.via.as_ref().map_or("", UserId::as_str);
+    if [entry.author.as_str(), via, key].iter().any(|text| text.contains('\0')) {
         return Err(Refused::Nul);
     }
     if key.len() > KEY_BYTES_MAX {
@@ -118,7 +119,13 @@ mod tests {
 
     fn entry(author: &str, key: Option<&str>) -> NewEntry {
         let key = key.map(str::to_owned);
-        NewEntry { kind: EntryKind::Message, author: UserId::new(author), key, body: Bytes::from_static(b"x") }
+        NewEntry {
+            kind: EntryKind::Message,
+            author: UserId::new(author),
+            via: None,
+            key,
+            body: Bytes::from_static(b"x"),
+        }
     }
 
     #[test]

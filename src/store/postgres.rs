@@ -29,8 +29,7 @@ use pooler::demand_sessions;
 use readers::Readers;
 use sessions::Sessions;
 
-pub(super) static MIGRATIONS: LazyLock<Migrator> =
-    migrations!("postgres": 1 "0001_timeline", 2 "0002_entries_but_edits", 3 "0003_steps", 4 "0004_revocation");
+pub(super) static MIGRATIONS: LazyLock<Migrator> = migrations!("postgres": 1 "0001_timeline", 2 "0002_entries_but_edits", 3 "0003_steps", 4 "0004_revocation", 5 "0005_via");
 
 /// A migration waits this long for tables that are in use; how long it then takes is not limited.
 const MIGRATION_WAITS: &str =

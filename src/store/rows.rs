@@ -12,8 +12,8 @@ use crate::ids::{RoomName, Seq, UserId};
 /// id, name, head, created_at, last_at.
 pub(super) type RoomColumns = (i64, String, i64, i64, i64);
 
-/// seq, kind, author, at, key, the body's length, the body or null.
-pub(super) type EntryColumns = (i64, i16, String, i64, Option<String>, i64, Option<Vec<u8>>);
+/// seq, kind, author, via, at, key, the body's length, the body or null.
+pub(super) type EntryColumns = (i64, i16, String, Option<String>, i64, Option<String>, i64, Option<Vec<u8>>);
 
 pub(super) fn room(columns: RoomColumns) -> Result<RoomRow, StoreError> {
     let (id, name, head, created_at_ms, updated_at_ms) = columns;
@@ -23,10 +23,10 @@ pub(super) fn room(columns: RoomColumns) -> Result<RoomRow, StoreError> {
 }
 
 fn entry(columns: EntryColumns) -> Result<Entry, StoreError> {
-    let (number, kind, author, at_ms, key, body_bytes, body) = columns;
-    let author = UserId::new(author);
+    let (number, kind, author, via, at_ms, key, body_bytes, body) = columns;
+    let (author, via) = (UserId::new(author), via.map(UserId::new));
     let (body_bytes, body) = (body_bytes.unsigned_abs(), body.map(Bytes::from));
-    Ok(Entry { seq: seq(number), kind: kind_of(kind)?, author, at_ms, key, body_bytes, body })
+    Ok(Entry { seq: seq(number), kind: kind_of(kind)?, author, via, at_ms, key, body_bytes, body })
 }
 
 /// A page, and whether rows were left unread behind it.
@@ -103,7 +103,7 @@ macro_rules! history_sql {
     };
     (@ $length:literal, $kinds:literal, $order:literal) => {
         concat!(
-            "select seq, kind, author, at, key, ", $length, ", case when kind = $7 then null else body end from entry \
+            "select seq, kind, author, via, at, key, ", $length, ", case when kind = $7 then null else body end from entry \
              where room_id = $1 and seq > $2 and seq < $3 and ($4 is null or kind = $4)", $kinds,
             " and ($5 is null or author = $5) order by seq ", $order, " limit $6"
         )

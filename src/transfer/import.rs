@@ -248,7 +248,13 @@ impl Import<'_> {
                 Some(open) => open,
                 missing => missing.insert(open(self.config).await?),
             };
-            let entry = NewEntry { kind: EntryKind::Edit, author: UserId::new(AUTHOR), key: Some(key(updates)), body };
+            let entry = NewEntry {
+                kind: EntryKind::Edit,
+                author: UserId::new(AUTHOR),
+                via: None,
+                key: Some(key(updates)),
+                body,
+            };
             match append(store, room, entry).await? {
                 Ok(true) => {}
                 Ok(false) => return Ok(Outcome::AlreadyThere),

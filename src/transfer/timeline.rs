@@ -18,6 +18,9 @@ struct Line<'e> {
     seq: Seq,
     kind: &'static str,
     author: &'e UserId,
+    /// Who sent it, where that is somebody else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    via: Option<&'e UserId>,
     /// RFC 3339, UTC.
     at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,6 +58,7 @@ fn write_line(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
         seq: entry.seq,
         kind: name(entry.kind),
         author: &entry.author,
+        via: entry.via.as_ref(),
         at: rfc3339(entry.at_ms),
         key: entry.key.as_deref(),
         base64: body.is_none().then(|| STANDARD.encode(bytes)),
@@ -91,6 +95,7 @@ mod tests {
             seq: Seq(3),
             kind,
             author: UserId::new("ada"),
+            via: None,
             at_ms: 1_700_000_000_123,
             key: key.map(str::to_owned),
             body_bytes: body.len() as u64,

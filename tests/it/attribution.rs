@@ -17,6 +17,13 @@ fn authors(server: &Server, room: &str) -> Vec<String> {
     page["entries"].as_array().unwrap().iter().map(author).collect()
 }
 
+/// Who sent a room's entries, where that is not the author.
+fn senders(server: &Server, room: &str) -> Vec<Option<String>> {
+    let page = get(server.address, &format!("/api/v1/rooms/{room}/history"), Some(&writer("auditor"))).json();
+    let via = |entry: &serde_json::Value| entry.get("via").map(|via| via.as_str().unwrap().to_owned());
+    page["entries"].as_array().unwrap().iter().map(via).collect()
+}
+
 #[test]
 fn an_edit_bears_the_name_of_who_typed_it() {
     let server = Server::start();
@@ -39,6 +46,26 @@ fn what_someone_forwards_of_anothers_typing_bears_the_others_name() {
     let mut bob = Editor::join_with(server.address, "room", &writer("bob"), offline);
     bob.until("the Step2's echo", |_, message| matches!(message, message::Message::Update(_)));
     assert_eq!(authors(&server, "room"), ["alice", "alice"]);
+    assert_eq!(senders(&server, "room"), [None, Some("bob".to_owned())]);
+}
+
+#[test]
+fn an_edit_under_anothers_yjs_client_tells_who_sent_it() {
+    let server = Server::start();
+    let mut alice = Editor::join(server.address, "room", &writer("alice"), 1);
+    alice.saves("mine ");
+    let mut mallory = Editor::join(server.address, "room", &writer("mallory"), 66);
+    // As Mallory's program pretends: the next clocks of Alice's client.
+    let forged = document(1);
+    forged.transact_mut().apply_update(Update::decode_v1(&message_of(&alice)).unwrap()).unwrap();
+    mallory.socket.say(&message::update(&typed(&forged, "forged")));
+    mallory.barrier();
+    assert_eq!(authors(&server, "room"), ["alice", "alice"]);
+    assert_eq!(senders(&server, "room"), [None, Some("mallory".to_owned())]);
+}
+
+fn message_of(editor: &Editor) -> Vec<u8> {
+    crate::support::editor::whole(&editor.doc)
 }
 
 #[test]

@@ -155,7 +155,7 @@ pub async fn room(store: &Store, text: &str) -> RoomId {
 }
 
 pub fn entry(kind: EntryKind, author: &str, body: &'static str) -> NewEntry {
-    NewEntry { kind, author: UserId::new(author), key: None, body: Bytes::from_static(body.as_bytes()) }
+    NewEntry { kind, author: UserId::new(author), via: None, key: None, body: Bytes::from_static(body.as_bytes()) }
 }
 
 pub fn edit(body: &'static str) -> NewEntry {

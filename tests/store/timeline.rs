@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use tutti::ids::{Seq, UserId};
-use tutti::store::{Bodies, EntryKind, HISTORY_BYTES_MAX, HistoryQuery, Kinds, NewEntry, Page, RoomId, Store};
+use tutti::store::{Bodies, EntryKind, HISTORY_BYTES_MAX, HistoryQuery, Kinds, NewEntry, Page, Refused, RoomId, Store};
 
 use crate::support::*;
 
@@ -54,6 +54,18 @@ contract! {
         assert_eq!(found(&store, room, both.clone()).await, [6]);
         assert_eq!(found(&store, room, HistoryQuery { page: Page::Newest, limit: 1, ..messages }).await, [10]);
         assert_eq!(found(&store, room, HistoryQuery { after: Some(Seq(6)), ..both }).await, NONE);
+    }
+
+    async fn who_sent_an_entry_is_told_where_that_is_not_its_author(db: &Database) {
+        let store = db.store("s1").await;
+        let room = store.ensure_room(&name("room")).await.unwrap();
+        let forwarded = NewEntry { via: Some(UserId::new("bob")), ..edit("1") };
+        let refused = NewEntry { via: Some(UserId::new("\0")), ..edit("2") };
+        let outcome = store.append(vec![append(room, vec![forwarded, refused, edit("3")])]).await.remove(0).unwrap();
+        assert_eq!(outcome[1], Err(Refused::Nul));
+        let entries = store.history(room, everything()).await.unwrap();
+        let told: Vec<_> = entries.iter().map(|entry| entry.via.as_ref().map(UserId::as_str)).collect();
+        assert_eq!(told, [Some("bob"), None]);
     }
 
     async fn steps_are_found_among_other_entries(db: &Database) {

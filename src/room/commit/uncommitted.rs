@@ -212,7 +212,10 @@ mod tests {
         let (mut one, mut other) = (queue(), queue());
         let entry = |bytes: usize| {
             let body = Bytes::from(vec![0; bytes - ENTRY_BYTES]);
-            Pending::new(NewEntry { kind: EntryKind::Edit, author: UserId::new("ada"), key: None, body }, Vec::new())
+            Pending::new(
+                NewEntry { kind: EntryKind::Edit, author: UserId::new("ada"), via: None, key: None, body },
+                Vec::new(),
+            )
         };
         one.push(entry(2_000));
         assert_eq!(one.room_left(), Some(0));
@@ -239,7 +242,13 @@ mod tests {
     fn edits(count: usize) -> Uncommitted {
         let mut uncommitted = Uncommitted::new(usize::MAX, &ByteBudget::new(usize::MAX, None), 10_000, usize::MAX);
         for _ in 0..count {
-            let entry = NewEntry { kind: EntryKind::Edit, author: UserId::new("ada"), key: None, body: Bytes::new() };
+            let entry = NewEntry {
+                kind: EntryKind::Edit,
+                author: UserId::new("ada"),
+                via: None,
+                key: None,
+                body: Bytes::new(),
+            };
             uncommitted.push(Pending::new(entry, Vec::new()));
         }
         uncommitted

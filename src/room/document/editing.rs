@@ -149,6 +149,7 @@ impl LiveDocument {
             }
         };
         let (author, clients) = self.attribute(&news.clients, user, kind, own_client);
+        let via = (author != *user).then(|| user.clone());
         let is_own = news.clients.iter().all(|client| own_client == Some(*client));
         let owners = if is_own { Vec::new() } else { io.members.owners(&news.clients, sender) };
         let echo = io.broadcast_message(EditorMessage::Update(&news.update), sender, &owners);
@@ -161,7 +162,7 @@ impl LiveDocument {
             let receipt = editor.and_then(|editor| editor.receipt(kind, echo.clone()));
             acknowledgements.extend(receipt.map(|receipt| Acknowledgement { to, receipt }));
         }
-        let entry = NewEntry { kind: EntryKind::Edit, author, key: None, body: news.update };
+        let entry = NewEntry { kind: EntryKind::Edit, author, via, key: None, body: news.update };
         commit.uncommitted.push(Pending { clients, ..Pending::new(entry, acknowledgements) });
     }
 

@@ -60,7 +60,7 @@ impl StepLog {
         }
         let version = head + steps.steps.len() as u64;
         let body = entry::steps_body(&steps, &name);
-        let entry = NewEntry { kind: EntryKind::Step, author, key: None, body };
+        let entry = NewEntry { kind: EntryKind::Step, author, via: None, key: None, body };
         if keep(from, entry, request_id, Some(version), commit, io) {
             self.version = Some(version);
         }

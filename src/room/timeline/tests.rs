@@ -53,8 +53,13 @@ impl Live {
     }
 
     fn commits(&mut self, kind: EntryKind, seq: u64) {
-        let entry =
-            NewEntry { kind, author: UserId::new("ada"), key: None, body: Bytes::from_static(b"{\"type\":\"a.b\"}") };
+        let entry = NewEntry {
+            kind,
+            author: UserId::new("ada"),
+            via: None,
+            key: None,
+            body: Bytes::from_static(b"{\"type\":\"a.b\"}"),
+        };
         let placed = Placed { seq: Seq(seq), at_ms: 0, is_new: true };
         self.timeline.on_committed(&entry, placed, &mut self.room.io());
     }
@@ -80,6 +85,7 @@ fn entry(seq: u64) -> Entry {
         seq: Seq(seq),
         kind: EntryKind::Event,
         author: UserId::new("ada"),
+        via: None,
         at_ms: 0,
         key: None,
         body_bytes: 14,

@@ -95,8 +95,8 @@ impl Statements for PgConnection {
                      where room.head = b.head and room.last_at = b.last_at \
                      order by room.id for no key update of room\
                    ), entries as (\
-                     insert into entry (room_id, seq, kind, author, at, key, body) \
-                     select * from unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::text[], $5::bigint[], $6::text[], $7::bytea[]) \
+                     insert into entry (room_id, seq, kind, author, at, key, body, via) \
+                     select * from unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::text[], $5::bigint[], $6::text[], $7::bytea[], $21::text[]) \
                      where (select count(*) from locked) = $20\
                    ), heads as (\
                      update room set head = h.head, last_at = h.last_at \
@@ -138,6 +138,7 @@ impl Statements for PgConnection {
             .bind(settled.iter().map(|room| seq_column(room.before.seq)).bind_iter())
             .bind(settled.iter().map(|room| room.before.at_ms).bind_iter())
             .bind(i64::try_from(settled.len()).unwrap_or(i64::MAX))
+            .bind(rows.iter().map(|row| row.entry.via.as_ref().map(UserId::as_str)).bind_iter())
             .fetch_one(self)
             .await
     }

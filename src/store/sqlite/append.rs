@@ -112,8 +112,10 @@ fn inserts(rows: usize) -> String {
     let mut left = rows;
     while left > 0 {
         let size = INSERT_ROWS.into_iter().find(|size| *size >= left).unwrap_or(INSERT_ROWS_MAX);
-        sql.push_str("insert or fail into entry (room_id, seq, kind, author, at, key, body) select * from (values ");
-        sql.push_str(&vec!["(?,?,?,?,?,?,?)"; size].join(","));
+        sql.push_str(
+            "insert or fail into entry (room_id, seq, kind, author, at, key, body, via) select * from (values ",
+        );
+        sql.push_str(&vec!["(?,?,?,?,?,?,?,?)"; size].join(","));
         sql.push_str(") where column1 is not null;");
         left = left.saturating_sub(size);
     }
@@ -131,7 +133,8 @@ fn bind_rows<'q>(mut query: Query<'q>, rows: &'q [Row<'_>]) -> Query<'q> {
             .bind(row.entry.author.as_str())
             .bind(row.at_ms)
             .bind(row.entry.key.as_deref())
-            .bind(&row.entry.body[..]);
+            .bind(&row.entry.body[..])
+            .bind(row.entry.via.as_ref().map(UserId::as_str));
     }
     query
 }
