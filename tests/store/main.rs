@@ -16,6 +16,7 @@ mod rooms;
 mod saving;
 mod servers;
 mod sessions;
+mod shared;
 mod shutdown;
 mod slow;
 mod support;

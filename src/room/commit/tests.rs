@@ -8,8 +8,13 @@ use crate::room::testing::TestRoom;
 use crate::store::{EntryKind, NewEntry};
 
 fn entry() -> Pending {
-    let entry =
-        NewEntry { kind: EntryKind::Message, author: UserId::new("ada"), key: None, body: Bytes::from_static(b"{}") };
+    let entry = NewEntry {
+        kind: EntryKind::Message,
+        author: UserId::new("ada"),
+        key: None,
+        condition: None,
+        body: Bytes::from_static(b"{}"),
+    };
     Pending::new(entry, Vec::new())
 }
 

@@ -142,7 +142,13 @@ struct Model {
 }
 
 fn entry(bytes: usize) -> NewEntry {
-    NewEntry { kind: EntryKind::Edit, author: UserId::new("ada"), key: None, body: Bytes::from(vec![0; bytes]) }
+    NewEntry {
+        kind: EntryKind::Edit,
+        author: UserId::new("ada"),
+        key: None,
+        condition: None,
+        body: Bytes::from(vec![0; bytes]),
+    }
 }
 
 fn commit(queue: &mut Uncommitted) -> usize {
