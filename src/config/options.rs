@@ -94,7 +94,7 @@ pub(super) struct StoreOptions {
     /// How long to wait at startup for a database that cannot be opened yet, such as 60s
     #[arg(long, env = "TUTTI_DATABASE_WAIT", value_name = "DURATION", default_value = "0s")]
     pub database_wait: String,
-    /// This server's name; it must differ from that of any other server on the same database
+    /// This server's name among those on the same database, for people
     #[arg(long, env = "TUTTI_SERVER_NAME", value_name = "NAME", default_value = "main")]
     pub server_name: String,
 }

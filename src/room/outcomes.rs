@@ -73,12 +73,13 @@ impl Room {
                             document.snapshots.lengthen(weight(&entry.body));
                         }
                         timeline.on_committed(&entry, placed, io);
+                        timeline.on_push_committed(&entry, placed, commit);
                     }
                     for acknowledgement in acknowledgements {
                         send_acknowledgement(acknowledgement, placed, timeline, commit, io);
                     }
                 }
-                Err(refused) => refuse_entry(&entry, acknowledgements, refused, timeline, io),
+                Err(refused) => refuse_entry(&entry, acknowledgements, refused, timeline, commit, io),
             }
             if let Some(reply) = reply {
                 answer(reply, outcome.map_err(PostError::Refused));
@@ -116,7 +117,8 @@ impl Room {
         tracing::info!(entries = page.len(), "another process wrote to the room");
         timeline.on_foreign(upto, &page);
         for Entry { seq, at_ms, kind, author, body, .. } in page {
-            let entry = NewEntry { kind, author, via: None, key: None, body: body.unwrap_or_default() };
+            let entry =
+                NewEntry { kind, author, via: None, key: None, condition: None, body: body.unwrap_or_default() };
             match entry.kind {
                 EntryKind::Edit => document.on_foreign_edit(&entry.body, commit, io),
                 EntryKind::Step => timeline.forget_version(),
@@ -134,7 +136,7 @@ fn send_acknowledgement(
     Acknowledgement { to, receipt }: Acknowledgement,
     placed: Placed,
     timeline: &mut Timeline,
-    commit: &Commit,
+    commit: &mut Commit,
     io: &mut Io,
 ) {
     match receipt {
@@ -152,13 +154,17 @@ fn refuse_entry(
     waiting: Vec<Acknowledgement>,
     refused: Refused,
     timeline: &mut Timeline,
+    commit: &mut Commit,
     io: &mut Io,
 ) {
     if entry.kind == EntryKind::Step {
-        timeline.forget_version();
+        timeline.on_push_refused(entry, commit);
     }
     for Acknowledgement { to, receipt } in waiting {
         match receipt {
+            Receipt::Saved { request_id, .. } if refused == Refused::Stale && entry.kind == EntryKind::Step => {
+                timeline.on_push_stale(to, request_id, entry, commit, io);
+            }
             Receipt::Saved { request_id, .. } => refuse(to, &request_id, refused, io),
             Receipt::MissedSteps | Receipt::Broadcast(_) | Receipt::Answer(_) => {}
             Receipt::Echo(_) | Receipt::Status(_) => {

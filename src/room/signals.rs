@@ -54,7 +54,7 @@ pub(super) fn on_stateless(message: BroadcastStateless, commit: &mut Commit, io:
     }
     let text = Some(String::from_utf8_lossy(&payload).into_owned());
     let body = entry::body(&Event { kind: STATELESS.into(), text, payload: None }, &name);
-    let entry = NewEntry { kind: EntryKind::Event, author, via: None, key: None, body };
+    let entry = NewEntry { kind: EntryKind::Event, author, via: None, key: None, condition: None, body };
     if !commit.uncommitted.has_room() {
         return tracing::warn!("a stateless message is dropped, too much is not committed");
     }

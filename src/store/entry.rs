@@ -40,8 +40,20 @@ pub struct NewEntry {
     pub via: Option<UserId>,
     /// The sender's own name for it: repeated by the same author in the same room, it is stored once.
     pub key: Option<String>,
+    /// What must hold for it to be stored; compared under the room's lock. An entry whose key is known already was stored then.
+    pub condition: Option<Condition>,
     /// Its content.
     pub body: Bytes,
+}
+
+/// What must hold for an entry to be stored, whoever else writes to the room; otherwise it is refused as [`Refused::Stale`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Condition {
+    /// The entry before it has this seq; 0: there is none.
+    Head(Seq),
+    /// The newest step before it has this seq; 0: there is none. Steps of one append that name the same one build on each other: each
+    /// follows the one before it, and none is stored behind one that was refused.
+    NewestStep(Seq),
 }
 
 /// What one room wants stored, all in one go.
@@ -52,6 +64,8 @@ pub struct Append {
     /// Names this append. An append whose answer was lost (`Err(Unavailable)`) is sent again with the same id and the
     /// same entries, before any other of its room, and is then stored once.
     pub id: Uuid,
+    /// Whether it was sent before, and may be stored.
+    pub is_repeated: bool,
     /// In the order they shall have.
     pub entries: Vec<NewEntry>,
     /// Yjs client ids first seen live, with the user who brought them. Already bound ones keep their user.
@@ -84,6 +98,9 @@ pub enum Refused {
         /// The setting, in bytes.
         max: usize,
     },
+    /// Its [`Condition`] did not hold.
+    #[error("the room has changed since the state that this builds on")]
+    Stale,
     /// The database took too long for it, again and again, while it stored others.
     #[error("the database takes too long to store the entry")]
     TooSlow,

@@ -5,16 +5,35 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::entry::{Append, RoomId};
+use super::entry::{Append, Condition, NewEntry, RoomId};
 use super::number::Head;
 use super::statements::Settled;
+use crate::ids::Seq;
 
 /// Rooms remembered; past that all are forgotten, and learned again as they append.
 const ROOMS_MAX: usize = 65_536;
 
+/// What is known of a room.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    head: Head,
+    /// The connection's last append there.
+    last: Uuid,
+    /// The newest step, if that is known.
+    newest_step: Option<Seq>,
+}
+
+/// Where an append starts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Before {
+    pub head: Head,
+    /// The newest step; `None`: not known, and not asked for.
+    pub newest_step: Option<Seq>,
+}
+
 /// The heads that a connection knows.
 #[derive(Default, Debug)]
-pub(super) struct Heads(HashMap<RoomId, (Head, Uuid)>);
+pub(super) struct Heads(HashMap<RoomId, Known>);
 
 impl Heads {
     /// Takes over what was committed.
@@ -22,14 +41,36 @@ impl Heads {
         if self.0.len() + settled.len() > ROOMS_MAX {
             self.0.clear();
         }
-        self.0.extend(settled.iter().map(|room| (room.head.room, (room.head, room.last.id))));
+        let known = |room: &Settled<'_>| Known { head: room.head, last: room.last.id, newest_step: room.newest_step };
+        self.0.extend(settled.iter().map(|room| (room.head.room, known(room))));
     }
 
-    /// Where `append` starts, if that can be told without looking: not if its keys or its own last answer are to be looked up.
-    pub fn before(&self, append: &Append) -> Option<Head> {
-        let &(head, last) = self.0.get(&append.room)?;
-        let is_plain = last != append.id && append.entries.iter().all(|entry| entry.key.is_none());
-        is_plain.then_some(head)
+    /// Takes over where other servers left rooms that are known already. Only those: of another it is not known whether the
+    /// connection's last append there is stored.
+    pub fn hear(&mut self, heads: impl IntoIterator<Item = Head>) {
+        for head in heads {
+            if let Some(known) = self.0.get_mut(&head.room).filter(|known| known.head.seq < head.seq) {
+                known.head = head;
+                known.newest_step = None;
+            }
+        }
+    }
+
+    /// Forgets the rooms that were not as they were known.
+    pub fn forget(&mut self, rooms: impl IntoIterator<Item = RoomId>) {
+        for room in rooms {
+            self.0.remove(&room);
+        }
+    }
+
+    /// Where `append` starts, if that can be told without looking: not if it may be stored, or its keys or steps are to be looked up.
+    pub fn before(&self, append: &Append) -> Option<Before> {
+        let &Known { head, last, newest_step } = self.0.get(&append.room)?;
+        let is_plain = |entry: &NewEntry| {
+            entry.key.is_none() && (newest_step.is_some() || !matches!(entry.condition, Some(Condition::NewestStep(_))))
+        };
+        let is_new = !append.is_repeated && last != append.id;
+        (is_new && append.entries.iter().all(is_plain)).then_some(Before { head, newest_step })
     }
 }
 
@@ -38,14 +79,27 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::ids::{Seq, UserId};
+    use crate::ids::UserId;
+    use crate::store::EntryKind;
     use crate::store::last_append::LastAppend;
-    use crate::store::{EntryKind, NewEntry};
 
     fn append(room: i64, id: u128, key: Option<&str>) -> Append {
         let key = key.map(str::to_owned);
-        let entry = NewEntry { kind: EntryKind::Edit, author: UserId::new("ada"), via: None, key, body: Bytes::new() };
-        Append { room: RoomId(room), id: Uuid::from_u128(id), entries: vec![entry], clients: Vec::new() }
+        let entry = NewEntry {
+            kind: EntryKind::Edit,
+            author: UserId::new("ada"),
+            via: None,
+            key,
+            condition: None,
+            body: Bytes::new(),
+        };
+        Append {
+            room: RoomId(room),
+            id: Uuid::from_u128(id),
+            is_repeated: false,
+            entries: vec![entry],
+            clients: Vec::new(),
+        }
     }
 
     #[test]
@@ -53,10 +107,22 @@ mod tests {
         let head = Head { room: RoomId(1), seq: Seq(7), at_ms: 5 };
         let last = LastAppend::new(head.room, Uuid::from_u128(3), 5, &[]);
         let mut heads = Heads::default();
-        heads.learn(&[Settled { before: head, head, last, clients: Vec::new() }]);
-        assert_eq!(heads.before(&append(1, 4, None)), Some(head));
+        heads.learn(&[Settled { before: head, head, last, newest_step: None, clients: Vec::new() }]);
+        let before = |head| Some(Before { head, newest_step: None });
+        assert_eq!(heads.before(&append(1, 4, None)), before(head));
+        assert_eq!(heads.before(&Append { is_repeated: true, ..append(1, 4, None) }), None, "sent again");
         assert_eq!(heads.before(&append(1, 3, None)), None, "sent again");
         assert_eq!(heads.before(&append(1, 4, Some("k"))), None, "with a key");
         assert_eq!(heads.before(&append(2, 4, None)), None, "another room");
+        let mut step = append(1, 4, None);
+        step.entries[0].condition = Some(Condition::NewestStep(Seq(3)));
+        assert_eq!(heads.before(&step), None, "with steps to look up");
+
+        let later = Head { seq: Seq(9), at_ms: 8, ..head };
+        heads.hear([later, Head { seq: Seq(8), ..later }, Head { room: RoomId(2), ..later }]);
+        assert_eq!(heads.before(&append(1, 4, None)), before(later));
+        assert_eq!(heads.before(&append(2, 4, None)), None, "heard of, and never appended to");
+        heads.forget([RoomId(1)]);
+        assert_eq!(heads.before(&append(1, 4, None)), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::entry::{Append, Outcome, Placed, Refused, RoomId};
+use super::entry::{Append, NewEntry, Outcome, Placed, Refused, RoomId};
 use super::error::StoreError;
 use super::number::check;
 use crate::ids::Seq;
@@ -45,9 +45,12 @@ impl LastAppend {
         if items.len() != append.entries.len() {
             return Err(StoreError::Unexpected("an append was repeated with other entries".to_owned()));
         }
-        let item = |(item, entry): (Item, _)| match item {
+        let item = |(item, entry): (Item, &NewEntry)| match item {
             Some((seq, at_ms, is_new)) => Ok(Placed { seq: Seq(seq), at_ms, is_new }),
-            None => Err(check(entry, entry_bytes_max).err().unwrap_or(Refused::ByDatabase)),
+            None => Err(check(entry, entry_bytes_max).err().unwrap_or(match entry.condition {
+                Some(_) => Refused::Stale,
+                None => Refused::ByDatabase,
+            })),
         };
         Ok(items.into_iter().zip(&append.entries).map(item).collect())
     }
@@ -67,10 +70,16 @@ mod tests {
             author: UserId::new("ada"),
             via: None,
             key: None,
+            condition: None,
             body: Bytes::from_static(b"xx"),
         };
-        let append =
-            Append { room: RoomId(1), id: Uuid::nil(), entries: vec![entry; outcome.len()], clients: Vec::new() };
+        let append = Append {
+            room: RoomId(1),
+            id: Uuid::nil(),
+            is_repeated: false,
+            entries: vec![entry; outcome.len()],
+            clients: Vec::new(),
+        };
         let last = LastAppend::new(append.room, append.id, 5, &outcome);
         let answer = last.answer(&append, 1);
         (last, answer)

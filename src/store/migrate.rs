@@ -10,6 +10,10 @@ use super::error::StoreError;
 /// sqlx's own name for its table.
 const TABLE: &str = "_sqlx_migrations";
 
+/// Migrations from here on are only for programs that know them; those before add what an older program can do without, so that it
+/// runs beside a newer one.
+const INCOMPATIBLE: i64 = 1000;
+
 /// PostgreSQL's insufficient_privilege.
 const DENIED: &str = "42501";
 
@@ -33,7 +37,7 @@ pub(super) fn migrator(files: &[(i64, &'static str, &'static str)]) -> Migrator 
         Migration::new(version, description.into(), MigrationType::Simple, SqlStr::from_static(sql), false)
     };
     let migrations = files.iter().map(migration).collect();
-    Migrator { migrations: Cow::Owned(migrations), ..Migrator::DEFAULT }
+    Migrator { migrations: Cow::Owned(migrations), ignore_missing: true, ..Migrator::DEFAULT }
 }
 
 /// Those of `migrations` that the database lacks; `table_exists` says whether it was ever migrated. A database that knows
@@ -52,6 +56,8 @@ pub(super) async fn pending<'m>(
     let applied = connection.list_applied_migrations(TABLE).await.map_err(unreadable)?;
     for applied in &applied {
         match migrations.iter().find(|migration| migration.version == applied.version) {
+            // A newer program's, which this one can do without.
+            None if applied.version < INCOMPATIBLE => {}
             None => return Err(error(MigrateError::VersionMissing(applied.version))),
             Some(migration) if migration.checksum != applied.checksum => {
                 return Err(error(MigrateError::VersionMismatch(applied.version)));

@@ -17,6 +17,7 @@ mod probe;
 mod revocation;
 mod rows;
 mod runtime;
+mod server;
 mod settings;
 mod shortcut;
 mod sqlite;
@@ -29,18 +30,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use uuid::Uuid;
 
 pub use entry::{
-    Append, Bodies, Entry, EntryKind, HISTORY_BYTES_MAX, HISTORY_ENTRIES_MAX, HistoryQuery, KEY_BYTES_MAX, Kinds,
-    Loaded, NewEntry, Outcome, Page, Placed, Refused, RoomId, RoomRow,
+    Append, Bodies, Condition, Entry, EntryKind, HISTORY_BYTES_MAX, HISTORY_ENTRIES_MAX, HistoryQuery, KEY_BYTES_MAX,
+    Kinds, Loaded, NewEntry, Outcome, Page, Placed, Refused, RoomId, RoomRow,
 };
 pub use error::StoreError;
 pub use foreign::{DocumentRow, DocumentTable};
+pub use postgres::{Listener, NOTIFICATION_BYTES_MAX, Notifications, Notifier};
 pub use revocation::{RevocationRow, RevokedKind};
+pub use server::ServerRow;
 pub use settings::StoreSettings;
 pub use statements::CLIENTS_AT_ONCE;
 
-use crate::ids::{RoomName, Seq};
+use crate::ids::{RoomName, Seq, UserId};
 use postgres::Postgres;
 use probe::Probe;
 use runtime::StoreRuntime;
@@ -103,8 +107,8 @@ impl Store {
         Ok(Self { backend: Arc::new(backend), runtime, appends, operation_timeout, probe: Arc::default() })
     }
 
-    /// Makes this the only server of the database, or on Postgres the only one of its name, until it is shut down or its process ends.
-    /// If there is another the error says what to do. Who imports or exports beside a server does not claim.
+    /// Makes this the only server of an SQLite file, until it is shut down or its process ends. If there is another the error says
+    /// what to do. Who imports or exports beside a server does not claim. A Postgres database may have several.
     pub async fn claim(&self) -> Result<(), StoreError> {
         on_backend!(self, backend => backend.claim())
     }
@@ -167,6 +171,66 @@ impl Store {
             outcomes.into_iter().next().unwrap_or(Err(StoreError::NoSuchRoom))
         };
         self.appends.run(work).await.unwrap_or_else(Err)
+    }
+
+    /// As [`append`](Self::append), for rooms that other servers write to as well: on Postgres beside the others, which do not wait for
+    /// other servers' locks.
+    pub async fn append_shared(&self, appends: Vec<Append>) -> Vec<Outcome> {
+        let count = appends.len();
+        let backend = self.backend.clone();
+        let work = async move {
+            match &*backend {
+                Backend::Postgres(backend) => backend.append_shared(&appends).await,
+                Backend::Sqlite(backend) => backend.append(&appends).await,
+            }
+        };
+        self.appends.run(work).await.unwrap_or_else(|error| vec![Err(error); count])
+    }
+
+    /// Hears from other servers where they left rooms: their seqs, and the times of their newest entries. It only saves a trip to the
+    /// database, which compares them.
+    pub fn hear(&self, heads: &[(RoomId, Seq, i64)]) {
+        if let Backend::Postgres(backend) = &*self.backend {
+            let head = |&(room, seq, at_ms): &(RoomId, Seq, i64)| number::Head { room, seq, at_ms };
+            backend.hear(&heads.iter().map(head).collect::<Vec<_>>());
+        }
+    }
+
+    /// What tells this database's servers from others on the same bus. Only on Postgres, where there may be several.
+    pub async fn cluster(&self) -> Result<Option<Uuid>, StoreError> {
+        let backend = self.backend.clone();
+        self.in_time(async move {
+            match &*backend {
+                Backend::Postgres(backend) => backend.cluster().await.map(Some),
+                Backend::Sqlite(_) => Ok(None),
+            }
+        })
+        .await
+    }
+
+    /// Shows in the database that this server lives; tells the others that were seen in it lately.
+    pub async fn beat(&self, version: &'static str) -> Result<Vec<ServerRow>, StoreError> {
+        on_backend!(self, backend => backend.beat(version))
+    }
+
+    /// Takes this server's row out, for it stops.
+    pub async fn sign_off(&self) -> Result<(), StoreError> {
+        on_backend!(self, backend => backend.sign_off())
+    }
+
+    /// Deletes a part of what servers have left that are long gone.
+    pub async fn sweep_servers(&self) -> Result<(), StoreError> {
+        on_backend!(self, backend => backend.sweep_servers())
+    }
+
+    /// Where the timelines of these rooms end.
+    pub async fn heads(&self, rooms: Vec<RoomName>) -> Result<Vec<RoomRow>, StoreError> {
+        on_backend!(self, backend => backend.heads(&rooms))
+    }
+
+    /// Whose these Yjs clients are, as far as they are bound in the room.
+    pub async fn clients(&self, room: RoomId, clients: Vec<u64>) -> Result<Vec<(u64, UserId)>, StoreError> {
+        on_backend!(self, backend => backend.clients(room, &clients))
     }
 
     /// All that is needed to bring the room `name` to life; `None` if there is no such room.

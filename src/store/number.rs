@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::entry::{Append, KEY_BYTES_MAX, NewEntry, Placed, Refused, RoomId};
+use super::entry::{Append, Condition, EntryKind, KEY_BYTES_MAX, NewEntry, Placed, Refused, RoomId};
 use crate::ids::{Seq, UserId};
 
 /// A room's row, locked: nobody else appends to it until the transaction ends.
@@ -31,12 +31,54 @@ pub(super) struct Numbering<'a> {
     /// The time of all that is new.
     at_ms: i64,
     known: HashMap<(&'a UserId, &'a str), (Seq, i64)>,
+    steps: Steps,
+}
+
+/// How the steps of an append follow those in the table.
+#[derive(Debug, Default)]
+struct Steps {
+    /// The newest step; `None`: not known.
+    newest: Option<Seq>,
+    /// The newest one as the append's own steps named it, and the last of those.
+    followed: Option<(Seq, Seq)>,
+    /// Named by a step that was refused: nothing else follows it here.
+    broken: Vec<Seq>,
+}
+
+impl Steps {
+    fn is_newest(&self, seq: Seq) -> bool {
+        let newest = self.newest.unwrap_or(Seq::ZERO);
+        !self.broken.contains(&seq) && (newest == seq || self.followed == Some((seq, newest)))
+    }
+
+    fn on_stored(&mut self, condition: Option<Condition>, seq: Seq) {
+        self.newest = Some(seq);
+        if let Some(Condition::NewestStep(named)) = condition {
+            self.followed = Some((named, seq));
+        }
+    }
+
+    fn on_refused(&mut self, condition: Option<Condition>) {
+        if let Some(Condition::NewestStep(named)) = condition {
+            self.broken.push(named);
+        }
+    }
 }
 
 impl<'a> Numbering<'a> {
     /// Starts after `head`; entries get the time `now_ms`, or the head's if that is later.
     pub fn new(head: Head, now_ms: i64) -> Self {
-        Self { head, at_ms: now_ms.max(head.at_ms), known: HashMap::new() }
+        Self { head, at_ms: now_ms.max(head.at_ms), known: HashMap::new(), steps: Steps::default() }
+    }
+
+    /// Tells of the newest step in the table, which conditions may ask for.
+    pub fn know_newest_step(&mut self, seq: Option<Seq>) {
+        self.steps.newest = seq;
+    }
+
+    /// The newest step after all that was taken, if it is known.
+    pub fn newest_step(&self) -> Option<Seq> {
+        self.steps.newest
     }
 
     /// Tells of an entry in the table whose key is one of those to come.
@@ -44,19 +86,35 @@ impl<'a> Numbering<'a> {
         self.known.insert((author, key), (seq, at_ms));
     }
 
-    /// Where `entry` goes: to its key's first entry, or next after the head. Spends no seq.
-    pub fn place(&self, entry: &'a NewEntry) -> Placed {
+    /// Where `entry` goes: to its key's first entry, or next after the head, if what it asks for holds. Spends no seq.
+    pub fn place(&self, entry: &'a NewEntry) -> Result<Placed, Refused> {
         let first = entry.key.as_deref().and_then(|key| self.known.get(&(&entry.author, key)));
-        match first {
-            Some(&(seq, at_ms)) => Placed { seq, at_ms, is_new: false },
-            None => Placed { seq: Seq(self.head.seq.0 + 1), at_ms: self.at_ms, is_new: true },
+        if let Some(&(seq, at_ms)) = first {
+            return Ok(Placed { seq, at_ms, is_new: false });
         }
+        let holds = match entry.condition {
+            None => true,
+            Some(Condition::Head(seq)) => self.head.seq == seq,
+            Some(Condition::NewestStep(seq)) => self.steps.is_newest(seq),
+        };
+        match holds {
+            true => Ok(Placed { seq: Seq(self.head.seq.0 + 1), at_ms: self.at_ms, is_new: true }),
+            false => Err(Refused::Stale),
+        }
+    }
+
+    /// Notes that `entry` was refused.
+    pub fn refuse(&mut self, entry: &NewEntry) {
+        self.steps.on_refused(entry.condition);
     }
 
     /// Takes what [`place`](Self::place) gave for a new `entry`: the head moves.
     pub fn take(&mut self, entry: &'a NewEntry, placed: Placed) {
         self.head.seq = placed.seq;
         self.head.at_ms = placed.at_ms;
+        if entry.kind == EntryKind::Step {
+            self.steps.on_stored(entry.condition, placed.seq);
+        }
         if let Some(key) = entry.key.as_deref() {
             self.know(&entry.author, key, placed.seq, placed.at_ms);
         }
@@ -70,13 +128,16 @@ impl<'a> Numbering<'a> {
         rows: &mut Vec<Row<'a>>,
     ) -> Vec<Result<Placed, Refused>> {
         let place = |entry: &'a NewEntry| {
-            check(entry, entry_bytes_max)?;
-            let placed = self.place(entry);
-            if placed.is_new {
-                rows.push(self.row(entry, placed));
-                self.take(entry, placed);
+            let placed = check(entry, entry_bytes_max).and_then(|()| self.place(entry));
+            match placed {
+                Ok(placed) if placed.is_new => {
+                    rows.push(self.row(entry, placed));
+                    self.take(entry, placed);
+                }
+                Ok(_) => {}
+                Err(_) => self.refuse(entry),
             }
-            Ok(placed)
+            placed
         };
         append.entries.iter().map(place).collect()
     }
@@ -124,6 +185,7 @@ mod tests {
             author: UserId::new(author),
             via: None,
             key,
+            condition: None,
             body: Bytes::from_static(b"x"),
         }
     }
@@ -133,7 +195,7 @@ mod tests {
         let (a, b) = (entry("ada", None), entry("bob", None));
         let mut numbering = Numbering::new(HEAD, 2_000);
         for (entry, seq) in [(&a, 11), (&b, 12)] {
-            let placed = numbering.place(entry);
+            let placed = numbering.place(entry).unwrap();
             assert_eq!(placed, Placed { seq: Seq(seq), at_ms: 2_000, is_new: true });
             numbering.take(entry, placed);
         }
@@ -143,15 +205,15 @@ mod tests {
     #[test]
     fn a_clock_behind_the_head_does_not_take_time_back() {
         let entry = entry("ada", None);
-        assert_eq!(Numbering::new(HEAD, 999).place(&entry).at_ms, 1_000);
+        assert_eq!(Numbering::new(HEAD, 999).place(&entry).unwrap().at_ms, 1_000);
     }
 
     #[test]
     fn a_placed_entry_that_is_not_taken_spends_no_seq() {
         let (a, b) = (entry("ada", Some("k")), entry("bob", None));
         let numbering = Numbering::new(HEAD, 2_000);
-        assert_eq!(numbering.place(&a).seq, Seq(11));
-        assert_eq!(numbering.place(&b).seq, Seq(11));
+        assert_eq!(numbering.place(&a).unwrap().seq, Seq(11));
+        assert_eq!(numbering.place(&b).unwrap().seq, Seq(11));
         assert_eq!(numbering.head(), HEAD);
     }
 
@@ -159,9 +221,50 @@ mod tests {
     fn a_key_of_the_same_author_gets_the_first_ones_place() {
         let (a, other) = (entry("ada", Some("k")), entry("bob", Some("k")));
         let mut numbering = Numbering::new(HEAD, 2_000);
-        numbering.take(&a, numbering.place(&a));
-        assert_eq!(numbering.place(&a), Placed { seq: Seq(11), at_ms: 2_000, is_new: false });
-        assert_eq!(numbering.place(&other), Placed { seq: Seq(12), at_ms: 2_000, is_new: true });
+        numbering.take(&a, numbering.place(&a).unwrap());
+        assert_eq!(numbering.place(&a), Ok(Placed { seq: Seq(11), at_ms: 2_000, is_new: false }));
+        assert_eq!(numbering.place(&other), Ok(Placed { seq: Seq(12), at_ms: 2_000, is_new: true }));
+    }
+
+    fn numbered(newest_step: u64, entries: Vec<NewEntry>) -> Vec<Result<u64, Refused>> {
+        let append =
+            Append { room: HEAD.room, id: uuid::Uuid::nil(), is_repeated: false, entries, clients: Vec::new() };
+        let mut numbering = Numbering::new(HEAD, 2_000);
+        numbering.know_newest_step(Some(Seq(newest_step)));
+        let placed = numbering.place_all(&append, 1, &mut Vec::new());
+        placed.into_iter().map(|placed| placed.map(|placed| placed.seq.0)).collect()
+    }
+
+    fn with(condition: Condition, entry: NewEntry) -> NewEntry {
+        let is_step = matches!(condition, Condition::NewestStep(_));
+        let kind = if is_step { EntryKind::Step } else { entry.kind };
+        NewEntry { kind, condition: Some(condition), ..entry }
+    }
+
+    #[test]
+    fn an_entry_for_another_head_is_refused_and_spends_no_seq() {
+        let at = |seq| with(Condition::Head(Seq(seq)), entry("ada", None));
+        let placed = numbered(0, vec![at(9), at(10), at(10), entry("ada", None), at(12)]);
+        assert_eq!(placed, [Err(Refused::Stale), Ok(11), Err(Refused::Stale), Ok(12), Ok(13)]);
+    }
+
+    #[test]
+    fn steps_that_name_the_same_one_follow_each_other_and_none_follows_a_refused_one() {
+        let step = |seq| with(Condition::NewestStep(Seq(seq)), entry("ada", None));
+        let too_large = NewEntry { body: Bytes::from_static(b"xx"), ..step(5) };
+        assert_eq!(numbered(5, vec![step(5), entry("bob", None), step(5)]), [Ok(11), Ok(12), Ok(13)]);
+        assert_eq!(numbered(8, vec![step(5), step(5), step(8)]), [Err(Refused::Stale), Err(Refused::Stale), Ok(11)]);
+        assert_eq!(numbered(5, vec![too_large, step(5)]), [Err(Refused::TooLarge { max: 1 }), Err(Refused::Stale)]);
+        assert_eq!(numbered(0, vec![step(0), step(0), step(11)]), [Ok(11), Ok(12), Err(Refused::Stale)]);
+    }
+
+    #[test]
+    fn what_is_known_by_its_key_was_stored_whatever_holds_now() {
+        let keyed = with(Condition::Head(Seq(3)), entry("ada", Some("k")));
+        let mut numbering = Numbering::new(HEAD, 2_000);
+        assert_eq!(numbering.place(&keyed), Err(Refused::Stale));
+        numbering.know(&keyed.author, "k", Seq(4), 7);
+        assert_eq!(numbering.place(&keyed), Ok(Placed { seq: Seq(4), at_ms: 7, is_new: false }));
     }
 
     #[test]

@@ -1,35 +1,39 @@
 //! The store on Postgres: opening, migrations. Any number of servers may share one database.
 
 mod append;
-mod claim;
 mod explain;
+mod notify;
 mod pooler;
 mod read;
 mod readers;
 mod revocation;
 mod room;
+mod server;
 mod sessions;
 
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use sqlx::migrate::{Migration, Migrator};
 use sqlx::{Connection, PgConnection};
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use super::append::append;
 use super::entry::{Append, Outcome};
 use super::error::StoreError;
 use super::migrate::{self, migrations};
+use super::number::Head;
 use super::settings::StoreSettings;
 use super::transaction::Rules;
 use super::writer::Writer;
-use claim::Claim;
+pub use notify::{Listener, NOTIFICATION_BYTES_MAX, Notifications, Notifier};
 use pooler::demand_sessions;
 use readers::Readers;
 use sessions::Sessions;
 
-pub(super) static MIGRATIONS: LazyLock<Migrator> = migrations!("postgres": 1 "0001_timeline", 2 "0002_entries_but_edits", 3 "0003_steps", 4 "0004_revocation", 5 "0005_via");
+pub(super) static MIGRATIONS: LazyLock<Migrator> = migrations!("postgres": 1 "0001_timeline", 2 "0002_entries_but_edits", 3 "0003_steps", 4 "0004_revocation", 5 "0005_via",
+    6 "0006_servers");
 
 /// A migration waits this long for tables that are in use; how long it then takes is not limited.
 const MIGRATION_WAITS: &str =
@@ -41,12 +45,15 @@ const ASIDE_TIMEOUT: Duration = Duration::from_secs(60);
 pub(super) struct Postgres {
     sessions: Arc<Sessions>,
     writer: Writer<PgConnection>,
+    /// For rooms that other servers write to as well, and may keep locked: those of this server alone do not wait for them.
+    shared: Writer<PgConnection>,
     /// For an append that may take long. Its connection is closed after each.
     aside: Writer<PgConnection>,
     /// For everything but appends, so that readers never keep an append waiting for a connection.
     readers: Readers,
     rules: Rules,
-    claim: Mutex<Option<Claim>>,
+    incarnation: Uuid,
+    server_name: String,
 }
 
 impl Postgres {
@@ -57,13 +64,15 @@ impl Postgres {
             StoreError::Unavailable(problem) => StoreError::Open(problem),
             error => error,
         })?;
-        // One writes, one holds the server's name.
+        // One writes, one where others write, too.
         let readers = Readers::new(sessions.clone(), settings.connections_max.saturating_sub(2).max(1));
+        let shared = Writer::new(sessions.clone(), settings.connect_timeout, settings.operation_timeout());
         let writer = Writer::new(sessions.clone(), settings.connect_timeout, settings.operation_timeout());
         let aside =
             Writer::new(sessions.clone(), settings.connect_timeout, ASIDE_TIMEOUT.max(settings.operation_timeout()));
-        let rules = Rules { server: settings.server_name.clone(), entry_bytes_max: settings.entry_bytes_max };
-        Ok(Self { sessions, writer, aside, readers, rules, claim: Mutex::default() })
+        let rules = Rules { server: settings.incarnation.to_string(), entry_bytes_max: settings.entry_bytes_max };
+        let (incarnation, server_name) = (settings.incarnation, settings.server_name.clone());
+        Ok(Self { sessions, writer, shared, aside, readers, rules, incarnation, server_name })
     }
 
     pub async fn pending_migrations(&self) -> Result<usize, StoreError> {
@@ -103,20 +112,23 @@ impl Postgres {
         outcomes
     }
 
-    pub async fn claim(&self) -> Result<(), StoreError> {
-        let claim = Claim::take(self.sessions.clone(), self.rules.server.clone()).await?;
-        self.set_claim(Some(claim));
-        Ok(())
+    pub async fn append_shared(&self, appends: &[Append]) -> Vec<Outcome> {
+        append(&self.shared, &self.rules, appends).await
     }
 
-    fn set_claim(&self, claim: Option<Claim>) {
-        *self.claim.lock().unwrap_or_else(PoisonError::into_inner) = claim;
+    pub fn hear(&self, heads: &[Head]) {
+        self.writer.hear(heads);
+        self.shared.hear(heads);
+    }
+
+    pub async fn claim(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 
     pub async fn close(&self) {
         self.writer.close().await;
+        self.shared.close().await;
         self.aside.close().await;
         self.readers.close().await;
-        self.set_claim(None);
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::error::StoreError;
 
 /// What a database URL looks like, for error messages.
@@ -17,10 +19,12 @@ const SERVER_NAME_BYTES_MAX: usize = 100;
 pub struct StoreSettings {
     /// `sqlite://<path>` or `postgres://…`; may hold a password, so it is never printed.
     pub url: String,
-    /// Names this server among those that share the database. Two servers of one name must not run at once: each would
-    /// overwrite what the other may have to ask for after a lost answer; see [`Store::claim`](super::Store::claim).
+    /// Names this server among those that share the database, for people.
     pub server_name: String,
-    /// Most connections at once: one appends, on Postgres one holds the server's name, the others read. At least one of each is used.
+    /// Tells this start of this server from any other: under it its appends are remembered.
+    pub incarnation: Uuid,
+    /// Most connections at once: one appends (on Postgres one more, what other servers write to as well), the others read. At least one of
+    /// each is used.
     pub connections_max: u32,
     /// How long to wait for a connection.
     pub connect_timeout: Duration,
@@ -40,11 +44,12 @@ pub(super) enum DatabaseKind {
 }
 
 impl StoreSettings {
-    /// The defaults, for the database at `url` and a server named `server_name`.
+    /// The defaults, for the database at `url` and a server named `server_name`, which starts now.
     pub fn new(url: impl Into<String>, server_name: impl Into<String>) -> Self {
         Self {
             url: url.into(),
             server_name: server_name.into(),
+            incarnation: Uuid::new_v4(),
             connections_max: 10,
             connect_timeout: Duration::from_secs(2),
             lock_timeout: Duration::from_secs(2),
@@ -88,6 +93,7 @@ impl fmt::Debug for StoreSettings {
         f.debug_struct("StoreSettings")
             .field("url", &format_args!("<hidden>"))
             .field("server_name", &self.server_name)
+            .field("incarnation", &self.incarnation)
             .field("connections_max", &self.connections_max)
             .field("connect_timeout", &self.connect_timeout)
             .field("lock_timeout", &self.lock_timeout)

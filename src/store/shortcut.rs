@@ -5,7 +5,7 @@ use tokio::time::timeout;
 
 use super::entry::{Append, Outcome};
 use super::error::{Reach, StoreError, is_slow, reach};
-use super::heads::Heads;
+use super::heads::{Before, Heads};
 use super::number::Numbering;
 use super::statements::{CLIENTS_AT_ONCE, Settled, Statements};
 use super::transaction::{Failed, Rules, now_ms};
@@ -25,22 +25,24 @@ pub(super) async fn shortcut<C: Statements>(
     let now_ms = now_ms();
     let (mut rows, mut settled, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
     for (&append, before) in batch.iter().zip(before) {
+        let Before { head: before, newest_step } = before;
         let mut numbering = Numbering::new(before, now_ms);
+        numbering.know_newest_step(newest_step);
         let outcome = numbering.place_all(append, rules.entry_bytes_max, &mut rows);
-        settled.push(Settled::new(append, before, numbering.head(), &outcome));
+        settled.push(Settled::new(append, before, &numbering, &outcome));
         outcomes.push(Ok(outcome));
     }
     let limit = writer.transaction_timeout;
     let timed_out = |_| StoreError::timed_out(limit);
     let stored = timeout(limit, held.connection.commit_at_once(&rules.server, &rows, &settled)).await;
     match stored.map_err(timed_out)? {
-        Ok(true) => {
+        Ok(Ok(())) => {
             held.heads.learn(&settled);
             held.keep();
             Ok(Some(outcomes))
         }
-        Ok(false) => {
-            held.heads = Heads::default();
+        Ok(Err(others)) => {
+            held.heads.forget(others);
             held.keep();
             Ok(None)
         }

@@ -5,6 +5,7 @@ mod claim;
 mod read;
 mod revocation;
 mod room;
+mod server;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -60,7 +61,7 @@ impl Sqlite {
             .connect_lazy_with(reading.thread_name(|id| format!("store-reader-{id}")));
         let source = SqliteSource { options: writing, timeout: settings.connect_timeout };
         let writer = Writer::new(source, settings.connect_timeout, settings.operation_timeout());
-        let rules = Rules { server: settings.server_name.clone(), entry_bytes_max: settings.entry_bytes_max };
+        let rules = Rules { server: settings.incarnation.to_string(), entry_bytes_max: settings.entry_bytes_max };
         Ok(Self { writer, readers, rules, path, claim: Mutex::default() })
     }
 

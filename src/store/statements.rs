@@ -5,7 +5,7 @@ use sqlx::Connection;
 use super::entry::{Append, Placed, Refused, RoomId};
 use super::error::StoreError;
 use super::last_append::LastAppend;
-use super::number::{Head, Row};
+use super::number::{Head, Numbering, Row};
 use crate::ids::{Seq, UserId};
 
 /// The statements of an append, within a transaction.
@@ -33,6 +33,9 @@ pub(super) trait Statements: Connection + Send + Sized {
         rooms: &[RoomId],
     ) -> impl Future<Output = sqlx::Result<Vec<LastAppend>>> + Send;
 
+    /// The newest step of each of the rooms, if it has any. To be asked after [`lock`](Self::lock).
+    fn newest_steps(&mut self, rooms: &[RoomId]) -> impl Future<Output = sqlx::Result<Vec<(RoomId, Seq)>>> + Send;
+
     /// Which of `keys` are in the table: index in `keys`, seq, time.
     fn known_keys(
         &mut self,
@@ -51,14 +54,14 @@ pub(super) trait Statements: Connection + Send + Sized {
     fn bind_clients(&mut self, clients: &[(RoomId, &(u64, UserId))]) -> impl Future<Output = sqlx::Result<()>> + Send;
 
     /// A whole transaction in one trip, from begin to commit: locks the rooms as [`lock`](Self::lock) does, and writes as
-    /// [`write`](Self::write) does if each room's head is still the one before. Otherwise false or an error, and nothing is
-    /// committed; the transaction may be left open.
+    /// [`write`](Self::write) does if each room's head is still the one before. Otherwise it tells the rooms where it is not, or an
+    /// error, and nothing is committed; the transaction may be left open.
     fn commit_at_once(
         &mut self,
         server: &str,
         rows: &[Row<'_>],
         settled: &[Settled<'_>],
-    ) -> impl Future<Output = sqlx::Result<bool>> + Send;
+    ) -> impl Future<Output = sqlx::Result<Result<(), Vec<RoomId>>>> + Send;
 }
 
 /// So many clients are bound at once: far fewer than a statement has time for.
@@ -79,15 +82,23 @@ pub(super) struct Settled<'a> {
     pub before: Head,
     pub head: Head,
     pub last: LastAppend,
+    /// The newest step, if that is known.
+    pub newest_step: Option<Seq>,
     pub clients: Vec<&'a (u64, UserId)>,
 }
 
 impl<'a> Settled<'a> {
     /// The room of `append`, which moved its head and came to `outcome`.
-    pub fn new(append: &'a Append, before: Head, head: Head, outcome: &[Result<Placed, Refused>]) -> Self {
+    pub fn new(
+        append: &'a Append,
+        before: Head,
+        numbering: &Numbering<'_>,
+        outcome: &[Result<Placed, Refused>],
+    ) -> Self {
+        let head = numbering.head();
         let last = LastAppend::new(append.room, append.id, head.at_ms, outcome);
         // A user whose id cannot be stored makes no entries either, so nothing will ask for their clients.
         let clients = append.clients.iter().filter(|(_, user)| !user.as_str().contains('\0')).collect();
-        Self { before, head, last, clients }
+        Self { before, head, last, newest_step: numbering.newest_step(), clients }
     }
 }

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::time::timeout;
 use tracing::warn;
 
-use super::entry::{Append, NewEntry, Outcome, Placed, Refused, RoomId};
+use super::entry::{Append, Condition, NewEntry, Outcome, Placed, Refused, RoomId};
 use super::error::{Reach, StoreError, is_slow, reach};
 use super::last_append::LastAppend;
 use super::number::{Head, Numbering, Row, check};
@@ -18,7 +18,7 @@ use crate::ids::Seq;
 /// What holds for every append of this store.
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
-    /// The name under which this server's appends are remembered.
+    /// The incarnation under which this server's appends are remembered.
     pub server: String,
     /// Longest body.
     pub entry_bytes_max: usize,
@@ -111,6 +111,7 @@ impl<'a, C: Statements> Content<'_, 'a, C> {
         let last = self.connection.last_appends(&self.rules.server, &rooms).await?;
         let last: HashMap<RoomId, LastAppend> = last.into_iter().map(|last| (last.room, last)).collect();
         let mut known = self.known_keys(batch).await?;
+        let newest_steps = self.newest_steps(batch).await?;
         self.has_looked = true;
         let now_ms = now_ms();
 
@@ -125,6 +126,7 @@ impl<'a, C: Statements> Content<'_, 'a, C> {
                 continue;
             }
             let mut numbering = Numbering::new(head, now_ms);
+            numbering.know_newest_step(newest_steps.get(&append.room).copied());
             for (key, seq, at_ms) in known.remove(&append.room).unwrap_or_default() {
                 numbering.know(key.author, key.key, seq, at_ms);
             }
@@ -132,7 +134,7 @@ impl<'a, C: Statements> Content<'_, 'a, C> {
                 How::Together => numbering.place_all(append, self.rules.entry_bytes_max, &mut self.rows),
                 How::EntryByEntry => self.insert_each(append, &mut numbering).await?,
             };
-            settled.push(Settled::new(append, head, numbering.head(), &outcome));
+            settled.push(Settled::new(append, head, &numbering, &outcome));
             outcomes.push(Ok(outcome));
         }
         self.bind_many(&mut settled).await?;
@@ -165,9 +167,10 @@ impl<'a, C: Statements> Content<'_, 'a, C> {
     ) -> sqlx::Result<Vec<Result<Placed, Refused>>> {
         let mut outcome = Vec::with_capacity(append.entries.len());
         for entry in &append.entries {
-            let placed = match check(entry, self.rules.entry_bytes_max) {
-                Ok(()) => numbering.place(entry),
+            let placed = match check(entry, self.rules.entry_bytes_max).and_then(|()| numbering.place(entry)) {
+                Ok(placed) => placed,
                 Err(refused) => {
+                    numbering.refuse(entry);
                     outcome.push(Err(refused));
                     continue;
                 }
@@ -176,8 +179,10 @@ impl<'a, C: Statements> Content<'_, 'a, C> {
                 true => self.insert(numbering.row(entry, placed)).await?,
                 false => Ok(()),
             };
-            if placed.is_new && inserted.is_ok() {
-                numbering.take(entry, placed);
+            match inserted {
+                Ok(()) if placed.is_new => numbering.take(entry, placed),
+                Ok(()) => {}
+                Err(_) => numbering.refuse(entry),
             }
             outcome.push(inserted.map(|()| placed));
         }
@@ -203,6 +208,18 @@ impl<'a, C: Statements> Content<'_, 'a, C> {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// The newest step of each room where one is asked for; 0 where there is none.
+    async fn newest_steps(&mut self, batch: &[&'a Append]) -> sqlx::Result<HashMap<RoomId, Seq>> {
+        let is_asked = |entry: &NewEntry| matches!(entry.condition, Some(Condition::NewestStep(_)));
+        let asked = batch.iter().filter(|append| append.entries.iter().any(is_asked));
+        let rooms: Vec<RoomId> = asked.map(|append| append.room).collect();
+        let mut newest: HashMap<RoomId, Seq> = rooms.iter().map(|room| (*room, Seq::ZERO)).collect();
+        if !rooms.is_empty() {
+            newest.extend(self.connection.newest_steps(&rooms).await?);
+        }
+        Ok(newest)
     }
 
     /// The entries already in the table that carry a key of the batch, by room.

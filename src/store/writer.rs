@@ -3,6 +3,7 @@
 //! statement of a vanished network may still be in flight, the session may be one that will never write again), and a new one
 //! is as the settings say. A dropped connection is rolled back by its database.
 
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use tokio::time::timeout;
 
 use super::error::StoreError;
 use super::heads::Heads;
+use super::number::Head;
 use super::statements::Statements;
 
 /// A connection used so lately is taken to be alive; another is asked first.
@@ -20,11 +22,32 @@ const FRESH: Duration = Duration::from_secs(1);
 pub(super) struct Writer<C: Statements> {
     pub source: C::Source,
     idle: Mutex<Option<Idle<C>>>,
+    /// Where other servers left rooms, as far as that was heard since it was last looked at.
+    heard: Heard,
     /// Set under the lock of `idle`: no transaction begins after the close.
     is_closed: AtomicBool,
     answer_timeout: Duration,
     /// How long one transaction may take, from begin to commit; also how long to wait for the one before it.
     pub transaction_timeout: Duration,
+}
+
+/// Heads that were heard while the connection may have been at work.
+#[derive(Default)]
+struct Heard(std::sync::Mutex<Vec<Head>>);
+
+impl Heard {
+    /// So many are kept; of what is not, the database tells.
+    const MAX: usize = 4_096;
+
+    fn add(&self, heads: &[Head]) {
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = Self::MAX.saturating_sub(heard.len());
+        heard.extend(heads.iter().take(room));
+    }
+
+    fn take(&self) -> Vec<Head> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// A connection between two transactions.
@@ -49,7 +72,19 @@ impl<C: Statements> Writer<C> {
     /// Makes a writer that connects when it is first needed. A connection that was idle has `answer_timeout` to show that it is
     /// alive.
     pub fn new(source: C::Source, answer_timeout: Duration, transaction_timeout: Duration) -> Self {
-        Self { source, idle: Mutex::new(None), is_closed: AtomicBool::new(false), answer_timeout, transaction_timeout }
+        Self {
+            source,
+            idle: Mutex::new(None),
+            heard: Heard::default(),
+            is_closed: AtomicBool::new(false),
+            answer_timeout,
+            transaction_timeout,
+        }
+    }
+
+    /// Hears where other servers left rooms. Only a guess, as all that is known of heads.
+    pub fn hear(&self, heads: &[Head]) {
+        self.heard.add(heads);
     }
 
     /// Begins a transaction, connecting if there is no usable connection.
@@ -78,6 +113,10 @@ impl<C: Statements> Writer<C> {
         wanted: impl FnOnce(&Heads) -> Option<T>,
     ) -> Result<Option<(Held<'_, C>, T)>, StoreError> {
         let mut slot = self.slot().await?;
+        let heard = self.heard.take();
+        if let Some(idle) = slot.as_mut() {
+            idle.heads.hear(heard);
+        }
         let fresh = slot.as_ref().filter(|idle| idle.since.elapsed() < FRESH);
         let Some(found) = fresh.and_then(|idle| wanted(&idle.heads)) else { return Ok(None) };
         let held = slot.take().map(|Idle { connection, heads, .. }| Held { slot, connection, heads });

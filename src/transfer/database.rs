@@ -7,7 +7,7 @@ use crate::archive::DocumentRules;
 use crate::config::{DatabaseUrl, GcConfig};
 use crate::store::{Store, StoreSettings};
 
-/// Under this name appends are remembered: never a running server's, which may have to ask for its own last one.
+/// Its name among servers.
 const SERVER_NAME: &str = "import";
 /// How long one statement may take. Large documents are most of this work, and nobody waits at a keyboard.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);

@@ -253,6 +253,7 @@ impl Import<'_> {
                 author: UserId::new(AUTHOR),
                 via: None,
                 key: Some(key(updates)),
+                condition: None,
                 body,
             };
             match append(store, room, entry).await? {
@@ -309,7 +310,7 @@ fn key(updates: &[Bytes]) -> String {
 /// Stores one entry, in a room that is made if it is missing; whether it is new. While the database is away it is sent again.
 async fn append(store: &Store, room: &RoomName, entry: NewEntry) -> Result<Result<bool, store::Refused>, StoreError> {
     let room = store.ensure_room(room).await?;
-    let append = Append { room, id: Uuid::new_v4(), entries: vec![entry], clients: Vec::new() };
+    let mut append = Append { room, id: Uuid::new_v4(), is_repeated: false, entries: vec![entry], clients: Vec::new() };
     let mut wait = RETRY_FIRST;
     for tries_left in (0..TRIES).rev() {
         let outcome = store.append(vec![append.clone()]).await.pop().unwrap_or(Ok(Vec::new()));
@@ -317,6 +318,7 @@ async fn append(store: &Store, room: &RoomName, entry: NewEntry) -> Result<Resul
             Err(StoreError::Unavailable(_)) if tries_left > 0 => {
                 tokio::time::sleep(wait).await;
                 wait *= 2;
+                append.is_repeated = true;
             }
             outcome => {
                 let placed = outcome?.pop();

@@ -1,4 +1,4 @@
-//! One server at a time: of an SQLite file, and of a name on Postgres.
+//! One server at a time on an SQLite file.
 
 use std::time::Duration;
 
@@ -16,8 +16,9 @@ fn refused(claimed: Result<(), StoreError>, says: &[&str]) {
     assert!(says.iter().all(|part| message.contains(part)), "{message}");
 }
 
-contract! {
-    async fn a_claim_ends_with_the_store(db: &Database) {
+#[test]
+fn a_claim_ends_with_the_store() {
+    on_sqlite(async |db: &Database| {
         let first = opened(settings(db, "s1")).await;
         assert_eq!(first.claim().await, Ok(()));
         first.shutdown();
@@ -25,8 +26,10 @@ contract! {
         assert_eq!(second.claim().await, Ok(()));
         drop(second);
         assert_eq!(opened(db.settings("s1")).await.claim().await, Ok(()));
-    }
+    });
+}
 
+contract! {
     async fn who_does_not_claim_works_beside_who_does(db: &Database) {
         let server = opened(settings(db, "s1")).await;
         server.claim().await.expect("nobody else is there");
@@ -62,40 +65,5 @@ fn an_sqlite_file_is_not_migrated_under_a_running_server() {
         refused(newer.migrate().await.map(drop), &["in use by another Tutti server"]);
         server.migrate().await.expect("its own migrations run");
         assert_eq!(newer.migrate().await, Ok(0), "nothing is to be done");
-    });
-}
-
-#[test]
-fn a_second_server_of_a_name_on_postgres_is_refused_and_one_of_another_name_is_not() {
-    on_postgres(async |db: &Database| {
-        let first = opened(settings(db, "s1")).await;
-        first.claim().await.expect("nobody else is there");
-        let second = opened(settings(db, "s1")).await;
-        refused(
-            second.claim().await,
-            &["another server named \"s1\"", "TUTTI_SERVER_NAME", "pg_terminate_backend", "127.0.0.1"],
-        );
-        assert_eq!(opened(settings(db, "s2")).await.claim().await, Ok(()));
-        let other = another_postgres().await;
-        assert_eq!(opened(settings(&other, "s1")).await.claim().await, Ok(()), "names are of a database");
-    });
-}
-
-#[test]
-fn a_server_whose_session_was_ended_holds_its_name_again() {
-    on_postgres(async |db: &Database| {
-        let first = opened(settings(db, "s1")).await;
-        first.claim().await.expect("nobody else is there");
-        let here = "from pg_locks where locktype = 'advisory' and granted \
-                    and database = (select oid from pg_database where datname = current_database())";
-        db.execute(&format!("select pg_terminate_backend(pid) {here}")).await;
-        let held = format!("do $$ begin if not exists (select 1 {here}) then raise 'not yet'; end if; end $$");
-        let held = async {
-            while db.try_execute(&held).await.is_err() {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        within_seconds(60, held).await;
-        refused(opened(settings(db, "s1")).await.claim().await, &["another server named"]);
     });
 }

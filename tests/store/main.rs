@@ -18,6 +18,7 @@ mod rooms;
 mod saving;
 mod servers;
 mod sessions;
+mod shared;
 mod shutdown;
 mod slow;
 mod support;

@@ -27,6 +27,16 @@ contract! {
         assert_eq!(store.migrate().await, Err(error));
     }
 
+    async fn trap_35_a_program_runs_on_the_database_of_a_newer_one_that_only_adds(db: &Database) {
+        let store = db.store("s1").await;
+        db.execute("insert into _sqlx_migrations (version, description, success, checksum, execution_time) \
+                    select 999, 'from the future', success, checksum, 0 from _sqlx_migrations limit 1").await;
+        assert_eq!(store.pending_migrations().await, Ok(0));
+        let older = db.store("s2").await;
+        let room = room(&older, "a").await;
+        placed(&older, &append(room, vec![edit("x")])).await;
+    }
+
     async fn a_migration_that_was_edited_is_noticed(db: &Database) {
         let store = db.store("s1").await;
         db.execute("update _sqlx_migrations set checksum = '\\x00'").await;

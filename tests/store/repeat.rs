@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tutti::ids::Seq;
-use tutti::store::{Placed, Refused};
+use tutti::store::{Append, Placed, Refused};
 
 use crate::support::*;
 
@@ -26,12 +26,15 @@ contract! {
         assert_gap_free(&store, room, 3).await;
     }
 
-    async fn an_append_sent_again_by_the_restarted_server_is_answered_alike(db: &Database) {
-        let store = db.store("s1").await;
-        let append = append(room(&store, "a").await, vec![edit("1")]);
-        let first = placed(&store, &append).await;
-        drop(store);
-        assert_eq!(placed(&db.store("s1").await, &append).await, first);
+    async fn trap_05_two_servers_of_one_name_each_get_their_own_answer_again(db: &Database) {
+        let (store, other) = (db.store("main").await, db.store("main").await);
+        let room = room(&store, "a").await;
+        let (here, there) = (append(room, vec![edit("1")]), append(room, vec![edit("2")]));
+        let first = placed(&store, &here).await;
+        let second = placed(&other, &there).await;
+        assert_eq!(placed(&store, &Append { is_repeated: true, ..here }).await, first);
+        assert_eq!(placed(&other, &Append { is_repeated: true, ..there }).await, second);
+        assert_gap_free(&store, room, 2).await;
     }
 
     async fn an_append_with_known_and_refused_entries_sent_again_is_answered_alike(db: &Database) {
@@ -112,7 +115,9 @@ contract! {
 #[test]
 fn an_append_sent_again_while_its_first_try_still_commits_is_stored_once() {
     on_postgres(async |db: &Database| {
-        let store = db.store("s1").await;
+        let settings = db.settings("s1");
+        let server = settings.incarnation;
+        let store = opened(settings).await;
         let room = room(&store, "a").await;
         let append = append(room, vec![edit("1")]);
         // The first try, all but committed: its server lost the connection and does not know.
@@ -122,7 +127,7 @@ fn an_append_sent_again_while_its_first_try_still_commits_is_stored_once() {
             "begin; select from room where id = {id} for update; \
              insert into entry (room_id, seq, kind, author, at, body) values ({id}, 1, 1, 'ada', 5, '1'); \
              update room set head = 1 where id = {id}; \
-             insert into last_append (room_id, server, append_id, first_seq, at) values ({id}, 's1', '{append_id}', 1, 5)"
+             insert into last_append (room_id, server, append_id, first_seq, at) values ({id}, '{server}', '{append_id}', 1, 5)"
         );
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut first).await.expect("the statements work");
 

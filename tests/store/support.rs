@@ -155,7 +155,14 @@ pub async fn room(store: &Store, text: &str) -> RoomId {
 }
 
 pub fn entry(kind: EntryKind, author: &str, body: &'static str) -> NewEntry {
-    NewEntry { kind, author: UserId::new(author), via: None, key: None, body: Bytes::from_static(body.as_bytes()) }
+    NewEntry {
+        kind,
+        author: UserId::new(author),
+        via: None,
+        key: None,
+        condition: None,
+        body: Bytes::from_static(body.as_bytes()),
+    }
 }
 
 pub fn edit(body: &'static str) -> NewEntry {
@@ -167,7 +174,7 @@ pub fn keyed(author: &str, key: &str) -> NewEntry {
 }
 
 pub fn append(room: RoomId, entries: Vec<NewEntry>) -> Append {
-    Append { room, id: Uuid::new_v4(), entries, clients: Vec::new() }
+    Append { room, id: Uuid::new_v4(), is_repeated: false, entries, clients: Vec::new() }
 }
 
 /// Appends to one room.

@@ -84,7 +84,8 @@ impl Commit {
             return NextCommit::MakeRow;
         };
         // In flight there may be one that is to be repeated; had it been committed, the store tells.
-        let append = self.uncommitted.repeat(row).or_else(|| {
+        let repeated = self.uncommitted.repeat(row).map(|append| Append { is_repeated: true, ..append });
+        let append = repeated.or_else(|| {
             let append = self.uncommitted.next_append(row, Uuid::now_v7)?;
             self.pace.turned(now, append.entries.len());
             Some(append)

@@ -13,6 +13,7 @@ fn entry() -> Pending {
         author: UserId::new("ada"),
         via: None,
         key: None,
+        condition: None,
         body: Bytes::from_static(b"{}"),
     };
     Pending::new(entry, Vec::new())

@@ -7,10 +7,10 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::budget::{ByteBudget, HeldBytes};
-use crate::ids::UserId;
+use crate::ids::{Seq, UserId};
 use crate::room::members::Acknowledgement;
 use crate::room::messages::PostError;
-use crate::store::{Append, CLIENTS_AT_ONCE, NewEntry, Placed, Refused, RoomId};
+use crate::store::{Append, CLIENTS_AT_ONCE, Condition, EntryKind, NewEntry, Placed, Refused, RoomId};
 
 /// One entry that is not committed yet.
 #[derive(Debug)]
@@ -124,6 +124,22 @@ impl Uncommitted {
         self.queue.len()
     }
 
+    /// Whether steps are not committed.
+    pub fn has_steps(&self) -> bool {
+        self.queue.iter().any(|pending| pending.entry.kind == EntryKind::Step)
+    }
+
+    /// Has steps that were made after one of `named` follow another.
+    pub fn follow_step(&mut self, named: &[Seq], newest: Seq) {
+        for pending in &mut self.queue {
+            if let Some(Condition::NewestStep(step)) = &mut pending.entry.condition
+                && named.contains(step)
+            {
+                *step = newest;
+            }
+        }
+    }
+
     /// Whether an append is on its way.
     pub fn is_in_flight(&self) -> bool {
         self.in_flight.is_some()
@@ -153,6 +169,7 @@ impl Uncommitted {
         Some(Append {
             room,
             id,
+            is_repeated: false,
             entries: sent.clone().map(|waiting| waiting.entry.clone()).collect(),
             clients: sent.flat_map(|waiting| waiting.clients.iter().cloned()).collect(),
         })
@@ -202,8 +219,6 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::ids::Seq;
-    use crate::store::EntryKind;
 
     #[test]
     fn an_entry_of_any_size_is_taken_while_what_waits_is_within_the_bounds() {
@@ -213,7 +228,14 @@ mod tests {
         let entry = |bytes: usize| {
             let body = Bytes::from(vec![0; bytes - ENTRY_BYTES]);
             Pending::new(
-                NewEntry { kind: EntryKind::Edit, author: UserId::new("ada"), via: None, key: None, body },
+                NewEntry {
+                    kind: EntryKind::Edit,
+                    author: UserId::new("ada"),
+                    via: None,
+                    key: None,
+                    condition: None,
+                    body,
+                },
                 Vec::new(),
             )
         };
@@ -247,6 +269,7 @@ mod tests {
                 author: UserId::new("ada"),
                 via: None,
                 key: None,
+                condition: None,
                 body: Bytes::new(),
             };
             uncommitted.push(Pending::new(entry, Vec::new()));

@@ -162,7 +162,7 @@ impl LiveDocument {
             let receipt = editor.and_then(|editor| editor.receipt(kind, echo.clone()));
             acknowledgements.extend(receipt.map(|receipt| Acknowledgement { to, receipt }));
         }
-        let entry = NewEntry { kind: EntryKind::Edit, author, via, key: None, body: news.update };
+        let entry = NewEntry { kind: EntryKind::Edit, author, via, key: None, condition: None, body: news.update };
         commit.uncommitted.push(Pending { clients, ..Pending::new(entry, acknowledgements) });
     }
 

@@ -147,6 +147,7 @@ fn entry(bytes: usize) -> NewEntry {
         author: UserId::new("ada"),
         via: None,
         key: None,
+        condition: None,
         body: Bytes::from(vec![0; bytes]),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use super::step_search::{StepsSince, newest_version, steps_since};
+use super::step_search::{NewestSteps, StepsSince, newest_steps, steps_since};
 use crate::ids::{MemberId, RoomName, Seq};
 use crate::store::{Entry, HistoryQuery, RoomId, RoomRow, Store, StoreError};
 
@@ -87,7 +87,7 @@ pub enum LookupOutcome {
         page: Result<Vec<Entry>, StoreError>,
     },
     /// How many steps there are.
-    Version(Result<u64, StoreError>),
+    Version(Result<NewestSteps, StoreError>),
     /// Steps that a member lacks.
     Steps {
         /// The member.
@@ -132,7 +132,7 @@ impl Lookup {
             Self::Foreign { row, query, upto } => {
                 LookupOutcome::Foreign { upto, page: store.history(row, query).await }
             }
-            Self::Version { row } => LookupOutcome::Version(newest_version(&store, row).await),
+            Self::Version { row } => LookupOutcome::Version(newest_steps(&store, row).await),
             Self::Steps { to, row, since, version } => {
                 LookupOutcome::Steps { to, version, steps: steps_since(&store, row, since).await }
             }

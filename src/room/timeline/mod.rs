@@ -31,6 +31,7 @@ pub use steps::on_missed;
 use foreign::Foreign;
 use recent::Recent;
 use replay::{Replay, ReplayIo, enter_unsure};
+use step_search::NewestSteps;
 use steps::StepLog;
 
 /// The timeline of one room.
@@ -138,11 +139,33 @@ impl Timeline {
     }
 
     /// Sends a member the steps that it lacks, now that all before its push is committed.
-    pub fn send_missed_steps(&mut self, to: MemberId, commit: &Commit, io: &mut Io) {
+    pub fn send_missed_steps(&mut self, to: MemberId, commit: &mut Commit, io: &mut Io) {
         self.steps.look_up_missed(to, commit, &mut self.lookups, io);
     }
 
-    /// The newest version of the steps is not known any more: one was taken that the store refused, or another process took one.
+    /// A push of the room's own is committed.
+    pub fn on_push_committed(&mut self, push: &NewEntry, placed: Placed, commit: &mut Commit) {
+        self.steps.on_committed(push, placed.seq, commit);
+    }
+
+    /// A push of the room's own was refused.
+    pub fn on_push_refused(&mut self, push: &NewEntry, commit: &mut Commit) {
+        self.steps.on_refused(push, commit);
+    }
+
+    /// A push was refused since another server's came before it: its author is told what it lacks.
+    pub fn on_push_stale(
+        &mut self,
+        to: MemberId,
+        request_id: Option<Box<str>>,
+        push: &NewEntry,
+        commit: &mut Commit,
+        io: &mut Io,
+    ) {
+        self.steps.on_stale(to, request_id, push, commit, &mut self.lookups, io);
+    }
+
+    /// The newest version of the steps is not known any more, since another process took one.
     pub fn forget_version(&mut self) {
         self.steps.forget_version();
     }
@@ -167,7 +190,7 @@ impl Timeline {
     }
 
     /// The store told the version of the steps.
-    pub fn on_version(&mut self, found: Result<u64, StoreError>, commit: &mut Commit, io: &mut Io) {
+    pub fn on_version(&mut self, found: Result<NewestSteps, StoreError>, commit: &mut Commit, io: &mut Io) {
         self.steps.on_version(found, commit, &mut self.lookups, io);
     }
 

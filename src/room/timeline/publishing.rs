@@ -112,5 +112,5 @@ pub fn answer(reply: oneshot::Sender<Result<Placed, PostError>>, outcome: Result
 fn new_entry(author: UserId, name: &str, publication: Publication) -> NewEntry {
     let Publication { event, key } = publication;
     let kind = if entry::is_chat(&event) { EntryKind::Message } else { EntryKind::Event };
-    NewEntry { kind, author, via: None, key, body: entry::body(&event, name) }
+    NewEntry { kind, author, via: None, key, condition: None, body: entry::body(&event, name) }
 }

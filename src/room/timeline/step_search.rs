@@ -16,14 +16,16 @@ const NEWEST_ENTRIES: u32 = 64;
 /// A stored push, as far as it is read again.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Pushed {
-    version: u64,
+pub struct Pushed {
+    /// How many steps came before it.
+    pub version: u64,
     steps: Vec<Box<RawValue>>,
     client_ids: Vec<Box<RawValue>>,
 }
 
 impl Pushed {
-    fn read(body: &Bytes) -> Option<Self> {
+    /// What was stored.
+    pub fn read(body: &Bytes) -> Option<Self> {
         serde_json::from_slice(body).ok()
     }
 
@@ -46,10 +48,20 @@ fn pushes(after: Option<Seq>, before: Option<Seq>, page: Page, limit: u32) -> Hi
     HistoryQuery { after, before, kinds: Kinds::Only(EntryKind::Step), author: None, limit, page, bodies: Bodies::All }
 }
 
-/// The newest version.
-pub async fn newest_version(store: &Store, row: RoomId) -> Result<u64, StoreError> {
+/// The newest push.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NewestSteps {
+    /// How many steps there are with it.
+    pub version: u64,
+    /// Its place; 0 where there is none.
+    pub seq: Seq,
+}
+
+/// The newest push.
+pub async fn newest_steps(store: &Store, row: RoomId) -> Result<NewestSteps, StoreError> {
     let page = store.history(row, pushes(None, None, Page::Newest, 1)).await?;
-    Ok(page.first().and_then(|entry| entry.body.as_ref()).and_then(Pushed::read).map_or(0, |pushed| pushed.end()))
+    let found = page.first().map(|entry| NewestSteps { version: end(entry).unwrap_or_default(), seq: entry.seq });
+    Ok(found.unwrap_or_default())
 }
 
 /// The first steps after the version `since`: at most [`STEPS_MAX`] and [`STEPS_BYTES_MAX`], at least one push's.

@@ -3,18 +3,20 @@
 
 use super::lookups::Lookup;
 use super::publishing::keep;
-use super::step_search::StepsSince;
+use super::step_search::{NewestSteps, Pushed, StepsSince};
 use crate::auth::Action;
-use crate::ids::MemberId;
+use crate::ids::{MemberId, Seq};
 use crate::protocol::json::request::Steps;
 use crate::protocol::json::{ErrorCode, ErrorMessage, ServerMessage, entry};
 use crate::room::commit::Commit;
 use crate::room::io::Io;
 use crate::room::members::{Acknowledgement, MissedSteps, Receipt};
-use crate::store::{EntryKind, NewEntry, StoreError};
+use crate::store::{Condition, EntryKind, NewEntry, StoreError};
 
 /// Pushes that wait for the version of a room in which nobody has pushed of late.
 const PUSHES_WAITING_MAX: usize = 8;
+/// No step has this seq.
+const NO_STEP: Seq = Seq(i64::MAX as u64);
 /// When to ask again what is being looked up, in milliseconds.
 const SOON_MS: u64 = 100;
 /// When to ask again while the database does not answer, in milliseconds.
@@ -33,6 +35,8 @@ struct Push {
 pub struct StepLog {
     /// How many steps there are, also uncommitted ones; `None` until somebody pushes.
     version: Option<u64>,
+    /// The newest step that is committed and that those build on.
+    newest: Seq,
     /// What was pushed before that was known.
     pushes: Vec<Push>,
 }
@@ -60,7 +64,8 @@ impl StepLog {
         }
         let version = head + steps.steps.len() as u64;
         let body = entry::steps_body(&steps, &name);
-        let entry = NewEntry { kind: EntryKind::Step, author, via: None, key: None, body };
+        let condition = Some(Condition::NewestStep(self.newest));
+        let entry = NewEntry { kind: EntryKind::Step, author, via: None, key: None, condition, body };
         if keep(from, entry, request_id, Some(version), commit, io) {
             self.version = Some(version);
         }
@@ -70,7 +75,7 @@ impl StepLog {
     fn wait_for_version(&mut self, push: Push, commit: &mut Commit, lookups: &mut Vec<Lookup>, io: &mut Io) {
         let Some(row) = commit.row() else {
             // A room without a row has no entries.
-            self.version = Some(0);
+            (self.version, self.newest) = (Some(0), Seq::ZERO);
             return self.on_push(push.from, push.steps, push.request_id, commit, lookups, io);
         };
         if self.pushes.len() >= PUSHES_WAITING_MAX {
@@ -85,15 +90,23 @@ impl StepLog {
     /// The store told the newest version: takes the pushes that wait for it.
     pub fn on_version(
         &mut self,
-        found: Result<u64, StoreError>,
+        found: Result<NewestSteps, StoreError>,
         commit: &mut Commit,
         lookups: &mut Vec<Lookup>,
         io: &mut Io,
     ) {
         let waiting = std::mem::take(&mut self.pushes);
         match found {
-            Ok(version) => {
-                self.version.get_or_insert(version);
+            // They may build on something else than what was found.
+            Ok(_) if self.version.is_none() && commit.uncommitted.has_steps() => {
+                for Push { from, request_id, .. } in waiting {
+                    send_try_later(from, &request_id, SOON_MS, io);
+                }
+            }
+            Ok(NewestSteps { version, seq }) => {
+                if self.version.is_none() {
+                    (self.version, self.newest) = (Some(version), seq);
+                }
                 for Push { from, steps, request_id } in waiting {
                     self.on_push(from, steps, request_id, commit, lookups, io);
                 }
@@ -129,16 +142,65 @@ impl StepLog {
     }
 
     /// Reads the steps that a member lacks, all of them committed by now.
-    pub fn look_up_missed(&self, to: MemberId, commit: &Commit, lookups: &mut Vec<Lookup>, io: &mut Io) {
-        let version = self.version.unwrap_or_default();
+    pub fn look_up_missed(&mut self, to: MemberId, commit: &mut Commit, lookups: &mut Vec<Lookup>, io: &mut Io) {
         let Some(since) = io.members.json(to).and_then(|json| json.missed_steps.as_ref()).map(|missed| missed.since)
         else {
+            return;
+        };
+        let Some(version) = self.version else {
+            if let Some(MissedSteps { request_id, since }) = take_missed(to, io) {
+                self.ask(to, since, request_id, commit, lookups, io);
+            }
             return;
         };
         match commit.row().filter(|_| since < version) {
             Some(row) => lookups.push(Lookup::Steps { to, row, since, version }),
             None => send_missed(to, version, &StepsSince::default(), io),
         }
+    }
+
+    /// Tells a member what it lacks that has the steps up to `since`.
+    fn ask(
+        &mut self,
+        from: MemberId,
+        since: u64,
+        request_id: Option<Box<str>>,
+        commit: &mut Commit,
+        lookups: &mut Vec<Lookup>,
+        io: &mut Io,
+    ) {
+        let nothing = Steps { version: since, steps: Vec::new(), client_id: Box::default() };
+        self.on_push(from, nothing, request_id, commit, lookups, io);
+    }
+
+    /// A push of the room's own is committed: those that were made after it build on it.
+    pub fn on_committed(&mut self, push: &NewEntry, seq: Seq, commit: &mut Commit) {
+        if let Some(Condition::NewestStep(named)) = push.condition {
+            commit.uncommitted.follow_step(&[named, self.newest], seq);
+            self.newest = seq;
+        }
+    }
+
+    /// A push of the room's own was refused: none that was made after it can be stored.
+    pub fn on_refused(&mut self, push: &NewEntry, commit: &mut Commit) {
+        if let Some(Condition::NewestStep(named)) = push.condition {
+            commit.uncommitted.follow_step(&[named, self.newest], NO_STEP);
+        }
+        self.forget_version();
+    }
+
+    /// A push was refused since another server's came before it: its author is told what it lacks.
+    pub fn on_stale(
+        &mut self,
+        to: MemberId,
+        request_id: Option<Box<str>>,
+        push: &NewEntry,
+        commit: &mut Commit,
+        lookups: &mut Vec<Lookup>,
+        io: &mut Io,
+    ) {
+        let since = Pushed::read(&push.body).map_or(0, |pushed| pushed.version);
+        self.ask(to, since, request_id, commit, lookups, io);
     }
 
     /// Forgets the version: a push was taken that the store refused, or another process took one.

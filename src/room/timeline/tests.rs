@@ -58,6 +58,7 @@ impl Live {
             author: UserId::new("ada"),
             via: None,
             key: None,
+            condition: None,
             body: Bytes::from_static(b"{\"type\":\"a.b\"}"),
         };
         let placed = Placed { seq: Seq(seq), at_ms: 0, is_new: true };
@@ -212,13 +213,13 @@ fn a_push_waits_for_the_version_and_one_behind_it_for_the_steps_that_it_lacks() 
     };
     push(&mut live, 5);
     assert!(matches!(live.timeline.take_lookups()[..], [Lookup::Version { .. }]));
-    live.timeline.on_version(Ok(5), &mut live.commit, &mut live.room.io());
+    live.timeline.on_version(Ok(NewestSteps { version: 5, seq: Seq(9) }), &mut live.commit, &mut live.room.io());
     assert_eq!(live.commit.uncommitted.entries(), 1);
     push(&mut live, 5);
     assert!(live.timeline.take_lookups().is_empty(), "what it lacks is not committed");
     assert!(matches!(live.commit.next(live.room.now), NextCommit::Submit { .. }));
     live.commit.settle(vec![Ok(Placed { seq: Seq(11), at_ms: 0, is_new: true })]);
-    live.timeline.send_missed_steps(ada, &live.commit, &mut live.room.io());
+    live.timeline.send_missed_steps(ada, &mut live.commit, &mut live.room.io());
     assert!(matches!(live.timeline.take_lookups()[..], [Lookup::Steps { since: 5, version: 6, .. }]));
     on_missed(ada, 6, Ok(Default::default()), &mut live.room.io());
     assert_eq!(live.sent(), ["edit.rejected"]);

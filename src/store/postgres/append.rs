@@ -1,5 +1,6 @@
 //! The statements of an append, on Postgres: one round trip each, whatever the number of rooms and entries.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use sqlx::PgConnection;
@@ -51,6 +52,14 @@ impl Statements for PgConnection {
         Ok(rows.into_iter().map(last).collect())
     }
 
+    async fn newest_steps(&mut self, rooms: &[RoomId]) -> sqlx::Result<Vec<(RoomId, Seq)>> {
+        let sql = "select r.id, s.seq from unnest($1::bigint[]) as r (id) cross join lateral \
+                   (select seq from entry where room_id = r.id and kind = 4 order by seq desc limit 1) as s";
+        let query = sqlx::query_as(sql).bind(rooms.iter().map(|room| room.0).bind_iter());
+        let rows: Vec<(i64, i64)> = query.fetch_all(self).await?;
+        Ok(rows.into_iter().map(|(room, number)| (RoomId(room), seq(number))).collect())
+    }
+
     async fn known_keys(&mut self, keys: &[EntryKey<'_>]) -> sqlx::Result<Vec<(usize, Seq, i64)>> {
         let sql = "select k.ordinal, e.seq, e.at \
                    from unnest($1::bigint[], $2::text[], $3::text[]) with ordinality as k (room_id, author, key, ordinal) \
@@ -86,7 +95,12 @@ impl Statements for PgConnection {
         self.commit_at_once(server, rows, settled).await.map(drop)
     }
 
-    async fn commit_at_once(&mut self, server: &str, rows: &[Row<'_>], settled: &[Settled<'_>]) -> sqlx::Result<bool> {
+    async fn commit_at_once(
+        &mut self,
+        server: &str,
+        rows: &[Row<'_>],
+        settled: &[Settled<'_>],
+    ) -> sqlx::Result<Result<(), Vec<RoomId>>> {
         // The subselects about "locked" are evaluated once each, before any row is written. A room whose lock had to be waited
         // for is compared as it is after the wait.
         let sql = "with locked as (\
@@ -114,10 +128,10 @@ impl Statements for PgConnection {
                      where (select count(*) from locked) = $20 \
                      on conflict (room_id, client_id) do nothing\
                    ) \
-                   select (select count(*) from locked) = $20";
+                   select array(select id from locked)";
         let clients =
             || settled.iter().flat_map(|room| room.clients.iter().map(move |&client| (room.head.room, client)));
-        sqlx::query_scalar(sql)
+        let locked: Vec<i64> = sqlx::query_scalar(sql)
             .bind(rows.iter().map(|row| row.room.0).bind_iter())
             .bind(rows.iter().map(|row| seq_column(row.seq)).bind_iter())
             .bind(rows.iter().map(|row| kind_column(row.entry.kind)).bind_iter())
@@ -140,6 +154,11 @@ impl Statements for PgConnection {
             .bind(i64::try_from(settled.len()).unwrap_or(i64::MAX))
             .bind(rows.iter().map(|row| row.entry.via.as_ref().map(UserId::as_str)).bind_iter())
             .fetch_one(self)
-            .await
+            .await?;
+        if locked.len() == settled.len() {
+            return Ok(Ok(()));
+        }
+        let locked: HashSet<i64> = locked.into_iter().collect();
+        Ok(Err(settled.iter().map(|room| room.head.room).filter(|room| !locked.contains(&room.0)).collect()))
     }
 }

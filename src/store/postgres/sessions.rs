@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
-use sqlx::{AssertSqlSafe, ConnectOptions, Row};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 use tokio::time::timeout;
 
 use super::explain::{explain, place};
@@ -101,6 +101,14 @@ impl Sessions {
             }
         }
         Err(StoreError::Unavailable(problems.join("; ")))
+    }
+
+    /// How to connect to the first server that will do.
+    pub async fn find(&self) -> Result<PgConnectOptions, StoreError> {
+        let found = self.connect().await?;
+        // How it ends does not matter.
+        let _ = timeout(self.timeout, found.close()).await;
+        Ok(self.servers[self.last.load(Ordering::Relaxed)].clone())
     }
 
     async fn connect_to(&self, server: &PgConnectOptions) -> Result<PgConnection, String> {

@@ -61,6 +61,16 @@ impl Statements for SqliteConnection {
         Ok(rows.into_iter().map(last).collect())
     }
 
+    async fn newest_steps(&mut self, rooms: &[RoomId]) -> sqlx::Result<Vec<(RoomId, Seq)>> {
+        let sql = "select max(seq) from entry where room_id = $1 and kind = 4";
+        let mut newest = Vec::new();
+        for room in rooms {
+            let found: Option<i64> = sqlx::query_scalar(sql).bind(room.0).fetch_one(&mut *self).await?;
+            newest.extend(found.map(|number| (*room, seq(number))));
+        }
+        Ok(newest)
+    }
+
     async fn known_keys(&mut self, keys: &[EntryKey<'_>]) -> sqlx::Result<Vec<(usize, Seq, i64)>> {
         let sql = "select seq, at from entry where room_id = $1 and author = $2 and key = $3";
         let mut known = Vec::new();
@@ -85,13 +95,19 @@ impl Statements for SqliteConnection {
         bind_rows(query, rows).execute(self).await.map(drop)
     }
 
-    async fn commit_at_once(&mut self, server: &str, rows: &[Row<'_>], settled: &[Settled<'_>]) -> sqlx::Result<bool> {
+    async fn commit_at_once(
+        &mut self,
+        server: &str,
+        rows: &[Row<'_>],
+        settled: &[Settled<'_>],
+    ) -> sqlx::Result<Result<(), Vec<RoomId>>> {
         let sql = format!("begin immediate; {CHECK_HEADS} {SETTLE} {} commit", inserts(rows.len()));
         let (rooms, clients) = (settled_json(settled), clients_json(clients_of(settled)));
         let count = i64::try_from(settled.len()).unwrap_or(i64::MAX);
         let query = sqlx::query(AssertSqlSafe(sql)).bind(count).bind(&rooms);
         let query = query.bind(&rooms).bind(server).bind(&rooms).bind(clients);
-        bind_rows(query, rows).execute(self).await.map(|_| true)
+        // Whatever is no longer so is an error here.
+        bind_rows(query, rows).execute(self).await.map(|_| Ok(()))
     }
 }
 

@@ -1,0 +1,17 @@
+//! The servers that share a database, as a table has them. Who judges by it whether one lives compares the beats that it sees at two
+//! moments of its own: no clock of another counts.
+
+use uuid::Uuid;
+
+/// Another server's row.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ServerRow {
+    /// This start of it.
+    pub incarnation: Uuid,
+    /// Its name, for people.
+    pub label: String,
+    /// Its program's version.
+    pub version: String,
+    /// Raised as long as it lives.
+    pub beats: i64,
+}

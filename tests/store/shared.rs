@@ -1,0 +1,156 @@
+//! Several servers on one database: conditions under the room's lock, the short way of an append in rooms that others write to, and
+//! the servers' own rows.
+
+use std::time::Duration;
+
+use tutti::ids::{Seq, UserId};
+use tutti::store::{Append, Condition, EntryKind, NewEntry, Refused, Store};
+
+use crate::support::*;
+
+fn step(newest: u64) -> NewEntry {
+    NewEntry { condition: Some(Condition::NewestStep(Seq(newest))), ..entry(EntryKind::Step, "ada", "{}") }
+}
+
+fn at_head(head: u64) -> NewEntry {
+    NewEntry { condition: Some(Condition::Head(Seq(head))), ..edit("x") }
+}
+
+async fn results(store: &Store, append: &Append) -> Vec<Result<u64, Refused>> {
+    let outcome = one(store, append).await.expect("the append is stored");
+    outcome.into_iter().map(|placed| placed.map(|placed| placed.seq.0)).collect()
+}
+
+contract! {
+    async fn an_entry_is_stored_at_the_head_it_names_and_refused_at_any_other(db: &Database) {
+        let (store, other) = (db.store("a").await, db.store("b").await);
+        let room = room(&store, "a").await;
+        assert_eq!(results(&store, &append(room, vec![at_head(1)])).await, [Err(Refused::Stale)]);
+        assert_eq!(results(&store, &append(room, vec![at_head(0)])).await, [Ok(1)]);
+        // By the short way, whose connection knows the head.
+        assert_eq!(results(&store, &append(room, vec![at_head(1)])).await, [Ok(2)]);
+        placed(&other, &append(room, vec![edit("3")])).await;
+        assert_eq!(results(&store, &append(room, vec![at_head(2)])).await, [Err(Refused::Stale)]);
+        assert_gap_free(&store, room, 3).await;
+    }
+
+    async fn a_refused_condition_is_answered_alike_when_it_is_sent_again(db: &Database) {
+        let store = db.store("a").await;
+        let room = room(&store, "a").await;
+        let append = append(room, vec![at_head(7), edit("1")]);
+        assert_eq!(results(&store, &append).await, [Err(Refused::Stale), Ok(1)]);
+        assert_eq!(results(&store, &Append { is_repeated: true, ..append }).await, [Err(Refused::Stale), Ok(1)]);
+    }
+
+    async fn trap_04_of_steps_that_two_servers_push_at_one_version_one_is_stored(db: &Database) {
+        let (store, other) = (db.store("a").await, db.store("b").await);
+        let room = room(&store, "a").await;
+        let mut newest = 0;
+        for _ in 0..30 {
+            let [here, there] = [append(room, vec![step(newest)]), append(room, vec![step(newest), step(newest)])];
+            let (here, there) = tokio::join!(results(&store, &here), results(&other, &there));
+            let is_here = here[0].is_ok();
+            let (taken, refused) = if is_here { (here, there) } else { (there, here) };
+            assert!(taken.iter().all(Result::is_ok) && refused.iter().all(|step| *step == Err(Refused::Stale)));
+            newest = taken.last().and_then(|last| last.ok()).expect("a step was stored");
+            // Other entries change nothing about the steps.
+            newest = if is_here { newest } else { placed(&store, &append(room, vec![edit("x")])).await; newest };
+        }
+    }
+
+    async fn rows_of_servers_that_are_long_gone_are_deleted(db: &Database) {
+        let (gone, store) = (db.store("gone").await, db.store("here").await);
+        let room = room(&store, "a").await;
+        placed(&gone, &append(room, vec![edit("1")])).await;
+        db.execute("update last_append set at = at - 90000000").await;
+        placed(&store, &append(room, vec![edit("2")])).await;
+        store.sweep_servers().await.expect("swept");
+        let left = "insert into room (name, last_at, created_at) select 'left', count(*), 0 from last_append";
+        db.execute(left).await;
+        let row = store.room(&name("left")).await.expect("an answer").expect("a room");
+        assert_eq!(row.updated_at_ms, 1, "this server's row alone");
+    }
+}
+
+#[test]
+fn a_room_that_is_heard_of_is_appended_to_by_the_short_way_and_never_twice() {
+    on_postgres(async |db: &Database| {
+        let (store, other) = (db.store("a").await, db.store("b").await);
+        let room = room(&store, "a").await;
+        placed(&store, &append(room, vec![edit("1")])).await;
+        let theirs = placed(&other, &append(room, vec![edit("2")])).await[0];
+        store.hear(&[(room, theirs.seq, theirs.at_ms)]);
+        let lost = append(room, vec![edit("3")]);
+        assert_eq!(seqs(&placed(&store, &lost).await), [3]);
+        // Heard from a look at the database, the own append included, and then repeated.
+        store.hear(&[(room, Seq(3), theirs.at_ms + 1_000)]);
+        assert_eq!(seqs(&placed(&store, &Append { is_repeated: true, ..lost }).await), [3]);
+        assert_gap_free(&store, room, 3).await;
+    });
+}
+
+#[test]
+fn trap_09_a_room_that_others_write_to_does_not_make_the_other_rooms_forgotten() {
+    on_postgres(async |db: &Database| {
+        let (store, other) = (db.store("a").await, db.store("b").await);
+        let (shared, own) = (room(&store, "shared").await, room(&store, "own").await);
+        let both = || vec![append(shared, vec![edit("x")]), append(own, vec![edit("x")])];
+        store.append(both()).await;
+        for round in 1..=5 {
+            placed(&other, &append(shared, vec![edit("x")])).await;
+            let outcomes = store.append(both()).await;
+            assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+            assert_gap_free(&store, own, 1 + round).await;
+        }
+        assert_gap_free(&store, shared, 11).await;
+    });
+}
+
+#[test]
+fn a_shared_room_whose_lock_is_held_keeps_the_others_waiting_for_nothing() {
+    on_postgres(async |db: &Database| {
+        let store = opened(db.settings("a")).await;
+        let (shared, own) = (room(&store, "shared").await, room(&store, "own").await);
+        let (open, close) = (format!("begin; select from room where id = {} for update", shared.0), "rollback");
+        let mut holder = <sqlx::PgConnection as sqlx::Connection>::connect(&db.url).await.expect("connects");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(open)).execute(&mut holder).await.expect("locks");
+        let waiting = store.append_shared(vec![append(shared, vec![edit("1")])]);
+        let mut waiting = Box::pin(waiting);
+        let locked = tokio::time::timeout(Duration::from_millis(100), &mut waiting).await;
+        assert!(locked.is_err(), "the lock is held");
+        within_seconds(20, placed(&store, &append(own, vec![edit("1")]))).await;
+        sqlx::raw_sql(close).execute(&mut holder).await.expect("unlocks");
+        assert!(within_seconds(20, waiting).await[0].is_ok());
+    });
+}
+
+#[test]
+fn servers_see_each_others_beats_and_one_that_stops_is_gone() {
+    on_postgres(async |db: &Database| {
+        let settings = db.settings("a");
+        let a = settings.incarnation;
+        let (first, second) = (opened(settings).await, db.store("b").await);
+        assert_eq!(first.beat("1.0").await, Ok(vec![]));
+        let seen = second.beat("1.1").await.expect("an answer");
+        assert_eq!((seen.len(), seen[0].incarnation, &*seen[0].label, &*seen[0].version), (1, a, "a", "1.0"));
+        assert_eq!(first.beat("1.0").await.map(|seen| seen.len()), Ok(1));
+        assert!(second.beat("1.1").await.expect("an answer")[0].beats > seen[0].beats);
+        first.sign_off().await.expect("signed off");
+        assert_eq!(second.beat("1.1").await, Ok(vec![]));
+        let cluster = first.cluster().await.expect("an answer");
+        assert!(cluster.is_some() && cluster == second.cluster().await.expect("an answer"));
+    });
+}
+
+#[test]
+fn whose_clients_are_is_told_as_they_were_bound_first() {
+    on_postgres(async |db: &Database| {
+        let (store, other) = (db.store("a").await, db.store("b").await);
+        let room = room(&store, "a").await;
+        let bound = |user: &str| vec![(u64::MAX, UserId::new(user)), (7, UserId::new(user))];
+        placed(&store, &Append { clients: bound("ada"), ..append(room, vec![edit("1")]) }).await;
+        placed(&other, &Append { clients: bound("bob"), ..append(room, vec![edit("2")]) }).await;
+        assert_eq!(other.clients(room, vec![7, 8]).await, Ok(vec![(7, UserId::new("ada"))]));
+        assert_eq!(store.heads(vec![name("a")]).await.expect("an answer")[0].head, Seq(2));
+    });
+}
