@@ -6,6 +6,7 @@ mod attribution;
 mod beside;
 mod browser_client;
 mod browser_side;
+mod compression;
 mod damage;
 mod descriptors;
 mod documents;
