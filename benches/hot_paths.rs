@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tutti::document::Blocks;
 use tutti::protocol::{CloseCode, Dialect, lib0::put_var_uint, yjs};
 use tutti::room::{LocalRelay, Outbound, Outlet, Relays, RoomKey};
-use tutti::wire::{Frame, MessageLimits, Reader, Run, header};
+use tutti::wire::{Encoding, Frame, MessageLimits, Reader, Run, header};
 
 const DOCUMENT_BYTES_MAX: usize = 64 << 20;
 /// Members that a turn is shown to.
@@ -90,12 +90,12 @@ struct Counted(Rc<Cell<u32>>);
 
 impl Outlet for Counted {
     fn push(&self, frame: &Frame, _: tutti::room::Counted) {
-        black_box(frame.plain().clone());
+        black_box(frame.encoded(Encoding::Plain).clone());
         self.0.set(self.0.get() + 1);
     }
 
     fn push_run(&self, run: &Run, _: tutti::room::Counted) {
-        black_box(run.plain().clone());
+        black_box(run.encoded(Encoding::Plain));
         self.0.set(self.0.get() + 1);
     }
 

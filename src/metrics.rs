@@ -24,6 +24,10 @@ counters! { IntCounter, register_int_counter:
     SOCKETS_CLOSED = "tutti_sockets_closed_total", "WebSocket connections that have ended.";
     MESSAGES_RECEIVED = "tutti_messages_received_total", "Messages that came from clients.";
     MESSAGE_BYTES_RECEIVED = "tutti_message_bytes_received_total", "Bytes of those messages.";
+    COMPRESSED_BYTES_SENT = "tutti_compressed_bytes_sent_total", "Bytes of compressed messages sent.";
+    COMPRESSED_PLAIN_BYTES_SENT = "tutti_compressed_plain_bytes_sent_total", "Bytes of those messages without compression.";
+    COMPRESSED_BYTES_RECEIVED = "tutti_compressed_bytes_received_total", "Bytes of compressed messages that came from clients.";
+    COMPRESSED_PLAIN_BYTES_RECEIVED = "tutti_compressed_plain_bytes_received_total", "Bytes of those messages without compression.";
     SLOW_CONSUMERS = "tutti_slow_consumers_total", "Sockets that were closed because their peer took too little.";
     LOG_LINES_DROPPED = "tutti_log_lines_dropped_total", "Log lines that could not be written, or not in time.";
 }
@@ -50,6 +54,10 @@ pub fn text() -> String {
         &SOCKETS_CLOSED,
         &MESSAGES_RECEIVED,
         &MESSAGE_BYTES_RECEIVED,
+        &COMPRESSED_BYTES_SENT,
+        &COMPRESSED_PLAIN_BYTES_SENT,
+        &COMPRESSED_BYTES_RECEIVED,
+        &COMPRESSED_PLAIN_BYTES_RECEIVED,
         &SLOW_CONSUMERS,
         &LOG_LINES_DROPPED,
     ] {

@@ -8,6 +8,9 @@ use super::options::{EdgeOptions, ListenOptions, TlsOptions};
 use super::reading::Reading;
 use super::{Bind, IpRange, OriginPattern, TlsConfig};
 
+/// What the shortest compressed message may be set to, in bytes.
+const COMPRESSION_BYTES_MIN_MAX: usize = 64 * 1024;
+
 /// Where the server listens and whom it trusts.
 #[derive(Debug, Clone)]
 pub struct EdgeConfig {
@@ -21,6 +24,8 @@ pub struct EdgeConfig {
     pub trusted_proxies: Vec<IpRange>,
     /// Whether `?token=` is read.
     pub accepts_query_tokens: bool,
+    /// Shortest message that is compressed for clients that take it, in bytes, if any is.
+    pub compression_bytes_min: Option<usize>,
     /// Whether Hocuspocus apps' stateless messages are kept in the timeline.
     pub keeps_stateless: bool,
     /// Whether the demo is served and guests get tokens.
@@ -39,12 +44,16 @@ impl EdgeConfig {
         let origins = options.allowed_origins.as_deref().unwrap_or_default();
         let proxies = options.trusted_proxies.as_deref().unwrap_or_default();
         let bind = Bind::read(reading, listen);
+        let compresses = reading.boolean("compression", &options.compression);
+        let compression_bytes_min =
+            reading.number("compression-bytes-min", &options.compression_bytes_min, 1..=COMPRESSION_BYTES_MIN_MAX);
         Self {
             tls: TlsConfig::read(reading, tls, &bind),
             bind,
             allowed_origins: reading.list("allowed-origins", origins, 1000, OriginPattern::parse),
             trusted_proxies: reading.list("trusted-proxies", proxies, 1000, str::parse),
             accepts_query_tokens: reading.boolean("query-tokens", &options.query_tokens),
+            compression_bytes_min: compresses.then_some(compression_bytes_min),
             keeps_stateless: reading.boolean("keep-stateless", &options.keep_stateless),
             is_demo: reading.boolean("demo", &options.demo),
             metrics_bind: reading

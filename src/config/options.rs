@@ -64,6 +64,18 @@ pub(super) struct EdgeOptions {
     /// Accept tokens as ?token= in a URL, where proxies may log them
     #[arg(long, env = "TUTTI_QUERY_TOKENS", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", default_value = "true")]
     pub query_tokens: String,
+    /// Compress WebSocket messages for clients that offer permessage-deflate: on or off
+    #[arg(long, env = "TUTTI_COMPRESSION", value_name = "BOOL", num_args = 0..=1, default_missing_value = "on", default_value = "off")]
+    pub compression: String,
+    /// Length in bytes from which messages are compressed
+    #[arg(
+        long,
+        hide_short_help = true,
+        env = "TUTTI_COMPRESSION_BYTES_MIN",
+        value_name = "BYTES",
+        default_value = "1024"
+    )]
+    pub compression_bytes_min: String,
     /// Store the stateless messages of Hocuspocus apps in the timeline, as events, instead of only passing them on
     #[arg(long, env = "TUTTI_KEEP_STATELESS", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", default_value = "false")]
     pub keep_stateless: String,

@@ -52,6 +52,8 @@ pub struct AppState {
     pub origins: Origins,
     /// Whose `X-Forwarded-For` counts.
     pub trusted_proxies: Vec<IpRange>,
+    /// Shortest message that is compressed for clients that take it, in bytes, if any is.
+    pub compression_bytes_min: Option<usize>,
     /// Whether `?token=` counts.
     pub accepts_query_tokens: bool,
     /// Whether the demo is served.

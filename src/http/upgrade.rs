@@ -20,6 +20,7 @@ use crate::auth::{Action, Identity, TokenError, allows};
 use crate::ids::{RoomName, UserId};
 use crate::protocol::CloseCode;
 use crate::socket::{GateFull, Opening, Path, Permit, UpgradeRefusal, network};
+use crate::wire::{DeflateRules, Encoding, deflate};
 
 /// The shortest time a denied connection is held. Its client knows at once; what waits is its coming back.
 const DENIED_HOLD_MIN: Duration = Duration::from_secs(1);
@@ -86,6 +87,7 @@ pub async fn echo(req: HttpRequest, state: Data<AppState>) -> Result<HttpRespons
 /// A request that will be upgraded, and its place.
 struct Admitted {
     response: HttpResponseBuilder,
+    encoding: Encoding,
     address: IpAddr,
     permit: Permit,
 }
@@ -94,7 +96,8 @@ impl Admitted {
     /// The 101 with the decision.
     fn answer(mut self, path: Path) -> HttpResponse {
         let mut response = self.response.finish();
-        response.extensions_mut().insert(Opening { path, address: self.address, permit: self.permit });
+        let Self { encoding, address, permit, .. } = self;
+        response.extensions_mut().insert(Opening { path, encoding, address, permit });
         response
     }
 }
@@ -107,13 +110,14 @@ fn admit(req: &HttpRequest, state: &AppState) -> Result<Admitted, ApiError> {
     if let OriginVerdict::Refused(refusal) = state.origins.judge(origins, host) {
         return Err(ApiError::Origin(refusal.to_string()));
     }
-    let response = handshake(req)?;
+    let mut response = handshake(req)?;
+    let encoding = agree_on_encoding(req, state, &mut response);
     if state.is_draining() {
         return Err(ApiError::TryLater("the server is stopping, try again later".into()));
     }
     let peer = peer::address(req, &state.trusted_proxies);
     let permit = state.gate.enter(peer).map_err(|full: GateFull| ApiError::TryLater(full.to_string()))?;
-    Ok(Admitted { response, address: peer, permit })
+    Ok(Admitted { response, encoding, address: peer, permit })
 }
 
 /// Who comes into which room, or why not. Unknown and forbidden rooms look alike.
@@ -161,4 +165,16 @@ fn handshake(req: &HttpRequest) -> Result<HttpResponseBuilder, ApiError> {
         response.insert_header((header::SEC_WEBSOCKET_PROTOCOL, LABEL));
     }
     Ok(response)
+}
+
+/// Compression, if the server has it on and the client offers one that fits. Without, the socket opens all the same.
+fn agree_on_encoding(req: &HttpRequest, state: &AppState, response: &mut HttpResponseBuilder) -> Encoding {
+    let offers = req.headers().get_all(header::SEC_WEBSOCKET_EXTENSIONS).map(HeaderValue::as_bytes);
+    match (state.compression_bytes_min, deflate::accept(offers)) {
+        (Some(bytes_min), Some(accepted)) => {
+            response.insert_header((header::SEC_WEBSOCKET_EXTENSIONS, accepted.to_string()));
+            Encoding::Deflated(DeflateRules { bytes_min, window_bits: accepted.window_bits() })
+        }
+        _ => Encoding::Plain,
+    }
 }

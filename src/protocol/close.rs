@@ -11,7 +11,7 @@ pub enum CloseCode {
     GoingAway = 1001,
     /// The frames break RFC 6455.
     Protocol = 1002,
-    /// Text that is not UTF-8.
+    /// Text that is not UTF-8, or compressed data that cannot be inflated.
     InvalidText = 1007,
     /// A message beyond the limit, on paths where that is not an edit.
     TooBig = 1009,

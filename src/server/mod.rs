@@ -123,6 +123,7 @@ impl Server {
                 loopback: config.edge.bind.is_loopback(),
             }),
             trusted_proxies: config.edge.trusted_proxies.clone(),
+            compression_bytes_min: config.edge.compression_bytes_min,
             accepts_query_tokens: config.edge.accepts_query_tokens,
             is_demo: config.edge.is_demo,
             is_draining: AtomicBool::new(false),

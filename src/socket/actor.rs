@@ -30,7 +30,7 @@ use crate::ids::SocketId;
 use crate::metrics;
 use crate::protocol::CloseCode;
 use crate::room::LocalRelay;
-use crate::wire::{self, Frame, MessageLimits, Reader, WireError};
+use crate::wire::{self, Encoding, Frame, MessageLimits, Reader, WireError};
 
 /// Read in one go, into a buffer that all sockets of a thread share.
 const READ_BYTES: usize = 64 * 1024;
@@ -107,8 +107,8 @@ pub struct Socket {
     /// When the session has something to do, in Unix seconds, as its timer is set.
     session_due_s: Option<u64>,
     span: Span,
-    /// Bytes that came with the handshake.
-    early: Bytes,
+    /// Bytes that came and are not handled: with the handshake, or beyond what may be inflated in one go. At most one read.
+    unread: Bytes,
     /// The peer's address, when its connection began, and how many bytes came: for the line that the log gets at the end.
     address: IpAddr,
     began: Instant,
@@ -123,22 +123,26 @@ impl Socket {
     /// Starts a socket on the current thread. `head` is the handshake's answer, to be written first; `early` are bytes that came
     /// with the request.
     pub fn start_on(stream: Stream, head: Bytes, early: Bytes, opening: Opening, context: Arc<SocketContext>) {
-        let Opening { path, address, permit } = opening;
+        let Opening { path, encoding, address, permit } = opening;
         let stream = Rc::new(stream);
         let settings = &context.settings;
-        let outbox = Outbox::new(stream.clone(), head, settings.outbox_bytes_max, &context.outboxes);
+        let outbox = Outbox::new(stream.clone(), head, encoding, settings.outbox_bytes_max, &context.outboxes);
         // Whatever is there before the session opens is small.
         let limits = MessageLimits {
             message_bytes_max: settings.reader_message_bytes_max,
             fragments_max: settings.fragments_max,
             skipped_bytes_max: 0,
         };
+        let mut reader = Reader::new(limits);
+        if encoding != Encoding::Plain {
+            reader.take_compressed();
+        }
         let relay = LocalRelay::current(&context.relays);
         let id = SocketId(NEXT_ID.fetch_add(1, Ordering::Relaxed));
         let span = tracing::error_span!("socket", socket.id = %id, room.name = Empty, user.id = Empty);
         let socket = Socket {
             stream,
-            reader: Reader::new(limits),
+            reader,
             unfinished: Unfinished::new(&context.unfinished),
             io: SessionIo { socket: id, outbox, relay, context },
             session: Box::new(DeniedSession),
@@ -146,10 +150,10 @@ impl Socket {
             timers: KeyedTimers::new(),
             session_due_s: None,
             span,
-            early,
+            received: early.len() as u64,
+            unread: early,
             address,
             began: Instant::now(),
-            received: 0,
             heard: Instant::now(),
             pinged: None,
             ending: Ending::Open,
@@ -224,19 +228,25 @@ impl Socket {
 
     /// Reads and handles what is there. Ready: the connection has ended.
     fn poll_read(&mut self, cx: &mut std::task::Context<'_>) -> Poll<io::Result<()>> {
-        if !self.early.is_empty() {
-            let early = std::mem::take(&mut self.early);
-            self.receive(&early);
-        }
         for _ in 0..READS_PER_TURN {
             if !self.is_reading() || self.io.outbox.closing().is_some() {
                 // Credit, a close and a writable stream wake the pump.
                 self.unfinished.pause();
                 return Poll::Pending;
             }
+            if !self.unread.is_empty() || self.reader.is_paused() {
+                let unread = std::mem::take(&mut self.unread);
+                self.receive(&unread);
+                continue;
+            }
             ready!(self.stream.poll_readable(cx))?;
             let read = READ_BUFFER.with_borrow_mut(|buffer| match self.stream.try_read(buffer) {
                 Ok(count) => {
+                    self.received += count as u64;
+                    if count > 0 {
+                        self.heard = Instant::now();
+                        self.pinged = None;
+                    }
                     self.receive(&buffer[..count]);
                     Ok(Some(count))
                 }
@@ -251,12 +261,10 @@ impl Socket {
         Poll::Pending
     }
 
+    /// Handles what came, as far as one read's worth of it inflates; the rest waits. So compressed bytes hold nobody up for longer
+    /// than others, and no more of them goes to rooms before these are asked for credit.
     fn receive(&mut self, mut input: &[u8]) {
-        self.received += input.len() as u64;
-        if !input.is_empty() {
-            self.heard = Instant::now();
-            self.pinged = None;
-        }
+        self.reader.allow_inflated(READ_BYTES);
         let (mut messages, mut bytes) = (0, 0);
         while self.io.outbox.closing().is_none() {
             // A message may change what the next one may be.
@@ -272,14 +280,24 @@ impl Socket {
                 Err(error) => self.refuse(error),
             }
         }
+        if self.io.outbox.closing().is_none() && !input.is_empty() {
+            self.unread = Bytes::copy_from_slice(input);
+        }
         let context = &self.io.context;
         let budget = if self.session.is_stranger() { &context.strangers } else { &context.unfinished };
         self.unfinished.move_to(budget);
-        if let Err(unwanted) =
-            self.unfinished.note(self.reader.unfinished_bytes(), self.reader.arrived_bytes(), self.heard)
-        {
+        if let Err(unwanted) = self.unfinished.note(
+            self.reader.unfinished_bytes() + self.unread.len(),
+            self.reader.arrived_bytes(),
+            self.heard,
+        ) {
             tracing::info!(%unwanted, "message refused");
             self.io.outbox.close_now(CloseCode::TryLater, &unwanted.to_string());
+        }
+        let (compressed, inflated) = self.reader.take_compressed_bytes();
+        if compressed > 0 {
+            metrics::COMPRESSED_BYTES_RECEIVED.inc_by(compressed);
+            metrics::COMPRESSED_PLAIN_BYTES_RECEIVED.inc_by(inflated);
         }
         if messages > 0 {
             metrics::MESSAGES_RECEIVED.inc_by(messages);
@@ -340,7 +358,7 @@ impl Socket {
     fn refuse(&mut self, error: WireError) {
         let code = match error {
             WireError::Protocol(_) => CloseCode::Protocol,
-            WireError::Utf8 => CloseCode::InvalidText,
+            WireError::Utf8 | WireError::Deflate => CloseCode::InvalidText,
             WireError::TooBig { .. } => self.session.too_large(),
         };
         self.log_refusal(code, &error.to_string());

@@ -12,6 +12,7 @@ use crate::auth::{Access, Identity};
 use crate::ids::{RoomName, UserId};
 use crate::protocol::CloseCode;
 use crate::room::{Directory, Lease, Place};
+use crate::wire::Encoding;
 
 /// What a connection is for.
 pub enum Path {
@@ -69,6 +70,8 @@ pub struct UpgradeRefusal {
 pub struct Opening {
     /// What the connection is for.
     pub path: Path,
+    /// How messages are written, as it was agreed.
+    pub encoding: Encoding,
     /// The client's address, for the log.
     pub address: IpAddr,
     /// The connection's place among all.

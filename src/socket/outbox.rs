@@ -16,7 +16,7 @@ use crate::budget::{ByteBudget, HeldBytes};
 use crate::metrics;
 use crate::protocol::CloseCode;
 use crate::room::{Connection, Counted};
-use crate::wire::{Frame, Run};
+use crate::wire::{Encoding, Frame, Run};
 
 /// Most frames in one write.
 const WRITE_FRAMES_MAX: usize = 64;
@@ -72,6 +72,7 @@ pub struct Outbox {
     /// `None` once the socket has ended.
     stream: RefCell<Option<Rc<Stream>>>,
     queue: RefCell<FrameQueue>,
+    encoding: Encoding,
     bytes_max: usize,
     /// What waited for the peer after the last write, of what all outboxes together may hold.
     held: RefCell<HeldBytes>,
@@ -108,12 +109,19 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// An outbox in front of `stream`, with `head`, the handshake's answer, before all frames.
-    pub fn new(stream: Rc<Stream>, head: Bytes, bytes_max: usize, budget: &Arc<ByteBudget>) -> Rc<Self> {
+    /// An outbox in front of `stream`, with `head`, the handshake's answer, before all frames, which are written in `encoding`.
+    pub fn new(
+        stream: Rc<Stream>,
+        head: Bytes,
+        encoding: Encoding,
+        bytes_max: usize,
+        budget: &Arc<ByteBudget>,
+    ) -> Rc<Self> {
         let now = Instant::now();
         let outbox = Self {
             stream: RefCell::new(Some(stream)),
             queue: RefCell::default(),
+            encoding,
             bytes_max,
             held: RefCell::new(budget.hold(0)),
             unhandled: Cell::new(0),
@@ -255,12 +263,12 @@ impl Outbox {
 
     /// Queues a frame.
     pub fn push(&self, frame: &Frame, counted: Counted) {
-        self.push_encoded(frame.plain(), counted);
+        self.push_encoded(frame.encoded(self.encoding).clone(), frame.plain_bytes(), counted);
     }
 
     /// Queues frames that follow each other.
     pub fn push_run(&self, run: &Run, counted: Counted) {
-        self.push_encoded(run.plain(), counted);
+        self.push_encoded(run.encoded(self.encoding), run.plain_bytes(), counted);
     }
 
     /// Writes what the peer takes now.
@@ -301,8 +309,8 @@ impl Outbox {
         }
     }
 
-    /// Queues what may be several frames, which count as one.
-    fn push_encoded(&self, bytes: &Bytes, counted: Counted) {
+    /// Queues what may be several frames, which count as one; without compression they would have `plain_bytes`.
+    fn push_encoded(&self, bytes: Bytes, plain_bytes: usize, counted: Counted) {
         if self.closing.get().is_some() {
             return;
         }
@@ -314,7 +322,11 @@ impl Outbox {
         if kind != CountsAs::Answer && self.is_overfull(bytes.len(), kind) {
             return self.close(CloseCode::SlowConsumer, CloseCode::SlowConsumer.reason());
         }
-        self.enqueue(bytes.clone(), kind);
+        if bytes.len() != plain_bytes {
+            metrics::COMPRESSED_BYTES_SENT.inc_by(bytes.len() as u64);
+            metrics::COMPRESSED_PLAIN_BYTES_SENT.inc_by(plain_bytes as u64);
+        }
+        self.enqueue(bytes, kind);
     }
 
     fn enqueue(&self, bytes: Bytes, kind: CountsAs) {
@@ -481,7 +493,7 @@ impl Connection for Outbox {
     }
 
     fn offer(&self, frame: &Frame) {
-        if 2 * (self.queue.borrow().live + frame.plain_bytes()) <= self.bytes_max || !self.is_waiting() {
+        if 2 * (self.queue.borrow().live + frame.encoded(self.encoding).len()) <= self.bytes_max || !self.is_waiting() {
             self.push(frame, Counted::Yes);
         }
     }

@@ -42,9 +42,10 @@ impl Unfinished {
         self.held.move_to(budget);
     }
 
-    /// Notes after a read how much of it is held, and how much has come: more, if it is thrown away. 0: there is none.
+    /// Notes after a read how much is held of it and of what came behind it, and how much of it has come: more, if it is thrown away;
+    /// less, if it is compressed. 0: there is none.
     pub fn note(&mut self, held: usize, arrived: u64, now: Instant) -> Result<(), Unwanted> {
-        if arrived == 0 && self.arrived == 0 {
+        if (held, arrived) == (0, 0) && (self.held.bytes(), self.arrived) == (0, 0) {
             return Ok(());
         }
         if arrived < std::mem::replace(&mut self.arrived, arrived) {
@@ -53,11 +54,11 @@ impl Unfinished {
         }
         let before = self.held.bytes();
         self.held.set(held);
-        if arrived == 0 {
-            return Ok(());
-        }
         if held > before && !self.held.budget().has_room_for(0) {
             return Err(Unwanted::TooMuch);
+        }
+        if arrived == 0 {
+            return Ok(());
         }
         let (since, start) = *self.watched.get_or_insert((now, arrived));
         let time = now.duration_since(since);

@@ -9,6 +9,9 @@ pub enum WireError {
     /// A text message or close reason that is not UTF-8.
     #[error("text is not valid UTF-8")]
     Utf8,
+    /// A compressed message that is not what DEFLATE makes (RFC 7692).
+    #[error("compressed data cannot be read")]
+    Deflate,
     /// A declared or gathered message length beyond the limit; refused before its payload is taken.
     #[error("message is larger than {limit} bytes")]
     TooBig {
@@ -22,7 +25,7 @@ impl WireError {
     pub fn close_code(self) -> u16 {
         match self {
             WireError::Protocol(_) => 1002,
-            WireError::Utf8 => 1007,
+            WireError::Utf8 | WireError::Deflate => 1007,
             WireError::TooBig { .. } => 1009,
         }
     }

@@ -1,26 +1,42 @@
 //! What the server sends: a message of its own kind and payload, and its encodings. It is made once and shared by all who get it.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::header::{CONTROL_BYTES_MAX, Opcode, header_bytes, put_header};
+use super::deflate::deflate;
+use super::encoding::Encoding;
+use super::header::{CONTROL_BYTES_MAX, Opcode, header_bytes, put_compressed_header, put_header};
 use crate::ids::Seq;
 
 /// A frame from the server. A clone is the same frame, with the same encodings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame(Arc<Parts>);
 
-/// Header and payload are made in one buffer, so the plain encoding costs nothing. Any other one belongs here, in a cell that is
-/// filled when the first receiver asks for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Header and payload are made in one buffer, so the plain encoding costs nothing. The other one is made when the first receiver asks
+/// for it.
+#[derive(Debug, Clone)]
 struct Parts {
     opcode: Opcode,
     seq: Option<Seq>,
     /// How much of the payload is an address, see [`Frame::readdressed`].
     address_bytes: usize,
     plain: Bytes,
+    /// Compressed, if that is shorter.
+    deflated: OnceLock<Option<Bytes>>,
+    guard: Option<Guard>,
 }
+
+/// The encodings follow from the rest.
+impl PartialEq for Parts {
+    fn eq(&self, other: &Self) -> bool {
+        let what = |parts: &Self| (parts.opcode, parts.seq, parts.address_bytes);
+        what(self) == what(other) && self.plain == other.plain
+    }
+}
+
+impl Eq for Parts {}
 
 impl Frame {
     fn new(opcode: Opcode, parts: &[&[u8]]) -> Self {
@@ -34,7 +50,8 @@ impl Frame {
     }
 
     fn of(opcode: Opcode, plain: Bytes) -> Self {
-        Self(Arc::new(Parts { opcode, seq: None, address_bytes: 0, plain }))
+        let deflated = OnceLock::new();
+        Self(Arc::new(Parts { opcode, seq: None, address_bytes: 0, plain, deflated, guard: None }))
     }
 
     /// A text message whose payload is `parts`, one after another. They are UTF-8.
@@ -94,9 +111,10 @@ impl Frame {
     }
 
     /// The same frame, whose bytes keep `guard` until the last receiver has taken them.
-    pub fn guarded(&self, guard: impl Send + 'static) -> Self {
-        let plain = Bytes::from_owner(Guarded { bytes: self.0.plain.clone(), _guard: guard });
-        Self(Arc::new(Parts { plain, ..(*self.0).clone() }))
+    pub fn guarded(&self, guard: impl Send + Sync + 'static) -> Self {
+        let guard = Guard { _kept: Arc::new(guard) };
+        let plain = guard.over(self.0.plain.clone());
+        Self(Arc::new(Parts { plain, deflated: OnceLock::new(), guard: Some(guard), ..(*self.0).clone() }))
     }
 
     /// What kind of frame it is.
@@ -121,6 +139,29 @@ impl Frame {
         &plain[header..]
     }
 
+    /// As it is written to a connection.
+    pub fn encoded(&self, encoding: Encoding) -> &Bytes {
+        let payload = self.payload();
+        if self.opcode().is_control() || !encoding.compresses(payload.len()) {
+            return &self.0.plain;
+        }
+        self.0.deflated.get_or_init(|| self.deflated(payload)).as_ref().unwrap_or(&self.0.plain)
+    }
+
+    fn deflated(&self, payload: &[u8]) -> Option<Bytes> {
+        // So much less that it is shorter even with a header of the same length.
+        let bytes = deflate(payload, payload.len() - 1, |compressed| {
+            let mut frame = BytesMut::with_capacity(header_bytes(compressed.len()) + compressed.len());
+            put_compressed_header(&mut frame, self.opcode(), compressed.len());
+            frame.put_slice(compressed);
+            frame.freeze()
+        })?;
+        Some(match &self.0.guard {
+            Some(guard) => guard.over(bytes),
+            None => bytes,
+        })
+    }
+
     /// As it is written to a WebSocket without extensions.
     pub fn plain(&self) -> &Bytes {
         &self.0.plain
@@ -132,13 +173,32 @@ impl Frame {
     }
 }
 
-/// Bytes that keep something.
-struct Guarded<G> {
-    bytes: Bytes,
-    _guard: G,
+/// What a frame's bytes keep.
+#[derive(Clone)]
+struct Guard {
+    _kept: Arc<dyn Send + Sync>,
 }
 
-impl<G> AsRef<[u8]> for Guarded<G> {
+impl Guard {
+    /// The bytes, which keep it.
+    fn over(&self, bytes: Bytes) -> Bytes {
+        Bytes::from_owner(Guarded { bytes, _guard: self.clone() })
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Guard")
+    }
+}
+
+/// Bytes that keep something.
+struct Guarded {
+    bytes: Bytes,
+    _guard: Guard,
+}
+
+impl AsRef<[u8]> for Guarded {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
@@ -147,6 +207,7 @@ impl<G> AsRef<[u8]> for Guarded<G> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::encoding::{DeflateRules, WINDOW_BITS_MAX};
 
     #[test]
     fn the_examples_of_rfc_6455_section_5_7_are_written() {
@@ -190,6 +251,43 @@ mod tests {
         let guarded = frame.guarded(guard.clone());
         assert_eq!(guarded, frame);
         let bytes = guarded.plain().slice(1..);
+        drop(guarded);
+        assert_eq!(Arc::strong_count(&guard), 2);
+        drop(bytes);
+        assert_eq!(Arc::strong_count(&guard), 1);
+    }
+
+    /// The encoding of a connection that has agreed on compression.
+    const DEFLATED: Encoding = Encoding::Deflated(DeflateRules { bytes_min: 100, window_bits: WINDOW_BITS_MAX });
+
+    #[test]
+    fn a_frame_is_compressed_once_for_all_who_take_that() {
+        let frame = Frame::text(&[&b"again ".repeat(100)]).with_seq(Seq(7));
+        let (first, again) = (frame.encoded(DEFLATED), frame.clone());
+        assert!(first.len() < 60 && first[0] == 0xc1, "{first:?}");
+        assert_eq!(again.encoded(DEFLATED).as_ptr(), first.as_ptr());
+        assert_eq!(frame.encoded(Encoding::Plain), frame.plain());
+        assert_eq!(frame, Frame::text(&[&b"again ".repeat(100)]).with_seq(Seq(7)), "the same frame, compressed or not");
+    }
+
+    #[test]
+    fn what_would_not_be_shorter_is_not_compressed() {
+        // No three bytes of it come twice.
+        let noise: Vec<u8> = (0..200u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+        let long = vec![7; 1 << 20];
+        for frame in [Frame::binary(&[&[7; 99]]), Frame::binary(&[&noise]), Frame::binary(&[&long]), Frame::ping()] {
+            assert_eq!(frame.encoded(DEFLATED).as_ptr(), frame.plain().as_ptr(), "{} bytes", frame.plain_bytes());
+        }
+    }
+
+    #[test]
+    fn a_guard_lives_as_long_as_the_compressed_bytes_do() {
+        let guard = Arc::new(());
+        let frame = Frame::binary(&[&[7; 1000]]);
+        frame.encoded(DEFLATED);
+        let guarded = frame.guarded(guard.clone());
+        let bytes = guarded.encoded(DEFLATED).clone();
+        assert_eq!(bytes, frame.encoded(DEFLATED));
         drop(guarded);
         assert_eq!(Arc::strong_count(&guard), 2);
         drop(bytes);

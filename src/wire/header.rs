@@ -9,6 +9,11 @@ pub const CONTROL_BYTES_MAX: usize = 125;
 /// Longest header of a client's frame: 2 bytes, 8 of length, 4 of mask.
 pub const HEADER_BYTES_MAX: usize = 14;
 
+/// The bit that says that a message is compressed (RFC 7692 section 6).
+const COMPRESSED: u8 = 0x40;
+/// What is wrong with reserved bits that nobody has agreed on.
+pub(super) const RESERVED: WireError = WireError::Protocol("reserved bits are set without an extension");
+
 /// The kinds of frame of RFC 6455 section 5.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -39,6 +44,8 @@ impl Opcode {
 pub struct Header {
     /// Whether this is the message's last fragment.
     pub is_last: bool,
+    /// Whether its message is compressed: the first reserved bit, on a message's first frame (RFC 7692 section 6).
+    pub is_compressed: bool,
     /// The frame's kind.
     pub opcode: Opcode,
     /// The key that the payload is masked with.
@@ -49,14 +56,14 @@ pub struct Header {
 
 /// Reads a client's header from the start of `buf`: the header and its own length, or `None` if `buf` ends before it does.
 ///
-/// Refuses reserved bits (no extension is negotiated), reserved kinds, unmasked frames, lengths not in their shortest form, and
-/// fragmented or long control frames.
+/// Refuses reserved bits that no extension has a use for there, reserved kinds, unmasked frames, lengths not in their shortest form,
+/// and fragmented or long control frames.
 pub fn parse_header(buf: &[u8]) -> Result<Option<(Header, usize)>, WireError> {
     let [first, second, rest @ ..] = buf else {
         return Ok(None);
     };
-    if first & 0x70 != 0 {
-        return Err(WireError::Protocol("reserved bits are set without an extension"));
+    if first & 0x30 != 0 {
+        return Err(RESERVED);
     }
     let opcode = match first & 0x0f {
         0 => Opcode::Continuation,
@@ -67,6 +74,10 @@ pub fn parse_header(buf: &[u8]) -> Result<Option<(Header, usize)>, WireError> {
         10 => Opcode::Pong,
         _ => return Err(WireError::Protocol("unknown kind of frame")),
     };
+    let is_compressed = first & COMPRESSED != 0;
+    if is_compressed && !matches!(opcode, Opcode::Text | Opcode::Binary) {
+        return Err(RESERVED);
+    }
     let is_last = first & 0x80 != 0;
     if second & 0x80 == 0 {
         return Err(WireError::Protocol("a client's frame must be masked"));
@@ -97,7 +108,7 @@ pub fn parse_header(buf: &[u8]) -> Result<Option<(Header, usize)>, WireError> {
     let Some(mask) = rest[length_bytes..].first_chunk::<4>() else {
         return Ok(None);
     };
-    let header = Header { is_last, opcode, mask: *mask, payload_bytes };
+    let header = Header { is_last, is_compressed, opcode, mask: *mask, payload_bytes };
     Ok(Some((header, 2 + length_bytes + 4)))
 }
 
@@ -128,6 +139,16 @@ pub fn header_bytes(payload_bytes: usize) -> usize {
 /// Writes the header of a whole, unmasked frame.
 pub(super) fn put_header(out: &mut BytesMut, opcode: Opcode, payload_bytes: usize) {
     out.put_u8(0x80 | opcode as u8);
+    put_length(out, payload_bytes);
+}
+
+/// Writes the header of a whole, unmasked frame with a compressed message.
+pub(super) fn put_compressed_header(out: &mut BytesMut, opcode: Opcode, payload_bytes: usize) {
+    out.put_u8(0x80 | COMPRESSED | opcode as u8);
+    put_length(out, payload_bytes);
+}
+
+fn put_length(out: &mut BytesMut, payload_bytes: usize) {
     match payload_bytes {
         0..=125 => out.put_u8(payload_bytes as u8),
         126..=0xffff => {
@@ -151,6 +172,7 @@ mod tests {
         let raw = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
         let (header, used) = parse_header(&raw).unwrap().unwrap();
         assert_eq!((header.is_last, header.opcode, header.payload_bytes, used), (true, Opcode::Text, 5, 6));
+        assert!(!header.is_compressed);
         let mut payload = raw[used..].to_vec();
         unmask(&mut payload, header.mask, 0);
         assert_eq!(payload, b"Hello");
@@ -168,8 +190,13 @@ mod tests {
 
     #[test]
     fn headers_against_the_rules_are_refused() {
-        let cases: [&[u8]; 9] = [
-            &[0xc1, 0x80, 0, 0, 0, 0],                             // reserved bit
+        let cases: [&[u8]; 14] = [
+            &[0xa1, 0x80, 0, 0, 0, 0],                             // second reserved bit
+            &[0x91, 0x80, 0, 0, 0, 0],                             // third reserved bit
+            &[0xc0, 0x80, 0, 0, 0, 0],                             // a compressed fragment
+            &[0xc8, 0x80, 0, 0, 0, 0],                             // a compressed close
+            &[0xc9, 0x80, 0, 0, 0, 0],                             // a compressed ping
+            &[0xca, 0x80, 0, 0, 0, 0],                             // a compressed pong
             &[0x83, 0x80, 0, 0, 0, 0],                             // reserved kind
             &[0x81, 0x05],                                         // not masked
             &[0x09, 0x80, 0, 0, 0, 0],                             // fragmented ping

@@ -1,9 +1,11 @@
 //! Joins the bytes that arrive into whole messages. Bounded: a declared length is refused before its payload, and memory
 //! grows with what has arrived, never with what was promised. Of a message beyond the limit the beginning may be kept, so that a
-//! protocol can refuse it by name; the rest is thrown away as it comes.
+//! protocol can refuse it by name; the rest is thrown away as it comes. What is compressed is inflated as it comes, under the same
+//! limits and in steps.
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use super::deflate::{InflateError, Inflater};
 use super::error::WireError;
 use super::header::{self, CONTROL_BYTES_MAX, HEADER_BYTES_MAX, Header, Opcode};
 
@@ -20,6 +22,8 @@ pub struct MessageLimits {
 
 /// What is kept of the beginning of a message beyond the limit, in bytes.
 const BEGINNING_BYTES: usize = 1024;
+/// Unmasked in one go, before it is inflated.
+const UNMASKED_BYTES: usize = 2048;
 
 /// A whole message from a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,8 +67,13 @@ pub struct Reader {
     head: [u8; HEADER_BYTES_MAX],
     head_bytes: usize,
     pending: Option<Box<PartialFrame>>,
-    /// The data message so far: its kind and payload.
+    /// Whether compressed messages were agreed on, and how much may be inflated until more is allowed.
+    takes_compressed: bool,
+    allowance: usize,
+    /// The data message so far: its kind, whether it is compressed, and its payload, unless that is still inflated.
     message: Option<Opcode>,
+    is_compressed: bool,
+    inflater: Option<Box<Inflater>>,
     payload: BytesMut,
     fragments: usize,
     /// How much of it has come, kept or not.
@@ -73,6 +82,8 @@ pub struct Reader {
     is_too_big: bool,
     /// The payload of a control frame that came in pieces, maybe between fragments.
     control: Vec<u8>,
+    /// Bytes of compressed messages, as they came and inflated, since they were last taken.
+    compressed: (u64, u64),
 }
 
 impl Reader {
@@ -83,12 +94,17 @@ impl Reader {
             head: [0; HEADER_BYTES_MAX],
             head_bytes: 0,
             pending: None,
+            takes_compressed: false,
+            allowance: usize::MAX,
             message: None,
+            is_compressed: false,
+            inflater: None,
             payload: BytesMut::new(),
             fragments: 0,
             arrived: 0,
             is_too_big: false,
             control: Vec::new(),
+            compressed: (0, 0),
         }
     }
 
@@ -102,9 +118,29 @@ impl Reader {
         self.limits.skipped_bytes_max = bytes;
     }
 
+    /// Takes compressed messages from now on, as it was agreed in the handshake.
+    pub fn take_compressed(&mut self) {
+        self.takes_compressed = true;
+    }
+
+    /// Lets so much be inflated until the next call, and what ends a message. Past it [`read`](Self::read) takes no more.
+    pub fn allow_inflated(&mut self, bytes: usize) {
+        self.allowance = bytes;
+    }
+
+    /// Whether it waits for an allowance, and not for input.
+    pub fn is_paused(&self) -> bool {
+        self.inflater.as_ref().is_some_and(|inflater| inflater.is_paused())
+    }
+
     /// How much is kept of a data message that has not ended, in bytes.
     pub fn unfinished_bytes(&self) -> usize {
-        self.payload.len()
+        self.payload.len() + self.inflater.as_ref().map_or(0, |inflater| inflater.held_bytes())
+    }
+
+    /// Bytes of compressed messages that have ended, as they came and inflated, since the last call.
+    pub fn take_compressed_bytes(&mut self) -> (u64, u64) {
+        std::mem::take(&mut self.compressed)
     }
 
     /// How much has come of a data message that has not ended, in bytes.
@@ -112,7 +148,8 @@ impl Reader {
         self.arrived
     }
 
-    /// Takes from `input` up to the end of the next message. `None`: all input is taken and more is needed.
+    /// Takes from `input` up to the end of the next message. `None`: all input is taken and more is needed, or it [is
+    /// paused](Self::is_paused).
     pub fn read(&mut self, input: &mut &[u8]) -> Result<Option<Message>, WireError> {
         loop {
             let Some(mut pending) = self.next_frame(input)? else {
@@ -121,21 +158,29 @@ impl Reader {
             let missing = pending.header.payload_bytes as usize - pending.taken;
             let piece = &input[..missing.min(input.len())];
             let is_control = pending.header.opcode.is_control();
+            let mut taken = piece.len();
             if is_control {
                 let start = self.control.len();
                 self.control.extend_from_slice(piece);
                 header::unmask(&mut self.control[start..], pending.header.mask, pending.taken);
+            } else if self.inflater.is_some() {
+                taken = self.inflate(&pending, piece)?;
+                self.arrived += taken as u64;
             } else {
                 let start = self.payload.len();
-                let kept = if self.is_too_big { BEGINNING_BYTES.saturating_sub(start) } else { usize::MAX };
+                let kept = match (self.is_too_big, self.is_compressed) {
+                    (false, _) => usize::MAX,
+                    (true, false) => BEGINNING_BYTES.saturating_sub(start),
+                    (true, true) => 0,
+                };
                 self.payload.extend_from_slice(&piece[..kept.min(piece.len())]);
                 header::unmask(&mut self.payload[start..], pending.header.mask, pending.taken);
                 self.arrived += piece.len() as u64;
             }
-            pending.taken += piece.len();
-            let is_whole = piece.len() == missing;
-            input.advance(piece.len());
-            if !is_whole {
+            pending.taken += taken;
+            let is_whole = taken == missing;
+            input.advance(taken);
+            if !is_whole || self.is_paused() {
                 self.pending = Some(pending);
                 return Ok(None);
             }
@@ -164,6 +209,9 @@ impl Reader {
         };
         self.head_bytes = 0;
         input.advance(header_bytes - known);
+        if header.is_compressed && !self.takes_compressed {
+            return Err(header::RESERVED);
+        }
         if !header.opcode.is_control() {
             self.begin(&header)?;
         }
@@ -178,6 +226,8 @@ impl Reader {
             (_, Some(_)) => return Err(WireError::Protocol("a message began before the last one ended")),
             (opcode, None) => {
                 self.message = Some(opcode);
+                self.is_compressed = header.is_compressed;
+                self.inflater = header.is_compressed.then(Box::<Inflater>::default);
                 self.fragments = 1;
             }
         }
@@ -192,15 +242,81 @@ impl Reader {
         }
         if whole > limit as u64 && !self.is_too_big {
             self.is_too_big = true;
-            // A copy, so that the rest is let go of.
-            self.payload = BytesMut::from(&self.payload[..self.payload.len().min(BEGINNING_BYTES)]);
+            // What is compressed is inflated up to there.
+            if self.inflater.as_ref().is_none_or(|inflater| inflater.inflated().len() >= BEGINNING_BYTES) {
+                self.keep_beginning();
+            }
         }
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<Message, WireError> {
+    /// Lets go of a message but for its beginning.
+    fn keep_beginning(&mut self) {
+        let inflater = self.inflater.take();
+        let kept = inflater.as_ref().map_or(&self.payload[..], |inflater| inflater.inflated());
+        self.payload = BytesMut::from(&kept[..kept.len().min(BEGINNING_BYTES)]);
+    }
+
+    /// Inflates a piece of a frame; how much of it was taken.
+    fn inflate(&mut self, pending: &PartialFrame, piece: &[u8]) -> Result<usize, WireError> {
+        let mut unmasked = [0; UNMASKED_BYTES];
+        let mut taken = 0;
+        while let Some(inflater) = &mut self.inflater {
+            let part = &piece[taken..piece.len().min(taken + UNMASKED_BYTES)];
+            let unmasked = &mut unmasked[..part.len()];
+            unmasked.copy_from_slice(part);
+            header::unmask(unmasked, pending.header.mask, pending.taken + taken);
+            let limit = if self.is_too_big { BEGINNING_BYTES } else { self.limits.message_bytes_max };
+            match inflater.inflate(unmasked, limit, &mut self.allowance) {
+                Ok(used) => taken += used,
+                Err(error) => self.on_inflate_error(error)?,
+            }
+            if taken == piece.len() || self.is_paused() {
+                return Ok(taken);
+            }
+        }
+        // Only its beginning is kept, which is there.
+        Ok(piece.len())
+    }
+
+    /// A message that becomes too long when it is inflated is as one that is.
+    fn on_inflate_error(&mut self, error: InflateError) -> Result<(), WireError> {
+        let limit = self.limits.message_bytes_max;
+        match error {
+            InflateError::Bad => Err(WireError::Deflate),
+            InflateError::TooBig if self.limits.skipped_bytes_max <= limit as u64 => Err(WireError::TooBig { limit }),
+            InflateError::TooBig => {
+                self.is_too_big = true;
+                self.keep_beginning();
+                Ok(())
+            }
+        }
+    }
+
+    /// The payload of a message that has ended.
+    fn take_payload(&mut self) -> Result<Bytes, WireError> {
+        let limit = self.limits.message_bytes_max;
+        if let Some(inflater) = &mut self.inflater
+            && !self.is_too_big
+            && let Err(error) = inflater.finish(limit)
+        {
+            self.on_inflate_error(error)?;
+        }
         let payload = std::mem::take(&mut self.payload).freeze();
-        self.arrived = 0;
+        Ok(match self.inflater.take() {
+            Some(inflater) if self.is_too_big => Bytes::copy_from_slice(inflater.inflated()),
+            Some(inflater) => inflater.into_message().into(),
+            None => payload,
+        })
+    }
+
+    fn finish(&mut self) -> Result<Message, WireError> {
+        let payload = self.take_payload()?;
+        let arrived = std::mem::take(&mut self.arrived);
+        if self.is_compressed {
+            self.compressed.0 += arrived;
+            self.compressed.1 += payload.len() as u64;
+        }
         let message = self.message.take();
         if std::mem::take(&mut self.is_too_big) {
             return Ok(Message::TooBig(payload));
@@ -241,6 +357,7 @@ fn close_code(payload: &[u8]) -> Result<Option<u16>, WireError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::deflate::deflate;
     use proptest::prelude::*;
 
     const LIMITS: MessageLimits = MessageLimits { message_bytes_max: 1000, fragments_max: 4, skipped_bytes_max: 0 };
@@ -351,7 +468,213 @@ mod tests {
         }
     }
 
+    /// A reader that takes compressed messages.
+    fn inflating(limits: MessageLimits) -> Reader {
+        let mut reader = Reader::new(limits);
+        reader.take_compressed();
+        reader
+    }
+
+    fn deflated(payload: &[u8]) -> Vec<u8> {
+        deflate(payload, payload.len() + 100, <[u8]>::to_vec).unwrap()
+    }
+
+    /// A compressed message in one masked frame.
+    fn compressed_frame(payload: &[u8]) -> Vec<u8> {
+        client_frame(0xc2, &deflated(payload))
+    }
+
+    #[test]
+    fn the_examples_of_rfc_7692_section_7_2_3_are_read() {
+        let hello: [&[u8]; 6] = [
+            &[0xc1, 0x07, 0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00],
+            // In two frames.
+            &[0x41, 0x03, 0xf2, 0x48, 0xcd, 0x80, 0x04, 0xc9, 0xc9, 0x07, 0x00],
+            // Not compressed; in a last block; in two blocks.
+            &[0xc1, 0x0b, 0x00, 0x05, 0x00, 0xfa, 0xff, 0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x00],
+            &[0xc1, 0x08, 0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00],
+            &[0xc1, 0x0d, 0xf2, 0x48, 0x05, 0x00, 0x00, 0x00, 0xff, 0xff, 0xca, 0xc9, 0xc9, 0x07, 0x00],
+            // A message that is not compressed among those that are.
+            &[0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f],
+        ];
+        let mut reader = inflating(LIMITS);
+        for frames in hello {
+            let (mut raw, mut rest) = (Vec::new(), frames);
+            while let [first, len, more @ ..] = rest {
+                raw.extend(client_frame(*first, &more[..usize::from(*len)]));
+                rest = &more[usize::from(*len)..];
+            }
+            let messages = read_all(&mut reader, &raw).unwrap();
+            assert_eq!(messages, [Message::Text(Bytes::from_static(b"Hello"))], "{frames:x?}");
+        }
+        let empty = [client_frame(0xc2, &[0]), client_frame(0xc2, &[])].concat();
+        assert_eq!(read_all(&mut reader, &empty).unwrap(), [const { Message::Binary(Bytes::new()) }; 2]);
+    }
+
+    #[test]
+    fn rule_22_compressed_frames_are_refused_where_they_were_not_agreed_on_or_make_no_sense() {
+        let compressed = compressed_frame(b"text");
+        let continued = [client_frame(0x02, b"a"), client_frame(0xc0, b"b")].concat();
+        let cases = [
+            (Reader::new(LIMITS), compressed, 1002),
+            (inflating(LIMITS), continued, 1002),
+            (inflating(LIMITS), client_frame(0xc9, b""), 1002),
+            (inflating(LIMITS), client_frame(0xc8, b""), 1002),
+            // A block of a kind that does not exist, one whose length lies, one that breaks off, a distance before the beginning.
+            (inflating(LIMITS), client_frame(0xc2, &[0x06]), 1007),
+            (inflating(LIMITS), client_frame(0xc2, &[0x00, 5, 0, 0, 0]), 1007),
+            (inflating(LIMITS), client_frame(0xc2, &[0x00, 200, 0, 0x37, 0xff, 1, 2, 3]), 1007),
+            (inflating(LIMITS), client_frame(0xc2, &[0x03, 0x02, 0x00]), 1007),
+            // Text that is none once it is inflated.
+            (inflating(LIMITS), client_frame(0xc1, &deflated(b"\xff")), 1007),
+        ];
+        for (mut reader, raw, code) in cases {
+            let error = read_all(&mut reader, &raw).unwrap_err();
+            assert_eq!(error.close_code(), code, "{raw:x?}");
+        }
+    }
+
+    #[test]
+    fn rule_22_a_message_at_the_limit_once_it_is_inflated_passes_and_one_past_it_is_refused() {
+        for payload in [vec![0; 1001], (0..1001u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect()]
+        {
+            let limits = MessageLimits { message_bytes_max: payload.len() - 1, fragments_max: 4000, ..LIMITS };
+            let limit = limits.message_bytes_max;
+            let at_limit = deflated(&payload[..limit]);
+            // What does not get shorter is refused by its own length.
+            if at_limit.len() <= limit {
+                let messages = read_all(&mut inflating(limits), &client_frame(0xc2, &at_limit)).unwrap();
+                assert_eq!(messages, [Message::Binary(Bytes::copy_from_slice(&payload[..limit]))]);
+            }
+            let refused = read_all(&mut inflating(limits), &compressed_frame(&payload));
+            assert_eq!(refused, Err(WireError::TooBig { limit }));
+        }
+        let header_only = &client_frame(0xc2, &[0; 1001])[..8];
+        assert_eq!(inflating(LIMITS).read(&mut &header_only[..]), Err(WireError::TooBig { limit: 1000 }));
+    }
+
+    #[test]
+    fn rule_22_a_bomb_holds_no_more_than_the_limit_and_is_refused() {
+        let raw = compressed_frame(&vec![0; 10 << 20]);
+        assert!(raw.len() < 64 << 10, "{}", raw.len());
+        for limit in [1000, 64 << 10, 1 << 20] {
+            let mut reader = inflating(MessageLimits { message_bytes_max: limit, ..LIMITS });
+            let held_max = limit + 1 + size_of::<Inflater>();
+            let mut input = &raw[..];
+            let refused = loop {
+                reader.allow_inflated(10_000);
+                assert!(reader.unfinished_bytes() <= held_max, "{}", reader.unfinished_bytes());
+                match reader.read(&mut input) {
+                    Ok(message) => assert!(message.is_none() && reader.is_paused()),
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(refused, WireError::TooBig { limit });
+        }
+    }
+
+    #[test]
+    fn rule_22_of_a_bomb_the_beginning_is_kept_where_that_is_kept_of_any_long_message() {
+        let limits = MessageLimits { message_bytes_max: 2000, skipped_bytes_max: 1 << 20, ..LIMITS };
+        let payload: Vec<u8> = (0..=255).cycle().take(10 << 20).collect();
+        let long: Vec<u8> = (0..1000u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+        for payload in [payload, long] {
+            let compressed = deflated(&payload);
+            let half = compressed.len() / 2;
+            let in_fragments = [client_frame(0x42, &compressed[..half]), client_frame(0x80, &compressed[half..])];
+            for raw in [client_frame(0xc2, &compressed), in_fragments.concat()] {
+                for cut in [1, 700, usize::MAX] {
+                    let mut reader = inflating(limits);
+                    let mut seen = Vec::new();
+                    for piece in raw.chunks(cut) {
+                        seen.extend(read_all(&mut reader, piece).unwrap());
+                        assert!(reader.unfinished_bytes() <= 2001 + size_of::<Inflater>());
+                    }
+                    let beginning = Bytes::copy_from_slice(&payload[..BEGINNING_BYTES]);
+                    assert_eq!(seen, [Message::TooBig(beginning)], "pieces of {cut}");
+                    let next = read_all(&mut reader, &compressed_frame(&[1; 1000])).unwrap();
+                    assert_eq!(next, [Message::Binary(Bytes::from(vec![1; 1000]))]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_compressed_is_counted_as_it_came_and_inflated() {
+        let raw = [compressed_frame(&[7; 1000]), client_frame(0x82, &[7; 1000])].concat();
+        let mut reader = inflating(LIMITS);
+        assert_eq!(read_all(&mut reader, &raw).unwrap().len(), 2);
+        assert_eq!(reader.take_compressed_bytes(), (deflated(&[7; 1000]).len() as u64, 1000));
+        assert_eq!(reader.take_compressed_bytes(), (0, 0));
+    }
+
+    /// Payloads of which some compress well and some do not.
+    fn payloads() -> impl Strategy<Value = Vec<Vec<u8>>> {
+        let payload = prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..300),
+            (prop::collection::vec(any::<u8>(), 1..10), 1usize..90).prop_map(|(part, times)| part.repeat(times)),
+        ];
+        prop::collection::vec(payload, 1..6)
+    }
+
     proptest! {
+        #[test]
+        fn rule_22_messages_are_the_same_compressed_or_not_however_they_are_cut(
+            payloads in payloads(),
+            fragment in 1usize..400,
+            cuts in prop::collection::vec(1usize..200, 1..20),
+            allowance in 1usize..400,
+        ) {
+            let limits = MessageLimits { fragments_max: 1000, ..LIMITS };
+            let mut raw = Vec::new();
+            for (number, payload) in payloads.iter().enumerate() {
+                let (first, body) = if number % 3 == 2 { (0x02, payload.clone()) } else { (0x42, deflated(payload)) };
+                let mut fragments = body.chunks(fragment).enumerate().peekable();
+                if body.is_empty() {
+                    raw.extend(client_frame(0x80 | first, &[]));
+                }
+                while let Some((at, part)) = fragments.next() {
+                    let last = if fragments.peek().is_none() { 0x80 } else { 0 };
+                    raw.extend(client_frame(last | if at == 0 { first } else { 0 }, part));
+                }
+            }
+            let mut reader = inflating(limits);
+            let (mut seen, mut rest) = (Vec::new(), &raw[..]);
+            for cut in cuts.iter().cycle() {
+                if rest.is_empty() {
+                    break;
+                }
+                let (piece, after) = rest.split_at((*cut).min(rest.len()));
+                let mut input = piece;
+                loop {
+                    reader.allow_inflated(allowance);
+                    match reader.read(&mut input).unwrap() {
+                        Some(message) => seen.push(message),
+                        None if reader.is_paused() => {}
+                        None => break,
+                    }
+                }
+                assert!(input.is_empty());
+                rest = after;
+            }
+            let expected: Vec<_> = payloads.into_iter().map(|payload| Message::Binary(payload.into())).collect();
+            prop_assert_eq!(seen, expected);
+        }
+
+        #[test]
+        fn rule_27_no_compressed_bytes_make_the_reader_panic_or_hold_more_than_the_limit(
+            payload in prop::collection::vec(any::<u8>(), 0..120),
+            skipped in prop::sample::select(vec![0, 5000]),
+        ) {
+            let mut reader = inflating(MessageLimits { skipped_bytes_max: skipped, ..LIMITS });
+            let raw = client_frame(0xc2, &payload);
+            let read = reader.read(&mut &raw[..]);
+            prop_assert!(reader.unfinished_bytes() <= BEGINNING_BYTES + size_of::<Inflater>());
+            if let Ok(Some(Message::Binary(message))) = read {
+                prop_assert!(message.len() <= LIMITS.message_bytes_max);
+            }
+        }
+
         #[test]
         fn messages_are_the_same_however_the_bytes_are_cut(
             payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 1..6),

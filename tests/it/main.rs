@@ -7,6 +7,7 @@ mod beside;
 mod broken_network;
 mod browser_client;
 mod browser_side;
+mod compression;
 mod damage;
 mod descriptors;
 mod documents;

@@ -197,6 +197,7 @@ mod tests {
     use super::*;
     use crate::budget::ByteBudget;
     use crate::socket::stream::{Detached, Stream};
+    use crate::wire::Encoding;
 
     /// A member that shares its socket with others.
     struct Shared;
@@ -228,7 +229,7 @@ mod tests {
             ours.set_nonblocking(true).unwrap();
             let stream = Rc::new(Stream::adopt(Detached::Unix(ours)).unwrap());
             let budget = ByteBudget::new(1 << 20, None);
-            let outbox = Outbox::new(stream, bytes::Bytes::new(), 1 << 20, &budget);
+            let outbox = Outbox::new(stream, bytes::Bytes::new(), Encoding::Plain, 1 << 20, &budget);
             let charges = Rc::new(Charges::new(outbox.clone()));
             let has_news = Rc::<Cell<bool>>::default();
             let outlet = MemberOutlet::new(outbox.clone(), member, charges, has_news.clone());

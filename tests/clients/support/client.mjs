@@ -21,13 +21,13 @@ export class Client {
   sockets = []
   denials = 0
 
-  /** `as`: a token, or null for none; `by`: how it travels, subprotocol or query. */
-  constructor(server, { version, room, as = server.token(), by = 'subprotocol', doc = new Y.Doc() }) {
+  /** `as`: a token, or null for none; `by`: how it travels, subprotocol or query; `socketOptions`: for ws. */
+  constructor(server, { version, room, as = server.token(), by = 'subprotocol', doc = new Y.Doc(), socketOptions = {} }) {
     const { sockets } = this
     const onFrame = (frame) => (this.denials += isDenial(frame) ? 1 : 0)
     class Socket extends RecordingSocket {
       constructor(url, protocols) {
-        super(url, protocols)
+        super(url, protocols, socketOptions)
         this.on('frame', onFrame)
         sockets.push(this)
       }

@@ -6,11 +6,15 @@ pub const BINARY: u8 = 2;
 pub const CLOSE: u8 = 8;
 pub const PING: u8 = 9;
 pub const PONG: u8 = 10;
+/// The bit of a compressed message.
+pub const COMPRESSED: u8 = 0x40;
 
 /// A frame from the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
     pub opcode: u8,
+    /// Whether it came compressed; the payload is inflated.
+    pub is_compressed: bool,
     pub payload: Vec<u8>,
 }
 
@@ -59,7 +63,8 @@ pub fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
 /// The first frame of what a server sent, and its length; `None` if it is not whole yet.
 pub fn parse(bytes: &[u8]) -> Option<(Frame, usize)> {
     let (first, second) = (*bytes.first()?, *bytes.get(1)?);
-    assert_eq!(first & 0xf0, 0x80, "a server's frame is whole and has no reserved bits");
+    assert_eq!(first & 0xb0, 0x80, "a server's frame is whole and has no reserved bits");
+    let is_compressed = first & COMPRESSED != 0;
     assert_eq!(second & 0x80, 0, "a server's frame is not masked");
     let (length, start) = match second {
         126 => (u64::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().unwrap())), 4),
@@ -67,6 +72,31 @@ pub fn parse(bytes: &[u8]) -> Option<(Frame, usize)> {
         short => (u64::from(short), 2),
     };
     let end = start + length as usize;
-    let payload = bytes.get(start..end)?.to_vec();
-    Some((Frame { opcode: first & 0x0f, payload }, end))
+    let payload = bytes.get(start..end)?;
+    let payload = if is_compressed { inflated(payload) } else { payload.to_vec() };
+    Some((Frame { opcode: first & 0x0f, is_compressed, payload }, end))
+}
+
+/// A whole message in a compressed, masked frame.
+pub fn compressed(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    raw(0x80 | COMPRESSED | opcode, &deflated(payload))
+}
+
+/// The payload of a compressed message (RFC 7692 section 7.2.1).
+pub fn deflated(payload: &[u8]) -> Vec<u8> {
+    let mut deflate = flate2::Compress::new(flate2::Compression::best(), false);
+    let mut out = Vec::with_capacity(payload.len() + 1024);
+    deflate.compress_vec(payload, &mut out, flate2::FlushCompress::Sync).unwrap();
+    assert_eq!(deflate.total_in(), payload.len() as u64);
+    assert!(out.ends_with(&[0, 0, 0xff, 0xff]));
+    out.truncate(out.len() - 4);
+    out
+}
+
+/// The other way (RFC 7692 section 7.2.2).
+fn inflated(payload: &[u8]) -> Vec<u8> {
+    let whole = [payload, &[0, 0, 0xff, 0xff, 1, 0, 0, 0xff, 0xff]].concat();
+    let mut out = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::DeflateDecoder::new(&whole[..]), &mut out).expect("compressed data");
+    out
 }
