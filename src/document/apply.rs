@@ -48,6 +48,15 @@ pub(super) enum Trust {
     Store,
 }
 
+/// What becomes of an update that lacks what it builds on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gaps {
+    /// What joins is taken; the rest may follow.
+    Kept,
+    /// Nothing of it is taken.
+    Refused,
+}
+
 /// What of an update went into the document.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
@@ -128,7 +137,15 @@ impl Blocks {
     /// # Errors
     /// See [`Refusal`]; the document is as before.
     pub fn apply(&mut self, update: &Bytes) -> Result<Applied, Refusal> {
-        self.apply_from(update, Trust::Client)
+        self.apply_from(update, Trust::Client, Gaps::Kept)
+    }
+
+    /// Takes all of an edit; what of it was new, if anything.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply), and [`Refusal::Incomplete`]; the document is as before.
+    pub fn apply_whole(&mut self, update: &Bytes) -> Result<Option<News>, Refusal> {
+        self.apply_from(update, Trust::Client, Gaps::Refused).map(|applied| applied.news)
     }
 
     /// Takes an update from another server's storage, as [`apply`](Self::apply) does, however many clients are in it.
@@ -136,17 +153,17 @@ impl Blocks {
     /// # Errors
     /// As there.
     pub fn import(&mut self, update: &Bytes) -> Result<Applied, Refusal> {
-        self.apply_from(update, Trust::Import)
+        self.apply_from(update, Trust::Import, Gaps::Kept)
     }
 
-    fn apply_from(&mut self, update: &Bytes, trust: Trust) -> Result<Applied, Refusal> {
+    fn apply_from(&mut self, update: &Bytes, trust: Trust, gaps: Gaps) -> Result<Applied, Refusal> {
         if trust == Trust::Client && self.has_too_many_sections(update) {
             return Err(Refusal::TooManyClients);
         }
         let scan = scan(update)?;
         scan.check_clients()?;
-        let taken = match self.take(&scan, trust) {
-            Err(Refusal::TooLarge { .. }) if self.prune_all() => self.take(&scan, trust),
+        let taken = match self.take(&scan, trust, gaps) {
+            Err(Refusal::TooLarge { .. }) if self.prune_all() => self.take(&scan, trust, gaps),
             taken => taken,
         }?;
         let lacking = (!taken.is_complete(&scan)).then(|| {
@@ -176,7 +193,7 @@ impl Blocks {
     }
 
     /// Takes what joins, or nothing.
-    pub(super) fn take(&mut self, scan: &Scan<'_>, trust: Trust) -> Result<Taken, Refusal> {
+    pub(super) fn take(&mut self, scan: &Scan<'_>, trust: Trust, gaps: Gaps) -> Result<Taken, Refusal> {
         let mut mark = Mark {
             clients: self.clients.len(),
             slots: self.slots.len(),
@@ -190,6 +207,9 @@ impl Blocks {
             let limit = self.bytes_max;
             if trust != Trust::Store && !self.has_room_to_delete(taken.deleted.len()) {
                 return Err(Refusal::TooLarge { limit });
+            }
+            if gaps == Gaps::Refused && !taken.is_complete(scan) {
+                return Err(Refusal::Incomplete);
             }
             Ok(taken)
         });

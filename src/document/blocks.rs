@@ -399,6 +399,11 @@ impl Blocks {
         self.slots.shrink();
     }
 
+    /// Whether nobody has written anything.
+    pub fn is_empty(&self) -> bool {
+        self.clients.is_empty()
+    }
+
     /// Whether the document has reached all of these clocks, see [`Applied::lacking`](super::Applied::lacking).
     pub fn has_reached(&self, clocks: &[(u64, u32)]) -> bool {
         clocks.iter().all(|(client, clock)| self.clock(*client) >= *clock)

@@ -17,17 +17,17 @@ const ADDRESS_BYTES: usize = 512;
 
 /// What stands before a block's content.
 #[derive(Clone, Copy)]
-struct Head<'b> {
-    kind: Kind,
-    origin: Option<BlockId>,
-    right: Option<BlockId>,
+pub(super) struct Head<'b> {
+    pub kind: Kind,
+    pub origin: Option<BlockId>,
+    pub right: Option<BlockId>,
     /// Written where both origins are absent.
-    parent: Option<Parent<'b>>,
-    key: Option<&'b str>,
+    pub parent: Option<Parent<'b>>,
+    pub key: Option<&'b str>,
 }
 
 impl Head<'_> {
-    fn put(&self, out: &mut Vec<u8>) {
+    pub fn put(&self, out: &mut Vec<u8>) {
         if matches!(self.kind, Kind::Collected | Kind::Skip) {
             return out.push(self.kind as u8);
         }

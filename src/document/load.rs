@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use super::apply::Trust;
+use super::apply::{Gaps, Trust};
 use super::blocks::Blocks;
 use super::scan::scan;
 
@@ -57,7 +57,7 @@ impl Blocks {
     /// Whether all of it is in now.
     fn load_one(&mut self, update: &Bytes) -> Result<bool, String> {
         let scan = scan(update).map_err(|refusal| refusal.to_string())?;
-        let taken = self.take(&scan, Trust::Store).map_err(|refusal| refusal.to_string())?;
+        let taken = self.take(&scan, Trust::Store, Gaps::Kept).map_err(|refusal| refusal.to_string())?;
         Ok(taken.is_complete(&scan))
     }
 }

@@ -4,14 +4,16 @@
 //! Pure: no I/O, no clock, no randomness, no actors; it knows Yjs updates and nothing of who sends them or where they are kept.
 //!
 //! [`scan`] reads an update and refuses what cannot be one; [`apply`] decides what of it is new and joins; [`encode`] answers with states
-//! and what somebody lacks; [`load`] reads what is stored. Below them: [`content`], what a block holds; [`slots`], where blocks lie;
-//! [`ranges`], what is deleted.
+//! and what somebody lacks; [`load`] reads what is stored; [`v2`] rewrites
+//! another encoding. Below them: [`content`], what a block holds; [`slots`], where blocks lie;
+//! [`ranges`], what is deleted; [`json`], plain values.
 
 mod apply;
 mod blocks;
 mod clocks;
 mod content;
 mod encode;
+mod json;
 mod load;
 mod ranges;
 mod scan;
@@ -19,15 +21,18 @@ mod slots;
 mod split;
 #[cfg(test)]
 mod tests;
+mod v2;
 mod view;
 
 pub use apply::{Applied, News, begins_after};
 pub use blocks::Blocks;
 pub use clocks::Clocks;
 pub use content::{Content, Kind};
+pub use json::Json;
 pub use load::SetAside;
 pub use scan::{Block, Parent, Scan, Section, scan};
 pub use split::split_updates;
+pub use v2::from_v2;
 pub use view::{Items, ReadingBudget, RenderError, TypeKind, View, ViewError, ViewItem};
 
 use crate::protocol::DecodeError;
@@ -63,6 +68,9 @@ pub enum Refusal {
     /// Shared types nested deeper than [`NESTING_MAX`].
     #[error("shared types are nested more than {NESTING_MAX} deep")]
     NestedTooDeep,
+    /// It builds on, or deletes, what the document does not have, and had to be taken whole.
+    #[error("the edit builds on what the document does not have")]
+    Incomplete,
     /// More new Yjs clients than [`NEW_CLIENTS_MAX`].
     #[error("one edit may bring at most {NEW_CLIENTS_MAX} new Yjs clients")]
     TooManyClients,

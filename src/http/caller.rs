@@ -132,6 +132,8 @@ permissions! {
     ReadDocument,
     /// [`Action::ReadPresence`].
     ReadPresence,
+    /// [`Action::Edit`].
+    Edit,
     /// [`Action::Publish`].
     Publish,
     /// [`Action::Administer`].

@@ -18,8 +18,14 @@ pub fn cors(state: Data<AppState>) -> Cors {
         .allowed_origin_fn(move |origin: &HeaderValue, _| {
             state.origins.judge([origin.as_bytes()].into_iter(), None) == OriginVerdict::Allowed
         })
-        .allowed_methods([Method::GET, Method::HEAD, Method::POST])
-        .allowed_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
-        .expose_headers([HeaderName::from_static(SEQ_HEADER), header::RETRY_AFTER])
+        .allowed_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH])
+        .allowed_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_ENCODING,
+            header::CONTENT_TYPE,
+            header::IF_MATCH,
+            header::IF_NONE_MATCH,
+        ])
+        .expose_headers([HeaderName::from_static(SEQ_HEADER), header::ETAG, header::RETRY_AFTER])
         .max_age(REMEMBERED_S)
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use actix_web::HttpResponse;
+use actix_web::http::header;
 use actix_web::web::{self, Data};
 use bytes::Bytes;
 
@@ -14,7 +15,7 @@ use super::state::AppState;
 use crate::document::{Blocks, ReadingBudget, View};
 
 /// How long a document may take, waiting for others included.
-const DEADLINE: Duration = Duration::from_secs(10);
+pub const DEADLINE: Duration = Duration::from_secs(10);
 
 /// The header with the seq up to which the document is.
 pub const SEQ_HEADER: &str = "tutti-seq";
@@ -59,7 +60,11 @@ pub async fn read(
             body
         });
         let (content_type, body) = body.await.map_err(|_| ApiError::Internal)??;
-        Ok(HttpResponse::Ok().content_type(content_type).insert_header((SEQ_HEADER, seq.0.to_string())).body(body))
+        Ok(HttpResponse::Ok()
+            .content_type(content_type)
+            .insert_header((SEQ_HEADER, seq.0.to_string()))
+            .insert_header((header::ETAG, format!("\"{seq}\"")))
+            .body(body))
     };
     tokio::time::timeout(DEADLINE, work).await.map_err(|_| too_slow())?
 }

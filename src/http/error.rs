@@ -9,7 +9,7 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 
 use crate::archive::ArchiveError;
-use crate::document::{RenderError, ViewError};
+use crate::document::{Refusal, RenderError, ViewError};
 use crate::ids::RoomNameError;
 use crate::store::StoreError;
 
@@ -40,6 +40,18 @@ pub enum ApiError {
     /// The request's body.
     #[error("{0}")]
     Body(String),
+    /// A body that is longer than it may be.
+    #[error("the body has more than {0} bytes")]
+    BodyTooLarge(usize),
+    /// A body in an encoding that the path does not take.
+    #[error("{0}")]
+    Encoding(&'static str),
+    /// The room is not as the request says.
+    #[error("{0}")]
+    Changed(&'static str),
+    /// An edit that the document does not take.
+    #[error(transparent)]
+    Edit(Refusal),
     /// Not a WebSocket handshake, or one that cannot be answered.
     #[error("{0}")]
     Handshake(String),
@@ -83,6 +95,12 @@ impl ApiError {
             ApiError::Host => "host_not_allowed",
             ApiError::Parameter(_) => "invalid_parameter",
             ApiError::Body(_) => "invalid_body",
+            ApiError::BodyTooLarge(_) => "too_large",
+            ApiError::Encoding(_) => "unsupported_encoding",
+            ApiError::Changed(_) => "changed",
+            ApiError::Edit(Refusal::Incomplete) => "incomplete",
+            ApiError::Edit(Refusal::TooLarge { .. }) => "document_full",
+            ApiError::Edit(_) => "edit_refused",
             ApiError::Handshake(_) => "invalid_handshake",
             ApiError::Root(RenderError::NoSuchRoot) => "root_not_found",
             ApiError::Root(RenderError::SeveralRoots(_)) => "root_needed",
@@ -152,6 +170,12 @@ impl ResponseError for ApiError {
             }
             ApiError::Root(RenderError::TooCostly) => StatusCode::UNPROCESSABLE_ENTITY,
             ApiError::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
+            ApiError::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            ApiError::Encoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            ApiError::Changed(_) => StatusCode::PRECONDITION_FAILED,
+            ApiError::Edit(Refusal::Incomplete) => StatusCode::CONFLICT,
+            ApiError::Edit(Refusal::TooLarge { .. }) => StatusCode::INSUFFICIENT_STORAGE,
+            ApiError::Edit(_) => StatusCode::UNPROCESSABLE_ENTITY,
             ApiError::Parameter(_) | ApiError::Body(_) | ApiError::Handshake(_) | ApiError::Root(_) => {
                 StatusCode::BAD_REQUEST
             }

@@ -2,6 +2,7 @@
 //!
 //! A handler's arguments say what its caller must be allowed ([`caller::May`]); errors have stable codes ([`error::ApiError`]).
 
+mod body;
 mod caller;
 mod client;
 mod cors;
@@ -25,6 +26,7 @@ mod static_file;
 pub mod stats;
 mod tickets;
 mod upgrade;
+mod writing;
 
 use actix_web::web::{self, JsonConfig, ServiceConfig};
 
@@ -63,7 +65,12 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
                 .wrap(cors::cors(state.clone()))
                 .service(read("/rooms", rooms::list))
                 .service(read("/rooms/{room:.+}/history", history::page))
-                .service(read("/rooms/{room:.+}/document", document::read))
+                .service(
+                    web::resource("/rooms/{room:.+}/document")
+                        .route(paths::reading().to(document::read))
+                        .route(web::post().to(writing::post))
+                        .default_service(web::to(writing::other_method)),
+                )
                 .service(read("/rooms/{room:.+}/presence", rooms::presence))
                 .service(post("/rooms/{room:.+}/messages", publish::messages))
                 .service(post("/rooms/{room:.+}/disconnect", publish::disconnect))

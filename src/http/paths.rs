@@ -12,8 +12,12 @@ where
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    let route = web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
-    only(path, route.to(handler), "GET, HEAD")
+    only(path, reading().to(handler), "GET, HEAD")
+}
+
+/// A route for those who read.
+pub(super) fn reading() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 /// A path to post to.

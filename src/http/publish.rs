@@ -26,7 +26,7 @@ use crate::socket::network;
 use crate::store::Placed;
 
 /// How long a request waits for the commit of what it publishes.
-const COMMIT_TIMEOUT: Duration = Duration::from_secs(15);
+pub const COMMIT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Where something stands in the timeline.
 #[derive(Serialize)]
@@ -95,7 +95,7 @@ pub async fn messages(
 }
 
 /// Counts messages as if a socket of the caller had sent them.
-fn count(req: &HttpRequest, identity: &Identity, messages: usize, state: &AppState) -> Result<(), ApiError> {
+pub fn count(req: &HttpRequest, identity: &Identity, messages: usize, state: &AppState) -> Result<(), ApiError> {
     let network = network(peer::address(req, &state.trusted_proxies));
     state.rates.take(&identity.user, network, messages, Instant::now()).map_err(ApiError::TooMany)
 }

@@ -10,6 +10,7 @@ use super::hosts::Hosts;
 use super::origins::Origins;
 use crate::archive::Archive;
 use crate::auth::{Minter, Tickets, Verifier};
+use crate::budget::ByteBudget;
 use crate::config::IpRange;
 use crate::room::{Directory, UserSockets};
 use crate::socket::{Gate, ReconnectPace, SharedRates};
@@ -42,6 +43,10 @@ pub struct AppState {
     pub rates: Arc<SharedRates>,
     /// The server's figures.
     pub stats: Newest,
+    /// Longest body of a request that writes a document, in bytes.
+    pub document_bytes_max: usize,
+    /// What such bodies hold together.
+    pub bodies: Arc<ByteBudget>,
     /// Longest body of a request that publishes, in bytes.
     pub json_message_bytes_max: usize,
     /// Reads documents.

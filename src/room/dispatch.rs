@@ -28,7 +28,7 @@ macro_rules! handle_from_members {
 
 handle_from_members! {
     Join, Edit, RefuseLongEdit, AskState, AskSaved, UpdateAwareness, AskAwareness, StartCount, BroadcastStateless, Renew, Say, ReplayMore, BroadcastBinary,
-    Leave
+    WriteDocument, Leave
 }
 
 impl Room {
@@ -40,6 +40,7 @@ impl Room {
         let message = match message {
             FromMember::Join(join) => return self.on_join(join),
             FromMember::Leave(leave) => return self.on_leave(leave, ctx),
+            FromMember::WriteDocument(write) => return self.on_write(write),
             message => message,
         };
         // Members are let in once the room is loaded.
@@ -63,7 +64,22 @@ impl Room {
             FromMember::ReplayMore(more) => timeline.on_more(more, presence, commit, io),
             FromMember::Renew(renew) => self.on_renew(renew),
             FromMember::Say(say) => self.on_say(say),
-            FromMember::Join(_) | FromMember::Leave(_) => {}
+            FromMember::Join(_) | FromMember::Leave(_) | FromMember::WriteDocument(_) => {}
+        }
+    }
+
+    /// Takes an edit of a server.
+    fn on_write(&mut self, write: WriteDocument) {
+        let Some((document, Parts { timeline, commit, mut io, .. })) = self.live() else {
+            return write.refuse(WriteError::TryLater);
+        };
+        let io = &mut io;
+        if let Err(wait) = timeline.may_say(io) {
+            return write.refuse(WriteError::TooMany(wait));
+        }
+        document.on_write(write, timeline.head(), commit, io);
+        if document.is_over_budget() {
+            self.end_idle_rooms();
         }
     }
 

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use super::fanout::RelayHandle;
 use super::slots::LeaseGuard;
 use crate::auth::Access;
+use crate::document::Refusal;
 use crate::ids::{MemberId, Seq, UserId};
 use crate::protocol::json::UserPresence;
 use crate::protocol::json::request::{Publication, Said};
@@ -235,6 +236,103 @@ pub struct Post {
     pub publications: Vec<(Publication, oneshot::Sender<Result<Placed, PostError>>)>,
 }
 
+/// An edit from a server.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct WriteDocument {
+    /// Keeps the room from ending before it has handled this.
+    pub lease: LeaseGuard,
+    /// Whose it is.
+    pub user: UserId,
+    /// The update, v1 encoding.
+    pub update: Bytes,
+    /// When it is shown.
+    pub showing: Showing,
+    /// Who waits for its commit.
+    pub reply: oneshot::Sender<Result<Written, WriteError>>,
+}
+
+impl WriteDocument {
+    /// Turns it away. Whoever asked may have stopped waiting.
+    pub(super) fn refuse(self, error: WriteError) {
+        let _ = self.reply.send(Err(error));
+    }
+}
+
+/// When a server's edit is shown to the members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Showing {
+    /// At once, as a member's is. The room judges it.
+    AtOnce,
+    /// Once it is committed, as a message is. It was judged by whoever made it, by a document that the room's includes.
+    Committed {
+        /// Its author's name for it: a repetition is stored once, and shown once.
+        key: Option<String>,
+        /// The newest entry that there may be before it.
+        head: Option<Seq>,
+    },
+}
+
+/// Where a server's edit stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// The timeline has it at this seq, or had all of it up to this seq before.
+    pub seq: Seq,
+    /// Whether there was no document before it.
+    pub is_first: bool,
+}
+
+/// Why a server's edit is not in the document.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// The document does not take it.
+    #[error(transparent)]
+    Edit(#[from] Refusal),
+    /// The store does not take it.
+    #[error(transparent)]
+    Entry(#[from] Refused),
+    /// The timeline goes on behind the entry that was to be the newest.
+    #[error("the room has changed meanwhile")]
+    Stale,
+    /// The database does not answer.
+    #[error("the database does not answer now, try again later")]
+    TryLater,
+    /// Too much is said in the room.
+    #[error("too much is said in this room, wait a little")]
+    TooMany(Duration),
+}
+
+/// A server that waits for a commit.
+#[derive(Debug)]
+pub enum Reply {
+    /// Of a message or an event.
+    Post(oneshot::Sender<Result<Placed, PostError>>),
+    /// Of an edit.
+    Write {
+        /// Who waits.
+        to: oneshot::Sender<Result<Written, WriteError>>,
+        /// Whether there was no document before it.
+        is_first: bool,
+    },
+}
+
+impl Reply {
+    /// Tells what became of the entry. Whoever asked may have stopped waiting.
+    pub(super) fn send(self, outcome: Result<Placed, Refused>) {
+        match self {
+            Self::Post(to) => drop(to.send(outcome.map_err(PostError::Refused))),
+            Self::Write { to, is_first } => {
+                let written = |Placed { seq, is_new, .. }: Placed| Written { seq, is_first: is_first && is_new };
+                let error = |refused| match refused {
+                    Refused::Stale => WriteError::Stale,
+                    refused => WriteError::Entry(refused),
+                };
+                drop(to.send(outcome.map(written).map_err(error)));
+            }
+        }
+    }
+}
+
 /// Why something posted is not in the timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PostError {
@@ -277,7 +375,7 @@ pub struct Announce {
     pub body: Bytes,
 }
 
-/// What members tell a room, in one order; kept while the room loads.
+/// What members tell a room, and servers that edit, in one order; kept while the room loads.
 pub(super) enum FromMember {
     Join(Join),
     Edit(Edit),
@@ -292,5 +390,6 @@ pub(super) enum FromMember {
     Say(Say),
     ReplayMore(ReplayMore),
     BroadcastBinary(BroadcastBinary),
+    WriteDocument(WriteDocument),
     Leave(Leave),
 }

@@ -40,8 +40,8 @@ pub use fanout::{
 };
 pub use messages::{
     Announce, AskAwareness, AskSaved, AskState, BroadcastBinary, BroadcastStateless, Disconnect, Edit, Flush,
-    GetPresence, Join, JsonJoin, Leave, Post, PostError, RefuseLongEdit, Renew, ReplayMore, Say, StartCount,
-    UpdateAwareness,
+    GetPresence, Join, JsonJoin, Leave, Post, PostError, RefuseLongEdit, Renew, ReplayMore, Say, Showing, StartCount,
+    UpdateAwareness, WriteDocument, WriteError, Written,
 };
 pub use room::Room;
 pub use settings::RoomSettings;

@@ -6,9 +6,8 @@ use super::commit::{Commit, Committed, Pending};
 use super::document::{acknowledge, refuse_for_good};
 use super::io::Io;
 use super::members::{Acknowledgement, EditRefusal, Receipt};
-use super::messages::PostError;
 use super::room::{Parts, Room};
-use super::timeline::{AppendOutcome, ForeignStep, LookupOutcome, Timeline, answer, on_missed, refuse, send_saved};
+use super::timeline::{AppendOutcome, ForeignStep, LookupOutcome, Timeline, on_missed, refuse, send_saved};
 use crate::archive::weight;
 use crate::ids::Seq;
 use crate::metrics;
@@ -65,12 +64,14 @@ impl Room {
     fn settle(&mut self, outcome: AppendOutcome, ctx: &mut Context<Self>) {
         let Some((document, Parts { timeline, commit, mut io, .. })) = self.live() else { return };
         let io = &mut io;
-        for (Pending { entry, acknowledgements, reply, .. }, outcome) in commit.settle(outcome) {
+        for (Pending { entry, clients, acknowledgements, replies, is_shown_late }, outcome) in commit.settle(outcome) {
             match outcome {
                 Ok(placed) => {
                     if placed.is_new {
-                        if entry.kind == EntryKind::Edit {
-                            document.snapshots.lengthen(weight(&entry.body));
+                        match entry.kind {
+                            EntryKind::Edit if is_shown_late => document.on_written(&entry.body, clients, commit, io),
+                            EntryKind::Edit => document.snapshots.lengthen(weight(&entry.body)),
+                            EntryKind::Message | EntryKind::Event | EntryKind::Step => {}
                         }
                         timeline.on_committed(&entry, placed, io);
                         timeline.on_push_committed(&entry, placed, commit);
@@ -81,9 +82,7 @@ impl Room {
                 }
                 Err(refused) => refuse_entry(&entry, acknowledgements, refused, timeline, commit, io),
             }
-            if let Some(reply) = reply {
-                answer(reply, outcome.map_err(PostError::Refused));
-            }
+            replies.into_iter().for_each(|reply| reply.send(outcome));
         }
         document.acknowledge_reached(commit, io);
         self.make_snapshot_if_due(ctx);

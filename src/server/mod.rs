@@ -115,6 +115,8 @@ impl Server {
             user_sockets: user_sockets.clone(),
             rates: rates.clone(),
             stats: Default::default(),
+            document_bytes_max: limits.document_bytes_max,
+            bodies: ByteBudget::new(limits.unfinished_bytes_max, None),
             json_message_bytes_max: limits.json_message_bytes_max,
             archive,
             hosts: hosts(config),

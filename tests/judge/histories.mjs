@@ -68,7 +68,16 @@ function checkView (update, details) {
   seen.views++
 }
 
-const seen = { histories: 0, views: 0, answers: 0, cuts: 0, lacking: 0, reloads: 0, merged: 0, skips: 0, diffs: 0, older: 0, bytes: 0, yjsBytes: 0 }
+/** An update in v2 is rewritten as Yjs rewrites it. */
+function checkV2 (update, details) {
+  const v2 = Y.convertUpdateFormatV1ToV2(update)
+  const { update: v1, refused } = ask({ op: 'v2', update: encode(v2) })
+  const expected = encode(Y.convertUpdateFormatV2ToV1(v2))
+  if (v1 !== expected) wrong('an update in v2 becomes another', { ...details, refused, v1, expected, v2: encode(v2) })
+  seen.v2++
+}
+
+const seen = { histories: 0, views: 0, answers: 0, cuts: 0, lacking: 0, reloads: 0, merged: 0, skips: 0, diffs: 0, older: 0, v2: 0, bytes: 0, yjsBytes: 0 }
 
 for (let history = 0; history < histories; history++) {
   const gc = random() < 0.6
@@ -135,7 +144,10 @@ for (let history = 0; history < histories; history++) {
     if (!isWhole(doc)) wrong('the state is incomplete', { history, when, state: encode(answer) })
     seen.answers++
     // As the server keeps it, and as a person has it, with all that is deleted if it has not been collected there.
-    for (const update of [answer, Y.encodeStateAsUpdate(one(people).doc)]) checkView(update, { history, when })
+    for (const update of [answer, Y.encodeStateAsUpdate(one(people).doc)]) {
+      checkView(update, { history, when })
+      checkV2(update, { history, when })
+    }
     return { doc, answer }
   }
   for (let step = 0; step < steps; step++) {
@@ -178,6 +190,7 @@ for (let history = 0; history < histories; history++) {
   if (shows.size > 1) wrong('people differ', { history, shows: apart([...shows]) })
   // As it was written: in small blocks, of which none is collected.
   checkView(Y.mergeUpdates(written), { history })
+  for (const update of written) checkV2(update, { history })
   for (const again of [false, true]) {
     if (again) ask({ op: 'reload' })
     const { doc, answer } = check('end')

@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use serde_json::{Value, json};
-use tutti::document::{Applied, Blocks, Items, ReadingBudget, Refusal, View};
+use tutti::document::{Applied, Blocks, Items, ReadingBudget, Refusal, View, from_v2};
 
 const BYTES_MAX: usize = 64 << 20;
 
@@ -72,6 +72,10 @@ fn judge(script: &str, arguments: &[String]) -> Value {
                 json!({})
             }
             "view" => view(&View::read(&bytes("update"), ReadingBudget::default()).unwrap()),
+            "v2" => match from_v2(&bytes("update"), BYTES_MAX) {
+                Ok(update) => json!({ "update": text(&update) }),
+                Err(refusal) => json!({ "refused": refusal.to_string() }),
+            },
             "text" => {
                 let view = View::read(&bytes("update"), ReadingBudget::default()).unwrap();
                 json!({ "text": view.text(None).unwrap(), "left_out": view.left_out() })
@@ -155,7 +159,7 @@ fn what_the_server_keeps_brings_every_client_to_the_same_document() {
     let verdict = judge("histories.mjs", &arguments);
     saw(
         &verdict,
-        &["histories", "views", "answers", "cuts", "lacking", "reloads", "merged", "skips", "diffs", "older"],
+        &["histories", "views", "answers", "cuts", "lacking", "reloads", "merged", "skips", "diffs", "older", "v2"],
     );
     let bytes = |name: &str| verdict["seen"][name].as_f64().unwrap();
     assert!(bytes("bytes") <= 1.05 * bytes("yjsBytes"), "a state is as small as Yjs' own: {verdict:#}");

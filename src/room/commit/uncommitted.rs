@@ -3,13 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::budget::{ByteBudget, HeldBytes};
 use crate::ids::{Seq, UserId};
 use crate::room::members::Acknowledgement;
-use crate::room::messages::PostError;
+use crate::room::messages::Reply;
 use crate::store::{Append, CLIENTS_AT_ONCE, Condition, EntryKind, NewEntry, Placed, Refused, RoomId};
 
 /// One entry that is not committed yet.
@@ -21,14 +20,16 @@ pub struct Pending {
     pub clients: Vec<(u64, UserId)>,
     /// Which members hear of its commit.
     pub acknowledgements: Vec<Acknowledgement>,
-    /// A server that waits for its commit.
-    pub reply: Option<oneshot::Sender<Result<Placed, PostError>>>,
+    /// Servers that wait for its commit.
+    pub replies: Vec<Reply>,
+    /// Whether it is shown only once it is committed, though it is an edit.
+    pub is_shown_late: bool,
 }
 
 impl Pending {
     /// An entry of which members hear.
     pub fn new(entry: NewEntry, acknowledgements: Vec<Acknowledgement>) -> Self {
-        Self { entry, clients: Vec::new(), acknowledgements, reply: None }
+        Self { entry, clients: Vec::new(), acknowledgements, replies: Vec::new(), is_shown_late: false }
     }
 }
 
@@ -111,6 +112,17 @@ impl Uncommitted {
                 None
             }
             None => Some(acknowledgement),
+        }
+    }
+
+    /// Answers a server once all that is uncommitted now is committed: hands the reply back if that is so already.
+    pub fn reply_when_settled(&mut self, reply: Reply) -> Option<Reply> {
+        match self.queue.back_mut() {
+            Some(last) => {
+                last.replies.push(reply);
+                None
+            }
+            None => Some(reply),
         }
     }
 

@@ -130,7 +130,7 @@ impl LiveDocument {
 
     /// Sends an edit to the others at once, and keeps it for the journal. Its author hears after the commit, also where another
     /// forwards it.
-    fn broadcast_and_keep(
+    pub(super) fn broadcast_and_keep(
         &mut self,
         news: News,
         origin: &EditOrigin,
@@ -236,12 +236,12 @@ impl LiveDocument {
         }
     }
 
-    /// Takes an edit that another process has committed.
+    /// Takes an edit that is committed and was not shown: another process', or a server's.
     pub fn on_foreign_edit(&mut self, update: &Bytes, commit: &mut Commit, io: &mut Io) {
         io.broadcast_message(EditorMessage::Update(update), None, &[]);
         self.snapshots.lengthen(weight(update));
         if let Err(reason) = self.blocks.take_stored(update) {
-            tracing::error!(reason, "an edit of another process cannot be taken");
+            tracing::error!(reason, "a committed edit cannot be taken");
         }
         self.on_changed();
         self.acknowledge_reached(commit, io);

@@ -17,6 +17,7 @@ mod snapshots;
 mod sync_replies;
 #[cfg(test)]
 mod tests;
+mod writing;
 
 use std::collections::HashMap;
 use std::sync::Arc;

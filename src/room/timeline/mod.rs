@@ -25,7 +25,7 @@ use crate::store::{Entry, NewEntry, Placed, RoomRow, StoreError};
 
 pub use foreign::{AppendOutcome, ForeignStep};
 pub use lookups::{FoundPage, Lookup, LookupOutcome};
-pub use publishing::{answer, refuse, send_saved};
+pub use publishing::{refuse, send_saved};
 pub use steps::on_missed;
 
 use foreign::Foreign;
@@ -69,6 +69,11 @@ impl Timeline {
     fn jump(&mut self, head: Seq) {
         self.recent.jump(head);
         self.steps.forget_version();
+    }
+
+    /// The newest entry that was sent.
+    pub fn head(&self) -> Seq {
+        self.recent.head()
     }
 
     /// Takes out what is to be asked of the store.

@@ -1,7 +1,5 @@
 //! What is said in a room for the timeline: committed first, then sent to all with its seq and time. And what its author hears.
 
-use tokio::sync::oneshot;
-
 use super::recent::Recent;
 use crate::auth::Action;
 use crate::ids::{MemberId, UserId};
@@ -12,7 +10,7 @@ use crate::room::commit::{Commit, Pending};
 use crate::room::fanout::Counted;
 use crate::room::io::Io;
 use crate::room::members::{Acknowledgement, Receipt};
-use crate::room::messages::{Post, PostError};
+use crate::room::messages::{Post, PostError, Reply};
 use crate::store::{EntryKind, NewEntry, Placed, Refused};
 
 /// When to try again what there is no room for now, in milliseconds.
@@ -58,9 +56,10 @@ pub fn post(post: Post, commit: &mut Commit) {
     for (publication, reply) in publications {
         let entry = new_entry(author.clone(), &name, publication);
         if commit.uncommitted.has_room() {
-            commit.uncommitted.push(Pending { reply: Some(reply), ..Pending::new(entry, Vec::new()) });
+            commit.uncommitted.push(Pending { replies: vec![Reply::Post(reply)], ..Pending::new(entry, Vec::new()) });
         } else {
-            answer(reply, Err(PostError::TryLater));
+            // Whoever asked may have stopped waiting.
+            let _ = reply.send(Err(PostError::TryLater));
         }
     }
     drop(lease);
@@ -102,11 +101,6 @@ pub fn send_saved(to: MemberId, request_id: Option<&str>, version: Option<u64>, 
 /// Tells a JSON author that its entry will never be stored.
 pub fn refuse(to: MemberId, request_id: &Option<Box<str>>, refused: Refused, io: &mut Io) {
     io.send_error(to, ErrorMessage::permanent(ErrorCode::InvalidMessage, refused.to_string()), request_id);
-}
-
-/// Answers a server, which may have stopped waiting.
-pub fn answer(reply: oneshot::Sender<Result<Placed, PostError>>, outcome: Result<Placed, PostError>) {
-    let _ = reply.send(outcome);
 }
 
 fn new_entry(author: UserId, name: &str, publication: Publication) -> NewEntry {

@@ -1,0 +1,230 @@
+//! REST: what a server writes into a document. An entry by the token's user, answered once it is committed.
+//!
+//! A plain update goes to the room as a member's edit would. What depends on the document as it is (a condition, a key) is made and judged
+//! aside, by a copy that is read from the store, and shown once it is committed.
+
+use std::time::Duration;
+
+use actix_web::http::header;
+use actix_web::web::{self, Bytes, Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::body::Body;
+use super::caller::{Edit, May};
+use super::document::DEADLINE;
+use super::error::ApiError;
+use super::parameters::Parameters;
+use super::publish::{COMMIT_TIMEOUT, count};
+use super::state::AppState;
+use crate::auth::{self, Action};
+use crate::document::{Blocks, from_v2};
+use crate::ids::Seq;
+use crate::room::{Showing, WriteDocument, WriteError, Written};
+use crate::store::KEY_BYTES_MAX;
+
+/// How often an edit is made anew because the room has changed meanwhile, and how long to wait before.
+const ATTEMPTS: usize = 20;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Where an edit stands in the timeline.
+#[derive(Serialize)]
+struct Answer {
+    seq: Seq,
+}
+
+/// What must hold of the room, checked together with the commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Condition {
+    /// Nothing.
+    Any,
+    /// Its newest entry is this one.
+    Newest(Seq),
+    /// It has no document.
+    NoDocument,
+}
+
+impl Condition {
+    fn read(req: &HttpRequest) -> Result<Self, ApiError> {
+        let value = |name: header::HeaderName| {
+            let value = req.headers().get(name)?;
+            Some(value.to_str().unwrap_or_default().trim().to_owned())
+        };
+        match (value(header::IF_MATCH), value(header::IF_NONE_MATCH).as_deref()) {
+            (None, None) => Ok(Self::Any),
+            (None, Some("*")) => Ok(Self::NoDocument),
+            (None, Some(_)) => Err(ApiError::Parameter("If-None-Match must be * here".into())),
+            (Some(tag), None) => {
+                let seq = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).unwrap_or(&tag);
+                let seq = seq.parse().map_err(|_| ApiError::Parameter("If-Match must be a seq".into()))?;
+                Ok(Self::Newest(Seq(seq)))
+            }
+            (Some(_), Some(_)) => Err(ApiError::Parameter("If-Match and If-None-Match exclude each other".into())),
+        }
+    }
+
+    fn check(self, newest: Seq, has_document: bool) -> Result<(), ApiError> {
+        match self {
+            Self::Newest(seq) if seq != newest => Err(CHANGED),
+            Self::NoDocument if has_document => Err(ApiError::Changed("the room has a document already")),
+            _ => Ok(()),
+        }
+    }
+}
+
+const CHANGED: ApiError = ApiError::Changed("the room has changed: read the document, and use its new ETag");
+
+/// How an update is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    V1,
+    V2,
+}
+
+fn encoding(format: Option<&str>) -> Result<Encoding, ApiError> {
+    match format {
+        None | Some("yjs") => Ok(Encoding::V1),
+        Some("yjs-v2") => Ok(Encoding::V2),
+        Some(_) => Err(ApiError::Parameter("format must be yjs or yjs-v2".into())),
+    }
+}
+
+fn key(parameters: &mut Parameters) -> Result<Option<String>, ApiError> {
+    let key = parameters.text("key");
+    match key.as_ref().is_some_and(|key| key.is_empty() || key.len() > KEY_BYTES_MAX || key.contains('\0')) {
+        true => Err(ApiError::Parameter(format!("key has 1 to {KEY_BYTES_MAX} bytes, none of them NUL"))),
+        false => Ok(key),
+    }
+}
+
+/// `POST /api/v1/rooms/{room}/document`: a Yjs update.
+pub async fn post(
+    may: May<Edit>,
+    mut parameters: Parameters,
+    payload: Payload,
+    req: HttpRequest,
+    state: Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let encoding = encoding(parameters.text("format").as_deref())?;
+    let key = key(&mut parameters)?;
+    parameters.end()?;
+    let condition = Condition::read(&req)?;
+    count_write(&may, &req, &state)?;
+    let body = Body::read(&req, payload, &state).await?;
+    let bytes_max = state.document_bytes_max;
+    let unpacked = web::block(move || {
+        let mut body = body.unpack()?;
+        if encoding == Encoding::V2 {
+            body.bytes = from_v2(&body.bytes, bytes_max).map_err(ApiError::Edit)?;
+        }
+        Ok::<_, ApiError>(body)
+    });
+    let body = unpacked.await.map_err(|_| ApiError::Internal)??;
+    let update = body.bytes.clone();
+    let written = match (condition, &key) {
+        (Condition::Any, None) => write(&may, update, Showing::AtOnce, &state).await?.map_err(refused)?,
+        _ => {
+            let make = move |document: &mut Blocks| {
+                let news = document.apply_whole(&update).map_err(ApiError::Edit)?;
+                Ok(news.map(|news| news.update))
+            };
+            write_judged(&may, condition, key, make, &state).await?
+        }
+    };
+    drop(body);
+    Ok(answer(written))
+}
+
+fn count_write(may: &May<Edit>, req: &HttpRequest, state: &AppState) -> Result<(), ApiError> {
+    match auth::allows(may.access, Action::Administer) {
+        // An admin's token is a server's, which writes for many.
+        true => Ok(()),
+        false => count(req, &may.identity, 1, state),
+    }
+}
+
+fn answer(Written { seq, is_first }: Written) -> HttpResponse {
+    let mut response = if is_first { HttpResponse::Created() } else { HttpResponse::Ok() };
+    response.insert_header((header::ETAG, format!("\"{seq}\""))).json(Answer { seq })
+}
+
+/// Has an edit made of the document as it is, and writes it if the condition holds. What changes nothing is not written.
+async fn write_judged(
+    may: &May<Edit>,
+    condition: Condition,
+    key: Option<String>,
+    make: impl Fn(&mut Blocks) -> Result<Option<Bytes>, ApiError> + Clone + Send + 'static,
+    state: &AppState,
+) -> Result<Written, ApiError> {
+    for _ in 0..ATTEMPTS {
+        let (newest, has_document, update) = timeout(DEADLINE, judge(may, condition, make.clone(), state))
+            .await
+            .map_err(|_| ApiError::TryLater("the document takes too long to read now, try again later".into()))??;
+        let Some(update) = update else { return Ok(Written { seq: newest, is_first: false }) };
+        // Two that find no document would each write all of it.
+        let head = (condition != Condition::Any || !has_document).then_some(newest);
+        match write(may, update, Showing::Committed { key: key.clone(), head }, state).await? {
+            Err(WriteError::Stale) if !matches!(condition, Condition::Newest(_)) => tokio::time::sleep(PAUSE).await,
+            written => return written.map_err(refused),
+        }
+    }
+    Err(ApiError::TryLater("the room changes all the time, try again later".into()))
+}
+
+/// The newest entry, whether there is a document, and the edit that is to be made of it, if any.
+async fn judge(
+    may: &May<Edit>,
+    condition: Condition,
+    make: impl FnOnce(&mut Blocks) -> Result<Option<Bytes>, ApiError> + Send + 'static,
+    state: &AppState,
+) -> Result<(Seq, bool, Option<Bytes>), ApiError> {
+    let permit = state.renders.clone().acquire_owned().await.map_err(|_| ApiError::Internal)?;
+    let stored = state.archive.read(&may.room).await?;
+    let (newest, has_document, mut document) = match stored {
+        Some(stored) => (stored.head, stored.has_document, stored.document),
+        None => (Seq::ZERO, false, state.archive.empty(&may.room)),
+    };
+    condition.check(newest, has_document)?;
+    let made = web::block(move || {
+        let made = make(&mut document);
+        drop(permit);
+        made
+    });
+    Ok((newest, has_document, made.await.map_err(|_| ApiError::Internal)??))
+}
+
+/// Hands an edit to its room, and waits for what becomes of it.
+async fn write(
+    may: &May<Edit>,
+    update: Bytes,
+    showing: Showing,
+    state: &AppState,
+) -> Result<Result<Written, WriteError>, ApiError> {
+    let (reply, answer) = oneshot::channel();
+    let lease = state.directory.lookup(&may.room);
+    let room = lease.room().clone();
+    room.do_send(WriteDocument { lease: lease.into_guard(), user: may.identity.user.clone(), update, showing, reply });
+    let unknown = || {
+        let message = "it is not known whether this is stored; read the document, or send it again with the same key";
+        ApiError::TryLater(message.into())
+    };
+    // The room died, or the database takes too long.
+    timeout(COMMIT_TIMEOUT, answer).await.ok().and_then(Result::ok).ok_or_else(unknown)
+}
+
+fn refused(error: WriteError) -> ApiError {
+    match error {
+        WriteError::Edit(refusal) => ApiError::Edit(refusal),
+        WriteError::Entry(refused) => ApiError::body(refused),
+        WriteError::Stale => CHANGED,
+        WriteError::TryLater => ApiError::TryLater(error.to_string()),
+        WriteError::TooMany(wait) => ApiError::TooMany(wait),
+    }
+}
+
+/// Answers the methods that the path does not take.
+pub async fn other_method() -> Result<&'static str, ApiError> {
+    Err(ApiError::WrongMethod("GET, HEAD, POST"))
+}

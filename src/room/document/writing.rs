@@ -1,0 +1,73 @@
+//! Edits of servers, which are no members: shown at once as members' are, or once they are committed.
+
+use bytes::Bytes;
+
+use super::LiveDocument;
+use super::origin::EditOrigin;
+use crate::document::scan;
+use crate::ids::{Seq, UserId};
+use crate::protocol::EditKind;
+use crate::room::commit::{Commit, Pending};
+use crate::room::io::Io;
+use crate::room::messages::{Reply, Showing, WriteDocument, WriteError};
+use crate::store::{Condition, EntryKind, NewEntry, Placed};
+
+impl LiveDocument {
+    /// Takes a server's edit, or refuses it; answered once it is committed. `newest` is the last entry that was sent.
+    pub fn on_write(&mut self, write: WriteDocument, newest: Seq, commit: &mut Commit, io: &mut Io) {
+        if !commit.uncommitted.has_room() {
+            return write.refuse(WriteError::TryLater);
+        }
+        match write.showing.clone() {
+            Showing::AtOnce => self.write_now(write, newest, commit, io),
+            Showing::Committed { key, head } => {
+                let is_newest = |head| head == newest && commit.uncommitted.is_empty();
+                if !head.is_none_or(is_newest) {
+                    return write.refuse(WriteError::Stale);
+                }
+                self.write_late(write, key, head, commit);
+            }
+        }
+    }
+
+    fn write_now(&mut self, write: WriteDocument, newest: Seq, commit: &mut Commit, io: &mut Io) {
+        let was_empty = self.blocks.is_empty();
+        let news = match self.blocks.apply_whole(&write.update) {
+            Ok(news) => news,
+            Err(refusal) => return write.refuse(refusal.into()),
+        };
+        let WriteDocument { lease, user, reply, .. } = write;
+        let is_first = was_empty && news.is_some();
+        if let Some(news) = news {
+            let origin = EditOrigin::Server { user };
+            self.broadcast_and_keep(news, &origin, EditKind::Update, true, commit, io);
+        }
+        // The entry that it became is the last one, and what the document had already is committed with that at the latest.
+        if let Some(reply) = commit.uncommitted.reply_when_settled(Reply::Write { to: reply, is_first }) {
+            reply.send(Ok(Placed { seq: newest, at_ms: 0, is_new: false }));
+        }
+        drop(lease);
+    }
+
+    fn write_late(&mut self, write: WriteDocument, key: Option<String>, head: Option<Seq>, commit: &mut Commit) {
+        let WriteDocument { lease, user, update, reply, .. } = write;
+        // It was read by whoever made it.
+        let typed = scan(&update).map(|scan| scan.sections).unwrap_or_default();
+        let unknown = typed.iter().map(|section| section.client).filter(|client| !self.authors.contains_key(client));
+        let clients = unknown.map(|client| (client, user.clone())).collect();
+        let is_first = self.blocks.is_empty();
+        let condition = head.map(Condition::Head);
+        let entry = NewEntry { kind: EntryKind::Edit, author: user, via: None, key, condition, body: update };
+        let replies = vec![Reply::Write { to: reply, is_first }];
+        commit.uncommitted.push(Pending { clients, replies, is_shown_late: true, ..Pending::new(entry, Vec::new()) });
+        drop(lease);
+    }
+
+    /// A server's edit is committed, and not shown before.
+    pub fn on_written(&mut self, update: &Bytes, clients: Vec<(u64, UserId)>, commit: &mut Commit, io: &mut Io) {
+        for (client, user) in clients {
+            self.authors.entry(client).or_insert(user);
+        }
+        self.on_foreign_edit(update, commit, io);
+    }
+}
