@@ -4,7 +4,7 @@
 //! Pure: no I/O, no clock, no randomness, no actors; it knows Yjs updates and nothing of who sends them or where they are kept.
 //!
 //! [`scan`] reads an update and refuses what cannot be one; [`apply`] decides what of it is new and joins; [`encode`] answers with states
-//! and what somebody lacks; [`load`] reads what is stored. Below them: [`content`], what a block holds; [`slots`], where blocks lie;
+//! and what somebody lacks; [`load`] reads what is stored; [`past`] answers with what was. Below them: [`content`], what a block holds; [`slots`], where blocks lie;
 //! [`ranges`], what is deleted.
 
 mod apply;
@@ -13,6 +13,7 @@ mod clocks;
 mod content;
 mod encode;
 mod load;
+mod past;
 mod ranges;
 mod scan;
 mod slots;
@@ -26,6 +27,7 @@ pub use blocks::Blocks;
 pub use clocks::Clocks;
 pub use content::{Content, Kind};
 pub use load::SetAside;
+pub use past::{Brought, DeletedContent, IdRange, PastState};
 pub use scan::{Block, Parent, Scan, Section, scan};
 pub use split::split_updates;
 pub use view::{Items, ReadingBudget, RenderError, TypeKind, View, ViewError, ViewItem};

@@ -13,8 +13,10 @@ mod guard;
 mod health;
 mod history;
 mod hosts;
+mod moment;
 mod origins;
 mod parameters;
+mod past;
 mod paths;
 mod peer;
 mod publish;
@@ -64,6 +66,7 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
                 .service(read("/rooms", rooms::list))
                 .service(read("/rooms/{room:.+}/history", history::page))
                 .service(read("/rooms/{room:.+}/document", document::read))
+                .service(read("/rooms/{room:.+}/activity", past::activity))
                 .service(read("/rooms/{room:.+}/presence", rooms::presence))
                 .service(post("/rooms/{room:.+}/messages", publish::messages))
                 .service(post("/rooms/{room:.+}/disconnect", publish::disconnect))

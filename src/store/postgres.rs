@@ -8,6 +8,7 @@ mod read;
 mod readers;
 mod revocation;
 mod room;
+mod segment;
 mod sessions;
 
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -29,7 +30,7 @@ use pooler::demand_sessions;
 use readers::Readers;
 use sessions::Sessions;
 
-pub(super) static MIGRATIONS: LazyLock<Migrator> = migrations!("postgres": 1 "0001_timeline", 2 "0002_entries_but_edits", 3 "0003_steps", 4 "0004_revocation", 5 "0005_via");
+pub(super) static MIGRATIONS: LazyLock<Migrator> = migrations!("postgres": 1 "0001_timeline", 2 "0002_entries_but_edits", 3 "0003_steps", 4 "0004_revocation", 5 "0005_via", 6 "0006_history");
 
 /// A migration waits this long for tables that are in use; how long it then takes is not limited.
 const MIGRATION_WAITS: &str =

@@ -33,6 +33,7 @@ mod opening;
 mod origin;
 mod outputs;
 mod pace;
+mod past;
 mod questions;
 mod readers;
 mod rest;
