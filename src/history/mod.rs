@@ -6,17 +6,21 @@
 
 mod activity;
 mod authors;
+mod blame;
 mod builder;
+mod error;
 mod index;
+mod moves;
 mod past;
+mod pieces;
 mod rooms;
 mod segment;
-#[cfg(test)]
-mod tests;
 
 pub use activity::{GAP_MS, Session, Work};
 pub use authors::{Authors, Credit};
+pub use blame::BlameRun;
 pub use builder::build_all;
+pub use error::HistoryError;
 pub use index::EditHead;
 pub use past::History;
-pub use rooms::{Histories, HistoryError, Open, When};
+pub use rooms::{Histories, Open, When};

@@ -231,6 +231,11 @@ impl History {
         Ok(found)
     }
 
+    /// The document after the entry at `seq` with the content of what was deleted by then.
+    pub(super) fn state_with_deleted(&self, seq: Seq) -> Result<Vec<u8>, DecodeError> {
+        Ok(self.blocks.state_at(&self.at(seq)?, DeletedContent::Kept))
+    }
+
     /// How many UTF-16 units of text there are in ranges.
     pub(super) fn characters(&self, ranges: &[IdRange]) -> u64 {
         ranges.iter().map(|range| self.blocks.characters(*range)).sum()

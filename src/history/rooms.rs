@@ -7,10 +7,12 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::activity::Session;
 use super::authors::Authors;
+use super::blame::BlameRun;
+use super::error::HistoryError;
 use super::past::History;
 use crate::ids::{RoomName, Seq};
 use crate::protocol::DecodeError;
-use crate::store::{Bodies, EntryKind, HistoryQuery, Kinds, Page, RoomId, RoomRow, Store, StoreError};
+use crate::store::{Bodies, EntryKind, HistoryQuery, Kinds, Page, RoomId, RoomRow, Store};
 
 /// What histories may hold in memory while nobody reads them, in bytes.
 const KEPT_BYTES_MAX: usize = 128 << 20;
@@ -18,30 +20,6 @@ const KEPT_BYTES_MAX: usize = 128 << 20;
 const HISTORY_BYTES_MAX: usize = 512 << 20;
 /// Entries read at once.
 const PAGE_ENTRIES: u32 = 2_000;
-
-/// Why the past cannot be told.
-#[derive(Debug, thiserror::Error)]
-pub enum HistoryError {
-    /// The store did not answer, or not with what it should.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// What was asked for is not, or not yet.
-    #[error("the room's timeline ends at {0}")]
-    AfterHead(Seq),
-    /// It is larger than may be held.
-    #[error("the room's history is too large to be read")]
-    TooLarge,
-    /// A fault of the server.
-    #[error("reading a history failed: {0}")]
-    Fault(String),
-}
-
-impl From<DecodeError> for HistoryError {
-    fn from(error: DecodeError) -> Self {
-        // What is stored was looked through when it was read.
-        Self::Fault(error.to_string())
-    }
-}
 
 /// A moment of the past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -255,6 +233,20 @@ impl Open {
             When::Seq(seq) => Ok(seq),
             When::TimeMs(at_ms) => Ok(self.history.seq_at(at_ms)?),
         }
+    }
+
+    /// Who wrote what of the document at a moment, and the seq of that; see [`History::blame`].
+    ///
+    /// # Errors
+    /// As there; or the moment is after the head.
+    pub fn blame(
+        &self,
+        root: Option<&str>,
+        when: When,
+        authors: &Authors,
+    ) -> Result<(Seq, Vec<BlameRun>), HistoryError> {
+        let seq = self.seq(when)?;
+        Ok((seq, self.history.blame(root, seq, authors)?))
     }
 
     /// The document at a moment, as an update, and the seq of that moment.

@@ -134,6 +134,8 @@ impl From<HistoryError> for ApiError {
     fn from(error: HistoryError) -> Self {
         match error {
             HistoryError::Store(error) => error.into(),
+            HistoryError::View(error) => error.into(),
+            HistoryError::Root(error) => error.into(),
             HistoryError::AfterHead(head) => ApiError::AfterHead(head),
             HistoryError::TooLarge => ApiError::HistoryTooLarge,
             HistoryError::Fault(_) => {

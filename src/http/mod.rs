@@ -66,6 +66,7 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
                 .service(read("/rooms", rooms::list))
                 .service(read("/rooms/{room:.+}/history", history::page))
                 .service(read("/rooms/{room:.+}/document", document::read))
+                .service(read("/rooms/{room:.+}/blame", past::blame))
                 .service(read("/rooms/{room:.+}/activity", past::activity))
                 .service(read("/rooms/{room:.+}/presence", rooms::presence))
                 .service(post("/rooms/{room:.+}/messages", publish::messages))

@@ -1,4 +1,4 @@
-//! REST: who worked on a document, and when.
+//! REST: who worked on a document and when, and who wrote what of it.
 
 use std::time::Duration;
 
@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::caller::{May, ReadPast};
 use super::error::ApiError;
+use super::moment::when;
 use super::parameters::Parameters;
 use super::state::AppState;
-use crate::history::{Authors, GAP_MS, Open, Session};
+use crate::history::{Authors, BlameRun, Credit, GAP_MS, Open, Session, When};
 use crate::ids::{RoomName, Seq, UserId};
 use crate::protocol::json::rfc3339;
 
@@ -113,4 +114,44 @@ fn gap_ms(parameters: &mut Parameters) -> Result<i64, ApiError> {
         Some(seconds) if (1..=GAP_S_MAX).contains(&seconds) => Ok(i64::from(seconds) * 1000),
         Some(_) => Err(ApiError::Parameter(format!("gap must be {allowed}"))),
     }
+}
+
+#[derive(Serialize)]
+pub struct Blame {
+    room: RoomName,
+    /// The document is as of this seq.
+    seq: Seq,
+    runs: Vec<RunView>,
+}
+
+#[derive(Serialize)]
+struct RunView {
+    from: u64,
+    to: u64,
+    by: UserId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    via: Option<UserId>,
+    seq: Seq,
+    at: String,
+}
+
+/// `GET /api/v1/rooms/{room}/blame`: who wrote each part of a root type.
+pub async fn blame(
+    may: May<ReadPast>,
+    mut parameters: Parameters,
+    state: Data<AppState>,
+) -> Result<Json<Blame>, ApiError> {
+    let root = parameters.text("root");
+    let at = when("at", &mut parameters)?;
+    parameters.end()?;
+    let read = move |open: Open, authors: Authors| {
+        let at = at.unwrap_or(When::Seq(open.row.head));
+        open.blame(root.as_deref(), at, &authors).map_err(ApiError::from)
+    };
+    let (seq, runs) = look_back(&may.room, &state, read).await?;
+    let run = |run: BlameRun| {
+        let BlameRun { from, to, credit: Credit { by, via }, seq, at_ms } = run;
+        RunView { from, to, by, via, seq, at: rfc3339(at_ms) }
+    };
+    Ok(Json(Blame { room: may.room, seq, runs: runs.into_iter().map(run).collect() }))
 }

@@ -147,3 +147,43 @@ fn activity_tells_sessions_of_editing_and_what_each_author_did() {
     let forbidden = get(server.address, "/api/v1/rooms/plan/activity", Some(&reader("carol")));
     assert_eq!(forbidden.error(), (403, "forbidden".into()));
 }
+
+#[test]
+fn blame_tells_who_wrote_what_now_and_at_a_seq() {
+    let server = with_two_sessions();
+    let ask = |query: &str, token: &str| get(server.address, &format!("/api/v1/rooms/plan/blame{query}"), Some(token));
+    let runs = |query: &str| ask(query, &writer("carol")).json();
+    let run = |from: u64, to: u64, by: &str, seq: u64, at: &str| json!({ "from": from, "to": to, "by": by, "seq": seq, "at": at });
+    // "one two😀", the first three letters deleted, then "three". A smiley is two units.
+    let first = run(0, 1, "alice", 1, "2020-09-13T12:26:40.000Z");
+    let second = run(1, 6, "bob", 2, "2020-09-13T12:35:40.000Z");
+    let third = run(6, 11, "bob", 5, "2020-09-13T12:56:40.000Z");
+    assert_eq!(runs(""), json!({ "room": "plan", "seq": 5, "runs": [first, second, third] }));
+    assert_eq!(runs("?root=t&at=4"), json!({ "room": "plan", "seq": 4, "runs": [first, second] }));
+    let whole = run(0, 4, "alice", 1, "2020-09-13T12:26:40.000Z");
+    assert_eq!(runs("?at=2020-09-13T12:30:00Z"), json!({ "room": "plan", "seq": 1, "runs": [whole] }));
+    assert_eq!(runs("?at=0"), json!({ "room": "plan", "seq": 0, "runs": [] }));
+    assert_eq!(ask("?root=other", &writer("carol")).error(), (404, "root_not_found".into()));
+    assert_eq!(ask("?at=6", &writer("carol")).error(), (404, "seq_not_found".into()));
+    assert_eq!(ask("?author=x", &writer("carol")).error(), (400, "invalid_parameter".into()));
+    assert_eq!(ask("", &reader("carol")).error(), (403, "forbidden".into()));
+    assert_eq!(ask("", &crate::support::token::looking_back("carol")).status, 200);
+}
+
+#[test]
+fn blame_tells_who_sent_what_is_under_anothers_client() {
+    let server = Server::start();
+    let mut alice = Editor::join(server.address, "plan", &writer("alice"), 1);
+    alice.saves("mine ");
+    let mut mallory = Editor::join(server.address, "plan", &writer("mallory"), 66);
+    let forged = document(1);
+    let whole = crate::support::editor::whole(&alice.doc);
+    forged.transact_mut().apply_update(Update::decode_v1(&whole).unwrap()).unwrap();
+    mallory.socket.say(&message::update(&crate::support::editor::typed(&forged, "forged")));
+    mallory.barrier();
+    let blame = get(server.address, "/api/v1/rooms/plan/blame", Some(&writer("carol"))).json();
+    let told: Vec<_> =
+        blame["runs"].as_array().unwrap().iter().map(|run| (&run["by"], &run["via"], &run["to"])).collect();
+    let nobody = serde_json::Value::Null;
+    assert_eq!(told, [(&json!("alice"), &nobody, &json!(5)), (&json!("alice"), &json!("mallory"), &json!(11))]);
+}

@@ -17,7 +17,7 @@ const steps = Number(process.argv[4] ?? 80)
 const by = chance(seed)
 const { random, below, one } = by
 const { roots, show, type } = typist(Y, by)
-const seen = { histories: 0, states: 0, reopened: 0, deletions: 0, late: 0 }
+const seen = { histories: 0, states: 0, reopened: 0, deletions: 0, late: 0, blames: 0 }
 
 function wrong (what, details) {
   say({ end: 'wrong', what, seed, ...details })
@@ -29,6 +29,19 @@ function read (update) {
   const doc = new Y.Doc()
   Y.applyUpdate(doc, update)
   return doc
+}
+
+/** What of a type's list counts for its length. */
+function countable (type, counts = () => true) {
+  let length = 0
+  for (let item = type._start; item !== null; item = item.right) if (!item.deleted && item.countable && counts(item)) length += item.length
+  return length
+}
+/** Letters and embeds in XML, with all that lies in it. */
+function letters (type) {
+  let length = countable(type, ({ content }) => content instanceof Y.ContentString || content instanceof Y.ContentEmbed)
+  for (let item = type._start; item !== null; item = item.right) if (!item.deleted && item.content instanceof Y.ContentType) length += letters(item.content.type)
+  return length
 }
 
 for (let history = 0; history < histories; history++) {
@@ -77,6 +90,23 @@ for (let history = 0; history < histories; history++) {
       const past = read(decode(state))
       if (past.store.pendingStructs || past.store.pendingDs) wrong('a past state is incomplete', { history, seq, again })
       if (show(past) !== show(replay)) wrong('a past state differs', { history, seq, again, a: show(past), b: show(replay), state })
+      const clients = Object.fromEntries(people.map(({ doc, name }) => [doc.clientID, name]))
+      for (const [root] of again && seq > 0 ? roots : []) {
+        const { runs, error } = ask({ op: 'blame', root, seq, clients })
+        // A root that is not there yet has nothing in it.
+        if (error && past.get(root)._start === null && past.get(root)._map.size === 0) continue
+        if (error) wrong('no blame', { history, seq, root, error })
+        let at = 0
+        for (const { from, to, by } of runs) {
+          if (from !== at || to <= from || !people.some(({ name }) => name === by)) wrong('blame has gaps', { history, seq, root, runs })
+          at = to
+        }
+        const type = past.get(root)
+        // A list with nothing but XML in it reads as XML.
+        const length = root === 'map' ? 0 : root === 'xml' || (root === 'list' && at !== countable(type)) ? letters(type) : countable(type)
+        if (at !== length) wrong('blame covers something else', { history, seq, root, at, length, runs })
+        seen.blames++
+      }
       if (found !== seq) wrong('a time is found elsewhere', { history, seq, found })
       seen.states++
     }

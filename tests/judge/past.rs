@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use tutti::history::History;
+use tutti::history::{Authors, BlameRun, History};
 use tutti::ids::{Seq, UserId};
 use tutti::store::{Entry, EntryKind, HistorySegment};
 
@@ -48,9 +48,25 @@ impl Timeline {
                 let found = self.history.seq_at(seq.0 as i64 * 1000 + 999).unwrap();
                 json!({ "state": encoded(&self.history.state_at(seq).unwrap()), "found": found })
             }
+            "blame" => {
+                let seq = Seq(question["seq"].as_u64().unwrap_or(self.entries.len() as u64));
+                let clients = question["clients"].as_object().unwrap();
+                let user =
+                    |(client, user): (&String, &Value)| (client.parse().unwrap(), UserId::new(user.as_str().unwrap()));
+                let authors = Authors::new(clients.iter().map(user).collect());
+                match self.history.blame(question["root"].as_str(), seq, &authors) {
+                    Ok(runs) => json!({ "runs": runs.iter().map(run).collect::<Vec<_>>() }),
+                    Err(error) => json!({ "error": error.to_string() }),
+                }
+            }
             _ => return None,
         })
     }
+}
+
+fn run(run: &BlameRun) -> Value {
+    let BlameRun { from, to, credit, seq, .. } = run;
+    json!({ "from": from, "to": to, "by": credit.by, "via": credit.via, "seq": seq })
 }
 
 fn entry(question: &Value, seq: u64) -> Entry {
@@ -59,7 +75,7 @@ fn entry(question: &Value, seq: u64) -> Entry {
         seq: Seq(seq),
         kind: EntryKind::Edit,
         author: UserId::new(question["author"].as_str().unwrap()),
-        via: None,
+        via: question["via"].as_str().map(UserId::new),
         at_ms: question["at"].as_i64().unwrap(),
         key: None,
         body_bytes: body.len() as u64,
@@ -68,8 +84,14 @@ fn entry(question: &Value, seq: u64) -> Entry {
 }
 
 #[test]
+fn who_wrote_what_is_told_as_people_see_it() {
+    let verdict = judge("blame.mjs", &[]);
+    saw(&verdict, &["editors", "restored", "recordings"]);
+}
+
+#[test]
 fn the_document_at_each_seq_is_that_of_a_replay() {
     let arguments = [setting("JUDGE_SEED", "1"), setting("JUDGE_HISTORIES", "30")];
     let verdict = judge("past.mjs", &arguments);
-    saw(&verdict, &["histories", "states", "reopened", "deletions", "late"]);
+    saw(&verdict, &["histories", "states", "reopened", "deletions", "late", "blames"]);
 }
