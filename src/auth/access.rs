@@ -61,10 +61,12 @@ pub enum Action {
     ListRoom,
     /// Become a member: receive what happens from now on.
     Join,
-    /// Read the document, now or at a past seq.
+    /// Read the document as it is.
     ReadDocument,
     /// Read the timeline: who did what and when.
     ReadHistory,
+    /// Read what the document was, what changed, and who wrote what.
+    ReadPast,
     /// See who is in the room.
     ReadPresence,
     /// Show one's own presence: awareness, cursor, state. Readers are seen, too.
@@ -81,11 +83,12 @@ pub enum Action {
 
 impl Action {
     /// Every action, for tests that leave no cell of the matrix out.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::ListRoom,
         Self::Join,
         Self::ReadDocument,
         Self::ReadHistory,
+        Self::ReadPast,
         Self::ReadPresence,
         Self::ShowPresence,
         Self::Signal,
@@ -103,7 +106,7 @@ impl Action {
             | Self::ReadHistory
             | Self::ReadPresence
             | Self::ShowPresence => Access::Read,
-            Self::Signal | Self::Edit | Self::Publish => Access::Write,
+            Self::ReadPast | Self::Signal | Self::Edit | Self::Publish => Access::Write,
             Self::Administer => Access::Admin,
         }
     }
@@ -127,6 +130,7 @@ mod tests {
             (Join, [false, true, true, true]),
             (ReadDocument, [false, true, true, true]),
             (ReadHistory, [false, true, true, true]),
+            (ReadPast, [false, false, true, true]),
             (ReadPresence, [false, true, true, true]),
             (ShowPresence, [false, true, true, true]),
             (Signal, [false, false, true, true]),

@@ -16,6 +16,9 @@ pub struct Grant {
     pub pattern: RoomPattern,
     /// What is allowed in them; `none` takes rooms out of a later, wider pattern.
     pub access: Access,
+    /// Whether a reader may look back, too; a writer may always.
+    #[serde(rename = "history", default, skip_serializing_if = "std::ops::Not::not")]
+    pub with_history: bool,
 }
 
 /// At most [`GRANTS_MAX`] grants in their order. The empty list gives no access.
@@ -33,16 +36,20 @@ pub enum GrantsError {
     #[error("at most {GRANTS_MAX} grants are allowed")]
     TooMany,
     /// A grant on the command line without `=`, or with an unknown access.
-    #[error("a grant is written 'pattern=access' with access one of none, read, write, admin, such as 'docs/*=write'")]
+    #[error(
+        "a grant is written 'pattern=access' with access one of none, read, write, admin, such as 'docs/*=write'; 'docs/*=read+history' lets readers look back"
+    )]
     Form,
 }
 
 impl Grant {
-    /// Reads `pattern=access`.
+    /// Reads `pattern=access`, or `pattern=access+history`.
     pub fn parse(text: &str) -> Result<Self, GrantsError> {
         let (pattern, access) = text.rsplit_once('=').ok_or(GrantsError::Form)?;
-        let access = access.parse().map_err(|_| GrantsError::Form)?;
-        Ok(Self { pattern: RoomPattern::parse(pattern)?, access })
+        let bare = access.strip_suffix("+history");
+        let with_history = bare.is_some();
+        let access = bare.unwrap_or(access).parse().map_err(|_| GrantsError::Form)?;
+        Ok(Self { pattern: RoomPattern::parse(pattern)?, access, with_history })
     }
 }
 
@@ -57,7 +64,16 @@ impl Grants {
 
     /// What the first matching grant allows. Looks at every grant, so ask once when a room is joined, not for each edit.
     pub fn access(&self, room: &RoomName) -> Access {
-        self.0.iter().find(|grant| grant.pattern.matches(room)).map_or(Access::None, |grant| grant.access)
+        self.first(room).map_or(Access::None, |grant| grant.access)
+    }
+
+    /// Whether the first matching grant lets a reader look back.
+    pub fn with_history(&self, room: &RoomName) -> bool {
+        self.first(room).is_some_and(|grant| grant.with_history)
+    }
+
+    fn first(&self, room: &RoomName) -> Option<&Grant> {
+        self.0.iter().find(|grant| grant.pattern.matches(room))
     }
 
     /// The grants in their order.
@@ -136,7 +152,8 @@ mod tests {
     #[test]
     fn a_pattern_of_stars_against_a_long_name_is_quick() {
         let pattern = RoomPattern::parse(&"a*".repeat(PATTERN_BYTES_MAX / 2)).unwrap();
-        let grants = Grants::new(vec![Grant { pattern, access: Access::Admin }; GRANTS_MAX]).unwrap();
+        let grants =
+            Grants::new(vec![Grant { pattern, access: Access::Admin, with_history: false }; GRANTS_MAX]).unwrap();
         let name = room(&format!("{}b", "a".repeat(PATTERN_BYTES_MAX / 2 - 1)));
         let start = std::time::Instant::now();
         assert_eq!(grants.access(&name), Access::None);

@@ -64,6 +64,13 @@ impl Identity {
         }
     }
 
+    /// Whether it may do something in `room`.
+    pub fn allows(&self, room: &RoomName, action: Action) -> bool {
+        let access = self.access(room);
+        let looks_back = action == Action::ReadPast && self.grants.with_history(room);
+        allows(access, if looks_back { Action::ReadDocument } else { action })
+    }
+
     /// Whether it is likely a server's: it may administer some room.
     pub fn is_server(&self) -> bool {
         self.grants.as_slice().iter().any(|grant| grant.access == Access::Admin)

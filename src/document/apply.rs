@@ -61,9 +61,9 @@ pub(super) enum Gaps {
 #[derive(Debug, Default)]
 pub(super) struct Taken {
     /// For each section of the update, in order.
-    sections: SmallVec<[TakenSection; 1]>,
+    pub sections: SmallVec<[TakenSection; 1]>,
     /// Deletions that the document did not have: client's number, first clock, clock after the last.
-    deleted: Vec<(usize, u32, u32)>,
+    pub deleted: Vec<(usize, u32, u32)>,
     /// Whether all deletions of the update were new.
     is_all_deleted: bool,
     /// Whether some delete what the document does not have.
@@ -71,11 +71,11 @@ pub(super) struct Taken {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct TakenSection {
+pub(super) struct TakenSection {
     /// The clock before.
-    known: u32,
+    pub known: u32,
     /// The clock after.
-    reached: u32,
+    pub reached: u32,
     /// How many of the update's blocks went in, the first perhaps in part.
     blocks: usize,
 }

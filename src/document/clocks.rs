@@ -34,6 +34,11 @@ impl Clocks {
         self.0.get(&client).copied().unwrap_or(0)
     }
 
+    /// Notes the clock after all that is known of a client.
+    pub fn set(&mut self, client: u64, clock: u32) {
+        self.0.insert(client, clock);
+    }
+
     /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

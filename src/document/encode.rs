@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use super::blocks::{Blocks, Client, Stored, Unit};
+use super::blocks::{Blocks, Stored, Unit};
 use super::content::{self, Cutter, Kind};
 use super::scan::{Block, Parent};
 use super::{BlockId, Clocks};
@@ -14,6 +14,15 @@ use crate::protocol::lib0::{put_buf, put_var_uint};
 const HEAD_BYTES: usize = 12;
 /// Room for what a protocol puts before an answer, so that a large one is made where it lies.
 const ADDRESS_BYTES: usize = 512;
+
+/// A part of what a client wrote.
+#[derive(Clone, Copy)]
+pub(super) struct Part {
+    pub from: u32,
+    pub to: u32,
+    /// Whether the content of what is deleted is given, too.
+    pub keeps_deleted: bool,
+}
 
 /// What stands before a block's content.
 #[derive(Clone, Copy)]
@@ -194,7 +203,9 @@ impl Blocks {
         put_var_uint(&mut out, numbers.iter().filter(|number| lacks(number).is_some()).count() as u64);
         for number in numbers.iter().filter(|number| lacks(number).is_some()) {
             if let Some((client, own)) = self.clients.get_index(*number) {
-                self.put_section(&mut out, *number as u32, *client, own, known.get(*client));
+                let deleted = own.deleted.after(known.get(*client));
+                let part = Part { from: known.get(*client), to: own.end, keeps_deleted: self.keeps_deleted };
+                self.put_section(&mut out, *number as u32, *client, part, deleted);
             }
         }
         let deleted = || numbers.iter().filter_map(|number| self.clients.get_index(*number));
@@ -214,7 +225,7 @@ impl Blocks {
     }
 
     /// The clients' numbers in the order in which Yjs writes them, the greatest id first.
-    fn by_client(&self) -> Vec<usize> {
+    pub(super) fn by_client(&self) -> Vec<usize> {
         let mut numbers: Vec<usize> = (0..self.clients.len()).collect();
         numbers.sort_unstable_by_key(|number| {
             std::cmp::Reverse(self.clients.get_index(*number).map(|(client, _)| *client))
@@ -222,14 +233,23 @@ impl Blocks {
         numbers
     }
 
-    /// Appends a client's blocks from the clock `from` on.
-    fn put_section(&self, out: &mut Vec<u8>, number: u32, client: u64, own: &Client, from: u32) {
+    /// Appends a part of a client's blocks; `deleted` are the ranges that end in it or later.
+    pub(super) fn put_section(
+        &self,
+        out: &mut Vec<u8>,
+        number: u32,
+        client: u64,
+        Part { from, to: part_end, keeps_deleted }: Part,
+        deleted: impl Iterator<Item = (u32, u32)>,
+    ) {
+        let own = &self.clients[number as usize];
         let begin = out.len();
         let mut writer = Writer { blocks: self, number, out: &mut *out, count: 0, open: None };
         let first = own.find(from).unwrap_or(0);
-        let mut deleted = own.deleted.after(from).peekable();
-        for (at, stored) in own.blocks.iter().enumerate().skip(first) {
-            let end = own.block_end(at);
+        let mut deleted = deleted.peekable();
+        let blocks = own.blocks.iter().enumerate().skip(first);
+        for (at, stored) in blocks.take_while(|(_, stored)| stored.clock < part_end) {
+            let end = own.block_end(at).min(part_end);
             let mut start = stored.clock.max(from);
             let mut cutter = Cutter::new(own.content(at));
             cutter.skip(start - stored.clock);
@@ -241,7 +261,7 @@ impl Blocks {
                 part.clock = start;
                 while deleted.next_if(|(_, to)| *to <= start).is_some() {}
                 let (is_deleted, to) = match deleted.peek() {
-                    _ if self.keeps_deleted => (false, end),
+                    _ if keeps_deleted => (false, end),
                     Some((deleted_from, deleted_to)) if *deleted_from <= start => (true, end.min(*deleted_to)),
                     Some((deleted_from, _)) => (false, end.min(*deleted_from)),
                     None => (false, end),

@@ -5,7 +5,7 @@
 //!
 //! [`scan`] reads an update and refuses what cannot be one; [`apply`] decides what of it is new and joins; [`encode`] answers with states
 //! and what somebody lacks; [`load`] reads what is stored; [`v2`] rewrites
-//! another encoding. Below them: [`content`], what a block holds; [`slots`], where blocks lie;
+//! another encoding; [`past`] answers with what was. Below them: [`content`], what a block holds; [`slots`], where blocks lie;
 //! [`ranges`], what is deleted; [`json`], plain values.
 
 mod apply;
@@ -15,6 +15,7 @@ mod content;
 mod encode;
 mod json;
 mod load;
+mod past;
 mod ranges;
 mod scan;
 mod slots;
@@ -30,6 +31,7 @@ pub use clocks::Clocks;
 pub use content::{Content, Kind};
 pub use json::Json;
 pub use load::SetAside;
+pub use past::{Brought, DeletedContent, IdRange, PastState};
 pub use scan::{Block, Parent, Scan, Section, scan};
 pub use split::split_updates;
 pub use v2::from_v2;

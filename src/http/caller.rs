@@ -130,6 +130,8 @@ permissions! {
     ReadHistory,
     /// [`Action::ReadDocument`].
     ReadDocument,
+    /// [`Action::ReadPast`].
+    ReadPast,
     /// [`Action::ReadPresence`].
     ReadPresence,
     /// [`Action::Edit`].
@@ -164,7 +166,7 @@ impl<P: Permission> FromRequest for May<P> {
                 tracing::info!(room.name = ?shortened(&name), %reason, "room name refused");
             })?;
             let access = identity.access(&room);
-            match auth::allows(access, P::ACTION) {
+            match identity.allows(&room, P::ACTION) {
                 true => Ok(May { room, access, identity, permission: PhantomData }),
                 false if auth::allows(access, Action::ListRoom) => Err(ApiError::Forbidden),
                 false => Err(ApiError::RoomNotFound),

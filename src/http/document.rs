@@ -10,9 +10,14 @@ use bytes::Bytes;
 
 use super::caller::{May, ReadDocument};
 use super::error::ApiError;
+use super::moment::when;
 use super::parameters::Parameters;
 use super::state::AppState;
-use crate::document::{Blocks, ReadingBudget, View};
+use crate::archive::Stored;
+use crate::auth::Action;
+use crate::document::{ReadingBudget, View};
+use crate::history::{Open, When};
+use crate::ids::Seq;
 
 /// How long a document may take, waiting for others included.
 pub const DEADLINE: Duration = Duration::from_secs(10);
@@ -44,22 +49,28 @@ pub async fn read(
 ) -> Result<HttpResponse, ApiError> {
     let format = parameters.text("format").as_deref().map_or(Ok(Format::Json), format)?;
     let root = parameters.text("root");
+    let at = when("at", &mut parameters)?;
     parameters.end()?;
+    if at.is_some() && !may.identity.allows(&may.room, Action::ReadPast) {
+        return Err(ApiError::Forbidden);
+    }
     if matches!(format, Format::Yjs) && root.is_some() {
         return Err(ApiError::Parameter("root goes with format=text and format=json only".into()));
     }
     let too_slow = || ApiError::TryLater("the document takes too long to render now, try again later".into());
     let work = async {
         let permit = state.renders.clone().acquire_owned().await.map_err(|_| ApiError::Internal)?;
-        let stored = state.archive.read(&may.room).await?.ok_or(ApiError::RoomNotFound)?;
-        let seq = stored.head;
+        let source = match at {
+            None => Source::Head(state.archive.read(&may.room).await?.ok_or(ApiError::RoomNotFound)?),
+            Some(when) => Source::Past(state.histories.open(&may.room).await?.ok_or(ApiError::RoomNotFound)?, when),
+        };
         let body = web::block(move || {
-            let body = render(&stored.document, format, root.as_deref());
+            let body = render(&source, format, root.as_deref());
             // Held until here, also when nobody waits any more: it bounds the threads that render.
             drop(permit);
             body
         });
-        let (content_type, body) = body.await.map_err(|_| ApiError::Internal)??;
+        let (seq, content_type, body) = body.await.map_err(|_| ApiError::Internal)??;
         Ok(HttpResponse::Ok()
             .content_type(content_type)
             .insert_header((SEQ_HEADER, seq.0.to_string()))
@@ -69,12 +80,23 @@ pub async fn read(
     tokio::time::timeout(DEADLINE, work).await.map_err(|_| too_slow())?
 }
 
-fn render(document: &Blocks, format: Format, root: Option<&str>) -> Result<(&'static str, Vec<u8>), ApiError> {
-    let state = Bytes::from(document.state());
+/// What a document is read from.
+enum Source {
+    Head(Stored),
+    Past(Open, When),
+}
+
+fn render(source: &Source, format: Format, root: Option<&str>) -> Result<(Seq, &'static str, Vec<u8>), ApiError> {
+    let (seq, state) = match source {
+        Source::Head(stored) => (stored.head, stored.document.state()),
+        Source::Past(open, when) => open.state(*when)?,
+    };
+    let state = Bytes::from(state);
     let view = || View::read(&state, ReadingBudget::default());
-    Ok(match format {
+    let (content_type, body) = match format {
         Format::Text => ("text/plain; charset=utf-8", view()?.text(root)?.into_bytes()),
         Format::Json => ("application/json", view()?.json(root)?.into_bytes()),
         Format::Yjs => ("application/octet-stream", state.into()),
-    })
+    };
+    Ok((seq, content_type, body))
 }

@@ -10,7 +10,8 @@ use actix_web::{HttpResponse, ResponseError};
 
 use crate::archive::ArchiveError;
 use crate::document::{Refusal, RenderError, ViewError};
-use crate::ids::RoomNameError;
+use crate::history::HistoryError;
+use crate::ids::{RoomNameError, Seq};
 use crate::store::StoreError;
 
 /// Why a request is not answered as asked.
@@ -58,6 +59,12 @@ pub enum ApiError {
     /// The root type asked for.
     #[error(transparent)]
     Root(#[from] RenderError),
+    /// A seq that the room has not reached.
+    #[error("the room's timeline ends at {0}")]
+    AfterHead(Seq),
+    /// A history of this size is not read.
+    #[error("the room's history is too large to be read")]
+    HistoryTooLarge,
     /// Nothing lives at this path.
     #[error("there is nothing at this path; the API lies below /api/v1")]
     NoSuchPath,
@@ -105,6 +112,8 @@ impl ApiError {
             ApiError::Root(RenderError::NoSuchRoot) => "root_not_found",
             ApiError::Root(RenderError::SeveralRoots(_)) => "root_needed",
             ApiError::Root(RenderError::TooCostly) => "too_costly",
+            ApiError::AfterHead(_) => "seq_not_found",
+            ApiError::HistoryTooLarge => "too_costly",
             ApiError::NoSuchPath => "not_found",
             ApiError::WrongMethod(_) => "method_not_allowed",
             ApiError::TryLater(_) => "try_later",
@@ -139,6 +148,22 @@ impl From<ArchiveError> for ApiError {
     }
 }
 
+impl From<HistoryError> for ApiError {
+    fn from(error: HistoryError) -> Self {
+        match error {
+            HistoryError::Store(error) => error.into(),
+            HistoryError::View(error) => error.into(),
+            HistoryError::Root(error) => error.into(),
+            HistoryError::AfterHead(head) => ApiError::AfterHead(head),
+            HistoryError::TooLarge => ApiError::HistoryTooLarge,
+            HistoryError::Fault(_) => {
+                tracing::error!(%error, "a history cannot be read");
+                ApiError::Internal
+            }
+        }
+    }
+}
+
 impl From<RoomNameError> for ApiError {
     fn from(error: RoomNameError) -> Self {
         ApiError::Parameter(error.to_string())
@@ -165,10 +190,11 @@ impl ResponseError for ApiError {
         match self {
             ApiError::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             ApiError::Forbidden | ApiError::Origin(_) | ApiError::Host => StatusCode::FORBIDDEN,
-            ApiError::RoomNotFound | ApiError::NoSuchPath | ApiError::Root(RenderError::NoSuchRoot) => {
-                StatusCode::NOT_FOUND
-            }
-            ApiError::Root(RenderError::TooCostly) => StatusCode::UNPROCESSABLE_ENTITY,
+            ApiError::RoomNotFound
+            | ApiError::NoSuchPath
+            | ApiError::AfterHead(_)
+            | ApiError::Root(RenderError::NoSuchRoot) => StatusCode::NOT_FOUND,
+            ApiError::Root(RenderError::TooCostly) | ApiError::HistoryTooLarge => StatusCode::UNPROCESSABLE_ENTITY,
             ApiError::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             ApiError::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             ApiError::Encoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -14,8 +14,10 @@ mod guard;
 mod health;
 mod history;
 mod hosts;
+mod moment;
 mod origins;
 mod parameters;
+mod past;
 mod paths;
 mod peer;
 mod publish;
@@ -71,6 +73,8 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
                         .route(web::post().to(writing::post))
                         .default_service(web::to(writing::other_method)),
                 )
+                .service(read("/rooms/{room:.+}/blame", past::blame))
+                .service(read("/rooms/{room:.+}/activity", past::activity))
                 .service(read("/rooms/{room:.+}/presence", rooms::presence))
                 .service(post("/rooms/{room:.+}/messages", publish::messages))
                 .service(post("/rooms/{room:.+}/disconnect", publish::disconnect))

@@ -12,6 +12,7 @@ use crate::archive::Archive;
 use crate::auth::{Minter, Tickets, Verifier};
 use crate::budget::ByteBudget;
 use crate::config::IpRange;
+use crate::history::Histories;
 use crate::room::{Directory, UserSockets};
 use crate::socket::{Gate, ReconnectPace, SharedRates};
 use crate::store::Store;
@@ -51,6 +52,8 @@ pub struct AppState {
     pub json_message_bytes_max: usize,
     /// Reads documents.
     pub archive: Archive,
+    /// Reads the past.
+    pub histories: Histories,
     /// By which names the server may be reached.
     pub hosts: Hosts,
     /// Whose pages may connect.

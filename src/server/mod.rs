@@ -30,6 +30,7 @@ use crate::auth::origin::AllowedOrigins;
 use crate::auth::{Minter, Verifier};
 use crate::budget::ByteBudget;
 use crate::config::{Bind, Config, JwtKey, StoreConfig};
+use crate::history::{self, Histories};
 use crate::http::{self, AppState, Hosts, Origins};
 use crate::metrics;
 use crate::rate::Rate;
@@ -103,6 +104,7 @@ impl Server {
         let relays = Arc::new(Relays::default());
         let user_sockets = Arc::new(UserSockets::default());
         let rates = Arc::new(SharedRates::new(rates(config)));
+        let histories = Histories::new(store.clone());
         let state = web::Data::new(AppState {
             store: store.clone(),
             directory: directory.clone(),
@@ -119,6 +121,7 @@ impl Server {
             bodies: ByteBudget::new(limits.unfinished_bytes_max, None),
             json_message_bytes_max: limits.json_message_bytes_max,
             archive,
+            histories: histories.clone(),
             hosts: hosts(config),
             origins: Origins::new(AllowedOrigins {
                 listed: config.edge.allowed_origins.clone(),
@@ -152,6 +155,7 @@ impl Server {
         tracing::info!(%address, tls = is_encrypted, database = %config.store.url, "listening");
         let mut tasks = vec![actix_rt::spawn(stats::publish(state.clone()))];
         tasks.push(actix_rt::spawn(revocations));
+        tasks.push(actix_rt::spawn(history::build_all(histories, store.clone())));
         tasks.extend(key_set.map(actix_rt::spawn));
         tasks.extend(certificate.map(|certificate| actix_rt::spawn(certificate.follow())));
         let stop_timeout = config.timing.shutdown_timeout;

@@ -17,6 +17,7 @@ mod probe;
 mod revocation;
 mod rows;
 mod runtime;
+mod segment;
 mod server;
 mod settings;
 mod shortcut;
@@ -40,6 +41,7 @@ pub use error::StoreError;
 pub use foreign::{DocumentRow, DocumentTable};
 pub use postgres::{Listener, NOTIFICATION_BYTES_MAX, Notifications, Notifier};
 pub use revocation::{RevocationRow, RevokedKind};
+pub use segment::HistorySegment;
 pub use server::ServerRow;
 pub use settings::StoreSettings;
 pub use statements::CLIENTS_AT_ONCE;
@@ -283,6 +285,41 @@ impl Store {
             return Ok(());
         }
         on_backend!(self, backend => backend.delete_snapshots(room, &going))
+    }
+
+    /// A page of a room's history segments that begin after a seq or later, in order; empty where there are no more.
+    pub async fn history_segments(&self, room: RoomId, after: Seq) -> Result<Vec<HistorySegment>, StoreError> {
+        on_backend!(self, backend => backend.segments(room, after))
+    }
+
+    /// Keeps a segment, unless there is one after the same seq; whether it did. A segment makes reading the past fast and replaces no
+    /// entry.
+    pub async fn save_history_segment(&self, room: RoomId, segment: HistorySegment) -> Result<bool, StoreError> {
+        on_backend!(self, backend => backend.save_segment(room, &segment))
+    }
+
+    /// Deletes the segments that begin after a seq or later: they are made again.
+    pub async fn forget_history_segments(&self, room: RoomId, after: Seq) -> Result<(), StoreError> {
+        on_backend!(self, backend => backend.forget_segments(room, after))
+    }
+
+    /// Rooms of a span of rows, its first excluded, whose segments lack at least so many entries.
+    pub async fn rooms_behind(
+        &self,
+        span: (RoomId, RoomId),
+        entries: u32,
+    ) -> Result<Vec<(RoomId, RoomName)>, StoreError> {
+        on_backend!(self, backend => backend.rooms_behind(span, entries.into()))
+    }
+
+    /// The row of the newest room; 0 without rooms.
+    pub async fn last_room(&self) -> Result<RoomId, StoreError> {
+        on_backend!(self, backend => backend.last_room())
+    }
+
+    /// Who brought which Yjs client first.
+    pub async fn all_clients(&self, room: RoomId) -> Result<Vec<(u64, UserId)>, StoreError> {
+        on_backend!(self, backend => backend.all_clients(room))
     }
 
     /// Keeps a revocation, in place of an earlier one of the same user or token.

@@ -8,6 +8,7 @@ mod read;
 mod readers;
 mod revocation;
 mod room;
+mod segment;
 mod server;
 mod sessions;
 
@@ -33,7 +34,7 @@ use readers::Readers;
 use sessions::Sessions;
 
 pub(super) static MIGRATIONS: LazyLock<Migrator> = migrations!("postgres": 1 "0001_timeline", 2 "0002_entries_but_edits", 3 "0003_steps", 4 "0004_revocation", 5 "0005_via",
-    6 "0006_servers");
+    6 "0006_servers", 7 "0007_history");
 
 /// A migration waits this long for tables that are in use; how long it then takes is not limited.
 const MIGRATION_WAITS: &str =

@@ -5,6 +5,7 @@ mod claim;
 mod read;
 mod revocation;
 mod room;
+mod segment;
 mod server;
 
 use std::fs::File;
@@ -26,7 +27,7 @@ use super::writer::Writer;
 use append::SqliteSource;
 use claim::claim;
 
-pub(super) static MIGRATIONS: LazyLock<Migrator> = migrations!("sqlite": 1 "0001_timeline", 2 "0002_entries_but_edits", 3 "0003_steps", 4 "0004_revocation", 5 "0005_via");
+pub(super) static MIGRATIONS: LazyLock<Migrator> = migrations!("sqlite": 1 "0001_timeline", 2 "0002_entries_but_edits", 3 "0003_steps", 4 "0004_revocation", 5 "0005_via", 7 "0007_history");
 
 pub(super) struct Sqlite {
     /// Everything that writes: SQLite has one writer at a time, and waiting in order beats polling for its lock.

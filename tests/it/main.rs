@@ -34,6 +34,7 @@ mod opening;
 mod origin;
 mod outputs;
 mod pace;
+mod past;
 mod questions;
 mod readers;
 mod rest;

@@ -4,6 +4,7 @@
 mod append;
 mod claim;
 mod faults;
+mod history;
 mod load;
 mod migrations;
 #[allow(dead_code)]

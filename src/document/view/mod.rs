@@ -160,6 +160,22 @@ impl View {
         self.one(root, r#"{"type":"doc","content":[]}"#, json::Start::ProseMirror)
     }
 
+    /// The name of the root type that is named, or of the only one; none in an empty document.
+    ///
+    /// # Errors
+    /// There is no such root, or the choice is not clear.
+    pub fn root_named(&self, root: Option<&str>) -> Result<Option<&str>, RenderError> {
+        Ok(self.one_root(root)?.map(|root| self.tree.name(root)))
+    }
+
+    /// What a root type is, as its content tells.
+    ///
+    /// # Errors
+    /// There is no such root, or the budget is spent.
+    pub fn root_kind(&self, root: &str) -> Result<TypeKind, RenderError> {
+        Ok(self.tree.kind(self.root(root)?, self.writer().meter())?)
+    }
+
     /// What a root type holds, in order, also what is deleted: its list, then each key with all that was set there.
     pub fn items(&self, root: &str) -> Option<Items<'_>> {
         self.tree.root(root).map(|root| Items::of(&self.tree, root))

@@ -1,0 +1,36 @@
+//! Why the past cannot be told.
+
+use crate::document::{RenderError, ViewError};
+use crate::ids::Seq;
+use crate::protocol::DecodeError;
+use crate::store::StoreError;
+
+/// Why the past cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// The store did not answer, or not with what it should.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The document as it was cannot be read.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// There is no such root type in it.
+    #[error(transparent)]
+    Root(#[from] RenderError),
+    /// What was asked for is not, or not yet.
+    #[error("the room's timeline ends at {0}")]
+    AfterHead(Seq),
+    /// It is larger than may be held.
+    #[error("the room's history is too large to be read")]
+    TooLarge,
+    /// A fault of the server.
+    #[error("reading a history failed: {0}")]
+    Fault(String),
+}
+
+impl From<DecodeError> for HistoryError {
+    fn from(error: DecodeError) -> Self {
+        // What is stored was looked through when it was read.
+        Self::Fault(error.to_string())
+    }
+}

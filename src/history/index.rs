@@ -1,0 +1,274 @@
+//! What each edit inserted and deleted, in the order of the timeline: a few bytes an edit, written once and read from the front.
+//!
+//! Of an edit that types one letter behind the one before, the time is all there is to write. What it inserted needs no clock: a
+//! client's units are inserted in the order of their clocks.
+
+use indexmap::{IndexMap, IndexSet};
+
+use crate::document::{Brought, IdRange};
+use crate::ids::{Seq, UserId};
+use crate::protocol::DecodeError;
+use crate::protocol::lib0::{Input, put_buf, put_var_uint};
+
+/// The seq is not the next one.
+const SEQ: u8 = 1;
+const AUTHOR: u8 = 2;
+const VIA: u8 = 4;
+/// One unit is inserted, by the client that inserted last, and nothing is deleted.
+const LETTER: u8 = 8;
+const INSERTED: u8 = 16;
+const DELETED: u8 = 32;
+/// Nobody's work.
+const CLEANUP: u8 = 64;
+
+/// An edit, without what it did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EditHead {
+    /// Its place in the timeline.
+    pub seq: Seq,
+    /// When it was committed, in Unix milliseconds.
+    pub at_ms: i64,
+    /// Who made it.
+    pub author: UserId,
+    /// Who sent it, where that is somebody else.
+    pub via: Option<UserId>,
+}
+
+/// What the numbers of an edit are told relative to.
+#[derive(Debug, Clone, Copy, Default)]
+struct Last {
+    seq: u64,
+    at_ms: i64,
+    author: u64,
+    inserted_by: u64,
+    deleted_at: i64,
+}
+
+/// Edits after a seq, one behind another.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    after: Seq,
+    authors: IndexSet<UserId>,
+    clients: IndexSet<u64>,
+    bytes: Vec<u8>,
+    count: usize,
+    last: Last,
+}
+
+impl Index {
+    pub fn after(seq: Seq) -> Self {
+        Self { after: seq, last: Last { seq: seq.0, ..Last::default() }, ..Self::default() }
+    }
+
+    /// The seq that its edits come after.
+    pub fn begins_after(&self) -> Seq {
+        self.after
+    }
+
+    /// How many edits there are.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// What it holds in memory, in bytes, about.
+    pub fn held(&self) -> usize {
+        self.bytes.capacity() + self.clients.len() * 32 + self.authors.len() * 96
+    }
+
+    /// Appends an edit.
+    pub fn push(&mut self, head: &EditHead, brought: &Brought) {
+        let author = self.authors.insert_full(head.author.clone()).0 as u64;
+        let via = head.via.as_ref().map(|via| self.authors.insert_full(via.clone()).0 as u64);
+        let first = brought.inserted.first().map(|range| self.clients.insert_full(range.client).0 as u64);
+        let is_letter = brought.deleted.is_empty()
+            && brought.inserted.len() == 1
+            && brought.inserted[0].len() == 1
+            && first == Some(self.last.inserted_by);
+        let flag = |is_set: bool, bit: u8| if is_set { bit } else { 0 };
+        let flags = flag(head.seq.0 != self.last.seq + 1, SEQ)
+            | flag(author != self.last.author, AUTHOR)
+            | flag(via.is_some(), VIA)
+            | flag(is_letter, LETTER)
+            | flag(!is_letter && !brought.inserted.is_empty(), INSERTED)
+            | flag(!brought.deleted.is_empty(), DELETED)
+            | flag(!brought.is_work, CLEANUP);
+        let out = &mut self.bytes;
+        out.push(flags);
+        if flags & SEQ != 0 {
+            put_var_uint(out, head.seq.0.saturating_sub(self.last.seq));
+        }
+        // Times never decrease within a room.
+        put_var_uint(out, head.at_ms.saturating_sub(self.last.at_ms).max(0).unsigned_abs());
+        if flags & AUTHOR != 0 {
+            put_var_uint(out, author);
+        }
+        if let Some(via) = via {
+            put_var_uint(out, via);
+        }
+        if flags & INSERTED != 0 {
+            put_var_uint(out, brought.inserted.len() as u64);
+            for range in &brought.inserted {
+                let client = self.clients.insert_full(range.client).0 as u64;
+                put_var_uint(out, client);
+                put_var_uint(out, range.len().into());
+                self.last.inserted_by = client;
+            }
+        }
+        if flags & DELETED != 0 {
+            put_var_uint(out, brought.deleted.len() as u64);
+            for range in &brought.deleted {
+                put_var_uint(out, self.clients.insert_full(range.client).0 as u64);
+                put_signed(out, i64::from(range.start) - self.last.deleted_at);
+                put_var_uint(out, range.len().into());
+                self.last.deleted_at = range.start.into();
+            }
+        }
+        (self.last.seq, self.last.at_ms, self.last.author) = (head.seq.0, head.at_ms.max(self.last.at_ms), author);
+        self.count += 1;
+    }
+
+    /// Writes it behind `out`.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        put_var_uint(out, self.after.0);
+        put_var_uint(out, self.count as u64);
+        put_var_uint(out, self.authors.len() as u64);
+        self.authors.iter().for_each(|author| put_buf(out, author.as_str().as_bytes()));
+        put_var_uint(out, self.clients.len() as u64);
+        self.clients.iter().for_each(|client| put_var_uint(out, *client));
+        put_buf(out, &self.bytes);
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote, to be read from only.
+    pub fn decode(input: &mut Input<'_>) -> Result<Self, DecodeError> {
+        let after = Seq(input.var_uint()?);
+        let count = input.var_u32()? as usize;
+        let mut index = Self { count, ..Self::after(after) };
+        for _ in 0..input.count(1)? {
+            index.authors.insert(UserId::new(input.text()?));
+        }
+        for _ in 0..input.count(1)? {
+            index.clients.insert(input.var_uint()?);
+        }
+        index.bytes = input.raw_buf()?.to_vec();
+        Ok(index)
+    }
+}
+
+fn put_signed(out: &mut Vec<u8>, number: i64) {
+    put_var_uint(out, ((number << 1) ^ (number >> 63)).cast_unsigned());
+}
+
+fn signed(number: u64) -> i64 {
+    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
+}
+
+/// An edit as it is read.
+#[derive(Debug)]
+pub(super) struct Edit<'i> {
+    pub seq: Seq,
+    pub at_ms: i64,
+    pub author: &'i UserId,
+    pub via: Option<&'i UserId>,
+    /// Whether it is somebody's work.
+    pub is_work: bool,
+    pub inserted: &'i [IdRange],
+    pub deleted: &'i [IdRange],
+}
+
+/// What was read before an edit.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    /// How far each client is.
+    ends: IndexMap<u64, u32>,
+    inserted: Vec<IdRange>,
+    deleted: Vec<IdRange>,
+}
+
+impl Reader {
+    /// Reads indexes that follow each other, from the first on; `each` says whether to go on.
+    ///
+    /// # Errors
+    /// An index is damaged.
+    pub fn read<'i>(
+        &mut self,
+        indexes: impl IntoIterator<Item = &'i Index>,
+        mut each: impl FnMut(Edit<'_>) -> bool,
+    ) -> Result<(), DecodeError> {
+        for index in indexes {
+            if !self.read_one(index, &mut each)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// How far each client is after what was read.
+    pub fn ends(&self) -> impl Iterator<Item = (u64, u32)> {
+        self.ends.iter().map(|(client, end)| (*client, *end))
+    }
+
+    fn read_one(&mut self, index: &Index, each: &mut impl FnMut(Edit<'_>) -> bool) -> Result<bool, DecodeError> {
+        let damaged = DecodeError::NumberTooLarge;
+        // Numbers of the index's clients among all.
+        let mut numbers = Vec::with_capacity(index.clients.len());
+        for client in &index.clients {
+            let known = self.ends.get_index_of(client);
+            numbers.push(known.unwrap_or_else(|| self.ends.insert_full(*client, 0).0));
+        }
+        let mut input = Input::raw(&index.bytes);
+        let mut last = Last { seq: index.after.0, ..Last::default() };
+        let author = |number: u64| index.authors.get_index(number as usize).ok_or(damaged);
+        let number = |client: u64| numbers.get(client as usize).copied().ok_or(damaged);
+        for _ in 0..index.count {
+            let flags = input.u8()?;
+            last.seq += if flags & SEQ == 0 { 1 } else { input.var_uint()? };
+            last.at_ms += input.var_uint()?.cast_signed();
+            if flags & AUTHOR != 0 {
+                last.author = input.var_uint()?;
+            }
+            let via = if flags & VIA == 0 { None } else { Some(author(input.var_uint()?)?) };
+            self.inserted.clear();
+            self.deleted.clear();
+            if flags & LETTER != 0 {
+                self.insert(number(last.inserted_by)?, 1)?;
+            }
+            if flags & INSERTED != 0 {
+                for _ in 0..input.count(2)? {
+                    last.inserted_by = input.var_uint()?;
+                    let len = input.var_u32()?;
+                    self.insert(number(last.inserted_by)?, len)?;
+                }
+            }
+            if flags & DELETED != 0 {
+                for _ in 0..input.count(3)? {
+                    let client = *index.clients.get_index(input.var_uint()? as usize).ok_or(damaged)?;
+                    last.deleted_at += signed(input.var_uint()?);
+                    let start = u32::try_from(last.deleted_at).map_err(|_| damaged)?;
+                    let end = start.checked_add(input.var_u32()?).ok_or(damaged)?;
+                    self.deleted.push(IdRange { client, start, end });
+                }
+            }
+            let goes_on = each(Edit {
+                seq: Seq(last.seq),
+                at_ms: last.at_ms,
+                author: author(last.author)?,
+                via,
+                is_work: flags & CLEANUP == 0,
+                inserted: &self.inserted,
+                deleted: &self.deleted,
+            });
+            if !goes_on {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn insert(&mut self, number: usize, len: u32) -> Result<(), DecodeError> {
+        let (client, end) = self.ends.get_index_mut(number).ok_or(DecodeError::Truncated)?;
+        let start = *end;
+        *end = start.checked_add(len).ok_or(DecodeError::NumberTooLarge)?;
+        self.inserted.push(IdRange { client: *client, start, end: *end });
+        Ok(())
+    }
+}

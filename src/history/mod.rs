@@ -1,0 +1,26 @@
+//! A room's past: any state that its document had, who wrote what of it, what changed between two states, and how to undo that.
+//!
+//! All of it is read from a [`History`]: the edits of a room in memory, merged, none of their content dropped, with an index of what
+//! each of them inserted and deleted. It is made of stored segments, which are made of the entries, and of the entries after the last
+//! segment. So the past is read without the entries, and the live room is not touched.
+
+mod activity;
+mod authors;
+mod blame;
+mod builder;
+mod error;
+mod index;
+mod moves;
+mod past;
+mod pieces;
+mod rooms;
+mod segment;
+
+pub use activity::{GAP_MS, Session, Work};
+pub use authors::{Authors, Credit};
+pub use blame::BlameRun;
+pub use builder::build_all;
+pub use error::HistoryError;
+pub use index::EditHead;
+pub use past::History;
+pub use rooms::{Histories, Open, When};

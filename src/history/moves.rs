@@ -1,0 +1,173 @@
+//! Text that moved: editors write text anew where somebody only pressed Enter, joined two paragraphs or made a heading, so what an edit
+//! deletes and inserts again with the same letters is still whose it was.
+
+use super::pieces::{Part, Pieces};
+use crate::document::{IdRange, Kind};
+
+/// Characters that may be compared for one answer. Past that what moved counts as newly written.
+pub(super) const COMPARED_MAX: usize = 50_000_000;
+/// Stands for what has been found already; no text that is found has it.
+const TAKEN: char = '\0';
+
+/// Units that were inserted, and as many that had the same text before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Move {
+    pub to: IdRange,
+    pub from: IdRange,
+}
+
+/// Text that stands together.
+#[derive(Debug)]
+struct Run {
+    text: String,
+    units: Vec<IdRange>,
+}
+
+/// What of `inserted` stands for text of `deleted`; sorted. `left` is how many characters may still be compared.
+pub(super) fn moves(pieces: &Pieces<'_>, inserted: &[IdRange], deleted: &[IdRange], left: &mut usize) -> Vec<Move> {
+    let mut gone = runs(pieces, deleted);
+    let mut found = Vec::new();
+    if gone.is_empty() {
+        return found;
+    }
+    let gone_len: usize = gone.iter().map(|run| run.text.len()).sum();
+    for run in runs(pieces, inserted) {
+        let Some(rest) = left.checked_sub(gone_len + run.text.len()) else { break };
+        *left = rest;
+        find(&run, &mut gone, &mut found);
+    }
+    found.sort_unstable();
+    found
+}
+
+/// The texts of ranges, in the order of the document: what has nothing visible between it is one.
+fn runs(pieces: &Pieces<'_>, ranges: &[IdRange]) -> Vec<Run> {
+    let mut parts: Vec<Part> = Vec::new();
+    ranges.iter().for_each(|range| pieces.texts(*range, &mut parts));
+    parts.sort_unstable();
+    let mut runs: Vec<Run> = Vec::new();
+    let mut before: Option<Part> = None;
+    for part in parts {
+        let Some(text) = pieces.all()[part.piece].item.text() else { continue };
+        let is_one = before.is_some_and(|before| is_next(pieces, before, part));
+        if !is_one {
+            runs.push(Run { text: String::new(), units: Vec::new() });
+        }
+        let Some(run) = runs.last_mut() else { continue };
+        let begin = byte_at(&text, part.offset as usize);
+        let end = begin + byte_at(&text[begin..], part.len as usize);
+        run.text.push_str(&text[begin..end]);
+        run.units.push(pieces.range(part));
+        before = Some(part);
+    }
+    runs
+}
+
+/// Whether nothing that can be seen stands between two parts of one type.
+fn is_next(pieces: &Pieces<'_>, before: Part, part: Part) -> bool {
+    let (one, other) = (&pieces.all()[before.piece], &pieces.all()[part.piece]);
+    if before.piece == part.piece {
+        return before.offset + before.len == part.offset;
+    }
+    let is_whole = before.offset + before.len == one.item.len || one.item.is_deleted;
+    let between = &pieces.all()[before.piece + 1..part.piece];
+    let is_invisible = |kind: Kind, is_deleted: bool| is_deleted || kind == Kind::Format;
+    one.parent == other.parent
+        && is_whole
+        && (part.offset == 0 || other.item.is_deleted)
+        && between.iter().all(|piece| is_invisible(piece.item.content.kind, piece.item.is_deleted))
+}
+
+/// Finds the text of a run in what is gone: all of it, or else its beginning and its end, if that is most of it.
+fn find(run: &Run, gone: &mut [Run], found: &mut Vec<Move>) {
+    let len = units(&run.text);
+    let whole = gone.iter().position(|gone| gone.text == run.text);
+    let within = || gone.iter().position(|gone| gone.text.contains(&run.text));
+    if let Some(at) = whole.or_else(within) {
+        let begin = gone[at].text.find(&run.text).unwrap_or(0);
+        let from = units(&gone[at].text[..begin]);
+        return take(run, 0, &mut gone[at], from, len, found);
+    }
+    let common = |gone: &Run| {
+        let (prefix, suffix) = (common_prefix(&run.text, &gone.text), common_suffix(&run.text, &gone.text));
+        let shorter = len.min(units(&gone.text));
+        (prefix, suffix.min(shorter - prefix))
+    };
+    let best = gone.iter().map(&common).enumerate().max_by_key(|(_, (prefix, suffix))| prefix + suffix);
+    if let Some((at, (prefix, suffix))) = best
+        && (prefix + suffix) * 2 >= len
+    {
+        let gone = &mut gone[at];
+        let gone_len = units(&gone.text);
+        take(run, 0, gone, 0, prefix, found);
+        take(run, len - suffix, gone, gone_len - suffix, suffix, found);
+    }
+}
+
+/// Notes that `len` units of a run stand for those of what is gone.
+fn take(run: &Run, to: usize, gone: &mut Run, from: usize, len: usize, found: &mut Vec<Move>) {
+    if len == 0 {
+        return;
+    }
+    let (mut targets, mut sources) = (sub(&run.units, to, len).into_iter(), sub(&gone.units, from, len).into_iter());
+    let (mut target, mut source) = (targets.next(), sources.next());
+    while let (Some(mut to), Some(mut from)) = (target, source) {
+        let len = to.len().min(from.len());
+        let head = |range: IdRange| IdRange { end: range.start + len, ..range };
+        found.push(Move { to: head(to), from: head(from) });
+        (to.start, from.start) = (to.start + len, from.start + len);
+        target = if to.is_empty() { targets.next() } else { Some(to) };
+        source = if from.is_empty() { sources.next() } else { Some(from) };
+    }
+    let begin = byte_at(&gone.text, from);
+    let end = begin + byte_at(&gone.text[begin..], len);
+    gone.text.replace_range(begin..end, &TAKEN.to_string().repeat(len));
+}
+
+/// The ids of `len` units from one on.
+fn sub(units: &[IdRange], mut skip: usize, mut len: usize) -> Vec<IdRange> {
+    let mut found = Vec::new();
+    for range in units {
+        let own = range.len() as usize;
+        if skip >= own {
+            skip -= own;
+            continue;
+        }
+        let start = range.start + skip as u32;
+        let end = range.end.min(start + len as u32);
+        skip = 0;
+        len -= (end - start) as usize;
+        found.push(IdRange { start, end, ..*range });
+        if len == 0 {
+            break;
+        }
+    }
+    found
+}
+
+/// How many UTF-16 units a text has.
+fn units(text: &str) -> usize {
+    text.chars().map(char::len_utf16).sum()
+}
+
+/// Where the unit at an index begins, in bytes; within a pair, where the pair ends.
+fn byte_at(text: &str, index: usize) -> usize {
+    let mut at = 0;
+    for (byte, char) in text.char_indices() {
+        if at >= index {
+            return byte;
+        }
+        at += char.len_utf16();
+    }
+    text.len()
+}
+
+fn common_prefix(one: &str, other: &str) -> usize {
+    let same = one.chars().zip(other.chars()).take_while(|(one, other)| one == other);
+    same.map(|(char, _)| char.len_utf16()).sum()
+}
+
+fn common_suffix(one: &str, other: &str) -> usize {
+    let same = one.chars().rev().zip(other.chars().rev()).take_while(|(one, other)| one == other);
+    same.map(|(char, _)| char.len_utf16()).sum()
+}

@@ -1,0 +1,251 @@
+//! All edits of a room in memory, merged: every state that the document ever had, without the entries.
+
+use bytes::Bytes;
+
+use super::index::{Edit, EditHead, Index, Reader};
+use super::segment;
+use crate::document::{Blocks, Brought, Clocks, DeletedContent, IdRange, PastState};
+use crate::ids::Seq;
+use crate::protocol::DecodeError;
+use crate::store::{Entry, HistorySegment};
+
+/// A segment ends after so many edits, or bytes of them: so much is read entry by entry where it is not stored yet.
+const SEGMENT_EDITS: usize = 2048;
+const SEGMENT_BYTES: usize = 1 << 20;
+/// And after so many entries of any kind, so that a room full of messages is not looked through again and again.
+pub(super) const SEGMENT_ENTRIES: u32 = 4096;
+
+/// A room's edits up to a seq.
+#[derive(Debug)]
+pub struct History {
+    segment_edits: usize,
+    /// Everything that was ever inserted.
+    blocks: Blocks,
+    /// The last one is still written to.
+    indexes: Vec<Index>,
+    upto: Seq,
+    /// How far clients were where the last index begins, and what it has in bytes.
+    last_clocks: Clocks,
+    last_bytes: usize,
+    /// Edits that do not join what is there.
+    pending: Vec<Bytes>,
+    /// Segments that are not stored.
+    unsaved: Vec<HistorySegment>,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self::in_segments_of(SEGMENT_EDITS)
+    }
+}
+
+impl History {
+    /// An empty one whose segments end after so many edits.
+    pub fn in_segments_of(segment_edits: usize) -> Self {
+        Self {
+            segment_edits,
+            // What is stored is taken whatever the limit.
+            blocks: Blocks::new(usize::MAX / 2, true),
+            indexes: vec![Index::after(Seq::ZERO)],
+            upto: Seq::ZERO,
+            last_clocks: Clocks::default(),
+            last_bytes: 0,
+            pending: Vec::new(),
+            unsaved: Vec::new(),
+        }
+    }
+
+    /// The last entry that is in it.
+    pub fn upto(&self) -> Seq {
+        self.upto
+    }
+
+    /// What it holds in memory, in bytes, about.
+    pub fn held(&self) -> usize {
+        let pending: usize = self.pending.iter().map(Bytes::len).sum();
+        self.blocks.held() + self.indexes.iter().map(Index::held).sum::<usize>() + pending
+    }
+
+    /// Takes the next segment that is stored.
+    ///
+    /// # Errors
+    /// It does not follow, or is damaged; the history is not to be used then.
+    pub fn take_segment(&mut self, row: &HistorySegment) -> Result<(), DecodeError> {
+        if row.after != self.upto {
+            return Err(DecodeError::UnknownType);
+        }
+        let segment = segment::decode(row)?;
+        self.blocks.take_past(&segment.blocks).map_err(|_| DecodeError::Truncated)?;
+        self.pending = segment.pending;
+        let open = self.indexes.len() - 1;
+        self.indexes.insert(open, segment.index);
+        self.begin_segment(row.seq);
+        Ok(())
+    }
+
+    /// Takes the deletions of all segments, once those are taken.
+    ///
+    /// # Errors
+    /// One is damaged; the history is not to be used then.
+    pub fn settle(&mut self) -> Result<(), DecodeError> {
+        let past = self.at(self.upto)?;
+        self.blocks.delete_past(&past);
+        Ok(())
+    }
+
+    fn begin_segment(&mut self, after: Seq) {
+        self.upto = after;
+        self.last_clocks = self.blocks.clocks();
+        self.last_bytes = 0;
+        self.indexes.pop();
+        self.indexes.push(Index::after(after));
+    }
+
+    /// Takes the next edit of the timeline.
+    pub fn push(&mut self, entry: Entry) {
+        let Entry { seq, at_ms, author, via, body, .. } = entry;
+        let body = body.unwrap_or_default();
+        let mut brought = self.take(seq, &body);
+        if !self.pending.is_empty() && !brought.inserted.is_empty() {
+            self.take_pending(&mut brought);
+        }
+        if !brought.is_complete {
+            self.pending.push(body.clone());
+        }
+        self.last_bytes += body.len();
+        self.upto = seq;
+        let Some(open) = self.indexes.last_mut() else { return };
+        open.push(&EditHead { seq, at_ms, author, via }, &brought);
+        if open.len() >= self.segment_edits || self.last_bytes >= SEGMENT_BYTES {
+            self.end_segment();
+        }
+    }
+
+    fn take(&mut self, seq: Seq, body: &Bytes) -> Brought {
+        self.blocks.take_past(body).unwrap_or_else(|reason| {
+            // The archive tells it where the document is read.
+            tracing::debug!(seq = seq.0, reason, "an edit is no part of the history");
+            Brought { is_complete: true, ..Brought::default() }
+        })
+    }
+
+    /// What waited for this edit came with it.
+    fn take_pending(&mut self, brought: &mut Brought) {
+        let pending = std::mem::take(&mut self.pending);
+        for update in pending {
+            let Ok(more) = self.blocks.take_past(&update) else { continue };
+            if !more.is_complete {
+                self.pending.push(update);
+            }
+            brought.inserted.extend(more.inserted);
+            brought.deleted.extend(more.deleted);
+        }
+    }
+
+    /// There are no more edits up to here.
+    pub(super) fn reach(&mut self, head: Seq) {
+        self.upto = head.max(self.upto);
+        let begun = self.indexes.last().map_or(Seq::ZERO, Index::begins_after);
+        if self.upto.0 - begun.0 >= u64::from(SEGMENT_ENTRIES) {
+            self.end_segment();
+        }
+    }
+
+    fn end_segment(&mut self) {
+        let Some(index) = self.indexes.last() else { return };
+        let blocks = self.blocks.blocks_after(&self.last_clocks);
+        self.unsaved.push(segment::encode(self.upto, index, &blocks, &self.pending));
+        let upto = self.upto;
+        self.indexes.push(Index::after(upto));
+        self.last_clocks = self.blocks.clocks();
+        self.last_bytes = 0;
+    }
+
+    /// What is to be stored.
+    pub fn take_unsaved(&mut self) -> Vec<HistorySegment> {
+        std::mem::take(&mut self.unsaved)
+    }
+
+    /// Reads the edits up to a seq, in order; how far clients were after them.
+    pub(super) fn read(&self, upto: Seq, mut each: impl FnMut(Edit<'_>)) -> Result<Clocks, DecodeError> {
+        let mut reader = Reader::default();
+        let mut clocks = Clocks::default();
+        let mut ends = Vec::new();
+        reader.read(&self.indexes, |edit| {
+            let is_in = edit.seq <= upto;
+            if is_in {
+                each(edit);
+            } else {
+                ends.extend(edit.inserted.iter().map(|range| (range.client, range.start)));
+            }
+            is_in
+        })?;
+        reader.ends().for_each(|(client, end)| clocks.set(client, end));
+        // The edit that was one too many.
+        ends.into_iter().rev().for_each(|(client, start)| clocks.set(client, start));
+        Ok(clocks)
+    }
+
+    /// The document after the entry at `seq`.
+    pub(super) fn at(&self, seq: Seq) -> Result<PastState, DecodeError> {
+        let mut past = PastState::default();
+        let mut last: Option<(u64, u32, u32)> = None;
+        let mut add = |(client, start, end)| past.deleted.entry(client).or_default().push((start, end));
+        past.clocks = self.read(seq, |edit| {
+            for range in edit.deleted {
+                // Who deletes backwards or forwards adds to the range before.
+                match &mut last {
+                    Some((client, start, end)) if *client == range.client && range.end == *start => {
+                        *start = range.start
+                    }
+                    Some((client, start, end)) if *client == range.client && range.start == *end => *end = range.end,
+                    _ => {
+                        last.replace((range.client, range.start, range.end)).into_iter().for_each(&mut add);
+                    }
+                }
+            }
+        })?;
+        last.into_iter().for_each(add);
+        for ranges in past.deleted.values_mut() {
+            ranges.sort_unstable();
+            ranges.dedup_by(|next, before| {
+                let adjoins = next.0 <= before.1;
+                before.1 = if adjoins { before.1.max(next.1) } else { before.1 };
+                adjoins
+            });
+        }
+        Ok(past)
+    }
+
+    /// The seq of the last edit that was committed until a time, in Unix milliseconds.
+    ///
+    /// # Errors
+    /// A fault.
+    pub fn seq_at(&self, at_ms: i64) -> Result<Seq, DecodeError> {
+        let mut found = Seq::ZERO;
+        Reader::default().read(&self.indexes, |edit| {
+            let is_before = edit.at_ms <= at_ms;
+            found = if is_before { edit.seq } else { found };
+            is_before
+        })?;
+        Ok(found)
+    }
+
+    /// The document after the entry at `seq` with the content of what was deleted by then.
+    pub(super) fn state_with_deleted(&self, seq: Seq) -> Result<Vec<u8>, DecodeError> {
+        Ok(self.blocks.state_at(&self.at(seq)?, DeletedContent::Kept))
+    }
+
+    /// How many UTF-16 units of text there are in ranges.
+    pub(super) fn characters(&self, ranges: &[IdRange]) -> u64 {
+        ranges.iter().map(|range| self.blocks.characters(*range)).sum()
+    }
+
+    /// The document after the entry at `seq`, as an update.
+    ///
+    /// # Errors
+    /// A fault.
+    pub fn state_at(&self, seq: Seq) -> Result<Vec<u8>, DecodeError> {
+        Ok(self.blocks.state_at(&self.at(seq)?, DeletedContent::Dropped))
+    }
+}

@@ -1,0 +1,272 @@
+//! The histories of rooms: read from the store, brought up to date, and kept for a while.
+
+use std::sync::{Arc, PoisonError};
+
+use indexmap::IndexMap;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use super::activity::Session;
+use super::authors::Authors;
+use super::blame::BlameRun;
+use super::error::HistoryError;
+use super::past::History;
+use crate::ids::{RoomName, Seq};
+use crate::protocol::DecodeError;
+use crate::store::{Bodies, EntryKind, HistoryQuery, Kinds, Page, RoomId, RoomRow, Store};
+
+/// What histories may hold in memory while nobody reads them, in bytes.
+const KEPT_BYTES_MAX: usize = 128 << 20;
+/// What one of them may hold.
+const HISTORY_BYTES_MAX: usize = 512 << 20;
+/// Entries read at once.
+const PAGE_ENTRIES: u32 = 2_000;
+
+/// A moment of the past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// After the entry of this seq; 0 is before all.
+    Seq(Seq),
+    /// At a time, in Unix milliseconds: after the last edit until then.
+    TimeMs(i64),
+}
+
+/// A history that is being read, up to the room's head.
+pub struct Open {
+    /// The room's row.
+    pub row: RoomRow,
+    history: OwnedMutexGuard<History>,
+}
+
+type Slot = Arc<Mutex<History>>;
+
+struct Kept {
+    slot: Slot,
+    bytes: usize,
+}
+
+/// Reads histories. Cheap to clone.
+#[derive(Clone)]
+pub struct Histories {
+    store: Store,
+    /// The one read last is the last one.
+    kept: Arc<std::sync::Mutex<IndexMap<RoomId, Kept>>>,
+}
+
+impl Histories {
+    /// Reads from `store`.
+    pub fn new(store: Store) -> Self {
+        Self { store, kept: Arc::default() }
+    }
+
+    /// A room's history up to its head; `None` if there is no such room. One reader of a room at a time.
+    ///
+    /// # Errors
+    /// The store cannot be asked now, or the history is too large.
+    pub async fn open(&self, room: &RoomName) -> Result<Option<Open>, HistoryError> {
+        let Some(row) = self.store.room(room).await? else { return Ok(None) };
+        let history = self.slot(row.id).lock_owned().await;
+        let mut history = self.brought_up(&row, history).await?;
+        if history.upto() > row.head {
+            // The database was set back.
+            *history = History::default();
+            history = self.brought_up(&row, history).await?;
+        }
+        self.keep(row.id, history.held());
+        Ok(Some(Open { row, history }))
+    }
+
+    /// Who brought which Yjs client of a room first.
+    ///
+    /// # Errors
+    /// The store cannot be asked now.
+    pub async fn authors(&self, room: RoomId) -> Result<Authors, HistoryError> {
+        Ok(Authors::new(self.store.all_clients(room).await?))
+    }
+
+    /// Makes the segments that a room's history lacks, without keeping it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn build(&self, room: &RoomName) -> Result<(), HistoryError> {
+        let Some(row) = self.store.room(room).await? else { return Ok(()) };
+        let history = Arc::new(Mutex::new(History::default())).lock_owned().await;
+        self.brought_up(&row, history).await.map(drop)
+    }
+
+    /// Forgets what is kept of a room, which is read anew.
+    pub fn forget(&self, room: RoomId) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).shift_remove(&room);
+    }
+
+    fn slot(&self, room: RoomId) -> Slot {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = kept.shift_remove(&room).unwrap_or_else(|| Kept { slot: Slot::default(), bytes: 0 });
+        let slot = own.slot.clone();
+        kept.insert(room, own);
+        slot
+    }
+
+    /// Notes what a history holds, and drops those that were not read for long.
+    fn keep(&self, room: RoomId, bytes: usize) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = kept.get_mut(&room) {
+            own.bytes = bytes;
+        }
+        let mut all: usize = kept.values().map(|kept| kept.bytes).sum();
+        while all > KEPT_BYTES_MAX
+            && let Some((_, oldest)) = kept.shift_remove_index(0)
+        {
+            all -= oldest.bytes;
+        }
+    }
+
+    async fn brought_up(
+        &self,
+        row: &RoomRow,
+        mut history: OwnedMutexGuard<History>,
+    ) -> Result<OwnedMutexGuard<History>, HistoryError> {
+        if history.upto() == Seq::ZERO {
+            history = self.with_segments(row, history).await?;
+        }
+        while history.upto() < row.head {
+            let query = HistoryQuery {
+                after: Some(history.upto()),
+                before: Some(Seq(row.head.0 + 1)),
+                kinds: Kinds::Only(EntryKind::Edit),
+                author: None,
+                limit: PAGE_ENTRIES,
+                page: Page::Oldest,
+                bodies: Bodies::All,
+            };
+            let page = self.store.history(row.id, query).await?;
+            let head = row.head;
+            (history, ()) = unblocked(history, move |history| {
+                if page.is_empty() {
+                    history.reach(head);
+                }
+                page.into_iter().for_each(|entry| history.push(entry));
+            })
+            .await?;
+            for segment in history.take_unsaved() {
+                // Another server may have been first.
+                self.store.save_history_segment(row.id, segment).await?;
+            }
+            if history.held() > HISTORY_BYTES_MAX {
+                *history = History::default();
+                return Err(HistoryError::TooLarge);
+            }
+        }
+        Ok(history)
+    }
+
+    /// Takes what is stored. Where that is damaged it is deleted, and made again of the entries.
+    async fn with_segments(
+        &self,
+        row: &RoomRow,
+        mut history: OwnedMutexGuard<History>,
+    ) -> Result<OwnedMutexGuard<History>, HistoryError> {
+        let mut after = Seq::ZERO;
+        loop {
+            let page = self.store.history_segments(row.id, after).await?;
+            let Some(last) = page.last() else { break };
+            after = last.seq;
+            let taken;
+            (history, taken) = unblocked(history, move |history| {
+                // One that another server made of other entries does not follow.
+                page.iter().try_for_each(|segment| match segment.after == history.upto() {
+                    true => history.take_segment(segment),
+                    false => Ok(()),
+                })
+            })
+            .await?;
+            if let Err(error) = taken {
+                return self.made_again(row, history, error).await;
+            }
+            if history.held() > HISTORY_BYTES_MAX {
+                *history = History::default();
+                return Err(HistoryError::TooLarge);
+            }
+        }
+        let settled;
+        (history, settled) = unblocked(history, History::settle).await?;
+        match settled {
+            Ok(()) => Ok(history),
+            Err(error) => self.made_again(row, history, error).await,
+        }
+    }
+
+    async fn made_again(
+        &self,
+        row: &RoomRow,
+        mut history: OwnedMutexGuard<History>,
+        error: DecodeError,
+    ) -> Result<OwnedMutexGuard<History>, HistoryError> {
+        tracing::error!(room.name = %row.name, %error, "the stored history is damaged, and made again of the entries");
+        self.store.forget_history_segments(row.id, Seq::ZERO).await?;
+        *history = History::default();
+        Ok(history)
+    }
+}
+
+impl Open {
+    /// The newest sessions of editing, see [`History::sessions`].
+    ///
+    /// # Errors
+    /// A fault.
+    pub fn sessions(
+        &self,
+        before: Option<Seq>,
+        limit: usize,
+        gap_ms: i64,
+        authors: &Authors,
+    ) -> Result<Vec<Session>, HistoryError> {
+        Ok(self.history.sessions(before, limit, gap_ms, authors)?)
+    }
+
+    /// The seq that `when` means.
+    ///
+    /// # Errors
+    /// It is after the head.
+    pub fn seq(&self, when: When) -> Result<Seq, HistoryError> {
+        match when {
+            When::Seq(seq) if seq > self.row.head => Err(HistoryError::AfterHead(self.row.head)),
+            When::Seq(seq) => Ok(seq),
+            When::TimeMs(at_ms) => Ok(self.history.seq_at(at_ms)?),
+        }
+    }
+
+    /// Who wrote what of the document at a moment, and the seq of that; see [`History::blame`].
+    ///
+    /// # Errors
+    /// As there; or the moment is after the head.
+    pub fn blame(
+        &self,
+        root: Option<&str>,
+        when: When,
+        authors: &Authors,
+    ) -> Result<(Seq, Vec<BlameRun>), HistoryError> {
+        let seq = self.seq(when)?;
+        Ok((seq, self.history.blame(root, seq, authors)?))
+    }
+
+    /// The document at a moment, as an update, and the seq of that moment.
+    ///
+    /// # Errors
+    /// It is after the head.
+    pub fn state(&self, when: When) -> Result<(Seq, Vec<u8>), HistoryError> {
+        let seq = self.seq(when)?;
+        Ok((seq, self.history.state_at(seq)?))
+    }
+}
+
+/// Does what may take long on a thread where nobody waits for it.
+async fn unblocked<T: Send + 'static>(
+    mut history: OwnedMutexGuard<History>,
+    work: impl FnOnce(&mut History) -> T + Send + 'static,
+) -> Result<(OwnedMutexGuard<History>, T), HistoryError> {
+    let work = move || {
+        let done = work(&mut history);
+        (history, done)
+    };
+    tokio::task::spawn_blocking(work).await.map_err(|panic| HistoryError::Fault(panic.to_string()))
+}

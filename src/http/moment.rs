@@ -1,0 +1,24 @@
+//! A moment of the past, as a parameter says it.
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::error::ApiError;
+use super::parameters::Parameters;
+use crate::history::When;
+use crate::ids::Seq;
+
+/// A parameter with a seq or a time.
+pub fn when(name: &str, parameters: &mut Parameters) -> Result<Option<When>, ApiError> {
+    parameters.text(name).map(|text| read(name, &text)).transpose()
+}
+
+fn read(name: &str, text: &str) -> Result<When, ApiError> {
+    if let Ok(seq) = text.parse() {
+        return Ok(When::Seq(Seq(seq)));
+    }
+    let wrong = |_| ApiError::Parameter(format!("{name} must be a seq, or a time as 2026-11-21T12:16:06.348Z"));
+    let at = OffsetDateTime::parse(text, &Rfc3339).map_err(wrong)?;
+    // Times within the years of RFC 3339 fit.
+    Ok(When::TimeMs((at.unix_timestamp_nanos() / 1_000_000) as i64))
+}

@@ -1,0 +1,157 @@
+//! REST: who worked on a document and when, and who wrote what of it.
+
+use std::time::Duration;
+
+use actix_web::web::{self, Data, Json};
+use serde::Serialize;
+
+use super::caller::{May, ReadPast};
+use super::error::ApiError;
+use super::moment::when;
+use super::parameters::Parameters;
+use super::state::AppState;
+use crate::history::{Authors, BlameRun, Credit, GAP_MS, Open, Session, When};
+use crate::ids::{RoomName, Seq, UserId};
+use crate::protocol::json::rfc3339;
+
+/// How long an answer may take, waiting for others included.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Sessions in a page if the caller does not say, and at most.
+const SESSIONS_DEFAULT: u32 = 100;
+const SESSIONS_MAX: u32 = 1000;
+/// Longest pause within a session that can be asked for, in seconds.
+const GAP_S_MAX: u32 = 30 * 24 * 3600;
+
+/// Opens a room's history and has it read on a thread where nobody waits for it.
+pub(super) async fn look_back<T: Send + 'static>(
+    room: &RoomName,
+    state: &Data<AppState>,
+    read: impl FnOnce(Open, Authors) -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let too_slow = || ApiError::TryLater("the history takes too long to read now, try again later".into());
+    let work = async {
+        let permit = state.renders.clone().acquire_owned().await.map_err(|_| ApiError::Internal)?;
+        let open = state.histories.open(room).await?.ok_or(ApiError::RoomNotFound)?;
+        let authors = state.histories.authors(open.row.id).await?;
+        let answer = web::block(move || {
+            let answer = read(open, authors);
+            // Held until here, also when nobody waits any more: it bounds the threads that read.
+            drop(permit);
+            answer
+        });
+        answer.await.map_err(|_| ApiError::Internal)?
+    };
+    tokio::time::timeout(DEADLINE, work).await.map_err(|_| too_slow())?
+}
+
+#[derive(Serialize)]
+pub struct ActivityPage {
+    room: RoomName,
+    sessions: Vec<SessionView>,
+    /// To pass as `before` for the next page; null at the end.
+    next: Option<Seq>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SessionView {
+    from: Seq,
+    to: Seq,
+    started_at: String,
+    ended_at: String,
+    authors: Vec<WorkView>,
+}
+
+#[derive(Serialize)]
+struct WorkView {
+    user: UserId,
+    edits: u64,
+    inserted: u64,
+    deleted: u64,
+}
+
+impl From<Session> for SessionView {
+    fn from(session: Session) -> Self {
+        let work = |(user, work): (UserId, crate::history::Work)| WorkView {
+            user,
+            edits: work.edits,
+            inserted: work.inserted,
+            deleted: work.deleted,
+        };
+        Self {
+            from: session.from,
+            to: session.to,
+            started_at: rfc3339(session.started_at_ms),
+            ended_at: rfc3339(session.ended_at_ms),
+            authors: session.authors.into_iter().map(work).collect(),
+        }
+    }
+}
+
+/// `GET /api/v1/rooms/{room}/activity`: sessions of editing, the newest first.
+pub async fn activity(
+    may: May<ReadPast>,
+    mut parameters: Parameters,
+    state: Data<AppState>,
+) -> Result<Json<ActivityPage>, ApiError> {
+    let limit = parameters.limit(SESSIONS_DEFAULT, SESSIONS_MAX)? as usize;
+    let before = parameters.value("before", "a seq")?.map(Seq);
+    let gap_ms = gap_ms(&mut parameters)?;
+    parameters.end()?;
+    let read =
+        move |open: Open, authors: Authors| open.sessions(before, limit, gap_ms, &authors).map_err(ApiError::from);
+    let sessions = look_back(&may.room, &state, read).await?;
+    let next = sessions.last().filter(|_| sessions.len() == limit).map(|session| session.from);
+    Ok(Json(ActivityPage { room: may.room, sessions: sessions.into_iter().map(SessionView::from).collect(), next }))
+}
+
+/// The pause that ends a session, in milliseconds.
+fn gap_ms(parameters: &mut Parameters) -> Result<i64, ApiError> {
+    let allowed = format!("a number of seconds from 1 to {GAP_S_MAX}");
+    match parameters.value::<u32>("gap", &allowed)? {
+        None => Ok(GAP_MS),
+        Some(seconds) if (1..=GAP_S_MAX).contains(&seconds) => Ok(i64::from(seconds) * 1000),
+        Some(_) => Err(ApiError::Parameter(format!("gap must be {allowed}"))),
+    }
+}
+
+#[derive(Serialize)]
+pub struct Blame {
+    room: RoomName,
+    /// The document is as of this seq.
+    seq: Seq,
+    runs: Vec<RunView>,
+}
+
+#[derive(Serialize)]
+struct RunView {
+    from: u64,
+    to: u64,
+    by: UserId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    via: Option<UserId>,
+    seq: Seq,
+    at: String,
+}
+
+/// `GET /api/v1/rooms/{room}/blame`: who wrote each part of a root type.
+pub async fn blame(
+    may: May<ReadPast>,
+    mut parameters: Parameters,
+    state: Data<AppState>,
+) -> Result<Json<Blame>, ApiError> {
+    let root = parameters.text("root");
+    let at = when("at", &mut parameters)?;
+    parameters.end()?;
+    let read = move |open: Open, authors: Authors| {
+        let at = at.unwrap_or(When::Seq(open.row.head));
+        open.blame(root.as_deref(), at, &authors).map_err(ApiError::from)
+    };
+    let (seq, runs) = look_back(&may.room, &state, read).await?;
+    let run = |run: BlameRun| {
+        let BlameRun { from, to, credit: Credit { by, via }, seq, at_ms } = run;
+        RunView { from, to, by, via, seq, at: rfc3339(at_ms) }
+    };
+    Ok(Json(Blame { room: may.room, seq, runs: runs.into_iter().map(run).collect() }))
+}

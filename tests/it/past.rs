@@ -1,0 +1,189 @@
+//! What REST tells of a room's past, and to whom.
+
+use serde_json::json;
+use yrs::updates::decoder::Decode;
+use yrs::{Transact, Update};
+
+use crate::support::database::execute;
+use crate::support::editor::{Editor, deleted, document, text};
+use crate::support::http::{Answer, get, post_json};
+use crate::support::message;
+use crate::support::server::Server;
+use crate::support::token::{reader, token, writer};
+
+/// A server whose room `docs/plan` has the entries `one `, a message, `two `, and the deletion of `one `.
+fn with_plan() -> (Server, Editor) {
+    let server = Server::start();
+    let mut alice = Editor::join(server.address, "docs/plan", &writer("alice"), 1);
+    alice.saves("one ");
+    let said =
+        post_json(server.address, "/api/v1/rooms/docs/plan/messages", Some(&writer("alice")), &json!({ "text": "hi" }));
+    assert_eq!(said.status, 201);
+    alice.saves("two ");
+    let update = deleted(&alice.doc, 4);
+    alice.socket.say(&message::update(&update));
+    alice.barrier();
+    (server, alice)
+}
+
+fn document_at(server: &Server, query: &str, token: &str) -> Answer {
+    get(server.address, &format!("/api/v1/rooms/docs/plan/document?{query}"), Some(token))
+}
+
+#[test]
+fn the_document_is_read_as_it_was_at_a_seq() {
+    let (server, _alice) = with_plan();
+    let at = |query: &str| {
+        let answer = document_at(&server, query, &writer("bob"));
+        assert_eq!(answer.status, 200, "{query}");
+        (answer.header("tutti-seq").unwrap().to_owned(), String::from_utf8(answer.body).unwrap())
+    };
+    for (seq, expected) in [(0, ""), (1, "one "), (2, "one "), (3, "one two "), (4, "two ")] {
+        assert_eq!(at(&format!("format=text&at={seq}")), (seq.to_string(), expected.to_owned()));
+    }
+    assert_eq!(at("at=0").1, "{}");
+    assert_eq!(at("at=3").1, r#"{"t":"one two "}"#);
+    assert_eq!(at("at=3&root=t").1, r#""one two ""#);
+    let yjs = document_at(&server, "format=yjs&at=3", &writer("bob"));
+    let doc = document(9);
+    doc.transact_mut().apply_update(Update::decode_v1(&yjs.body).unwrap()).unwrap();
+    assert_eq!(text(&doc), "one two ");
+}
+
+#[test]
+fn a_time_is_a_moment_too() {
+    let (server, _alice) = with_plan();
+    let page = get(server.address, "/api/v1/rooms/docs/plan/history?kind=edit", Some(&writer("bob"))).json();
+    let last = page["entries"][2]["at"].as_str().unwrap();
+    let at = |time: &str| {
+        let answer = document_at(&server, &format!("format=text&at={time}"), &writer("bob"));
+        (answer.status, answer.header("tutti-seq").map(str::to_owned), String::from_utf8(answer.body).unwrap())
+    };
+    assert_eq!(at(last), (200, Some("4".to_owned()), "two ".to_owned()));
+    assert_eq!(at("2001-01-01T00:00:00Z"), (200, Some("0".to_owned()), String::new()));
+}
+
+#[test]
+fn a_moment_that_is_none_is_refused() {
+    let (server, _alice) = with_plan();
+    for at in ["5", "18446744073709551615"] {
+        assert_eq!(
+            document_at(&server, &format!("at={at}"), &writer("bob")).error(),
+            (404, "seq_not_found".into()),
+            "{at}"
+        );
+    }
+    for at in ["", "-1", "1.5", "yesterday", "2026-13-01T00:00:00Z", "99999999999999999999"] {
+        let answer = document_at(&server, &format!("at={at}"), &writer("bob"));
+        assert_eq!(answer.error(), (400, "invalid_parameter".into()), "{at}");
+    }
+}
+
+#[test]
+fn readers_look_back_only_where_their_token_says_so() {
+    let (server, _alice) = with_plan();
+    assert_eq!(document_at(&server, "format=text", &reader("carol")).status, 200);
+    assert_eq!(document_at(&server, "at=1", &reader("carol")).error(), (403, "forbidden".into()));
+    // Not even the present by that way, which would tell what the head is.
+    assert_eq!(document_at(&server, "at=4", &reader("carol")).error(), (403, "forbidden".into()));
+    let foreign = token("mallory", &["docs/plan=none", "*=write"]);
+    assert_eq!(document_at(&server, "at=1", &foreign).error(), (404, "room_not_found".into()));
+    let looks_back = crate::support::token::looking_back("carol");
+    assert_eq!(document_at(&server, "format=text&at=1", &looks_back).body, b"one ");
+    assert_eq!(document_at(&server, "format=text&at=1", &writer("dave")).body, b"one ");
+}
+
+/// A room where alice and bob typed in the morning, and bob alone in the afternoon; seqs 1 to 5, of which 4 is a message.
+fn with_two_sessions() -> Server {
+    let server = Server::start();
+    let mut alice = Editor::join(server.address, "plan", &writer("alice"), 1);
+    alice.saves("one ");
+    let mut bob = Editor::join(server.address, "plan", &writer("bob"), 2);
+    bob.until_text("one ");
+    bob.saves("two😀");
+    let update = deleted(&bob.doc, 3);
+    bob.socket.say(&message::update(&update));
+    bob.barrier();
+    post_json(server.address, "/api/v1/rooms/plan/messages", Some(&writer("alice")), &json!({ "text": "hi" }));
+    bob.saves("three");
+    for (seq, minute) in [(1, 0), (2, 9), (3, 19), (4, 25), (5, 30)] {
+        let at = 1_600_000_000_000_i64 + minute * 60_000;
+        execute(&server.database_url, &format!("update entry set at = {at} where seq = {seq}"));
+    }
+    server
+}
+
+#[test]
+fn activity_tells_sessions_of_editing_and_what_each_author_did() {
+    let server = with_two_sessions();
+    let activity =
+        |query: &str| get(server.address, &format!("/api/v1/rooms/plan/activity{query}"), Some(&writer("carol")));
+    let page = activity("").json();
+    let afternoon = json!({
+        "from": 5, "to": 5, "startedAt": "2020-09-13T12:56:40.000Z", "endedAt": "2020-09-13T12:56:40.000Z",
+        "authors": [{ "user": "bob", "edits": 1, "inserted": 5, "deleted": 0 }],
+    });
+    let morning = json!({
+        "from": 1, "to": 3, "startedAt": "2020-09-13T12:26:40.000Z", "endedAt": "2020-09-13T12:45:40.000Z",
+        "authors": [
+            { "user": "alice", "edits": 1, "inserted": 4, "deleted": 0 },
+            { "user": "bob", "edits": 2, "inserted": 5, "deleted": 3 },
+        ],
+    });
+    assert_eq!(page, json!({ "room": "plan", "sessions": [afternoon, morning], "next": null }));
+    assert_eq!(activity("?limit=1").json(), json!({ "room": "plan", "sessions": [afternoon], "next": 5 }));
+    assert_eq!(activity("?limit=1&before=5").json(), json!({ "room": "plan", "sessions": [morning], "next": 1 }));
+    assert_eq!(activity("?limit=1&before=1").json(), json!({ "room": "plan", "sessions": [], "next": null }));
+    let spans = |query: &str| -> Vec<(u64, u64)> {
+        let page = activity(query).json();
+        let span = |session: &serde_json::Value| (session["from"].as_u64().unwrap(), session["to"].as_u64().unwrap());
+        page["sessions"].as_array().unwrap().iter().map(span).collect()
+    };
+    assert_eq!(spans("?gap=660"), [(1, 5)]);
+    assert_eq!(spans("?gap=540"), [(5, 5), (3, 3), (1, 2)]);
+    assert_eq!(activity("?gap=0").error(), (400, "invalid_parameter".into()));
+    let empty = get(server.address, "/api/v1/rooms/nothing/activity", Some(&writer("carol")));
+    assert_eq!(empty.error(), (404, "room_not_found".into()));
+    let forbidden = get(server.address, "/api/v1/rooms/plan/activity", Some(&reader("carol")));
+    assert_eq!(forbidden.error(), (403, "forbidden".into()));
+}
+
+#[test]
+fn blame_tells_who_wrote_what_now_and_at_a_seq() {
+    let server = with_two_sessions();
+    let ask = |query: &str, token: &str| get(server.address, &format!("/api/v1/rooms/plan/blame{query}"), Some(token));
+    let runs = |query: &str| ask(query, &writer("carol")).json();
+    let run = |from: u64, to: u64, by: &str, seq: u64, at: &str| json!({ "from": from, "to": to, "by": by, "seq": seq, "at": at });
+    // "one two😀", the first three letters deleted, then "three". A smiley is two units.
+    let first = run(0, 1, "alice", 1, "2020-09-13T12:26:40.000Z");
+    let second = run(1, 6, "bob", 2, "2020-09-13T12:35:40.000Z");
+    let third = run(6, 11, "bob", 5, "2020-09-13T12:56:40.000Z");
+    assert_eq!(runs(""), json!({ "room": "plan", "seq": 5, "runs": [first, second, third] }));
+    assert_eq!(runs("?root=t&at=4"), json!({ "room": "plan", "seq": 4, "runs": [first, second] }));
+    let whole = run(0, 4, "alice", 1, "2020-09-13T12:26:40.000Z");
+    assert_eq!(runs("?at=2020-09-13T12:30:00Z"), json!({ "room": "plan", "seq": 1, "runs": [whole] }));
+    assert_eq!(runs("?at=0"), json!({ "room": "plan", "seq": 0, "runs": [] }));
+    assert_eq!(ask("?root=other", &writer("carol")).error(), (404, "root_not_found".into()));
+    assert_eq!(ask("?at=6", &writer("carol")).error(), (404, "seq_not_found".into()));
+    assert_eq!(ask("?author=x", &writer("carol")).error(), (400, "invalid_parameter".into()));
+    assert_eq!(ask("", &reader("carol")).error(), (403, "forbidden".into()));
+    assert_eq!(ask("", &crate::support::token::looking_back("carol")).status, 200);
+}
+
+#[test]
+fn blame_tells_who_sent_what_is_under_anothers_client() {
+    let server = Server::start();
+    let mut alice = Editor::join(server.address, "plan", &writer("alice"), 1);
+    alice.saves("mine ");
+    let mut mallory = Editor::join(server.address, "plan", &writer("mallory"), 66);
+    let forged = document(1);
+    let whole = crate::support::editor::whole(&alice.doc);
+    forged.transact_mut().apply_update(Update::decode_v1(&whole).unwrap()).unwrap();
+    mallory.socket.say(&message::update(&crate::support::editor::typed(&forged, "forged")));
+    mallory.barrier();
+    let blame = get(server.address, "/api/v1/rooms/plan/blame", Some(&writer("carol"))).json();
+    let told: Vec<_> =
+        blame["runs"].as_array().unwrap().iter().map(|run| (&run["by"], &run["via"], &run["to"])).collect();
+    let nobody = serde_json::Value::Null;
+    assert_eq!(told, [(&json!("alice"), &nobody, &json!(5)), (&json!("alice"), &json!("mallory"), &json!(11))]);
+}

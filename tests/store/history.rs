@@ -1,0 +1,144 @@
+//! Histories of rooms on either database: segments are made of entries, read back, and made again where they are damaged.
+
+use bytes::Bytes;
+use tutti::document::{ReadingBudget, View};
+use tutti::history::{Histories, HistoryError, When};
+use tutti::ids::{Seq, UserId};
+use tutti::store::{EntryKind, HistorySegment, NewEntry, RoomId, Store};
+use yrs::{ClientID, Doc, OffsetKind, Options, Text, Transact};
+
+use crate::support::*;
+
+/// Edits that end a segment, and some more.
+const EDITS: usize = 2_100;
+
+contract! {
+    async fn any_past_state_is_read_from_segments_and_from_entries_alike(db: &Database) {
+        let store = db.store("s1").await;
+        let room = typed(&store, EDITS).await;
+        let histories = Histories::new(store.clone());
+        // Made of the entries, kept in memory, and read back from what was stored.
+        for histories in [&histories, &histories, &Histories::new(store.clone())] {
+            for seq in [0, 1, 2, 1_000, 2_047, 2_048, 2_049, EDITS as u64] {
+                assert_eq!(text(histories, When::Seq(Seq(seq))).await, (Seq(seq), "x".repeat(seq as usize)));
+            }
+        }
+        let spans = |segments: Vec<HistorySegment>| segments.iter().map(|one| (one.after, one.seq)).collect::<Vec<_>>();
+        assert_eq!(spans(store.history_segments(room, Seq::ZERO).await.expect("works")), [(Seq(0), Seq(2_048))]);
+        assert_eq!(spans(store.history_segments(room, Seq(2_048)).await.expect("works")), []);
+        let after_head = histories.open(&name("room")).await.expect("works").expect("there").seq(When::Seq(Seq(EDITS as u64 + 1)));
+        assert!(matches!(after_head, Err(HistoryError::AfterHead(Seq(head))) if head == EDITS as u64), "{after_head:?}");
+        assert!(histories.open(&name("nothing")).await.expect("works").is_none());
+    }
+
+    async fn a_time_means_the_last_edit_until_then(db: &Database) {
+        let store = db.store("s1").await;
+        let room = room(&store, "room").await;
+        let doc = document();
+        for (n, at) in [(1, 1_000), (2, 2_000), (3, 2_000), (4, 5_000)] {
+            placed(&store, &append(room, vec![edit_of(keystroke(&doc, n - 1))])).await;
+            db.execute(&format!("update entry set at = {at} where seq = {n}")).await;
+        }
+        placed(&store, &append(room, vec![entry(EntryKind::Message, "ada", "{}")])).await;
+        let histories = Histories::new(store.clone());
+        for (at, seq) in [(0, 0), (999, 0), (1_000, 1), (1_999, 1), (2_000, 3), (4_999, 3), (5_000, 4), (i64::MAX, 4)] {
+            assert_eq!(text(&histories, When::TimeMs(at)).await, (Seq(seq), "x".repeat(seq as usize)), "{at}");
+        }
+        // A message changes nothing.
+        assert_eq!(text(&histories, When::Seq(Seq(5))).await, (Seq(5), "xxxx".to_owned()));
+    }
+
+    async fn what_is_committed_later_is_read_too(db: &Database) {
+        let store = db.store("s1").await;
+        let room = room(&store, "room").await;
+        let (doc, histories) = (document(), Histories::new(store.clone()));
+        for n in 0..3 {
+            placed(&store, &append(room, vec![edit_of(keystroke(&doc, n))])).await;
+            let seq = Seq(u64::from(n) + 1);
+            assert_eq!(text(&histories, When::Seq(seq)).await, (seq, "x".repeat(n as usize + 1)));
+        }
+    }
+
+    async fn a_damaged_segment_is_made_again(db: &Database) {
+        let store = db.store("s1").await;
+        let room = typed(&store, EDITS).await;
+        let histories = Histories::new(store.clone());
+        histories.build(&name("room")).await.expect("works");
+        let good = store.history_segments(room, Seq::ZERO).await.expect("works");
+        for damage in [Bytes::new(), good[0].body.slice(..good[0].body.len() / 2), Bytes::from(vec![9; 40])] {
+            store.forget_history_segments(room, Seq::ZERO).await.expect("works");
+            let segment = HistorySegment { body: damage, ..good[0].clone() };
+            assert_eq!(store.save_history_segment(room, segment).await, Ok(true));
+            let anew = Histories::new(store.clone());
+            assert_eq!(text(&anew, When::Seq(Seq(2_060))).await, (Seq(2_060), "x".repeat(2_060)));
+            assert_eq!(store.history_segments(room, Seq::ZERO).await.expect("works"), good);
+        }
+    }
+
+    async fn of_two_segments_after_one_seq_the_first_stays(db: &Database) {
+        let store = db.store("s1").await;
+        let room = room(&store, "room").await;
+        let segment = |seq, body| HistorySegment { after: Seq(3), seq: Seq(seq), body: Bytes::from_static(body) };
+        assert_eq!(store.save_history_segment(room, segment(7, b"one")).await, Ok(true));
+        assert_eq!(store.save_history_segment(room, segment(8, b"two")).await, Ok(false));
+        assert_eq!(store.history_segments(room, Seq::ZERO).await, Ok(vec![segment(7, b"one")]));
+    }
+
+    async fn rooms_that_lack_segments_are_found(db: &Database) {
+        let store = db.store("s1").await;
+        let long = typed(&store, 10).await;
+        let short = room(&store, "short").await;
+        placed(&store, &append(short, vec![edit("x")])).await;
+        let last = store.last_room().await.expect("works");
+        let behind = |entries| store.rooms_behind((RoomId(0), last), entries);
+        assert_eq!(behind(5).await, Ok(vec![(long, name("room"))]));
+        assert_eq!(behind(11).await, Ok(vec![]));
+        let segment = HistorySegment { after: Seq(0), seq: Seq(6), body: Bytes::new() };
+        store.save_history_segment(long, segment).await.expect("works");
+        assert_eq!(behind(5).await, Ok(vec![]));
+        assert_eq!(behind(4).await, Ok(vec![(long, name("room"))]));
+        assert_eq!(store.rooms_behind((last, RoomId(last.0 + 1)), 1).await, Ok(vec![]));
+    }
+}
+
+fn document() -> Doc {
+    Doc::with_options(Options { offset_kind: OffsetKind::Utf16, ..Options::with_client_id(ClientID::new(7)) })
+}
+
+/// The edit of typing one letter.
+fn keystroke(doc: &Doc, at: u32) -> Vec<u8> {
+    let text = doc.get_or_insert_text("t");
+    let mut txn = doc.transact_mut();
+    text.insert(&mut txn, at, "x");
+    txn.encode_update_v1()
+}
+
+fn edit_of(update: Vec<u8>) -> NewEntry {
+    NewEntry {
+        kind: EntryKind::Edit,
+        author: UserId::new("ada"),
+        via: None,
+        key: None,
+        condition: None,
+        body: update.into(),
+    }
+}
+
+/// A room into which so many letters were typed.
+async fn typed(store: &Store, letters: usize) -> RoomId {
+    let room = room(store, "room").await;
+    let doc = document();
+    let edits: Vec<_> = (0..letters as u32).map(|at| edit_of(keystroke(&doc, at))).collect();
+    for edits in edits.chunks(1_000) {
+        placed(store, &append(room, edits.to_vec())).await;
+    }
+    room
+}
+
+/// The room's text at a moment, and the seq of that.
+async fn text(histories: &Histories, when: When) -> (Seq, String) {
+    let open = histories.open(&name("room")).await.expect("works").expect("there");
+    let (seq, state) = open.state(when).expect("works");
+    let view = View::read(&Bytes::from(state), ReadingBudget::default()).expect("works");
+    (seq, view.text(None).expect("works"))
+}
