@@ -144,7 +144,7 @@ for (const store of stores) {
       const [ada, bob] = [await join(t, server, { version, room }), await join(t, server, { version, room })]
       await writes(put(at(room, '?format=text&root=content'), 'One line\nand another\n'), 201)
       await ada.reads('One line\nand another\n')
-  XX
+      // Where a cursor stands: in front of "and".
       const cursor = Y.createRelativePositionFromTypeIndex(ada.text, 9)
       ada.goOffline()
       await ada.type(' quickly', 8)

@@ -7,6 +7,7 @@
 mod align;
 mod emit;
 mod formats;
+mod lists;
 mod nodes;
 mod operations;
 mod pieces;
@@ -28,7 +29,7 @@ use super::budget::{Meter, TooCostly};
 use super::tree::{NONE, Tree, TypeKind};
 use super::{View, json, writer::Writer};
 use crate::document::{Json, Kind, NESTING_MAX};
-use pieces::{New, Piece};
+use pieces::{New, Piece, Ty};
 
 /// Why a document cannot be made as wanted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -115,9 +116,6 @@ impl View {
     }
 }
 
-/// A type of a draft, by its place in [`Draft::types`].
-type Ty = usize;
-
 /// What a key holds.
 #[derive(Debug)]
 enum Slot {
@@ -151,6 +149,7 @@ struct DraftType {
 struct Draft<'v> {
     tree: &'v Tree,
     meter: Meter,
+    /// By [`Ty`].
     types: Vec<DraftType>,
     /// Those of the document.
     by_source: HashMap<u32, Ty>,
