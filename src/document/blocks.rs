@@ -399,6 +399,11 @@ impl Blocks {
         self.slots.shrink();
     }
 
+    /// Whether a Yjs client has written anything.
+    pub fn has_client(&self, client: u64) -> bool {
+        self.clients.contains_key(&client)
+    }
+
     /// Whether nobody has written anything.
     pub fn is_empty(&self) -> bool {
         self.clients.is_empty()

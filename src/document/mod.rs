@@ -35,7 +35,9 @@ pub use past::{Brought, DeletedContent, IdRange, PastState};
 pub use scan::{Block, Parent, Scan, Section, scan};
 pub use split::split_updates;
 pub use v2::from_v2;
-pub use view::{Items, ReadingBudget, RenderError, TypeKind, View, ViewError, ViewItem};
+pub use view::{
+    DraftError, Items, Nested, Operation, ReadingBudget, RenderError, TypeKind, View, ViewError, ViewItem, Wanted,
+};
 
 use crate::protocol::DecodeError;
 

@@ -9,11 +9,13 @@ use actix_web::http::header;
 use actix_web::web::{Bytes, BytesMut, Payload};
 use flate2::read::MultiGzDecoder;
 use futures_util::StreamExt;
+use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::error::ApiError;
 use super::state::AppState;
 use crate::budget::HeldBytes;
+use crate::protocol::json::well_formed;
 
 /// How long a body may take.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -28,14 +30,18 @@ pub struct Body {
 }
 
 impl Body {
-    /// Reads the body of a request.
-    pub async fn read(req: &HttpRequest, payload: Payload, state: &AppState) -> Result<Self, ApiError> {
+    /// Reads the body of a request, of at most `bytes_max`.
+    pub async fn read(
+        req: &HttpRequest,
+        payload: Payload,
+        bytes_max: usize,
+        state: &AppState,
+    ) -> Result<Self, ApiError> {
         let is_gzip = match req.headers().get(header::CONTENT_ENCODING).map(|encoding| encoding.as_bytes()) {
             None | Some(b"identity") => false,
             Some(b"gzip") => true,
             Some(_) => return Err(ApiError::Encoding("a body may be in Content-Encoding gzip, or in none")),
         };
-        let bytes_max = state.document_bytes_max;
         let held = state.bodies.hold(0);
         let body = Self { bytes: Bytes::new(), is_gzip, bytes_max, held };
         timeout(DEADLINE, body.take(payload)).await.map_err(|_| ApiError::Body("the body takes too long".into()))?
@@ -70,6 +76,18 @@ impl Body {
             self.held.set(self.bytes.len());
         }
         Ok(Unpacked { bytes: self.bytes, _held: self.held })
+    }
+}
+
+impl Unpacked {
+    /// Its text.
+    pub fn text(&self) -> Result<&str, ApiError> {
+        std::str::from_utf8(&self.bytes).map_err(ApiError::body)
+    }
+
+    /// Its JSON.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
+        serde_json::from_str(&well_formed(self.text()?)).map_err(ApiError::body)
     }
 }
 

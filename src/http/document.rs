@@ -1,4 +1,4 @@
-//! REST: a room's document as it is committed, as text, JSON or Yjs bytes. A view of a copy
+//! REST: a room's document as it is committed, as text, JSON, ProseMirror's JSON or Yjs bytes. A view of a copy
 //! that is read from the store, so that no live room waits for it.
 
 use std::time::Duration;
@@ -29,6 +29,7 @@ pub const SEQ_HEADER: &str = "tutti-seq";
 enum Format {
     Text,
     Json,
+    ProseMirror,
     Yjs,
 }
 
@@ -36,8 +37,9 @@ fn format(name: &str) -> Result<Format, ApiError> {
     match name {
         "text" => Ok(Format::Text),
         "json" => Ok(Format::Json),
+        "prosemirror" => Ok(Format::ProseMirror),
         "yjs" => Ok(Format::Yjs),
-        _ => Err(ApiError::Parameter("format must be text, json or yjs".into())),
+        _ => Err(ApiError::Parameter("format must be text, json, prosemirror or yjs".into())),
     }
 }
 
@@ -55,7 +57,7 @@ pub async fn read(
         return Err(ApiError::Forbidden);
     }
     if matches!(format, Format::Yjs) && root.is_some() {
-        return Err(ApiError::Parameter("root goes with format=text and format=json only".into()));
+        return Err(ApiError::Parameter("root does not go with format=yjs".into()));
     }
     let too_slow = || ApiError::TryLater("the document takes too long to render now, try again later".into());
     let work = async {
@@ -96,6 +98,7 @@ fn render(source: &Source, format: Format, root: Option<&str>) -> Result<(Seq, &
     let (content_type, body) = match format {
         Format::Text => ("text/plain; charset=utf-8", view()?.text(root)?.into_bytes()),
         Format::Json => ("application/json", view()?.json(root)?.into_bytes()),
+        Format::ProseMirror => ("application/json", view()?.prosemirror(root)?.into_bytes()),
         Format::Yjs => ("application/octet-stream", state.into()),
     };
     Ok((seq, content_type, body))

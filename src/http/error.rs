@@ -9,7 +9,7 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 
 use crate::archive::ArchiveError;
-use crate::document::{Refusal, RenderError, ViewError};
+use crate::document::{DraftError, Refusal, RenderError, ViewError};
 use crate::history::HistoryError;
 use crate::ids::{RoomNameError, Seq};
 use crate::store::StoreError;
@@ -50,6 +50,9 @@ pub enum ApiError {
     /// The room is not as the request says.
     #[error("{0}")]
     Changed(&'static str),
+    /// The document is of another shape than the request takes it for.
+    #[error("{0}")]
+    OtherShape(String),
     /// An edit that the document does not take.
     #[error(transparent)]
     Edit(Refusal),
@@ -105,6 +108,7 @@ impl ApiError {
             ApiError::BodyTooLarge(_) => "too_large",
             ApiError::Encoding(_) => "unsupported_encoding",
             ApiError::Changed(_) => "changed",
+            ApiError::OtherShape(_) => "other_shape",
             ApiError::Edit(Refusal::Incomplete) => "incomplete",
             ApiError::Edit(Refusal::TooLarge { .. }) => "document_full",
             ApiError::Edit(_) => "edit_refused",
@@ -132,6 +136,16 @@ impl From<ViewError> for ApiError {
                 tracing::error!(%refusal, "a document's own state cannot be read");
                 ApiError::Internal
             }
+        }
+    }
+}
+
+impl From<DraftError> for ApiError {
+    fn from(error: DraftError) -> Self {
+        match error {
+            DraftError::OtherShape { .. } => ApiError::OtherShape(error.to_string()),
+            DraftError::Invalid(reason) => ApiError::Body(reason),
+            DraftError::TooCostly => ApiError::Root(RenderError::TooCostly),
         }
     }
 }
@@ -199,7 +213,7 @@ impl ResponseError for ApiError {
             ApiError::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             ApiError::Encoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             ApiError::Changed(_) => StatusCode::PRECONDITION_FAILED,
-            ApiError::Edit(Refusal::Incomplete) => StatusCode::CONFLICT,
+            ApiError::OtherShape(_) | ApiError::Edit(Refusal::Incomplete) => StatusCode::CONFLICT,
             ApiError::Edit(Refusal::TooLarge { .. }) => StatusCode::INSUFFICIENT_STORAGE,
             ApiError::Edit(_) => StatusCode::UNPROCESSABLE_ENTITY,
             ApiError::Parameter(_) | ApiError::Body(_) | ApiError::Handshake(_) | ApiError::Root(_) => {

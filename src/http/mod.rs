@@ -71,6 +71,8 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
                     web::resource("/rooms/{room:.+}/document")
                         .route(paths::reading().to(document::read))
                         .route(web::post().to(writing::post))
+                        .route(web::put().to(writing::put))
+                        .route(web::patch().to(writing::patch))
                         .default_service(web::to(writing::other_method)),
                 )
                 .service(read("/rooms/{room:.+}/blame", past::blame))

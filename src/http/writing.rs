@@ -3,16 +3,17 @@
 //! A plain update goes to the room as a member's edit would. What depends on the document as it is (a condition, a key) is made and judged
 //! aside, by a copy that is read from the store, and shown once it is committed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header;
 use actix_web::web::{self, Bytes, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::body::Body;
+use super::body::{Body, Unpacked};
 use super::caller::{Edit, May};
 use super::document::DEADLINE;
 use super::error::ApiError;
@@ -20,7 +21,7 @@ use super::parameters::Parameters;
 use super::publish::{COMMIT_TIMEOUT, count};
 use super::state::AppState;
 use crate::auth::{self, Action};
-use crate::document::{Blocks, from_v2};
+use crate::document::{Blocks, DraftError, Json, Nested, Operation, ReadingBudget, View, Wanted, from_v2};
 use crate::ids::Seq;
 use crate::room::{Showing, WriteDocument, WriteError, Written};
 use crate::store::KEY_BYTES_MAX;
@@ -112,8 +113,8 @@ pub async fn post(
     parameters.end()?;
     let condition = Condition::read(&req)?;
     count_write(&may, &req, &state)?;
-    let body = Body::read(&req, payload, &state).await?;
     let bytes_max = state.document_bytes_max;
+    let body = Body::read(&req, payload, bytes_max, &state).await?;
     let unpacked = web::block(move || {
         let mut body = body.unpack()?;
         if encoding == Encoding::V2 {
@@ -135,6 +136,156 @@ pub async fn post(
     };
     drop(body);
     Ok(answer(written))
+}
+
+/// What a document's new content comes as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Text,
+    Json,
+    ProseMirror,
+}
+
+fn format(name: Option<&str>) -> Result<Format, ApiError> {
+    match name {
+        None | Some("json") => Ok(Format::Json),
+        Some("text") => Ok(Format::Text),
+        Some("prosemirror") => Ok(Format::ProseMirror),
+        Some(_) => Err(ApiError::Parameter("format must be text, json or prosemirror".into())),
+    }
+}
+
+fn nested(name: Option<&str>) -> Result<Nested, ApiError> {
+    match name {
+        None => Ok(Nested::AsBeside),
+        Some("plain") => Ok(Nested::Plain),
+        Some("shared") => Ok(Nested::Shared),
+        Some(_) => Err(ApiError::Parameter("nested must be plain or shared".into())),
+    }
+}
+
+/// The content of a body, of which the root may be missing.
+#[derive(Debug, Clone)]
+enum Content {
+    Text(String),
+    Json(Json),
+    ProseMirror(Json),
+}
+
+impl Content {
+    fn read(body: &Unpacked, format: Format) -> Result<Self, ApiError> {
+        Ok(match format {
+            Format::Text => Self::Text(body.text()?.to_owned()),
+            Format::Json => Self::Json(body.json()?),
+            Format::ProseMirror => Self::ProseMirror(body.json()?),
+        })
+    }
+
+    fn wanted(self, root: Option<&str>, nested: Nested, view: &View) -> Result<Wanted, ApiError> {
+        let one_root = || {
+            let name = view.root_name(root)?;
+            name.ok_or_else(|| ApiError::Parameter("the document has no root type yet: name one by root".into()))
+        };
+        Ok(match (self, root) {
+            (Self::Text(text), _) => Wanted::Text { root: one_root()?, text },
+            (Self::ProseMirror(document), _) => Wanted::ProseMirror { root: one_root()?, document },
+            (Self::Json(value), Some(root)) => Wanted::Json { roots: [(root.to_owned(), value)].into(), nested },
+            (Self::Json(Json::Map(roots)), None) => Wanted::Json { roots, nested },
+            (Self::Json(_), None) => {
+                return Err(ApiError::Body("without root the body is an object, of root types by their names".into()));
+            }
+        })
+    }
+}
+
+/// `PUT /api/v1/rooms/{room}/document`: the content that is wanted. Written is what differs.
+pub async fn put(
+    may: May<Edit>,
+    mut parameters: Parameters,
+    payload: Payload,
+    req: HttpRequest,
+    state: Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let format = format(parameters.text("format").as_deref())?;
+    let root = parameters.text("root");
+    let nested = nested(parameters.text("nested").as_deref())?;
+    let key = key(&mut parameters)?;
+    parameters.end()?;
+    let condition = Condition::read(&req)?;
+    count_write(&may, &req, &state)?;
+    let body = Body::read(&req, payload, state.document_bytes_max, &state).await?;
+    let read = web::block(move || {
+        let body = body.unpack()?;
+        Ok::<_, ApiError>((Content::read(&body, format)?, body))
+    });
+    let (content, body) = read.await.map_err(|_| ApiError::Internal)??;
+    let content = Arc::new(content);
+    let make = move |document: &mut Blocks| {
+        let view = view(document)?;
+        let wanted = Content::clone(&content).wanted(root.as_deref(), nested, &view)?;
+        take(document, |client| view.rewrite(&wanted, client))
+    };
+    let written = write_judged(&may, condition, key, make, &state).await?;
+    drop(body);
+    Ok(answer(written))
+}
+
+/// Most operations of one request.
+const OPERATIONS_MAX: usize = 1000;
+
+/// The operations of a request.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Operations {
+    operations: Vec<Operation>,
+}
+
+/// `PATCH /api/v1/rooms/{room}/document`: operations, all of them or none.
+pub async fn patch(
+    may: May<Edit>,
+    mut parameters: Parameters,
+    payload: Payload,
+    req: HttpRequest,
+    state: Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let key = key(&mut parameters)?;
+    parameters.end()?;
+    let condition = Condition::read(&req)?;
+    count_write(&may, &req, &state)?;
+    let body = Body::read(&req, payload, state.json_message_bytes_max, &state).await?.unpack()?;
+    let Operations { operations } = body.json()?;
+    if operations.len() > OPERATIONS_MAX {
+        return Err(ApiError::Body(format!("at most {OPERATIONS_MAX} operations in one request")));
+    }
+    let operations = Arc::new(operations);
+    let make = move |document: &mut Blocks| {
+        let view = view(document)?;
+        take(document, |client| view.edit(&operations, client))
+    };
+    let written = write_judged(&may, condition, key, make, &state).await?;
+    drop(body);
+    Ok(answer(written))
+}
+
+fn view(document: &Blocks) -> Result<View, ApiError> {
+    Ok(View::read(&Bytes::from(document.state()), ReadingBudget::default())?)
+}
+
+/// Has an edit made by a Yjs client that the document does not know, and takes it, as a room would a member's.
+fn take(
+    document: &mut Blocks,
+    make: impl FnOnce(u64) -> Result<Option<Bytes>, DraftError>,
+) -> Result<Option<Bytes>, ApiError> {
+    let client = loop {
+        // As Yjs chooses its own.
+        let client = rand::random::<u32>().into();
+        if !document.has_client(client) {
+            break client;
+        }
+    };
+    let Some(update) = make(client)? else { return Ok(None) };
+    document.apply_whole(&update).map_err(ApiError::Edit)?;
+    Ok(Some(update))
 }
 
 fn count_write(may: &May<Edit>, req: &HttpRequest, state: &AppState) -> Result<(), ApiError> {
@@ -226,5 +377,5 @@ fn refused(error: WriteError) -> ApiError {
 
 /// Answers the methods that the path does not take.
 pub async fn other_method() -> Result<&'static str, ApiError> {
-    Err(ApiError::WrongMethod("GET, HEAD, POST"))
+    Err(ApiError::WrongMethod("GET, HEAD, POST, PUT, PATCH"))
 }

@@ -135,6 +135,126 @@ for (const store of stores) {
       await writes(post(at(room), new Uint8Array([0, 0])), 200)
       assert.equal((await server.fetch(at(room))).status, 404, 'nothing makes no room')
     })
+
+    const put = (path, body, options) => call('PUT', path, typeof body === 'string' ? body : JSON.stringify(body), options)
+    const patch = (path, operations, options) => call('PATCH', path, JSON.stringify({ operations }), options)
+
+    test('a text becomes the one that is wanted, and what people type meanwhile survives', async (t) => {
+      const room = newRoom()
+      const [ada, bob] = [await join(t, server, { version, room }), await join(t, server, { version, room })]
+      await writes(put(at(room, '?format=text&root=content'), 'One line\nand another\n'), 201)
+      await ada.reads('One line\nand another\n')
+      // Where a cursor stands: in front of "and".
+      const cursor = Y.createRelativePositionFromTypeIndex(ada.text, 9)
+      ada.goOffline()
+      await ada.type(' quickly', 8)
+      await writes(put(at(room, '?format=text'), 'First: One line\nand one other\n'), 200)
+      ada.goOnline()
+      for (const person of [ada, bob]) await person.reads('First: One line quickly\nand one other\n')
+      assert.equal(Y.createAbsolutePositionFromRelativePosition(cursor, ada.doc).index, 24)
+      await ada.acknowledged()
+      const seq = (await history(room)).at(-1).seq
+      assert.equal(await writes(put(at(room, '?format=text'), 'First: One line quickly\nand one other\n'), 200), seq, 'nothing was to be changed')
+    })
+
+    test('maps and arrays become what is wanted, within what is shared', async (t) => {
+      const room = newRoom()
+      const person = await join(t, server, { version, room })
+      const board = { tasks: [{ id: 1, title: 'a', tags: ['x'] }, { id: 2, title: 'b', tags: [] }], meta: { name: 'Plan', size: 2 } }
+      await writes(put(at(room, '?nested=shared'), board), 201)
+      const tasks = person.doc.getArray('tasks')
+      await until(() => tasks.length === 2, 'the tasks are there')
+      const second = tasks.get(1)
+      assert.ok(second instanceof Y.Map && second.get('tags') instanceof Y.Array)
+      second.get('tags').push(['typed'])
+      await person.acknowledged()
+      board.tasks = [{ id: 3, title: 'new', tags: [] }, { ...board.tasks[1], title: 'B', tags: ['typed'] }]
+      await writes(put(at(room), board), 200)
+      await until(() => tasks.get(0)?.get('id') === 3, 'the first task is another')
+      assert.equal(tasks.get(1), second, 'the same shared type, changed within')
+      assert.deepEqual(tasks.toJSON(), board.tasks)
+      assert.ok(tasks.get(0) instanceof Y.Map, 'new ones are as those beside them')
+      await writes(put(at(room, '?root=meta'), { name: 'Other' }), 200)
+      await until(() => person.doc.getMap('meta').get('name') === 'Other', 'the map is another')
+      assert.deepEqual(await (await server.fetch(at(room))).json(), { ...board, meta: { name: 'Other' } })
+    })
+
+    test('an editor of ProseMirror shows what was written, and it is read as that', async (t) => {
+      const room = newRoom()
+      const person = await join(t, server, { version, room })
+      const doc = (...content) => ({ type: 'doc', content })
+      const paragraph = (...content) => ({ type: 'paragraph', content })
+      const text = (text, ...marks) => ({ type: 'text', text, ...(marks.length ? { marks } : {}) })
+      const first = doc({ type: 'heading', attrs: { level: 1 }, content: [text('Title')] }, paragraph(text('Hello '), text('all', { type: 'bold' })))
+      await writes(put(at(room, '?format=prosemirror&root=default'), first), 201)
+      const root = person.doc.getXmlFragment('default')
+      await until(() => root.length === 2, 'the nodes are there')
+      assert.equal(root.toString(), '<heading level="1">Title</heading><paragraph>Hello <bold>all</bold></paragraph>')
+      const [heading, second] = root.toArray()
+      second.get(0).insert(5, ' to')
+      await person.acknowledged()
+      await writes(put(at(room, '?format=prosemirror'), doc(first.content[0], paragraph(text('new')), paragraph(text('Hello to '), text('you', { type: 'link', attrs: { href: 'x' } })))), 200)
+      await until(() => root.length === 3, 'a node came')
+      assert.deepEqual([root.get(0), root.get(2)], [heading, second], 'what was equal, or like it, is the same')
+      assert.equal(root.toString(), '<heading level="1">Title</heading><paragraph>new</paragraph><paragraph>Hello to <link href="x">you</link></paragraph>')
+      const read = await (await server.fetch(at(room, '?format=prosemirror'))).json()
+      const seq = (await history(room)).at(-1).seq
+      assert.equal(await writes(put(at(room, '?format=prosemirror'), read), 200), seq, 'what is read changes nothing')
+    })
+
+    test('of many who put the first content, one does, and all have it once', async (t) => {
+      const room = newRoom()
+      const person = await join(t, server, { version, room })
+      const seeded = await Promise.all(Array.from({ length: 10 }, () => put(at(room, '?format=text&root=content'), 'seed', { headers: { 'if-none-match': '*' } })))
+      assert.deepEqual(seeded.map(({ status }) => status).sort(), [201, ...Array(9).fill(412)])
+      await person.reads('seed')
+      const other = newRoom()
+      const all = await Promise.all(Array.from({ length: 10 }, () => put(at(other, '?format=text&root=content'), 'once')))
+      assert.deepEqual(all.map(({ status }) => status).sort(), [...Array(9).fill(200), 201])
+      assert.equal(await (await server.fetch(at(other, '?format=text'))).text(), 'once')
+    })
+
+    test('operations are done all or none, and once for their key', async (t) => {
+      const room = newRoom()
+      const person = await join(t, server, { version, room })
+      const operations = [
+        { op: 'insert', path: ['content'], index: 0, text: 'Hello 🎻' },
+        { op: 'format', path: ['content'], index: 0, length: 5, attributes: { bold: true } },
+        { op: 'set', path: ['meta', 'tags'], value: ['a'], shared: true },
+        { op: 'insert', path: ['meta', 'tags'], index: 1, values: ['b'] },
+      ]
+      const seq = await writes(patch(at(room, '?key=first'), operations), 201)
+      await person.reads('Hello 🎻')
+      assert.deepEqual(person.text.toDelta(), [{ insert: 'Hello', attributes: { bold: true } }, { insert: ' 🎻' }])
+      assert.deepEqual(person.doc.getMap('meta').toJSON(), { tags: ['a', 'b'] })
+      assert.equal(await writes(patch(at(room, '?key=first'), operations), 200), seq)
+      const wrong = [{ op: 'delete', path: ['content'], index: 0, length: 5 }, { op: 'insert', path: ['content'], index: 99, text: 'x' }]
+      assert.match(await fails(patch(at(room), wrong), 400, 'invalid_body'), /operation 1/)
+      await fails(patch(at(room), [{ op: 'insert', path: ['content'], index: 7, text: 'x' }]), 400, 'invalid_body')
+      await fails(patch(at(room), Array(1001).fill(operations[1])), 400, 'invalid_body')
+      await fails(patch(at(room), [{ op: 'fly' }]), 400, 'invalid_body')
+      await writes(patch(at(room), Array(1000).fill(operations[1])), 200)
+      await fails(patch(at(room), operations, { headers: { 'if-match': '"999"' } }), 412, 'changed')
+      person.type('!')
+      await person.acknowledged()
+      assert.equal(await (await server.fetch(at(room, '?format=text&root=content'))).text(), 'Hello 🎻!')
+    })
+
+    test('a document of another shape says what is there', async () => {
+      const room = newRoom()
+      await writes(put(at(room), { t: 'text', m: { a: 1 }, l: [1] }), 201)
+      assert.match(await fails(put(at(room), { t: {} }), 409, 'other_shape'), /"t" is a text, and not a map/)
+      assert.match(await fails(put(at(room, '?format=text&root=m'), 'x'), 409, 'other_shape'), /"m" is a map, and not a text/)
+      await fails(put(at(room, '?format=prosemirror&root=l'), { type: 'doc' }), 409, 'other_shape')
+      await fails(patch(at(room), [{ op: 'set', path: ['l', 'k'], value: 1 }]), 409, 'other_shape')
+      await fails(put(at(room, '?format=text'), 'x'), 400, 'root_needed')
+      await fails(put(at(newRoom(), '?format=text'), 'x'), 400, 'invalid_parameter')
+      await fails(put(at(room), '[1'), 400, 'invalid_body')
+      await fails(put(at(room), '[1]'), 400, 'invalid_body')
+      await fails(put(at(room), '"x"'), 400, 'invalid_body')
+      const allowed = await server.fetch(at(room), { method: 'DELETE' })
+      assert.deepEqual([allowed.status, allowed.headers.get('allow')], [405, 'GET, HEAD, POST, PUT, PATCH'])
+    })
   })
 }
 

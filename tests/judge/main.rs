@@ -12,7 +12,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use serde_json::{Value, json};
-use tutti::document::{Applied, Blocks, Items, ReadingBudget, Refusal, View, from_v2};
+use tutti::document::{Applied, Blocks, Items, Nested, Operation, ReadingBudget, Refusal, View, Wanted, from_v2};
 
 const BYTES_MAX: usize = 64 << 20;
 
@@ -81,6 +81,7 @@ fn judge(script: &str, arguments: &[String]) -> Value {
                 Ok(update) => json!({ "update": text(&update) }),
                 Err(refusal) => json!({ "refused": refusal.to_string() }),
             },
+            "rewrite" | "edit" => written(&question, &bytes("update")),
             "text" => {
                 let view = View::read(&bytes("update"), ReadingBudget::default()).unwrap();
                 json!({ "text": view.text(None).unwrap(), "left_out": view.left_out() })
@@ -99,6 +100,45 @@ fn decoded(text: &Value) -> Bytes {
 
 fn encoded(bytes: &[u8]) -> String {
     BASE64_STANDARD.encode(bytes)
+}
+
+/// What the server writes into a document.
+fn written(question: &Value, state: &Bytes) -> Value {
+    let view = View::read(state, ReadingBudget::default()).unwrap();
+    let client = question["client"].as_u64().unwrap();
+    let text = |of: &Value, name: &str| of[name].as_str().unwrap().to_owned();
+    let written = if question["op"] == "edit" {
+        let operations: Vec<Operation> = serde_json::from_str(&text(question, "operations")).unwrap();
+        view.edit(&operations, client)
+    } else {
+        let wanted = if let of @ Value::Object(_) = &question["text"] {
+            Wanted::Text { root: text(of, "root"), text: text(of, "text") }
+        } else if let of @ Value::Object(_) = &question["json"] {
+            let nested = match of["nested"].as_str().unwrap() {
+                "plain" => Nested::Plain,
+                "shared" => Nested::Shared,
+                _ => Nested::AsBeside,
+            };
+            Wanted::Json { roots: serde_json::from_str(&text(of, "roots")).unwrap(), nested }
+        } else {
+            let of = &question["prosemirror"];
+            Wanted::ProseMirror {
+                root: text(of, "root"),
+                document: serde_json::from_str(&text(of, "document")).unwrap(),
+            }
+        };
+        view.rewrite(&wanted, client)
+    };
+    let update = match written {
+        Ok(update) => update,
+        Err(refused) => return json!({ "refused": refused.to_string() }),
+    };
+    let Some(update) = update else { return json!({}) };
+    let mut blocks = Blocks::new(BYTES_MAX, false);
+    assert_eq!(blocks.load([state]), []);
+    let news = blocks.apply_whole(&update).map(|news| news.map(|news| news.update));
+    assert_eq!(news, Ok(Some(update.clone())), "what is written is an edit as any other, and all of it is new");
+    json!({ "update": BASE64_STANDARD.encode(&update) })
 }
 
 /// All that a view shows, by root.
@@ -176,6 +216,13 @@ fn what_the_server_keeps_brings_every_client_to_the_same_document() {
     );
     let bytes = |name: &str| verdict["seen"][name].as_f64().unwrap();
     assert!(bytes("bytes") <= 1.05 * bytes("yjsBytes"), "a state is as small as Yjs' own: {verdict:#}");
+}
+
+#[test]
+fn a_document_becomes_what_a_server_wants_beside_what_is_typed_meanwhile() {
+    let arguments = [setting("JUDGE_SEED", "1"), setting("JUDGE_ROUNDS", "150")];
+    let verdict = judge("rewrites.mjs", &arguments);
+    saw(&verdict, &["texts", "values", "shared", "nodes", "operations", "concurrent", "unchanged", "refused"]);
 }
 
 #[test]

@@ -21,7 +21,7 @@ impl Default for ReadingBudget {
 pub(super) struct TooCostly;
 
 /// What is left of a budget.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Meter {
     steps: u64,
     bytes: usize,

@@ -405,7 +405,7 @@ fn close_text(formats: &Formats<'_>, writer: &mut Writer) -> Done {
 }
 
 /// y-prosemirror tells marks of one kind that overlap apart by a hash behind their name: `--` and eight characters of base64.
-fn mark_name(format: &str) -> &str {
+pub(super) fn mark_name(format: &str) -> &str {
     let is_hash =
         |hash: &str| hash.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='));
     match format.len().checked_sub(10).and_then(|at| format.split_at_checked(at)) {

@@ -3,7 +3,8 @@
 //! own out of a [`ReadingBudget`].
 //!
 //! [`read`] lays the blocks out in an arena of indexes ([`tree`]), cut wherever anything points at; [`integrate`] links them. Rendering
-//! ([`json`], [`xml`], [`values`]) writes into a [`writer`]. Nothing recurses on the stack, and every loop counts its steps.
+//! ([`json`], [`xml`], [`values`]) writes into a [`writer`]. Nothing recurses on the stack, and every loop counts its steps. What
+//! is to be changed is a [`draft`], which becomes an update.
 //!
 //! A document that is quadratic to integrate for Yjs is so here: it costs the reader its budget, and the clients the patience of their
 //! users.
@@ -12,6 +13,7 @@
 //! deletion that cuts, 30 times where they are a collected block. Of typed text some 70 bytes for each run of it.
 
 mod budget;
+mod draft;
 mod formats;
 mod integrate;
 mod items;
@@ -28,6 +30,7 @@ mod tests;
 use bytes::Bytes;
 
 pub use budget::ReadingBudget;
+pub use draft::{DraftError, Nested, Operation, Wanted};
 pub use items::{Items, ViewItem};
 pub use tree::TypeKind;
 
@@ -200,6 +203,17 @@ impl View {
 
     fn root(&self, name: &str) -> Result<u32, RenderError> {
         self.tree.root(name).ok_or(RenderError::NoSuchRoot)
+    }
+
+    /// The name of the root named, or of the only one there is; none in an empty document.
+    ///
+    /// # Errors
+    /// The choice is not clear.
+    pub fn root_name(&self, name: Option<&str>) -> Result<Option<String>, RenderError> {
+        match name {
+            Some(name) => Ok(Some(name.to_owned())),
+            None => Ok(self.one_root(None)?.map(|root| self.tree.name(root).to_owned())),
+        }
     }
 
     /// The root named, or the only one there is; none in an empty document.

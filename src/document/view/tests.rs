@@ -6,8 +6,8 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Items, ReadingBudget, RenderError, TypeKind, View, ViewError};
-use crate::document::{BlockId, Kind};
+use super::{Items, Nested, ReadingBudget, RenderError, TypeKind, View, ViewError, Wanted};
+use crate::document::{BlockId, Kind, scan};
 use crate::protocol::lib0::{put_buf, put_var_uint};
 
 /// A Lexical paragraph: an XML text in an XML text, whose text nodes begin with a map. The root has an attribute.
@@ -543,6 +543,18 @@ proptest! {
         let budget = ReadingBudget { steps: 20_000, bytes: 1 << 20 };
         let view = View::read(&update, budget).unwrap();
         prop_assert_eq!(answers(&view), answers(&View::read(&update, budget).unwrap()));
+        for wanted in [
+            Wanted::Text { root: "t".into(), text: "ab\nc".into() },
+            Wanted::Json { roots: serde_json::from_str(r#"{"t":[1,{"a":1},"x"],"u":{"a":[1],"c":2}}"#).unwrap(), nested: Nested::Shared },
+            Wanted::ProseMirror {
+                root: "u".into(),
+                document: serde_json::from_str(r#"{"type":"doc","content":[{"type":"p","content":[{"type":"text","text":"x"}]}]}"#).unwrap(),
+            },
+        ] {
+            if let Ok(Some(edit)) = view.rewrite(&wanted, 1 << 20) {
+                prop_assert!(scan(&edit).is_ok());
+            }
+        }
         let written: usize = blocks.iter().map(|(_, blocks)| blocks.len()).sum();
         prop_assert!(view.left_out() <= written);
     }

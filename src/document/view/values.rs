@@ -38,6 +38,14 @@ impl Value<'_> {
         }
     }
 
+    /// The value of a JSON text.
+    pub fn parsed(&self) -> Option<crate::document::Json> {
+        match self {
+            Self::Json(text) => serde_json::from_str(&whole_pairs(text)).ok(),
+            Self::Any(_) => None,
+        }
+    }
+
     /// The text, where the value is one.
     pub fn as_text(&self) -> Option<Cow<'_, str>> {
         match self {

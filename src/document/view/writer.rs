@@ -19,6 +19,11 @@ impl Writer {
         self.out
     }
 
+    /// What was written, and what is left of the budget.
+    pub fn finish(self) -> (String, Meter) {
+        (self.out, self.meter)
+    }
+
     pub fn meter(&mut self) -> &mut Meter {
         &mut self.meter
     }

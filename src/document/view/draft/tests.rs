@@ -1,0 +1,78 @@
+//! What Yjs judges of drafts stands in `tests/judge`. Here: what they cost, and what no Yjs writes.
+
+use bytes::Bytes;
+
+use super::{DraftError, Nested, Operation, Wanted};
+use crate::document::{Blocks, Json, ReadingBudget, View};
+
+fn text(text: impl Into<String>) -> Wanted {
+    Wanted::Text { root: "t".into(), text: text.into() }
+}
+
+/// A document with this content, and how it is kept.
+fn document(wanted: &Wanted) -> Blocks {
+    let mut blocks = Blocks::new(64 << 20, false);
+    let update = view(&blocks).rewrite(wanted, 1).unwrap().unwrap();
+    assert!(blocks.apply_whole(&update).unwrap().is_some());
+    blocks
+}
+
+fn view(blocks: &Blocks) -> View {
+    View::read(&Bytes::from(blocks.state()), ReadingBudget::default()).unwrap()
+}
+
+#[test]
+fn a_small_change_of_a_long_text_is_a_short_update() {
+    let line = "All work and no play makes Jack a dull boy.\n";
+    let old = line.repeat(5_000);
+    let blocks = document(&text(old.clone()));
+    let new = old.replacen("Jack", "Ada", 1) + "The end.";
+    let update = view(&blocks).rewrite(&text(new.clone()), 2).unwrap().unwrap();
+    assert!(update.len() < 100, "{}", update.len());
+    let mut blocks = blocks;
+    blocks.apply_whole(&update).unwrap();
+    assert_eq!(view(&blocks).text(None).unwrap(), new);
+}
+
+#[test]
+fn texts_that_have_nothing_in_common_are_replaced_within_the_budget() {
+    // Every line, and every character, differs: the worst for whoever compares them.
+    let lines = |from: u32| (from..from + 40_000).map(|n| format!("{n}\n")).collect::<String>();
+    let blocks = document(&text(lines(0)));
+    let new = lines(1_000_000);
+    let update = view(&blocks).rewrite(&text(new.clone()), 2).unwrap().unwrap();
+    assert!(update.len() < new.len() + 1000);
+}
+
+#[test]
+fn what_takes_more_than_the_budget_is_refused() {
+    let values: Vec<Json> = (0..2000).map(Json::Int).collect();
+    let wanted = |values: Vec<Json>| Wanted::Json {
+        roots: [("l".to_owned(), Json::List(values))].into(),
+        nested: Nested::Plain,
+    };
+    let blocks = document(&wanted(values.clone()));
+    let state = Bytes::from(blocks.state());
+    let other = wanted(values.iter().rev().cloned().collect());
+    let small = View::read(&state, ReadingBudget { steps: 30_000, bytes: 1 << 20 }).unwrap();
+    assert_eq!(small.rewrite(&other, 2), Err(DraftError::TooCostly));
+    assert!(view(&blocks).rewrite(&other, 2).unwrap().is_some());
+}
+
+#[test]
+fn no_type_is_nested_deeper_than_types_may_be() {
+    let nest = |depth: usize| {
+        let operations: Vec<String> = (1..=depth)
+            .map(|at| {
+                let path: Vec<String> = std::iter::once("m".to_owned()).chain(vec!["k".to_owned(); at]).collect();
+                format!(r#"{{"op":"set","path":{},"value":{{}},"shared":true}}"#, serde_json::to_string(&path).unwrap())
+            })
+            .collect();
+        let operations: Vec<Operation> = serde_json::from_str(&format!("[{}]", operations.join(","))).unwrap();
+        let mut blocks = Blocks::new(1 << 20, false);
+        let update = view(&blocks).edit(&operations, 1).unwrap().unwrap();
+        blocks.apply_whole(&update)
+    };
+    assert!(nest(128).is_ok());
+    assert!(nest(129).is_err());
+}
