@@ -19,7 +19,7 @@ pub fn cors(state: Data<AppState>) -> Cors {
         .allowed_origin_fn(move |origin: &HeaderValue, _| {
             state.origins.judge([origin.as_bytes()].into_iter(), None) == OriginVerdict::Allowed
         })
-        .allowed_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH])
+        .allowed_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allowed_headers([
             header::AUTHORIZATION,
             header::CONTENT_ENCODING,

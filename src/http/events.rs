@@ -65,6 +65,24 @@ pub async fn say(
         true => Said::Binary(body),
         false => std::str::from_utf8(&body).map(|_| Said::Text(body.clone())).map_err(ApiError::body)?,
     };
+    send(&client, identity, said, &state).await
+}
+
+/// `DELETE /api/v1/events/{client}`: the client of a stream leaves for good, as one that closes a WebSocket.
+pub async fn end(
+    Caller(identity): Caller,
+    client: Path<String>,
+    state: Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    send(&client, identity, Said::End, &state).await
+}
+
+/// Other methods.
+pub async fn other_method() -> Result<HttpResponse, ApiError> {
+    Err(ApiError::WrongMethod("POST, DELETE"))
+}
+
+async fn send(client: &str, identity: Identity, said: Said, state: &AppState) -> Result<HttpResponse, ApiError> {
     let stream = client.parse().ok().and_then(|client| state.event_streams.find(client)).ok_or(ApiError::NoStream)?;
     let heard = timeout(HEARD_TIMEOUT, stream.send(Uplink { user: identity.user, said })).await;
     match heard.unwrap_or(Ok(Err(UplinkError::Behind))) {

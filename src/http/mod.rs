@@ -67,7 +67,12 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
             web::scope("/api/v1")
                 .wrap(cors::cors(state.clone()))
                 .service(socket("/events", events::of_client))
-                .service(post("/events/{client}", events::say))
+                .service(
+                    web::resource("/events/{client}")
+                        .route(web::post().to(events::say))
+                        .route(web::delete().to(events::end))
+                        .default_service(web::to(events::other_method)),
+                )
                 .service(read("/rooms", rooms::list))
                 .service(socket("/rooms/{room:.+}/events", events::of_room))
                 .service(read("/rooms/{room:.+}/history", history::page))

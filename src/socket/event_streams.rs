@@ -26,6 +26,8 @@ pub enum Said {
     Text(Bytes),
     /// Bytes.
     Binary(Bytes),
+    /// That it leaves for good.
+    End,
 }
 
 impl From<Said> for wire::Message {
@@ -33,6 +35,7 @@ impl From<Said> for wire::Message {
         match said {
             Said::Text(text) => Self::Text(text),
             Said::Binary(bytes) => Self::Binary(bytes),
+            Said::End => Self::Close(None),
         }
     }
 }

@@ -385,6 +385,20 @@ fn who_leaves_the_room_of_a_stream_ends_it() {
 }
 
 #[test]
+fn who_ends_a_stream_on_purpose_leaves_at_once() {
+    let server = Server::start();
+    let mut bob = Client::join(server.address, &writer("bob"), "room");
+    let mut ada = Events::open(server.address, ROOM, &writer("ada"));
+    ada.until("presence.state");
+    assert_eq!(bob.until("presence.diff")["joins"][0]["user"], "ada");
+    let path = format!("/api/v1/events/{}", ada.client);
+    assert_eq!(ask("DELETE", server.address, &path, Some(&writer("mallory"))).status, 404);
+    assert_eq!(ask("DELETE", server.address, &path, Some(&writer("ada"))).status, 204);
+    assert_eq!(ada.closed().0, 1000);
+    assert_eq!(bob.until("presence.diff")["leaves"], json!(["ada"]));
+}
+
+#[test]
 fn who_hangs_up_leaves_the_room() {
     let server = Server::with(&["--presence-grace-ms", "1"]);
     let mut bob = Client::join(server.address, &writer("bob"), "room");
