@@ -142,7 +142,21 @@ permissions! {
     Administer
 }
 
-/// Someone who may do `P` in the room that the path names. Who may not even read it gets the answer for an unknown room.
+/// The room that a path names, and what `identity` may do there, if that is enough for `action`. Who may not even read it gets the
+/// answer for an unknown room.
+pub fn permitted(identity: &Identity, name: &str, action: Action) -> Result<(RoomName, Access), ApiError> {
+    let room = RoomName::parse(name).inspect_err(|reason| {
+        tracing::info!(room.name = ?shortened(name), %reason, "room name refused");
+    })?;
+    let access = identity.access(&room);
+    match identity.allows(&room, action) {
+        true => Ok((room, access)),
+        false if auth::allows(access, Action::ListRoom) => Err(ApiError::Forbidden),
+        false => Err(ApiError::RoomNotFound),
+    }
+}
+
+/// Someone who may do `P` in the room that the path names.
 pub struct May<P> {
     /// The room.
     pub room: RoomName,
@@ -162,15 +176,8 @@ impl<P: Permission> FromRequest for May<P> {
         Box::pin(async move {
             let Caller(identity) = Caller::of(&req).await?;
             let name = web::Path::<String>::extract(&req).into_inner().map_err(ApiError::parameter)?;
-            let room = RoomName::parse(&name).inspect_err(|reason| {
-                tracing::info!(room.name = ?shortened(&name), %reason, "room name refused");
-            })?;
-            let access = identity.access(&room);
-            match identity.allows(&room, P::ACTION) {
-                true => Ok(May { room, access, identity, permission: PhantomData }),
-                false if auth::allows(access, Action::ListRoom) => Err(ApiError::Forbidden),
-                false => Err(ApiError::RoomNotFound),
-            }
+            let (room, access) = permitted(&identity, &name, P::ACTION)?;
+            Ok(May { room, access, identity, permission: PhantomData })
         })
     }
 }

@@ -6,6 +6,7 @@ use actix_web::http::{Method, header::HeaderName};
 use actix_web::web::Data;
 
 use super::document::SEQ_HEADER;
+use super::events::LAST_EVENT_ID;
 use super::state::AppState;
 use crate::auth::origin::OriginVerdict;
 
@@ -18,13 +19,14 @@ pub fn cors(state: Data<AppState>) -> Cors {
         .allowed_origin_fn(move |origin: &HeaderValue, _| {
             state.origins.judge([origin.as_bytes()].into_iter(), None) == OriginVerdict::Allowed
         })
-        .allowed_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH])
+        .allowed_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allowed_headers([
             header::AUTHORIZATION,
             header::CONTENT_ENCODING,
             header::CONTENT_TYPE,
             header::IF_MATCH,
             header::IF_NONE_MATCH,
+            LAST_EVENT_ID,
         ])
         .expose_headers([HeaderName::from_static(SEQ_HEADER), header::ETAG, header::RETRY_AFTER])
         .max_age(REMEMBERED_S)

@@ -68,6 +68,9 @@ pub enum ApiError {
     /// A history of this size is not read.
     #[error("the room's history is too large to be read")]
     HistoryTooLarge,
+    /// No such event stream, or another user's.
+    #[error("there is no such event stream: open it again")]
+    NoStream,
     /// Nothing lives at this path.
     #[error("there is nothing at this path; the API lies below /api/v1")]
     NoSuchPath,
@@ -118,6 +121,7 @@ impl ApiError {
             ApiError::Root(RenderError::TooCostly) => "too_costly",
             ApiError::AfterHead(_) => "seq_not_found",
             ApiError::HistoryTooLarge => "too_costly",
+            ApiError::NoStream => "stream_not_found",
             ApiError::NoSuchPath => "not_found",
             ApiError::WrongMethod(_) => "method_not_allowed",
             ApiError::TryLater(_) => "try_later",
@@ -205,6 +209,7 @@ impl ResponseError for ApiError {
             ApiError::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             ApiError::Forbidden | ApiError::Origin(_) | ApiError::Host => StatusCode::FORBIDDEN,
             ApiError::RoomNotFound
+            | ApiError::NoStream
             | ApiError::NoSuchPath
             | ApiError::AfterHead(_)
             | ApiError::Root(RenderError::NoSuchRoot) => StatusCode::NOT_FOUND,

@@ -9,6 +9,7 @@ mod cors;
 mod demo;
 mod document;
 mod error;
+mod events;
 pub mod figures;
 mod guard;
 mod health;
@@ -65,7 +66,15 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
         .service(
             web::scope("/api/v1")
                 .wrap(cors::cors(state.clone()))
+                .service(socket("/events", events::of_client))
+                .service(
+                    web::resource("/events/{client}")
+                        .route(web::post().to(events::say))
+                        .route(web::delete().to(events::end))
+                        .default_service(web::to(events::other_method)),
+                )
                 .service(read("/rooms", rooms::list))
+                .service(socket("/rooms/{room:.+}/events", events::of_room))
                 .service(read("/rooms/{room:.+}/history", history::page))
                 .service(
                     web::resource("/rooms/{room:.+}/document")

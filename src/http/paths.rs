@@ -30,7 +30,7 @@ where
     only(path, web::post().to(handler), "POST")
 }
 
-/// A path that becomes a WebSocket.
+/// A path that becomes a WebSocket or an event stream.
 pub(super) fn socket<F, Args>(path: &str, handler: F) -> Resource
 where
     F: Handler<Args>,

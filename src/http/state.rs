@@ -14,7 +14,7 @@ use crate::budget::ByteBudget;
 use crate::config::IpRange;
 use crate::history::Histories;
 use crate::room::{Directory, UserSockets};
-use crate::socket::{Gate, ReconnectPace, SharedRates};
+use crate::socket::{EventStreams, Gate, ReconnectPace, SharedRates};
 use crate::store::Store;
 
 /// Documents rendered at once; each may be large.
@@ -42,6 +42,8 @@ pub struct AppState {
     pub user_sockets: Arc<UserSockets>,
     /// How much each user and address may say.
     pub rates: Arc<SharedRates>,
+    /// Finds event streams, for what their clients say.
+    pub event_streams: Arc<EventStreams>,
     /// The server's figures.
     pub stats: Newest,
     /// Longest body of a request that writes a document, in bytes.

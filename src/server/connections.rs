@@ -16,6 +16,7 @@ use tokio::net::{TcpStream, UnixStream};
 
 use super::listener::Listener;
 use super::requests::Requests;
+use super::takeover::{Takeable, Taker, take_over};
 use super::tls::Tls;
 use super::upgrade::Upgrades;
 use crate::http::{self, AppState};
@@ -82,21 +83,28 @@ impl Connections {
         InitError = (),
     > + use<C> {
         let Self { state, sockets, requests, keep_alive } = self.clone();
-        let (for_routes, for_answers) = (state.clone(), requests.clone());
+        let (for_routes, for_answers, for_streams) = (state.clone(), requests.clone(), sockets.clone());
         let routes = App::new()
             .wrap(Compress::default())
             .wrap_fn(move |request, routes| end_if_crowded(for_answers.clone(), routes.call(request)))
             .wrap(from_fn(http::check_host))
             .wrap(http::headers())
+            .wrap_fn(move |request, routes| {
+                let taker = Taker::<C>::of(&request);
+                take_over(for_streams.clone(), taker, routes.call(request))
+            })
             .configure(move |config| http::routes(config, &for_routes));
-        HttpService::<C, _, _>::build()
+        let http = HttpService::<Takeable<C>, _, _>::build()
             .client_request_timeout(HEAD_TIMEOUT)
             .keep_alive(keep_alive)
-            .on_connect_ext(move |_, extensions| {
+            .on_connect_ext(move |connection, extensions| {
                 extensions.insert(requests.enter());
+                connection.offer(extensions);
             })
             .upgrade(Upgrades::new(state, sockets))
-            .finish(map_config(routes, |()| AppConfig::default()))
+            .finish(map_config(routes, |()| AppConfig::default()));
+        fn_service(|(connection, protocol, peer)| async move { Ok((Takeable::new(connection), protocol, peer)) })
+            .and_then(http)
     }
 }
 

@@ -12,6 +12,7 @@ mod revocations;
 mod stats;
 mod stop;
 mod supervisor;
+mod takeover;
 mod tls;
 mod upgrade;
 
@@ -35,7 +36,7 @@ use crate::http::{self, AppState, Hosts, Origins};
 use crate::metrics;
 use crate::rate::Rate;
 use crate::room::{Directory, Journal, Relays, RoomSettings, UserSockets};
-use crate::socket::{Gate, Rates, Rhythm, SharedRates, SocketContext, SocketSettings};
+use crate::socket::{EventStreams, Gate, Rates, Rhythm, SharedRates, SocketContext, SocketSettings};
 use crate::store::{Store, StoreError, StoreSettings};
 use certificate::Certificate;
 use connections::Connections;
@@ -105,6 +106,7 @@ impl Server {
         let user_sockets = Arc::new(UserSockets::default());
         let rates = Arc::new(SharedRates::new(rates(config)));
         let histories = Histories::new(store.clone());
+        let event_streams = Arc::new(EventStreams::default());
         let state = web::Data::new(AppState {
             store: store.clone(),
             directory: directory.clone(),
@@ -116,6 +118,7 @@ impl Server {
             renders: AppState::render_permits(),
             user_sockets: user_sockets.clone(),
             rates: rates.clone(),
+            event_streams: event_streams.clone(),
             stats: Default::default(),
             document_bytes_max: limits.document_bytes_max,
             bodies: ByteBudget::new(limits.unfinished_bytes_max, None),
@@ -139,6 +142,7 @@ impl Server {
             relays: relays.clone(),
             settings: socket_settings(config),
             user_sockets,
+            event_streams,
             rates,
             verifier,
             unfinished: ByteBudget::new(limits.unfinished_bytes_max, None),

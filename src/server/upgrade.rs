@@ -23,7 +23,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncWriteExt;
 
 use crate::http::{self, AppState};
-use crate::socket::{Detach, Opening, Socket, SocketContext, Stream};
+use crate::socket::{Detach, Detached, Opening, Socket, SocketContext, Stream};
 
 /// How long a refused client may take to read its answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -94,10 +94,7 @@ impl<C: Detach> Service<Handshake<C>> for Upgrade {
                     // A copy: the dispatcher's buffer has 8 KiB, and the socket would keep it.
                     let early = Bytes::copy_from_slice(&parts.read_buf);
                     let (head, detached) = (head.freeze(), parts.io.detach()?);
-                    opening.thread(&sockets.directory).spawn_fn(move || match Stream::adopt(detached) {
-                        Ok(stream) => Socket::start_on(stream, head, early, opening, sockets),
-                        Err(error) => tracing::warn!(%error, "a connection is lost"),
-                    });
+                    start(detached, head, early, opening, sockets);
                     Ok(())
                 }
                 None => {
@@ -109,6 +106,14 @@ impl<C: Detach> Service<Handshake<C>> for Upgrade {
             }
         })
     }
+}
+
+/// Starts the socket of a connection on its thread.
+pub(super) fn start(detached: Detached, head: Bytes, early: Bytes, opening: Opening, sockets: Arc<SocketContext>) {
+    opening.thread(&sockets.directory).spawn_fn(move || match Stream::adopt(detached) {
+        Ok(stream) => Socket::start_on(stream, head, early, opening, sockets),
+        Err(error) => tracing::warn!(%error, "a connection is lost"),
+    });
 }
 
 /// Writes a response other than an upgrade, and ends the connection.

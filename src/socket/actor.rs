@@ -11,12 +11,13 @@ use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
 use actix::fut::ActorFuture;
-use actix::{Actor, ActorContext, AsyncContext, Context};
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler};
 use bytes::Bytes;
 use tracing::Span;
 use tracing::field::Empty;
 
 use super::context::SocketContext;
+use super::event_streams::{StreamEntry, Uplink, UplinkError};
 use super::gate::Permit;
 use super::heartbeat::{Beat, Signs};
 use super::opening::{Opening, Path};
@@ -90,8 +91,9 @@ impl Ending {
     }
 }
 
-/// One WebSocket connection. Started by the server once the handshake is answered, on the thread that its opening names; owns
-/// the stream, the reader, the outbox and the session.
+/// One WebSocket connection or event stream. Started by the server once the request is answered, on the thread that its opening
+/// names; owns the stream, the reader, the outbox and the session. What an event stream's client says comes by [`Uplink`]; all else is
+/// the same.
 ///
 /// It ends when the peer closes or vanishes, when a limit is broken, when the room or the server closes it. On every end
 /// `stopped` leaves the room, lets go of the outbox and gives the permit back.
@@ -116,11 +118,14 @@ pub struct Socket {
     heard: Instant,
     pinged: Option<Instant>,
     ending: Ending,
+    encoding: Encoding,
+    /// Where requests find an event stream.
+    entry: Option<StreamEntry>,
     _permit: Permit,
 }
 
 impl Socket {
-    /// Starts a socket on the current thread. `head` is the handshake's answer, to be written first; `early` are bytes that came
+    /// Starts a socket on the current thread. `head` is the request's answer, to be written first; `early` are bytes that came
     /// with the request.
     pub fn start_on(stream: Stream, head: Bytes, early: Bytes, opening: Opening, context: Arc<SocketContext>) {
         let Opening { path, encoding, address, permit } = opening;
@@ -157,6 +162,8 @@ impl Socket {
             heard: Instant::now(),
             pinged: None,
             ending: Ending::Open,
+            encoding,
+            entry: None,
             _permit: permit,
         };
         socket.start();
@@ -164,6 +171,9 @@ impl Socket {
 
     fn open(&mut self, ctx: &mut Context<Self>) {
         let Some(path) = self.opening.take() else { return };
+        if let Path::Events { client, .. } = &*path {
+            self.entry = Some(self.io.context.event_streams.enter(*client, ctx.address().recipient()));
+        }
         let Opened { session, close } = session::open(*path, &self.io);
         self.session = session;
         if let Some((hold, SocketClose { code, reason })) = close {
@@ -264,6 +274,11 @@ impl Socket {
     /// Handles what came, as far as one read's worth of it inflates; the rest waits. So compressed bytes hold nobody up for longer
     /// than others, and no more of them goes to rooms before these are asked for credit.
     fn receive(&mut self, mut input: &[u8]) {
+        if self.encoding == Encoding::Events && !input.is_empty() {
+            let reason = "an event stream takes nothing but its request";
+            self.log_refusal(CloseCode::Protocol, reason);
+            return self.io.outbox.close(CloseCode::Protocol, reason);
+        }
         self.reader.allow_inflated(READ_BYTES);
         let (mut messages, mut bytes) = (0, 0);
         while self.io.outbox.closing().is_none() {
@@ -343,7 +358,7 @@ impl Socket {
     fn log_end(&self) {
         let (room, user) = self.session.room_and_user();
         tracing::info!(
-            protocol = self.session.protocol(),
+            protocol = if self.encoding == Encoding::Events { "events" } else { self.session.protocol() },
             room.name = room.map(tracing::field::display),
             user.id = user.map(tracing::field::display),
             address = %self.address,
@@ -452,19 +467,28 @@ impl Socket {
         self.timers.set(Timer::Heartbeat, wait, ctx, |socket, ctx| socket.in_span(|socket| socket.on_beat(ctx)));
     }
 
+    /// What shows that the connection lives: to the peer, and to whoever stands between.
+    fn keepalive(&self) -> Option<Frame> {
+        match self.encoding {
+            Encoding::Events => Some(Frame::ping()),
+            Encoding::Plain | Encoding::Deflated(_) => self.session.keepalive(),
+        }
+    }
+
     fn on_beat(&mut self, ctx: &mut Context<Self>) {
         if self.io.outbox.closing().is_some() {
             return;
         }
+        let now = Instant::now();
         let signs = Signs {
-            heard: self.heard,
+            // Nothing is heard of who takes an event stream; that it is taken shows.
+            heard: if self.encoding == Encoding::Events { now } else { self.heard },
             // The peer cannot answer before it has the ping.
             pinged: self.pinged.map(|pinged| pinged.max(self.io.outbox.ping_left())),
-            spoke: self.session.keepalive().map(|_| self.io.outbox.spoke()),
+            spoke: self.keepalive().map(|_| self.io.outbox.spoke()),
             progressed: self.io.outbox.is_waiting().then(|| self.io.outbox.progressed()),
             is_reading: self.is_reading(),
         };
-        let now = Instant::now();
         let (beat, wait) = self.io.context.settings.rhythm.beat(signs, now);
         match beat {
             Beat::Rest => {}
@@ -474,7 +498,7 @@ impl Socket {
                 self.io.outbox.flush_ping();
             }
             Beat::KeepAlive => {
-                if let Some(frame) = self.session.keepalive() {
+                if let Some(frame) = self.keepalive() {
                     self.io.send(&frame);
                     self.io.outbox.flush();
                 }
@@ -522,10 +546,34 @@ impl Actor for Socket {
         self.in_span(|socket| socket.log_end());
         let is_for_good = self.outbox().closing() == Some(CloseCode::Normal);
         std::mem::replace(&mut self.session, Box::new(DeniedSession)).end(is_for_good);
+        self.entry = None;
         self.io.relay.unregister(self.io.socket);
         if self.outbox().closing() == Some(CloseCode::SlowConsumer) {
             self.stream.abort_on_drop();
         }
         self.outbox().release();
+    }
+}
+
+impl Handler<Uplink> for Socket {
+    type Result = Result<(), UplinkError>;
+
+    fn handle(&mut self, Uplink { user, said }: Uplink, _: &mut Self::Context) -> Self::Result {
+        if self.outbox().closing().is_some() || self.outbox().is_close_held() || !self.session.is_of(&user) {
+            return Err(UplinkError::Gone);
+        }
+        if !self.is_reading() {
+            return Err(UplinkError::Behind);
+        }
+        self.in_span(|socket| {
+            let message = wire::Message::from(said);
+            metrics::MESSAGES_RECEIVED.inc();
+            metrics::MESSAGE_BYTES_RECEIVED.inc_by(message.bytes());
+            socket.message(message);
+            socket.io.outbox.flush();
+            // The pump goes on with what that changed.
+            socket.io.outbox.wake();
+        });
+        Ok(())
     }
 }

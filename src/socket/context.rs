@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::event_streams::EventStreams;
 use super::rates::SharedRates;
 use super::settings::SocketSettings;
 use crate::auth::Verifier;
@@ -18,6 +19,8 @@ pub struct SocketContext {
     pub settings: SocketSettings,
     /// The JSON sockets of each user.
     pub user_sockets: Arc<UserSockets>,
+    /// The event streams, for what their clients say.
+    pub event_streams: Arc<EventStreams>,
     /// What JSON clients may say how often.
     pub rates: Arc<SharedRates>,
     /// Checks tokens that come in band.

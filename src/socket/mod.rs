@@ -1,4 +1,4 @@
-//! Sockets: one actor a WebSocket connection, owner of its stream. Each protocol's side of a conversation is a session.
+//! Sockets: one actor a WebSocket connection or event stream, owner of its stream. Each protocol's side of a conversation is a session.
 //!
 //! [`Socket`] reads, beats and ends; [`Outbox`] is its bounded queue of frames, written by the thread's relay too; [`Stream`] is
 //! the only place that knows what carries the bytes; [`Gate`] counts connections and [`ReconnectPace`] slows loops of them down.
@@ -6,6 +6,7 @@
 
 mod actor;
 mod context;
+mod event_streams;
 mod gate;
 mod heartbeat;
 mod opening;
@@ -21,11 +22,12 @@ mod unfinished;
 
 pub use actor::Socket;
 pub use context::SocketContext;
+pub use event_streams::{EventStreams, Said, Uplink, UplinkError};
 pub use gate::{Gate, GateFull, Permit, network};
 pub use heartbeat::Rhythm;
-pub use opening::{Opening, Path, UpgradeRefusal};
+pub use opening::{Opening, Path, StreamRoom, UpgradeRefusal};
 pub use outbox::Outbox;
 pub use pace::{ReconnectPace, Visit};
 pub use rates::{Rates, SharedRates};
 pub use settings::SocketSettings;
-pub use stream::{Detach, Stream};
+pub use stream::{Detach, Detached, Stream};

@@ -1,15 +1,16 @@
-//! What the upgrade decided about a connection, handed to the socket with the stream.
+//! What was decided about a connection, handed to the socket with the stream.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::ArbiterHandle;
+use uuid::Uuid;
 
 use super::gate::Permit;
 use super::pace::Visit;
 use crate::auth::{Access, Identity};
-use crate::ids::{RoomName, UserId};
+use crate::ids::{RoomName, Seq, UserId};
 use crate::protocol::CloseCode;
 use crate::room::{Directory, Lease, Place};
 use crate::wire::Encoding;
@@ -43,6 +44,17 @@ pub enum Path {
         /// The client's address, as it counts.
         network: IpAddr,
     },
+    /// The JSON protocol as an event stream, for a client that cannot have a WebSocket: what it says comes by requests.
+    Events {
+        /// The stream's name, by which requests find it.
+        client: Uuid,
+        /// Who connects.
+        identity: Arc<Identity>,
+        /// The room that the stream is of, and ends with, if it is of one.
+        room: Option<StreamRoom>,
+        /// The client's address, as it counts.
+        network: IpAddr,
+    },
     /// The y-websocket protocol, for someone who may not: told so in band, held, then closed.
     Denied {
         /// The name of the room as the client wrote it, which may be none.
@@ -56,6 +68,16 @@ pub enum Path {
     },
     /// Sends each message back; for testing proxies.
     Echo,
+}
+
+/// The room of an event stream.
+pub struct StreamRoom {
+    /// Its name.
+    pub name: RoomName,
+    /// The last seq that the client has seen.
+    pub since: Option<Seq>,
+    /// Whether the client is shown the document's edits.
+    pub wants_edits: bool,
 }
 
 /// Why someone may not.

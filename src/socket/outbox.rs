@@ -109,7 +109,7 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// An outbox in front of `stream`, with `head`, the handshake's answer, before all frames, which are written in `encoding`.
+    /// An outbox in front of `stream`, with `head`, the request's answer, before all frames, which are written in `encoding`.
     pub fn new(
         stream: Rc<Stream>,
         head: Bytes,
@@ -311,7 +311,7 @@ impl Outbox {
 
     /// Queues what may be several frames, which count as one; without compression they would have `plain_bytes`.
     fn push_encoded(&self, bytes: Bytes, plain_bytes: usize, counted: Counted) {
-        if self.closing.get().is_some() {
+        if self.closing.get().is_some() || bytes.is_empty() {
             return;
         }
         let kind = match counted {
@@ -322,7 +322,7 @@ impl Outbox {
         if kind != CountsAs::Answer && self.is_overfull(bytes.len(), kind) {
             return self.close(CloseCode::SlowConsumer, CloseCode::SlowConsumer.reason());
         }
-        if bytes.len() != plain_bytes {
+        if matches!(self.encoding, Encoding::Deflated(_)) && bytes.len() != plain_bytes {
             metrics::COMPRESSED_BYTES_SENT.inc_by(bytes.len() as u64);
             metrics::COMPRESSED_PLAIN_BYTES_SENT.inc_by(plain_bytes as u64);
         }
@@ -416,7 +416,7 @@ impl Outbox {
             metrics::SLOW_CONSUMERS.inc();
             self.drop_waiting();
         }
-        self.enqueue(Frame::close(code.code(), reason).plain().clone(), CountsAs::Live);
+        self.enqueue(Frame::close(code.code(), reason).encoded(self.encoding).clone(), CountsAs::Live);
         self.closing.set(Some(code));
         self.wake();
     }
@@ -425,7 +425,7 @@ impl Outbox {
     pub fn answer_close(&self, code: Option<u16>) {
         if self.closing.get().is_none() {
             let close = Frame::close(code.unwrap_or(CloseCode::Normal.code()), "");
-            self.enqueue(close.plain().clone(), CountsAs::Live);
+            self.enqueue(close.encoded(self.encoding).clone(), CountsAs::Live);
             self.closing.set(Some(CloseCode::Normal));
             self.wake();
         }

@@ -10,6 +10,8 @@ pub const WINDOW_BITS_MAX: u8 = 15;
 pub enum Encoding {
     /// Without extensions.
     Plain,
+    /// As events of a `text/event-stream`, to a peer that has no WebSocket.
+    Events,
     /// Compressed, where that makes a message shorter (RFC 7692).
     Deflated(DeflateRules),
 }
@@ -28,7 +30,7 @@ impl Encoding {
     /// clients get the same compressed bytes.
     pub(super) fn compresses(self, payload_bytes: usize) -> bool {
         match self {
-            Encoding::Plain => false,
+            Encoding::Plain | Encoding::Events => false,
             Encoding::Deflated(DeflateRules { bytes_min, window_bits }) => {
                 let window_bytes = if window_bits < WINDOW_BITS_MAX { 1 << window_bits } else { usize::MAX };
                 (bytes_min..=DEFLATED_BYTES_MAX.min(window_bytes)).contains(&payload_bytes)

@@ -1,12 +1,14 @@
 //! What the server sends: a message of its own kind and payload, and its encodings. It is made once and shared by all who get it.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::deflate::deflate;
 use super::encoding::Encoding;
+use super::event;
 use super::header::{CONTROL_BYTES_MAX, Opcode, header_bytes, put_compressed_header, put_header};
 use crate::ids::Seq;
 
@@ -22,9 +24,13 @@ struct Parts {
     seq: Option<Seq>,
     /// How much of the payload is an address, see [`Frame::readdressed`].
     address_bytes: usize,
+    /// Which part of the payload says what it is, see [`Frame::with_name`].
+    name: Option<Range<usize>>,
     plain: Bytes,
     /// Compressed, if that is shorter.
     deflated: OnceLock<Option<Bytes>>,
+    /// As an event.
+    event: OnceLock<Bytes>,
     guard: Option<Guard>,
 }
 
@@ -50,8 +56,8 @@ impl Frame {
     }
 
     fn of(opcode: Opcode, plain: Bytes) -> Self {
-        let deflated = OnceLock::new();
-        Self(Arc::new(Parts { opcode, seq: None, address_bytes: 0, plain, deflated, guard: None }))
+        let (deflated, event) = (OnceLock::new(), OnceLock::new());
+        Self(Arc::new(Parts { opcode, seq: None, address_bytes: 0, name: None, plain, deflated, event, guard: None }))
     }
 
     /// A text message whose payload is `parts`, one after another. They are UTF-8.
@@ -91,9 +97,15 @@ impl Frame {
         Self::new(Opcode::Close, &[&code.to_be_bytes(), &reason.as_bytes()[..end]])
     }
 
-    /// The same frame, as that of the entry `seq`.
+    /// The same frame, as that of the entry `seq`, or as one that stands behind it.
     pub fn with_seq(mut self, seq: Seq) -> Self {
         Arc::make_mut(&mut self.0).seq = Some(seq);
+        self
+    }
+
+    /// The same frame, whose payload says at `name` what it is.
+    pub fn with_name(mut self, name: Range<usize>) -> Self {
+        Arc::make_mut(&mut self.0).name = Some(name);
         self
     }
 
@@ -122,7 +134,7 @@ impl Frame {
         self.0.opcode
     }
 
-    /// The entry that it shows, if it shows one.
+    /// The entry that it shows, or behind which it stands.
     pub fn seq(&self) -> Option<Seq> {
         self.0.seq
     }
@@ -139,9 +151,13 @@ impl Frame {
         &plain[header..]
     }
 
-    /// As it is written to a connection.
+    /// As it is written to a connection. Empty if there is nothing to say there.
     pub fn encoded(&self, encoding: Encoding) -> &Bytes {
         let payload = self.payload();
+        if encoding == Encoding::Events {
+            let name = self.0.name.clone().and_then(|name| payload.get(name));
+            return self.0.event.get_or_init(|| event::event(self.0.opcode, self.0.seq, name, payload));
+        }
         if self.opcode().is_control() || !encoding.compresses(payload.len()) {
             return &self.0.plain;
         }

@@ -13,12 +13,13 @@ pub struct Run {
     frames: Vec<Frame>,
     plain: OnceCell<Bytes>,
     deflated: OnceCell<Bytes>,
+    events: OnceCell<Bytes>,
 }
 
 impl Run {
     /// Of `frames`, in order.
     pub fn new(frames: Vec<Frame>) -> Self {
-        Self { frames, plain: OnceCell::new(), deflated: OnceCell::new() }
+        Self { frames, plain: OnceCell::new(), deflated: OnceCell::new(), events: OnceCell::new() }
     }
 
     /// The frames, in order.
@@ -28,6 +29,9 @@ impl Run {
 
     /// As they are written to a connection.
     pub fn encoded(&self, encoding: Encoding) -> Bytes {
+        if encoding == Encoding::Events {
+            return self.events.get_or_init(|| self.joined(encoding)).clone();
+        }
         if !self.frames.iter().any(|frame| encoding.compresses(frame.payload().len())) {
             return self.plain.get_or_init(|| self.joined(Encoding::Plain)).clone();
         }

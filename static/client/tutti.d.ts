@@ -52,7 +52,11 @@ export interface State {
     /** For people. */
     reason?: string;
     retryInMs?: number;
+    /** While online. */
+    transport?: Transport;
 }
+/** `stream`: no WebSocket gets through, so an event stream and requests carry the same. */
+export type Transport = 'websocket' | 'stream';
 /** Nothing stands for "signed out": the client closes. */
 export type Token = string | null | undefined;
 /** As much of a WebSocket as the client uses. */

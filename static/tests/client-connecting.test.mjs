@@ -57,7 +57,8 @@ test('waits double from 0.5 s to 20 s, at random below', async (t) => {
     mock.timers.tick(waits.at(-1) - 1)
     assert.equal(tutti.getState().state, 'offline')
     mock.timers.tick(1)
-    const next = await server.accept()
+    const next = (await server.accept()).welcome()
+    await stateIs('online')
     next.cut()
   }
   assert.deepEqual(waits.slice(0, 8), [250, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000])

@@ -38,6 +38,26 @@ for (const isAtFile of [false, true]) {
   })
 }
 
+test('events of a stream come through nginx one by one, packed by nobody', async (t) => {
+  const { url } = await behindNginx(t, server)
+  const headers = { authorization: `Bearer ${server.token()}`, 'content-type': 'application/json', 'accept-encoding': 'gzip' }
+  const stopping = new AbortController()
+  t.after(() => stopping.abort())
+  const stream = await fetch(`${url}/api/v1/rooms/docs/streamed/events`, { headers, signal: stopping.signal })
+  assert.deepEqual([stream.status, stream.headers.get('content-encoding')], [200, null])
+  const reader = stream.body.pipeThrough(new TextDecoderStream()).getReader()
+  let text = ''
+  const hears = async (part) => {
+    while (!text.includes(part)) text += (await reader.read()).value
+  }
+  await hears('event: room.joined')
+  for (const number of [1, 2, 3]) {
+    const body = JSON.stringify({ text: `number ${number}` })
+    assert.equal((await fetch(`${url}/api/v1/rooms/docs/streamed/messages`, { method: 'POST', headers, body })).status, 201)
+    await hears(`number ${number}`)
+  }
+})
+
 test('clients count by their own address, and nobody can claim another beyond the proxy', async (t) => {
   const { url } = await behindNginx(t, server)
   const status = (address) =>

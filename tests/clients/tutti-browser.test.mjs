@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { after, before, test } from 'node:test'
 import { bePatient, startBrowser } from './support/browser.mjs'
+import { hostileProxyTo } from './support/hostile-proxy.mjs'
 import { networkTo } from './support/proxy.mjs'
 import { startServer } from './support/server.mjs'
 import { token } from './support/token.mjs'
@@ -39,7 +40,7 @@ async function talkingPage(t, { origin, room, path = PLAIN, script = '/tutti.js'
       const tutti = connect(url, { token: async () => token })
       const room = tutti.room(name, { since: 0 })
       const [heard, states] = [[], []]
-      tutti.on('state', ({ state, code, reason }) => states.push({ state, code, reason }))
+      tutti.on('state', ({ state, code, reason, transport }) => states.push({ state, code, reason, transport }))
       room.on('message', ({ seq, text }) => heard.push({ seq, text }))
       Object.assign(window, { tutti, room, heard, states })
     },
@@ -183,3 +184,28 @@ test('a page of another origin is refused', async (t) => {
   await until(() => attempts >= 2, 'the client has tried again')
   assert.ok(!(await page.evaluate(() => window.states.some(({ state }) => state === 'online'))))
 })
+
+for (const upgrades of [400, 502, 'drop']) {
+  test(`a page behind a proxy where upgrades meet ${upgrades} takes part, and changes over once they pass`, async (t) => {
+    const network = await hostileProxyTo(t, server, upgrades)
+    const room = newRoom()
+    const page = await talkingPage(t, { origin: `http://${network.address}`, room })
+    const online = (transport) =>
+      page.waitForFunction((transport) => window.tutti.getState().transport === transport && window.room.isJoined, transport)
+    await online('stream')
+    assert.ok(network.refused >= 2)
+    assert.equal((await page.evaluate(() => window.room.send('by a stream'))).seq, 1)
+    await publish(room, ['from elsewhere'])
+    await hasHeard(page, 2)
+    const present = await server.fetch(`/api/v1/rooms/${room}/presence`)
+    assert.equal((await present.json()).users.length, 1)
+    network.drop()
+    await publish(room, ['while away'])
+    await page.evaluate(() => window.room.send('back'))
+    await hasHeard(page, 4)
+    network.upgrades = 'pass'
+    await online('websocket')
+    await page.evaluate(() => window.room.send('by a WebSocket'))
+    await hasHeard(page, 5)
+  })
+}

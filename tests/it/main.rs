@@ -12,6 +12,7 @@ mod damage;
 mod descriptors;
 mod documents;
 mod echo;
+mod events;
 mod faults;
 mod frames;
 mod full_disk;

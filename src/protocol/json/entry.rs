@@ -1,6 +1,8 @@
 //! Entries of a timeline as JSON clients get them, and signals, which are not kept. What is durable is stored as a JSON object; a
 //! frame is that object with the server's stamps before it.
 
+use std::ops::Range;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -71,7 +73,8 @@ pub fn stamped(room: &RoomName, user: &UserId, at_ms: i64, seq: Option<Seq>, bod
     stamp.pop();
     let rest = body.strip_prefix(b"{").unwrap_or(b"}");
     let comma: &[u8] = if rest == b"}" { b"" } else { b"," };
-    let frame = Frame::text(&[&stamp, comma, rest]);
+    let name = name(body, stamp.len() + comma.len() - 1);
+    let frame = Frame::text(&[&stamp, comma, rest]).with_name(name);
     match seq {
         Some(seq) => frame.with_seq(seq),
         None => frame,
@@ -90,12 +93,25 @@ pub fn edit(room: &RoomName, user: &UserId, at_ms: i64, seq: Seq, update: &[u8])
         update: String,
     }
     let edit = EditFields { room, user, timestamp: rfc3339(at_ms), seq, update: STANDARD.encode(update) };
-    Frame::text(&[&serde_json::to_vec(&edit).unwrap_or_default()]).with_seq(seq)
+    let json = serde_json::to_vec(&edit).unwrap_or_default();
+    let name = name(&json, 0);
+    Frame::text(&[&json]).with_seq(seq).with_name(name)
+}
+
+/// Where the type of an object stands that begins with it, as all do that are written here, if the object stands `offset` bytes behind
+/// the beginning of what it is part of.
+pub(super) fn name(object: &[u8], offset: usize) -> Range<usize> {
+    const BEFORE: &[u8] = b"{\"type\":\"";
+    let rest = object.strip_prefix(BEFORE).unwrap_or_default();
+    let length = rest.iter().position(|byte| *byte == b'"').unwrap_or_default();
+    let begin = offset + BEFORE.len();
+    begin..begin + length
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Encoding;
     use crate::wire::Opcode;
 
     fn text(frame: &Frame) -> &str {
@@ -114,6 +130,11 @@ mod tests {
             "text": "Hello \"everyone\"!", "timestamp": "2023-11-14T22:13:20.123Z", "seq": 21
         });
         assert_eq!(said, expected);
+        assert!(
+            frame.encoded(Encoding::Events).starts_with(b"id: 21\nevent: chat.message\ndata: {\"room\""),
+            "{:?}",
+            frame.encoded(Encoding::Events)
+        );
     }
 
     #[test]
@@ -124,5 +145,16 @@ mod tests {
         assert_eq!(said["ephemeral"], true);
         assert_eq!(said.get("seq"), None);
         assert_eq!(said["type"], "a.b");
+        assert!(
+            frame.encoded(Encoding::Events).starts_with(b"event: a.b\ndata: {"),
+            "{:?}",
+            frame.encoded(Encoding::Events)
+        );
+        let edit = edit(&room, &UserId::new("alice"), 0, Seq(3), b"");
+        assert!(
+            edit.encoded(Encoding::Events).starts_with(b"id: 3\nevent: edit\ndata: {"),
+            "{:?}",
+            edit.encoded(Encoding::Events)
+        );
     }
 }

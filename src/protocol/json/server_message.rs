@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::entry::name;
 use super::error::ErrorMessage;
 use crate::auth::Access;
 use crate::ids::{RoomName, Seq, UserId};
@@ -214,7 +215,9 @@ impl ServerMessage<'_> {
     /// The frame.
     pub fn frame(&self) -> Frame {
         // Maps with text keys, texts and numbers: what cannot fail.
-        Frame::text(&[&serde_json::to_vec(self).unwrap_or_default()])
+        let json = serde_json::to_vec(self).unwrap_or_default();
+        let name = name(&json, 0);
+        Frame::text(&[&json]).with_name(name)
     }
 }
 
@@ -243,6 +246,7 @@ pub struct UserPresence {
 mod tests {
     use super::*;
     use crate::protocol::json::ErrorCode;
+    use crate::wire::Encoding;
 
     #[test]
     fn the_golden_bytes_are_written() {
@@ -339,7 +343,11 @@ mod tests {
             ),
         ];
         for (message, expected) in cases {
-            assert_eq!(message.frame(), Frame::text(&[expected.as_bytes()]));
+            let frame = message.frame();
+            assert_eq!(std::str::from_utf8(frame.payload()).unwrap(), expected);
+            let kind = &serde_json::from_str::<serde_json::Value>(expected).unwrap()["type"];
+            let event = std::str::from_utf8(frame.encoded(Encoding::Events)).unwrap();
+            assert_eq!(event, format!("event: {}\ndata: {expected}\n\n", kind.as_str().unwrap()));
         }
     }
 }

@@ -203,7 +203,8 @@ fn send_joined(id: MemberId, recovered: bool, request_id: Option<Box<str>>, at: 
     let link = member.link;
     let is_behind = member.json().is_some_and(|json| json.catching_up.is_some());
     let frame = ServerMessage::Joined { room, seq, access, recovered, members, request_id }.frame();
-    at.io.send(id, frame);
+    // Who comes back after this, and has seen no entry, goes on behind it.
+    at.io.send(id, if is_behind { frame } else { frame.with_seq(seq) });
     at.io.outbound.let_in(link, id);
     if !is_behind {
         let_in(id, at);

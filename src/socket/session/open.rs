@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use tracing::Span;
 use tracing::field::{debug, display};
+use uuid::Uuid;
 
 use super::denied::DeniedSession;
 use super::echo::EchoSession;
@@ -14,7 +15,7 @@ use super::session::{Session, SocketClose};
 use super::yjs::YjsSession;
 use crate::ids::shortened;
 use crate::protocol::{CloseCode, yjs};
-use crate::socket::opening::{Path, UpgradeRefusal};
+use crate::socket::opening::{Path, StreamRoom, UpgradeRefusal};
 use crate::socket::rates::RateLimits;
 
 /// How long a JSON client with a wrong token is held, since it may come back at once.
@@ -47,14 +48,23 @@ pub fn open(path: Path, io: &SessionIo) -> Opened {
         Path::Json { identity, network } => {
             let limits = RateLimits::new(network, &io.context.rates, Instant::now());
             match identity {
-                Ok(identity) => Opened::new(JsonSession::open(identity, limits, io)),
+                Ok(identity) => Opened::new(JsonSession::open(Uuid::new_v4(), identity, limits, io)),
                 Err(refusal) => {
-                    let session = JsonSession::open(None, limits, io);
+                    let session = JsonSession::open(Uuid::new_v4(), None, limits, io);
                     let close = denied(CloseCode::Unauthorized, refusal);
                     session.refuse_token(&close.reason, io);
                     Opened { session: Box::new(session), close: Some((DENIED_HOLD, close)) }
                 }
             }
+        }
+        Path::Events { client, identity, room, network } => {
+            let limits = RateLimits::new(network, &io.context.rates, Instant::now());
+            let mut session = JsonSession::open(client, Some(identity), limits, io);
+            if let Some(StreamRoom { name, since, wants_edits }) = room {
+                span.record("room.name", display(&name));
+                session.enter_only(name, since, wants_edits, io);
+            }
+            Opened::new(session)
         }
         Path::Denied { room, code, refusal, hold } => {
             span.record("room.name", debug(shortened(&room)));

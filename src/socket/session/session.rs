@@ -75,6 +75,11 @@ pub trait Session {
         (None, None)
     }
 
+    /// Whether requests of `user` may speak for the connection.
+    fn is_of(&self, _user: &UserId) -> bool {
+        false
+    }
+
     /// Whether a token that the connection stands on was revoked.
     fn is_revoked(&self, _revocations: &Revocations, _now_s: u64) -> bool {
         false

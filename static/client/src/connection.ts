@@ -1,10 +1,12 @@
-// One socket at a time to one URL: gets a token, opens, proves that the other side is alive, and reconnects after a loss.
+// One socket at a time to one URL: gets a token, opens, proves that the other side is alive, and reconnects after a loss. Where no
+// WebSocket gets through, the socket is an event stream with requests.
 
 import { bytesOf, jsonOf } from './encoding.js'
 import { reasonOf, TuttiError } from './error.js'
-import { BATCH_MAX, CLOSE_REASONS, CLOSED_BY_APP, FRAME_BYTES_MAX, HEARTBEAT_LOST, isFinal, UNAUTHORIZED } from './limits.js'
+import { BATCH_MAX, CLOSE_REASONS, CLOSED_BY_APP, FRAME_BYTES_MAX, HEARTBEAT_LOST, isFinal, LOST, UNAUTHORIZED } from './limits.js'
+import { StreamSocket } from './stream.js'
 import { Timer } from './timer.js'
-import type { Frame, Options, Socket, State, Token } from './types.js'
+import type { Frame, Options, Socket, State, Token, Transport } from './types.js'
 import type { Authenticated, ServerMessage } from './wire.js'
 
 const BACKOFF_MIN_MS = 500
@@ -21,6 +23,11 @@ const ANSWER_WAIT_MS = 10_000
 const WAKE_WAIT_MS = 3_000
 /** And when the browser says that the network is gone: the page shows it within a second. */
 const OFFLINE_WAIT_MS = 800
+/** Upgrades in a row that fail before WebSockets count as blocked. */
+const BLOCKED_AFTER = 2
+/** When WebSockets are tried again beside a stream. First soon, since the server may just have been away. */
+const RETURN_MIN_MS = 2_000
+const RETURN_MAX_MS = 600_000
 
 export type ConnectionOptions = Options & { WebSocket: new (url: string, protocols?: string[]) => Socket }
 
@@ -49,6 +56,16 @@ export class Connection {
   #hasTriedFreshToken = false
   /** Attempts in a row without a stable connection. */
   #failures = 0
+  /** WebSockets in a row of which nothing was heard. */
+  #blocked = 0
+  /** Whether the last stream brought nothing either: then a WebSocket has its turn. */
+  #hasStreamFailed = false
+  #transport: Transport = 'websocket'
+  #hasHeard = false
+  /** Until a WebSocket is tried beside the stream. */
+  #return = new Timer()
+  #returnMs = RETURN_MIN_MS
+  #trial: Socket | undefined
   #onlineSinceMs = 0
   #heardAtMs = 0
   #heartbeatMs = HEARTBEAT_MS
@@ -125,10 +142,12 @@ export class Connection {
     if (attempt !== this.#attempt) return
     if (!token) return this.end(UNAUTHORIZED, 'there is no token')
     this.token = token
+    const isStream = this.#blocked >= BLOCKED_AFTER && !this.#hasStreamFailed
+    this.#transport = isStream ? 'stream' : 'websocket'
+    this.#hasHeard = false
     let socket: Socket
     try {
-      // The token travels as a subprotocol, never in a URL, which ends up in logs.
-      socket = new this.#options.WebSocket(this.#url, ['tutti.v1', `auth.${token}`])
+      socket = isStream ? new StreamSocket(this.#streamUrl, () => this.token) : this.#webSocket()
     } catch (error) {
       return this.end(0, reasonOf(error))
     }
@@ -138,6 +157,52 @@ export class Connection {
     // `close` follows and says it all, but Node.js ends a process over an error that nobody listens to.
     socket.onerror = () => {}
     this.#socket = socket
+  }
+
+  /** The token travels as a subprotocol, never in a URL, which ends up in logs. */
+  #webSocket (): Socket { return new this.#options.WebSocket(this.#url, ['tutti.v1', `auth.${this.token}`]) }
+
+  get #streamUrl (): string {
+    const url = new URL('api/v1/events', this.#url)
+    url.protocol = url.protocol.replace('ws', 'http')
+    return url.href
+  }
+
+  /** Counts an attempt that ended before anything was heard, which is how a proxy looks that lets no WebSocket through. */
+  #countSilent (code: number): void {
+    if (this.#hasHeard || !this.#socket || ![0, LOST].includes(code)) return
+    this.#hasStreamFailed = this.#transport === 'stream'
+    if (this.#transport === 'websocket') this.#blocked += 1
+  }
+
+  /** Tries a WebSocket beside the stream, later and later, and changes over once one works. */
+  #watchReturn (): void {
+    const waitMs = this.#returnMs * (0.5 + Math.random() / 2)
+    this.#returnMs = Math.min(2 * this.#returnMs, RETURN_MAX_MS)
+    this.#return.set(() => {
+      const trial = this.#trial = this.#webSocket()
+      const give = setTimeout(() => trial.close(), CONNECT_TIMEOUT_MS)
+      trial.onerror = () => {}
+      trial.onclose = () => {
+        clearTimeout(give)
+        if (trial === this.#trial) this.#watchReturn()
+      }
+      trial.onmessage = () => {
+        if (trial !== this.#trial) return
+        this.#forgetTrial()
+        this.#blocked = 0
+        this.#drop(HEARTBEAT_LOST)
+        this.#enter({ state: 'offline', code: 0, reason: 'WebSockets work again', retryInMs: 0 })
+        this.#dial()
+      }
+    }, waitMs)
+  }
+
+  #forgetTrial (): void {
+    const trial = this.#trial
+    this.#trial = undefined
+    this.#return.clear()
+    trial?.close(CLOSED_BY_APP)
   }
 
   async #askToken (): Promise<Token> {
@@ -156,6 +221,7 @@ export class Connection {
 
   /** The connection is gone, or as good as gone: reconnect after a while, at random, so that not all clients come at once. */
   #lose (code: number, reason: string): void {
+    this.#countSilent(code)
     if (this.isOnline && Date.now() - this.#onlineSinceMs >= STABLE_MS) this.#failures = 0
     const retryInMs = Math.round(Math.random() * Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** this.#failures++))
     this.#drop(HEARTBEAT_LOST)
@@ -168,6 +234,7 @@ export class Connection {
     const socket = this.#socket
     this.#attempt = this.#socket = undefined
     this.#timer.clear()
+    this.#forgetTrial()
     this.#turn = []
     this.#turnBytes = 0
     socket?.close(code)
@@ -205,6 +272,7 @@ export class Connection {
 
   #receive (data: unknown, attempt: object): void {
     this.#heardAtMs = Date.now()
+    this.#hasHeard = true
     if (typeof data !== 'string') {
       const bytes = new Uint8Array(data as ArrayBuffer)
       this.#tell.frame({ direction: 'received', text: '', bytes: bytes.length })
@@ -241,8 +309,13 @@ export class Connection {
     this.#hasTriedFreshToken = false
     if (!this.isOnline) {
       this.#onlineSinceMs = Date.now()
+      if (this.#transport === 'stream') this.#watchReturn()
+      else {
+        this.#blocked = 0
+        this.#returnMs = RETURN_MIN_MS
+      }
       this.#watch()
-      this.#enter({ state: 'online' })
+      this.#enter({ state: 'online', transport: this.#transport })
     }
     // Whoever heard of the state may have closed.
     if (this.isOnline) this.#tell.online(message)

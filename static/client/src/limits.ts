@@ -8,12 +8,14 @@ export const IN_FLIGHT_MAX = 64
 export const RETRY_MS = 1_000
 
 export const CLOSED_BY_APP = 1000
+/** What a WebSocket ends with that was never closed. */
+export const LOST = 1006
 export const UNAUTHORIZED = 4401
 export const HEARTBEAT_LOST = 4501
 export const TOKEN_EXPIRED = 4504
 /** What a close code means, where the server gives no reason of its own. */
 export const CLOSE_REASONS = new Map([
-  [1001, 'the server restarts'], [1002, 'a frame was against the WebSocket protocol'], [1006, 'the connection was lost'],
+  [1001, 'the server restarts'], [1002, 'a frame was against the WebSocket protocol'], [LOST, 'the connection was lost'],
   [1007, 'a text was not UTF-8'], [1009, 'a message was too large'], [1011, 'the server had a fault'],
   [1013, 'the server asks to try later'],
   [UNAUTHORIZED, 'the token is not valid'], [4403, 'the token does not allow this'],

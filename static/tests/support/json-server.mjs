@@ -1,6 +1,8 @@
-// A server that says what a test tells it to: real WebSockets, the messages of `tutti.v1`, no behaviour of its own.
+// A server that says what a test tells it to: real WebSockets and event streams, the messages of `tutti.v1`, no behaviour of its own.
 
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
+import { createServer } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { WebSocketServer } from 'ws'
 
 /** Real ones, also while a test turns the clock by hand. */
@@ -45,11 +47,11 @@ class Peer {
   #inbox = new Inbox()
   #seqs = new Map()
 
-  constructor (socket, request) {
+  constructor (socket, { headers }) {
     this.socket = socket
-    const protocols = request.headers['sec-websocket-protocol'].split(',').map((label) => label.trim())
+    const protocols = (headers['sec-websocket-protocol'] ?? '').split(',').map((label) => label.trim())
     this.protocols = protocols
-    this.token = protocols.find((label) => label.startsWith('auth.'))?.slice('auth.'.length)
+    this.token = headers.authorization?.slice('Bearer '.length) ?? protocols.find((label) => label.startsWith('auth.'))?.slice('auth.'.length)
     this.ended = new Promise((resolve) => socket.on('close', (code) => resolve(code)))
     socket.on('message', (data, isBinary) => {
       if (isBinary) return this.#inbox.put(new Uint8Array(data))
@@ -108,19 +110,74 @@ const stamp = (seq) => new Date(Date.UTC(2026, 0, 1) + seq).toISOString()
 export const chat = (seq, text = `text ${seq}`, room = 'general') =>
   ({ type: 'chat.message', room, user: 'bob', name: 'Bob', timestamp: stamp(seq), seq, text })
 
-/** A server on a free port. `accept()` yields its connections in order. */
+/** An event stream, in the place of a WebSocket. */
+class StreamEnd extends EventEmitter {
+  constructor (response) {
+    super()
+    this.response = response
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'access-control-allow-origin': '*' })
+    response.on('close', () => this.emit('close'))
+  }
+
+  send (data) {
+    const [event, lines] = typeof data === 'string' ? [JSON.parse(data).type, data] : ['binary', Buffer.from(data).toString('base64')]
+    this.response.write(`event: ${event}\n${lines.split('\n').map((line) => `data: ${line}\n`).join('')}\n`)
+  }
+
+  comment () { this.response.write(':\n\n') }
+
+  close (code, reason = '') { this.response.end(`event: close\ndata: ${JSON.stringify({ code, reason })}\n\n`) }
+
+  terminate () { this.response.destroy() }
+}
+
+/**
+ * A server on a free port. `accept()` yields its connections in order. `lets.upgrade` says what becomes of upgrades: `true`, a
+ * status with which they are answered, or `drop`; `lets.post` the status of what streams' clients post; `lets.stream` whether there are any.
+ */
 export async function startServer () {
   const inbox = new Inbox()
-  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: (labels) => labels.has('tutti.v1') && 'tutti.v1' })
-  server.on('connection', (socket, request) => inbox.put(new Peer(socket, request)))
-  await once(server, 'listening')
+  const lets = { upgrade: true, post: 204, stream: true }
+  /** What came by requests for streams: each a method and a text. */
+  const requests = []
+  let upgrades = 0
+  let stream
+  const http = createServer(async (request, response) => {
+    if (request.url !== '/api/v1/events' || !lets.stream) {
+      const body = await text(request)
+      requests.push({ method: request.method, url: request.url, body, authorization: request.headers.authorization })
+      const status = request.url.startsWith('/api/v1/events/') ? lets.post : 404
+      if (status === 204 && request.method === 'POST') {
+        const isBinary = request.headers['content-type'] === 'application/octet-stream'
+        stream.emit('message', Buffer.from(body), isBinary)
+      }
+      return response.writeHead(status).end()
+    }
+    stream = new StreamEnd(response)
+    inbox.put(new Peer(stream, request))
+  })
+  const server = new WebSocketServer({ noServer: true, handleProtocols: (labels) => labels.has('tutti.v1') && 'tutti.v1' })
+  http.on('upgrade', (request, socket, head) => {
+    upgrades += 1
+    // The client may be gone before the answer.
+    socket.on('error', () => {})
+    if (lets.upgrade === true) return server.handleUpgrade(request, socket, head, (socket) => inbox.put(new Peer(socket, request)))
+    if (lets.upgrade === 'drop') socket.destroy()
+    else socket.end(`HTTP/1.1 ${lets.upgrade} No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`)
+  })
+  http.listen(0, '127.0.0.1')
+  await once(http, 'listening')
   return {
-    url: `ws://127.0.0.1:${server.address().port}/ws`,
+    url: `ws://127.0.0.1:${http.address().port}/ws`,
+    lets,
+    requests,
+    get upgrades () { return upgrades },
     /** @returns {Promise<Peer>} */
     accept: () => inbox.take('a connection'),
     stop () {
       for (const socket of server.clients) socket.terminate()
-      server.close()
+      http.close()
+      http.closeAllConnections()
     }
   }
 }

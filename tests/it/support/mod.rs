@@ -3,6 +3,7 @@
 
 pub mod database;
 pub mod editor;
+pub mod events;
 pub mod frame;
 pub mod http;
 pub mod json;

@@ -3,6 +3,7 @@
 use super::member::RoomMember;
 use crate::auth::Access;
 use crate::socket::session::forward::MESSAGE_BYTES;
+use crate::socket::session::member_outlet::Standing;
 use crate::socket::session::membership::Membership;
 use crate::socket::session::request_queue::{Question, Request};
 
@@ -21,6 +22,11 @@ impl JoinedRoom {
     /// Whether the room has not let the client in, or has put it out.
     pub fn is_over(&self) -> bool {
         self.membership.outlet().standing().is_over()
+    }
+
+    /// Whether the room cannot be loaded now.
+    pub fn is_put_off(&self) -> bool {
+        self.membership.outlet().standing() == Standing::PutOff
     }
 
     /// Whether the room has no more of the past to send.

@@ -10,7 +10,7 @@ use crate::protocol::json::{ErrorCode, ErrorMessage, ServerMessage};
 use crate::room::JsonJoin;
 use crate::socket::session::io::SessionIo;
 use crate::socket::session::membership::{Membership, RoomLink};
-use crate::socket::session::session::DENIALS_LOGGED_MAX;
+use crate::socket::session::session::{DENIALS_LOGGED_MAX, SocketClose};
 
 impl JsonSession {
     /// The way to a room that the client is in; a client that is not is told so.
@@ -21,6 +21,27 @@ impl JsonSession {
             io.send(&error.about(request_id, Some(room)).frame());
         }
         joined.map(|joined| joined.membership.link())
+    }
+
+    /// Comes into the room that the connection is of.
+    pub fn enter_only(&mut self, name: RoomName, since: Option<Seq>, wants_edits: bool, io: &SessionIo) {
+        self.join(name.clone(), since, wants_edits, None, io);
+        self.only = Some((name, CloseCode::Forbidden));
+    }
+
+    /// Ends a connection that is of a room in which it is no more.
+    pub(super) fn follow_only(&self) -> Result<(), SocketClose> {
+        match &self.only {
+            Some((room, code)) if !self.rooms.contains_key(room) => Err((*code).into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes why the connection ends, if `room` is the one that it is of.
+    fn end_only_with(&mut self, code: CloseCode, room: &RoomName) {
+        if let Some((_, end)) = self.only.as_mut().filter(|(only, _)| only == room) {
+            *end = code;
+        }
     }
 
     /// Comes into a room, anew if the client is in it.
@@ -71,6 +92,7 @@ impl JsonSession {
     /// Leaves a room as the client asks.
     pub(super) fn on_leave(&mut self, room: &RoomName, request_id: Option<&str>, io: &SessionIo) {
         if self.link(room, request_id, io).is_some() {
+            self.end_only_with(CloseCode::Normal, room);
             self.leave_room(room, true, io);
             io.send(&ServerMessage::Left { room, request_id }.frame());
         }
@@ -117,9 +139,16 @@ impl JsonSession {
 
     /// Notes which rooms have sent all of the past, and lets go of those that have put the client out.
     pub(super) fn follow_memberships(&mut self, io: &SessionIo) {
-        let over: Vec<RoomName> =
-            self.rooms.iter().filter(|(_, joined)| joined.is_over()).map(|(name, _)| name.clone()).collect();
-        for name in over {
+        let over: Vec<(RoomName, bool)> = self
+            .rooms
+            .iter()
+            .filter(|(_, joined)| joined.is_over())
+            .map(|(name, joined)| (name.clone(), joined.is_put_off()))
+            .collect();
+        for (name, is_put_off) in over {
+            if is_put_off {
+                self.end_only_with(CloseCode::TryLater, &name);
+            }
             self.leave_room(&name, true, io);
         }
         let caught_up = self.rooms.values().filter(|joined| joined.is_caught_up());

@@ -36,6 +36,8 @@ pub struct JsonSession {
     limits: RateLimits,
     /// Whether rooms have decided something about a membership.
     pub(super) has_news: Rc<Cell<bool>>,
+    /// The room that the connection is of, if it is of one, and how it ends without it.
+    pub(super) only: Option<(RoomName, CloseCode)>,
     /// Rooms that the token did not open.
     pub(super) denials: u32,
     /// Until when a token must come, in Unix seconds.
@@ -43,8 +45,8 @@ pub struct JsonSession {
 }
 
 impl JsonSession {
-    /// Greets the client. `identity` is that of a token which came with the upgrade.
-    pub fn open(identity: Option<Arc<Identity>>, limits: RateLimits, io: &SessionIo) -> Self {
+    /// Greets the client as `client`. `identity` is that of a token which came with the request.
+    pub fn open(client: Uuid, identity: Option<Arc<Identity>>, limits: RateLimits, io: &SessionIo) -> Self {
         let settings = &io.context.settings;
         let mut session = Self {
             user: None,
@@ -52,11 +54,12 @@ impl JsonSession {
             replies: RequestQueue::default(),
             limits,
             has_news: Rc::default(),
+            only: None,
             denials: 0,
             authenticate_until_s: now_s() + settings.auth_timeout.as_secs(),
         };
         let welcome = ServerMessage::Welcome {
-            client_id: &Uuid::new_v4().to_string(),
+            client_id: &client.to_string(),
             heartbeat_ms: settings.rhythm.ping_interval.as_millis() as u64,
             protocol: NAME,
         };
@@ -200,6 +203,10 @@ impl Session for JsonSession {
         Ok(())
     }
 
+    fn is_of(&self, user: &UserId) -> bool {
+        self.user.as_ref().is_some_and(|own| own.identity.user == *user)
+    }
+
     fn is_stranger(&self) -> bool {
         self.user.is_none()
     }
@@ -212,7 +219,7 @@ impl Session for JsonSession {
         if self.has_news.replace(false) {
             self.follow_memberships(io);
         }
-        Ok(())
+        self.follow_only()
     }
 
     fn next_due_s(&self) -> Option<u64> {

@@ -1,0 +1,136 @@
+//! The JSON protocol for clients that cannot have a WebSocket: an event stream brings what the server says, and requests take what the
+//! client says. The stream is a socket like any other; who opens one passes what an upgrade would.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::web::{Bytes, Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::caller::{self, Caller, identify_socket, permitted};
+use super::error::ApiError;
+use super::parameters::Parameters;
+use super::peer;
+use super::state::AppState;
+use crate::auth::{Action, Identity};
+use crate::ids::Seq;
+use crate::socket::{self, Opening, Permit, Said, StreamRoom, Uplink, UplinkError, network};
+use crate::wire::Encoding;
+
+/// How long a stream may take to hear what its client says.
+const HEARD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Where a client that comes back says what it saw last.
+pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// Tells nginx, and others that have it from there, to pass events on as they come.
+const NO_BUFFERING: (HeaderName, &str) = (HeaderName::from_static("x-accel-buffering"), "no");
+
+/// `GET /api/v1/rooms/{room}/events`: what happens in a room, from `since` on.
+pub async fn of_room(
+    req: HttpRequest,
+    name: Path<String>,
+    mut parameters: Parameters,
+    state: Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let since = parameters.value("since", "a seq")?;
+    let since = last_event_id(&req)?.or(since).map(Seq);
+    let wants_edits = parameters.value("edits", "true or false")?.unwrap_or(false);
+    let stream = Stream::admit(&req, parameters, &state).await?;
+    let (name, _) = permitted(&stream.identity, &name, Action::Join)?;
+    Ok(stream.answer(Some(StreamRoom { name, since, wants_edits })))
+}
+
+/// `GET /api/v1/events`: what `/ws` would say. The client joins rooms by what it posts.
+pub async fn of_client(
+    req: HttpRequest,
+    parameters: Parameters,
+    state: Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    Ok(Stream::admit(&req, parameters, &state).await?.answer(None))
+}
+
+/// `POST /api/v1/events/{client}`: what the client of a stream says, as in a frame of `/ws`. The answers come by the stream.
+pub async fn say(
+    Caller(identity): Caller,
+    client: Path<String>,
+    body: Result<Bytes, actix_web::Error>,
+    req: HttpRequest,
+    state: Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let body = body.map_err(ApiError::body)?;
+    let is_binary = req.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/octet-stream");
+    let said = match is_binary {
+        true => Said::Binary(body),
+        false => std::str::from_utf8(&body).map(|_| Said::Text(body.clone())).map_err(ApiError::body)?,
+    };
+    send(&client, identity, said, &state).await
+}
+
+/// `DELETE /api/v1/events/{client}`: the client of a stream leaves for good, as one that closes a WebSocket.
+pub async fn end(
+    Caller(identity): Caller,
+    client: Path<String>,
+    state: Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    send(&client, identity, Said::End, &state).await
+}
+
+/// Other methods.
+pub async fn other_method() -> Result<HttpResponse, ApiError> {
+    Err(ApiError::WrongMethod("POST, DELETE"))
+}
+
+async fn send(client: &str, identity: Identity, said: Said, state: &AppState) -> Result<HttpResponse, ApiError> {
+    let stream = client.parse().ok().and_then(|client| state.event_streams.find(client)).ok_or(ApiError::NoStream)?;
+    let heard = timeout(HEARD_TIMEOUT, stream.send(Uplink { user: identity.user, said })).await;
+    match heard.unwrap_or(Ok(Err(UplinkError::Behind))) {
+        Ok(Ok(())) => Ok(HttpResponse::NoContent().finish()),
+        Ok(Err(error @ UplinkError::Behind)) => Err(ApiError::TryLater(error.to_string())),
+        // It has ended meanwhile.
+        Ok(Err(UplinkError::Gone)) | Err(_) => Err(ApiError::NoStream),
+    }
+}
+
+/// A stream that may be opened.
+struct Stream {
+    identity: Arc<Identity>,
+    address: std::net::IpAddr,
+    permit: Permit,
+}
+
+impl Stream {
+    /// What every stream must pass: room for one more connection, and a token or ticket that holds.
+    async fn admit(req: &HttpRequest, mut parameters: Parameters, state: &AppState) -> Result<Self, ApiError> {
+        // Is read as the caller's ticket.
+        parameters.text("ticket");
+        parameters.end()?;
+        if state.is_draining() {
+            return Err(ApiError::TryLater("the server is stopping, try again later".into()));
+        }
+        let address = peer::address(req, &state.trusted_proxies);
+        let permit = state.gate.enter(address).map_err(|full| ApiError::TryLater(full.to_string()))?;
+        caller::await_key(req, state).await;
+        let identity = identify_socket(req, state).map_err(|error| ApiError::Unauthorized(error.to_string()))?;
+        Ok(Self { identity, address, permit })
+    }
+
+    /// The head of the stream, with the decision.
+    fn answer(self, room: Option<StreamRoom>) -> HttpResponse {
+        let Self { identity, address, permit } = self;
+        let path = socket::Path::Events { client: Uuid::new_v4(), identity, room, network: network(address) };
+        let mut response = HttpResponse::Ok();
+        response.content_type("text/event-stream").insert_header(NO_BUFFERING).force_close();
+        let mut response = response.finish();
+        response.extensions_mut().insert(Opening { path, encoding: Encoding::Events, address, permit });
+        response
+    }
+}
+
+/// The last seq that a client which comes back has seen.
+fn last_event_id(req: &HttpRequest) -> Result<Option<u64>, ApiError> {
+    let Some(id) = req.headers().get(LAST_EVENT_ID) else { return Ok(None) };
+    let id = HeaderValue::to_str(id).ok().and_then(|id| id.parse().ok());
+    id.map(Some).ok_or_else(|| ApiError::Parameter("Last-Event-ID must be a seq, as the stream's ids are".into()))
+}

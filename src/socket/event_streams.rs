@@ -1,0 +1,88 @@
+//! The event streams of a server by name: what their clients say comes by requests, each over another connection.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use actix::{Message, Recipient};
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::ids::UserId;
+use crate::wire;
+
+/// A message of a stream's client, as a WebSocket would have brought it.
+#[derive(Message)]
+#[rtype(result = "Result<(), UplinkError>")]
+pub struct Uplink {
+    /// Whose request it is.
+    pub user: UserId,
+    /// What the client says.
+    pub said: Said,
+}
+
+/// What a client says.
+pub enum Said {
+    /// Text, in UTF-8.
+    Text(Bytes),
+    /// Bytes.
+    Binary(Bytes),
+    /// That it leaves for good.
+    End,
+}
+
+impl From<Said> for wire::Message {
+    fn from(said: Said) -> Self {
+        match said {
+            Said::Text(text) => Self::Text(text),
+            Said::Binary(bytes) => Self::Binary(bytes),
+            Said::End => Self::Close(None),
+        }
+    }
+}
+
+/// Why a message did not reach its stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UplinkError {
+    /// There is no such stream, or it is another user's.
+    #[error("there is no such event stream: open it again")]
+    Gone,
+    /// The stream's rooms have too much to handle.
+    #[error("what this client said before is not handled yet, try again later")]
+    Behind,
+}
+
+/// The live streams of a server.
+#[derive(Default)]
+pub struct EventStreams {
+    sockets: Mutex<HashMap<Uuid, Recipient<Uplink>>>,
+}
+
+impl EventStreams {
+    fn sockets(&self) -> MutexGuard<'_, HashMap<Uuid, Recipient<Uplink>>> {
+        // Nothing panics while it is locked.
+        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The stream of this name.
+    pub fn find(&self, client: Uuid) -> Option<Recipient<Uplink>> {
+        self.sockets().get(&client).cloned()
+    }
+
+    /// Lets requests find a stream, as long as the entry lives.
+    pub(super) fn enter(self: &Arc<Self>, client: Uuid, socket: Recipient<Uplink>) -> StreamEntry {
+        self.sockets().insert(client, socket);
+        StreamEntry { streams: self.clone(), client }
+    }
+}
+
+/// A stream that can be found.
+pub(super) struct StreamEntry {
+    streams: Arc<EventStreams>,
+    client: Uuid,
+}
+
+impl Drop for StreamEntry {
+    fn drop(&mut self) {
+        self.streams.sockets().remove(&self.client);
+    }
+}
