@@ -152,7 +152,7 @@ impl Writer<'_, '_> {
 }
 
 /// Puts numbers in before what stands from `at` on.
-fn put_before(out: &mut Vec<u8>, at: usize, numbers: &[u64]) {
+pub(super) fn put_before(out: &mut Vec<u8>, at: usize, numbers: &[u64]) {
     let mut front = Vec::new();
     numbers.iter().for_each(|number| put_var_uint(&mut front, *number));
     if at == out.len() {

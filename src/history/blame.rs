@@ -133,9 +133,10 @@ impl History {
             if edit.inserted.is_empty() {
                 return;
             }
-            let moved = match edit.deleted {
-                [] => Vec::new(),
-                deleted => moves(pieces, edit.inserted, deleted, &mut left),
+            let moved = match (edit.restored, edit.deleted) {
+                (Some(to), _) => moves(pieces, edit.inserted, &self.gone_between(to, edit.seq), &mut left),
+                (None, []) => Vec::new(),
+                (None, deleted) => moves(pieces, edit.inserted, deleted, &mut left),
             };
             let mut moved = moved.into_iter().peekable();
             // Both are in the order of clients and clocks.
@@ -160,6 +161,23 @@ impl History {
             }
         })?;
         Ok(credits)
+    }
+
+    /// What was there after the entry at `to` and deleted by the one at `seq`.
+    fn gone_between(&self, to: Seq, seq: Seq) -> Vec<IdRange> {
+        let mut gone = Vec::new();
+        let deleted = self.read(seq, |edit| {
+            if edit.seq > to {
+                gone.extend_from_slice(edit.deleted);
+            }
+        });
+        // Both were read before.
+        let (Ok(_), Ok(clocks)) = (deleted, self.read(to, |_| {})) else { return Vec::new() };
+        gone.retain_mut(|range| {
+            range.end = range.end.min(clocks.get(range.client));
+            range.start < range.end
+        });
+        gone
     }
 
     /// Who wrote each unit of a root type after the entry at `seq`, without gaps; of the only root if none is named.

@@ -20,6 +20,8 @@ const INSERTED: u8 = 16;
 const DELETED: u8 = 32;
 /// Nobody's work.
 const CLEANUP: u8 = 64;
+/// It goes back to a seq.
+const RESTORED: u8 = 128;
 
 /// An edit, without what it did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub struct EditHead {
     pub author: UserId,
     /// Who sent it, where that is somebody else.
     pub via: Option<UserId>,
+    /// The seq that it goes back to, where it does.
+    pub restored: Option<Seq>,
 }
 
 /// What the numbers of an edit are told relative to.
@@ -91,7 +95,8 @@ impl Index {
             | flag(is_letter, LETTER)
             | flag(!is_letter && !brought.inserted.is_empty(), INSERTED)
             | flag(!brought.deleted.is_empty(), DELETED)
-            | flag(!brought.is_work, CLEANUP);
+            | flag(!brought.is_work, CLEANUP)
+            | flag(head.restored.is_some(), RESTORED);
         let out = &mut self.bytes;
         out.push(flags);
         if flags & SEQ != 0 {
@@ -104,6 +109,9 @@ impl Index {
         }
         if let Some(via) = via {
             put_var_uint(out, via);
+        }
+        if let Some(restored) = head.restored {
+            put_var_uint(out, restored.0);
         }
         if flags & INSERTED != 0 {
             put_var_uint(out, brought.inserted.len() as u64);
@@ -169,6 +177,8 @@ pub(super) struct Edit<'i> {
     pub at_ms: i64,
     pub author: &'i UserId,
     pub via: Option<&'i UserId>,
+    /// The seq that it goes back to, where it does.
+    pub restored: Option<Seq>,
     /// Whether it is somebody's work.
     pub is_work: bool,
     pub inserted: &'i [IdRange],
@@ -227,6 +237,7 @@ impl Reader {
                 last.author = input.var_uint()?;
             }
             let via = if flags & VIA == 0 { None } else { Some(author(input.var_uint()?)?) };
+            let restored = if flags & RESTORED == 0 { None } else { Some(Seq(input.var_uint()?)) };
             self.inserted.clear();
             self.deleted.clear();
             if flags & LETTER != 0 {
@@ -253,6 +264,7 @@ impl Reader {
                 at_ms: last.at_ms,
                 author: author(last.author)?,
                 via,
+                restored,
                 is_work: flags & CLEANUP == 0,
                 inserted: &self.inserted,
                 deleted: &self.deleted,

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::index::{Edit, EditHead, Index, Reader};
+use super::restore_key::restored_to;
 use super::segment;
 use crate::document::{Blocks, Brought, Clocks, DeletedContent, IdRange, PastState};
 use crate::ids::Seq;
@@ -103,7 +104,7 @@ impl History {
 
     /// Takes the next edit of the timeline.
     pub fn push(&mut self, entry: Entry) {
-        let Entry { seq, at_ms, author, via, body, .. } = entry;
+        let Entry { seq, at_ms, author, via, key, body, .. } = entry;
         let body = body.unwrap_or_default();
         let mut brought = self.take(seq, &body);
         if !self.pending.is_empty() && !brought.inserted.is_empty() {
@@ -115,7 +116,8 @@ impl History {
         self.last_bytes += body.len();
         self.upto = seq;
         let Some(open) = self.indexes.last_mut() else { return };
-        open.push(&EditHead { seq, at_ms, author, via }, &brought);
+        let restored = restored_to(key.as_deref());
+        open.push(&EditHead { seq, at_ms, author, via, restored }, &brought);
         if open.len() >= self.segment_edits || self.last_bytes >= SEGMENT_BYTES {
             self.end_segment();
         }

@@ -209,6 +209,11 @@ impl Histories {
 }
 
 impl Open {
+    /// What the history holds in memory, in bytes, about.
+    pub fn held(&self) -> usize {
+        self.history.held()
+    }
+
     /// The newest sessions of editing, see [`History::sessions`].
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use tutti::history::{Authors, BlameRun, History};
+use tutti::history::{Authors, BlameRun, History, RestorePlan, Undone};
 use tutti::ids::{Seq, UserId};
 use tutti::store::{Entry, EntryKind, HistorySegment};
 
@@ -50,18 +50,29 @@ impl Timeline {
             }
             "blame" => {
                 let seq = Seq(question["seq"].as_u64().unwrap_or(self.entries.len() as u64));
-                let clients = question["clients"].as_object().unwrap();
-                let user =
-                    |(client, user): (&String, &Value)| (client.parse().unwrap(), UserId::new(user.as_str().unwrap()));
-                let authors = Authors::new(clients.iter().map(user).collect());
-                match self.history.blame(question["root"].as_str(), seq, &authors) {
+                match self.history.blame(question["root"].as_str(), seq, &authors(question)) {
                     Ok(runs) => json!({ "runs": runs.iter().map(run).collect::<Vec<_>>() }),
+                    Err(error) => json!({ "error": error.to_string() }),
+                }
+            }
+            "restore" => {
+                let (to, by) = (Seq(question["to"].as_u64().unwrap()), question["by"].as_str().map(UserId::new));
+                match self.history.restore(to, by.as_ref(), &authors(question)) {
+                    Ok(RestorePlan { update, undone: Undone { inserted, deleted } }) => {
+                        json!({ "update": update.map(|update| encoded(&update)), "inserted": inserted, "deleted": deleted })
+                    }
                     Err(error) => json!({ "error": error.to_string() }),
                 }
             }
             _ => return None,
         })
     }
+}
+
+/// The users of Yjs clients that a question tells of.
+fn authors(question: &Value) -> Authors {
+    let user = |(client, user): (&String, &Value)| (client.parse().unwrap(), UserId::new(user.as_str().unwrap()));
+    Authors::new(question["clients"].as_object().into_iter().flatten().map(user).collect())
 }
 
 fn run(run: &BlameRun) -> Value {
@@ -77,7 +88,7 @@ fn entry(question: &Value, seq: u64) -> Entry {
         author: UserId::new(question["author"].as_str().unwrap()),
         via: question["via"].as_str().map(UserId::new),
         at_ms: question["at"].as_i64().unwrap(),
-        key: None,
+        key: question["key"].as_str().map(str::to_owned),
         body_bytes: body.len() as u64,
         body: Some(body),
     }
@@ -87,6 +98,13 @@ fn entry(question: &Value, seq: u64) -> Entry {
 fn who_wrote_what_is_told_as_people_see_it() {
     let verdict = judge("blame.mjs", &[]);
     saw(&verdict, &["editors", "restored", "recordings"]);
+}
+
+#[test]
+fn going_back_makes_the_document_what_it_was() {
+    let arguments = [setting("JUDGE_SEED", "1"), setting("JUDGE_HISTORIES", "60")];
+    let verdict = judge("restore.mjs", &arguments);
+    saw(&verdict, &["histories", "restored", "twice", "back", "concurrent", "untouched", "large", "authors"]);
 }
 
 #[test]

@@ -86,6 +86,11 @@ impl<'v> ViewItem<'v> {
         self.ty().map(|ty| self.tree.ty(ty).kind)
     }
 
+    /// The name of the element or hook that it holds; empty for other shared types.
+    pub fn type_name(&self) -> &'v str {
+        self.ty().filter(|ty| self.tree.ty(*ty).kind != TypeKind::Root).map_or("", |ty| self.tree.name(ty))
+    }
+
     /// What the shared type that it holds holds, if it holds one.
     pub fn children(&self) -> Option<Items<'v>> {
         self.ty().map(|ty| Items::of(self.tree, ty))

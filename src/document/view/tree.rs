@@ -96,6 +96,20 @@ impl TypeKind {
         matches!(self, Self::XmlElement | Self::XmlFragment | Self::XmlHook | Self::XmlText)
     }
 
+    /// Its number on the wire; a root has none.
+    pub fn number(self) -> Option<u64> {
+        Some(match self {
+            Self::Root => return None,
+            Self::Array => 0,
+            Self::Map => 1,
+            Self::Text => 2,
+            Self::XmlElement => 3,
+            Self::XmlFragment => 4,
+            Self::XmlHook => 5,
+            Self::XmlText => 6,
+        })
+    }
+
     /// By its number on the wire.
     pub(super) fn of(number: u64) -> Option<Self> {
         Some(match number {

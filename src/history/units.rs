@@ -1,0 +1,92 @@
+//! Sets of units: of each Yjs client some ranges of clocks.
+
+use std::collections::HashMap;
+
+use crate::document::{IdRange, Items, View, ViewItem};
+
+/// Units, in ranges that neither overlap nor adjoin, ascending.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Units(HashMap<u64, Vec<(u32, u32)>>);
+
+impl Units {
+    /// All units that are not deleted, in all roots.
+    pub fn alive(view: &View) -> Self {
+        let mut units = Self::default();
+        for root in view.roots() {
+            let mut open: Vec<Items<'_>> = view.items(root).into_iter().collect();
+            while let Some(items) = open.last_mut() {
+                let Some(item) = items.next() else {
+                    open.pop();
+                    continue;
+                };
+                if !item.is_deleted {
+                    units.add(range_of(&item));
+                    open.extend(item.children());
+                }
+            }
+        }
+        units.settle();
+        units
+    }
+
+    /// Adds a range; to be settled before anything is asked.
+    pub fn add(&mut self, range: IdRange) {
+        self.0.entry(range.client).or_default().push((range.start, range.end));
+    }
+
+    pub fn settle(&mut self) {
+        for ranges in self.0.values_mut() {
+            ranges.sort_unstable();
+            ranges.dedup_by(|next, last| {
+                let touches = next.0 <= last.1;
+                last.1 = if touches { last.1.max(next.1) } else { last.1 };
+                touches
+            });
+        }
+    }
+
+    /// The parts of a range, each with whether it is in.
+    pub fn split(&self, range: IdRange) -> Vec<(IdRange, bool)> {
+        let own = self.0.get(&range.client).map_or(&[][..], Vec::as_slice);
+        let first = own.partition_point(|(_, end)| *end <= range.start);
+        let (mut parts, mut at) = (Vec::new(), range.start);
+        for &(start, end) in own[first..].iter().take_while(|(start, _)| *start < range.end) {
+            if start > at {
+                parts.push((IdRange { start: at, end: start, ..range }, false));
+            }
+            let (start, end) = (start.max(at), end.min(range.end));
+            parts.push((IdRange { start, end, ..range }, true));
+            at = end;
+        }
+        if at < range.end {
+            parts.push((IdRange { start: at, ..range }, false));
+        }
+        parts
+    }
+
+    /// Takes units out.
+    pub fn without(&self, other: &Self) -> Self {
+        let mut left = Self::default();
+        for (client, ranges) in &self.0 {
+            for &(start, end) in ranges {
+                let parts = other.split(IdRange { client: *client, start, end });
+                parts.into_iter().filter(|(_, is_in)| !is_in).for_each(|(part, _)| left.add(part));
+            }
+        }
+        left.settle();
+        left
+    }
+
+    /// Adds all units of another set.
+    pub fn extend(&mut self, other: &Self) {
+        for (client, ranges) in &other.0 {
+            self.0.entry(*client).or_default().extend(ranges);
+        }
+        self.settle();
+    }
+}
+
+/// The units of an item.
+pub(super) fn range_of(item: &ViewItem<'_>) -> IdRange {
+    IdRange { client: item.id.client, start: item.id.clock, end: item.id.clock + item.len }
+}
