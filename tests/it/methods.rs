@@ -6,10 +6,11 @@ use crate::support::token::token;
 
 const READ: &[&str] = &["GET", "HEAD"];
 const POST: &[&str] = &["POST"];
+const DOCUMENT: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH"];
 const SOCKET: &[&str] = &["GET"];
 
 /// Every path of the server, and what it takes.
-const PATHS: [(&str, &[&str]); 23] = [
+const PATHS: [(&str, &[&str]); 30] = [
     ("/healthz", READ),
     ("/readyz", READ),
     ("/tutti.js", READ),
@@ -23,7 +24,14 @@ const PATHS: [(&str, &[&str]); 23] = [
     ("/api/v1/rooms/room", READ),
     ("/api/v1/rooms/docs/plan", READ),
     ("/api/v1/rooms/docs/plan/history", READ),
-    ("/api/v1/rooms/docs/plan/document", READ),
+    ("/api/v1/rooms/docs/plan/document", DOCUMENT),
+    ("/api/v1/rooms/docs/plan/blame", READ),
+    ("/api/v1/rooms/docs/plan/activity", READ),
+    ("/api/v1/rooms/docs/plan/events", SOCKET),
+    ("/api/v1/events", SOCKET),
+    ("/api/v1/events/stream", &["POST", "DELETE"]),
+    ("/api/v1/revocations", &["GET", "POST"]),
+    ("/api/v1/tickets", POST),
     ("/api/v1/rooms/docs/plan/presence", READ),
     ("/api/v1/rooms/docs/plan/messages", POST),
     ("/api/v1/rooms/docs/plan/disconnect", POST),
