@@ -36,6 +36,8 @@ pub struct Limits {
     pub json_message_bytes_max: usize,
     /// Most rooms of one JSON client.
     pub rooms_per_socket_max: usize,
+    /// Most bytes of the awareness states of one room.
+    pub room_awareness_bytes_max: usize,
     /// Most users whose presence is told by name.
     pub presence_users_max: usize,
     /// Most entries that a JSON client is sent when it comes back.
@@ -87,6 +89,11 @@ impl Limits {
                 1024..=BYTES_MAX,
             ),
             rooms_per_socket_max: reading.number("rooms-per-socket-max", &options.rooms_per_socket_max, 1..=10_000),
+            room_awareness_bytes_max: reading.number(
+                "room-awareness-bytes-max",
+                &options.room_awareness_bytes_max,
+                64 * 1024..=BYTES_MAX,
+            ),
             presence_users_max: reading.number("presence-users-max", &options.presence_users_max, 0..=100_000),
             replay_entries_max: reading.number("replay-entries-max", &options.replay_entries_max, 0..=10_000_000),
             rate_socket: reading.number("rate-socket", &options.rate_socket, 1..=RATE_MAX),

@@ -244,6 +244,15 @@ pub(super) struct LimitOptions {
         default_value = "128"
     )]
     pub rooms_per_socket_max: String,
+    /// Maximum bytes that the awareness states (cursors, names) of one room hold; one user may have half of what is free
+    #[arg(
+        long,
+        hide_short_help = true,
+        env = "TUTTI_ROOM_AWARENESS_BYTES_MAX",
+        value_name = "BYTES",
+        default_value = "4194304"
+    )]
+    pub room_awareness_bytes_max: String,
     /// Maximum number of users in a room that JSON clients see by name; beyond that, they see the number only
     #[arg(long, hide_short_help = true, env = "TUTTI_PRESENCE_USERS_MAX", value_name = "COUNT", default_value = "200")]
     pub presence_users_max: String,

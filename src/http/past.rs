@@ -31,13 +31,13 @@ pub(super) async fn look_back<T: Send + 'static>(
 ) -> Result<T, ApiError> {
     let too_slow = || ApiError::TryLater("the history takes too long to read now, try again later".into());
     let work = async {
-        let permit = state.renders.clone().acquire_owned().await.map_err(|_| ApiError::Internal)?;
+        let turn = state.renders.take(&may.identity.user).await.ok_or_else(ApiError::too_many_questions)?;
         let open = state.histories.open(room).await?.ok_or(ApiError::RoomNotFound)?;
         let authors = state.histories.authors(open.row.id).await?;
         let answer = web::block(move || {
             let answer = read(open, authors);
             // Held until here, also when nobody waits any more: it bounds the threads that read.
-            drop(permit);
+            drop(turn);
             answer
         });
         answer.await.map_err(|_| ApiError::Internal)?

@@ -153,6 +153,12 @@ fn user_of(identity: &Result<Arc<Identity>, NoCaller>, req: &HttpRequest, state:
 /// The 101, labelled where the client offered labels.
 fn handshake(req: &HttpRequest) -> Result<HttpResponseBuilder, ApiError> {
     let wrong = |error: HandshakeError| ApiError::Handshake(error.to_string());
+    let headers = req.headers();
+    let has_body = headers.contains_key(header::TRANSFER_ENCODING)
+        || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
+    if has_body {
+        return Err(ApiError::Handshake("a handshake has no body".into()));
+    }
     // The one below also takes drafts of the protocol, and any key.
     verify_handshake(req.head()).map_err(wrong)?;
     let mut response = ws::handshake(req).map_err(wrong)?;

@@ -44,6 +44,11 @@ impl Io<'_> {
         self.send_counted(to, frame, Counted::No);
     }
 
+    /// Sends one member what it is shown of those who are there.
+    pub fn send_joining(&mut self, to: MemberId, frame: Frame) {
+        self.send_counted(to, frame, Counted::Joining);
+    }
+
     /// Sends one member frames of the past that it has asked for.
     pub fn send_page(&mut self, to: MemberId, frames: Vec<Frame>) {
         if let Some(member) = self.members.get(to).filter(|_| !frames.is_empty()) {
@@ -62,6 +67,14 @@ impl Io<'_> {
         let Some(member) = self.members.get(to) else { return };
         if let Some(frame) = message.frame(member.dialect(), self.name) {
             self.outbound.send(member.link, to, frame, Counted::Yes);
+        }
+    }
+
+    /// Sends an editor a message of those who are there, if its dialect has it.
+    pub fn send_joining_message(&mut self, to: MemberId, message: EditorMessage) {
+        let Some(member) = self.members.get(to) else { return };
+        if let Some(frame) = message.frame(member.dialect(), self.name) {
+            self.outbound.send(member.link, to, frame, Counted::Joining);
         }
     }
 

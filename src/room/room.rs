@@ -89,7 +89,7 @@ impl Room {
             phase: Phase::Loading,
             early: Vec::new(),
             members: Members::default(),
-            presence: Presence::new(now),
+            presence: Presence::new(context.settings.awareness_bytes_max, now),
             timeline: Timeline::new(settings.say_rate, now),
             commit: Commit::new(uncommitted),
             fanout: Fanout::new(Outbound::new(key)),

@@ -19,6 +19,8 @@ pub struct RoomSettings {
     pub idle: Duration,
     /// How long JSON clients take a user for present whose last socket dropped.
     pub presence_grace: Duration,
+    /// What the awareness states of one room may hold, in bytes.
+    pub awareness_bytes_max: usize,
     /// Of more users than this JSON clients are told the number only.
     pub presence_users_max: usize,
     /// Most entries that a JSON client is sent when it comes back.

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Poll, ready};
+use std::task::{Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use actix::fut::ActorFuture;
@@ -18,15 +18,16 @@ use tracing::field::Empty;
 
 use super::context::SocketContext;
 use super::event_streams::{StreamEntry, Uplink, UplinkError};
-use super::gate::Permit;
+use super::gate::{Permit, network};
 use super::heartbeat::{Beat, Signs};
 use super::opening::{Opening, Path};
 use super::outbox::Outbox;
 use super::session::{self, DeniedSession, Opened, Session, SessionIo, SocketClose};
 use super::stream::Stream;
 use super::timers::KeyedTimers;
-use super::unfinished::Unfinished;
+use super::unfinished::{Unfinished, Unwanted};
 use crate::auth::now_s;
+use crate::budget::Payer;
 use crate::ids::SocketId;
 use crate::metrics;
 use crate::protocol::CloseCode;
@@ -131,7 +132,10 @@ impl Socket {
         let Opening { path, encoding, address, permit } = opening;
         let stream = Rc::new(stream);
         let settings = &context.settings;
-        let outbox = Outbox::new(stream.clone(), head, encoding, settings.outbox_bytes_max, &context.outboxes);
+        let network = network(address);
+        let payer = Payer::of(network);
+        let outbox =
+            Outbox::new(stream.clone(), head, encoding, settings.outbox_bytes_max, context.outboxes.hold_for(payer, 0));
         // Whatever is there before the session opens is small.
         let limits = MessageLimits {
             message_bytes_max: settings.reader_message_bytes_max,
@@ -148,8 +152,8 @@ impl Socket {
         let socket = Socket {
             stream,
             reader,
-            unfinished: Unfinished::new(&context.unfinished),
-            io: SessionIo { socket: id, outbox, relay, context },
+            unfinished: Unfinished::new(&context.strangers, payer),
+            io: SessionIo { socket: id, network, outbox, relay, context },
             session: Box::new(DeniedSession),
             opening: Some(Box::new(path)),
             timers: KeyedTimers::new(),
@@ -176,6 +180,7 @@ impl Socket {
         }
         let Opened { session, close } = session::open(*path, &self.io);
         self.session = session;
+        self.outbox().pay_as(self.io.payer(self.session.payer()));
         if let Some((hold, SocketClose { code, reason })) = close {
             self.timers.set(Timer::Close, hold, ctx, move |socket, _| socket.outbox().close(code, &reason));
         }
@@ -300,7 +305,9 @@ impl Socket {
         }
         let context = &self.io.context;
         let budget = if self.session.is_stranger() { &context.strangers } else { &context.unfinished };
-        self.unfinished.move_to(budget);
+        let payer = self.io.payer(self.session.payer());
+        self.io.outbox.pay_as(payer);
+        self.unfinished.move_to(budget, payer);
         if let Err(unwanted) = self.unfinished.note(
             self.reader.unfinished_bytes() + self.unread.len(),
             self.reader.arrived_bytes(),
@@ -433,9 +440,22 @@ impl Socket {
         });
     }
 
+    /// Ends the connection if it holds most of what others need.
+    fn let_go_if_called_in(&mut self, waker: &Waker) {
+        if self.io.outbox.is_called_in(waker) {
+            return self.io.outbox.close_now(CloseCode::SlowConsumer, CloseCode::SlowConsumer.reason());
+        }
+        // Each has a waker of its own.
+        if self.unfinished.is_called_in(waker) | self.session.is_called_in(waker) {
+            tracing::info!("message refused, since others have no room");
+            self.io.outbox.close_now(CloseCode::TryLater, &Unwanted::TooMuch.to_string());
+        }
+    }
+
     fn poll_pump(&mut self, cx: &mut std::task::Context<'_>, ctx: &mut Context<Self>) -> Poll<io::Result<()>> {
         self.io.outbox.set_waker(cx.waker());
         if self.io.outbox.closing().is_none() {
+            self.let_go_if_called_in(cx.waker());
             if let Poll::Ready(Err(error)) = self.poll_write(cx) {
                 return Poll::Ready(Err(error));
             }

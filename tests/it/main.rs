@@ -4,10 +4,12 @@
 
 mod attribution;
 mod beside;
+mod bounded_http;
 mod broken_network;
 mod browser_client;
 mod browser_side;
 mod compression;
+mod crowded;
 mod damage;
 mod descriptors;
 mod documents;

@@ -1,5 +1,7 @@
 //! What every protocol's session does; what most of them do alike is done here.
 
+use std::task::Waker;
+
 use bytes::Bytes;
 
 use super::io::SessionIo;
@@ -77,6 +79,17 @@ pub trait Session {
 
     /// Whether requests of `user` may speak for the connection.
     fn is_of(&self, _user: &UserId) -> bool {
+        false
+    }
+
+    /// The user who stands for what the connection holds, once a token has said who that is.
+    fn payer(&self) -> Option<&UserId> {
+        None
+    }
+
+    /// Whether what the session keeps must go, since others have no room and its payer holds most. If not, `waker` is woken when that
+    /// changes.
+    fn is_called_in(&self, _waker: &Waker) -> bool {
         false
     }
 

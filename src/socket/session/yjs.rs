@@ -13,6 +13,7 @@ use super::membership::Membership;
 use super::request_queue::RequestQueue;
 use super::session::{Session, SocketClose};
 use crate::auth::{Access, Action, Identity, Revocations, allows};
+use crate::ids::UserId;
 use crate::protocol::{CloseCode, Dialect, yjs};
 use crate::rate::{Bucket, Rate};
 use crate::room::{Lease, Place};
@@ -82,6 +83,10 @@ impl YjsSession {
 impl Session for YjsSession {
     fn is_revoked(&self, revocations: &Revocations, now_s: u64) -> bool {
         revocations.hit(&self.identity, now_s)
+    }
+
+    fn payer(&self) -> Option<&UserId> {
+        Some(&self.identity.user)
     }
 
     fn protocol(&self) -> &'static str {

@@ -66,7 +66,7 @@ impl HocuspocusSession {
             Some(DocumentState::Waiting(held)) => held,
             Some(DocumentState::Joined(_)) | None => HeldMessages::default(),
         };
-        held.move_to(&io.context.unfinished);
+        held.move_to(&io.context.unfinished, io.payer(Some(&identity.user)));
         io.send(&authenticated(&address, access));
         let span = tracing::error_span!("document", room.name = %name, user.id = %identity.user);
         span.in_scope(|| tracing::info!("document opened"));
@@ -88,7 +88,8 @@ impl HocuspocusSession {
         io: &SessionIo,
     ) -> Membership<DocumentMember> {
         let directory = &io.context.directory;
-        let member = DocumentMember::new(name.as_str(), address, directory.states().clone());
+        let payer = io.payer(Some(&identity.user));
+        let member = DocumentMember::new(name.as_str(), address, directory.states().clone(), payer);
         Membership::join(directory.lookup(name), identity, access, None, member, self.has_news.clone(), io)
     }
 

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Waker;
 
 use bytes::Bytes;
 
@@ -69,6 +70,7 @@ impl HocuspocusSession {
         let settings = &io.context.settings;
         let bytes_max = settings.writer_message_bytes_max.saturating_add(settings.unhandled_bytes_max);
         let has_room = held_bytes <= bytes_max && held_messages <= HELD_MESSAGES_MAX;
+        let payer = io.payer(self.payer());
         let document = self.documents.get_or_wait(address)?;
         let is_opened = matches!(document, DocumentState::Joined(_));
         let held = match document {
@@ -76,7 +78,7 @@ impl HocuspocusSession {
             DocumentState::Joined(joined) => joined.opening.get_or_insert_default(),
         };
         let budget = if is_opened { &io.context.unfinished } else { &io.context.strangers };
-        if has_room && held.hold(message, bytes, budget) {
+        if has_room && held.hold(message, bytes, budget, payer) {
             return Ok(());
         }
         // Without its messages a document starts anew later, and the connection's others go on until then.
@@ -115,6 +117,15 @@ impl HocuspocusSession {
 impl Session for HocuspocusSession {
     fn is_revoked(&self, revocations: &Revocations, now_s: u64) -> bool {
         self.documents.joined().any(|(_, joined)| revocations.hit(&joined.identity, now_s))
+    }
+
+    fn payer(&self) -> Option<&UserId> {
+        self.documents.joined().next().map(|(_, joined)| &joined.identity.user)
+    }
+
+    fn is_called_in(&self, waker: &Waker) -> bool {
+        // Each has a waker of its own.
+        self.documents.held().filter(|held| held.is_called_in(waker)).count() > 0
     }
 
     fn protocol(&self) -> &'static str {
