@@ -50,6 +50,16 @@ pub struct Limits {
     pub rate_address: usize,
     /// Messages a second of a room's JSON clients.
     pub rate_room: usize,
+    /// Rooms a minute that a user may open while nobody is in them.
+    pub rate_rooms_user: usize,
+    /// Messages a second of Yjs clients: of one socket.
+    pub rate_yjs_socket: usize,
+    /// Messages a second of Yjs clients: of a user.
+    pub rate_yjs_user: usize,
+    /// Messages a second of Yjs clients: of an address.
+    pub rate_yjs_address: usize,
+    /// Messages a second of Yjs clients: of a room.
+    pub rate_yjs_room: usize,
     /// Most bytes of messages that have begun and not ended, of all sockets together.
     pub unfinished_bytes_max: usize,
     /// Most frames that one message may be split into.
@@ -100,6 +110,11 @@ impl Limits {
             rate_user: reading.number("rate-user", &options.rate_user, 1..=RATE_MAX),
             rate_address: reading.number("rate-address", &options.rate_address, 1..=RATE_MAX),
             rate_room: reading.number("rate-room", &options.rate_room, 1..=RATE_MAX),
+            rate_rooms_user: reading.number("rate-rooms-user", &options.rate_rooms_user, 1..=RATE_MAX),
+            rate_yjs_socket: reading.number("rate-yjs-socket", &options.rate_yjs_socket, 1..=RATE_MAX),
+            rate_yjs_user: reading.number("rate-yjs-user", &options.rate_yjs_user, 1..=RATE_MAX),
+            rate_yjs_address: reading.number("rate-yjs-address", &options.rate_yjs_address, 1..=RATE_MAX),
+            rate_yjs_room: reading.number("rate-yjs-room", &options.rate_yjs_room, 1..=RATE_MAX),
             unfinished_bytes_max: reading.number(
                 "unfinished-bytes-max",
                 &options.unfinished_bytes_max,

@@ -13,7 +13,7 @@ use crate::budget::ByteBudget;
 use crate::config::IpRange;
 use crate::history::Histories;
 use crate::room::{Directory, UserSockets};
-use crate::socket::{EventStreams, Gate, ReconnectPace, SharedRates};
+use crate::socket::{EventStreams, Gate, ReconnectPace, RoomOpenings, SharedRates};
 use crate::store::Store;
 
 /// Documents rendered at once, and of one caller; each may be large.
@@ -45,6 +45,8 @@ pub struct AppState {
     pub pages: Turns,
     /// The JSON sockets of each user.
     pub user_sockets: Arc<UserSockets>,
+    /// How many rooms each user may open.
+    pub openings: Arc<RoomOpenings>,
     /// How much each user and address may say.
     pub rates: Arc<SharedRates>,
     /// Finds event streams, for what their clients say.

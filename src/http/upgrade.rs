@@ -39,7 +39,13 @@ pub async fn yjs(req: HttpRequest, name: UrlPath<String>, state: Data<AppState>)
     let user = user_of(&identity, &req, &state);
     let network = network(peer::address(&req, &state.trusted_proxies));
     let visitor = state.pace.visitor(network, token, &name);
-    let path = match decide(identity, &name) {
+    let decided = decide(identity, &name).and_then(|(room, identity)| {
+        match state.openings.take(&identity.user, &room, &state.directory, Instant::now()) {
+            Ok(()) => Ok((room, identity)),
+            Err(too_many) => Err((CloseCode::TryLater, too_many.to_string())),
+        }
+    });
+    let path = match decided {
         Ok((room, identity)) => {
             let visit = state.pace.enter(visitor, Instant::now());
             tokio::time::sleep(visit.wait()).await;

@@ -1,6 +1,8 @@
 //! What a room is told, and which of its parts handles it: messages of members, in one order with what else they say, and kept while
 //! the room loads; those of the server, at once.
 
+use std::time::Instant;
+
 use actix::{Context, Handler, MessageResult, ResponseFuture};
 use tokio::sync::oneshot;
 
@@ -43,6 +45,14 @@ impl Room {
             FromMember::WriteDocument(write) => return self.on_write(write),
             message => message,
         };
+        let bytes = match &message {
+            FromMember::Edit(edit) => Some(edit.charge),
+            FromMember::UpdateAwareness(awareness) => Some(awareness.charge),
+            _ => None,
+        };
+        if let Some(bytes) = bytes {
+            self.fanout.count_inflow(bytes, Instant::now());
+        }
         // Members are let in once the room is loaded.
         let Some((document, Parts { presence, timeline, commit, mut io })) = self.live() else { return };
         let io = &mut io;

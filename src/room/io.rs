@@ -36,7 +36,7 @@ impl Io<'_> {
 
     /// Sends one member a frame.
     pub fn send(&mut self, to: MemberId, frame: Frame) {
-        self.send_counted(to, frame, Counted::Yes);
+        self.send_counted(to, frame, Counted::Own);
     }
 
     /// Sends one member what it has asked for, which does not count against its outbox.

@@ -92,7 +92,7 @@ impl Room {
             presence: Presence::new(context.settings.awareness_bytes_max, now),
             timeline: Timeline::new(settings.say_rate, now),
             commit: Commit::new(uncommitted),
-            fanout: Fanout::new(Outbound::new(key)),
+            fanout: Fanout::new(Outbound::new(key), context.settings.inflow_rate, now),
             timers: RoomTimers::default(),
             flushed: Vec::new(),
             context,

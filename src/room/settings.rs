@@ -27,6 +27,8 @@ pub struct RoomSettings {
     pub replay_entries_max: u64,
     /// How often JSON clients may say something in one room, all together.
     pub say_rate: Rate,
+    /// How much editors may send to one room, all together.
+    pub inflow_rate: Rate,
     /// Whether Hocuspocus apps' own texts are entries of the timeline.
     pub keeps_stateless: bool,
     /// Most entries in one transaction.

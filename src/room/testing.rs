@@ -39,6 +39,7 @@ impl TestRoom {
             presence_users_max: 200,
             replay_entries_max: 1_000,
             say_rate: rate,
+            inflow_rate: rate,
             keeps_stateless: false,
             batch_entries_max: 100,
             batch_bytes_max: 1 << 20,

@@ -38,7 +38,7 @@ use crate::http::{self, AppState, Hosts, Origins};
 use crate::metrics;
 use crate::rate::Rate;
 use crate::room::{Directory, Journal, Relays, RoomSettings, UserSockets};
-use crate::socket::{EventStreams, Gate, Rates, Rhythm, SharedRates, SocketContext, SocketSettings};
+use crate::socket::{EventStreams, Gate, Rates, Rhythm, RoomOpenings, SharedRates, SocketContext, SocketSettings};
 use crate::store::{Store, StoreError, StoreSettings};
 use certificate::Certificate;
 use connections::Connections;
@@ -109,7 +109,8 @@ impl Server {
 
         let relays = Arc::new(Relays::default());
         let user_sockets = Arc::new(UserSockets::default());
-        let rates = Arc::new(SharedRates::new(rates(config)));
+        let openings = Arc::new(RoomOpenings::new(limits.rate_rooms_user));
+        let rates = Arc::new(SharedRates::new(rates(config), editor_rates(config)));
         let histories = Histories::new(store.clone());
         let event_streams = Arc::new(EventStreams::default());
         let state = web::Data::new(AppState {
@@ -123,6 +124,7 @@ impl Server {
             renders: AppState::render_turns(),
             pages: AppState::page_turns(),
             user_sockets: user_sockets.clone(),
+            openings: openings.clone(),
             rates: rates.clone(),
             event_streams: event_streams.clone(),
             stats: Default::default(),
@@ -149,6 +151,7 @@ impl Server {
             settings: socket_settings(config),
             user_sockets,
             event_streams,
+            openings,
             rates,
             verifier,
             unfinished: ByteBudget::new(limits.unfinished_bytes_max, None),
@@ -279,6 +282,7 @@ fn room_settings(config: &Config) -> RoomSettings {
         presence_users_max: config.limits.presence_users_max,
         replay_entries_max: config.limits.replay_entries_max as u64,
         say_rate: rate(config.limits.rate_room),
+        inflow_rate: editor_rate(config.limits.rate_yjs_room),
         batch_entries_max: config.limits.batch_entries_max,
         batch_bytes_max: config.limits.batch_bytes_max,
     }
@@ -287,6 +291,21 @@ fn room_settings(config: &Config) -> RoomSettings {
 fn rate(per_second: usize) -> Rate {
     let per_second = per_second as f64;
     Rate { per_second, burst: 2.0 * per_second }
+}
+
+/// Editors send many small messages at once when they come back, or one that holds all they typed meanwhile.
+fn editor_rate(per_second: usize) -> Rate {
+    let per_second = per_second as f64;
+    Rate { per_second, burst: 10.0 * per_second }
+}
+
+fn editor_rates(config: &Config) -> Rates {
+    let limits = &config.limits;
+    Rates {
+        socket: editor_rate(limits.rate_yjs_socket),
+        user: editor_rate(limits.rate_yjs_user),
+        address: editor_rate(limits.rate_yjs_address),
+    }
 }
 
 fn rates(config: &Config) -> Rates {

@@ -20,6 +20,7 @@ use super::context::SocketContext;
 use super::event_streams::{StreamEntry, Uplink, UplinkError};
 use super::gate::{Permit, network};
 use super::heartbeat::{Beat, Signs};
+use super::inflow::{self, Inflow, Slowed};
 use super::opening::{Opening, Path};
 use super::outbox::Outbox;
 use super::session::{self, DeniedSession, Opened, Session, SessionIo, SocketClose};
@@ -70,6 +71,8 @@ enum Timer {
     Close,
     /// The end, once it has begun.
     Linger,
+    /// A peer that sends too much is read again.
+    Slowed,
 }
 
 /// How far the end has come.
@@ -102,6 +105,10 @@ pub struct Socket {
     stream: Rc<Stream>,
     reader: Reader,
     unfinished: Unfinished,
+    /// What the peer sends; whether it is not read for a while, and how long that is to be.
+    inflow: Inflow,
+    is_slowed: bool,
+    slowed_for: Option<Duration>,
     io: SessionIo,
     session: Box<dyn Session>,
     /// What the upgrade decided, until the socket opens.
@@ -153,6 +160,9 @@ impl Socket {
             stream,
             reader,
             unfinished: Unfinished::new(&context.strangers, payer),
+            inflow: Inflow::new(network, &context.rates, Instant::now()),
+            is_slowed: false,
+            slowed_for: None,
             io: SessionIo { socket: id, network, outbox, relay, context },
             session: Box::new(DeniedSession),
             opening: Some(Box::new(path)),
@@ -235,7 +245,8 @@ impl Socket {
 
     fn is_reading(&self) -> bool {
         let unhandled_bytes_max = self.io.context.settings.unhandled_bytes_max;
-        !self.io.outbox.is_stopped()
+        !self.is_slowed
+            && !self.io.outbox.is_stopped()
             && !self.io.outbox.is_sending_much()
             && self.io.outbox.has_credit(unhandled_bytes_max)
             && self.session.is_reading(unhandled_bytes_max, &self.io)
@@ -324,8 +335,29 @@ impl Socket {
         if messages > 0 {
             metrics::MESSAGES_RECEIVED.inc_by(messages);
             metrics::MESSAGE_BYTES_RECEIVED.inc_by(bytes);
+            self.slow_down(inflow::weight(messages as usize, bytes as usize));
         }
         self.io.outbox.flush();
+    }
+
+    /// Reads nothing for a while from an editor that sends more than it may.
+    fn slow_down(&mut self, weight: f64) {
+        if self.session.counts_for_itself() {
+            return;
+        }
+        let slowed = self.inflow.spend(self.session.payer(), weight, &self.io.context.rates, Instant::now());
+        let Some(Slowed { wait, is_first }) = slowed else { return };
+        metrics::SOCKETS_SLOWED.inc();
+        if is_first {
+            let (room, user) = self.session.room_and_user();
+            tracing::warn!(
+                room.name = room.map(tracing::field::display),
+                user.id = user.map(tracing::field::display),
+                "a client, its user or its address sends more than it may, and is read more slowly"
+            );
+        }
+        self.is_slowed = true;
+        self.slowed_for = Some(wait);
     }
 
     fn message(&mut self, message: wire::Message) {
@@ -464,6 +496,12 @@ impl Socket {
             }
             if let Poll::Ready(ended) = self.poll_read(cx) {
                 return Poll::Ready(ended);
+            }
+            if let Some(wait) = self.slowed_for.take() {
+                self.timers.set(Timer::Slowed, wait, ctx, |socket, _| {
+                    socket.is_slowed = false;
+                    socket.outbox().wake();
+                });
             }
             if self.io.outbox.take_token_doubt() && self.is_revoked() {
                 self.log_refusal(CloseCode::Unauthorized, REVOKED);

@@ -36,6 +36,8 @@ enum CountsAs {
     Live,
     /// A large live frame.
     Large,
+    /// A large live frame that nobody else shares.
+    OwnLarge,
     /// An answer that was asked for, of the size of a document.
     Answer,
     /// Those who are there, shown to a newcomer.
@@ -56,6 +58,7 @@ struct FrameQueue {
     /// Bytes of live frames, of large ones, of answers, and of what is shown to a newcomer.
     live: usize,
     large: usize,
+    own_large: usize,
     answers: usize,
     joining: usize,
     /// Whether the front frame is partly written.
@@ -63,10 +66,21 @@ struct FrameQueue {
 }
 
 impl FrameQueue {
+    /// Large live frames, shared or not.
+    fn all_large(&self) -> usize {
+        self.large + self.own_large
+    }
+
+    /// What counts among all outboxes: what others do not hold as well.
+    fn counted(&self) -> usize {
+        self.live + self.own_large + self.joining
+    }
+
     fn bytes_of(&mut self, kind: CountsAs) -> &mut usize {
         match kind {
             CountsAs::Live => &mut self.live,
             CountsAs::Large => &mut self.large,
+            CountsAs::OwnLarge => &mut self.own_large,
             CountsAs::Answer => &mut self.answers,
             CountsAs::Joining => &mut self.joining,
         }
@@ -172,7 +186,7 @@ impl Outbox {
     /// Whether more than a full outbox waits that does not count: an answer of the document's size, or edits like that.
     pub fn is_sending_much(&self) -> bool {
         let queue = self.queue.borrow();
-        queue.answers + queue.large + queue.joining > self.bytes_max
+        queue.answers + queue.all_large() + queue.joining > self.bytes_max
     }
 
     /// Whether joining state waits for the peer, of any room.
@@ -329,7 +343,8 @@ impl Outbox {
             Counted::No => CountsAs::Answer,
             Counted::Joining => CountsAs::Joining,
             Counted::Yes if bytes.len() > LARGE_FRAME_BYTES => CountsAs::Large,
-            Counted::Yes => CountsAs::Live,
+            Counted::Own if bytes.len() > LARGE_FRAME_BYTES => CountsAs::OwnLarge,
+            Counted::Yes | Counted::Own => CountsAs::Live,
         };
         if kind != CountsAs::Answer && self.is_overfull(bytes.len(), kind) {
             return self.close(CloseCode::SlowConsumer, CloseCode::SlowConsumer.reason());
@@ -352,9 +367,11 @@ impl Outbox {
         if kind == CountsAs::Joining {
             return self.queue.borrow().joining + bytes > JOINING_BYTES_MAX;
         }
-        if kind == CountsAs::Large {
-            let waiting = self.queue.borrow().large;
-            return waiting > 0 && waiting + bytes > LARGE_FRAMES_MAX * self.bytes_max;
+        if kind == CountsAs::Large || kind == CountsAs::OwnLarge {
+            let waiting = self.queue.borrow().all_large();
+            let held = self.held.borrow();
+            return waiting > 0 && waiting + bytes > LARGE_FRAMES_MAX * self.bytes_max
+                || kind == CountsAs::OwnLarge && held.bytes() > 0 && !held.demand(bytes);
         }
         let own = self.queue.borrow().live + bytes;
         own > self.bytes_max || (own > bytes && !self.held.borrow().demand(bytes))
@@ -398,7 +415,7 @@ impl Outbox {
             }
         }
         // What the peer takes at once never gets there.
-        self.held.borrow_mut().set(queue.live + queue.joining + unsent);
+        self.held.borrow_mut().set(queue.counted() + unsent);
         Ok(())
     }
 
@@ -463,15 +480,14 @@ impl Outbox {
     fn drop_waiting(&self) {
         let mut queue = self.queue.borrow_mut();
         let begun = if queue.is_begun { queue.frames.pop_front() } else { None };
-        queue.frames = VecDeque::new();
-        (queue.live, queue.large, queue.answers, queue.joining) = (0, 0, 0, 0);
+        *queue = FrameQueue { is_begun: queue.is_begun, ..FrameQueue::default() };
         drop(queue);
         if let Some((frame, kind)) = begun {
             self.enqueue(frame, kind);
             self.queue.borrow_mut().is_begun = true;
         }
-        let queue = self.queue.borrow();
-        self.held.borrow_mut().set(queue.live + queue.joining);
+        let counted = self.queue.borrow().counted();
+        self.held.borrow_mut().set(counted);
     }
 
     /// Lets go of the stream and of all frames; pushes go nowhere from now on.

@@ -6,8 +6,10 @@ use std::time::Instant;
 use crate::support::DEADLINE;
 use crate::support::editor::Editor;
 use crate::support::frame::{BINARY, CLOSE, header};
+use crate::support::http::get;
 use crate::support::json::Client;
 use crate::support::message::{self, Message, STEP1_EMPTY, awareness, put_buf};
+use crate::support::process::Process;
 use crate::support::provider::{Provider, READER};
 use crate::support::server::Server;
 use crate::support::socket::Socket;
@@ -116,4 +118,51 @@ fn rule_37_who_holds_most_of_what_has_begun_gives_way_to_the_next() {
         matches!(socket.stream.peek(&mut first), Ok(1) if first[0] == 0x80 | CLOSE)
     });
     assert!(ended.count() >= 1);
+}
+
+#[test]
+fn rule_41_a_reader_opens_few_rooms_a_minute_by_every_protocol_and_others_open_theirs() {
+    let server = Server::with(&["--rate-rooms-user", "20"]);
+    let token = reader("mallory");
+    let mut json = Client::enter(server.address, &token);
+    let mut joins = |room: &str| json.ask(serde_json::json!({ "type": "room.join", "room": room }));
+    for number in 0..20 {
+        assert_eq!(joins(&format!("room-{number}"))["type"], "room.joined");
+    }
+    assert_eq!(joins("room-20")["code"], "rate_limited");
+    assert_eq!(joins("room-0")["type"], "room.joined", "it is open");
+
+    let mut provider = Provider::connect(server.address);
+    provider.say("room-21", &crate::support::provider::auth(&token, None));
+    assert_eq!(provider.socket.closed().0, 1013);
+    assert_eq!(Socket::yjs(server.address, "room-22", &token).closed().0, 1013);
+    let posted = |room: &str, user: &str, body: &str| {
+        crate::support::http::post_text(
+            server.address,
+            &format!("/api/v1/rooms/{room}/messages"),
+            Some(&writer(user)),
+            body,
+        )
+    };
+    let message = r#"{"type":"chat.message","text":"hello"}"#;
+    assert_eq!(posted("room-23", "mallory", message).error(), (429, "rate_limited".into()));
+    assert_eq!((posted("room-24", "mallory", "[]").status, posted("room-25", "ada", message).status), (201, 201));
+    Editor::join(server.address, "room-26", &writer("ada"), 1).saves("hello");
+}
+
+#[test]
+fn rule_26_a_flood_of_edits_is_read_slowly_and_all_of_it_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(folder.path(), &["--rate-yjs-socket", "20", "--metrics-bind", "127.0.0.1:0"]);
+    let metrics = process.metrics_address();
+    let mut mallory = Editor::join(process.address, "room", &writer("mallory"), 1);
+    let mut ada = Editor::join(process.address, "room", &writer("ada"), 2);
+    for number in 0..300 {
+        mallory.types(&format!("{number};"));
+    }
+    ada.saves("at once");
+    mallory.barrier();
+    let text = get(metrics, "/metrics", None);
+    assert!(!text.text().contains("\ntutti_sockets_slowed_total 0\n"));
+    assert_eq!(process.log().matches("is read more slowly").count(), 1, "{}", process.log());
 }

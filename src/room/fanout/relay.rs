@@ -22,6 +22,8 @@ pub enum Counted {
     Yes,
     /// The document as it is: large, shared, and asked for by the client one at a time.
     No,
+    /// A live frame for this receiver alone, however large.
+    Own,
     /// What a newcomer is shown of those who are there: bounded by its room. It counts in what all outboxes may hold.
     Joining,
 }

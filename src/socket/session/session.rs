@@ -98,6 +98,11 @@ pub trait Session {
         false
     }
 
+    /// Whether the session counts the peer's messages by itself, and refuses those that are too many.
+    fn counts_for_itself(&self) -> bool {
+        false
+    }
+
     /// Whether no token has opened anything.
     fn is_stranger(&self) -> bool {
         false

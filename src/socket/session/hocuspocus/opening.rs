@@ -1,5 +1,7 @@
 //! How a document of a connection is opened and shut: by its token, by its room, by its client.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 
 use super::denial::{self, TokenDenial};
@@ -62,6 +64,10 @@ impl HocuspocusSession {
         io: &SessionIo,
     ) -> Result<(), SocketClose> {
         self.documents.make_room_for(&address)?;
+        let context = &io.context;
+        if let Err(too_many) = context.openings.take(&identity.user, &name, &context.directory, Instant::now()) {
+            return Err(SocketClose::new(CloseCode::TryLater, too_many.to_string()));
+        }
         let mut held = match self.documents.remove(&address) {
             Some(DocumentState::Waiting(held)) => held,
             Some(DocumentState::Joined(_)) | None => HeldMessages::default(),
