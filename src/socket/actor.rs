@@ -335,7 +335,8 @@ impl Socket {
         if messages > 0 {
             metrics::MESSAGES_RECEIVED.inc_by(messages);
             metrics::MESSAGE_BYTES_RECEIVED.inc_by(bytes);
-            self.slow_down(inflow::weight(messages as usize, bytes as usize));
+            let counted = (messages as usize).saturating_sub(self.session.take_awareness());
+            self.slow_down(inflow::weight(counted, bytes as usize));
         }
         self.io.outbox.flush();
     }

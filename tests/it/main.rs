@@ -14,6 +14,7 @@ mod damage;
 mod descriptors;
 mod documents;
 mod echo;
+mod edge;
 mod events;
 mod faults;
 mod frames;

@@ -107,16 +107,19 @@ impl Presence {
         self.plan(io.now);
     }
 
-    /// An editor announces awareness entries, or sends back what it was sent.
-    pub fn on_awareness(&mut self, message: UpdateAwareness, io: &mut Io) {
+    /// An editor announces awareness entries, or sends back what it was sent. Whether any is news.
+    pub fn on_awareness(&mut self, message: UpdateAwareness, io: &mut Io) -> bool {
         let from = message.from;
-        let Some(member) = io.credit(from, message.charge) else { return };
+        let Some(member) = io.credit(from, message.charge) else { return false };
         if !allows(member.access, Action::ShowPresence) {
-            return;
+            return false;
         }
         let entries = match decode(&message.entries) {
             Ok(entries) => entries,
-            Err(error) => return io.close(from, CloseCode::EditRefused, error.to_string()),
+            Err(error) => {
+                io.close(from, CloseCode::EditRefused, error.to_string());
+                return false;
+            }
         };
         if member.own_client.is_none()
             && let [own] = &entries[..]
@@ -126,17 +129,22 @@ impl Presence {
         let user = member.user.clone();
         let change = match self.awareness.take(from, &user, member.own_client, entries, io.now) {
             Ok(change) => change,
-            Err(error) => return refuse_awareness(from, error, io),
+            Err(error) => {
+                refuse_awareness(from, error, io);
+                return false;
+            }
         };
         if let Some(newest) = change.news.last() {
             self.on_editor_state(&user, newest.state.as_ref(), io);
         }
+        let is_news = !change.news.is_empty();
         let news = self.batch.add(change.news, io.members.count(), io.now);
         broadcast_entries(&news, Some(from), io);
         send_entries(from, &change.dropped, io);
         for (owner, raised) in change.renew {
             io.send_message(owner, EditorMessage::Awareness(&encode([&raised].into_iter())));
         }
+        is_news
     }
 
     /// Shows JSON members what an editor has announced of itself.

@@ -103,6 +103,12 @@ pub trait Session {
         false
     }
 
+    /// How many messages of awareness came since this was last asked. They do not count as messages: y-websocket sends every state back
+    /// that it is shown, so that whoever shows much would slow down everybody else.
+    fn take_awareness(&mut self) -> usize {
+        0
+    }
+
     /// Whether no token has opened anything.
     fn is_stranger(&self) -> bool {
         false

@@ -43,6 +43,8 @@ pub struct YjsSession {
     identity: Arc<Identity>,
     replies: RequestQueue,
     unknown: Bucket,
+    /// Messages of awareness that are not counted yet.
+    awareness: usize,
     /// What the token allows.
     access: Access,
     _place: Place,
@@ -64,6 +66,7 @@ impl YjsSession {
             identity,
             replies: RequestQueue::default(),
             unknown: Bucket::new(UNKNOWN_RATE, Instant::now()),
+            awareness: 0,
             access,
             _place: place,
             _visit: visit,
@@ -83,6 +86,10 @@ impl YjsSession {
 impl Session for YjsSession {
     fn is_revoked(&self, revocations: &Revocations, now_s: u64) -> bool {
         revocations.hit(&self.identity, now_s)
+    }
+
+    fn take_awareness(&mut self) -> usize {
+        std::mem::take(&mut self.awareness)
     }
 
     fn payer(&self) -> Option<&UserId> {
@@ -106,6 +113,7 @@ impl Session for YjsSession {
                 self.ignore(charge)?;
                 continue;
             }
+            self.awareness += usize::from(matches!(message, yjs::Message::Awareness(_)));
             let bytes = std::mem::take(&mut charge);
             forward(message, bytes, self.membership.link(), &mut self.replies, io);
         }

@@ -36,6 +36,8 @@ pub struct HocuspocusSession {
     /// Who opens documents without a token.
     pub(super) own: Option<Arc<Identity>>,
     pub(super) replies: RequestQueue,
+    /// Messages of awareness that are not counted yet.
+    awareness: usize,
     /// Whether the client told its version.
     has_version: bool,
     /// Whether rooms have decided something about a document.
@@ -53,6 +55,7 @@ impl HocuspocusSession {
             documents: Documents::default(),
             own,
             replies: RequestQueue::default(),
+            awareness: 0,
             has_version: false,
             has_news: Rc::default(),
             denials: 0,
@@ -119,6 +122,10 @@ impl Session for HocuspocusSession {
         self.documents.joined().any(|(_, joined)| revocations.hit(&joined.identity, now_s))
     }
 
+    fn take_awareness(&mut self) -> usize {
+        std::mem::take(&mut self.awareness)
+    }
+
     fn payer(&self) -> Option<&UserId> {
         self.documents.joined().next().map(|(_, joined)| &joined.identity.user)
     }
@@ -143,6 +150,7 @@ impl Session for HocuspocusSession {
 
     fn on_binary(&mut self, frame: &Bytes, io: &SessionIo) -> Result<(), SocketClose> {
         let Some(Addressed { address, message }) = hocuspocus::decode(frame)? else { return Ok(()) };
+        self.awareness += usize::from(matches!(message, hocuspocus::Message::Yjs(yjs::Message::Awareness(_))));
         if address.len() > ADDRESS_BYTES_MAX {
             return Err(SocketClose::new(CloseCode::EditRefused, "an address of a document is too long"));
         }
