@@ -71,7 +71,7 @@ impl JsonSession {
         let context = &io.context;
         if let Err(too_many) = context.openings.take(&identity.user, &name, &context.directory, Instant::now()) {
             let wait_ms = too_many.wait.as_millis() as u64 + 1;
-            let error = ErrorMessage::temporary(ErrorCode::RateLimited, &too_many.to_string(), wait_ms);
+            let error = ErrorMessage::temporary(ErrorCode::RateLimited, too_many.to_string(), wait_ms);
             return io.send(&error.about(request_id.as_deref(), Some(&name)).frame());
         }
         let lease = context.directory.lookup(&name);
