@@ -1,7 +1,7 @@
 # Every task of the project by one name. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-packages crash fuzz bench demo screenshots fmt lint clean check-tools
+.PHONY: help run build test test-packages crash fuzz bench hostile demo screenshots fmt lint clean check-tools
 
 DEMO_SOURCES := $(shell find static examples -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name app.js)
 CLIENT_PACKAGES := tests/clients/node_modules/.package-lock.json tests/clients/react-18/node_modules/.package-lock.json \
@@ -30,6 +30,9 @@ fuzz: check-tools tests/clients/node_modules/.package-lock.json ## Look for byte
 
 bench: ## Measure the server and its peers side by side; see docs/PERFORMANCE.md
 	@scripts/bench.sh
+
+hostile: ## Measure 200 people who type alone and beside each kind of hostile client; see docs/SECURITY.md
+	@BENCH_SERVERS=tutti BENCH_ROWS=hostile-answers,hostile-bodies,hostile-messages,hostile-awareness,hostile-edits,hostile-rooms,hostile-questions scripts/bench.sh
 
 demo: check-tools static/dist/index.html ## Build the browser demo into static/dist
 

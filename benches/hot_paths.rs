@@ -118,7 +118,7 @@ fn fan_out(times: u32) {
         let frame = yjs::update(&keystroke(900, 70_000));
         for pass in 1..=times {
             outbound.broadcast(Dialect::Yjs, black_box(&frame), None, &[]);
-            outbound.flush();
+            outbound.flush(true);
             while pushed.get() < pass * MEMBERS {
                 actix_rt::task::yield_now().await;
             }

@@ -199,6 +199,11 @@ impl RoomPattern {
         }
     }
 
+    /// Whether nothing but names of the server's own rooms fits it.
+    pub fn is_reserved(&self) -> bool {
+        self.0.starts_with(RESERVED)
+    }
+
     /// Whether every name fits it.
     pub fn is_everything(&self) -> bool {
         self.0.bytes().all(|byte| byte == b'*')

@@ -29,11 +29,18 @@ counters! { IntCounter, register_int_counter:
     COMPRESSED_BYTES_RECEIVED = "tutti_compressed_bytes_received_total", "Bytes of compressed messages that came from clients.";
     COMPRESSED_PLAIN_BYTES_RECEIVED = "tutti_compressed_plain_bytes_received_total", "Bytes of those messages without compression.";
     SLOW_CONSUMERS = "tutti_slow_consumers_total", "Sockets that were closed because their peer took too little.";
+    SOCKETS_SLOWED = "tutti_sockets_slowed_total", "Times that a socket was not read for a while since its client sent too much.";
+    ROOMS_REFUSED = "tutti_room_openings_refused_total", "Openings of rooms that were refused since their user had opened too many.";
+    HOLDERS_CALLED_IN = "tutti_holders_called_in_total", "Connections that had to let go because they held most of a full budget.";
+    HTTP_REFUSED = "tutti_http_connections_refused_total", "HTTP connections of addresses that had too many.";
+    HTTP_GIVEN_UP = "tutti_http_connections_given_up_total", "HTTP connections whose peer sent or took too little.";
     LOG_LINES_DROPPED = "tutti_log_lines_dropped_total", "Log lines that could not be written, or not in time.";
 }
 
 counters! { IntGauge, register_int_gauge:
     SOCKETS = "tutti_sockets", "WebSocket connections now.";
+    HTTP_CONNECTIONS = "tutti_http_connections", "Connections for plain requests and handshakes now.";
+    ANSWER_BYTES = "tutti_answer_bytes", "Bytes of large HTTP answers that were not taken yet.";
     ROOMS = "tutti_rooms", "Rooms in memory now.";
     DOCUMENTS_BYTES = "tutti_documents_bytes", "Bytes that live documents hold in memory now.";
     OUTBOX_BYTES = "tutti_outbox_bytes", "Bytes of live frames that wait for peers now.";
@@ -59,11 +66,18 @@ pub fn text() -> String {
         &COMPRESSED_BYTES_RECEIVED,
         &COMPRESSED_PLAIN_BYTES_RECEIVED,
         &SLOW_CONSUMERS,
+        &SOCKETS_SLOWED,
+        &ROOMS_REFUSED,
+        &HOLDERS_CALLED_IN,
+        &HTTP_REFUSED,
+        &HTTP_GIVEN_UP,
         &LOG_LINES_DROPPED,
     ] {
         LazyLock::force(counter);
     }
-    for gauge in [&SOCKETS, &ROOMS, &DOCUMENTS_BYTES, &OUTBOX_BYTES, &UNCOMMITTED_BYTES] {
+    for gauge in
+        [&SOCKETS, &HTTP_CONNECTIONS, &ANSWER_BYTES, &ROOMS, &DOCUMENTS_BYTES, &OUTBOX_BYTES, &UNCOMMITTED_BYTES]
+    {
         LazyLock::force(gauge);
     }
     TextEncoder::new().encode_to_string(&prometheus::gather()).unwrap_or_default()

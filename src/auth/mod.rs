@@ -73,7 +73,7 @@ impl Identity {
 
     /// Whether it is likely a server's: it may administer some room.
     pub fn is_server(&self) -> bool {
-        self.grants.as_slice().iter().any(|grant| grant.access == Access::Admin)
+        self.grants.as_slice().iter().any(|grant| grant.access == Access::Admin && !grant.pattern.is_reserved())
     }
 
     /// Whether it may administer every room, and so the server: `admin` of `*`, which nothing before it lowers.
@@ -85,7 +85,7 @@ impl Identity {
 
     /// Whether it may send messages to people: whoever may write in some room.
     pub fn may_message(&self) -> bool {
-        self.grants.as_slice().iter().any(|grant| grant.access >= Access::Write)
+        self.grants.as_slice().iter().any(|grant| grant.access >= Access::Write && !grant.pattern.is_reserved())
     }
 }
 

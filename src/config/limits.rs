@@ -36,6 +36,8 @@ pub struct Limits {
     pub json_message_bytes_max: usize,
     /// Most rooms of one JSON client.
     pub rooms_per_socket_max: usize,
+    /// Most bytes of the awareness states of one room.
+    pub room_awareness_bytes_max: usize,
     /// Most users whose presence is told by name.
     pub presence_users_max: usize,
     /// Most entries that a JSON client is sent when it comes back.
@@ -48,6 +50,16 @@ pub struct Limits {
     pub rate_address: usize,
     /// Messages a second of a room's JSON clients.
     pub rate_room: usize,
+    /// Rooms a minute that a user may open while nobody is in them.
+    pub rate_rooms_user: usize,
+    /// Messages a second of Yjs clients: of one socket.
+    pub rate_yjs_socket: usize,
+    /// Messages a second of Yjs clients: of a user.
+    pub rate_yjs_user: usize,
+    /// Messages a second of Yjs clients: of an address.
+    pub rate_yjs_address: usize,
+    /// Messages a second of Yjs clients: of a room.
+    pub rate_yjs_room: usize,
     /// Most bytes of messages that have begun and not ended, of all sockets together.
     pub unfinished_bytes_max: usize,
     /// Most frames that one message may be split into.
@@ -87,12 +99,22 @@ impl Limits {
                 1024..=BYTES_MAX,
             ),
             rooms_per_socket_max: reading.number("rooms-per-socket-max", &options.rooms_per_socket_max, 1..=10_000),
+            room_awareness_bytes_max: reading.number(
+                "room-awareness-bytes-max",
+                &options.room_awareness_bytes_max,
+                64 * 1024..=BYTES_MAX,
+            ),
             presence_users_max: reading.number("presence-users-max", &options.presence_users_max, 0..=100_000),
             replay_entries_max: reading.number("replay-entries-max", &options.replay_entries_max, 0..=10_000_000),
             rate_socket: reading.number("rate-socket", &options.rate_socket, 1..=RATE_MAX),
             rate_user: reading.number("rate-user", &options.rate_user, 1..=RATE_MAX),
             rate_address: reading.number("rate-address", &options.rate_address, 1..=RATE_MAX),
             rate_room: reading.number("rate-room", &options.rate_room, 1..=RATE_MAX),
+            rate_rooms_user: reading.number("rate-rooms-user", &options.rate_rooms_user, 1..=RATE_MAX),
+            rate_yjs_socket: reading.number("rate-yjs-socket", &options.rate_yjs_socket, 1..=RATE_MAX),
+            rate_yjs_user: reading.number("rate-yjs-user", &options.rate_yjs_user, 1..=RATE_MAX),
+            rate_yjs_address: reading.number("rate-yjs-address", &options.rate_yjs_address, 1..=RATE_MAX),
+            rate_yjs_room: reading.number("rate-yjs-room", &options.rate_yjs_room, 1..=RATE_MAX),
             unfinished_bytes_max: reading.number(
                 "unfinished-bytes-max",
                 &options.unfinished_bytes_max,

@@ -244,6 +244,15 @@ pub(super) struct LimitOptions {
         default_value = "128"
     )]
     pub rooms_per_socket_max: String,
+    /// Maximum bytes that the awareness states (cursors, names) of one room hold; one user may have half of what is free
+    #[arg(
+        long,
+        hide_short_help = true,
+        env = "TUTTI_ROOM_AWARENESS_BYTES_MAX",
+        value_name = "BYTES",
+        default_value = "4194304"
+    )]
+    pub room_awareness_bytes_max: String,
     /// Maximum number of users in a room that JSON clients see by name; beyond that, they see the number only
     #[arg(long, hide_short_help = true, env = "TUTTI_PRESENCE_USERS_MAX", value_name = "COUNT", default_value = "200")]
     pub presence_users_max: String,
@@ -268,6 +277,21 @@ pub(super) struct LimitOptions {
     /// Messages per second from all JSON connections into one room; bursts may be twice as large
     #[arg(long, hide_short_help = true, env = "TUTTI_RATE_ROOM", value_name = "COUNT", default_value = "2000")]
     pub rate_room: String,
+    /// Rooms per minute that a user may open while nobody is in them; bursts are a minute's worth
+    #[arg(long, hide_short_help = true, env = "TUTTI_RATE_ROOMS_USER", value_name = "COUNT", default_value = "1200")]
+    pub rate_rooms_user: String,
+    /// Messages per second from one Yjs connection, a message counting once more per 16 KiB; beyond a burst of 10 s, it is read more slowly
+    #[arg(long, hide_short_help = true, env = "TUTTI_RATE_YJS_SOCKET", value_name = "COUNT", default_value = "1000")]
+    pub rate_yjs_socket: String,
+    /// Messages per second from all Yjs connections of a user, counted likewise
+    #[arg(long, hide_short_help = true, env = "TUTTI_RATE_YJS_USER", value_name = "COUNT", default_value = "10000")]
+    pub rate_yjs_user: String,
+    /// Messages per second from all Yjs connections of an address (IPv6: one /64), counted likewise
+    #[arg(long, hide_short_help = true, env = "TUTTI_RATE_YJS_ADDRESS", value_name = "COUNT", default_value = "50000")]
+    pub rate_yjs_address: String,
+    /// Messages per second from all Yjs connections into one room, counted likewise
+    #[arg(long, hide_short_help = true, env = "TUTTI_RATE_YJS_ROOM", value_name = "COUNT", default_value = "20000")]
+    pub rate_yjs_room: String,
     /// Maximum bytes of unfinished messages, of all clients together
     #[arg(
         long,

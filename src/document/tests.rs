@@ -160,7 +160,7 @@ proptest! {
 
     /// The promise that hostile bytes are tried on: refused without a trace, or kept and harmless.
     #[test]
-    fn what_was_taken_live_loads_to_the_same_and_what_was_refused_left_nothing(
+    fn rule_35_what_was_taken_live_loads_to_the_same_and_what_was_refused_left_nothing(
         updates in prop::collection::vec(made_update(), 1..24),
         keeps_deleted in any::<bool>(),
         cut in 0usize..24,
@@ -212,7 +212,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn rule_27_no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let mut document = blocks();
         let _ = document.apply(&bytes.clone().into());
         document.load([&bytes.into()]);

@@ -13,8 +13,9 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::error::ApiError;
+use super::limits::network;
 use super::state::AppState;
-use crate::budget::HeldBytes;
+use crate::budget::{HeldBytes, Payer};
 use crate::protocol::json::well_formed;
 
 /// How long a body may take.
@@ -42,7 +43,7 @@ impl Body {
             Some(b"gzip") => true,
             Some(_) => return Err(ApiError::Encoding("a body may be in Content-Encoding gzip, or in none")),
         };
-        let held = state.bodies.hold(0);
+        let held = state.bodies.hold_for(Payer::of(network(req)), 0);
         let body = Self { bytes: Bytes::new(), is_gzip, bytes_max, held };
         timeout(DEADLINE, body.take(payload)).await.map_err(|_| ApiError::Body("the body takes too long".into()))?
     }
@@ -54,7 +55,7 @@ impl Body {
             if bytes.len() + chunk.len() > self.bytes_max {
                 return Err(ApiError::BodyTooLarge(self.bytes_max));
             }
-            if !self.held.try_add(chunk.len()) {
+            if !self.held.try_add_fairly(chunk.len()) {
                 return Err(ApiError::TryLater("too many documents are being written now, try again later".into()));
             }
             bytes.extend_from_slice(&chunk);

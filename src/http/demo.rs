@@ -75,7 +75,7 @@ pub async fn token(request: Json<TokenRequest>, state: Data<AppState>) -> Result
         let identity = state.verifier.verify_recent(token, now_s, GUEST_RETURN_S).ok()?;
         identity.user.as_str().contains(GUEST_MARK).then(|| identity.user.to_string())
     });
-    let user = known.unwrap_or_else(|| format!("{name}{GUEST_MARK}{:04x}", rand::random::<u16>()));
+    let user = known.unwrap_or_else(|| format!("{name}{GUEST_MARK}{:016x}", rand::random::<u64>()));
     let expires_at_s = now_s + GUEST_TOKEN_S;
     let minter = state.minter.as_ref().ok_or(ApiError::Internal)?;
     let grants = match request.access {

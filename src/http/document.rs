@@ -61,7 +61,7 @@ pub async fn read(
     }
     let too_slow = || ApiError::TryLater("the document takes too long to render now, try again later".into());
     let work = async {
-        let permit = state.renders.clone().acquire_owned().await.map_err(|_| ApiError::Internal)?;
+        let turn = state.renders.take(&may.identity.user).await.ok_or_else(ApiError::too_many_questions)?;
         let source = match at {
             None => Source::Head(state.archive.read(&may.room).await?.ok_or(ApiError::RoomNotFound)?),
             Some(when) => Source::Past(state.histories.open(&may.room).await?.ok_or(ApiError::RoomNotFound)?, when),
@@ -69,7 +69,7 @@ pub async fn read(
         let body = web::block(move || {
             let body = render(&source, format, root.as_deref());
             // Held until here, also when nobody waits any more: it bounds the threads that render.
-            drop(permit);
+            drop(turn);
             body
         });
         let (seq, content_type, body) = body.await.map_err(|_| ApiError::Internal)??;

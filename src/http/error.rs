@@ -56,6 +56,9 @@ pub enum ApiError {
     /// An edit that the document does not take.
     #[error(transparent)]
     Edit(Refusal),
+    /// A body that does not come.
+    #[error("the request's body came too slowly; it must come at 16 KiB a second at least")]
+    Late,
     /// Not a WebSocket handshake, or one that cannot be answered.
     #[error("{0}")]
     Handshake(String),
@@ -99,6 +102,13 @@ impl ApiError {
         ApiError::Body(error.to_string())
     }
 
+    /// More than one caller may have asked for at once.
+    pub fn too_many_questions() -> Self {
+        ApiError::TryLater(
+            "you ask for more at once than is answered; wait for the answers to your other requests".into(),
+        )
+    }
+
     fn code(&self) -> &'static str {
         match self {
             ApiError::Unauthorized(_) => "unauthorized",
@@ -115,6 +125,7 @@ impl ApiError {
             ApiError::Edit(Refusal::Incomplete) => "incomplete",
             ApiError::Edit(Refusal::TooLarge { .. }) => "document_full",
             ApiError::Edit(_) => "edit_refused",
+            ApiError::Late => "timeout",
             ApiError::Handshake(_) => "invalid_handshake",
             ApiError::Root(RenderError::NoSuchRoot) => "root_not_found",
             ApiError::Root(RenderError::SeveralRoots(_)) => "root_needed",
@@ -224,6 +235,7 @@ impl ResponseError for ApiError {
             ApiError::Parameter(_) | ApiError::Body(_) | ApiError::Handshake(_) | ApiError::Root(_) => {
                 StatusCode::BAD_REQUEST
             }
+            ApiError::Late => StatusCode::REQUEST_TIMEOUT,
             ApiError::TryLater(_) => StatusCode::SERVICE_UNAVAILABLE,
             ApiError::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             ApiError::Internal => StatusCode::INTERNAL_SERVER_ERROR,

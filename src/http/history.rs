@@ -95,6 +95,7 @@ pub async fn page(
     let kinds = parameters.text("kind").as_deref().map_or(Ok(Kinds::All), |name| kind(name).map(Kinds::Only))?;
     let author = parameters.text("author").map(UserId::new);
     parameters.end()?;
+    let _turn = state.pages.take(&may.identity.user).await.ok_or_else(ApiError::too_many_questions)?;
     let row = state.store.room(&may.room).await?.ok_or(ApiError::RoomNotFound)?;
     let is_backwards = before.is_some() && after.is_none();
     let asked = HistoryQuery {

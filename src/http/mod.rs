@@ -15,6 +15,7 @@ mod guard;
 mod health;
 mod history;
 mod hosts;
+mod limits;
 mod moment;
 mod origins;
 mod parameters;
@@ -28,6 +29,7 @@ mod state;
 mod static_file;
 pub mod stats;
 mod tickets;
+mod turns;
 mod upgrade;
 mod writing;
 
@@ -35,6 +37,7 @@ use actix_web::web::{self, JsonConfig, ServiceConfig};
 
 pub use guard::{check_host, headers};
 pub use hosts::Hosts;
+pub use limits::{check_body, late_body, network, too_many_answers};
 pub use origins::Origins;
 use paths::{post, read, socket};
 pub use state::AppState;

@@ -26,18 +26,19 @@ const GAP_S_MAX: u32 = 30 * 24 * 3600;
 /// Opens a room's history and has it read on a thread where nobody waits for it.
 pub(super) async fn look_back<T: Send + 'static>(
     room: &RoomName,
+    user: &UserId,
     state: &Data<AppState>,
     read: impl FnOnce(Open, Authors) -> Result<T, ApiError> + Send + 'static,
 ) -> Result<T, ApiError> {
     let too_slow = || ApiError::TryLater("the history takes too long to read now, try again later".into());
     let work = async {
-        let permit = state.renders.clone().acquire_owned().await.map_err(|_| ApiError::Internal)?;
+        let turn = state.renders.take(user).await.ok_or_else(ApiError::too_many_questions)?;
         let open = state.histories.open(room).await?.ok_or(ApiError::RoomNotFound)?;
         let authors = state.histories.authors(open.row.id).await?;
         let answer = web::block(move || {
             let answer = read(open, authors);
             // Held until here, also when nobody waits any more: it bounds the threads that read.
-            drop(permit);
+            drop(turn);
             answer
         });
         answer.await.map_err(|_| ApiError::Internal)?
@@ -101,7 +102,7 @@ pub async fn activity(
     parameters.end()?;
     let read =
         move |open: Open, authors: Authors| open.sessions(before, limit, gap_ms, &authors).map_err(ApiError::from);
-    let sessions = look_back(&may.room, &state, read).await?;
+    let sessions = look_back(&may.room, &may.identity.user, &state, read).await?;
     let next = sessions.last().filter(|_| sessions.len() == limit).map(|session| session.from);
     Ok(Json(ActivityPage { room: may.room, sessions: sessions.into_iter().map(SessionView::from).collect(), next }))
 }
@@ -148,7 +149,7 @@ pub async fn blame(
         let at = at.unwrap_or(When::Seq(open.row.head));
         open.blame(root.as_deref(), at, &authors).map_err(ApiError::from)
     };
-    let (seq, runs) = look_back(&may.room, &state, read).await?;
+    let (seq, runs) = look_back(&may.room, &may.identity.user, &state, read).await?;
     let run = |run: BlameRun| {
         let BlameRun { from, to, credit: Credit { by, via }, seq, at_ms } = run;
         RunView { from, to, by, via, seq, at: rfc3339(at_ms) }

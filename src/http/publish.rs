@@ -77,6 +77,14 @@ pub async fn messages(
             (receiver, (publication, sender))
         })
         .unzip();
+    if publications.is_empty() {
+        // Nothing is said, so no room is opened for it.
+        return Ok(HttpResponse::Created().json([(); 0]));
+    }
+    if !may.identity.is_server() {
+        let opened = state.openings.take(&may.identity.user, &may.room, &state.directory, Instant::now());
+        opened.map_err(|too_many| ApiError::TooMany(too_many.wait))?;
+    }
     let lease = state.directory.lookup(&may.room);
     let room = lease.room().clone();
     let (author, name) = (may.identity.user.clone(), may.identity.name.clone());

@@ -61,6 +61,7 @@ pub async fn list(
     parameters.end()?;
     let wrong = |error| ApiError::Parameter(format!("after must be a room's name: {error}"));
     let mut after = after.as_deref().map(RoomName::parse).transpose().map_err(wrong)?;
+    let _turn = state.pages.take(&identity.user).await.ok_or_else(ApiError::too_many_questions)?;
     let mut rooms = Vec::new();
     let mut looked_at = 0;
     loop {

@@ -3,22 +3,25 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::Semaphore;
-
 use super::figures::Newest;
 use super::hosts::Hosts;
 use super::origins::Origins;
+use super::turns::Turns;
 use crate::archive::Archive;
 use crate::auth::{Minter, Tickets, Verifier};
 use crate::budget::ByteBudget;
 use crate::config::IpRange;
 use crate::history::Histories;
 use crate::room::{Directory, UserSockets};
-use crate::socket::{EventStreams, Gate, ReconnectPace, SharedRates};
+use crate::socket::{EventStreams, Gate, ReconnectPace, RoomOpenings, SharedRates};
 use crate::store::Store;
 
-/// Documents rendered at once; each may be large.
+/// Documents rendered at once, and of one caller; each may be large.
 const RENDERS_MAX: usize = 2;
+const RENDERS_EACH_MAX: usize = 1;
+/// Pages of timelines and lists of rooms read at once, and of one caller.
+const PAGES_MAX: usize = 8;
+const PAGES_EACH_MAX: usize = 4;
 
 /// The state of one server, for its handlers.
 pub struct AppState {
@@ -36,10 +39,14 @@ pub struct AppState {
     pub gate: Arc<Gate>,
     /// Slows down who comes back in a loop.
     pub pace: Arc<ReconnectPace>,
-    /// Permits to render a document.
-    pub renders: Arc<Semaphore>,
+    /// Who renders documents.
+    pub renders: Turns,
+    /// Who reads pages of timelines and of the list of rooms.
+    pub pages: Turns,
     /// The JSON sockets of each user.
     pub user_sockets: Arc<UserSockets>,
+    /// How many rooms each user may open.
+    pub openings: Arc<RoomOpenings>,
     /// How much each user and address may say.
     pub rates: Arc<SharedRates>,
     /// Finds event streams, for what their clients say.
@@ -73,9 +80,14 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// Permits to render documents.
-    pub fn render_permits() -> Arc<Semaphore> {
-        Arc::new(Semaphore::new(RENDERS_MAX))
+    /// Who renders documents.
+    pub fn render_turns() -> Turns {
+        Turns::new(RENDERS_MAX, RENDERS_EACH_MAX)
+    }
+
+    /// Who reads pages.
+    pub fn page_turns() -> Turns {
+        Turns::new(PAGES_MAX, PAGES_EACH_MAX)
     }
 
     /// Whether new connections are turned away because the server stops.

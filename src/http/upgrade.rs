@@ -39,7 +39,13 @@ pub async fn yjs(req: HttpRequest, name: UrlPath<String>, state: Data<AppState>)
     let user = user_of(&identity, &req, &state);
     let network = network(peer::address(&req, &state.trusted_proxies));
     let visitor = state.pace.visitor(network, token, &name);
-    let path = match decide(identity, &name) {
+    let decided = decide(identity, &name).and_then(|(room, identity)| {
+        match state.openings.take(&identity.user, &room, &state.directory, Instant::now()) {
+            Ok(()) => Ok((room, identity)),
+            Err(too_many) => Err((CloseCode::TryLater, too_many.to_string())),
+        }
+    });
+    let path = match decided {
         Ok((room, identity)) => {
             let visit = state.pace.enter(visitor, Instant::now());
             tokio::time::sleep(visit.wait()).await;
@@ -153,6 +159,12 @@ fn user_of(identity: &Result<Arc<Identity>, NoCaller>, req: &HttpRequest, state:
 /// The 101, labelled where the client offered labels.
 fn handshake(req: &HttpRequest) -> Result<HttpResponseBuilder, ApiError> {
     let wrong = |error: HandshakeError| ApiError::Handshake(error.to_string());
+    let headers = req.headers();
+    let has_body = headers.contains_key(header::TRANSFER_ENCODING)
+        || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
+    if has_body {
+        return Err(ApiError::Handshake("a handshake has no body".into()));
+    }
     // The one below also takes drafts of the protocol, and any key.
     verify_handshake(req.head()).map_err(wrong)?;
     let mut response = ws::handshake(req).map_err(wrong)?;

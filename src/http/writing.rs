@@ -331,7 +331,7 @@ async fn judge(
     make: impl FnOnce(&mut Blocks) -> Result<Option<Bytes>, ApiError> + Send + 'static,
     state: &AppState,
 ) -> Result<(Seq, bool, Option<Bytes>), ApiError> {
-    let permit = state.renders.clone().acquire_owned().await.map_err(|_| ApiError::Internal)?;
+    let turn = state.renders.take(&may.identity.user).await.ok_or_else(ApiError::too_many_questions)?;
     let stored = state.archive.read(&may.room).await?;
     let (newest, has_document, mut document) = match stored {
         Some(stored) => (stored.head, stored.has_document, stored.document),
@@ -340,7 +340,7 @@ async fn judge(
     condition.check(newest, has_document)?;
     let made = web::block(move || {
         let made = make(&mut document);
-        drop(permit);
+        drop(turn);
         made
     });
     Ok((newest, has_document, made.await.map_err(|_| ApiError::Internal)??))

@@ -1,6 +1,8 @@
 //! What a room is told, and which of its parts handles it: messages of members, in one order with what else they say, and kept while
 //! the room loads; those of the server, at once.
 
+use std::time::Instant;
+
 use actix::{Context, Handler, MessageResult, ResponseFuture};
 use tokio::sync::oneshot;
 
@@ -48,8 +50,11 @@ impl Room {
         let io = &mut io;
         match message {
             FromMember::Edit(edit) => {
+                let bytes = edit.charge;
                 document.on_edit(edit, commit, io);
-                if document.is_over_budget() {
+                let is_over_budget = document.is_over_budget();
+                self.fanout.count_inflow(bytes, Instant::now());
+                if is_over_budget {
                     self.end_idle_rooms();
                 }
             }
@@ -57,7 +62,13 @@ impl Room {
             FromMember::AskSaved(ask) => document.on_ask_saved(ask, commit, io),
             FromMember::AskState(ask) => document.on_ask_state(ask, commit, io),
             FromMember::StartCount(start) => document.on_start_count(start, io),
-            FromMember::UpdateAwareness(awareness) => presence.on_awareness(awareness, io),
+            FromMember::UpdateAwareness(awareness) => {
+                let bytes = awareness.charge;
+                // What is only sent back costs nobody else anything.
+                if presence.on_awareness(awareness, io) {
+                    self.fanout.count_inflow(bytes, Instant::now());
+                }
+            }
             FromMember::AskAwareness(ask) => presence.on_ask_awareness(ask, io),
             FromMember::BroadcastStateless(stateless) => signals::on_stateless(stateless, commit, io),
             FromMember::BroadcastBinary(signal) => signals::on_binary_signal(signal, io),

@@ -36,12 +36,17 @@ impl Io<'_> {
 
     /// Sends one member a frame.
     pub fn send(&mut self, to: MemberId, frame: Frame) {
-        self.send_counted(to, frame, Counted::Yes);
+        self.send_counted(to, frame, Counted::Own);
     }
 
     /// Sends one member what it has asked for, which does not count against its outbox.
     pub fn send_requested(&mut self, to: MemberId, frame: Frame) {
         self.send_counted(to, frame, Counted::No);
+    }
+
+    /// Sends one member what it is shown of those who are there.
+    pub fn send_joining(&mut self, to: MemberId, frame: Frame) {
+        self.send_counted(to, frame, Counted::Joining);
     }
 
     /// Sends one member frames of the past that it has asked for.
@@ -62,6 +67,14 @@ impl Io<'_> {
         let Some(member) = self.members.get(to) else { return };
         if let Some(frame) = message.frame(member.dialect(), self.name) {
             self.outbound.send(member.link, to, frame, Counted::Yes);
+        }
+    }
+
+    /// Sends an editor a message of those who are there, if its dialect has it.
+    pub fn send_joining_message(&mut self, to: MemberId, message: EditorMessage) {
+        let Some(member) = self.members.get(to) else { return };
+        if let Some(frame) = message.frame(member.dialect(), self.name) {
+            self.outbound.send(member.link, to, frame, Counted::Joining);
         }
     }
 

@@ -22,7 +22,7 @@ impl Room {
         let may_edit = allows(access, Action::Edit);
         let client = ClientState::new(dialect, may_edit);
         let logged = LoggedRefusals::default();
-        let member = Member { link, client, user, name, access, own_client: None, logged };
+        let member = Member { link, client, user, name, access, own_client: None, awareness_asked: None, logged };
         // A reader has nothing to give, and its answer could be longer than it may send.
         let is_asked = may_edit && member.editor().is_asked_on_join();
         io.members.insert(id, member);

@@ -19,12 +19,16 @@ pub struct RoomSettings {
     pub idle: Duration,
     /// How long JSON clients take a user for present whose last socket dropped.
     pub presence_grace: Duration,
+    /// What the awareness states of one room may hold, in bytes.
+    pub awareness_bytes_max: usize,
     /// Of more users than this JSON clients are told the number only.
     pub presence_users_max: usize,
     /// Most entries that a JSON client is sent when it comes back.
     pub replay_entries_max: u64,
     /// How often JSON clients may say something in one room, all together.
     pub say_rate: Rate,
+    /// How much editors may send to one room, all together.
+    pub inflow_rate: Rate,
     /// Whether Hocuspocus apps' own texts are entries of the timeline.
     pub keeps_stateless: bool,
     /// Most entries in one transaction.

@@ -35,9 +35,11 @@ impl TestRoom {
             uncommitted_bytes_max: 1 << 20,
             idle: Duration::from_secs(30),
             presence_grace: Duration::from_secs(10),
+            awareness_bytes_max: 1 << 20,
             presence_users_max: 200,
             replay_entries_max: 1_000,
             say_rate: rate,
+            inflow_rate: rate,
             keeps_stateless: false,
             batch_entries_max: 100,
             batch_bytes_max: 1 << 20,
@@ -73,6 +75,7 @@ impl TestRoom {
             name: user.into(),
             access,
             own_client: None,
+            awareness_asked: None,
             logged: LoggedRefusals::default(),
         };
         self.members.insert(id, member);

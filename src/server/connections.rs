@@ -15,15 +15,20 @@ use actix_web::{App, Error, web};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::listener::Listener;
-use super::requests::Requests;
+use super::pacing::{hold_answer, pace_request};
+use super::requests::{RequestPlace, Requests};
 use super::takeover::{Takeable, Taker, take_over};
 use super::tls::Tls;
 use super::upgrade::Upgrades;
+use super::watched::Watched;
+use crate::budget::ByteBudget;
 use crate::http::{self, AppState};
 use crate::socket::{Detach, SocketContext};
 
 /// How long a client may take to send its request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a client whose connection ends may take to read the answer, and to end it, too.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The address of whoever comes by a Unix socket: from this machine, and believed as a proxy if that is.
 const UNIX_PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -35,6 +40,15 @@ pub(super) struct Connections {
     pub requests: Requests,
     /// How long one may wait for its next request.
     pub keep_alive: Duration,
+    /// How long one may take nothing of its answer.
+    pub stall_timeout: Duration,
+    /// What large answers may hold together.
+    pub answers: Arc<ByteBudget>,
+}
+
+/// Of an address that has too many connections, without an answer: that would need reading.
+fn refused() -> DispatchError {
+    DispatchError::Io(io::Error::other("too many connections from this address"))
 }
 
 impl Connections {
@@ -45,26 +59,39 @@ impl Connections {
             actix_server::Server::build().workers(workers).max_concurrent_connections(each_max).disable_signals();
         let server = match (listener, tls) {
             (Listener::Tcp(listener), Some(tls)) => server.listen("tutti", listener, move || {
-                let tls = tls.clone();
+                let (tls, connections) = (tls.clone(), self.clone());
                 let accept = move |stream: TcpStream| {
-                    let tls = tls.clone();
-                    async move { tls.accept(stream, HEAD_TIMEOUT).await }
+                    let (tls, connections) = (tls.clone(), connections.clone());
+                    async move {
+                        let peer = stream.peer_addr().ok();
+                        let place = connections.enter(peer)?;
+                        let stream = tls.accept(stream, HEAD_TIMEOUT).await?;
+                        Ok((connections.watch(stream, place), Protocol::Http1, peer))
+                    }
                 };
                 fn_service(accept).and_then(self.http())
             })?,
-            (Listener::Tcp(listener), None) => {
-                let accept = |stream: TcpStream| async move {
+            (Listener::Tcp(listener), None) => server.listen("tutti", listener, move || {
+                let connections = self.clone();
+                let accept = move |stream: TcpStream| {
                     let peer = stream.peer_addr().ok();
                     // Fails on a connection that has just died; reading will tell.
                     let _ = stream.set_nodelay(true);
-                    Ok((stream, Protocol::Http1, peer))
+                    let place = connections.enter(peer);
+                    std::future::ready(place.map(|place| (connections.watch(stream, place), Protocol::Http1, peer)))
                 };
-                server.listen("tutti", listener, move || fn_service(accept).and_then(self.http()))?
-            }
-            (Listener::Unix(listener), _) => {
-                let accept = |stream: UnixStream| async { Ok((stream, Protocol::Http1, Some(UNIX_PEER))) };
-                server.listen_uds("tutti", listener, move || fn_service(accept).and_then(self.http()))?
-            }
+                fn_service(accept).and_then(self.http())
+            })?,
+            (Listener::Unix(listener), _) => server.listen_uds("tutti", listener, move || {
+                let connections = self.clone();
+                let accept = move |stream: UnixStream| {
+                    // Whoever else is on this machine comes by the same file.
+                    let place = connections.enter(None);
+                    let peer = Some(UNIX_PEER);
+                    std::future::ready(place.map(|place| (connections.watch(stream, place), Protocol::Http1, peer)))
+                };
+                fn_service(accept).and_then(self.http())
+            })?,
         };
         let server = server.run();
         let handle = server.handle();
@@ -72,33 +99,50 @@ impl Connections {
         Ok(handle)
     }
 
+    fn enter(&self, peer: Option<SocketAddr>) -> Result<RequestPlace, DispatchError> {
+        self.requests.enter(peer.map(|peer| peer.ip())).ok_or_else(refused)
+    }
+
+    fn watch<C>(&self, stream: C, place: RequestPlace) -> Watched<C> {
+        Watched::new(stream, place, HEAD_TIMEOUT, self.stall_timeout)
+    }
+
     /// A worker's HTTP. It has the routes twice: for requests, and for upgrades before their stream is taken over.
     fn http<C: Detach>(
         &self,
     ) -> impl ServiceFactory<
-        (C, Protocol, Option<SocketAddr>),
+        (Watched<C>, Protocol, Option<SocketAddr>),
         Config = (),
         Response = (),
         Error = DispatchError,
         InitError = (),
     > + use<C> {
-        let Self { state, sockets, requests, keep_alive } = self.clone();
-        let (for_routes, for_answers, for_streams) = (state.clone(), requests.clone(), sockets.clone());
+        let Self { state, sockets, requests, keep_alive, answers, .. } = self.clone();
+        let (for_routes, for_streams) = (state.clone(), sockets.clone());
         let routes = App::new()
+            .wrap_fn(move |request, routes| {
+                let (answer, answers) = (routes.call(request), answers.clone());
+                async move { Ok(hold_answer(answer.await?, &answers)) }
+            })
             .wrap(Compress::default())
-            .wrap_fn(move |request, routes| end_if_crowded(for_answers.clone(), routes.call(request)))
+            .wrap_fn(move |request, routes| end_if_crowded(requests.clone(), routes.call(request)))
+            .wrap(from_fn(http::check_body))
             .wrap(from_fn(http::check_host))
+            .wrap(from_fn(pace_request))
             .wrap(http::headers())
             .wrap_fn(move |request, routes| {
-                let taker = Taker::<C>::of(&request);
+                let taker = Taker::<Watched<C>>::of(&request);
                 take_over(for_streams.clone(), taker, routes.call(request))
             })
             .configure(move |config| http::routes(config, &for_routes));
-        let http = HttpService::<Takeable<C>, _, _>::build()
+        let http = HttpService::<Takeable<Watched<C>>, _, _>::build()
             .client_request_timeout(HEAD_TIMEOUT)
+            .client_disconnect_timeout(DISCONNECT_TIMEOUT)
             .keep_alive(keep_alive)
-            .on_connect_ext(move |connection, extensions| {
-                extensions.insert(requests.enter());
+            .on_connect_ext(move |connection: &Takeable<Watched<C>>, extensions| {
+                if let Some(watch) = connection.peek(Watched::watch) {
+                    extensions.insert(watch);
+                }
                 connection.offer(extensions);
             })
             .upgrade(Upgrades::new(state, sockets))

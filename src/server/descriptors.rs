@@ -10,8 +10,10 @@ const BASE: u64 = 48;
 const PER_THREAD: u64 = 6;
 /// For each connection to the database; SQLite has a file, a write-ahead log and its index.
 const PER_DATABASE_CONNECTION: u64 = 4;
-/// Connections for plain requests and for handshakes, at least.
+/// Connections for plain requests and for handshakes, at least; and if there are many descriptors, at least this part of them: many
+/// clients of one address may come back at once.
 const REQUESTS_MIN: u64 = 128;
+const REQUESTS_PART: u64 = 32;
 /// More of them never helped; as actix has it for each worker.
 const REQUESTS_MAX: u64 = 25_600;
 
@@ -51,7 +53,7 @@ fn share(limit: u64, own: u64, sockets_max: usize) -> Result<Places, TooFewDescr
         return Err(TooFewDescriptors { limit, needed });
     }
     let left = limit - own;
-    let sockets = (sockets_max as u64).min(left - REQUESTS_MIN);
+    let sockets = (sockets_max as u64).min(left - REQUESTS_MIN.max(left / REQUESTS_PART));
     let requests = (left - sockets).min(REQUESTS_MAX);
     Ok(Places { sockets_max: sockets as usize, requests_max: requests as usize })
 }
@@ -67,8 +69,8 @@ mod tests {
             // limit, sockets wanted; sockets and requests given
             (1_048_576, 15_000, Some((15_000, 25_600))),
             (20_000, 15_000, Some((15_000, 4_900))),
-            (15_228, 15_000, Some((15_000, 128))),
-            (15_227, 15_000, Some((14_999, 128))),
+            (15_228, 15_000, Some((14_656, 472))),
+            (4_196, 15_000, Some((3_968, 128))),
             (1_024, 15_000, Some((796, 128))),
             (1_024, 10, Some((10, 914))),
             (229, 15_000, Some((1, 128))),

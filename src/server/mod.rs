@@ -7,6 +7,7 @@ mod descriptors;
 mod error;
 mod key_set;
 mod listener;
+mod pacing;
 mod requests;
 mod revocations;
 mod stats;
@@ -15,6 +16,7 @@ mod supervisor;
 mod takeover;
 mod tls;
 mod upgrade;
+mod watched;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -36,7 +38,7 @@ use crate::http::{self, AppState, Hosts, Origins};
 use crate::metrics;
 use crate::rate::Rate;
 use crate::room::{Directory, Journal, Relays, RoomSettings, UserSockets};
-use crate::socket::{EventStreams, Gate, Rates, Rhythm, SharedRates, SocketContext, SocketSettings};
+use crate::socket::{EventStreams, Gate, Rates, Rhythm, RoomOpenings, SharedRates, SocketContext, SocketSettings};
 use crate::store::{Store, StoreError, StoreSettings};
 use certificate::Certificate;
 use connections::Connections;
@@ -49,6 +51,9 @@ use tls::Tls;
 const METRICS_CONNECTIONS_MAX: usize = 16;
 /// Between two looks for a database that is not there yet.
 const DATABASE_RETRY: Duration = Duration::from_millis(500);
+/// What large answers of HTTP may hold together, in documents of the largest size; and at least, in bytes.
+const ANSWERS_MAX: usize = 8;
+const ANSWERS_BYTES_MIN: usize = 64 << 20;
 /// How long a closed socket waits for its peer's end.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -104,7 +109,8 @@ impl Server {
 
         let relays = Arc::new(Relays::default());
         let user_sockets = Arc::new(UserSockets::default());
-        let rates = Arc::new(SharedRates::new(rates(config)));
+        let openings = Arc::new(RoomOpenings::new(limits.rate_rooms_user));
+        let rates = Arc::new(SharedRates::new(rates(config), editor_rates(config)));
         let histories = Histories::new(store.clone());
         let event_streams = Arc::new(EventStreams::default());
         let state = web::Data::new(AppState {
@@ -115,8 +121,10 @@ impl Server {
             minter,
             gate: Gate::new(places.sockets_max, limits.sockets_per_ip_max),
             pace: Default::default(),
-            renders: AppState::render_permits(),
+            renders: AppState::render_turns(),
+            pages: AppState::page_turns(),
             user_sockets: user_sockets.clone(),
+            openings: openings.clone(),
             rates: rates.clone(),
             event_streams: event_streams.clone(),
             stats: Default::default(),
@@ -143,16 +151,26 @@ impl Server {
             settings: socket_settings(config),
             user_sockets,
             event_streams,
+            openings,
             rates,
             verifier,
             unfinished: ByteBudget::new(limits.unfinished_bytes_max, None),
             strangers: ByteBudget::new(limits.unfinished_bytes_max, None),
             outboxes: ByteBudget::new(limits.outboxes_bytes_max, Some(&metrics::OUTBOX_BYTES)),
         });
-        let requests = Requests::new(places.requests_max);
-        let tls = certificate.clone().map(|certificate| Tls::new(certificate, requests.clone())).transpose()?;
-        let connections =
-            Connections { state: state.clone(), sockets, requests, keep_alive: config.timing.http_keep_alive };
+        let proxies = config.edge.trusted_proxies.clone();
+        let tls = certificate.clone().map(Tls::new).transpose()?;
+        let connections = Connections {
+            state: state.clone(),
+            sockets,
+            requests: Requests::new(places.requests_max, limits.sockets_per_ip_max, state.gate.clone(), proxies),
+            keep_alive: config.timing.http_keep_alive,
+            stall_timeout: config.timing.stall_timeout,
+            answers: ByteBudget::new(
+                ANSWERS_BYTES_MIN.max(ANSWERS_MAX.saturating_mul(limits.document_bytes_max)),
+                Some(&metrics::ANSWER_BYTES),
+            ),
+        };
         let http = connections.serve(listener, tls, config.edge.workers)?;
         let metrics = metrics.map(serve_metrics).transpose()?;
         let is_encrypted = certificate.is_some();
@@ -260,9 +278,11 @@ fn room_settings(config: &Config) -> RoomSettings {
         idle: config.timing.room_idle,
         presence_grace: config.timing.presence_grace,
         keeps_stateless: config.edge.keeps_stateless,
+        awareness_bytes_max: config.limits.room_awareness_bytes_max,
         presence_users_max: config.limits.presence_users_max,
         replay_entries_max: config.limits.replay_entries_max as u64,
         say_rate: rate(config.limits.rate_room),
+        inflow_rate: editor_rate(config.limits.rate_yjs_room),
         batch_entries_max: config.limits.batch_entries_max,
         batch_bytes_max: config.limits.batch_bytes_max,
     }
@@ -271,6 +291,21 @@ fn room_settings(config: &Config) -> RoomSettings {
 fn rate(per_second: usize) -> Rate {
     let per_second = per_second as f64;
     Rate { per_second, burst: 2.0 * per_second }
+}
+
+/// Editors send many small messages at once when they come back, or one that holds all they typed meanwhile.
+fn editor_rate(per_second: usize) -> Rate {
+    let per_second = per_second as f64;
+    Rate { per_second, burst: 10.0 * per_second }
+}
+
+fn editor_rates(config: &Config) -> Rates {
+    let limits = &config.limits;
+    Rates {
+        socket: editor_rate(limits.rate_yjs_socket),
+        user: editor_rate(limits.rate_yjs_user),
+        address: editor_rate(limits.rate_yjs_address),
+    }
 }
 
 fn rates(config: &Config) -> Rates {
@@ -287,6 +322,7 @@ fn socket_settings(config: &Config) -> SocketSettings {
             keepalive_interval: timing.keepalive_interval,
             stall_timeout: timing.stall_timeout,
         },
+        has_guests: config.edge.is_demo,
         outbox_bytes_max: limits.outbox_bytes_max,
         unhandled_bytes_max: limits.socket_unhandled_bytes_max,
         writer_message_bytes_max: limits.document_bytes_max,

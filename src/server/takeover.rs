@@ -47,6 +47,11 @@ impl<C: Detach> Takeable<C> {
         extensions.insert(Taker(self.0.clone()));
     }
 
+    /// What `look` finds of it. `None`: somebody has taken it.
+    pub fn peek<R>(&self, look: impl FnOnce(&C) -> R) -> Option<R> {
+        self.0.borrow().as_ref().map(look)
+    }
+
     fn with<R>(&self, act: impl FnOnce(Pin<&mut C>) -> R) -> Option<R> {
         self.0.borrow_mut().as_mut().map(|connection| act(Pin::new(connection)))
     }

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use actix_http::Protocol;
 use actix_http::error::DispatchError;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -14,7 +13,6 @@ use tokio_rustls::rustls::{self, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
 use super::certificate::Certificate;
-use super::requests::Requests;
 
 /// What a TLS record with a handshake begins with (RFC 8446 section 5.1).
 const HANDSHAKE: u8 = 22;
@@ -30,7 +28,6 @@ const USE_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; c
 #[derive(Clone)]
 pub(super) struct Tls {
     acceptor: TlsAcceptor,
-    requests: Requests,
     told: Arc<Mutex<Option<Instant>>>,
 }
 
@@ -47,25 +44,20 @@ enum NoHandshake {
 
 impl Tls {
     /// Serves `certificate`. HTTP/1.1 is all that is spoken: an upgrade takes a whole connection over.
-    pub fn new(certificate: Arc<Certificate>, requests: Requests) -> Result<Self, rustls::Error> {
+    pub fn new(certificate: Arc<Certificate>) -> Result<Self, rustls::Error> {
         let mut config = ServerConfig::builder_with_provider(certificate.provider())
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(certificate);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { acceptor: Arc::new(config).into(), requests, told: Arc::default() })
+        Ok(Self { acceptor: Arc::new(config).into(), told: Arc::default() })
     }
 
-    /// Makes the handshake within `patience`, in which the connection counts as one of HTTP.
-    pub async fn accept(
-        &self,
-        stream: TcpStream,
-        patience: Duration,
-    ) -> Result<(TlsStream<TcpStream>, Protocol, Option<SocketAddr>), DispatchError> {
-        let _place = self.requests.enter();
+    /// Makes the handshake within `patience`.
+    pub async fn accept(&self, stream: TcpStream, patience: Duration) -> Result<TlsStream<TcpStream>, DispatchError> {
         let peer = stream.peer_addr().ok();
         let shaken = tokio::time::timeout(patience, self.shake(stream)).await.unwrap_or(Err(NoHandshake::TimedOut));
-        shaken.map(|stream| (stream, Protocol::Http1, peer)).map_err(|error| {
+        shaken.map_err(|error| {
             self.tell(&error, peer);
             DispatchError::Io(io::Error::other(error))
         })

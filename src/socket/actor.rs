@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Poll, ready};
+use std::task::{Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use actix::fut::ActorFuture;
@@ -18,15 +18,17 @@ use tracing::field::Empty;
 
 use super::context::SocketContext;
 use super::event_streams::{StreamEntry, Uplink, UplinkError};
-use super::gate::Permit;
+use super::gate::{Permit, network};
 use super::heartbeat::{Beat, Signs};
+use super::inflow::{self, Inflow, Slowed};
 use super::opening::{Opening, Path};
 use super::outbox::Outbox;
 use super::session::{self, DeniedSession, Opened, Session, SessionIo, SocketClose};
 use super::stream::Stream;
 use super::timers::KeyedTimers;
-use super::unfinished::Unfinished;
+use super::unfinished::{Unfinished, Unwanted};
 use crate::auth::now_s;
+use crate::budget::Payer;
 use crate::ids::SocketId;
 use crate::metrics;
 use crate::protocol::CloseCode;
@@ -69,6 +71,8 @@ enum Timer {
     Close,
     /// The end, once it has begun.
     Linger,
+    /// A peer that sends too much is read again.
+    Slowed,
 }
 
 /// How far the end has come.
@@ -101,6 +105,10 @@ pub struct Socket {
     stream: Rc<Stream>,
     reader: Reader,
     unfinished: Unfinished,
+    /// What the peer sends; whether it is not read for a while, and how long that is to be.
+    inflow: Inflow,
+    is_slowed: bool,
+    slowed_for: Option<Duration>,
     io: SessionIo,
     session: Box<dyn Session>,
     /// What the upgrade decided, until the socket opens.
@@ -131,7 +139,10 @@ impl Socket {
         let Opening { path, encoding, address, permit } = opening;
         let stream = Rc::new(stream);
         let settings = &context.settings;
-        let outbox = Outbox::new(stream.clone(), head, encoding, settings.outbox_bytes_max, &context.outboxes);
+        let network = network(address);
+        let payer = Payer::of(network);
+        let outbox =
+            Outbox::new(stream.clone(), head, encoding, settings.outbox_bytes_max, context.outboxes.hold_for(payer, 0));
         // Whatever is there before the session opens is small.
         let limits = MessageLimits {
             message_bytes_max: settings.reader_message_bytes_max,
@@ -148,8 +159,11 @@ impl Socket {
         let socket = Socket {
             stream,
             reader,
-            unfinished: Unfinished::new(&context.unfinished),
-            io: SessionIo { socket: id, outbox, relay, context },
+            unfinished: Unfinished::new(&context.strangers, payer),
+            inflow: Inflow::new(network, &context.rates, Instant::now()),
+            is_slowed: false,
+            slowed_for: None,
+            io: SessionIo { socket: id, network, outbox, relay, context },
             session: Box::new(DeniedSession),
             opening: Some(Box::new(path)),
             timers: KeyedTimers::new(),
@@ -176,6 +190,7 @@ impl Socket {
         }
         let Opened { session, close } = session::open(*path, &self.io);
         self.session = session;
+        self.outbox().pay_as(self.io.payer(self.session.payer()));
         if let Some((hold, SocketClose { code, reason })) = close {
             self.timers.set(Timer::Close, hold, ctx, move |socket, _| socket.outbox().close(code, &reason));
         }
@@ -230,7 +245,8 @@ impl Socket {
 
     fn is_reading(&self) -> bool {
         let unhandled_bytes_max = self.io.context.settings.unhandled_bytes_max;
-        !self.io.outbox.is_stopped()
+        !self.is_slowed
+            && !self.io.outbox.is_stopped()
             && !self.io.outbox.is_sending_much()
             && self.io.outbox.has_credit(unhandled_bytes_max)
             && self.session.is_reading(unhandled_bytes_max, &self.io)
@@ -300,7 +316,9 @@ impl Socket {
         }
         let context = &self.io.context;
         let budget = if self.session.is_stranger() { &context.strangers } else { &context.unfinished };
-        self.unfinished.move_to(budget);
+        let payer = self.io.payer(self.session.payer());
+        self.io.outbox.pay_as(payer);
+        self.unfinished.move_to(budget, payer);
         if let Err(unwanted) = self.unfinished.note(
             self.reader.unfinished_bytes() + self.unread.len(),
             self.reader.arrived_bytes(),
@@ -317,8 +335,30 @@ impl Socket {
         if messages > 0 {
             metrics::MESSAGES_RECEIVED.inc_by(messages);
             metrics::MESSAGE_BYTES_RECEIVED.inc_by(bytes);
+            let counted = (messages as usize).saturating_sub(self.session.take_awareness());
+            self.slow_down(inflow::weight(counted, bytes as usize));
         }
         self.io.outbox.flush();
+    }
+
+    /// Reads nothing for a while from an editor that sends more than it may.
+    fn slow_down(&mut self, weight: f64) {
+        if self.session.counts_for_itself() {
+            return;
+        }
+        let slowed = self.inflow.spend(self.session.payer(), weight, &self.io.context.rates, Instant::now());
+        let Some(Slowed { wait, is_first }) = slowed else { return };
+        metrics::SOCKETS_SLOWED.inc();
+        if is_first {
+            let (room, user) = self.session.room_and_user();
+            tracing::warn!(
+                room.name = room.map(tracing::field::display),
+                user.id = user.map(tracing::field::display),
+                "a client, its user or its address sends more than it may, and is read more slowly"
+            );
+        }
+        self.is_slowed = true;
+        self.slowed_for = Some(wait);
     }
 
     fn message(&mut self, message: wire::Message) {
@@ -433,9 +473,22 @@ impl Socket {
         });
     }
 
+    /// Ends the connection if it holds most of what others need.
+    fn let_go_if_called_in(&mut self, waker: &Waker) {
+        if self.io.outbox.is_called_in(waker) {
+            return self.io.outbox.close_now(CloseCode::SlowConsumer, CloseCode::SlowConsumer.reason());
+        }
+        // Each has a waker of its own.
+        if self.unfinished.is_called_in(waker) | self.session.is_called_in(waker) {
+            tracing::info!("message refused, since others have no room");
+            self.io.outbox.close_now(CloseCode::TryLater, &Unwanted::TooMuch.to_string());
+        }
+    }
+
     fn poll_pump(&mut self, cx: &mut std::task::Context<'_>, ctx: &mut Context<Self>) -> Poll<io::Result<()>> {
         self.io.outbox.set_waker(cx.waker());
         if self.io.outbox.closing().is_none() {
+            self.let_go_if_called_in(cx.waker());
             if let Poll::Ready(Err(error)) = self.poll_write(cx) {
                 return Poll::Ready(Err(error));
             }
@@ -444,6 +497,12 @@ impl Socket {
             }
             if let Poll::Ready(ended) = self.poll_read(cx) {
                 return Poll::Ready(ended);
+            }
+            if let Some(wait) = self.slowed_for.take() {
+                self.timers.set(Timer::Slowed, wait, ctx, |socket, _| {
+                    socket.is_slowed = false;
+                    socket.outbox().wake();
+                });
             }
             if self.io.outbox.take_token_doubt() && self.is_revoked() {
                 self.log_refusal(CloseCode::Unauthorized, REVOKED);

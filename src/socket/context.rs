@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::event_streams::EventStreams;
+use super::openings::RoomOpenings;
 use super::rates::SharedRates;
 use super::settings::SocketSettings;
 use crate::auth::Verifier;
@@ -21,7 +22,9 @@ pub struct SocketContext {
     pub user_sockets: Arc<UserSockets>,
     /// The event streams, for what their clients say.
     pub event_streams: Arc<EventStreams>,
-    /// What JSON clients may say how often.
+    /// How many rooms each user may open.
+    pub openings: Arc<RoomOpenings>,
+    /// What clients may say how often.
     pub rates: Arc<SharedRates>,
     /// Checks tokens that come in band.
     pub verifier: Arc<Verifier>,

@@ -60,6 +60,11 @@ impl Gate {
         Ok(Permit { gate: self.clone(), address })
     }
 
+    /// How many connections of an address are in, as it counts.
+    pub fn count_of(&self, address: IpAddr) -> usize {
+        self.counts().by_address.get(&address).copied().unwrap_or(0)
+    }
+
     /// How many connections are in.
     pub fn count(&self) -> usize {
         self.counts().all

@@ -5,14 +5,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
 use bytes::{Buf, Bytes};
 
 use super::stream::Stream;
-use crate::budget::{ByteBudget, HeldBytes};
+use crate::budget::{HeldBytes, Payer};
 use crate::metrics;
 use crate::protocol::CloseCode;
 use crate::room::{Connection, Counted};
@@ -27,6 +26,9 @@ const LARGE_FRAME_BYTES: usize = 64 * 1024;
 /// That bound, in outbox sizes; one such frame always passes. They are shared by all who get them.
 const LARGE_FRAMES_MAX: usize = 2;
 
+/// What a newcomer may have waiting of those who are there, of all its rooms: those in a room have a bound of their own.
+const JOINING_BYTES_MAX: usize = 64 << 20;
+
 /// What a frame counts as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CountsAs {
@@ -34,8 +36,12 @@ enum CountsAs {
     Live,
     /// A large live frame.
     Large,
+    /// A large live frame that nobody else shares.
+    OwnLarge,
     /// An answer that was asked for, of the size of a document.
     Answer,
+    /// Those who are there, shown to a newcomer.
+    Joining,
 }
 
 /// Where the joining state is, of which there is one at a time.
@@ -49,20 +55,34 @@ enum Delivery {
 #[derive(Default)]
 struct FrameQueue {
     frames: VecDeque<(Bytes, CountsAs)>,
-    /// Bytes of live frames, of large ones, and of answers.
+    /// Bytes of live frames, of large ones, of answers, and of what is shown to a newcomer.
     live: usize,
     large: usize,
+    own_large: usize,
     answers: usize,
+    joining: usize,
     /// Whether the front frame is partly written.
     is_begun: bool,
 }
 
 impl FrameQueue {
+    /// Large live frames, shared or not.
+    fn all_large(&self) -> usize {
+        self.large + self.own_large
+    }
+
+    /// What counts among all outboxes: what others do not hold as well.
+    fn counted(&self) -> usize {
+        self.live + self.own_large + self.joining
+    }
+
     fn bytes_of(&mut self, kind: CountsAs) -> &mut usize {
         match kind {
             CountsAs::Live => &mut self.live,
             CountsAs::Large => &mut self.large,
+            CountsAs::OwnLarge => &mut self.own_large,
             CountsAs::Answer => &mut self.answers,
+            CountsAs::Joining => &mut self.joining,
         }
     }
 }
@@ -110,20 +130,14 @@ pub struct Outbox {
 
 impl Outbox {
     /// An outbox in front of `stream`, with `head`, the request's answer, before all frames, which are written in `encoding`.
-    pub fn new(
-        stream: Rc<Stream>,
-        head: Bytes,
-        encoding: Encoding,
-        bytes_max: usize,
-        budget: &Arc<ByteBudget>,
-    ) -> Rc<Self> {
+    pub fn new(stream: Rc<Stream>, head: Bytes, encoding: Encoding, bytes_max: usize, held: HeldBytes) -> Rc<Self> {
         let now = Instant::now();
         let outbox = Self {
             stream: RefCell::new(Some(stream)),
             queue: RefCell::default(),
             encoding,
             bytes_max,
-            held: RefCell::new(budget.hold(0)),
+            held: RefCell::new(held),
             unhandled: Cell::new(0),
             is_paused: Cell::new(false),
             is_stopped: Cell::new(false),
@@ -147,6 +161,17 @@ impl Outbox {
         Rc::new(outbox)
     }
 
+    /// What waits counts under the name of `payer` from now on.
+    pub fn pay_as(&self, payer: Payer) {
+        self.held.borrow_mut().pay_as(payer);
+    }
+
+    /// Whether the socket must end, since what waits for all together is too much, and its payer holds most of it. If not, `waker` is
+    /// woken when that changes.
+    pub fn is_called_in(&self, waker: &Waker) -> bool {
+        self.held.borrow().is_called_in(waker)
+    }
+
     /// Bytes written so far.
     pub fn written(&self) -> u64 {
         self.written.get()
@@ -161,7 +186,7 @@ impl Outbox {
     /// Whether more than a full outbox waits that does not count: an answer of the document's size, or edits like that.
     pub fn is_sending_much(&self) -> bool {
         let queue = self.queue.borrow();
-        queue.answers + queue.large > self.bytes_max
+        queue.answers + queue.all_large() + queue.joining > self.bytes_max
     }
 
     /// Whether joining state waits for the peer, of any room.
@@ -316,8 +341,10 @@ impl Outbox {
         }
         let kind = match counted {
             Counted::No => CountsAs::Answer,
+            Counted::Joining => CountsAs::Joining,
             Counted::Yes if bytes.len() > LARGE_FRAME_BYTES => CountsAs::Large,
-            Counted::Yes => CountsAs::Live,
+            Counted::Own if bytes.len() > LARGE_FRAME_BYTES => CountsAs::OwnLarge,
+            Counted::Yes | Counted::Own => CountsAs::Live,
         };
         if kind != CountsAs::Answer && self.is_overfull(bytes.len(), kind) {
             return self.close(CloseCode::SlowConsumer, CloseCode::SlowConsumer.reason());
@@ -335,14 +362,19 @@ impl Outbox {
         queue.frames.push_back((bytes, kind));
     }
 
-    /// Whether a live frame of `bytes` is too much for the socket, or for all together while this one is behind.
+    /// Whether a live frame of `bytes` is too much for the socket; or for all together while this one is behind, and nobody is more so.
     fn is_overfull(&self, bytes: usize, kind: CountsAs) -> bool {
-        if kind == CountsAs::Large {
-            let waiting = self.queue.borrow().large;
-            return waiting > 0 && waiting + bytes > LARGE_FRAMES_MAX * self.bytes_max;
+        if kind == CountsAs::Joining {
+            return self.queue.borrow().joining + bytes > JOINING_BYTES_MAX;
+        }
+        if kind == CountsAs::Large || kind == CountsAs::OwnLarge {
+            let waiting = self.queue.borrow().all_large();
+            let held = self.held.borrow();
+            return waiting > 0 && waiting + bytes > LARGE_FRAMES_MAX * self.bytes_max
+                || kind == CountsAs::OwnLarge && held.bytes() > 0 && !held.demand(bytes);
         }
         let own = self.queue.borrow().live + bytes;
-        own > self.bytes_max || (own > bytes && !self.held.borrow().budget().has_room_for(bytes))
+        own > self.bytes_max || (own > bytes && !self.held.borrow().demand(bytes))
     }
 
     /// Writes until the peer takes no more. An error means that the connection is gone.
@@ -383,7 +415,7 @@ impl Outbox {
             }
         }
         // What the peer takes at once never gets there.
-        self.held.borrow_mut().set(queue.live + unsent);
+        self.held.borrow_mut().set(queue.counted() + unsent);
         Ok(())
     }
 
@@ -448,14 +480,14 @@ impl Outbox {
     fn drop_waiting(&self) {
         let mut queue = self.queue.borrow_mut();
         let begun = if queue.is_begun { queue.frames.pop_front() } else { None };
-        queue.frames = VecDeque::new();
-        (queue.live, queue.large, queue.answers) = (0, 0, 0);
+        *queue = FrameQueue { is_begun: queue.is_begun, ..FrameQueue::default() };
         drop(queue);
         if let Some((frame, kind)) = begun {
             self.enqueue(frame, kind);
             self.queue.borrow_mut().is_begun = true;
         }
-        self.held.borrow_mut().set(self.queue.borrow().live);
+        let counted = self.queue.borrow().counted();
+        self.held.borrow_mut().set(counted);
     }
 
     /// Lets go of the stream and of all frames; pushes go nowhere from now on.

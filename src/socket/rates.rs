@@ -26,24 +26,82 @@ pub struct Rates {
     pub address: Rate,
 }
 
+/// Buckets by user, address or whatever else shares one.
+#[derive(Debug)]
+pub struct Buckets<K>(Mutex<HashMap<K, Bucket>>);
+
+impl<K> Default for Buckets<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash + Clone> Buckets<K> {
+    /// Takes `count` from a bucket; or says when to try again.
+    pub fn take(&self, key: &K, count: usize, rate: Rate, now: Instant) -> Result<(), Duration> {
+        self.with(key, rate, now, |bucket| bucket.take_many(count, rate, now))
+    }
+
+    /// Spends of a bucket, and says for how long nothing is left then.
+    pub fn spend(&self, key: &K, amount: f64, rate: Rate, now: Instant) -> Option<Duration> {
+        self.with(key, rate, now, |bucket| {
+            bucket.spend(amount, rate, now);
+            bucket.wait(rate, now)
+        })
+    }
+
+    fn with<R>(&self, key: &K, rate: Rate, now: Instant, act: impl FnOnce(&mut Bucket) -> R) -> R {
+        // Nothing panics while it is locked.
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bucket) = buckets.get_mut(key) {
+            return act(bucket);
+        }
+        // A full bucket is as good as none, so the map holds only those who said something of late.
+        if buckets.len() >= SWEEP_AT && buckets.len() == buckets.capacity() {
+            buckets.retain(|_, bucket| !bucket.is_full(rate, now));
+        }
+        act(buckets.entry(key.clone()).or_insert_with(|| Bucket::new(rate, now)))
+    }
+}
+
 /// The buckets that sockets share.
+#[derive(Debug, Default)]
+pub struct SharedBuckets {
+    /// By user.
+    pub users: Buckets<UserId>,
+    /// By address, as it counts.
+    pub addresses: Buckets<IpAddr>,
+}
+
+/// What sockets of each kind may say, and what is left of that.
 #[derive(Debug)]
 pub struct SharedRates {
-    rates: Rates,
-    users: Mutex<HashMap<UserId, Bucket>>,
-    addresses: Mutex<HashMap<IpAddr, Bucket>>,
+    json: Rates,
+    json_buckets: SharedBuckets,
+    editors: Rates,
+    editor_buckets: SharedBuckets,
 }
 
 impl SharedRates {
-    /// All full.
-    pub fn new(rates: Rates) -> Self {
-        Self { rates, users: Mutex::default(), addresses: Mutex::default() }
+    /// All full: for JSON clients, and for editors.
+    pub fn new(json: Rates, editors: Rates) -> Self {
+        Self { json, json_buckets: SharedBuckets::default(), editors, editor_buckets: SharedBuckets::default() }
     }
 
     /// Takes messages that come without a socket; or says when to try again.
     pub fn take(&self, user: &UserId, address: IpAddr, messages: usize, now: Instant) -> Result<(), Duration> {
-        take_shared(&self.addresses, &address, messages, self.rates.address, now)?;
-        take_shared(&self.users, user, messages, self.rates.user, now)
+        self.json_buckets.addresses.take(&address, messages, self.json.address, now)?;
+        self.json_buckets.users.take(user, messages, self.json.user, now)
+    }
+
+    /// What editors may send.
+    pub fn editors(&self) -> &Rates {
+        &self.editors
+    }
+
+    /// What is left of that.
+    pub fn editor_buckets(&self) -> &SharedBuckets {
+        &self.editor_buckets
     }
 }
 
@@ -69,16 +127,16 @@ pub struct RateLimits {
 impl RateLimits {
     /// For a client at `address`, as it counts (see [`crate::socket::network`]).
     pub fn new(address: IpAddr, shared: &SharedRates, now: Instant) -> Self {
-        Self { address, bucket: Bucket::new(shared.rates.socket, now), refusals: 0 }
+        Self { address, bucket: Bucket::new(shared.json.socket, now), refusals: 0 }
     }
 
     /// Takes a message, of `user` if it is known whose.
     pub fn take(&mut self, user: Option<&UserId>, shared: &SharedRates, now: Instant) -> Limited {
-        let rates = &shared.rates;
+        let (rates, buckets) = (&shared.json, &shared.json_buckets);
         let own = self.bucket.take(rates.socket, now);
         let taken = own
-            .and_then(|()| take_shared(&shared.addresses, &self.address, 1, rates.address, now))
-            .and_then(|()| user.map_or(Ok(()), |user| take_shared(&shared.users, user, 1, rates.user, now)));
+            .and_then(|()| buckets.addresses.take(&self.address, 1, rates.address, now))
+            .and_then(|()| user.map_or(Ok(()), |user| buckets.users.take(user, 1, rates.user, now)));
         match taken {
             Ok(()) => {
                 self.refusals = 0;
@@ -92,25 +150,6 @@ impl RateLimits {
     }
 }
 
-fn take_shared<K: Eq + Hash + Clone>(
-    buckets: &Mutex<HashMap<K, Bucket>>,
-    key: &K,
-    count: usize,
-    rate: Rate,
-    now: Instant,
-) -> Result<(), Duration> {
-    // Nothing panics while it is locked.
-    let mut buckets = buckets.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(bucket) = buckets.get_mut(key) {
-        return bucket.take_many(count, rate, now);
-    }
-    // A full bucket is as good as none, so the map holds only those who said something of late.
-    if buckets.len() >= SWEEP_AT && buckets.len() == buckets.capacity() {
-        buckets.retain(|_, bucket| !bucket.is_full(rate, now));
-    }
-    buckets.entry(key.clone()).or_insert_with(|| Bucket::new(rate, now)).take_many(count, rate, now)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,7 +159,8 @@ mod tests {
     }
 
     fn shared(socket: f64, user: f64, address: f64) -> SharedRates {
-        SharedRates::new(Rates { socket: rate(socket), user: rate(user), address: rate(address) })
+        let rates = Rates { socket: rate(socket), user: rate(user), address: rate(address) };
+        SharedRates::new(rates, rates)
     }
 
     fn passed(limits: &mut RateLimits, user: &str, shared: &SharedRates, now: Instant) -> usize {

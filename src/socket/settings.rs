@@ -10,6 +10,8 @@ use crate::auth::{Access, Action, allows};
 pub struct SocketSettings {
     /// When to ping, and when to give up.
     pub rhythm: Rhythm,
+    /// Whether anybody may be as many users as they like, as in a demo: then it is addresses that count.
+    pub has_guests: bool,
     /// Most bytes of live frames that may wait for a peer.
     pub outbox_bytes_max: usize,
     /// Most bytes that may be unhandled in the socket's rooms; past it the socket reads nothing.

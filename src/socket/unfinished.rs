@@ -2,9 +2,10 @@
 //! budget, and the time that callers hand in.
 
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use crate::budget::{ByteBudget, HeldBytes};
+use crate::budget::{ByteBudget, HeldBytes, Payer};
 
 /// What a message must grow by in a second.
 const GROWTH_BYTES: f64 = 16.0 * 1024.0;
@@ -32,14 +33,19 @@ pub struct Unfinished {
 }
 
 impl Unfinished {
-    /// None yet.
-    pub fn new(budget: &Arc<ByteBudget>) -> Self {
-        Self { held: budget.hold(0), arrived: 0, watched: None }
+    /// None yet, of a connection of `payer`.
+    pub fn new(budget: &Arc<ByteBudget>, payer: Payer) -> Self {
+        Self { held: budget.hold_for(payer, 0), arrived: 0, watched: None }
     }
 
-    /// Counts in another budget from now on.
-    pub fn move_to(&mut self, budget: &Arc<ByteBudget>) {
-        self.held.move_to(budget);
+    /// Counts in another budget, or under another name, from now on.
+    pub fn move_to(&mut self, budget: &Arc<ByteBudget>, payer: Payer) {
+        self.held.move_to(budget, payer);
+    }
+
+    /// Whether the message must not go on, since others have no room and its payer holds most. If not, `waker` is woken when that changes.
+    pub fn is_called_in(&self, waker: &Waker) -> bool {
+        self.held.is_called_in(waker)
     }
 
     /// Notes after a read how much is held of it and of what came behind it, and how much of it has come: more, if it is thrown away;
@@ -54,7 +60,7 @@ impl Unfinished {
         }
         let before = self.held.bytes();
         self.held.set(held);
-        if held > before && !self.held.budget().has_room_for(0) {
+        if held > before && !self.held.demand(0) {
             return Err(Unwanted::TooMuch);
         }
         if arrived == 0 {
@@ -79,8 +85,8 @@ mod tests {
     #[test]
     fn all_together_hold_no_more_than_the_budget_and_give_it_back() {
         let (budget, now) = (ByteBudget::new(100, None), Instant::now());
-        let mut first = Unfinished::new(&budget);
-        let mut second = Unfinished::new(&budget);
+        let mut first = Unfinished::new(&budget, Payer::of("ada"));
+        let mut second = Unfinished::new(&budget, Payer::of("ada"));
         assert_eq!(first.note(60, 60, now), Ok(()));
         assert_eq!(second.note(40, 40, now), Ok(()));
         assert_eq!(second.note(41, 41, now), Err(Unwanted::TooMuch));
@@ -91,11 +97,22 @@ mod tests {
     }
 
     #[test]
+    fn rule_37_of_unfinished_messages_the_largest_payer_gives_way() {
+        let (budget, now) = (ByteBudget::new(100, None), Instant::now());
+        let mut largest: Vec<_> = (0..2).map(|_| Unfinished::new(&budget, Payer::of("ada"))).collect();
+        assert_eq!(largest.iter_mut().map(|message| message.note(50, 50, now)).collect::<Vec<_>>(), [Ok(()); 2]);
+        let mut other = Unfinished::new(&budget, Payer::of("bob"));
+        assert_eq!(other.note(10, 10, now), Ok(()));
+        assert_eq!(largest.iter().filter(|message| message.is_called_in(Waker::noop())).count(), 1);
+        assert!(!other.is_called_in(Waker::noop()));
+    }
+
+    #[test]
     fn an_unfinished_message_may_count_elsewhere() {
         let (strangers, known, now) = (ByteBudget::new(0, None), ByteBudget::new(100, None), Instant::now());
-        let mut message = Unfinished::new(&strangers);
+        let mut message = Unfinished::new(&strangers, Payer::of("10.0.0.1"));
         assert_eq!(message.note(1, 1, now), Err(Unwanted::TooMuch));
-        message.move_to(&known);
+        message.move_to(&known, Payer::of("ada"));
         assert_eq!(message.note(2, 2, now), Ok(()));
         assert_eq!((strangers.left(), known.left()), (Some(0), Some(98)));
         drop(message);
@@ -106,11 +123,11 @@ mod tests {
     fn a_message_that_hardly_grows_is_not_waited_for() {
         let now = Instant::now();
         let at = |seconds| now + Duration::from_secs(seconds);
-        let mut message = Unfinished::new(&ByteBudget::new(1 << 30, None));
+        let mut message = Unfinished::new(&ByteBudget::new(1 << 30, None), Payer::of("ada"));
         assert_eq!(message.note(1, 1, now), Ok(()));
         assert_eq!(message.note(2, 2, at(10)), Ok(()));
         assert_eq!(message.note(3, 3, at(11)), Err(Unwanted::TooSlow));
-        let mut message = Unfinished::new(&ByteBudget::new(1 << 30, None));
+        let mut message = Unfinished::new(&ByteBudget::new(1 << 30, None), Payer::of("ada"));
         for second in 0..100 {
             assert_eq!(message.note(1, 1 + second * 16 * 1024, at(second)), Ok(()));
         }

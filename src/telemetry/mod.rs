@@ -2,6 +2,7 @@
 //! or not read harms nobody. The standard output belongs to what a person or a script asked for: the ready link, a token. What may be
 //! logged is decided where it is logged: never a token, a query string or content.
 
+mod flood;
 mod queue;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -16,6 +17,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 use crate::config::{LogConfig, LogFormat};
+use flood::FloodGuard;
 use queue::Queue;
 
 /// How long the last lines may take when the process ends.
@@ -74,7 +76,7 @@ where
 {
     // The HTTP server's own lines say nothing that ours do not; a filter that names it still wins.
     let filter = EnvFilter::builder().parse(format!("actix_server=warn,{}", config.filter))?;
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry().with(filter).with(FloodGuard::default());
     // Internal errors would go past the queue, and panic where nobody hears it.
     Ok(match config.format {
         LogFormat::Text => {

@@ -116,7 +116,7 @@ fn check_reports_every_problem_at_once_by_flag_and_variable() {
 }
 
 #[test]
-fn serve_refuses_weak_secrets_with_a_reason_that_does_not_repeat_them() {
+fn rule_11_serve_refuses_weak_secrets_with_a_reason_that_does_not_repeat_them() {
     let cases = [
         ("secret", "well-known default"),
         ("changeme", "well-known default"),

@@ -50,7 +50,7 @@ fn what_someone_forwards_of_anothers_typing_bears_the_others_name() {
 }
 
 #[test]
-fn an_edit_under_anothers_yjs_client_tells_who_sent_it() {
+fn rule_39_an_edit_under_anothers_yjs_client_tells_who_sent_it() {
     let server = Server::start();
     let mut alice = Editor::join(server.address, "room", &writer("alice"), 1);
     alice.saves("mine ");

@@ -26,7 +26,7 @@ fn close_frame(code: u16, reason: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn frames_against_the_rules_are_refused_with_1002_and_a_clean_end() {
+fn rule_8_frames_against_the_rules_are_refused_with_1002_and_a_clean_end() {
     let cases: [(&str, Vec<u8>); 15] = [
         ("unmasked", vec![0x82, 1, 3]),
         ("first reserved bit", raw(0xc2, QUERY)),
@@ -160,7 +160,7 @@ fn fragments_are_counted_together_against_the_longest_message() {
 }
 
 #[test]
-fn a_header_that_claims_4_gib_is_refused_at_once() {
+fn rule_21_a_header_that_claims_4_gib_is_refused_at_once() {
     let server = Server::start();
     let mut socket = opened(&server, "alice");
     socket.send(&header(0x80 | BINARY, 4 << 30));
@@ -245,7 +245,7 @@ fn another_implementation_of_rfc_6455_connects_talks_and_closes_cleanly() {
 }
 
 #[test]
-fn unfinished_messages_hold_a_bounded_amount_together_and_a_good_client_goes_on() {
+fn rule_21_unfinished_messages_hold_a_bounded_amount_together_and_a_good_client_goes_on() {
     let server = Server::with(&["--unfinished-bytes-max", "1048576"]);
     let mut good = Editor::join(server.address, "room", &writer("good"), 1);
     let begun = |number: usize| {

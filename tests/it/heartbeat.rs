@@ -24,7 +24,7 @@ fn present(server: &Server) -> Vec<String> {
 }
 
 #[test]
-fn a_silent_client_is_pinged_then_closed_with_4501() {
+fn rule_29_a_silent_client_is_pinged_then_closed_with_4501() {
     let server = Server::with(&["--ping-interval-ms", "200", "--pong-timeout-ms", "200"]);
     let started = Instant::now();
     let mut socket = Socket::yjs(server.address, "room", &writer("alice"));

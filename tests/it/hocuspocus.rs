@@ -170,7 +170,7 @@ fn what_waits_for_tokens_has_a_bound_for_one_connection_and_one_for_all() {
 }
 
 #[test]
-fn who_only_says_something_now_and_then_and_opens_nothing_is_not_kept_for_ever() {
+fn rule_3_who_only_says_something_now_and_then_and_opens_nothing_is_not_kept_for_ever() {
     let server = Server::start();
     let started = Instant::now();
     let mut eve = Provider::connect(server.address);
@@ -371,7 +371,7 @@ fn a_renewed_token_keeps_the_connection_and_changes_the_role() {
 // Edits
 
 #[test]
-fn an_edit_that_can_never_be_taken_is_refused_and_the_connection_lives() {
+fn rule_30_an_edit_that_can_never_be_taken_is_refused_and_the_connection_lives() {
     let server = Server::with(&["--document-bytes-max", "65536"]);
     let mut ada = started(&server, &writer("ada"), WRITER);
     ada.until(DOC, STEP2_EMPTY);

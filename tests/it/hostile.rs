@@ -283,7 +283,7 @@ fn a_letter_in_a_letter_is_refused_however_often_it_comes() {
 }
 
 #[test]
-fn edits_that_are_quadratic_to_integrate_cost_what_they_are_long() {
+fn rule_25_edits_that_are_quadratic_to_integrate_cost_what_they_are_long() {
     let mut attacked = Attacked::start();
     let n = 50_000;
     attacked.suffers("inserts behind each letter", &[inserted(n, 0..n)], Kept(12));
@@ -327,7 +327,7 @@ fn a_reader_who_claims_deletions_over_and_over_costs_what_they_are_long() {
 }
 
 #[test]
-fn few_bytes_do_not_become_many() {
+fn rule_25_few_bytes_do_not_become_many() {
     let mut attacked = Attacked::start();
     let bytes = 1 << 18;
     let one = |block: Block| vec![update(&[(11, 0, vec![block])], &[])];

@@ -44,7 +44,7 @@ fn talk(process: &Process) -> Vec<String> {
 }
 
 #[test]
-fn no_token_query_secret_or_content_is_logged_even_at_trace() {
+fn rule_5_no_token_query_secret_or_content_is_logged_even_at_trace() {
     let folder = tempfile::tempdir().unwrap();
     let process = Process::start(folder.path(), &["--log-level", "trace"]);
     let tokens = talk(&process);

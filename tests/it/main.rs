@@ -4,14 +4,17 @@
 
 mod attribution;
 mod beside;
+mod bounded_http;
 mod broken_network;
 mod browser_client;
 mod browser_side;
 mod compression;
+mod crowded;
 mod damage;
 mod descriptors;
 mod documents;
 mod echo;
+mod edge;
 mod events;
 mod faults;
 mod frames;

@@ -33,7 +33,16 @@ fn ten_thousand_rooms_opened_and_left_give_their_memory_back() {
     let folder = tempfile::tempdir().unwrap();
     let process = Process::start(
         folder.path(),
-        &["--room-idle-ms", "100", "--log-level", "warn", "--metrics-bind", "127.0.0.1:0"],
+        &[
+            "--room-idle-ms",
+            "100",
+            "--rate-rooms-user",
+            "1000000",
+            "--log-level",
+            "warn",
+            "--metrics-bind",
+            "127.0.0.1:0",
+        ],
     );
     let metrics = process.metrics_address();
     open_and_leave(&process, metrics, 0..1000);

@@ -19,7 +19,7 @@ fn escaped(name: &str) -> String {
 }
 
 #[test]
-fn a_name_that_can_be_no_rooms_is_told_as_such_on_every_way_in_and_in_the_log() {
+fn rule_24_a_name_that_can_be_no_rooms_is_told_as_such_on_every_way_in_and_in_the_log() {
     let folder = tempfile::tempdir().unwrap();
     let process = Process::start(folder.path(), &[]);
     let long = "x".repeat(201);

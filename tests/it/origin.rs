@@ -15,7 +15,7 @@ fn from(server: &Server, origins: &[&str]) -> Socket {
 }
 
 #[test]
-fn pages_from_elsewhere_get_403_and_no_upgrade() {
+fn rule_1_pages_from_elsewhere_get_403_and_no_upgrade() {
     let server = Server::with(&["--allowed-origins", "https://app.example.com,https://*.preview.example.org"]);
     let table: [&[&str]; 18] = [
         &["https://example.com"],

@@ -51,7 +51,7 @@ fn serves_and_stops(mut process: Process, what: &str) {
 }
 
 #[test]
-fn a_log_that_takes_nothing_harms_nobody() {
+fn rule_40_a_log_that_takes_nothing_harms_nobody() {
     let (_reader, stuck) = stuck();
     let outputs: [(&str, Stdio); 3] =
         [("full", full().into()), ("without a reader", readerless().into()), ("stuck", stuck.into())];

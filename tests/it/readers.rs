@@ -25,7 +25,7 @@ fn a_reader_gets_the_document_and_every_edit() {
 }
 
 #[test]
-fn a_readers_edit_is_denied_in_band_and_neither_relayed_nor_stored() {
+fn rule_20_a_readers_edit_is_denied_in_band_and_neither_relayed_nor_stored() {
     let server = Server::start();
     let mut alice = Editor::join(server.address, "room", &writer("alice"), 1);
     alice.saves("hers");
@@ -154,7 +154,7 @@ fn a_reader_is_seen_by_others_and_by_rest() {
 }
 
 #[test]
-fn nobody_can_change_or_remove_anothers_state() {
+fn rule_17_nobody_can_change_or_remove_anothers_state() {
     let server = Server::start();
     let mut alice = Editor::join(server.address, "room", &writer("alice"), 1);
     let mut bob = Editor::join(server.address, "room", &writer("bob"), 2);

@@ -35,7 +35,7 @@ fn seqs(answer: &Answer) -> Vec<u64> {
 }
 
 #[test]
-fn each_route_answers_no_token_foreign_tokens_readers_and_writers_as_the_policy_says() {
+fn rule_16_each_route_answers_no_token_foreign_tokens_readers_and_writers_as_the_policy_says() {
     let (server, _alice) = with_plan();
     let foreign = token("mallory", &["docs/plan=none", "other/*=admin"]);
     for route in OF_ROOM {
@@ -54,7 +54,7 @@ fn each_route_answers_no_token_foreign_tokens_readers_and_writers_as_the_policy_
 }
 
 #[test]
-fn unknown_and_forbidden_rooms_give_byte_identical_bodies() {
+fn rule_18_unknown_and_forbidden_rooms_give_byte_identical_bodies() {
     let (server, _alice) = with_plan();
     let foreign = token("mallory", &["docs/plan=none", "*=write"]);
     for route in OF_ROOM {

@@ -124,7 +124,7 @@ fn revocations_of_another_server_on_the_same_database_are_read() {
 }
 
 #[test]
-fn only_who_administers_every_room_may_revoke_or_list() {
+fn rule_19_only_who_administers_every_room_may_revoke_or_list() {
     let server = Server::start();
     let table = [
         (token("a", &["*=admin"]), 201),

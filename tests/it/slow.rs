@@ -61,7 +61,7 @@ fn is_connected(process: &Process, client: std::net::SocketAddr) -> bool {
 }
 
 #[test]
-fn a_peer_that_never_reads_under_a_flood_of_320_mb_costs_less_than_4_mib_and_is_gone_within_30_s() {
+fn rule_28_a_peer_that_never_reads_under_a_flood_of_320_mb_costs_less_than_4_mib_and_is_gone_within_30_s() {
     let folder = tempfile::tempdir().unwrap();
     let process = Process::start(folder.path(), &[]);
     let mut flooder = Editor::join(process.address, "room", &writer("flooder"), 1);

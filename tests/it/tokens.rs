@@ -49,7 +49,7 @@ fn a_token_in_the_authorization_header_opens_the_room_whatever_the_schemes_case(
 }
 
 #[test]
-fn a_token_among_the_subprotocols_opens_the_room_and_only_the_label_is_answered() {
+fn rule_4_a_token_among_the_subprotocols_opens_the_room_and_only_the_label_is_answered() {
     let server = Server::start();
     let auth = format!("auth.{}", writer("alice"));
     let forms: [&[&str]; 5] = [
@@ -113,7 +113,7 @@ fn the_header_counts_before_the_subprotocol_and_that_before_the_query() {
 }
 
 #[test]
-fn a_cookie_is_no_token() {
+fn rule_2_a_cookie_is_no_token() {
     let server = Server::start();
     let cookie = format!("Cookie: token={0}; authorization=Bearer {0}", writer("alice"));
     denied(Socket::open(server.address, &upgrade("/yjs/room", &[&cookie]), &[]), 4401);
@@ -172,7 +172,7 @@ fn a_genuine_token_that_has_expired_is_closed_with_4504_so_that_its_client_may_c
 }
 
 #[test]
-fn unknown_and_forbidden_rooms_are_closed_with_4403_and_the_same_words() {
+fn rule_18_unknown_and_forbidden_rooms_are_closed_with_4403_and_the_same_words() {
     let server = Server::start();
     Editor::join(server.address, "secret/plan", &writer("alice"), 1).saves("x");
     let token = token("bob", &["secret/plan=none", "open/*=write"]);

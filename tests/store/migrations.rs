@@ -65,7 +65,7 @@ async fn as_role(db: &Database, case: impl AsyncFnOnce(&str, &str)) {
 }
 
 #[test]
-fn a_role_without_the_right_to_make_tables_can_serve() {
+fn rule_33_a_role_without_the_right_to_make_tables_can_serve() {
     on_postgres(async |db: &Database| {
         drop(db.store("owner").await);
         as_role(db, async |role, url| {

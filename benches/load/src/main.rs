@@ -14,7 +14,7 @@ use std::fs;
 
 use options::Options;
 use report::{Outcome, Row};
-use rows::{awareness, durable, editing, memory, opening, recovery, storm};
+use rows::{awareness, durable, editing, hostile, memory, opening, recovery, storm};
 use server::{Kind, Server};
 
 /// A load: its id, what it is called, which servers it is for, and how it is measured.
@@ -76,6 +76,12 @@ fn loads(options: &Options) -> Vec<Load<'_>> {
     loads.push(load("hostile", "12 rooms of 5, all typing 5/s, beside an edit of 1 MB every 2 s", move |server| {
         editing::beside_large_edits(server, editing::Scene { rooms: 12, members: 5, typists: 5, pace: 5.0 }, seconds)
     }));
+    let people = editing::Scene { rooms: 20, members: 10, typists: 10, pace: 2.0 };
+    for kind in &hostile::KINDS {
+        loads.push(load(kind.id, format!("20 rooms of 10, all typing 2/s, beside {}", kind.title), move |server| {
+            editing::beside(server, people, seconds, || kind.begin(server))
+        }));
+    }
     let rooms = options.scaled(2000);
     loads.push(load("loaded", "Loaded rooms of 100 keystrokes, one connection each", move |server| {
         memory::rooms(server, rooms)

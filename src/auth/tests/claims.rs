@@ -18,7 +18,7 @@ fn a_good_token_tells_who_and_what() {
 }
 
 #[test]
-fn times_are_numbers_in_range_and_the_leeway_has_exact_ends() {
+fn rule_10_times_are_numbers_in_range_and_the_leeway_has_exact_ends() {
     use TokenError::*;
     let exps = [
         (Value::Null, Some(Missing("exp"))),
@@ -109,7 +109,7 @@ fn only_a_token_with_no_other_fault_is_called_expired() {
 }
 
 #[test]
-fn who_a_token_is_for_and_from_is_checked() {
+fn rule_10_who_a_token_is_for_and_from_is_checked() {
     use TokenError::*;
     let check = |issuer: Option<&str>, audiences: &[&str], claims: &Value| {
         let mut config = hs256();
@@ -217,4 +217,20 @@ fn an_expired_token_still_proves_who_came_within_the_grace_only() {
     assert_eq!(verifier().verify_recent(&token, NOW_S, 101).unwrap().user.as_str(), "alice");
     let forged = format!("{token}A");
     assert!(verifier().verify_recent(&forged, NOW_S, u64::MAX).is_err());
+}
+
+#[test]
+fn rule_19_a_grant_for_the_servers_own_rooms_makes_nobody_a_server() {
+    let with = |rooms: Value| verified(&json!({ "sub": "guest", "exp": NOW_S + 60, "rooms": rooms })).unwrap();
+    let own = json!({ "room": "tutti/stats", "access": "admin" });
+    for (rooms, is_server, may_message) in [
+        (json!([own]), false, false),
+        (json!([{ "room": "demo/*", "access": "read" }, own]), false, false),
+        (json!([{ "room": "demo/*", "access": "write" }, own]), false, true),
+        (json!([{ "room": "demo/*", "access": "admin" }]), true, true),
+        (json!([{ "room": "*", "access": "admin" }]), true, true),
+    ] {
+        let identity = with(rooms.clone());
+        assert_eq!((identity.is_server(), identity.may_message()), (is_server, may_message), "{rooms}");
+    }
 }

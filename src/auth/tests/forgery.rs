@@ -4,7 +4,7 @@ use super::super::limits::{KEY_ID_BYTES_MAX, TOKEN_BYTES_MAX};
 use super::*;
 
 #[test]
-fn the_header_never_chooses_the_algorithm() {
+fn rule_9_the_header_never_chooses_the_algorithm() {
     for alg in ["none", "NoNe", "NONE", "", "hs256", "HS384", "HS512", "RS256", "ES256", "EdDSA", "HS256 "] {
         assert_eq!(with_header(json!({ "alg": alg })), Err(TokenError::Algorithm), "{alg:?}");
     }
@@ -20,7 +20,7 @@ fn the_header_never_chooses_the_algorithm() {
 }
 
 #[test]
-fn keys_and_addresses_of_keys_in_the_header_are_ignored() {
+fn rule_9_keys_and_addresses_of_keys_in_the_header_are_ignored() {
     let attackers = json!({
         "alg": "HS256", "jku": "http://127.0.0.1:1/keys", "x5u": "file:///etc/passwd", "x5c": [1], "kid": "../../dev/null",
         "jwk": { "kty": "oct", "k": URL_SAFE_NO_PAD.encode(OTHER_SECRET) },

@@ -36,6 +36,30 @@ pub fn check(raw: &RawValue) -> Result<(), JsonError> {
     Ok(())
 }
 
+/// Whether JSON is deeper than clients can follow.
+pub fn is_too_deep(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let (mut at, mut depth) = (0, 0);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => {
+                at += 1;
+                while bytes.get(at).is_some_and(|byte| *byte != b'"') {
+                    at += if bytes[at] == b'\\' { 2 } else { 1 };
+                }
+            }
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth -= 1,
+            _ => {}
+        }
+        if depth > DEPTH_MAX {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
 /// Where the string that begins at `at` has its closing quote. The text is JSON already, so it has one.
 fn string_end(bytes: &[u8], mut at: usize) -> Result<usize, JsonError> {
     while bytes.get(at).is_some_and(|byte| *byte != b'"') {
@@ -64,6 +88,13 @@ mod tests {
             assert_eq!(checked(text), Ok(()), "{text}");
         }
         assert_eq!(checked(&format!("{}{}", "[".repeat(64), "]".repeat(64))), Ok(()));
+    }
+
+    #[test]
+    fn depth_is_counted_outside_of_strings() {
+        let nested = |depth: usize| format!(r#"{{"[[\"[":{}{}}}"#, "[".repeat(depth - 1), "]".repeat(depth - 1));
+        assert!(!is_too_deep(&nested(DEPTH_MAX)) && is_too_deep(&nested(DEPTH_MAX + 1)));
+        assert!(!is_too_deep(&format!("[{}]", vec!["[[]]"; 100].join(","))));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! What large frames hold in memory that are not shared by all who get them: what somebody lacks, states of a document that are no
-//! longer the newest, copies for an address of one client's own. Counted until their peers have taken them.
+//! longer the newest, copies for an address of one client's own. Counted until their peers have taken them, under the name of the user who
+//! asked for them first.
 
 use std::sync::{Arc, OnceLock};
 
-use crate::budget::{ByteBudget, HeldBytes};
+use crate::budget::{ByteBudget, HeldBytes, Payer};
 use crate::wire::Frame;
 
 /// Shorter frames are not counted: each socket is owed one answer at a time, and its outbox bounds all else.
@@ -21,23 +22,24 @@ impl StateBudget {
         Arc::new(Self(ByteBudget::new(bytes_max, None)))
     }
 
-    /// Counts a frame, if it is large, until nobody holds it any more. `None`: there is no room for it.
-    pub fn count(&self, frame: Frame) -> Option<Frame> {
+    /// Counts a frame, if it is large, until nobody holds it any more. `None`: `payer` holds its share.
+    pub fn count(&self, frame: Frame, payer: Payer) -> Option<Frame> {
         if frame.plain_bytes() <= LARGE_BYTES {
             return Some(frame);
         }
-        let hold = self.0.has_room_for(frame.plain_bytes()).then(|| self.hold(&frame))?;
+        let hold = self.0.has_share_for(payer, frame.plain_bytes()).then(|| self.hold(&frame, payer))?;
         hold.count();
         Some(frame.guarded(hold))
     }
 
-    /// For a frame that may be counted later. `None`: more is held than should be.
-    pub fn hold_uncounted(&self, frame: &Frame) -> Option<Arc<FrameHold>> {
-        self.0.has_room_for(0).then(|| self.hold(frame))
+    /// For a frame that may be counted later. `None`: `payer` holds more than its share.
+    pub fn hold_uncounted(&self, frame: &Frame, payer: Payer) -> Option<Arc<FrameHold>> {
+        self.0.has_share_for(payer, 0).then(|| self.hold(frame, payer))
     }
 
-    fn hold(&self, frame: &Frame) -> Arc<FrameHold> {
-        Arc::new(FrameHold { bytes: frame.plain_bytes(), budget: self.0.clone(), counted: OnceLock::new() })
+    fn hold(&self, frame: &Frame, payer: Payer) -> Arc<FrameHold> {
+        let (bytes, budget) = (frame.plain_bytes(), self.0.clone());
+        Arc::new(FrameHold { bytes, budget, payer, counted: OnceLock::new() })
     }
 }
 
@@ -46,13 +48,14 @@ impl StateBudget {
 pub struct FrameHold {
     bytes: usize,
     budget: Arc<ByteBudget>,
+    payer: Payer,
     counted: OnceLock<HeldBytes>,
 }
 
 impl FrameHold {
     /// It counts from now on.
     pub fn count(&self) {
-        self.counted.get_or_init(|| self.budget.hold(self.bytes));
+        self.counted.get_or_init(|| self.budget.hold_for(self.payer, self.bytes));
     }
 }
 
@@ -63,13 +66,14 @@ mod tests {
     #[test]
     fn a_large_frame_counts_until_the_last_peer_has_it() {
         let frame = Frame::binary(&[&vec![0; LARGE_BYTES]]);
-        let budget = StateBudget::new(frame.plain_bytes());
-        let first = budget.count(frame.clone()).unwrap();
+        let (budget, ada) = (StateBudget::new(3 * frame.plain_bytes()), Payer::of("ada"));
+        let first = budget.count(frame.clone(), ada).unwrap();
         let second = first.clone();
         drop(first);
-        assert_eq!(budget.count(frame.clone()), None);
-        assert!(budget.hold_uncounted(&frame).is_some(), "what is held is all that may be");
+        assert_eq!(budget.count(frame.clone(), ada), None);
+        assert!(budget.hold_uncounted(&frame, ada).is_some(), "what is held is no more than what is left");
+        assert!(budget.count(frame.clone(), Payer::of("bob")).is_some(), "there is as much for somebody else");
         drop(second);
-        assert!(budget.count(frame).is_some());
+        assert!(budget.count(frame, ada).is_some());
     }
 }

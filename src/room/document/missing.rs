@@ -17,6 +17,8 @@ use crate::wire::Frame;
 
 /// Most echoes that wait for one member's missing part. A client whose further ones are dropped never takes its edits for saved.
 const HELD_ECHOES_MAX: usize = 64;
+/// Most bytes of them; a single one may be longer.
+const HELD_ECHO_BYTES_MAX: usize = 1024 * 1024;
 /// Most barriers that wait for one member's missing part; their echoes together are less than an outbox holds.
 const HELD_BARRIERS_MAX: usize = 64 * 1024;
 /// Clocks that are remembered of a member's incomplete edits; with more, only its Step2 tells that all is there.
@@ -181,7 +183,10 @@ impl MissingEdits {
         if echo == yjs::barrier() {
             part.barriers = (part.barriers + 1).min(HELD_BARRIERS_MAX);
         } else if part.echoes.len() < HELD_ECHOES_MAX {
-            part.echoes.push(echo);
+            let bytes: usize = part.echoes.iter().map(Frame::plain_bytes).sum();
+            if bytes == 0 || bytes + echo.plain_bytes() <= HELD_ECHO_BYTES_MAX {
+                part.echoes.push(echo);
+            }
         }
         None
     }
@@ -332,6 +337,21 @@ mod tests {
         assert_eq!((member, part.into_receipts().collect()), (ADA, vec![Receipt::Echo(yjs::barrier())]));
         assert_eq!(missing.hold(ADA, yjs::barrier()), Some(yjs::barrier()));
         assert!(missing.hold(BOB, yjs::barrier()).is_none(), "only bob's Step2 tells");
+    }
+
+    #[test]
+    fn echoes_that_wait_hold_few_bytes_together_and_a_single_one_may_be_long() {
+        let (mut missing, long) = (MissingEdits::default(), vec![0; HELD_ECHO_BYTES_MAX]);
+        missing.lost(ADA, EditKind::Update);
+        for _ in 0..5 {
+            missing.hold(ADA, yjs::update(&long));
+        }
+        missing.lost(BOB, EditKind::Update);
+        for _ in 0..5 {
+            missing.hold(BOB, yjs::update(&long[..HELD_ECHO_BYTES_MAX / 4]));
+        }
+        let count = |part: Option<MissingPart>| part.unwrap().into_receipts().count();
+        assert_eq!((count(missing.answered(ADA)), count(missing.answered(BOB))), (1, 3));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::large_frames::{FrameHold, LARGE_BYTES, StateBudget};
+use crate::budget::Payer;
 use crate::protocol::Dialect;
 use crate::wire::Frame;
 
@@ -29,8 +30,8 @@ impl ReplyCache {
         Some(hold.as_ref().map_or_else(|| frame.clone(), |hold| frame.guarded(hold.clone())))
     }
 
-    /// Keeps a reply if it may serve others; `None` if the budget has no room for it.
-    pub fn add(&mut self, key: ReplyKey, frame: Frame, budget: &StateBudget) -> Option<Frame> {
+    /// Keeps a reply to `payer` if it may serve others; `None` if the budget has no room for it.
+    pub fn add(&mut self, key: ReplyKey, frame: Frame, budget: &StateBudget, payer: Payer) -> Option<Frame> {
         if frame.plain_bytes() <= LARGE_BYTES {
             let (dialect, known) = key;
             if known == NOTHING || known.len() <= LARGE_BYTES && self.0.len() < KEPT_MAX {
@@ -40,9 +41,9 @@ impl ReplyCache {
             return Some(frame);
         }
         if key.1 != NOTHING {
-            return budget.count(frame);
+            return budget.count(frame, payer);
         }
-        let hold = budget.hold_uncounted(&frame)?;
+        let hold = budget.hold_uncounted(&frame, payer)?;
         let given = frame.guarded(hold.clone());
         self.0.insert(key, (frame, Some(hold)));
         Some(given)
@@ -72,10 +73,10 @@ mod tests {
         let request = |known: &[u8]| (Dialect::Yjs, Bytes::copy_from_slice(known));
         let mut cache = ReplyCache::default();
         for other in 1..=u8::MAX {
-            cache.add(request(&[1, other, 1]), frame.clone(), &budget);
+            cache.add(request(&[1, other, 1]), frame.clone(), &budget, Payer::of("ada"));
         }
         assert_eq!(cache.0.len(), KEPT_MAX);
-        cache.add(request(NOTHING), frame.clone(), &budget);
+        cache.add(request(NOTHING), frame.clone(), &budget, Payer::of("ada"));
         assert_eq!(cache.get(&request(NOTHING)), Some(frame));
     }
 
@@ -83,11 +84,12 @@ mod tests {
     fn a_state_outlives_sweeps_for_as_long_as_a_peer_takes_it_and_counts_once_the_document_is_another() {
         let whole = (Dialect::Yjs, Bytes::from_static(NOTHING));
         let frame = Frame::binary(&[&vec![0; LARGE_BYTES + 1]]);
-        let budget = StateBudget::new(frame.plain_bytes());
-        let is_free = || budget.count(frame.clone()).is_some();
+        let ada = Payer::of("ada");
+        let budget = StateBudget::new(2 * frame.plain_bytes());
+        let is_free = || budget.count(frame.clone(), ada).is_some();
         let mut cache = ReplyCache::default();
 
-        let first = cache.add(whole.clone(), frame.clone(), &budget);
+        let first = cache.add(whole.clone(), frame.clone(), &budget, ada);
         let second = cache.get(&whole);
         assert_eq!((&first, &second), (&Some(frame.clone()), &Some(frame.clone())));
         drop(first);
@@ -98,7 +100,7 @@ mod tests {
         drop(second);
         assert!(is_free());
 
-        drop(cache.add(whole.clone(), frame.clone(), &budget));
+        drop(cache.add(whole.clone(), frame.clone(), &budget, ada));
         cache.sweep();
         assert_eq!(cache.get(&whole), None);
     }

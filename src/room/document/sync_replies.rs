@@ -8,6 +8,7 @@ use super::LiveDocument;
 use super::large_frames::TOO_MANY_LARGE;
 use super::reply_cache::{NOTHING, ReplyKey};
 use crate::auth::{Action, allows};
+use crate::budget::Payer;
 use crate::ids::MemberId;
 use crate::protocol::{CloseCode, Dialect, EditorMessage};
 use crate::room::commit::Commit;
@@ -49,18 +50,20 @@ impl LiveDocument {
     /// Replies to all who wait, as far as there is time for it.
     fn send_replies(&mut self, commit: &mut Commit, io: &mut Io) {
         while let Some(ask) = self.queue.next() {
-            let dialect = io.members.get(ask.from).map_or(Dialect::Json, |member| member.dialect());
+            let asker = io.members.get(ask.from);
+            let dialect = asker.map_or(Dialect::Json, |member| member.dialect());
+            let payer = Payer::of(asker.map(|member| &member.user));
             let key = (dialect, ask.state_vector.clone());
             let reply = match self.replies.get(&key) {
                 Some(frame) => Ok(Some(frame)),
-                None if self.queue.has_time(Instant::now()) => self.encode(key.clone(), io),
+                None if self.queue.has_time(Instant::now()) => self.encode(key.clone(), payer, io),
                 None => return,
             };
             self.send_same(&key, reply, commit, io);
         }
     }
 
-    fn encode(&mut self, key: ReplyKey, io: &Io) -> Result<Option<Frame>, ReplyRefusal> {
+    fn encode(&mut self, key: ReplyKey, payer: Payer, io: &Io) -> Result<Option<Frame>, ReplyRefusal> {
         let began = Instant::now();
         let update =
             self.blocks.diff(&key.1).map_err(|_| (CloseCode::EditRefused, "the state vector cannot be read"))?;
@@ -69,13 +72,13 @@ impl LiveDocument {
         self.queue.spend(now.duration_since(began), now);
         let Some(frame) = frame else { return Ok(None) };
         let (dialect, is_whole) = (key.0, key.1 == NOTHING);
-        match self.replies.add(key, frame, &self.states) {
+        match self.replies.add(key, frame, &self.states, payer) {
             Some(frame) => Ok(Some(frame)),
             None if is_whole => Err((CloseCode::TryLater, TOO_MANY_LARGE)),
             // More than it lacks does no harm, and is shared.
             None => {
                 let whole = (dialect, Bytes::from_static(NOTHING));
-                self.replies.get(&whole).map_or_else(|| self.encode(whole, io), |frame| Ok(Some(frame)))
+                self.replies.get(&whole).map_or_else(|| self.encode(whole, payer, io), |frame| Ok(Some(frame)))
             }
         }
     }

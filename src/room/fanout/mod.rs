@@ -8,6 +8,7 @@ mod user_sockets;
 
 use std::time::{Duration, Instant};
 
+use crate::rate::{Bucket, Rate};
 pub use outbound::Outbound;
 #[cfg(test)]
 pub use outbound::Sent;
@@ -21,6 +22,8 @@ pub use user_sockets::UserSockets;
 const TURN_MESSAGES_MAX: usize = 256;
 /// As above, in bytes sent to one relay.
 const TURN_BYTES_MAX: usize = 64 * 1024;
+/// A message of an editor counts once more for each so many bytes.
+const INFLOW_UNIT_BYTES: f64 = 16.0 * 1024.0;
 /// Under load a room sends at most this often.
 const FLUSH_EVERY: Duration = Duration::from_millis(5);
 
@@ -30,12 +33,21 @@ pub struct Fanout {
     pub outbound: Outbound,
     messages: usize,
     pace: Pace,
+    /// What editors send to the room. Past the rate they get their credit back later, and so send more slowly.
+    inflow: Bucket,
+    inflow_rate: Rate,
 }
 
 impl Fanout {
-    /// Nothing is gathered yet.
-    pub fn new(outbound: Outbound) -> Self {
-        Self { outbound, messages: 0, pace: Pace::new(FLUSH_EVERY) }
+    /// Nothing is gathered yet; editors may send at `inflow_rate`.
+    pub fn new(outbound: Outbound, inflow_rate: Rate, now: Instant) -> Self {
+        let (messages, pace) = (0, Pace::new(FLUSH_EVERY));
+        Self { outbound, messages, pace, inflow: Bucket::new(inflow_rate, now), inflow_rate }
+    }
+
+    /// Counts a message of an editor, of so many bytes.
+    pub fn count_inflow(&mut self, bytes: usize, now: Instant) {
+        self.inflow.spend(1.0 + bytes as f64 / INFLOW_UNIT_BYTES, self.inflow_rate, now);
     }
 
     /// Counts a message that the room has handled. Whether the turn has become too long.
@@ -57,18 +69,40 @@ impl Fanout {
     pub fn flush(&mut self, now: Instant) {
         self.pace.turned(now, self.messages);
         self.messages = 0;
-        self.outbound.flush();
+        self.outbound.flush(self.inflow.wait(self.inflow_rate, now).is_none());
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::MemberId;
     use crate::room::RoomKey;
+
+    const RATE: Rate = Rate { per_second: 10.0, burst: 10.0 };
+
+    #[test]
+    fn rule_26_a_room_that_is_sent_too_much_gives_no_credit_for_a_while() {
+        let now = Instant::now();
+        let mut fanout = Fanout::new(Outbound::unconnected(), RATE, now);
+        for second in [0, 1] {
+            fanout.outbound.credit(0, MemberId(1), 100);
+            fanout.count_inflow(0, now);
+            fanout.flush(now + Duration::from_secs(second));
+            assert!(!fanout.outbound.is_behind(), "{second}");
+        }
+        fanout.count_inflow(11 * 16 * 1024, now + Duration::from_secs(1));
+        fanout.outbound.credit(0, MemberId(1), 100);
+        fanout.flush(now + Duration::from_secs(1));
+        assert!(fanout.outbound.is_behind());
+        fanout.flush(now + Duration::from_secs(3));
+        assert!(!fanout.outbound.is_behind());
+    }
 
     #[test]
     fn a_turn_ends_after_so_many_messages_and_load_is_held_back_until_then() {
-        let (mut fanout, now) = (Fanout::new(Outbound::new(RoomKey(1))), Instant::now());
+        let now = Instant::now();
+        let mut fanout = Fanout::new(Outbound::new(RoomKey(1)), RATE, now);
         for _ in 0..20 {
             fanout.flush(now);
         }

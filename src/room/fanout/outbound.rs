@@ -120,7 +120,7 @@ impl Outbound {
         self.owed.is_empty() && self.links.iter().all(|link| link.items.is_empty())
     }
 
-    /// Whether credit is kept back until a relay has caught up.
+    /// Whether credit is kept back, until a relay has caught up or the room is sent less.
     pub fn is_behind(&self) -> bool {
         !self.owed.is_empty()
     }
@@ -130,10 +130,10 @@ impl Outbound {
         self.links.iter().map(|link| link.bytes).max().unwrap_or(0)
     }
 
-    /// Ends the turn: one message to each relay that has something to do.
-    pub fn flush(&mut self) {
+    /// Ends the turn: one message to each relay that has something to do. Credit is kept back unless it `may_give_credit`.
+    pub fn flush(&mut self, may_give_credit: bool) {
         let waiting = |link: &Link| link.in_flight.load(Ordering::Relaxed);
-        if self.links.iter().all(|link| waiting(link) <= RELAY_BEHIND_BYTES) {
+        if may_give_credit && self.links.iter().all(|link| waiting(link) <= RELAY_BEHIND_BYTES) {
             for (link, to, bytes) in std::mem::take(&mut self.owed) {
                 self.push(link, TurnItem::Credit { to, bytes }, 0);
             }

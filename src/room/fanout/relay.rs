@@ -20,8 +20,12 @@ use crate::wire::{Frame, Run};
 pub enum Counted {
     /// Live frames.
     Yes,
-    /// Joining state: as large as the document, shared, and asked for by the client one at a time.
+    /// The document as it is: large, shared, and asked for by the client one at a time.
     No,
+    /// A live frame for this receiver alone, however large.
+    Own,
+    /// What a newcomer is shown of those who are there: bounded by its room. It counts in what all outboxes may hold.
+    Joining,
 }
 
 /// Where a member's frames go. All calls return at once.

@@ -14,6 +14,7 @@ use crate::auth::Access;
 use crate::ids::{MemberId, UserId};
 use crate::protocol::Dialect;
 use crate::protocol::json::UserPresence;
+use crate::rate::Bucket;
 
 pub use editor::Editor;
 pub use hocuspocus::HocuspocusEditor;
@@ -67,6 +68,8 @@ pub struct Member {
     pub access: Access,
     /// The Yjs client that it announced first, its own.
     pub own_client: Option<u64>,
+    /// How often it has asked for all awareness, if it has.
+    pub awareness_asked: Option<Bucket>,
     /// Why its edits were refused, as far as that is in the log.
     pub logged: LoggedRefusals,
 }

@@ -8,6 +8,7 @@ mod roster;
 mod tests;
 mod typing;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,7 @@ use crate::ids::{MemberId, UserId};
 use crate::protocol::awareness::{Entry, chunks, decode, encode};
 use crate::protocol::json::{ServerMessage, UserPresence};
 use crate::protocol::{CloseCode, Dialect, EditorMessage};
+use crate::rate::{Bucket, Rate};
 use crate::wire::Frame;
 
 use awareness::{AwarenessError, AwarenessStates};
@@ -32,6 +34,9 @@ use typing::Typing;
 
 /// Changes are gathered so long, and then sent together.
 const GATHER: Duration = Duration::from_millis(100);
+/// How often a member may ask for all awareness: answers of this size.
+const ANSWER_RATE: Rate = Rate { per_second: 64.0, burst: 512.0 };
+const ANSWER_BYTES: usize = 16 * 1024;
 /// How often [`Presence::sweep`] is to be called.
 pub const SWEEP: Duration = Duration::from_secs(10);
 
@@ -43,18 +48,21 @@ pub struct Presence {
     /// The users, while JSON members want to know.
     roster: Option<Box<Roster>>,
     typing: Typing,
+    /// Those who ask for awareness too often, and are answered at the next sweep.
+    put_off: HashSet<MemberId>,
     /// When [`on_due`](Self::on_due) has something to do.
     due: Option<Instant>,
 }
 
 impl Presence {
-    /// Of a room that starts at `now`.
-    pub fn new(now: Instant) -> Self {
+    /// Of a room that starts at `now`, whose awareness states may hold `awareness_bytes_max`.
+    pub fn new(awareness_bytes_max: usize, now: Instant) -> Self {
         Self {
-            awareness: AwarenessStates::new(now),
+            awareness: AwarenessStates::new(awareness_bytes_max, now),
             batch: AwarenessBatch::default(),
             roster: None,
             typing: Typing::default(),
+            put_off: HashSet::new(),
             due: None,
         }
     }
@@ -81,6 +89,7 @@ impl Presence {
 
     /// A member has gone: for good, or it may come back.
     pub fn on_leave(&mut self, id: MemberId, gone: &Member, is_for_good: bool, io: &mut Io) {
+        self.put_off.remove(&id);
         let removals = self.awareness.leave(id, io.now);
         broadcast_entries(&removals, None, io);
         let user = &gone.user;
@@ -98,16 +107,19 @@ impl Presence {
         self.plan(io.now);
     }
 
-    /// An editor announces awareness entries, or sends back what it was sent.
-    pub fn on_awareness(&mut self, message: UpdateAwareness, io: &mut Io) {
+    /// An editor announces awareness entries, or sends back what it was sent. Whether any is news.
+    pub fn on_awareness(&mut self, message: UpdateAwareness, io: &mut Io) -> bool {
         let from = message.from;
-        let Some(member) = io.credit(from, message.charge) else { return };
+        let Some(member) = io.credit(from, message.charge) else { return false };
         if !allows(member.access, Action::ShowPresence) {
-            return;
+            return false;
         }
         let entries = match decode(&message.entries) {
             Ok(entries) => entries,
-            Err(error) => return io.close(from, CloseCode::EditRefused, error.to_string()),
+            Err(error) => {
+                io.close(from, CloseCode::EditRefused, error.to_string());
+                return false;
+            }
         };
         if member.own_client.is_none()
             && let [own] = &entries[..]
@@ -117,17 +129,22 @@ impl Presence {
         let user = member.user.clone();
         let change = match self.awareness.take(from, &user, member.own_client, entries, io.now) {
             Ok(change) => change,
-            Err(error) => return refuse_awareness(from, error, io),
+            Err(error) => {
+                refuse_awareness(from, error, io);
+                return false;
+            }
         };
         if let Some(newest) = change.news.last() {
             self.on_editor_state(&user, newest.state.as_ref(), io);
         }
+        let is_news = !change.news.is_empty();
         let news = self.batch.add(change.news, io.members.count(), io.now);
         broadcast_entries(&news, Some(from), io);
         send_entries(from, &change.dropped, io);
         for (owner, raised) in change.renew {
             io.send_message(owner, EditorMessage::Awareness(&encode([&raised].into_iter())));
         }
+        is_news
     }
 
     /// Shows JSON members what an editor has announced of itself.
@@ -148,7 +165,15 @@ impl Presence {
         if self.awareness.entries().len() == 0 {
             return io.send_message(ask.from, EditorMessage::Awareness(&encode([].iter())));
         }
-        self.send_awareness(ask.from, io);
+        // As much as it would send in as many answers.
+        let weight = 1 + self.awareness.bytes() / ANSWER_BYTES;
+        let Some(member) = io.members.get_mut(ask.from) else { return };
+        let asked = member.awareness_asked.get_or_insert_with(|| Bucket::new(ANSWER_RATE, io.now));
+        match asked.take_many(weight, ANSWER_RATE, io.now) {
+            Ok(()) => self.send_awareness(ask.from, io),
+            // All that it has asked meanwhile is answered by one.
+            Err(_) => drop(self.put_off.insert(ask.from)),
+        }
     }
 
     /// Sends an editor all awareness states.
@@ -194,7 +219,7 @@ impl Presence {
     /// Sends a JSON member who is there and who of the others types; of them no more than are told by name.
     pub fn send_state(&mut self, to: MemberId, io: &mut Io) {
         let frame = self.roster(io).state_frame(io.name);
-        io.send(to, frame);
+        io.send_joining(to, frame);
         let Some(newcomer) = io.members.get(to) else { return };
         let mut typists = self.typing.typists();
         typists.remove(&newcomer.user);
@@ -231,6 +256,9 @@ impl Presence {
 
     /// Forgets what nobody renews, and renews the states that stand in for users without an editor.
     pub fn sweep(&mut self, io: &mut Io) {
+        for member in std::mem::take(&mut self.put_off) {
+            self.send_awareness(member, io);
+        }
         let renewed = self.awareness.sweep(io.now);
         broadcast_entries(&renewed, None, io);
     }
@@ -287,7 +315,7 @@ fn broadcast_entries(entries: &[Entry], sender: Option<MemberId>, io: &mut Io) {
 /// Sends states to one member, in frames small enough for a reader to send back.
 fn send_entries(to: MemberId, entries: &[Entry], io: &mut Io) {
     for chunk in chunks(entries) {
-        io.send_message(to, EditorMessage::Awareness(&chunk));
+        io.send_joining_message(to, EditorMessage::Awareness(&chunk));
     }
 }
 

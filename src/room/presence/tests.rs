@@ -19,7 +19,7 @@ fn kinds(room: &mut TestRoom) -> Vec<String> {
 fn awareness_goes_to_all_editors_but_its_sender_and_once_a_dialect() {
     let mut room = TestRoom::new();
     // Nobody may be back from before the start.
-    let mut presence = Presence::new(room.now - Duration::from_secs(60));
+    let mut presence = Presence::new(1 << 20, room.now - Duration::from_secs(60));
     let ada = room.join(Dialect::Yjs, "ada", Access::Read);
     room.join(Dialect::Hocuspocus, "bob", Access::Write);
     announce(&mut presence, ada, 1, &mut room);
@@ -33,7 +33,7 @@ fn awareness_goes_to_all_editors_but_its_sender_and_once_a_dialect() {
 #[test]
 fn what_is_no_json_ends_the_connection_and_what_is_too_long_is_refused_in_the_members_protocol() {
     let mut room = TestRoom::new();
-    let mut presence = Presence::new(room.now);
+    let mut presence = Presence::new(1 << 20, room.now);
     let yjs = room.join(Dialect::Yjs, "ada", Access::Write);
     let hocuspocus = room.join(Dialect::Hocuspocus, "bob", Access::Write);
     let mut send = |from: MemberId, state: Vec<u8>, room: &mut TestRoom| {
@@ -52,7 +52,7 @@ fn what_is_no_json_ends_the_connection_and_what_is_too_long_is_refused_in_the_me
 #[test]
 fn editors_see_a_json_user_as_an_awareness_state_until_its_last_socket_leaves() {
     let mut room = TestRoom::new();
-    let mut presence = Presence::new(room.now);
+    let mut presence = Presence::new(1 << 20, room.now);
     room.join(Dialect::Yjs, "ada", Access::Write);
     let bob = room.join(Dialect::Json, "bob", Access::Write);
     presence.on_join(bob, &mut room.io());
@@ -69,7 +69,7 @@ fn editors_see_a_json_user_as_an_awareness_state_until_its_last_socket_leaves() 
 #[test]
 fn json_members_are_sent_changes_together_after_a_moment() {
     let mut room = TestRoom::new();
-    let mut presence = Presence::new(room.now);
+    let mut presence = Presence::new(1 << 20, room.now);
     let bob = room.join(Dialect::Json, "bob", Access::Write);
     presence.send_state(bob, &mut room.io());
     assert_eq!(kinds(&mut room), ["presence.state"]);
@@ -90,7 +90,7 @@ fn json_members_are_sent_changes_together_after_a_moment() {
 #[test]
 fn typing_is_told_to_other_users_and_ends_by_itself() {
     let mut room = TestRoom::new();
-    let mut presence = Presence::new(room.now);
+    let mut presence = Presence::new(1 << 20, room.now);
     let ada = room.join(Dialect::Json, "ada", Access::Write);
     let ada_too = room.join(Dialect::Json, "ada", Access::Write);
     presence.on_typing(ada, true, &None, &mut room.io());
@@ -106,7 +106,7 @@ fn typing_is_told_to_other_users_and_ends_by_itself() {
 #[test]
 fn a_reader_may_not_type_and_is_told_so() {
     let mut room = TestRoom::new();
-    let mut presence = Presence::new(room.now);
+    let mut presence = Presence::new(1 << 20, room.now);
     let ada = room.join(Dialect::Json, "ada", Access::Read);
     presence.on_typing(ada, true, &Some("7".into()), &mut room.io());
     assert_eq!(json_types(&room.sent()), [("error".to_owned(), Some(ada))]);

@@ -26,7 +26,7 @@ impl Live {
         let room = TestRoom::new();
         let mut timeline = Timeline::new(room.settings.say_rate, room.now);
         timeline.on_loaded(Seq(10));
-        Self { timeline, presence: Presence::new(room.now), commit: room.commit(), room }
+        Self { timeline, presence: Presence::new(1 << 20, room.now), commit: room.commit(), room }
     }
 
     fn joins(&mut self, since: Option<u64>, wants_edits: bool) -> MemberId {

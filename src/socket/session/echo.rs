@@ -20,12 +20,12 @@ impl Session for EchoSession {
     }
 
     fn on_binary(&mut self, message: &Bytes, io: &SessionIo) -> Result<(), SocketClose> {
-        io.outbox.push(&Frame::binary(&[message]), Counted::No);
+        io.outbox.push(&Frame::binary(&[message]), Counted::Own);
         Ok(())
     }
 
     fn on_text(&mut self, message: &Bytes, io: &SessionIo) -> Result<(), SocketClose> {
-        io.outbox.push(&Frame::text(&[message]), Counted::No);
+        io.outbox.push(&Frame::text(&[message]), Counted::Own);
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::charges::Charges;
+use crate::budget::Payer;
 use crate::protocol::{CloseCode, Dialect};
 use crate::room::{Counted, Outlet, StateBudget, TOO_MANY_LARGE};
 use crate::socket::outbox::Outbox;
@@ -37,8 +38,8 @@ pub trait MemberKind: 'static {
     /// Whether the socket has this member only, and ends with it.
     const IS_ONLY_MEMBER: bool = false;
 
-    /// The address that replaces the room's in frames, and what copies for it may hold, if there is another one.
-    fn other_address(&self) -> Option<(&[u8], &Arc<StateBudget>)> {
+    /// The address that replaces the room's in frames, what copies for it may hold, and under whose name, if there is another one.
+    fn other_address(&self) -> Option<(&[u8], &Arc<StateBudget>, Payer)> {
         None
     }
 
@@ -123,8 +124,10 @@ impl<M: MemberKind> Outlet for MemberOutlet<M> {
         if !self.takes_frames() {
             return;
         }
-        let Some((address, budget)) = self.member.other_address() else { return self.outbox.push(frame, counted) };
-        match budget.count(frame.readdressed(address)) {
+        let Some((address, budget, payer)) = self.member.other_address() else {
+            return self.outbox.push(frame, counted);
+        };
+        match budget.count(frame.readdressed(address), payer) {
             Some(frame) => self.outbox.push(&frame, counted),
             None => self.outbox.close(CloseCode::TryLater, TOO_MANY_LARGE),
         }
@@ -229,7 +232,7 @@ mod tests {
             ours.set_nonblocking(true).unwrap();
             let stream = Rc::new(Stream::adopt(Detached::Unix(ours)).unwrap());
             let budget = ByteBudget::new(1 << 20, None);
-            let outbox = Outbox::new(stream, bytes::Bytes::new(), Encoding::Plain, 1 << 20, &budget);
+            let outbox = Outbox::new(stream, bytes::Bytes::new(), Encoding::Plain, 1 << 20, budget.hold(0));
             let charges = Rc::new(Charges::new(outbox.clone()));
             let has_news = Rc::<Cell<bool>>::default();
             let outlet = MemberOutlet::new(outbox.clone(), member, charges, has_news.clone());

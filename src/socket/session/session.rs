@@ -1,5 +1,7 @@
 //! What every protocol's session does; what most of them do alike is done here.
 
+use std::task::Waker;
+
 use bytes::Bytes;
 
 use super::io::SessionIo;
@@ -80,9 +82,31 @@ pub trait Session {
         false
     }
 
+    /// The user who stands for what the connection holds, once a token has said who that is.
+    fn payer(&self) -> Option<&UserId> {
+        None
+    }
+
+    /// Whether what the session keeps must go, since others have no room and its payer holds most. If not, `waker` is woken when that
+    /// changes.
+    fn is_called_in(&self, _waker: &Waker) -> bool {
+        false
+    }
+
     /// Whether a token that the connection stands on was revoked.
     fn is_revoked(&self, _revocations: &Revocations, _now_s: u64) -> bool {
         false
+    }
+
+    /// Whether the session counts the peer's messages by itself, and refuses those that are too many.
+    fn counts_for_itself(&self) -> bool {
+        false
+    }
+
+    /// How many messages of awareness came since this was last asked. They do not count as messages: y-websocket sends every state back
+    /// that it is shown, so that whoever shows much would slow down everybody else.
+    fn take_awareness(&mut self) -> usize {
+        0
     }
 
     /// Whether no token has opened anything.

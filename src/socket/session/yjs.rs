@@ -13,6 +13,7 @@ use super::membership::Membership;
 use super::request_queue::RequestQueue;
 use super::session::{Session, SocketClose};
 use crate::auth::{Access, Action, Identity, Revocations, allows};
+use crate::ids::UserId;
 use crate::protocol::{CloseCode, Dialect, yjs};
 use crate::rate::{Bucket, Rate};
 use crate::room::{Lease, Place};
@@ -42,6 +43,8 @@ pub struct YjsSession {
     identity: Arc<Identity>,
     replies: RequestQueue,
     unknown: Bucket,
+    /// Messages of awareness that are not counted yet.
+    awareness: usize,
     /// What the token allows.
     access: Access,
     _place: Place,
@@ -63,6 +66,7 @@ impl YjsSession {
             identity,
             replies: RequestQueue::default(),
             unknown: Bucket::new(UNKNOWN_RATE, Instant::now()),
+            awareness: 0,
             access,
             _place: place,
             _visit: visit,
@@ -84,6 +88,14 @@ impl Session for YjsSession {
         revocations.hit(&self.identity, now_s)
     }
 
+    fn take_awareness(&mut self) -> usize {
+        std::mem::take(&mut self.awareness)
+    }
+
+    fn payer(&self) -> Option<&UserId> {
+        Some(&self.identity.user)
+    }
+
     fn protocol(&self) -> &'static str {
         "yjs"
     }
@@ -101,6 +113,7 @@ impl Session for YjsSession {
                 self.ignore(charge)?;
                 continue;
             }
+            self.awareness += usize::from(matches!(message, yjs::Message::Awareness(_)));
             let bytes = std::mem::take(&mut charge);
             forward(message, bytes, self.membership.link(), &mut self.replies, io);
         }

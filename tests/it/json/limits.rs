@@ -62,7 +62,7 @@ fn a_length_is_refused_before_what_it_announces() {
 }
 
 #[test]
-fn no_text_breaks_the_server_and_each_is_refused_for_what_it_is() {
+fn rule_23_no_text_breaks_the_server_and_each_is_refused_for_what_it_is() {
     let server = Server::start();
     let mut ada = Client::join(server.address, &writer("ada"), "general");
     let event = |payload: &str| format!(r#"{{"type":"a.b","room":"general","payload":{payload}}}"#);
@@ -131,7 +131,7 @@ fn answered(client: &mut Client, count: usize) -> usize {
 }
 
 #[test]
-fn a_burst_is_limited_by_socket_and_the_others_notice_nothing() {
+fn rule_26_a_burst_is_limited_by_socket_and_the_others_notice_nothing() {
     let server = Server::with(&["--rate-socket", "2"]);
     let mut eve = Client::enter(server.address, &writer("eve"));
     let mut ada = Client::enter(server.address, &writer("ada"));

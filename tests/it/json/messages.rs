@@ -44,7 +44,7 @@ fn a_message_is_saved_and_then_comes_to_all_its_author_too() {
 }
 
 #[test]
-fn what_a_client_claims_for_the_server_to_say_is_ignored() {
+fn rule_17_what_a_client_claims_for_the_server_to_say_is_ignored() {
     let server = Server::start();
     let mut ada = Client::join(server.address, &writer("ada"), "general");
     let mut message = chat("me");

@@ -57,7 +57,7 @@ fn nothing_but_a_ping_is_answered_before_the_token() {
 }
 
 #[test]
-fn without_a_token_in_time_the_client_is_told_and_closed_for_good() {
+fn rule_3_without_a_token_in_time_the_client_is_told_and_closed_for_good() {
     let server = Server::with(&["--auth-timeout-ms", "3000"]);
     let mut client = Client::open(server.address);
     // Signs of life are no token.

@@ -12,7 +12,7 @@ fn authenticate(token: &str) -> serde_json::Value {
 }
 
 #[test]
-fn a_token_that_runs_out_is_asked_for_before_and_its_socket_closed_to_come_back() {
+fn rule_13_a_token_that_runs_out_is_asked_for_before_and_its_socket_closed_to_come_back() {
     let server = Server::with(&["--jwt-leeway-s", "0"]);
     let mut client = Client::join(server.address, &token_until("ada", &["*=write"], now_s() + 6), "general");
     let expiring = client.until("token.expiring");
@@ -48,7 +48,7 @@ fn a_renewal_for_another_user_ends_the_socket_for_good() {
 }
 
 #[test]
-fn a_renewal_gives_and_takes_rights_in_the_rooms_that_the_client_is_in() {
+fn rule_15_a_renewal_gives_and_takes_rights_in_the_rooms_that_the_client_is_in() {
     let server = Server::start();
     let mut client = Client::enter(server.address, &token("ada", &["kept=write", "lost=write", "less=write"]));
     for room in ["kept", "lost", "less"] {

@@ -14,6 +14,7 @@ use crate::server::Server;
 use crate::typing::{Seen, keystroke};
 
 /// Before the measured time, so that code and caches are warm.
+const MIB: f64 = (1 << 20) as f64;
 const WARM_UP: Duration = Duration::from_secs(3);
 /// Between two large edits.
 const LARGE_EVERY: Duration = Duration::from_secs(2);
@@ -232,6 +233,27 @@ pub fn beside_large_edits(server: &Server, scene: Scene, seconds: f64) -> Outcom
     });
     add_percentiles(&mut outcome, &board.latency, "beside, p50", "beside, p99");
     outcome.add("edits of 1 MB", edits as f64, Unit::Count);
+    board.check(&mut outcome);
+    outcome
+}
+
+/// Measures how long a scene's deliveries take, and what the server holds, alone and beside what `begin` begins and its guard ends.
+pub fn beside<G>(server: &Server, scene: Scene, seconds: f64, begin: impl FnOnce() -> G) -> Outcome {
+    let mut outcome = Outcome::default();
+    let (mut fleet, mut board) = gathered(server, scene, &mut outcome);
+    board.type_for(&mut fleet, WARM_UP);
+    server.forget_peak();
+    board.latency = histogram();
+    board.type_for(&mut fleet, Duration::from_secs_f64(seconds));
+    add_percentiles(&mut outcome, &board.latency, "alone, p50", "alone, p99");
+    outcome.add("most memory alone", server.peak_memory_bytes() / MIB, Unit::MiB);
+    server.forget_peak();
+    let guard = begin();
+    board.latency = histogram();
+    board.type_for(&mut fleet, Duration::from_secs_f64(seconds));
+    add_percentiles(&mut outcome, &board.latency, "beside, p50", "beside, p99");
+    outcome.add("most memory beside", server.peak_memory_bytes() / MIB, Unit::MiB);
+    drop(guard);
     board.check(&mut outcome);
     outcome
 }

@@ -3,6 +3,7 @@
 pub mod awareness;
 pub mod durable;
 pub mod editing;
+pub mod hostile;
 pub mod memory;
 pub mod opening;
 pub mod recovery;

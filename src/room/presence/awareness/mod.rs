@@ -14,13 +14,17 @@ mod placeholders;
 mod tests;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
+use crate::budget::{ByteBudget, HeldBytes, Payer};
 use crate::ids::{MemberId, UserId};
 use crate::protocol::awareness::Entry;
+use crate::protocol::json::check::is_too_deep;
+use crate::protocol::json::limits::DEPTH_MAX;
 use departed::DepartedClients;
 
 /// Clients renew a state every 15 s, and drop one that was not renewed for this long.
@@ -47,6 +51,8 @@ struct State {
     member: MemberId,
     user: UserId,
     renewed: Instant,
+    /// What the state takes of the room's.
+    held: HeldBytes,
     /// When the owner was sent the raised clock last.
     told: Option<Instant>,
     /// Whether the server announced it, for a user who has no editor.
@@ -59,12 +65,18 @@ pub enum AwarenessError {
     /// Other clients would fail on it.
     #[error("an awareness state must be JSON")]
     NotJson,
+    /// Other clients would fail on it, too.
+    #[error("an awareness state is at most {DEPTH_MAX} levels deep")]
+    TooDeep,
     /// Longer than [`STATE_BYTES_MAX`].
     #[error("an awareness state has at most {STATE_BYTES_MAX} bytes")]
     TooLarge,
     /// More than [`STATES_PER_SOCKET_MAX`].
     #[error("one connection may announce at most {STATES_PER_SOCKET_MAX} awareness states")]
     TooMany,
+    /// As many bytes as others may have as well.
+    #[error("the awareness states of this room, or yours, hold as much as they may; show less")]
+    NoRoom,
 }
 
 /// What a message changed.
@@ -82,14 +94,17 @@ pub struct Change {
 #[derive(Debug)]
 pub struct AwarenessStates {
     states: HashMap<u64, State>,
+    /// What all states hold, under the names of their users.
+    budget: Arc<ByteBudget>,
     departed: DepartedClients,
     started: Instant,
 }
 
 impl AwarenessStates {
-    /// The empty table of a room that starts at `now`.
-    pub fn new(now: Instant) -> Self {
-        Self { states: HashMap::new(), departed: DepartedClients::default(), started: now }
+    /// The empty table of a room that starts at `now`, whose states may hold `bytes_max`.
+    pub fn new(bytes_max: usize, now: Instant) -> Self {
+        let budget = ByteBudget::new(bytes_max, None);
+        Self { states: HashMap::new(), budget, departed: DepartedClients::default(), started: now }
     }
 
     /// Takes entries that `member` of `user` sent; `own_client` is the client that it announced first.
@@ -102,7 +117,7 @@ impl AwarenessStates {
         now: Instant,
     ) -> Result<Change, AwarenessError> {
         let mut change = Change::default();
-        for entry in entries {
+        for mut entry in entries {
             let is_own = own_client == Some(entry.client);
             let client = entry.client;
             let is_taken_over = self.states.get(&client).is_some_and(|state| is_own && state.member != member);
@@ -125,7 +140,9 @@ impl AwarenessStates {
                         (state.member, state.heard) = (member, entry.clock);
                     }
                     Some(json) if entry.clock > if is_own { state.heard } else { state.entry.clock } => {
-                        check(json)?;
+                        let json = accept(json)?;
+                        hold(&mut state.held, json.len())?;
+                        entry.state = Some(json);
                         if is_own {
                             state.member = member;
                         }
@@ -175,8 +192,11 @@ impl AwarenessStates {
         if is_own && let Some(departed) = departed {
             self.raise_unheard(entry.client, departed.at, change);
         }
-        check(json)?;
+        let json = accept(json)?;
         self.count(member)?;
+        let mut held = self.budget.hold_for(Payer::of(user), 0);
+        hold(&mut held, json.len())?;
+        entry.state = Some(json);
         self.departed.forget(entry.client);
         let heard = entry.clock;
         let may_be_back = is_known || (departed.is_none() && now.duration_since(self.started) < RETURN_WITHIN);
@@ -185,7 +205,8 @@ impl AwarenessStates {
             change.renew.push((member, entry.clone()));
         }
         let (user, told) = (user.clone(), may_be_back.then_some(now));
-        let state = State { entry: entry.clone(), heard, member, user, renewed: now, told, is_placeholder: false };
+        let is_placeholder = false;
+        let state = State { entry: entry.clone(), heard, member, user, renewed: now, held, told, is_placeholder };
         self.states.insert(entry.client, state);
         change.news.push(entry);
         Ok(())
@@ -252,15 +273,36 @@ impl AwarenessStates {
         self.states.values().map(|state| &state.entry)
     }
 
+    /// What all states hold.
+    pub fn bytes(&self) -> usize {
+        self.budget.held()
+    }
+
     fn count(&self, member: MemberId) -> Result<(), AwarenessError> {
         let own = self.states.values().filter(|state| state.member == member).count();
         if own >= STATES_PER_SOCKET_MAX { Err(AwarenessError::TooMany) } else { Ok(()) }
     }
 }
 
-fn check(json: &Bytes) -> Result<(), AwarenessError> {
+/// The state, if it may be shown. A copy: as it came it holds the whole message that it is a part of.
+fn accept(json: &Bytes) -> Result<Bytes, AwarenessError> {
     if json.len() > STATE_BYTES_MAX {
         return Err(AwarenessError::TooLarge);
     }
-    serde_json::from_slice::<IgnoredAny>(json).map(|_| ()).map_err(|_| AwarenessError::NotJson)
+    let raw: &RawValue = serde_json::from_slice(json).map_err(|_| AwarenessError::NotJson)?;
+    if is_too_deep(raw.get()) {
+        return Err(AwarenessError::TooDeep);
+    }
+    Ok(Bytes::copy_from_slice(json))
+}
+
+/// Has a state hold `bytes`, if its user does not have more than others could have then.
+fn hold(held: &mut HeldBytes, bytes: usize) -> Result<(), AwarenessError> {
+    match bytes.checked_sub(held.bytes()) {
+        Some(more) if more > 0 => held.try_add_fairly(more).then_some(()).ok_or(AwarenessError::NoRoom),
+        _ => {
+            held.set(bytes);
+            Ok(())
+        }
+    }
 }

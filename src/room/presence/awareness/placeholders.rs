@@ -6,6 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::{AwarenessStates, State};
+use crate::budget::Payer;
 use crate::ids::{MemberId, UserId};
 use crate::protocol::awareness::Entry;
 
@@ -30,11 +31,12 @@ impl AwarenessStates {
                     // One in four billion, and the next change tries again.
                     return Vec::new();
                 }
-                let (user, is_placeholder) = (user.clone(), true);
-                self.states.insert(
-                    entry.client,
-                    State { entry: entry.clone(), heard: 1, member, user, renewed: now, told: None, is_placeholder },
-                );
+                let bytes = entry.state.as_ref().map_or(0, Bytes::len);
+                let held = self.budget.hold_for(Payer::of(user), bytes);
+                let (user, is_placeholder, told) = (user.clone(), true, None);
+                let state =
+                    State { entry: entry.clone(), heard: 1, member, user, renewed: now, held, told, is_placeholder };
+                self.states.insert(entry.client, state);
                 vec![entry]
             }
             (Some(client), None) => self.remove(client, now).into_iter().collect(),
@@ -45,6 +47,7 @@ impl AwarenessStates {
                     return Vec::new();
                 }
                 state.entry.clock += 1;
+                state.held.set(json.len());
                 state.entry.state = Some(json);
                 state.renewed = now;
                 vec![state.entry.clone()]

@@ -30,7 +30,7 @@ impl Table {
 
 /// The table of a room that has been live for long.
 fn table() -> Table {
-    Table(AwarenessStates::new(Instant::now() - RETURN_WITHIN))
+    Table(AwarenessStates::new(1 << 20, Instant::now() - RETURN_WITHIN))
 }
 
 fn news(entry: Entry) -> Change {
@@ -87,7 +87,7 @@ fn one_that_returns_is_shown_with_raised_clocks_what_it_has_dropped() {
 
 #[test]
 fn after_a_restart_of_the_server_everybody_is_shown_and_sent_their_own_state_with_a_raised_clock() {
-    let mut table = Table(AwarenessStates::new(Instant::now()));
+    let mut table = Table(AwarenessStates::new(1 << 20, Instant::now()));
     let raised =
         |clock, state| Change { renew: vec![(A, entry(1, clock, Some(state)))], ..news(entry(1, clock, Some(state))) };
     assert_eq!(table.take(A, "ada", 1, entry(1, 5, Some("{}"))), raised(6, "{}"));
@@ -100,7 +100,7 @@ fn after_a_restart_of_the_server_everybody_is_shown_and_sent_their_own_state_wit
 #[test]
 fn what_an_owner_changes_before_it_takes_a_raised_clock_over_is_shown_and_raised_again() {
     let start = Instant::now();
-    let mut table = Table(AwarenessStates::new(start));
+    let mut table = Table(AwarenessStates::new(1 << 20, start));
     table.take_at(start, A, "ada", 1, entry(1, 5, Some("{}")));
     // Who changes its state all the time is not sent each change.
     assert_eq!(table.take_at(start, A, "ada", 1, entry(1, 6, Some("1"))), news(entry(1, 7, Some("1"))));
@@ -114,7 +114,7 @@ fn what_an_owner_changes_before_it_takes_a_raised_clock_over_is_shown_and_raised
 #[test]
 fn a_renewal_with_the_clock_that_was_raised_to_is_shown_since_peers_would_drop_the_state() {
     let start = Instant::now();
-    let mut table = Table(AwarenessStates::new(start));
+    let mut table = Table(AwarenessStates::new(1 << 20, start));
     table.take_at(start, A, "ada", 1, entry(1, 5, Some("{}")));
     // An owner that has not heard of the raised clock renews its state as it is.
     let renewed = entry(1, 7, Some("{}"));
@@ -154,7 +154,7 @@ proptest! {
         known in 0..10u64,
     ) {
         let start = Instant::now();
-        let mut table = Table(AwarenessStates::new(start));
+        let mut table = Table(AwarenessStates::new(1 << 20, start));
         let mut owner = Owner { clock: 5, state: 0, sends_back };
         // What the peer knows from before.
         let (mut peer_clock, mut peer_state) = (known, None);
@@ -227,6 +227,68 @@ fn what_is_not_json_too_large_or_one_state_too_many_is_refused() {
     let states = |n: usize| (0..n as u64).map(|client| entry(client, 1, Some("{}"))).collect();
     assert!(take(states(STATES_PER_SOCKET_MAX)).is_ok());
     assert_eq!(take(vec![entry(99, 1, Some("{}"))]), Err(AwarenessError::TooMany));
+}
+
+#[test]
+fn rule_38_what_a_room_and_a_user_show_has_a_bound_and_the_next_one_who_comes_has_room() {
+    let (now, kib) = (Instant::now(), 1 << 10);
+    let mut table = AwarenessStates::new(1 << 20, now);
+    let state = |client: u64, bytes: usize| Entry {
+        client,
+        clock: 1,
+        state: Some(Bytes::from(format!("\"{}\"", "x".repeat(bytes - 2)))),
+    };
+    let mut take = |user: &str, member: u64, entry: Entry| {
+        table.take(MemberId(member), &UserId::new(user), None, vec![entry], now).map(|change| change.news.len())
+    };
+    // One user with many connections.
+    let taken = (0..100).filter(|client| take("mallory", client / 16, state(*client, 32 * kib)).is_ok()).count();
+    assert_eq!(taken, 16, "half of what the room may show");
+    assert_eq!(take("mallory", 99, state(1_000, kib)), Err(AwarenessError::NoRoom));
+    // The room is for all others as well.
+    for person in 0..100 {
+        assert_eq!(take(&format!("person-{person}"), 200 + person, state(2_000 + person, 4 * kib)), Ok(1));
+    }
+}
+
+#[test]
+fn rule_38_a_state_that_is_too_deep_is_refused_however_short_it_is() {
+    let mut table = table();
+    let nested = |depth: usize| Entry {
+        state: Some(format!("{}{}", "[".repeat(depth), "]".repeat(depth)).into()),
+        ..entry(1, 1, None)
+    };
+    let mut take = |entry| table.0.take(A, &UserId::new("ada"), None, vec![entry], Instant::now());
+    assert_eq!(take(nested(DEPTH_MAX + 1)), Err(AwarenessError::TooDeep));
+    assert!(take(nested(DEPTH_MAX)).is_ok());
+}
+
+#[test]
+fn rule_38_a_state_holds_no_more_than_its_own_bytes() {
+    let mut table = table();
+    let message = Bytes::from(vec![b'1'; 1 << 20]);
+    table
+        .0
+        .take(
+            A,
+            &UserId::new("ada"),
+            None,
+            vec![Entry { state: Some(message.slice(..2)), ..entry(1, 1, None) }],
+            Instant::now(),
+        )
+        .unwrap();
+    assert!(message.is_unique(), "the message is let go");
+    table
+        .0
+        .take(
+            A,
+            &UserId::new("ada"),
+            None,
+            vec![Entry { state: Some(message.slice(..3)), ..entry(1, 2, None) }],
+            Instant::now(),
+        )
+        .unwrap();
+    assert!(message.is_unique());
 }
 
 #[test]

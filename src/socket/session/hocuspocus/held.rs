@@ -2,8 +2,9 @@
 //! bounds of one connection, the budget that of all.
 
 use std::sync::Arc;
+use std::task::Waker;
 
-use crate::budget::{ByteBudget, HeldBytes};
+use crate::budget::{ByteBudget, HeldBytes, Payer};
 use crate::protocol::EditKind;
 use crate::protocol::hocuspocus;
 
@@ -32,24 +33,30 @@ impl HeldMessages {
         Self { was_joined: true, ..Self::default() }
     }
 
-    /// Keeps a message of `bytes`, if `budget` has room for it.
-    pub fn hold(&mut self, message: HeldMessage, bytes: usize, budget: &Arc<ByteBudget>) -> bool {
-        let held = self.held.get_or_insert_with(|| budget.hold(0));
+    /// Keeps a message of `bytes`, if `budget` has room for it, or `payer` does not hold most of that.
+    pub fn hold(&mut self, message: HeldMessage, bytes: usize, budget: &Arc<ByteBudget>, payer: Payer) -> bool {
+        let held = self.held.get_or_insert_with(|| budget.hold_for(payer, 0));
         if self.is_lost {
             return true;
         }
-        let has_room = held.try_add(bytes);
+        let has_room = held.demand(bytes);
         if has_room {
+            held.set(held.bytes() + bytes);
             self.messages.push(message);
         }
         has_room
     }
 
-    /// Counts in another budget from now on.
-    pub fn move_to(&mut self, budget: &Arc<ByteBudget>) {
+    /// Counts in another budget, under another name, from now on.
+    pub fn move_to(&mut self, budget: &Arc<ByteBudget>, payer: Payer) {
         if let Some(held) = &mut self.held {
-            held.move_to(budget);
+            held.move_to(budget, payer);
         }
+    }
+
+    /// Whether the messages must go, since others have no room and their payer holds most. If not, `waker` is woken when that changes.
+    pub fn is_called_in(&self, waker: &Waker) -> bool {
+        self.held.as_ref().is_some_and(|held| held.is_called_in(waker))
     }
 
     /// Notes that a token was refused, or that the room ended the document.

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::budget::Payer;
 use crate::protocol::{Dialect, hocuspocus};
 use crate::room::StateBudget;
 use crate::socket::session::member_outlet::MemberKind;
@@ -15,21 +16,23 @@ pub struct DocumentMember {
     other_address: Option<Vec<u8>>,
     /// What large frames for an address of its own may hold.
     budget: Arc<StateBudget>,
+    /// Under whose name.
+    payer: Payer,
 }
 
 impl DocumentMember {
     /// The document of `room` at `address`.
-    pub fn new(room: &str, address: &str, budget: Arc<StateBudget>) -> Self {
+    pub fn new(room: &str, address: &str, budget: Arc<StateBudget>, payer: Payer) -> Self {
         let other_address = (address != room).then(|| hocuspocus::encode_address(address));
-        Self { address: address.to_owned(), other_address, budget }
+        Self { address: address.to_owned(), other_address, budget, payer }
     }
 }
 
 impl MemberKind for DocumentMember {
     const DIALECT: Dialect = Dialect::Hocuspocus;
 
-    fn other_address(&self) -> Option<(&[u8], &Arc<StateBudget>)> {
-        self.other_address.as_deref().map(|address| (address, &self.budget))
+    fn other_address(&self) -> Option<(&[u8], &Arc<StateBudget>, Payer)> {
+        self.other_address.as_deref().map(|address| (address, &self.budget, self.payer))
     }
 
     // No message of the protocol makes a provider start one document anew, so where the room puts it off nothing is said, and the

@@ -1,5 +1,7 @@
 //! How a document of a connection is opened and shut: by its token, by its room, by its client.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 
 use super::denial::{self, TokenDenial};
@@ -62,11 +64,15 @@ impl HocuspocusSession {
         io: &SessionIo,
     ) -> Result<(), SocketClose> {
         self.documents.make_room_for(&address)?;
+        let context = &io.context;
+        if let Err(too_many) = context.openings.take(&identity.user, &name, &context.directory, Instant::now()) {
+            return Err(SocketClose::new(CloseCode::TryLater, too_many.to_string()));
+        }
         let mut held = match self.documents.remove(&address) {
             Some(DocumentState::Waiting(held)) => held,
             Some(DocumentState::Joined(_)) | None => HeldMessages::default(),
         };
-        held.move_to(&io.context.unfinished);
+        held.move_to(&io.context.unfinished, io.payer(Some(&identity.user)));
         io.send(&authenticated(&address, access));
         let span = tracing::error_span!("document", room.name = %name, user.id = %identity.user);
         span.in_scope(|| tracing::info!("document opened"));
@@ -88,7 +94,8 @@ impl HocuspocusSession {
         io: &SessionIo,
     ) -> Membership<DocumentMember> {
         let directory = &io.context.directory;
-        let member = DocumentMember::new(name.as_str(), address, directory.states().clone());
+        let payer = io.payer(Some(&identity.user));
+        let member = DocumentMember::new(name.as_str(), address, directory.states().clone(), payer);
         Membership::join(directory.lookup(name), identity, access, None, member, self.has_news.clone(), io)
     }
 

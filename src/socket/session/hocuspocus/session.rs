@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Waker;
 
 use bytes::Bytes;
 
@@ -35,6 +36,8 @@ pub struct HocuspocusSession {
     /// Who opens documents without a token.
     pub(super) own: Option<Arc<Identity>>,
     pub(super) replies: RequestQueue,
+    /// Messages of awareness that are not counted yet.
+    awareness: usize,
     /// Whether the client told its version.
     has_version: bool,
     /// Whether rooms have decided something about a document.
@@ -52,6 +55,7 @@ impl HocuspocusSession {
             documents: Documents::default(),
             own,
             replies: RequestQueue::default(),
+            awareness: 0,
             has_version: false,
             has_news: Rc::default(),
             denials: 0,
@@ -69,6 +73,7 @@ impl HocuspocusSession {
         let settings = &io.context.settings;
         let bytes_max = settings.writer_message_bytes_max.saturating_add(settings.unhandled_bytes_max);
         let has_room = held_bytes <= bytes_max && held_messages <= HELD_MESSAGES_MAX;
+        let payer = io.payer(self.payer());
         let document = self.documents.get_or_wait(address)?;
         let is_opened = matches!(document, DocumentState::Joined(_));
         let held = match document {
@@ -76,7 +81,7 @@ impl HocuspocusSession {
             DocumentState::Joined(joined) => joined.opening.get_or_insert_default(),
         };
         let budget = if is_opened { &io.context.unfinished } else { &io.context.strangers };
-        if has_room && held.hold(message, bytes, budget) {
+        if has_room && held.hold(message, bytes, budget, payer) {
             return Ok(());
         }
         // Without its messages a document starts anew later, and the connection's others go on until then.
@@ -117,6 +122,19 @@ impl Session for HocuspocusSession {
         self.documents.joined().any(|(_, joined)| revocations.hit(&joined.identity, now_s))
     }
 
+    fn take_awareness(&mut self) -> usize {
+        std::mem::take(&mut self.awareness)
+    }
+
+    fn payer(&self) -> Option<&UserId> {
+        self.documents.joined().next().map(|(_, joined)| &joined.identity.user)
+    }
+
+    fn is_called_in(&self, waker: &Waker) -> bool {
+        // Each has a waker of its own.
+        self.documents.held().filter(|held| held.is_called_in(waker)).count() > 0
+    }
+
     fn protocol(&self) -> &'static str {
         "hocuspocus"
     }
@@ -132,6 +150,7 @@ impl Session for HocuspocusSession {
 
     fn on_binary(&mut self, frame: &Bytes, io: &SessionIo) -> Result<(), SocketClose> {
         let Some(Addressed { address, message }) = hocuspocus::decode(frame)? else { return Ok(()) };
+        self.awareness += usize::from(matches!(message, hocuspocus::Message::Yjs(yjs::Message::Awareness(_))));
         if address.len() > ADDRESS_BYTES_MAX {
             return Err(SocketClose::new(CloseCode::EditRefused, "an address of a document is too long"));
         }

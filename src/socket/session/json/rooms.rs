@@ -1,5 +1,7 @@
 //! The rooms of a JSON connection: coming in with what was missed, leaving, being put out.
 
+use std::time::Instant;
+
 use super::joined_room::JoinedRoom;
 use super::member::RoomMember;
 use super::session::JsonSession;
@@ -66,7 +68,13 @@ impl JsonSession {
             let error = ErrorMessage::permanent(ErrorCode::TooManyRooms, message);
             return io.send(&error.about(request_id.as_deref(), Some(&name)).frame());
         }
-        let lease = io.context.directory.lookup(&name);
+        let context = &io.context;
+        if let Err(too_many) = context.openings.take(&identity.user, &name, &context.directory, Instant::now()) {
+            let wait_ms = too_many.wait.as_millis() as u64 + 1;
+            let error = ErrorMessage::temporary(ErrorCode::RateLimited, too_many.to_string(), wait_ms);
+            return io.send(&error.about(request_id.as_deref(), Some(&name)).frame());
+        }
+        let lease = context.directory.lookup(&name);
         let member = RoomMember::new(name.clone(), request_id.clone());
         let json = Some(Box::new(JsonJoin { since, wants_edits, request_id }));
         let membership = Membership::join(lease, &identity, access, json, member, self.has_news.clone(), io);

@@ -135,6 +135,14 @@ impl Session for JsonSession {
         self.user.as_ref().is_some_and(|user| revocations.hit(&user.identity, now_s))
     }
 
+    fn counts_for_itself(&self) -> bool {
+        true
+    }
+
+    fn payer(&self) -> Option<&UserId> {
+        self.user.as_ref().map(|user| &user.identity.user)
+    }
+
     fn protocol(&self) -> &'static str {
         "json"
     }

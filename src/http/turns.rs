@@ -1,0 +1,95 @@
+//! Questions that cost much: so many are worked on at once, and of each caller fewer. Who asks for much waits for itself, and the
+//! next one who asks waits for one question of each of the others at most.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::ids::UserId;
+
+/// Callers that are remembered before those who ask nothing are forgotten.
+const SWEEP_AT: usize = 256;
+/// Questions of one caller that wait.
+const WAITING_MAX: usize = 64;
+
+/// Who takes turns.
+pub struct Turns {
+    all: Arc<Semaphore>,
+    each_max: usize,
+    callers: Mutex<HashMap<UserId, Arc<Caller>>>,
+}
+
+struct Caller {
+    turns: Arc<Semaphore>,
+    asking: AtomicUsize,
+}
+
+/// A question that is worked on, until this is dropped.
+pub struct Turn {
+    _all: OwnedSemaphorePermit,
+    _own: OwnedSemaphorePermit,
+    _asking: Asking,
+}
+
+/// A question, waiting or worked on.
+struct Asking(Arc<Caller>);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.asking.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Turns {
+    /// `max` at once, of one caller `each_max`.
+    pub fn new(max: usize, each_max: usize) -> Self {
+        Self { all: Arc::new(Semaphore::new(max)), each_max, callers: Mutex::default() }
+    }
+
+    /// Waits for `user`'s next turn. `None`: too many of that user wait already.
+    pub async fn take(&self, user: &UserId) -> Option<Turn> {
+        let asking = self.ask(user)?;
+        // First the caller's own, so that each caller has few in the queue for all.
+        let own = asking.0.turns.clone().acquire_owned().await.ok()?;
+        let all = self.all.clone().acquire_owned().await.ok()?;
+        Some(Turn { _all: all, _own: own, _asking: asking })
+    }
+
+    fn ask(&self, user: &UserId) -> Option<Asking> {
+        // Nothing panics while it is locked.
+        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        if callers.len() >= SWEEP_AT && callers.len() == callers.capacity() {
+            callers.retain(|_, caller| caller.asking.load(Ordering::Relaxed) > 0);
+        }
+        let caller = callers.entry(user.clone()).or_insert_with(|| {
+            Arc::new(Caller { turns: Arc::new(Semaphore::new(self.each_max)), asking: AtomicUsize::new(0) })
+        });
+        if caller.asking.load(Ordering::Relaxed) >= WAITING_MAX {
+            return None;
+        }
+        caller.asking.fetch_add(1, Ordering::Relaxed);
+        Some(Asking(caller.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn rule_36_of_one_caller_few_questions_are_worked_on_and_others_come_next() {
+        let (turns, ada, bob) = (Turns::new(2, 1), UserId::new("ada"), UserId::new("bob"));
+        let first = turns.take(&ada).now_or_never().unwrap();
+        let mut waiting: Vec<_> = (0..WAITING_MAX + 3).map(|_| Box::pin(turns.take(&ada))).collect();
+        let answers: Vec<_> = waiting.iter_mut().map(|turn| turn.now_or_never()).collect();
+        assert!(answers[..WAITING_MAX - 1].iter().all(Option::is_none), "they wait");
+        assert!(answers[WAITING_MAX - 1..].iter().all(|answer| matches!(answer, Some(None))), "they are too many");
+        assert!(turns.take(&bob).now_or_never().unwrap().is_some());
+        drop(first);
+        assert!(waiting[0].as_mut().now_or_never().flatten().is_some());
+    }
+}
