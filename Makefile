@@ -1,7 +1,7 @@
 # Every task of the project by one name. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-packages crash fuzz bench hostile demo screenshots fmt lint clean check-tools
+.PHONY: help run build test test-packages crash fuzz conformance bench hostile demo screenshots fmt lint clean check-tools
 
 DEMO_SOURCES := $(shell find static examples -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name app.js)
 CLIENT_PACKAGES := tests/clients/node_modules/.package-lock.json tests/clients/react-18/node_modules/.package-lock.json \
@@ -25,8 +25,11 @@ crash: check-tools tests/clients/node_modules/.package-lock.json ## Kill the ser
 	@scripts/install-test-tools.sh
 	@scripts/crash.sh
 
-fuzz: check-tools tests/clients/node_modules/.package-lock.json ## Look for bytes that a document should not take, FUZZ_SECONDS each
+fuzz: check-tools tests/clients/node_modules/.package-lock.json ## Look for bytes that the server should not take, FUZZ_SECONDS each
 	@scripts/fuzz.sh
+
+conformance: check-tools ## Run the Autobahn Testsuite's 517 cases of WebSocket conformance; needs Python 2.7
+	@scripts/conformance.sh
 
 bench: ## Measure the server and its peers side by side; see docs/PERFORMANCE.md
 	@scripts/bench.sh

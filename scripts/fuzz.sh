@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# `make fuzz`: makes up bytes for what reads documents, from those in fuzz/corpus on, and then histories for Yjs to judge.
+# `make fuzz`: makes up bytes for all that reads what strangers send, and what documents are read from, from those in fuzz/corpus on;
+# and then histories for Yjs to judge.
 #
 #   scripts/fuzz.sh                        each target for ten minutes
 #   FUZZ_SECONDS=60 scripts/fuzz.sh view   one of them for a minute
@@ -13,7 +14,7 @@ cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
 # What the fuzzer needs of the compiler is not stable; the code under it is built as ever. It has no unsafe to look after.
 export RUSTC_BOOTSTRAP=1
 targets=("$@")
-[ $# -gt 0 ] || targets=(scan apply view)
+[ $# -gt 0 ] || targets=(scan apply view frames inflate heads tokens names yjs awareness hocuspocus json)
 for target in "${targets[@]}"; do
   mkdir -p "fuzz/target/corpus/$target"
   cargo fuzz run --sanitizer none "$target" "fuzz/target/corpus/$target" "fuzz/corpus/$target" -- \

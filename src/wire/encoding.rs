@@ -1,7 +1,7 @@
 //! How frames are written to a connection.
 
 /// Longest payload that is compressed: it is done at once, on a thread that others wait for (docs/PERFORMANCE.md has what it takes).
-const DEFLATED_BYTES_MAX: usize = 256 * 1024;
+const DEFLATED_BYTES_MAX: usize = 512 * 1024;
 /// The window of DEFLATE, in bits, to which our own compressed data keeps.
 pub const WINDOW_BITS_MAX: u8 = 15;
 
