@@ -1,5 +1,8 @@
 //! REST: a room's timeline, page by page.
 
+use std::time::Duration;
+
+use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -8,9 +11,10 @@ use super::caller::{May, ReadHistory};
 use super::error::ApiError;
 use super::parameters::Parameters;
 use super::state::AppState;
+use super::waiting::{WAIT_MAX_S, Waiting};
 use crate::ids::{RoomName, Seq, UserId};
 use crate::protocol::json::rfc3339;
-use crate::store::{Bodies, Entry, EntryKind, HistoryQuery, Kinds, Page};
+use crate::store::{Bodies, Entry, EntryKind, HistoryQuery, Kinds, Page, RoomRow};
 
 /// Entries in a page if the caller does not say, and at most.
 const PAGE_DEFAULT: u32 = 100;
@@ -83,10 +87,12 @@ pub struct HistoryPage {
     next: Option<Seq>,
 }
 
-/// `GET /api/v1/rooms/{room}/history`: entries by seq, ascending. With `before` alone, those just before it.
+/// `GET /api/v1/rooms/{room}/history`: entries by seq, ascending. With `before` alone, those just before it. With `wait`, the first
+/// ones that come, where there are none yet.
 pub async fn page(
     may: May<ReadHistory>,
     mut parameters: Parameters,
+    req: HttpRequest,
     state: Data<AppState>,
 ) -> Result<Json<HistoryPage>, ApiError> {
     let limit = parameters.limit(PAGE_DEFAULT, PAGE_MAX)?;
@@ -94,9 +100,11 @@ pub async fn page(
     let before = parameters.value("before", "a seq")?.map(Seq);
     let kinds = parameters.text("kind").as_deref().map_or(Ok(Kinds::All), |name| kind(name).map(Kinds::Only))?;
     let author = parameters.text("author").map(UserId::new);
+    let wait = wait(&mut parameters)?.filter(|wait| !wait.is_zero());
     parameters.end()?;
-    let _turn = state.pages.take(&may.identity.user).await.ok_or_else(ApiError::too_many_questions)?;
-    let row = state.store.room(&may.room).await?.ok_or(ApiError::RoomNotFound)?;
+    if wait.is_some() && (after.is_none() || before.is_some()) {
+        return Err(ApiError::Parameter("wait goes with after, and without before".into()));
+    }
     let is_backwards = before.is_some() && after.is_none();
     let asked = HistoryQuery {
         after,
@@ -107,10 +115,38 @@ pub async fn page(
         page: if is_backwards { Page::Newest } else { Page::Oldest },
         bodies: Bodies::NotOfEdits,
     };
-    let entries = state.store.history(row.id, asked).await?;
+    let user = may.identity.user.clone();
+    let (mut row, mut entries) = read(&may.room, &user, &asked, &state).await?;
+    if let Some(wait) = wait.filter(|_| entries.is_empty()) {
+        let waiting = Waiting::begin(&req, may.identity, &may.room, wait, &state)?;
+        while entries.is_empty() && waiting.for_entry(row.head, &state).await? {
+            (row, entries) = read(&may.room, &user, &asked, &state).await?;
+        }
+    }
     // A page may be shorter than asked for; only an empty one says that there are no more.
     let edge = if is_backwards { entries.first() } else { entries.last() };
     let is_end = |seq: Seq| if is_backwards { seq <= Seq(1) } else { seq >= row.head };
     let next = edge.map(|entry| entry.seq).filter(|seq| !is_end(*seq));
     Ok(Json(HistoryPage { room: may.room, entries: entries.into_iter().map(EntryView::from).collect(), next }))
+}
+
+async fn read(
+    room: &RoomName,
+    user: &UserId,
+    asked: &HistoryQuery,
+    state: &AppState,
+) -> Result<(RoomRow, Vec<Entry>), ApiError> {
+    let _turn = state.pages.take(user).await.ok_or_else(ApiError::too_many_questions)?;
+    let row = state.store.room(room).await?.ok_or(ApiError::RoomNotFound)?;
+    let entries = state.store.history(row.id, asked.clone()).await?;
+    Ok((row, entries))
+}
+
+/// How long to wait for an entry, where there is none yet.
+fn wait(parameters: &mut Parameters) -> Result<Option<Duration>, ApiError> {
+    let allowed = format!("a number of seconds up to {WAIT_MAX_S}");
+    match parameters.value("wait", &allowed)? {
+        Some(seconds) if seconds > WAIT_MAX_S => Err(ApiError::Parameter(format!("wait must be {allowed}"))),
+        seconds => Ok(seconds.map(Duration::from_secs)),
+    }
 }

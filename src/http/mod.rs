@@ -31,9 +31,13 @@ pub mod stats;
 mod tickets;
 mod turns;
 mod upgrade;
+mod waiting;
 mod writing;
 
+use std::sync::Arc;
+
 use actix_web::web::{self, JsonConfig, ServiceConfig};
+use tokio::sync::Semaphore;
 
 pub use guard::{check_host, headers};
 pub use hosts::Hosts;
@@ -51,6 +55,11 @@ fn json_config() -> JsonConfig {
         .content_type_required(false)
         .content_type(|_| true)
         .error_handler(|error, _| error::ApiError::body(error).into())
+}
+
+/// Permits of requests that wait for something to happen, of `requests_max` at the same time.
+pub fn waiting_places(requests_max: usize) -> Arc<Semaphore> {
+    waiting::Waiting::places(requests_max)
 }
 
 /// Every route of the server. Of paths that match, the first one answers.

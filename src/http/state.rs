@@ -7,6 +7,8 @@ use super::figures::Newest;
 use super::hosts::Hosts;
 use super::origins::Origins;
 use super::turns::Turns;
+use tokio::sync::Semaphore;
+
 use crate::archive::Archive;
 use crate::auth::{Minter, Tickets, Verifier};
 use crate::budget::ByteBudget;
@@ -43,6 +45,8 @@ pub struct AppState {
     pub renders: Turns,
     /// Who reads pages of timelines and of the list of rooms.
     pub pages: Turns,
+    /// Permits of requests that wait for something to happen.
+    pub waiting_places: Arc<Semaphore>,
     /// The JSON sockets of each user.
     pub user_sockets: Arc<UserSockets>,
     /// How many rooms each user may open.

@@ -131,6 +131,16 @@ impl Handler<Post> for Room {
     }
 }
 
+impl Handler<AwaitEntry> for Room {
+    type Result = ();
+
+    fn handle(&mut self, message: AwaitEntry, _: &mut Self::Context) {
+        if !matches!(self.phase, Phase::Failed | Phase::Ended) {
+            self.parts().timeline.on_await_entry(message);
+        }
+    }
+}
+
 impl Handler<Announce> for Room {
     type Result = ();
 

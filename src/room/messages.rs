@@ -333,6 +333,16 @@ impl Reply {
     }
 }
 
+/// Says when there is an entry behind a seq. Nothing is said if the room ends before.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct AwaitEntry {
+    /// The last seq that is known.
+    pub after: Seq,
+    /// Who waits.
+    pub reply: oneshot::Sender<()>,
+}
+
 /// Why something posted is not in the timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PostError {

@@ -39,9 +39,9 @@ pub use fanout::{
     UserSockets,
 };
 pub use messages::{
-    Announce, AskAwareness, AskSaved, AskState, BroadcastBinary, BroadcastStateless, Disconnect, Edit, Flush,
-    GetPresence, Join, JsonJoin, Leave, Post, PostError, RefuseLongEdit, Renew, ReplayMore, Say, Showing, StartCount,
-    UpdateAwareness, WriteDocument, WriteError, Written,
+    Announce, AskAwareness, AskSaved, AskState, AwaitEntry, BroadcastBinary, BroadcastStateless, Disconnect, Edit,
+    Flush, GetPresence, Join, JsonJoin, Leave, Post, PostError, RefuseLongEdit, Renew, ReplayMore, Say, Showing,
+    StartCount, UpdateAwareness, WriteDocument, WriteError, Written,
 };
 pub use room::Room;
 pub use settings::RoomSettings;

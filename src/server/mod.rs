@@ -123,6 +123,7 @@ impl Server {
             pace: Default::default(),
             renders: AppState::render_turns(),
             pages: AppState::page_turns(),
+            waiting_places: http::waiting_places(places.requests_max),
             user_sockets: user_sockets.clone(),
             openings: openings.clone(),
             rates: rates.clone(),

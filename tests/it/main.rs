@@ -52,3 +52,4 @@ mod tickets;
 mod tls;
 mod tokens;
 mod unix_socket;
+mod waiting;

@@ -1,6 +1,7 @@
 //! The timeline of a room: what is published, the steps, and how JSON members come up to the present. Knows no document; an edit is
 //! an entry here like any other.
 
+mod awaiting;
 mod foreign;
 mod lookups;
 mod publishing;
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 use super::commit::Commit;
 use super::io::Io;
 use super::members::StoreRead;
-use super::messages::{JsonJoin, Post, PostError, ReplayMore};
+use super::messages::{AwaitEntry, JsonJoin, Post, PostError, ReplayMore};
 use super::presence::Presence;
 use crate::ids::{MemberId, Seq};
 use crate::protocol::json::request::{Publication, Steps};
@@ -28,6 +29,7 @@ pub use lookups::{FoundPage, Lookup, LookupOutcome};
 pub use publishing::{refuse, send_saved};
 pub use steps::on_missed;
 
+use awaiting::Awaiting;
 use foreign::Foreign;
 use recent::Recent;
 use replay::{Replay, ReplayIo, enter_unsure};
@@ -44,6 +46,7 @@ pub struct Timeline {
     said: Bucket,
     /// What is to be asked of the store.
     lookups: Vec<Lookup>,
+    awaiting: Awaiting,
 }
 
 impl Timeline {
@@ -56,6 +59,7 @@ impl Timeline {
             steps: StepLog::default(),
             said: Bucket::new(rate, now),
             lookups: Vec::new(),
+            awaiting: Awaiting::default(),
         }
     }
 
@@ -68,6 +72,7 @@ impl Timeline {
 
     fn jump(&mut self, head: Seq) {
         self.recent.jump(head);
+        self.awaiting.on_head(head);
         self.steps.forget_version();
     }
 
@@ -141,6 +146,12 @@ impl Timeline {
     /// An entry is committed, the next one.
     pub fn on_committed(&mut self, entry: &NewEntry, placed: Placed, io: &mut Io) {
         publishing::broadcast_committed(entry, placed, &mut self.recent, io);
+        self.awaiting.on_head(self.recent.head());
+    }
+
+    /// A request waits for an entry.
+    pub fn on_await_entry(&mut self, AwaitEntry { after, reply }: AwaitEntry) {
+        self.awaiting.add(after, reply, self.recent.head());
     }
 
     /// Sends a member the steps that it lacks, now that all before its push is committed.
