@@ -5,7 +5,7 @@
 //! - [`ids`]: room names, users, seqs. [`metrics`]: what is counted. [`config`]: options in, a checked configuration or all problems out. [`telemetry`]: logs.
 //! - [`wire`]: WebSocket frames. [`protocol`]: what Yjs clients say inside them. [`auth`]: tokens, access, the one policy.
 //! - [`document`]: what is kept of a document, and how it is read. [`store`]: the timelines in Postgres or SQLite.
-//! - [`archive`]: the way from the store to a document.
+//! - [`archive`]: the way from the store to a document. [`outgoing`]: requests to others. [`seed`]: first contents.
 //! - [`history`]: a room's past: any state, who wrote what, what changed, how to undo it.
 //! - [`room`]: the actor that orders what happens in a room, the relays that show it, the journal that commits it.
 //! - [`socket`]: the actor that owns one connection.
@@ -24,9 +24,11 @@ pub mod history;
 pub mod http;
 pub mod ids;
 pub mod metrics;
+pub mod outgoing;
 pub mod protocol;
 pub mod rate;
 pub mod room;
+pub mod seed;
 pub mod server;
 pub mod socket;
 pub mod store;

@@ -7,6 +7,7 @@ mod database_url;
 mod database_url_error;
 mod edge;
 mod gc;
+mod hooks;
 mod ip_range;
 mod jwks_url;
 mod jwt;
@@ -33,6 +34,7 @@ pub use database_url::DatabaseUrl;
 pub use database_url_error::NotADatabaseUrl;
 pub use edge::EdgeConfig;
 pub use gc::GcConfig;
+pub use hooks::{HookUrl, HooksConfig, SeedConfig, SigningSecret};
 pub use ip_range::{IpRange, NotAnIpRange};
 pub use jwks_url::{JwksUrl, NotAJwksUrl};
 pub use jwt::{JwtAlgorithm, JwtConfig, JwtKey};
@@ -64,6 +66,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// Which documents drop what was deleted.
     pub gc: GcConfig,
+    /// What is asked of the application's own back end.
+    pub hooks: HooksConfig,
     /// How tokens are checked.
     pub jwt: JwtConfig,
     /// The bounds of every queue and input.
@@ -85,6 +89,7 @@ impl Config {
         let edge = EdgeConfig::read(&mut reading, &options.listen, &options.tls, &options.edge);
         let store = StoreConfig::read(&mut reading, &options.store);
         let gc = GcConfig::read(&mut reading, &options.gc);
+        let hooks = HooksConfig::read(&mut reading, &options.hooks);
         let jwt = JwtConfig::read(&mut reading, &options.jwt, &store.url);
         let limits = Limits::read(&mut reading, &options.limits);
         let timing = Timing::read(&mut reading, &options.timing);
@@ -98,6 +103,7 @@ impl Config {
                 edge,
                 store,
                 gc,
+                hooks,
                 jwt,
                 limits,
                 timing,

@@ -18,6 +18,8 @@ pub(super) struct ServeOptions {
     #[command(flatten)]
     pub gc: GcOptions,
     #[command(flatten)]
+    pub hooks: HookOptions,
+    #[command(flatten)]
     pub jwt: JwtOptions,
     #[command(flatten)]
     pub limits: LimitOptions,
@@ -121,6 +123,18 @@ pub(super) struct GcOptions {
     /// Rooms that keep deleted content nevertheless (comma-separated patterns, * matches any characters)
     #[arg(long, env = "TUTTI_GC_OFF_ROOMS", value_name = "PATTERNS")]
     pub gc_off_rooms: Option<String>,
+}
+
+/// What the server asks of the application's own back end.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Back end")]
+pub(super) struct HookOptions {
+    /// Address that is asked for the first content of a document
+    #[arg(long, env = "TUTTI_SEED_URL", value_name = "URL")]
+    pub seed_url: Option<String>,
+    /// Secret that this question is signed with: whsec_ and base64
+    #[arg(long, env = "TUTTI_SEED_SECRET", value_name = "SECRET", hide_env_values = true)]
+    pub seed_secret: Option<String>,
 }
 
 /// How tokens are checked.

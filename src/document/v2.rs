@@ -339,3 +339,81 @@ impl<'u> Strings<'u> {
         Ok(text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::prelude::BASE64_STANDARD;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::document::{Blocks, scan};
+    use crate::protocol::lib0::put_buf;
+
+    /// Text, a format, a map, an element and deletions, as Yjs 13.6 writes them in v2.
+    const UPDATE: &str = "AAMAAwEW6vS8/h4JyAMBuwGpAer0vP4eAukBAQwAElAURgpUBAADAEIHAgACAEQQQh0EACgBCADGA4cABAFFAIQABACFAIQAiAFIAAQBxHZhdGV4dHR5cGVkdG1hcGswcmljaF9fZGlybGlzdHNpemVkZWVwc2l6ZWRlZXB4bWx0ZXh0ePCfmIB58J+YgHRleHTDvGRlZiByaWNodHlwZWR0dGV4dHR5cGVkdOaXpeacrAQGAwIEBUQDA0QAAgQBRAAGBAYCBQEDAAABAQYDQQMDBAoAf3cDbHRyfFOAAAB7Q+FY5GCRPQB2AQFhdQF9AX5+AwB2AQFue0PhWORgkT0ABgB2AQFue0PhWORgkT0AdQN9AXcDdHdvdQF9A3cDbHRydwl0ZXh0IPCfmIB+fR8DAAOqup6/DwIBBggAewEBAGkCAQABAg==";
+
+    fn decoded() -> Vec<u8> {
+        BASE64_STANDARD.decode(UPDATE).unwrap()
+    }
+
+    /// An update in v2 of one column each.
+    fn columns(columns: [&[u8]; 9], rest: &[u8]) -> Bytes {
+        let mut out = vec![0];
+        columns.into_iter().for_each(|column| put_buf(&mut out, column));
+        out.extend_from_slice(rest);
+        out.into()
+    }
+
+    #[test]
+    fn an_update_of_yjs_becomes_one_that_a_document_takes() {
+        let update = from_v2(&decoded().into(), 1 << 20).unwrap();
+        assert!(Blocks::new(1 << 20, false).apply(&update).is_ok());
+    }
+
+    #[test]
+    fn few_bytes_that_stand_for_very_many_blocks_are_refused_at_the_bound() {
+        // One info and one length for ever, and as many blocks as a number says.
+        let mut rest = vec![1];
+        put_var_uint(&mut rest, 1 << 50);
+        rest.extend_from_slice(&[0, 0]);
+        let mut lens = vec![0x41];
+        put_var_uint(&mut lens, 1 << 51);
+        let bomb = columns([&[], &[1], &[], &[], &[0], &[0], &[], &[], &lens], &rest);
+        assert!(bomb.len() < 50, "{}", bomb.len());
+        assert_eq!(from_v2(&bomb, 100_000), Err(Refusal::TooLarge { limit: 100_000 }));
+        // Texts without a unit, which cost no byte.
+        let mut strings = vec![0, 0x40];
+        put_var_uint(&mut strings, 1 << 51);
+        let bomb = columns([&[], &[1], &[], &[], &[2], &strings, &[1], &[], &lens], &rest);
+        assert!(from_v2(&bomb, 100_000).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_rewritten_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            if let Ok(update) = from_v2(&bytes.into(), 1 << 16) {
+                prop_assert!(update.len() <= (1 << 16) + 1024);
+            }
+        }
+
+        #[test]
+        fn damaged_updates_are_rewritten_or_refused(
+            damages in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>(), any::<bool>()), 1..6),
+        ) {
+            let mut update = decoded();
+            for (at, byte, is_changed) in damages {
+                let at = at.index(update.len());
+                if is_changed {
+                    update[at] = byte;
+                } else {
+                    update.insert(at, byte);
+                }
+            }
+            if let Ok(update) = from_v2(&update.into(), 1 << 16) {
+                // Whatever came of it is judged as any update is.
+                let _ = scan(&update);
+            }
+        }
+    }
+}

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::sync::Semaphore;
+
 use super::figures::Newest;
 use super::hosts::Hosts;
 use super::origins::Origins;
 use super::turns::Turns;
-use tokio::sync::Semaphore;
-
 use crate::archive::Archive;
 use crate::auth::{Minter, Tickets, Verifier};
 use crate::budget::ByteBudget;

@@ -10,6 +10,7 @@ use super::document::StateBudget;
 use super::settings::RoomSettings;
 use crate::archive::Archive;
 use crate::budget::ByteBudget;
+use crate::seed::Seed;
 use crate::store::Store;
 
 /// What a room needs to start.
@@ -21,6 +22,8 @@ pub struct RoomContext {
     pub store: Store,
     /// Commits its entries.
     pub journal: Addr<Journal>,
+    /// Asks for first contents, where the application has some.
+    pub seed: Option<Arc<Seed>>,
     /// Its limits.
     pub settings: Arc<RoomSettings>,
     /// What all rooms together may hold uncommitted.

@@ -18,6 +18,7 @@ use crate::archive::Archive;
 use crate::budget::ByteBudget;
 use crate::ids::RoomName;
 use crate::metrics;
+use crate::seed::Seed;
 use crate::store::Store;
 
 /// So many sockets have their place on the room's own thread, as many on the next one, and so on.
@@ -45,12 +46,14 @@ impl Directory {
         store: Store,
         archive: Archive,
         journal: Addr<Journal>,
+        seed: Option<Arc<Seed>>,
         settings: RoomSettings,
     ) -> Arc<Self> {
         let context = RoomContext {
             archive,
             store,
             journal,
+            seed,
             uncommitted: ByteBudget::new(settings.uncommitted_bytes_max, Some(&metrics::UNCOMMITTED_BYTES)),
             documents: ByteBudget::new(settings.documents_bytes_max, Some(&metrics::DOCUMENTS_BYTES)),
             states: StateBudget::new(STATES_MAX * settings.document_bytes_max),

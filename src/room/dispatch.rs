@@ -7,7 +7,7 @@ use actix::{Context, Handler, MessageResult, ResponseFuture};
 use tokio::sync::oneshot;
 
 use super::messages::*;
-use super::room::{Parts, Phase, Room};
+use super::room::{Parts, Phase, Room, Seeding};
 use super::signals;
 use crate::protocol::CloseCode;
 use crate::protocol::json::request::Said;
@@ -36,11 +36,16 @@ handle_from_members! {
 impl Room {
     /// Handles a member's message, or keeps it until the room is loaded.
     pub(super) fn on_message(&mut self, message: FromMember, ctx: &mut Context<Self>) {
-        if matches!(self.phase, Phase::Loading) {
+        if matches!(self.phase, Phase::Loading) || self.seeding == Seeding::Asking {
             return self.early.push(message);
         }
         let message = match message {
-            FromMember::Join(join) => return self.on_join(join),
+            FromMember::Join(join) => {
+                if let Some(join) = self.wait_for_seed(join, ctx) {
+                    self.on_join(join);
+                }
+                return;
+            }
             FromMember::Leave(leave) => return self.on_leave(leave, ctx),
             FromMember::WriteDocument(write) => return self.on_write(write),
             message => message,

@@ -7,7 +7,7 @@ use actix::{Actor, AsyncContext, Context, Handler, Supervised};
 use super::document::{LiveDocument, LoadError};
 use super::messages::{EndIdle, Join};
 use super::presence::SWEEP;
-use super::room::{Phase, Room};
+use super::room::{Phase, Room, Seeding};
 use super::timers::Timer;
 use super::turn::TurnEnd;
 use crate::archive::Stored;
@@ -68,6 +68,9 @@ impl Room {
             return;
         }
         self.commit.on_loaded(stored.as_ref().map(|stored| stored.id));
+        if self.context.seed.is_some() && stored.as_ref().is_none_or(|stored| !stored.has_document) {
+            self.seeding = Seeding::Due;
+        }
         if let Some(stored) = &stored {
             self.timeline.on_loaded(stored.head);
         }
@@ -97,7 +100,7 @@ impl Room {
     }
 
     /// Handles what arrived while the room was loading, in its order.
-    fn take_early(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn take_early(&mut self, ctx: &mut Context<Self>) {
         for message in std::mem::take(&mut self.early) {
             self.on_message(message, ctx);
         }

@@ -22,6 +22,7 @@ mod outcomes;
 mod presence;
 #[allow(clippy::module_inception)]
 mod room;
+mod seeding;
 mod settings;
 mod signals;
 mod slots;

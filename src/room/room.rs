@@ -36,6 +36,17 @@ pub(super) enum Phase {
     Ended,
 }
 
+/// Whether a room has asked for its first content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seeding {
+    /// It has a document, or nobody to ask, or began empty.
+    Done,
+    /// It has to, before the first member who may write.
+    Due,
+    /// It waits for the answer, or for its commit.
+    Asking,
+}
+
 /// One live room. Started by the [`Directory`](super::Directory) at the first lookup, under actix's supervisor; owns the document,
 /// the presence table, the members and what is not committed yet.
 ///
@@ -58,6 +69,8 @@ pub struct Room {
     pub(super) commit: Commit,
     pub(super) fanout: Fanout,
     pub(super) timers: RoomTimers<SpawnHandle>,
+    /// Whether its first content is asked for.
+    pub(super) seeding: Seeding,
     /// Who waits for everything to be committed, see [`Flush`](super::Flush).
     pub(super) flushed: Vec<oneshot::Sender<()>>,
 }
@@ -94,6 +107,7 @@ impl Room {
             commit: Commit::new(uncommitted),
             fanout: Fanout::new(Outbound::new(key), context.settings.inflow_rate, now),
             timers: RoomTimers::default(),
+            seeding: Seeding::Done,
             flushed: Vec::new(),
             context,
         }

@@ -38,6 +38,7 @@ use crate::http::{self, AppState, Hosts, Origins};
 use crate::metrics;
 use crate::rate::Rate;
 use crate::room::{Directory, Journal, Relays, RoomSettings, UserSockets};
+use crate::seed::Seed;
 use crate::socket::{EventStreams, Gate, Rates, Rhythm, RoomOpenings, SharedRates, SocketContext, SocketSettings};
 use crate::store::{Store, StoreError, StoreSettings};
 use certificate::Certificate;
@@ -104,7 +105,9 @@ impl Server {
         };
         let mut arbiters: Vec<Arbiter> = (0..config.edge.room_threads).map(|_| Arbiter::new()).collect();
         let room_threads = arbiters.iter().map(Arbiter::handle).collect();
-        let directory = Directory::new(room_threads, store.clone(), archive.clone(), journal, room_settings(config));
+        let seed = config.hooks.seed.clone().map(|seed| Arc::new(Seed::new(seed, limits.document_bytes_max)));
+        let directory =
+            Directory::new(room_threads, store.clone(), archive.clone(), journal, seed, room_settings(config));
         arbiters.push(journal_arbiter);
 
         let relays = Arc::new(Relays::default());

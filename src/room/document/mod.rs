@@ -79,6 +79,11 @@ impl LiveDocument {
         }
     }
 
+    /// Whether nobody has written anything.
+    pub fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
     /// Whether all live documents together hold more than they should.
     pub fn is_over_budget(&self) -> bool {
         self.held.budget().is_full()

@@ -1,6 +1,7 @@
 //! Edits of servers, which are no members: shown at once as members' are, or once they are committed.
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
 
 use super::LiveDocument;
 use super::origin::EditOrigin;
@@ -9,8 +10,11 @@ use crate::ids::{Seq, UserId};
 use crate::protocol::EditKind;
 use crate::room::commit::{Commit, Pending};
 use crate::room::io::Io;
-use crate::room::messages::{Reply, Showing, WriteDocument, WriteError};
+use crate::room::messages::{Reply, Showing, WriteDocument, WriteError, Written};
 use crate::store::{Condition, EntryKind, NewEntry, Placed};
+
+/// The author of first contents, whom no token names.
+const SEED_USER: &str = "tutti/seed";
 
 impl LiveDocument {
     /// Takes a server's edit, or refuses it; answered once it is committed. `newest` is the last entry that was sent.
@@ -20,7 +24,11 @@ impl LiveDocument {
         }
         match write.showing.clone() {
             Showing::AtOnce => self.write_now(write, newest, commit, io),
-            Showing::Committed { key, head } => self.write_late(write, key, head, commit),
+            Showing::Committed { key, head } => {
+                let WriteDocument { lease, user, update, reply, .. } = write;
+                self.keep(user, update, (key, head), reply, commit);
+                drop(lease);
+            }
         }
     }
 
@@ -43,8 +51,26 @@ impl LiveDocument {
         drop(lease);
     }
 
-    fn write_late(&mut self, write: WriteDocument, key: Option<String>, head: Option<Seq>, commit: &mut Commit) {
-        let WriteDocument { lease, user, update, reply, .. } = write;
+    /// Keeps the first content of a document for the journal; answered once it is committed. `newest` is the last entry that was sent.
+    pub fn write_seed(
+        &mut self,
+        update: Bytes,
+        newest: Seq,
+        reply: oneshot::Sender<Result<Written, WriteError>>,
+        commit: &mut Commit,
+    ) {
+        self.keep(UserId::new(SEED_USER), update, (None, Some(newest)), reply, commit);
+    }
+
+    /// Keeps an edit for the journal that is shown once it is committed; under a key, and behind a head.
+    fn keep(
+        &mut self,
+        user: UserId,
+        update: Bytes,
+        (key, head): (Option<String>, Option<Seq>),
+        reply: oneshot::Sender<Result<Written, WriteError>>,
+        commit: &mut Commit,
+    ) {
         // It was read by whoever made it.
         let typed = scan(&update).map(|scan| scan.sections).unwrap_or_default();
         let unknown = typed.iter().map(|section| section.client).filter(|client| !self.authors.contains_key(client));
@@ -54,7 +80,6 @@ impl LiveDocument {
         let entry = NewEntry { kind: EntryKind::Edit, author: user, via: None, key, condition, body: update };
         let replies = vec![Reply::Write { to: reply, is_first }];
         commit.uncommitted.push(Pending { clients, replies, is_shown_late: true, ..Pending::new(entry, Vec::new()) });
-        drop(lease);
     }
 
     /// A server's edit is committed, and not shown before.

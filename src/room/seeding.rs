@@ -1,0 +1,95 @@
+//! A room without a document asks the application's own back end for its first content, before the first member who may write it is let
+//! in. What members say meanwhile waits, as while the room loads.
+
+use std::time::Duration;
+
+use actix::Context;
+use bytes::Bytes;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::messages::{FromMember, Join, WriteError, Written};
+use super::room::{Parts, Room, Seeding};
+use crate::auth::{Action, allows};
+use crate::protocol::Dialect;
+use crate::seed::SeedError;
+
+/// How long the first content may take to be committed.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(15);
+/// How often it is written anew, because something else was said in the room meanwhile.
+const ATTEMPTS: u32 = 5;
+
+/// Whether this member's document needs its first content.
+fn may_write(join: &Join) -> bool {
+    join.dialect != Dialect::Json && allows(join.access, Action::Edit)
+}
+
+impl Room {
+    /// Takes a join that has to wait for the first content, and asks for that.
+    pub(super) fn wait_for_seed(&mut self, join: Join, ctx: &mut Context<Self>) -> Option<Join> {
+        if self.seeding != Seeding::Due || !may_write(&join) {
+            return Some(join);
+        }
+        let is_empty = self.live().is_some_and(|(document, _)| document.is_empty());
+        let Some(seed) = self.context.seed.clone().filter(|_| is_empty) else {
+            self.seeding = if is_empty { self.seeding } else { Seeding::Done };
+            return Some(join);
+        };
+        self.seeding = Seeding::Asking;
+        self.early.push(FromMember::Join(join));
+        let (archive, name) = (self.context.archive.clone(), self.name.clone());
+        let asking = async move { seed.ask(&name, &archive).await };
+        self.spawn(asking, Self::on_seed, ctx);
+        None
+    }
+
+    fn on_seed(&mut self, answer: Result<Option<Bytes>, SeedError>, ctx: &mut Context<Self>) {
+        match answer {
+            Ok(Some(update)) => self.write_seed(update, ATTEMPTS, ctx),
+            Ok(None) => self.let_seeded_in(ctx),
+            Err(error) => self.refuse_unseeded(&error.to_string(), ctx),
+        }
+        self.end_turn(ctx);
+    }
+
+    /// Commits the first content, if there is still no document.
+    fn write_seed(&mut self, update: Bytes, attempts: u32, ctx: &mut Context<Self>) {
+        let Some((document, Parts { timeline, commit, .. })) = self.live() else { return };
+        if !document.is_empty() {
+            return self.let_seeded_in(ctx);
+        }
+        let (reply, answer) = oneshot::channel();
+        document.write_seed(update.clone(), timeline.head(), reply, commit);
+        let committed = async move { timeout(COMMIT_TIMEOUT, answer).await.ok().and_then(Result::ok) };
+        let then = move |room: &mut Self, written: Option<Result<Written, WriteError>>, ctx: &mut Context<Self>| {
+            match written {
+                Some(Ok(_)) => room.let_seeded_in(ctx),
+                Some(Err(WriteError::Stale)) if attempts > 1 => room.write_seed(update, attempts - 1, ctx),
+                Some(Err(error)) => room.refuse_unseeded(&error.to_string(), ctx),
+                None => room.refuse_unseeded("the database does not answer", ctx),
+            }
+            room.end_turn(ctx);
+        };
+        self.spawn(committed, then, ctx);
+    }
+
+    fn let_seeded_in(&mut self, ctx: &mut Context<Self>) {
+        self.seeding = Seeding::Done;
+        self.take_early(ctx);
+    }
+
+    /// Refuses those for now who may write: an empty document would be their truth.
+    fn refuse_unseeded(&mut self, reason: &str, ctx: &mut Context<Self>) {
+        tracing::error!(
+            reason,
+            "the first content of a document is not to be had now; members who may write are refused"
+        );
+        self.seeding = Seeding::Due;
+        for message in std::mem::take(&mut self.early) {
+            match message {
+                FromMember::Join(join) if may_write(&join) => self.refuse_join(&join),
+                message => self.on_message(message, ctx),
+            }
+        }
+    }
+}
