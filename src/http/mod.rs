@@ -22,6 +22,7 @@ mod past;
 mod paths;
 mod peer;
 mod publish;
+mod restore;
 mod revocations;
 mod rooms;
 mod state;
@@ -84,6 +85,7 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
                         .route(web::patch().to(writing::patch))
                         .default_service(web::to(writing::other_method)),
                 )
+                .service(post("/rooms/{room:.+}/restore", restore::restore))
                 .service(read("/rooms/{room:.+}/blame", past::blame))
                 .service(read("/rooms/{room:.+}/activity", past::activity))
                 .service(read("/rooms/{room:.+}/presence", rooms::presence))

@@ -38,6 +38,8 @@ pub struct AppState {
     pub pace: Arc<ReconnectPace>,
     /// Permits to render a document.
     pub renders: Arc<Semaphore>,
+    /// Whose turn it is to restore.
+    pub restores: Semaphore,
     /// The JSON sockets of each user.
     pub user_sockets: Arc<UserSockets>,
     /// How much each user and address may say.

@@ -116,6 +116,7 @@ impl Server {
             gate: Gate::new(places.sockets_max, limits.sockets_per_ip_max),
             pace: Default::default(),
             renders: AppState::render_permits(),
+            restores: tokio::sync::Semaphore::new(1),
             user_sockets: user_sockets.clone(),
             rates: rates.clone(),
             event_streams: event_streams.clone(),

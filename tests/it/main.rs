@@ -39,6 +39,7 @@ mod past;
 mod questions;
 mod readers;
 mod rest;
+mod restore;
 mod revocation;
 mod shared;
 mod slow;
