@@ -30,6 +30,7 @@ mod static_file;
 pub mod stats;
 mod tickets;
 mod upgrade;
+mod versions;
 mod writing;
 
 use actix_web::web::{self, JsonConfig, ServiceConfig};
@@ -84,6 +85,14 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
                         .route(web::put().to(writing::put))
                         .route(web::patch().to(writing::patch))
                         .default_service(web::to(writing::other_method)),
+                )
+                .service(
+                    web::resource("/rooms/{room:.+}/versions")
+                        .route(paths::reading().to(versions::list))
+                        .route(web::post().to(versions::add))
+                        .route(web::patch().to(versions::change))
+                        .route(web::delete().to(versions::remove))
+                        .default_service(web::to(versions::other_method)),
                 )
                 .service(post("/rooms/{room:.+}/restore", restore::restore))
                 .service(read("/rooms/{room:.+}/blame", past::blame))

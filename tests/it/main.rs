@@ -50,3 +50,4 @@ mod tickets;
 mod tls;
 mod tokens;
 mod unix_socket;
+mod versions;

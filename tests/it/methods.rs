@@ -7,9 +7,11 @@ use crate::support::token::token;
 const READ: &[&str] = &["GET", "HEAD"];
 const POST: &[&str] = &["POST"];
 const SOCKET: &[&str] = &["GET"];
+const DOCUMENT: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH"];
+const VERSIONS: &[&str] = &["GET", "HEAD", "POST", "PATCH", "DELETE"];
 
 /// Every path of the server, and what it takes.
-const PATHS: [(&str, &[&str]); 23] = [
+const PATHS: [(&str, &[&str]); 27] = [
     ("/healthz", READ),
     ("/readyz", READ),
     ("/tutti.js", READ),
@@ -23,7 +25,11 @@ const PATHS: [(&str, &[&str]); 23] = [
     ("/api/v1/rooms/room", READ),
     ("/api/v1/rooms/docs/plan", READ),
     ("/api/v1/rooms/docs/plan/history", READ),
-    ("/api/v1/rooms/docs/plan/document", READ),
+    ("/api/v1/rooms/docs/plan/document", DOCUMENT),
+    ("/api/v1/rooms/docs/plan/activity", READ),
+    ("/api/v1/rooms/docs/plan/blame", READ),
+    ("/api/v1/rooms/docs/plan/versions", VERSIONS),
+    ("/api/v1/rooms/docs/plan/restore", POST),
     ("/api/v1/rooms/docs/plan/presence", READ),
     ("/api/v1/rooms/docs/plan/messages", POST),
     ("/api/v1/rooms/docs/plan/disconnect", POST),
