@@ -10,7 +10,8 @@ use super::authors::Authors;
 use super::blame::BlameRun;
 use super::error::HistoryError;
 use super::past::History;
-use crate::ids::{RoomName, Seq};
+use super::restore::RestorePlan;
+use crate::ids::{RoomName, Seq, UserId};
 use crate::protocol::DecodeError;
 use crate::store::{Bodies, EntryKind, HistoryQuery, Kinds, Page, RoomId, RoomRow, Store};
 
@@ -252,6 +253,14 @@ impl Open {
     ) -> Result<(Seq, Vec<BlameRun>), HistoryError> {
         let seq = self.seq(when)?;
         Ok((seq, self.history.blame(root, seq, authors)?))
+    }
+
+    /// The edit that undoes what came after a seq, of all or of one user; see [`History::restore`].
+    ///
+    /// # Errors
+    /// As there; or the seq is after the head.
+    pub fn restore(&self, to: Seq, by: Option<&UserId>, authors: &Authors) -> Result<RestorePlan, HistoryError> {
+        self.history.restore(self.seq(When::Seq(to))?, by, authors)
     }
 
     /// The document at a moment, as an update, and the seq of that moment.

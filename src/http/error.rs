@@ -68,6 +68,12 @@ pub enum ApiError {
     /// A seq that the room has not reached.
     #[error("the room's timeline ends at {0}")]
     AfterHead(Seq),
+    /// No version of that name at that seq.
+    #[error("there is no such version")]
+    NoSuchVersion,
+    /// Another version has that name at that seq.
+    #[error("the seq has a version of that name already")]
+    VersionTaken,
     /// A history of this size is not read.
     #[error("the room's history is too large to be read")]
     HistoryTooLarge,
@@ -131,6 +137,8 @@ impl ApiError {
             ApiError::Root(RenderError::SeveralRoots(_)) => "root_needed",
             ApiError::Root(RenderError::TooCostly) => "too_costly",
             ApiError::AfterHead(_) => "seq_not_found",
+            ApiError::NoSuchVersion => "version_not_found",
+            ApiError::VersionTaken => "version_exists",
             ApiError::HistoryTooLarge => "too_costly",
             ApiError::NoStream => "stream_not_found",
             ApiError::NoSuchPath => "not_found",
@@ -223,13 +231,16 @@ impl ResponseError for ApiError {
             | ApiError::NoStream
             | ApiError::NoSuchPath
             | ApiError::AfterHead(_)
+            | ApiError::NoSuchVersion
             | ApiError::Root(RenderError::NoSuchRoot) => StatusCode::NOT_FOUND,
             ApiError::Root(RenderError::TooCostly) | ApiError::HistoryTooLarge => StatusCode::UNPROCESSABLE_ENTITY,
             ApiError::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             ApiError::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             ApiError::Encoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             ApiError::Changed(_) => StatusCode::PRECONDITION_FAILED,
-            ApiError::OtherShape(_) | ApiError::Edit(Refusal::Incomplete) => StatusCode::CONFLICT,
+            ApiError::OtherShape(_) | ApiError::VersionTaken | ApiError::Edit(Refusal::Incomplete) => {
+                StatusCode::CONFLICT
+            }
             ApiError::Edit(Refusal::TooLarge { .. }) => StatusCode::INSUFFICIENT_STORAGE,
             ApiError::Edit(_) => StatusCode::UNPROCESSABLE_ENTITY,
             ApiError::Parameter(_) | ApiError::Body(_) | ApiError::Handshake(_) | ApiError::Root(_) => {

@@ -23,6 +23,7 @@ mod past;
 mod paths;
 mod peer;
 mod publish;
+mod restore;
 mod revocations;
 mod rooms;
 mod state;
@@ -31,6 +32,7 @@ pub mod stats;
 mod tickets;
 mod turns;
 mod upgrade;
+mod versions;
 mod waiting;
 mod writing;
 
@@ -96,6 +98,15 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
                         .route(web::patch().to(writing::patch))
                         .default_service(web::to(writing::other_method)),
                 )
+                .service(
+                    web::resource("/rooms/{room:.+}/versions")
+                        .route(paths::reading().to(versions::list))
+                        .route(web::post().to(versions::add))
+                        .route(web::patch().to(versions::change))
+                        .route(web::delete().to(versions::remove))
+                        .default_service(web::to(versions::other_method)),
+                )
+                .service(post("/rooms/{room:.+}/restore", restore::restore))
                 .service(read("/rooms/{room:.+}/blame", past::blame))
                 .service(read("/rooms/{room:.+}/activity", past::activity))
                 .service(read("/rooms/{room:.+}/presence", rooms::presence))

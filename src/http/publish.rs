@@ -108,7 +108,8 @@ pub fn count(req: &HttpRequest, identity: &Identity, messages: usize, state: &Ap
     state.rates.take(&identity.user, network, messages, Instant::now()).map_err(ApiError::TooMany)
 }
 
-async fn committed(reply: oneshot::Receiver<Result<Placed, PostError>>) -> Result<Placed, ApiError> {
+/// What became of something posted, once it is committed.
+pub(super) async fn committed(reply: oneshot::Receiver<Result<Placed, PostError>>) -> Result<Placed, ApiError> {
     match timeout(COMMIT_TIMEOUT, reply).await {
         Ok(Ok(Ok(placed))) => Ok(placed),
         Ok(Ok(Err(PostError::Refused(refused)))) => Err(ApiError::body(refused)),

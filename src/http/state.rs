@@ -47,6 +47,8 @@ pub struct AppState {
     pub pages: Turns,
     /// Permits of requests that wait for something to happen.
     pub waiting_places: Arc<Semaphore>,
+    /// Whose turn it is to restore.
+    pub restores: Semaphore,
     /// The JSON sockets of each user.
     pub user_sockets: Arc<UserSockets>,
     /// How many rooms each user may open.

@@ -22,7 +22,7 @@ use super::publish::{COMMIT_TIMEOUT, count};
 use super::state::AppState;
 use crate::auth::{self, Action};
 use crate::document::{Blocks, DraftError, Json, Nested, Operation, ReadingBudget, View, Wanted, from_v2};
-use crate::ids::Seq;
+use crate::ids::{RoomName, Seq, UserId};
 use crate::room::{Showing, WriteDocument, WriteError, Written};
 use crate::store::KEY_BYTES_MAX;
 
@@ -75,7 +75,8 @@ impl Condition {
     }
 }
 
-const CHANGED: ApiError = ApiError::Changed("the room has changed: read the document, and use its new ETag");
+/// The condition on the newest entry does not hold.
+pub(super) const CHANGED: ApiError = ApiError::Changed("the room has changed: read the document, and use its new ETag");
 
 /// How an update is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,7 +126,9 @@ pub async fn post(
     let body = unpacked.await.map_err(|_| ApiError::Internal)??;
     let update = body.bytes.clone();
     let written = match (condition, &key) {
-        (Condition::Any, None) => write(&may, update, Showing::AtOnce, &state).await?.map_err(refused)?,
+        (Condition::Any, None) => {
+            write(&may.room, &may.identity.user, update, Showing::AtOnce, &state).await?.map_err(refused)?
+        }
         _ => {
             let make = move |document: &mut Blocks| {
                 let news = document.apply_whole(&update).map_err(ApiError::Edit)?;
@@ -316,7 +319,8 @@ async fn write_judged(
         let Some(update) = update else { return Ok(Written { seq: newest, is_first: false }) };
         // Two that find no document would each write all of it.
         let head = (condition != Condition::Any || !has_document).then_some(newest);
-        match write(may, update, Showing::Committed { key: key.clone(), head }, state).await? {
+        match write(&may.room, &may.identity.user, update, Showing::Committed { key: key.clone(), head }, state).await?
+        {
             Err(WriteError::Stale) if !matches!(condition, Condition::Newest(_)) => tokio::time::sleep(PAUSE).await,
             written => return written.map_err(refused),
         }
@@ -346,17 +350,18 @@ async fn judge(
     Ok((newest, has_document, made.await.map_err(|_| ApiError::Internal)??))
 }
 
-/// Hands an edit to its room, and waits for what becomes of it.
-async fn write(
-    may: &May<Edit>,
+/// Hands an edit of a user to its room, and waits for what becomes of it.
+pub(super) async fn write(
+    room: &RoomName,
+    user: &UserId,
     update: Bytes,
     showing: Showing,
     state: &AppState,
 ) -> Result<Result<Written, WriteError>, ApiError> {
     let (reply, answer) = oneshot::channel();
-    let lease = state.directory.lookup(&may.room);
+    let lease = state.directory.lookup(room);
     let room = lease.room().clone();
-    room.do_send(WriteDocument { lease: lease.into_guard(), user: may.identity.user.clone(), update, showing, reply });
+    room.do_send(WriteDocument { lease: lease.into_guard(), user: user.clone(), update, showing, reply });
     let unknown = || {
         let message = "it is not known whether this is stored; read the document, or send it again with the same key";
         ApiError::TryLater(message.into())
@@ -365,7 +370,8 @@ async fn write(
     timeout(COMMIT_TIMEOUT, answer).await.ok().and_then(Result::ok).ok_or_else(unknown)
 }
 
-fn refused(error: WriteError) -> ApiError {
+/// Why an edit is not written, as REST tells it.
+pub(super) fn refused(error: WriteError) -> ApiError {
     match error {
         WriteError::Edit(refusal) => ApiError::Edit(refusal),
         WriteError::Entry(refused) => ApiError::body(refused),

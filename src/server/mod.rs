@@ -127,6 +127,7 @@ impl Server {
             renders: AppState::render_turns(),
             pages: AppState::page_turns(),
             waiting_places: http::waiting_places(places.requests_max),
+            restores: tokio::sync::Semaphore::new(1),
             user_sockets: user_sockets.clone(),
             openings: openings.clone(),
             rates: rates.clone(),

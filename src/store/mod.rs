@@ -25,6 +25,7 @@ mod sqlite;
 mod statements;
 mod thinning;
 mod transaction;
+mod version;
 mod writer;
 
 use std::sync::Arc;
@@ -45,6 +46,7 @@ pub use segment::HistorySegment;
 pub use server::ServerRow;
 pub use settings::StoreSettings;
 pub use statements::CLIENTS_AT_ONCE;
+pub use version::{VERSIONS_MAX, VersionChange, VersionRow};
 
 use crate::ids::{RoomName, Seq, UserId};
 use postgres::Postgres;
@@ -320,6 +322,33 @@ impl Store {
     /// Who brought which Yjs client first.
     pub async fn all_clients(&self, room: RoomId) -> Result<Vec<(u64, UserId)>, StoreError> {
         on_backend!(self, backend => backend.all_clients(room))
+    }
+
+    /// The versions of a room, the newest seq first.
+    pub async fn versions(&self, room: RoomId) -> Result<Vec<VersionRow>, StoreError> {
+        on_backend!(self, backend => backend.versions(room))
+    }
+
+    /// Names a seq.
+    pub async fn add_version(&self, room: RoomId, row: VersionRow) -> Result<VersionChange, StoreError> {
+        on_backend!(self, backend => backend.add_version(room, &row))
+    }
+
+    /// Changes the name of a seq, and what is kept with it.
+    pub async fn change_version(
+        &self,
+        room: RoomId,
+        label: &str,
+        row: VersionRow,
+    ) -> Result<VersionChange, StoreError> {
+        let label = label.to_owned();
+        on_backend!(self, backend => backend.change_version(room, (row.seq, &label), &row))
+    }
+
+    /// Takes a name from a seq.
+    pub async fn remove_version(&self, room: RoomId, seq: Seq, label: &str) -> Result<VersionChange, StoreError> {
+        let label = label.to_owned();
+        on_backend!(self, backend => backend.remove_version(room, seq, &label))
     }
 
     /// Keeps a revocation, in place of an earlier one of the same user or token.

@@ -11,6 +11,7 @@ mod room;
 mod segment;
 mod server;
 mod sessions;
+mod version;
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -34,7 +35,7 @@ use readers::Readers;
 use sessions::Sessions;
 
 pub(super) static MIGRATIONS: LazyLock<Migrator> = migrations!("postgres": 1 "0001_timeline", 2 "0002_entries_but_edits", 3 "0003_steps", 4 "0004_revocation", 5 "0005_via",
-    6 "0006_servers", 7 "0007_history");
+    6 "0006_servers", 7 "0007_history", 10 "0010_version_meta");
 
 /// A migration waits this long for tables that are in use; how long it then takes is not limited.
 const MIGRATION_WAITS: &str =

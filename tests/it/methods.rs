@@ -6,11 +6,12 @@ use crate::support::token::token;
 
 const READ: &[&str] = &["GET", "HEAD"];
 const POST: &[&str] = &["POST"];
-const DOCUMENT: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH"];
 const SOCKET: &[&str] = &["GET"];
+const DOCUMENT: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH"];
+const VERSIONS: &[&str] = &["GET", "HEAD", "POST", "PATCH", "DELETE"];
 
 /// Every path of the server, and what it takes.
-const PATHS: [(&str, &[&str]); 30] = [
+const PATHS: [(&str, &[&str]); 32] = [
     ("/healthz", READ),
     ("/readyz", READ),
     ("/tutti.js", READ),
@@ -32,6 +33,8 @@ const PATHS: [(&str, &[&str]); 30] = [
     ("/api/v1/events/stream", &["POST", "DELETE"]),
     ("/api/v1/revocations", &["GET", "POST"]),
     ("/api/v1/tickets", POST),
+    ("/api/v1/rooms/docs/plan/versions", VERSIONS),
+    ("/api/v1/rooms/docs/plan/restore", POST),
     ("/api/v1/rooms/docs/plan/presence", READ),
     ("/api/v1/rooms/docs/plan/messages", POST),
     ("/api/v1/rooms/docs/plan/disconnect", POST),

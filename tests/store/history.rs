@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tutti::document::{ReadingBudget, View};
 use tutti::history::{Histories, HistoryError, When};
 use tutti::ids::{Seq, UserId};
-use tutti::store::{EntryKind, HistorySegment, NewEntry, RoomId, Store};
+use tutti::store::{EntryKind, HistorySegment, NewEntry, RoomId, Store, VERSIONS_MAX, VersionChange, VersionRow};
 use yrs::{ClientID, Doc, OffsetKind, Options, Text, Transact};
 
 use crate::support::*;
@@ -82,6 +82,47 @@ contract! {
         assert_eq!(store.save_history_segment(room, segment(7, b"one")).await, Ok(true));
         assert_eq!(store.save_history_segment(room, segment(8, b"two")).await, Ok(false));
         assert_eq!(store.history_segments(room, Seq::ZERO).await, Ok(vec![segment(7, b"one")]));
+    }
+
+    async fn versions_are_added_changed_and_removed(db: &Database) {
+        let store = db.store("s1").await;
+        let room = room(&store, "room").await;
+        let version = |seq, label: &str, meta: Option<&str>| VersionRow {
+            seq: Seq(seq),
+            label: label.to_owned(),
+            author: UserId::new("ada"),
+            at_ms: 7,
+            meta: meta.map(str::to_owned),
+        };
+        let (old, new) = (version(1, "old", Some("{}")), version(2, "new", None));
+        assert_eq!(store.add_version(room, old.clone()).await, Ok(VersionChange::Done));
+        assert_eq!(store.add_version(room, new.clone()).await, Ok(VersionChange::Done));
+        assert_eq!(store.add_version(room, version(1, "old", None)).await, Ok(VersionChange::Taken));
+        assert_eq!(store.versions(room).await, Ok(vec![new.clone(), old]));
+        assert_eq!(store.change_version(room, "old", version(1, "older", None)).await, Ok(VersionChange::Done));
+        assert_eq!(store.change_version(room, "old", version(1, "x", None)).await, Ok(VersionChange::Missing));
+        assert_eq!(store.add_version(room, version(1, "x", None)).await, Ok(VersionChange::Done));
+        assert_eq!(store.change_version(room, "x", version(1, "older", None)).await, Ok(VersionChange::Taken));
+        assert_eq!(store.remove_version(room, Seq(1), "x").await, Ok(VersionChange::Done));
+        assert_eq!(store.remove_version(room, Seq(1), "x").await, Ok(VersionChange::Missing));
+        assert_eq!(store.versions(room).await, Ok(vec![new, version(1, "older", None)]));
+    }
+
+    async fn a_room_has_so_many_versions_and_no_more(db: &Database) {
+        let store = db.store("s1").await;
+        let room = room(&store, "room").await;
+        let rows: Vec<String> = (1..VERSIONS_MAX).map(|n| format!("({}, {n}, 'v', 'ada', 1)", room.0)).collect();
+        db.execute(&format!("insert into version (room_id, seq, label, author, at) values {}", rows.join(","))).await;
+        let version = |label: &str| VersionRow {
+            seq: Seq(1),
+            label: label.to_owned(),
+            author: UserId::new("ada"),
+            at_ms: 7,
+            meta: None,
+        };
+        assert_eq!(store.add_version(room, version("last")).await, Ok(VersionChange::Done));
+        assert_eq!(store.add_version(room, version("one more")).await, Ok(VersionChange::Full));
+        assert_eq!(store.add_version(room, version("last")).await, Ok(VersionChange::Taken));
     }
 
     async fn rooms_that_lack_segments_are_found(db: &Database) {

@@ -1,0 +1,116 @@
+//! REST: going back. The edit that undoes what came after a seq is made aside, of the room's history, and written by the room as any
+//! server's edit; an event beside it says who went back, and where to.
+
+use std::time::Duration;
+
+use actix_web::web::{Data, Json};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::{Deserialize, Serialize};
+use serde_json::value::to_raw_value;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::caller::{Edit, May};
+use super::error::ApiError;
+use super::past::look_back;
+use super::publish::{self, COMMIT_TIMEOUT};
+use super::state::AppState;
+use super::writing;
+use crate::auth::{self, Action};
+use crate::history::{Authors, Open, RestorePlan, Undone, restore_key};
+use crate::ids::{Seq, UserId};
+use crate::protocol::json::request::{Event, Publication};
+use crate::room::{Post, Showing, WriteError};
+
+/// The event that says that somebody went back.
+const EVENT: &str = "room.restored";
+/// Longest key: with what the server puts before it, it is a key of the store.
+const KEY_BYTES_MAX: usize = 200;
+/// How often the edit is made anew because the room has changed meanwhile, and how long to wait before. After that it is written
+/// whatever came between, which stays.
+const ATTEMPTS: usize = 5;
+const PAUSE: Duration = Duration::from_millis(50);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Restoring {
+    to: u64,
+    by: Option<UserId>,
+    if_head: Option<u64>,
+    key: Option<String>,
+    #[serde(default)]
+    dry_run: bool,
+}
+
+#[derive(Serialize)]
+struct Restored {
+    /// Where the edit stands; null if there was nothing to undo, or it is a dry run.
+    seq: Option<Seq>,
+    to: Seq,
+    /// The head that it was made for.
+    from: Seq,
+    inserted: u64,
+    deleted: u64,
+}
+
+/// `POST /api/v1/rooms/{room}/restore`.
+pub async fn restore(
+    may: May<Edit>,
+    body: Json<Restoring>,
+    req: HttpRequest,
+    state: Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let Restoring { to, by, if_head, key, dry_run } = body.into_inner();
+    let to = Seq(to);
+    if key.as_ref().is_some_and(|key| key.is_empty() || key.len() > KEY_BYTES_MAX || key.contains('\0')) {
+        return Err(ApiError::Body(format!("key has 1 to {KEY_BYTES_MAX} bytes, none of them NUL")));
+    }
+    if !auth::allows(may.access, Action::Administer) {
+        publish::count(&req, &may.identity, 1, &state)?;
+    }
+    // Two at once would each put back what is gone.
+    let turn = timeout(COMMIT_TIMEOUT, state.restores.acquire()).await;
+    let _turn = turn
+        .map_err(|_| ApiError::TryLater("another restore takes long, try again later".into()))?
+        .map_err(|_| ApiError::Internal)?;
+    for attempt in 0..=ATTEMPTS {
+        let author = by.clone();
+        let read =
+            move |open: Open, authors: Authors| Ok((open.row.head, open.restore(to, author.as_ref(), &authors)?));
+        let (from, RestorePlan { update, undone: Undone { inserted, deleted } }) =
+            look_back(&may.room, &may.identity.user, &state, read).await?;
+        if if_head.is_some_and(|head| Seq(head) != from) {
+            return Err(writing::CHANGED);
+        }
+        let answer = |seq: Option<Seq>| Restored { seq, to, from, inserted, deleted };
+        let Some(update) = update.filter(|_| !dry_run) else { return Ok(HttpResponse::Ok().json(answer(None))) };
+        let key = restore_key(to, from, key.as_deref());
+        let head = (if_head.is_some() || attempt < ATTEMPTS).then_some(from);
+        let showing = Showing::Committed { key: Some(key.clone()), head };
+        match writing::write(&may.room, &may.identity.user, update, showing, &state).await? {
+            Err(WriteError::Stale) if if_head.is_none() => tokio::time::sleep(PAUSE).await,
+            Err(error) => return Err(writing::refused(error)),
+            Ok(written) => {
+                tell(&may, &answer(Some(written.seq)), format!("{key}:event"), &state).await?;
+                return Ok(HttpResponse::Ok().json(answer(Some(written.seq))));
+            }
+        }
+    }
+    Err(ApiError::TryLater("the room changes all the time, try again later".into()))
+}
+
+/// Adds the event to the timeline; once, however often it is asked for.
+async fn tell(may: &May<Edit>, restored: &Restored, key: String, state: &AppState) -> Result<(), ApiError> {
+    let payload = to_raw_value(restored).map_err(|_| ApiError::Internal)?;
+    let event = Event { kind: EVENT.to_owned(), text: None, payload: Some(payload) };
+    let (reply, committed) = oneshot::channel();
+    let lease = state.directory.lookup(&may.room);
+    let room = lease.room().clone();
+    room.do_send(Post {
+        lease: lease.into_guard(),
+        author: may.identity.user.clone(),
+        name: may.identity.name.clone(),
+        publications: vec![(Publication { event, key: Some(key) }, reply)],
+    });
+    publish::committed(committed).await.map(drop)
+}

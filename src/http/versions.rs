@@ -1,0 +1,172 @@
+//! REST: versions of a document. People name seqs; automatic ones are where sessions of editing ended, computed when they are asked for.
+
+use actix_web::HttpResponse;
+use actix_web::web::{Data, Json};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::caller::{Edit, May, ReadPast};
+use super::error::ApiError;
+use super::parameters::Parameters;
+use super::past::look_back;
+use super::state::AppState;
+use crate::auth;
+use crate::history::{Authors, GAP_MS, Open, Session};
+use crate::ids::{RoomName, Seq, UserId};
+use crate::protocol::json::rfc3339;
+use crate::store::{RoomRow, VERSIONS_MAX, VersionChange, VersionRow};
+
+/// Longest name, in bytes, and what may be kept with it.
+const LABEL_BYTES_MAX: usize = 200;
+const META_BYTES_MAX: usize = 2048;
+/// Automatic versions that are told.
+const AUTOMATIC_MAX: usize = 1000;
+
+#[derive(Serialize)]
+pub struct VersionList {
+    room: RoomName,
+    versions: Vec<VersionView>,
+}
+
+#[derive(Serialize)]
+struct VersionView {
+    seq: Seq,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meta: Option<Box<RawValue>>,
+    /// Who named it; of an automatic one, who worked until then.
+    authors: Vec<UserId>,
+    /// When it was named; of an automatic one, when the session ended.
+    at: String,
+}
+
+impl From<VersionRow> for VersionView {
+    fn from(VersionRow { seq, label, author, at_ms, meta }: VersionRow) -> Self {
+        let meta = meta.and_then(|meta| RawValue::from_string(meta).ok());
+        Self { seq, label: Some(label), meta, authors: vec![author], at: rfc3339(at_ms) }
+    }
+}
+
+impl From<Session> for VersionView {
+    fn from(Session { to, ended_at_ms, authors, .. }: Session) -> Self {
+        Self { seq: to, label: None, meta: None, authors: authors.into_keys().collect(), at: rfc3339(ended_at_ms) }
+    }
+}
+
+/// `GET /api/v1/rooms/{room}/versions`.
+pub async fn list(
+    may: May<ReadPast>,
+    mut parameters: Parameters,
+    state: Data<AppState>,
+) -> Result<Json<VersionList>, ApiError> {
+    let is_automatic = parameters.value::<bool>("automatic", "true or false")?.unwrap_or(false);
+    parameters.end()?;
+    let versions = if is_automatic {
+        let read = |open: Open, authors: Authors| Ok(open.sessions(None, AUTOMATIC_MAX, GAP_MS, &authors)?);
+        look_back(&may.room, &may.identity.user, &state, read).await?.into_iter().map(VersionView::from).collect()
+    } else {
+        let row = row(&may.room, &state).await?;
+        state.store.versions(row.id).await?.into_iter().map(VersionView::from).collect()
+    };
+    Ok(Json(VersionList { room: may.room, versions }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Naming {
+    seq: u64,
+    label: String,
+    meta: Option<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Renaming {
+    label: Option<String>,
+    meta: Option<Box<RawValue>>,
+}
+
+/// `POST /api/v1/rooms/{room}/versions`: names a seq.
+pub async fn add(may: May<Edit>, body: Json<Naming>, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
+    let Naming { seq, label, meta } = body.into_inner();
+    let row = row(&may.room, &state).await?;
+    if Seq(seq) > row.head {
+        return Err(ApiError::AfterHead(row.head));
+    }
+    if seq == 0 {
+        return Err(ApiError::Body("seq must be at least 1".into()));
+    }
+    let version = version(Seq(seq), label, meta, &may)?;
+    done(state.store.add_version(row.id, version.clone()).await?)?;
+    Ok(HttpResponse::Created().json(VersionView::from(version)))
+}
+
+/// `PATCH /api/v1/rooms/{room}/versions?seq=&label=`: another name, or something else kept with it.
+pub async fn change(
+    may: May<Edit>,
+    mut parameters: Parameters,
+    body: Json<Renaming>,
+    state: Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let (seq, label) = which(&mut parameters)?;
+    parameters.end()?;
+    let row = row(&may.room, &state).await?;
+    let versions = state.store.versions(row.id).await?;
+    let known = versions.into_iter().find(|known| known.seq == seq && known.label == label);
+    let known = known.ok_or(ApiError::NoSuchVersion)?;
+    let Renaming { label: new, meta } = body.into_inner();
+    let new = version(seq, new.unwrap_or_else(|| label.clone()), meta, &may)?;
+    let new = VersionRow { meta: new.meta.or(known.meta), ..new };
+    done(state.store.change_version(row.id, &label, new.clone()).await?)?;
+    Ok(HttpResponse::Ok().json(VersionView::from(new)))
+}
+
+/// `DELETE /api/v1/rooms/{room}/versions?seq=&label=`: takes the name away.
+pub async fn remove(
+    may: May<Edit>,
+    mut parameters: Parameters,
+    state: Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let (seq, label) = which(&mut parameters)?;
+    parameters.end()?;
+    let row = row(&may.room, &state).await?;
+    done(state.store.remove_version(row.id, seq, &label).await?)?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Answers the methods that the path does not take.
+pub async fn other_method() -> Result<&'static str, ApiError> {
+    Err(ApiError::WrongMethod("GET, HEAD, POST, PATCH, DELETE"))
+}
+
+async fn row(room: &RoomName, state: &AppState) -> Result<RoomRow, ApiError> {
+    state.store.room(room).await?.ok_or(ApiError::RoomNotFound)
+}
+
+fn which(parameters: &mut Parameters) -> Result<(Seq, String), ApiError> {
+    let seq = parameters.value("seq", "a seq")?;
+    let label = parameters.text("label");
+    let missing = || ApiError::Parameter("seq and label say which version is meant".into());
+    Ok((Seq(seq.ok_or_else(missing)?), label.ok_or_else(missing)?))
+}
+
+fn version(seq: Seq, label: String, meta: Option<Box<RawValue>>, may: &May<Edit>) -> Result<VersionRow, ApiError> {
+    if label.is_empty() || label.len() > LABEL_BYTES_MAX || label.chars().any(char::is_control) {
+        return Err(ApiError::Body(format!("label has 1 to {LABEL_BYTES_MAX} bytes and no control characters")));
+    }
+    let meta = meta.map(|meta| meta.get().to_owned());
+    if meta.as_ref().is_some_and(|meta| meta.len() > META_BYTES_MAX) {
+        return Err(ApiError::Body(format!("meta has at most {META_BYTES_MAX} bytes")));
+    }
+    Ok(VersionRow { seq, label, author: may.identity.user.clone(), at_ms: auth::now_ms(), meta })
+}
+
+fn done(change: VersionChange) -> Result<(), ApiError> {
+    match change {
+        VersionChange::Done => Ok(()),
+        VersionChange::Taken => Err(ApiError::VersionTaken),
+        VersionChange::Full => Err(ApiError::Body(format!("a room has at most {VERSIONS_MAX} versions"))),
+        VersionChange::Missing => Err(ApiError::NoSuchVersion),
+    }
+}

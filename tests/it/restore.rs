@@ -1,0 +1,148 @@
+//! Going back over REST: what everybody sees, what the timeline tells, and who may.
+
+use serde_json::{Value, json};
+
+use crate::support::editor::{Editor, deleted};
+use crate::support::http::{Answer, get, post_json};
+use crate::support::json::Client;
+use crate::support::message;
+use crate::support::server::Server;
+use crate::support::token::{reader, writer};
+
+/// Alice's `one `, bob's `two `, and the deletion of `one ` by bob: three entries.
+fn with_plan() -> (Server, Editor, Editor) {
+    let server = Server::start();
+    let mut alice = Editor::join(server.address, "plan", &writer("alice"), 1);
+    alice.saves("one ");
+    let mut bob = Editor::join(server.address, "plan", &writer("bob"), 2);
+    bob.until_text("one ");
+    bob.saves("two ");
+    let update = deleted(&bob.doc, 4);
+    bob.socket.say(&message::update(&update));
+    bob.barrier();
+    alice.until_text("two ");
+    (server, alice, bob)
+}
+
+fn restore(server: &Server, body: &Value) -> Answer {
+    post_json(server.address, "/api/v1/rooms/plan/restore", Some(&writer("carol")), body)
+}
+
+fn entries(server: &Server) -> Vec<(String, String)> {
+    let page = get(server.address, "/api/v1/rooms/plan/history", Some(&writer("carol"))).json();
+    let text = |entry: &Value, name: &str| entry[name].as_str().unwrap().to_owned();
+    page["entries"].as_array().unwrap().iter().map(|entry| (text(entry, "kind"), text(entry, "author"))).collect()
+}
+
+#[test]
+fn a_restore_reaches_open_sockets_and_is_one_entry_with_an_event_that_says_who() {
+    let (server, mut alice, mut bob) = with_plan();
+    let mut json = Client::join(server.address, &writer("dora"), "plan");
+    let answer = restore(&server, &json!({ "to": 1 }));
+    let restored = json!({ "seq": 4, "to": 1, "from": 3, "inserted": 4, "deleted": 4 });
+    assert_eq!((answer.status, answer.json()), (200, restored.clone()));
+    alice.until_text("one ");
+    bob.until_text("one ");
+    let event = json.until("room.restored");
+    assert_eq!((&event["user"], &event["seq"], &event["payload"]), (&json!("carol"), &json!(5), &restored));
+    let told = entries(&server);
+    let told: Vec<_> = told.iter().map(|(kind, author)| (&kind[..], &author[..])).collect();
+    assert_eq!(told[3..], [("edit", "carol"), ("event", "carol")]);
+    // Typing goes on, and the way back is open.
+    alice.saves("more");
+    assert_eq!(restore(&server, &json!({ "to": 3 })).json()["seq"], 7);
+    alice.until_text("two ");
+    bob.until_text("two ");
+}
+
+#[test]
+fn a_restore_done_twice_adds_nothing() {
+    let (server, ..) = with_plan();
+    assert_eq!(restore(&server, &json!({ "to": 1 })).json()["seq"], 4);
+    let again = restore(&server, &json!({ "to": 1 })).json();
+    assert_eq!(again, json!({ "seq": null, "to": 1, "from": 5, "inserted": 0, "deleted": 0 }));
+    assert_eq!(restore(&server, &json!({ "to": 5 })).json()["seq"], Value::Null);
+    assert_eq!(entries(&server).len(), 5);
+}
+
+#[test]
+fn restores_at_once_put_back_what_is_gone_once() {
+    let (server, mut alice, _bob) = with_plan();
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..4).map(|_| scope.spawn(|| restore(&server, &json!({ "to": 1 })).json())).collect();
+        let seqs: Vec<Value> = all.into_iter().map(|one| one.join().unwrap()["seq"].clone()).collect();
+        assert_eq!(seqs.iter().filter(|seq| !seq.is_null()).count(), 1, "{seqs:?}");
+    });
+    alice.until_text("one ");
+    assert_eq!(entries(&server).len(), 5);
+}
+
+#[test]
+fn a_restore_repeated_with_its_key_is_stored_once() {
+    let (server, mut alice, _bob) = with_plan();
+    let body = json!({ "to": 1, "key": "mine" });
+    assert_eq!(restore(&server, &body).json()["seq"], 4);
+    alice.until_text("one ");
+    alice.saves("more");
+    assert_eq!(restore(&server, &body).json()["seq"], 4);
+    alice.barrier();
+    assert_eq!(alice.text(), "one more");
+    assert_eq!(entries(&server).len(), 6);
+}
+
+#[test]
+fn a_restore_of_an_older_head_is_refused_where_that_is_wished() {
+    let (server, ..) = with_plan();
+    assert_eq!(restore(&server, &json!({ "to": 1, "ifHead": 2 })).error(), (412, "changed".into()));
+    assert_eq!(restore(&server, &json!({ "to": 1, "ifHead": 3 })).json()["seq"], 4);
+}
+
+#[test]
+fn a_dry_run_only_tells_what_would_happen() {
+    let (server, ..) = with_plan();
+    let told = restore(&server, &json!({ "to": 1, "dryRun": true })).json();
+    assert_eq!(told, json!({ "seq": null, "to": 1, "from": 3, "inserted": 4, "deleted": 4 }));
+    assert_eq!(entries(&server).len(), 3);
+}
+
+#[test]
+fn one_authors_edits_are_undone_and_others_stay() {
+    let (server, mut alice, _bob) = with_plan();
+    alice.saves("three");
+    let told = restore(&server, &json!({ "to": 0, "by": "bob" })).json();
+    assert_eq!(told, json!({ "seq": 5, "to": 0, "from": 4, "inserted": 4, "deleted": 4 }));
+    alice.until_text("one three");
+    // His deletion is undone once.
+    assert_eq!(restore(&server, &json!({ "to": 0, "by": "bob" })).json()["seq"], Value::Null);
+}
+
+#[test]
+fn what_comes_back_is_still_its_authors_and_the_session_is_of_who_brought_it() {
+    let (server, ..) = with_plan();
+    restore(&server, &json!({ "to": 2 }));
+    let blame = get(server.address, "/api/v1/rooms/plan/blame", Some(&writer("carol"))).json();
+    let told: Vec<_> =
+        blame["runs"].as_array().unwrap().iter().map(|run| (&run["by"], &run["to"], &run["seq"])).collect();
+    assert_eq!(told, [(&json!("alice"), &json!(4), &json!(1)), (&json!("bob"), &json!(8), &json!(2))]);
+    let activity = get(server.address, "/api/v1/rooms/plan/activity", Some(&writer("carol"))).json();
+    assert_eq!(
+        activity["sessions"][0]["authors"][2],
+        json!({ "user": "carol", "edits": 1, "inserted": 4, "deleted": 0 })
+    );
+}
+
+#[test]
+fn only_writers_restore_and_only_what_was() {
+    let (server, ..) = with_plan();
+    let path = "/api/v1/rooms/plan/restore";
+    let to = json!({ "to": 1 });
+    assert_eq!(post_json(server.address, path, Some(&reader("carol")), &to).error(), (403, "forbidden".into()));
+    let looks_back = crate::support::token::looking_back("carol");
+    assert_eq!(post_json(server.address, path, Some(&looks_back), &to).error(), (403, "forbidden".into()));
+    assert_eq!(restore(&server, &json!({ "to": 4 })).error(), (404, "seq_not_found".into()));
+    for body in [json!({}), json!({ "to": -1 }), json!({ "to": 1, "at": 2 }), json!({ "to": 1, "key": "" })] {
+        assert_eq!(restore(&server, &body).error(), (400, "invalid_body".into()), "{body}");
+    }
+    let nowhere = post_json(server.address, "/api/v1/rooms/nothing/restore", Some(&writer("carol")), &to);
+    assert_eq!(nowhere.error(), (404, "room_not_found".into()));
+}
