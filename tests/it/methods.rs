@@ -56,6 +56,10 @@ fn a_method_that_a_path_does_not_take_is_405_with_those_that_it_takes() {
     for (address, path, taken) in paths.into_iter().chain([metrics]) {
         for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"] {
             for token in [None, Some(token.as_str())] {
+                if token.is_some() && method == "GET" && path.ends_with("/events") {
+                    // Its answer does not end.
+                    continue;
+                }
                 let answer = ask(method, address, path, token);
                 let is_refused = answer.status == 405;
                 assert_eq!(is_refused, !taken.contains(&method), "{method} {path}: {answer:?}");
