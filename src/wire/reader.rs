@@ -697,7 +697,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_the_reader_panic(raw in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn rule_27_no_bytes_make_the_reader_panic(raw in prop::collection::vec(any::<u8>(), 0..200)) {
             let mut reader = Reader::new(LIMITS);
             let mut input = &raw[..];
             while let Ok(Some(_)) = reader.read(&mut input) {}
