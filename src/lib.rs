@@ -10,7 +10,8 @@
 //! - [`room`]: the actor that orders what happens in a room, the relays that show it, the journal that commits it.
 //! - [`socket`]: the actor that owns one connection.
 //! - `transfer`: documents in from other servers' storage, rooms out into files (feature `import`).
-//! - [`http`]: routes, REST, the upgrade. [`server`]: all of it put together, started and stopped. [`cli`]: the commands.
+//! - [`http`]: routes, REST, the upgrade. [`server`]: all of it put together, started and stopped.
+//! - [`proxy`]: connections passed on to another server. [`cli`]: the commands.
 //!
 //! `docs/ARCHITECTURE.md` walks through what happens when a client joins, types, is too slow, and when the process stops.
 
@@ -26,6 +27,7 @@ pub mod ids;
 pub mod metrics;
 pub mod outgoing;
 pub mod protocol;
+pub mod proxy;
 pub mod rate;
 pub mod room;
 pub mod seed;

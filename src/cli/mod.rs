@@ -11,12 +11,12 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::auth::{self, Grant, Grants, MintError, Minter, NewToken};
-use crate::config::{self, Command, Config, LogConfig, Stop, StoreConfig, TokenCommand};
+use crate::config::{self, Command, Config, LogConfig, ProxyConfig, Stop, StoreConfig, TokenCommand};
 #[cfg(feature = "import")]
 use crate::config::{ExportConfig, ImportConfig, RepairConfig};
 #[cfg(feature = "import")]
 use crate::transfer;
-use crate::{server, telemetry};
+use crate::{proxy, server, telemetry};
 use outcome::{DEMO_WARNING, USAGE, done, stop};
 
 /// Does what the arguments and the environment of the process ask for.
@@ -33,6 +33,7 @@ pub fn run() -> ExitCode {
         Command::Check(config) => check::run(&config),
         Command::CheckToken(command) => check_token::run(&command),
         Command::Health(command) => done(health::run(&command)),
+        Command::Proxy(config) => proxy(&config),
         #[cfg(feature = "import")]
         Command::Import(config) => import(&config),
         #[cfg(feature = "import")]
@@ -54,6 +55,14 @@ fn serve(config: Config) -> ExitCode {
             tracing::warn!("{DEMO_WARNING}");
         }
         Ok(server::run(config)?)
+    };
+    done(run())
+}
+
+fn proxy(config: &ProxyConfig) -> ExitCode {
+    let run = || -> Result<(), Box<dyn Error>> {
+        telemetry::init(&config.log)?;
+        Ok(proxy::run(config)?)
     };
     done(run())
 }

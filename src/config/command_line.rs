@@ -12,7 +12,7 @@ use super::sources::Sources;
 #[cfg(feature = "import")]
 use super::transfer::{ExportOptions, ImportOptions, RepairOptions};
 use super::unknown::unknown_variables;
-use super::{Bind, Config, DatabaseUrl, JwtConfig, LogConfig, StoreConfig, TlsConfig};
+use super::{Bind, Config, DatabaseUrl, JwtConfig, LogConfig, StoreConfig, TlsConfig, UpstreamUrl};
 #[cfg(feature = "import")]
 use super::{ExportConfig, ImportConfig, RepairConfig};
 
@@ -39,6 +39,8 @@ pub enum Command {
     CheckToken(Box<CheckTokenCommand>),
     /// Say whether the server is ready.
     Health(HealthCommand),
+    /// Pass connections on to another server.
+    Proxy(Box<ProxyConfig>),
     /// Take documents into rooms.
     #[cfg(feature = "import")]
     Import(Box<ImportConfig>),
@@ -85,6 +87,21 @@ pub struct HealthCommand {
     pub is_encrypted: bool,
 }
 
+/// What `tutti proxy` was asked for.
+#[derive(Debug)]
+pub struct ProxyConfig {
+    /// Where it listens.
+    pub bind: Bind,
+    /// Whom it passes connections on to.
+    pub upstream: UpstreamUrl,
+    /// Most connections.
+    pub sockets_max: usize,
+    /// Most connections from one address (IPv6: one /64).
+    pub sockets_per_ip_max: usize,
+    /// What is logged.
+    pub log: LogConfig,
+}
+
 /// Why the program cannot start. It ends with exit code 2, or 0 for `--help` and `--version`.
 #[derive(Debug)]
 pub enum Stop {
@@ -116,6 +133,8 @@ enum Subcommands {
     CheckToken(Box<CheckTokenOptions>),
     /// Ask a running server whether it is ready, for container health checks
     Health(HealthOptions),
+    /// Pass WebSockets and requests on to another server
+    Proxy(ProxyOptions),
     /// Import documents from Hocuspocus, y-websocket, y-sweet or plain Yjs files
     #[cfg(feature = "import")]
     Import(Box<ImportOptions>),
@@ -166,6 +185,23 @@ struct HealthOptions {
     listen: ListenOptions,
     #[command(flatten)]
     tls: TlsOptions,
+}
+
+#[derive(Args, Debug)]
+struct ProxyOptions {
+    /// The server to pass connections on to, such as wss://tutti.example.com; what stands in its path comes before each path
+    #[arg(long, value_name = "URL")]
+    upstream: String,
+    #[command(flatten)]
+    listen: ListenOptions,
+    /// Maximum number of connections
+    #[arg(long, env = "TUTTI_SOCKETS_MAX", value_name = "COUNT", default_value = "15000")]
+    sockets_max: String,
+    /// Maximum number of connections from one address (IPv6: one /64)
+    #[arg(long, env = "TUTTI_SOCKETS_PER_IP_MAX", value_name = "COUNT", default_value = "1000")]
+    sockets_per_ip_max: String,
+    #[command(flatten)]
+    log: LogOptions,
 }
 
 #[derive(Args, Debug)]
@@ -224,6 +260,9 @@ fn read(line: CommandLine, sources: Sources) -> Result<Command, Stop> {
         Subcommands::Check(options) => server(&options, sources).map(Command::Check),
         Subcommands::CheckToken(options) => CheckTokenCommand::read(*options).map(|c| Command::CheckToken(Box::new(c))),
         Subcommands::Health(options) => HealthCommand::read(&options, sources).map(Command::Health),
+        Subcommands::Proxy(options) => {
+            ProxyConfig::read(&options, sources).map(|config| Command::Proxy(Box::new(config)))
+        }
         Subcommands::Token(options) => TokenCommand::read(*options).map(|token| Command::Token(Box::new(token))),
         #[cfg(feature = "import")]
         Subcommands::Import(options) => ImportConfig::read(*options).map(|config| Command::Import(Box::new(config))),
@@ -277,6 +316,28 @@ impl HealthCommand {
         let bind = Bind::read(&mut reading, &options.listen);
         let is_encrypted = TlsConfig::read(&mut reading, &options.tls, &bind).is_some();
         if reading.problems.is_empty() { Ok(Self { bind, is_encrypted }) } else { Err(reading.problems) }
+    }
+}
+
+impl ProxyConfig {
+    fn read(options: &ProxyOptions, sources: Sources) -> Result<Self, Vec<Problem>> {
+        let mut reading = Reading::from(sources);
+        let bind = Bind::read(&mut reading, &options.listen);
+        let upstream: Option<UpstreamUrl> = match options.upstream.parse() {
+            Ok(upstream) => Some(upstream),
+            Err(allowed) => {
+                reading.problem("upstream", format!("it takes {allowed}"));
+                None
+            }
+        };
+        let config = upstream.map(|upstream| Self {
+            bind,
+            upstream,
+            sockets_max: reading.number("sockets-max", &options.sockets_max, 1..=10_000_000),
+            sockets_per_ip_max: reading.number("sockets-per-ip-max", &options.sockets_per_ip_max, 1..=10_000_000),
+            log: LogConfig::read(&mut reading, &options.log),
+        });
+        config.filter(|_| reading.problems.is_empty()).ok_or(reading.problems)
     }
 }
 

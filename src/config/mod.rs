@@ -27,9 +27,12 @@ mod tls;
 #[cfg(feature = "import")]
 mod transfer;
 mod unknown;
+mod upstream_url;
 
 pub use bind::{Bind, NotABind};
-pub use command_line::{CheckTokenCommand, Command, HealthCommand, Stop, TokenCommand, command_line, serve_config};
+pub use command_line::{
+    CheckTokenCommand, Command, HealthCommand, ProxyConfig, Stop, TokenCommand, command_line, serve_config,
+};
 pub use database_url::DatabaseUrl;
 pub use database_url_error::NotADatabaseUrl;
 pub use edge::EdgeConfig;
@@ -52,6 +55,7 @@ pub use tls::TlsConfig;
 pub use transfer::{ExportConfig, ExportFormat, ImportConfig, RepairConfig, SourceKind};
 
 pub use unknown::UnknownVariable;
+pub use upstream_url::{NotAnUpstreamUrl, UpstreamUrl};
 
 use options::ServeOptions;
 use reading::Reading;

@@ -49,7 +49,7 @@ pub fn variable(option: &str) -> Option<String> {
     match option {
         "database-url" => Some("DATABASE_URL".to_owned()),
         "port" => Some("PORT".to_owned()),
-        "ttl" | "prefix" => None,
+        "ttl" | "prefix" | "upstream" => None,
         _ => Some(format!("TUTTI_{}", option.replace('-', "_").to_uppercase())),
     }
 }

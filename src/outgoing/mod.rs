@@ -148,7 +148,7 @@ impl<T> Drop for AbortOnDrop<T> {
 }
 
 /// Trusts whom this system trusts, and the public authorities; read once.
-fn trust() -> Result<Arc<ClientConfig>, OutgoingError> {
+pub fn trust() -> Result<Arc<ClientConfig>, OutgoingError> {
     static TRUST: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     if let Some(config) = TRUST.get() {
         return Ok(config.clone());

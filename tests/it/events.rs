@@ -192,7 +192,7 @@ fn who_may_not_is_refused_as_by_rest() {
 }
 
 #[test]
-fn a_ticket_opens_one_stream_and_its_token_decides_what() {
+fn rule_5_a_ticket_opens_one_stream_and_its_token_decides_what() {
     let server = Server::start();
     let issue = || {
         let answer = post_json(server.address, "/api/v1/tickets", Some(&token("ada", &["room=read"])), &json!({}));
@@ -282,7 +282,7 @@ fn bytes_are_said_by_a_request_of_their_type() {
 }
 
 #[test]
-fn nobody_else_speaks_for_a_stream() {
+fn rule_15_nobody_else_speaks_for_a_stream() {
     let server = Server::start();
     let address = server.address;
     let mut ada = Events::open(address, ROOM, &writer("ada"));
@@ -320,7 +320,7 @@ fn a_stream_that_only_reads_may_not_write() {
 }
 
 #[test]
-fn a_stream_ends_with_its_token_and_lives_on_with_a_fresh_one() {
+fn rule_13_a_stream_ends_with_its_token_and_lives_on_with_a_fresh_one() {
     let server = Server::start();
     let token_for = |s| token_until("ada", &["*=read"], now_s() + s);
     let mut ada = Events::open(server.address, ROOM, &token_for(3));
@@ -336,7 +336,7 @@ fn a_stream_ends_with_its_token_and_lives_on_with_a_fresh_one() {
 }
 
 #[test]
-fn another_users_token_ends_a_stream() {
+fn rule_13_another_users_token_ends_a_stream() {
     let server = Server::start();
     let mut ada = Events::open(server.address, ROOM, &writer("ada"));
     let answer = ada.say(&writer("ada"), &json!({ "type": "authenticate", "token": writer("bob") }));
@@ -345,7 +345,7 @@ fn another_users_token_ends_a_stream() {
 }
 
 #[test]
-fn revocation_ends_a_stream_with_4401() {
+fn rule_14_revocation_ends_a_stream_with_4401() {
     let server = Server::start();
     let mut ada = Events::open(server.address, ROOM, &writer("ada"));
     ada.until("presence.state");
@@ -356,7 +356,7 @@ fn revocation_ends_a_stream_with_4401() {
 }
 
 #[test]
-fn who_is_put_out_of_the_room_of_a_stream_is_told_and_closed() {
+fn rule_15_who_is_put_out_of_the_room_of_a_stream_is_told_and_closed() {
     let server = Server::start();
     let mut of_room = Events::open(server.address, ROOM, &writer("ada"));
     of_room.until("presence.state");
@@ -430,7 +430,7 @@ fn a_stream_that_was_sent_nothing_gets_a_comment() {
 }
 
 #[test]
-fn streams_count_as_connections_of_their_address_and_in_all() {
+fn rule_36_streams_count_as_connections_of_their_address_and_in_all() {
     for options in [["--sockets-per-ip-max", "2"], ["--sockets-max", "2"]] {
         let server = Server::with(&options);
         let good = bearer(&writer("ada"));
@@ -484,7 +484,7 @@ fn a_stream_works_over_tls() {
 }
 
 #[test]
-fn a_stream_whose_peer_reads_nothing_ends_and_costs_no_more_than_its_outbox() {
+fn rule_28_a_stream_whose_peer_reads_nothing_ends_and_costs_no_more_than_its_outbox() {
     let folder = tempfile::tempdir().unwrap();
     let process = Process::start(
         folder.path(),

@@ -38,6 +38,7 @@ mod opening;
 mod origin;
 mod outputs;
 mod pace;
+mod passing_on;
 mod past;
 mod questions;
 mod readers;

@@ -28,8 +28,9 @@ const PATHS: [(&str, &[&str]); 32] = [
     ("/api/v1/rooms/docs/plan/document", DOCUMENT),
     ("/api/v1/rooms/docs/plan/blame", READ),
     ("/api/v1/rooms/docs/plan/activity", READ),
-    ("/api/v1/rooms/docs/plan/events", SOCKET),
-    ("/api/v1/events", SOCKET),
+    // With a parameter that they do not have: as they are, their answers would not end.
+    ("/api/v1/rooms/docs/plan/events?nothing=1", SOCKET),
+    ("/api/v1/events?nothing=1", SOCKET),
     ("/api/v1/events/stream", &["POST", "DELETE"]),
     ("/api/v1/revocations", &["GET", "POST"]),
     ("/api/v1/tickets", POST),

@@ -104,7 +104,7 @@ fn wrong_waits_are_refused() {
 }
 
 #[test]
-fn requests_that_wait_count_as_sockets_of_their_address_and_in_all() {
+fn rule_36_requests_that_wait_count_as_sockets_of_their_address_and_in_all() {
     for options in [["--sockets-per-ip-max", "1"], ["--sockets-max", "1"]] {
         let server = Server::with(&options);
         publish(server.address, "first");
