@@ -222,16 +222,16 @@ fn rule_22_of_an_edit_too_long_once_it_is_inflated_the_document_is_told_and_the_
 fn rule_22_what_inflates_counts_among_unfinished_messages() {
     let server = Server::with(&[&ON[..], &["--unfinished-bytes-max", "4194304"]].concat());
     let mut good = Editor::join(server.address, "room", &writer("good"), 1);
-    let begun = |number: usize| {
-        let mut socket = offering(server.address, "/yjs/hoard", OFFER, &writer(&format!("hoarder{number}")));
+    let begun = |user: &str| {
+        let mut socket = offering(server.address, "/yjs/hoard", OFFER, &writer(user));
         // A million zeros in a thousand bytes, and no end.
         socket.send(&raw(COMPRESSED | BINARY, &deflated(&vec![0; 1_000_000])));
         socket
     };
-    let hoarders: Vec<Socket> = (0..5).map(begun).collect();
-    // One that ends its message is refused for its content, if it gets so far.
+    let hoarders: Vec<Socket> = (0..5).map(|_| begun("hoarder")).collect();
+    // One more of the same user, who holds most: one that ends its message is refused for its content, if it gets so far.
     let one_more = || {
-        let mut socket = begun(99);
+        let mut socket = begun("hoarder");
         socket.send(&raw(0x80, &[]));
         socket.closed().0
     };
