@@ -197,6 +197,7 @@ for (const store of stores) {
       await until(() => root.length === 3, 'a node came')
       assert.deepEqual([root.get(0), root.get(2)], [heading, second], 'what was equal, or like it, is the same')
       assert.equal(root.toString(), '<heading level="1">Title</heading><paragraph>new</paragraph><paragraph>Hello to <link href="x">you</link></paragraph>')
+      assert.equal(await (await server.fetch(at(room, '?format=xml'))).text(), '<document><heading level="1">Title</heading><paragraph>new</paragraph><paragraph>Hello to <link href="x">you</link></paragraph></document>')
       const read = await (await server.fetch(at(room, '?format=prosemirror'))).json()
       const seq = (await history(room)).at(-1).seq
       assert.equal(await writes(put(at(room, '?format=prosemirror'), read), 200), seq, 'what is read changes nothing')
