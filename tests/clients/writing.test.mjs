@@ -224,7 +224,9 @@ for (const store of stores) {
         { op: 'set', path: ['meta', 'tags'], value: ['a'], shared: true },
         { op: 'insert', path: ['meta', 'tags'], index: 1, values: ['b'] },
       ]
-      const seq = await writes(patch(at(room, '?key=first'), operations), 201)
+      const packed = { headers: { 'content-encoding': 'gzip' } }
+      const seq = await writes(call('PATCH', at(room, '?key=first'), gzipSync(JSON.stringify({ operations })), packed), 201)
+      assert.equal(await writes(call('PUT', at(room, '?format=text&root=content'), gzipSync('Hello 🎻'), packed), 200), seq)
       await person.reads('Hello 🎻')
       assert.deepEqual(person.text.toDelta(), [{ insert: 'Hello', attributes: { bold: true } }, { insert: ' 🎻' }])
       assert.deepEqual(person.doc.getMap('meta').toJSON(), { tags: ['a', 'b'] })
