@@ -30,6 +30,7 @@ enum Format {
     Text,
     Json,
     ProseMirror,
+    Xml,
     Yjs,
 }
 
@@ -38,8 +39,9 @@ fn format(name: &str) -> Result<Format, ApiError> {
         "text" => Ok(Format::Text),
         "json" => Ok(Format::Json),
         "prosemirror" => Ok(Format::ProseMirror),
+        "xml" => Ok(Format::Xml),
         "yjs" => Ok(Format::Yjs),
-        _ => Err(ApiError::Parameter("format must be text, json, prosemirror or yjs".into())),
+        _ => Err(ApiError::Parameter("format must be text, json, prosemirror, xml or yjs".into())),
     }
 }
 
@@ -98,6 +100,7 @@ fn render(source: &Source, format: Format, root: Option<&str>) -> Result<(Seq, &
     let (content_type, body) = match format {
         Format::Text => ("text/plain; charset=utf-8", view()?.text(root)?.into_bytes()),
         Format::Json => ("application/json", view()?.json(root)?.into_bytes()),
+        Format::Xml => ("application/xml", view()?.xml(root)?.into_bytes()),
         Format::ProseMirror => ("application/json", view()?.prosemirror(root)?.into_bytes()),
         Format::Yjs => ("application/octet-stream", state.into()),
     };

@@ -20,7 +20,8 @@ pub async fn check_body(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let is_unpacked = request.method() == Method::POST && request.path().ends_with("/document");
+    let writes = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
+    let is_unpacked = writes && request.path().ends_with("/document");
     if is_unpacked || is_plain(request.request()) {
         return Ok(next.call(request).await?.map_into_boxed_body());
     }

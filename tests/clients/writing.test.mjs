@@ -197,6 +197,7 @@ for (const store of stores) {
       await until(() => root.length === 3, 'a node came')
       assert.deepEqual([root.get(0), root.get(2)], [heading, second], 'what was equal, or like it, is the same')
       assert.equal(root.toString(), '<heading level="1">Title</heading><paragraph>new</paragraph><paragraph>Hello to <link href="x">you</link></paragraph>')
+      assert.equal(await (await server.fetch(at(room, '?format=xml'))).text(), '<document><heading level="1">Title</heading><paragraph>new</paragraph><paragraph>Hello to <link href="x">you</link></paragraph></document>')
       const read = await (await server.fetch(at(room, '?format=prosemirror'))).json()
       const seq = (await history(room)).at(-1).seq
       assert.equal(await writes(put(at(room, '?format=prosemirror'), read), 200), seq, 'what is read changes nothing')
@@ -223,7 +224,9 @@ for (const store of stores) {
         { op: 'set', path: ['meta', 'tags'], value: ['a'], shared: true },
         { op: 'insert', path: ['meta', 'tags'], index: 1, values: ['b'] },
       ]
-      const seq = await writes(patch(at(room, '?key=first'), operations), 201)
+      const packed = { headers: { 'content-encoding': 'gzip' } }
+      const seq = await writes(call('PATCH', at(room, '?key=first'), gzipSync(JSON.stringify({ operations })), packed), 201)
+      assert.equal(await writes(call('PUT', at(room, '?format=text&root=content'), gzipSync('Hello 🎻'), packed), 200), seq)
       await person.reads('Hello 🎻')
       assert.deepEqual(person.text.toDelta(), [{ insert: 'Hello', attributes: { bold: true } }, { insert: ' 🎻' }])
       assert.deepEqual(person.doc.getMap('meta').toJSON(), { tags: ['a', 'b'] })

@@ -147,6 +147,28 @@ impl View {
         Ok(writer.into_text())
     }
 
+    /// One root type, text or XML, as an XML document that any reader of XML can read: the tags of [`View::text`] within one more, escaped.
+    /// Names that XML does not allow have `_` in place of what is not allowed.
+    ///
+    /// # Errors
+    /// As [`View::text`].
+    pub fn xml(&self, root: Option<&str>) -> Result<String, RenderError> {
+        let mut writer = self.writer().strict();
+        writer.put("<document>")?;
+        if let Some(root) = self.one_root(root)? {
+            match self.tree.kind(root, writer.meter())? {
+                kind @ (TypeKind::Text | TypeKind::XmlFragment) => xml::write(&self.tree, root, kind, &mut writer)?,
+                _ => {
+                    writer.begin_content();
+                    json::write(&self.tree, json::Start::Type(root), &mut writer)?;
+                    writer.end_content();
+                }
+            }
+        }
+        writer.put("</document>")?;
+        Ok(writer.into_text())
+    }
+
     /// The text of one root type as a delta: a JSON list of what is inserted, with its attributes. Shared types stand in it as JSON.
     ///
     /// # Errors

@@ -127,6 +127,24 @@ fn an_empty_document_has_empty_renderings() {
 }
 
 #[test]
+fn strict_xml_can_be_read_by_any_reader_of_xml() {
+    let wanted = Wanted::ProseMirror {
+        root: "x".into(),
+        document: serde_json::from_str(
+            r#"{"type":"doc","content":[{"type":"a<b","attrs":{"1 k":"\"<&>","n":[1]},"content":[{"type":"text","text":"1 < 2 & \u0001\r","marks":[{"type":"no te","attrs":{"by":"a\"b"}}]}]}]}"#,
+        )
+        .unwrap(),
+    };
+    let empty = read(&Bytes::from_static(&[0, 0]));
+    let view = read(&empty.rewrite(&wanted, 1).unwrap().unwrap());
+    assert_eq!(
+        view.xml(None).unwrap(),
+        "<document><a_b _1_k=\"&quot;&lt;&amp;&gt;\" n=\"[1]\"><no_te by=\"a&quot;b\">1 &lt; 2 &amp; \u{fffd}&#13;</no_te></a_b></document>"
+    );
+    assert_eq!(empty.xml(None).unwrap(), "<document></document>");
+}
+
+#[test]
 fn an_editor_of_prosemirror_reads_its_document() {
     let view = view(PROSE);
     assert_eq!(

@@ -8,11 +8,38 @@ pub(super) struct Writer {
     meter: Meter,
     /// Whether what is put stands in a JSON string.
     is_in_string: bool,
+    /// Whether tags are written so that any reader of XML can read them.
+    is_strict: bool,
+    /// Whether what is put stands between strict tags, or in an attribute of one.
+    is_in_content: bool,
 }
 
 impl Writer {
     pub fn new(meter: Meter) -> Self {
-        Self { out: String::new(), meter, is_in_string: false }
+        Self { out: String::new(), meter, is_in_string: false, is_strict: false, is_in_content: false }
+    }
+
+    /// Writes XML that any reader of it can read.
+    pub fn strict(mut self) -> Self {
+        self.is_strict = true;
+        self
+    }
+
+    /// Begins what tags are not to be mistaken in, until [`Writer::end_content`].
+    pub fn begin_content(&mut self) {
+        self.is_in_content = self.is_strict;
+    }
+
+    pub fn end_content(&mut self) {
+        self.is_in_content = false;
+    }
+
+    /// Appends the name of a tag or an attribute.
+    pub fn put_name(&mut self, name: &str) -> Result<(), TooCostly> {
+        match self.is_strict {
+            true => self.put(&strict_name(name)),
+            false => self.put(name),
+        }
     }
 
     pub fn into_text(self) -> String {
@@ -67,12 +94,50 @@ impl Writer {
     }
 
     fn append(&mut self, text: &str) -> Result<(), TooCostly> {
+        if self.is_in_content && text.contains(must_be_escaped) {
+            self.is_in_content = false;
+            let appended = self.append(&escaped(text));
+            self.is_in_content = true;
+            return appended;
+        }
         self.meter.steps(text.len() / 64)?;
         // Twice, as it doubles when it grows.
         self.meter.hold::<u16>(text.len())?;
         self.out.push_str(text);
         Ok(())
     }
+}
+
+/// What may not stand as it is between tags or in an attribute.
+fn must_be_escaped(c: char) -> bool {
+    matches!(c, '&' | '<' | '>' | '"' | '\u{fffe}' | '\u{ffff}') || c.is_ascii_control() && !matches!(c, '\n' | '\t')
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\r' => out.push_str("&#13;"),
+            // XML has no word for them.
+            c if must_be_escaped(c) && c != '\u{7f}' => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A name as XML allows it: other characters become `_`.
+fn strict_name(name: &str) -> String {
+    let is_fit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let mut out: String = name.chars().map(|c| if is_fit(c) { c } else { '_' }).collect();
+    if !out.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+        out.insert(0, '_');
+    }
+    out
 }
 
 /// A text cut at the characters that JSON escapes: what stands before each, and its escape; at last what stands behind all.

@@ -1,6 +1,6 @@
 //! Texts and XML as text, as `toString` of Yjs gives them. Other than there, values that are no texts stand in attributes as JSON, XML
 //! within a plain text is not left out, hooks are empty tags,
-//! and embeds in XML texts are left out (for both Yjs writes `[object Object]`). Nothing is escaped.
+//! and embeds in XML texts are left out (for both Yjs writes `[object Object]`). Nothing is escaped, unless the writer is strict.
 
 use super::budget::TooCostly;
 use super::formats::Formats;
@@ -18,7 +18,7 @@ struct Frame<'t> {
 enum Role<'t> {
     /// Text without its formats.
     Plain,
-    /// XML nodes, then a closing tag.
+    /// XML nodes, then the closing tag of this name.
     Nodes { close: Option<String> },
     /// Text with its formats as tags.
     Tagged { formats: Formats<'t>, open: Open },
@@ -44,8 +44,8 @@ pub(super) fn write(tree: &Tree, ty: u32, kind: TypeKind, writer: &mut Writer) -
             close_tags(formats, open, writer)?;
         }
         if frame.next == NONE {
-            if let Role::Nodes { close: Some(tag) } = &frame.role {
-                writer.put(tag)?;
+            if let Role::Nodes { close: Some(name) } = &frame.role {
+                close_tag(name, writer)?;
             }
             stack.pop();
             continue;
@@ -71,12 +71,12 @@ fn frame<'t>(tree: &'t Tree, ty: u32, kind: TypeKind, writer: &mut Writer) -> Re
         TypeKind::XmlElement | TypeKind::XmlHook => {
             let name = tree.name(ty).to_lowercase();
             writer.put("<")?;
-            writer.put(&name)?;
+            writer.put_name(&name)?;
             if kind == TypeKind::XmlElement {
                 attributes(tree, ty, writer)?;
             }
             writer.put(">")?;
-            Role::Nodes { close: Some(format!("</{name}>")) }
+            Role::Nodes { close: Some(name) }
         }
         TypeKind::XmlFragment => Role::Nodes { close: None },
         TypeKind::XmlText => Role::Tagged { formats: Formats::default(), open: Open::Nothing },
@@ -105,7 +105,9 @@ fn enter<'t>(tree: &'t Tree, item: &Item, role: &mut Role<'t>, writer: &mut Writ
         }
     }
     if item.kind == Kind::Text {
+        writer.begin_content();
         tree.put_text(item, writer)?;
+        writer.end_content();
     }
     Ok(shown)
 }
@@ -121,9 +123,11 @@ fn attributes(tree: &Tree, ty: u32, writer: &mut Writer) -> Result<(), TooCostly
     sort_as_javascript(&mut found);
     for (key, item) in found {
         writer.put(" ")?;
-        writer.put(key)?;
+        writer.put_name(key)?;
         writer.put("=\"")?;
+        writer.begin_content();
         attribute(tree, item, writer)?;
+        writer.end_content();
         writer.put("\"")?;
     }
     Ok(())
@@ -173,12 +177,14 @@ fn open_tags(formats: &Formats<'_>, open: &mut Open, around: Open, writer: &mut 
     *open = around;
     for (name, value) in sorted(formats, writer)? {
         writer.put("<")?;
-        writer.put(name)?;
+        writer.put_name(name)?;
         for (key, value) in value.members(writer)? {
             writer.put(" ")?;
-            writer.put(&key)?;
+            writer.put_name(&key)?;
             writer.put("=\"")?;
+            writer.begin_content();
             put_value(Value::Json(value.get()), writer)?;
+            writer.end_content();
             writer.put("\"")?;
         }
         writer.put(">")?;
@@ -191,11 +197,15 @@ fn close_tags(formats: &Formats<'_>, open: &mut Open, writer: &mut Writer) -> Re
         return Ok(());
     }
     for (name, _) in sorted(formats, writer)?.into_iter().rev() {
-        writer.put("</")?;
-        writer.put(name)?;
-        writer.put(">")?;
+        close_tag(name, writer)?;
     }
     Ok(())
+}
+
+fn close_tag(name: &str, writer: &mut Writer) -> Result<(), TooCostly> {
+    writer.put("</")?;
+    writer.put_name(name)?;
+    writer.put(">")
 }
 
 fn sorted<'t>(formats: &Formats<'t>, writer: &mut Writer) -> Result<Vec<(&'t str, Value<'t>)>, TooCostly> {
