@@ -115,6 +115,14 @@ impl Credits {
     }
 }
 
+impl Credits {
+    /// Who wrote the parts of a range, by which edit, and when.
+    pub fn told(&self, range: IdRange) -> Vec<(IdRange, Credit, Seq, i64)> {
+        let told = |(part, stamp): (IdRange, Stamp)| Some((part, self.credit(stamp)?, stamp.seq, stamp.at_ms));
+        self.of(range).filter_map(told).collect()
+    }
+}
+
 /// Whether two parts count as written at once.
 fn goes_on(one: Stamp, other: Stamp) -> bool {
     (one.by, one.via) == (other.by, other.via) && one.at_ms.abs_diff(other.at_ms) <= GAP_MS.unsigned_abs()

@@ -20,6 +20,9 @@ pub enum HistoryError {
     /// What was asked for is not, or not yet.
     #[error("the room's timeline ends at {0}")]
     AfterHead(Seq),
+    /// Differences are told of texts.
+    #[error("differences are told of root types that are texts; this one is not")]
+    NoText,
     /// It is larger than may be held.
     #[error("the room's history is too large to be read")]
     TooLarge,

@@ -8,6 +8,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use super::activity::Session;
 use super::authors::Authors;
 use super::blame::BlameRun;
+use super::diff::Difference;
 use super::error::HistoryError;
 use super::past::History;
 use super::restore::RestorePlan;
@@ -253,6 +254,20 @@ impl Open {
     ) -> Result<(Seq, Vec<BlameRun>), HistoryError> {
         let seq = self.seq(when)?;
         Ok((seq, self.history.blame(root, seq, authors)?))
+    }
+
+    /// What of a text differs between two moments, and their seqs; see [`History::diff`].
+    ///
+    /// # Errors
+    /// As there; or a moment is after the head.
+    pub fn diff(
+        &self,
+        root: Option<&str>,
+        (from, to): (When, When),
+        authors: &Authors,
+    ) -> Result<(Seq, Seq, Vec<Difference>), HistoryError> {
+        let (from, to) = (self.seq(from)?, self.seq(to)?);
+        Ok((from, to, self.history.diff(root, from, to, authors)?))
     }
 
     /// The edit that undoes what came after a seq, of all or of one user; see [`History::restore`].

@@ -107,6 +107,7 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
                         .default_service(web::to(versions::other_method)),
                 )
                 .service(post("/rooms/{room:.+}/restore", restore::restore))
+                .service(read("/rooms/{room:.+}/diff", past::diff))
                 .service(read("/rooms/{room:.+}/blame", past::blame))
                 .service(read("/rooms/{room:.+}/activity", past::activity))
                 .service(read("/rooms/{room:.+}/presence", rooms::presence))

@@ -10,7 +10,7 @@ use super::error::ApiError;
 use super::moment::when;
 use super::parameters::Parameters;
 use super::state::AppState;
-use crate::history::{Authors, BlameRun, Credit, GAP_MS, Open, Session, When};
+use crate::history::{Authors, BlameRun, Change, Credit, Difference, GAP_MS, Open, Session, When};
 use crate::ids::{RoomName, Seq, UserId};
 use crate::protocol::json::rfc3339;
 
@@ -155,4 +155,77 @@ pub async fn blame(
         RunView { from, to, by, via, seq, at: rfc3339(at_ms) }
     };
     Ok(Json(Blame { room: may.room, seq, runs: runs.into_iter().map(run).collect() }))
+}
+
+#[derive(Serialize)]
+pub struct Diff {
+    room: RoomName,
+    from: Seq,
+    to: Seq,
+    ops: Vec<Operation>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Operation {
+    Retain {
+        retain: u64,
+    },
+    Insert {
+        insert: String,
+        #[serde(flatten)]
+        by: ChangeView,
+    },
+    Delete {
+        delete: usize,
+        text: String,
+        #[serde(flatten)]
+        by: ChangeView,
+    },
+}
+
+#[derive(Serialize)]
+struct ChangeView {
+    by: UserId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    via: Option<UserId>,
+    seq: Seq,
+    at: String,
+}
+
+impl From<Difference> for Operation {
+    fn from(difference: Difference) -> Self {
+        let view = |Change { text, credit: Credit { by, via }, seq, at_ms }| {
+            (text, ChangeView { by, via, seq, at: rfc3339(at_ms) })
+        };
+        match difference {
+            Difference::Retain(retain) => Self::Retain { retain },
+            Difference::Insert(change) => {
+                let (insert, by) = view(change);
+                Self::Insert { insert, by }
+            }
+            Difference::Delete(change) => {
+                let (text, by) = view(change);
+                Self::Delete { delete: text.encode_utf16().count(), text, by }
+            }
+        }
+    }
+}
+
+/// `GET /api/v1/rooms/{room}/diff`: what changed in a text between two moments.
+pub async fn diff(
+    may: May<ReadPast>,
+    mut parameters: Parameters,
+    state: Data<AppState>,
+) -> Result<Json<Diff>, ApiError> {
+    let root = parameters.text("root");
+    let from = when("from", &mut parameters)?.ok_or_else(|| ApiError::Parameter("from is a seq or a time".into()))?;
+    let to = when("to", &mut parameters)?;
+    parameters.end()?;
+    let read = move |open: Open, authors: Authors| {
+        let to = to.unwrap_or(When::Seq(open.row.head));
+        open.diff(root.as_deref(), (from, to), &authors).map_err(ApiError::from)
+    };
+    let (from, to, differences) = look_back(&may.room, &may.identity.user, &state, read).await?;
+    Ok(Json(Diff { room: may.room, from, to, ops: differences.into_iter().map(Operation::from).collect() }))
 }

@@ -11,7 +11,7 @@ const DOCUMENT: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH"];
 const VERSIONS: &[&str] = &["GET", "HEAD", "POST", "PATCH", "DELETE"];
 
 /// Every path of the server, and what it takes.
-const PATHS: [(&str, &[&str]); 32] = [
+const PATHS: [(&str, &[&str]); 33] = [
     ("/healthz", READ),
     ("/readyz", READ),
     ("/tutti.js", READ),
@@ -34,6 +34,7 @@ const PATHS: [(&str, &[&str]); 32] = [
     ("/api/v1/events/stream", &["POST", "DELETE"]),
     ("/api/v1/revocations", &["GET", "POST"]),
     ("/api/v1/tickets", POST),
+    ("/api/v1/rooms/docs/plan/diff", READ),
     ("/api/v1/rooms/docs/plan/versions", VERSIONS),
     ("/api/v1/rooms/docs/plan/restore", POST),
     ("/api/v1/rooms/docs/plan/presence", READ),

@@ -187,3 +187,24 @@ fn blame_tells_who_sent_what_is_under_anothers_client() {
     let nobody = serde_json::Value::Null;
     assert_eq!(told, [(&json!("alice"), &nobody, &json!(5)), (&json!("alice"), &json!("mallory"), &json!(11))]);
 }
+
+#[test]
+fn a_difference_tells_what_came_and_went_and_by_whom() {
+    let server = with_two_sessions();
+    let ask = |query: &str, token: &str| get(server.address, &format!("/api/v1/rooms/plan/diff?{query}"), Some(token));
+    let at = |minute: u32| format!("2020-09-13T12:{minute}:40.000Z");
+    let inserted =
+        |text: &str, seq: u64, minute: u32| json!({ "insert": text, "by": "bob", "seq": seq, "at": at(minute) });
+    let deleted = json!({ "delete": 3, "text": "one", "by": "bob", "seq": 3, "at": at(45) });
+    let forwards = ask("from=1&root=t", &writer("carol")).json();
+    let ops = json!([deleted, { "retain": 1 }, inserted("two😀", 2, 35), inserted("three", 5, 56)]);
+    assert_eq!(forwards, json!({ "room": "plan", "from": 1, "to": 5, "ops": ops }));
+    let backwards = ask("from=3&to=1", &writer("carol")).json();
+    let back = json!({ "insert": "one", "by": "bob", "seq": 3, "at": at(45) });
+    let gone = json!({ "delete": 5, "text": "two😀", "by": "bob", "seq": 2, "at": at(35) });
+    assert_eq!(backwards["ops"], json!([back, { "retain": 1 }, gone]));
+    assert_eq!(ask("from=5&to=5", &writer("carol")).json()["ops"], json!([{ "retain": 11 }]));
+    assert_eq!(ask("to=5", &writer("carol")).error(), (400, "invalid_parameter".into()));
+    assert_eq!(ask("from=1&to=9", &writer("carol")).error(), (404, "seq_not_found".into()));
+    assert_eq!(ask("from=1", &reader("carol")).error(), (403, "forbidden".into()));
+}

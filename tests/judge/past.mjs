@@ -17,7 +17,7 @@ const steps = Number(process.argv[4] ?? 80)
 const by = chance(seed)
 const { random, below, one } = by
 const { roots, show, type } = typist(Y, by)
-const seen = { histories: 0, states: 0, reopened: 0, deletions: 0, late: 0, blames: 0 }
+const seen = { histories: 0, states: 0, reopened: 0, deletions: 0, late: 0, blames: 0, diffs: 0 }
 
 function wrong (what, details) {
   say({ end: 'wrong', what, seed, ...details })
@@ -43,6 +43,15 @@ function letters (type) {
   for (let item = type._start; item !== null; item = item.right) if (!item.deleted && item.content instanceof Y.ContentType) length += letters(item.content.type)
   return length
 }
+
+/** A text in its units: U+FFFC for what is no text. */
+function units (type) {
+  let text = ''
+  for (let item = type._start; item !== null; item = item.right) if (!item.deleted && item.countable) text += item.content instanceof Y.ContentString ? item.content.str : '\ufffc'.repeat(item.length)
+  return text
+}
+/** The same but for halves of pairs. */
+const alike = (one, other) => one.replace(/[\ud800-\udfff]/g, '\ufffd') === other.replace(/[\ud800-\udfff]/g, '\ufffd')
 
 for (let history = 0; history < histories; history++) {
   ask({ op: 'new', gc: random() < 0.5 })
@@ -110,6 +119,21 @@ for (let history = 0; history < histories; history++) {
       if (found !== seq) wrong('a time is found elsewhere', { history, seq, found })
       seen.states++
     }
+  }
+  for (let i = 0; i < 20; i++) {
+    // What changed in a text, applied to what it was, gives what it became, forwards and backwards.
+    const [from, to] = [below(entries.length + 1), below(entries.length + 1)]
+    const text = (seq) => { const doc = new Y.Doc(); doc.transact(() => entries.slice(0, seq).forEach((update) => Y.applyUpdate(doc, update))); return units(doc.getText('text')) }
+    const { ops, error } = ask({ op: 'diff', root: 'text', from, to, clients: {} })
+    if (error) continue
+    const old = text(from)
+    let [at, made] = [0, '']
+    for (const { retain, insert, delete: gone, seq } of ops) {
+      if (seq !== undefined && (seq <= Math.min(from, to) || seq > Math.max(from, to))) wrong('a change is of another time', { history, from, to, ops })
+      if (retain) { made += old.slice(at, at + retain); at += retain } else if (insert !== undefined) made += insert; else if (alike(old.slice(at, at + gone.length), gone)) at += gone.length; else wrong('a text that was not there', { history, from, to, ops, old })
+    }
+    if (!alike(made + old.slice(at), text(to))) wrong('a difference is another', { history, from, to, old, made, expected: text(to), ops })
+    seen.diffs++
   }
   seen.histories++
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use tutti::history::{Authors, BlameRun, History, RestorePlan, Undone};
+use tutti::history::{Authors, BlameRun, Difference, History, RestorePlan, Undone};
 use tutti::ids::{Seq, UserId};
 use tutti::store::{Entry, EntryKind, HistorySegment};
 
@@ -55,6 +55,13 @@ impl Timeline {
                     Err(error) => json!({ "error": error.to_string() }),
                 }
             }
+            "diff" => {
+                let seq = |name: &str| Seq(question[name].as_u64().unwrap());
+                match self.history.diff(question["root"].as_str(), seq("from"), seq("to"), &authors(question)) {
+                    Ok(differences) => json!({ "ops": differences.iter().map(operation).collect::<Vec<_>>() }),
+                    Err(error) => json!({ "error": error.to_string() }),
+                }
+            }
             "restore" => {
                 let (to, by) = (Seq(question["to"].as_u64().unwrap()), question["by"].as_str().map(UserId::new));
                 match self.history.restore(to, by.as_ref(), &authors(question)) {
@@ -73,6 +80,14 @@ impl Timeline {
 fn authors(question: &Value) -> Authors {
     let user = |(client, user): (&String, &Value)| (client.parse().unwrap(), UserId::new(user.as_str().unwrap()));
     Authors::new(question["clients"].as_object().into_iter().flatten().map(user).collect())
+}
+
+fn operation(difference: &Difference) -> Value {
+    match difference {
+        Difference::Retain(len) => json!({ "retain": len }),
+        Difference::Insert(change) => json!({ "insert": change.text, "seq": change.seq, "by": change.credit.by }),
+        Difference::Delete(change) => json!({ "delete": change.text, "seq": change.seq, "by": change.credit.by }),
+    }
 }
 
 fn run(run: &BlameRun) -> Value {
@@ -111,5 +126,5 @@ fn going_back_makes_the_document_what_it_was() {
 fn the_document_at_each_seq_is_that_of_a_replay() {
     let arguments = [setting("JUDGE_SEED", "1"), setting("JUDGE_HISTORIES", "30")];
     let verdict = judge("past.mjs", &arguments);
-    saw(&verdict, &["histories", "states", "reopened", "deletions", "late", "blames"]);
+    saw(&verdict, &["histories", "states", "reopened", "deletions", "late", "blames", "diffs"]);
 }

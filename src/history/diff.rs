@@ -1,0 +1,150 @@
+//! What changed in a text between two moments, told by ids: what has the same id is the same, so nothing is guessed, and no text is shown
+//! that was at neither.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+
+use super::authors::{Authors, Credit};
+use super::error::HistoryError;
+use super::past::History;
+use super::pieces::Pieces;
+use super::units::{Units, range_of};
+use crate::document::{IdRange, Kind, ReadingBudget, TypeKind, View};
+use crate::ids::Seq;
+
+/// A part of a text, in the order of the document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Difference {
+    /// So many units are as they were.
+    Retain(u64),
+    /// It was not there before.
+    Insert(Change),
+    /// It is not there any more.
+    Delete(Change),
+}
+
+/// Text that came or went, and by whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The text; U+FFFC stands for what is no text.
+    pub text: String,
+    /// Whose it is to have inserted or deleted it.
+    pub credit: Credit,
+    /// The edit that did.
+    pub seq: Seq,
+    /// When, in Unix milliseconds.
+    pub at_ms: i64,
+}
+
+/// Stands for an embed.
+const OBJECT: &str = "\u{fffc}";
+
+/// Who deleted ranges first: client, clocks, and by which edit.
+type Deletions = HashMap<u64, Vec<(u32, u32, Credit, Seq, i64)>>;
+
+impl History {
+    /// What of a text root differs between two seqs: applied to the text after `from` it gives the text after `to`. Formats and what is
+    /// embedded are not compared.
+    ///
+    /// # Errors
+    /// There is no such root, the choice is not clear, it is no text, or it takes more than may be spent.
+    pub fn diff(
+        &self,
+        root: Option<&str>,
+        from: Seq,
+        to: Seq,
+        authors: &Authors,
+    ) -> Result<Vec<Difference>, HistoryError> {
+        let budget = ReadingBudget::default();
+        let later = from.max(to);
+        let state = Bytes::from(self.state_with_deleted(later)?);
+        let view = View::read(&state, budget)?;
+        let Some(root) = view.root_named(root)? else { return Ok(Vec::new()) };
+        if !matches!(view.root_kind(root)?, TypeKind::Text) {
+            return Err(HistoryError::NoText);
+        }
+        let pieces = Pieces::of(&view, root);
+        let earlier = Bytes::from(self.state_with_deleted(from.min(to))?);
+        let (earlier, later_units) = (Units::alive(&View::read(&earlier, budget)?), Units::alive(&view));
+        let (before, after) = if from <= to { (&earlier, &later_units) } else { (&later_units, &earlier) };
+        let credits = self.credits(later, &pieces, authors)?;
+        let deletions = self.deletions(from.min(to), later)?;
+        let mut differences: Vec<Difference> = Vec::new();
+        for piece in pieces.all() {
+            let item = &piece.item;
+            if piece.parent != 0 || item.key.is_some() || item.content.kind == Kind::Format {
+                continue;
+            }
+            for (part, was) in before.split(range_of(item)) {
+                for (part, is) in after.split(part) {
+                    if was && is {
+                        push(&mut differences, Difference::Retain(part.len().into()));
+                    } else if was || is {
+                        let born = !earlier.split(part).iter().all(|(_, is_in)| *is_in);
+                        let stamped = if born { credits.told(part) } else { deleted(&deletions, part) };
+                        for (part, credit, seq, at_ms) in stamped {
+                            let text = text_of(item, part);
+                            let change = Change { text, credit, seq, at_ms };
+                            push(
+                                &mut differences,
+                                if is { Difference::Insert(change) } else { Difference::Delete(change) },
+                            );
+                        }
+                    }
+                }
+            }
+        }
+        Ok(differences)
+    }
+
+    /// What was deleted after a seq, and by whom.
+    fn deletions(&self, after: Seq, upto: Seq) -> Result<Deletions, HistoryError> {
+        let mut deletions = Deletions::new();
+        self.read(upto, |edit| {
+            if edit.seq > after {
+                let credit = Credit { by: edit.author.clone(), via: edit.via.cloned() };
+                for range in edit.deleted {
+                    let own = deletions.entry(range.client).or_default();
+                    own.push((range.start, range.end, credit.clone(), edit.seq, edit.at_ms));
+                }
+            }
+        })?;
+        deletions.values_mut().for_each(|own| own.sort_unstable_by_key(|(start, ..)| *start));
+        Ok(deletions)
+    }
+}
+
+/// The parts of a range that was deleted, with who did.
+fn deleted(deletions: &Deletions, range: IdRange) -> Vec<(IdRange, Credit, Seq, i64)> {
+    let own = deletions.get(&range.client).map_or(&[][..], Vec::as_slice);
+    let first = own.partition_point(|(_, end, ..)| *end <= range.start);
+    let within = own[first..].iter().take_while(|(start, ..)| *start < range.end);
+    let part = |(start, end, credit, seq, at_ms): &(u32, u32, Credit, Seq, i64)| {
+        let part = IdRange { start: range.start.max(*start), end: range.end.min(*end), ..range };
+        (part, credit.clone(), *seq, *at_ms)
+    };
+    within.map(part).collect()
+}
+
+/// The text of a part of an item.
+fn text_of(item: &crate::document::ViewItem<'_>, part: IdRange) -> String {
+    let Some(text) = item.text() else { return OBJECT.repeat(part.len() as usize) };
+    let units: Vec<u16> = text.encode_utf16().collect();
+    let (start, end) = ((part.start - item.id.clock) as usize, (part.end - item.id.clock) as usize);
+    String::from_utf16_lossy(units.get(start..end).unwrap_or_default())
+}
+
+/// Adds a difference, as part of the last one where that says the same of it.
+fn push(differences: &mut Vec<Difference>, next: Difference) {
+    match (differences.last_mut(), next) {
+        (Some(Difference::Retain(len)), Difference::Retain(more)) => *len += more,
+        (Some(Difference::Insert(last)), Difference::Insert(next))
+        | (Some(Difference::Delete(last)), Difference::Delete(next))
+            if last.credit == next.credit && last.seq == next.seq =>
+        {
+            last.text.push_str(&next.text);
+        }
+        (_, next) => differences.push(next),
+    }
+}
