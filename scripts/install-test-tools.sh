@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes sure that a PostgreSQL server, PgBouncer, openssl, Chromium, nginx and valgrind are on the machine: installs them by apt on
+# Makes sure that a PostgreSQL server, PgBouncer, NATS, openssl, Chromium, nginx and valgrind are on the machine: installs them by apt on
 # Debian and Ubuntu, and says what to install elsewhere. Changes nothing where all are there.
 set -euo pipefail
 
@@ -19,6 +19,9 @@ chromium=${CHROMIUM:-/usr/bin/chromium}
 
 nginx=${NGINX:-/usr/sbin/nginx}
 [ -x "$nginx" ] || { packages+=(nginx-light); missing+=("nginx at $nginx (or its path in NGINX)"); }
+
+# Debian has it where only administrators look.
+[ -x /usr/sbin/nats-server ] || command -v nats-server >/dev/null || { packages+=(nats-server); missing+=("nats-server"); }
 
 command -v valgrind >/dev/null || { packages+=(valgrind); missing+=("valgrind"); }
 

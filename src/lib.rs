@@ -6,6 +6,7 @@
 //! - [`wire`]: WebSocket frames. [`protocol`]: what Yjs clients say inside them. [`auth`]: tokens, access, the one policy.
 //! - [`document`]: what is kept of a document, and how it is read. [`store`]: the timelines in Postgres or SQLite.
 //! - [`archive`]: the way from the store to a document. [`outgoing`]: requests to others. [`seed`]: first contents.
+//! - [`bus`]: what servers on one database tell each other.
 //! - [`history`]: a room's past: any state, who wrote what, what changed, how to undo it.
 //! - [`room`]: the actor that orders what happens in a room, the relays that show it, the journal that commits it.
 //! - [`socket`]: the actor that owns one connection.
@@ -18,6 +19,7 @@
 pub mod archive;
 pub mod auth;
 pub mod budget;
+pub mod bus;
 pub mod cli;
 pub mod config;
 pub mod document;

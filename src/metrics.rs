@@ -34,6 +34,14 @@ counters! { IntCounter, register_int_counter:
     HOLDERS_CALLED_IN = "tutti_holders_called_in_total", "Connections that had to let go because they held most of a full budget.";
     HTTP_REFUSED = "tutti_http_connections_refused_total", "HTTP connections of addresses that had too many.";
     HTTP_GIVEN_UP = "tutti_http_connections_given_up_total", "HTTP connections whose peer sent or took too little.";
+    BUS_TEXTS_SENT = "tutti_bus_texts_sent_total", "Texts that were sent to other servers.";
+    BUS_TEXTS_RECEIVED = "tutti_bus_texts_received_total", "Texts that came from the bus.";
+    BUS_GAPS = "tutti_bus_gaps_total", "Times that something of the bus was missing, or the bus itself.";
+    BUS_MESSAGES_UNKNOWN = "tutti_bus_messages_unknown_total", "Messages of other servers that this version does not know.";
+    BUS_MESSAGES_DROPPED = "tutti_bus_messages_dropped_total", "Messages for other servers that were dropped because too much waited.";
+    BUS_HEADS_READ = "tutti_bus_heads_read_total", "Heads of rooms that were read to find out what the bus has lost.";
+    BUS_ENTRIES_RECEIVED = "tutti_bus_entries_received_total", "Entries of other servers that came with the bus.";
+    FOREIGN_ENTRIES_READ = "tutti_foreign_entries_read_total", "Entries of other servers that were read from the database.";
     LOG_LINES_DROPPED = "tutti_log_lines_dropped_total", "Log lines that could not be written, or not in time.";
 }
 
@@ -44,6 +52,9 @@ counters! { IntGauge, register_int_gauge:
     ROOMS = "tutti_rooms", "Rooms in memory now.";
     DOCUMENTS_BYTES = "tutti_documents_bytes", "Bytes that live documents hold in memory now.";
     OUTBOX_BYTES = "tutti_outbox_bytes", "Bytes of live frames that wait for peers now.";
+    BUS_PEERS = "tutti_bus_peers", "Other servers that are known now.";
+    BUS_DEGRADED = "tutti_bus_degraded", "1 while the bus does not carry what this server says, else 0.";
+    BUS_ECHO_AGE_MS = "tutti_bus_echo_age_milliseconds", "Time since this server heard itself on the bus; 0 while it is alone.";
     UNCOMMITTED_BYTES = "tutti_uncommitted_bytes", "Bytes of entries that are not committed yet.";
 }
 
@@ -71,13 +82,30 @@ pub fn text() -> String {
         &HOLDERS_CALLED_IN,
         &HTTP_REFUSED,
         &HTTP_GIVEN_UP,
+        &BUS_TEXTS_SENT,
+        &BUS_TEXTS_RECEIVED,
+        &BUS_GAPS,
+        &BUS_MESSAGES_UNKNOWN,
+        &BUS_MESSAGES_DROPPED,
+        &BUS_HEADS_READ,
+        &BUS_ENTRIES_RECEIVED,
+        &FOREIGN_ENTRIES_READ,
         &LOG_LINES_DROPPED,
     ] {
         LazyLock::force(counter);
     }
-    for gauge in
-        [&SOCKETS, &HTTP_CONNECTIONS, &ANSWER_BYTES, &ROOMS, &DOCUMENTS_BYTES, &OUTBOX_BYTES, &UNCOMMITTED_BYTES]
-    {
+    for gauge in [
+        &SOCKETS,
+        &HTTP_CONNECTIONS,
+        &ANSWER_BYTES,
+        &ROOMS,
+        &DOCUMENTS_BYTES,
+        &OUTBOX_BYTES,
+        &UNCOMMITTED_BYTES,
+        &BUS_PEERS,
+        &BUS_DEGRADED,
+        &BUS_ECHO_AGE_MS,
+    ] {
         LazyLock::force(gauge);
     }
     TextEncoder::new().encode_to_string(&prometheus::gather()).unwrap_or_default()

@@ -2,6 +2,7 @@
 //! The only module that reads the environment. It knows nothing of what the settings are for.
 
 mod bind;
+mod bus;
 mod command_line;
 mod database_url;
 mod database_url_error;
@@ -30,6 +31,7 @@ mod unknown;
 mod upstream_url;
 
 pub use bind::{Bind, NotABind};
+pub use bus::BusConfig;
 pub use command_line::{
     CheckTokenCommand, Command, HealthCommand, ProxyConfig, Stop, TokenCommand, command_line, serve_config,
 };
@@ -68,6 +70,8 @@ pub struct Config {
     pub edge: EdgeConfig,
     /// Where everything durable lies.
     pub store: StoreConfig,
+    /// What servers on one database tell each other by.
+    pub bus: BusConfig,
     /// Which documents drop what was deleted.
     pub gc: GcConfig,
     /// What is asked of the application's own back end.
@@ -92,6 +96,7 @@ impl Config {
         let mut reading = Reading::from(sources);
         let edge = EdgeConfig::read(&mut reading, &options.listen, &options.tls, &options.edge);
         let store = StoreConfig::read(&mut reading, &options.store);
+        let bus = BusConfig::read(&mut reading, &options.bus, &store.url);
         let gc = GcConfig::read(&mut reading, &options.gc);
         let hooks = HooksConfig::read(&mut reading, &options.hooks);
         let jwt = JwtConfig::read(&mut reading, &options.jwt, &store.url);
@@ -106,6 +111,7 @@ impl Config {
             Ok(Self {
                 edge,
                 store,
+                bus,
                 gc,
                 hooks,
                 jwt,

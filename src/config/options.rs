@@ -16,6 +16,8 @@ pub(super) struct ServeOptions {
     #[command(flatten)]
     pub store: StoreOptions,
     #[command(flatten)]
+    pub bus: BusOptions,
+    #[command(flatten)]
     pub gc: GcOptions,
     #[command(flatten)]
     pub hooks: HookOptions,
@@ -111,6 +113,18 @@ pub(super) struct StoreOptions {
     /// This server's name among those on the same database, for people
     #[arg(long, env = "TUTTI_SERVER_NAME", value_name = "NAME", default_value = "main")]
     pub server_name: String,
+}
+
+/// What servers on one database tell each other by.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Database")]
+pub(super) struct BusOptions {
+    /// What carries edits and presence between servers on one database: postgres, nats, none, or auto: Postgres where that is the database
+    #[arg(long, env = "TUTTI_BUS", value_name = "BUS", default_value = "auto")]
+    pub bus: String,
+    /// Address of the bus: of the NATS server, or of Postgres past a pooler that pools by transaction
+    #[arg(long, env = "TUTTI_BUS_URL", hide_env_values = true, value_name = "URL")]
+    pub bus_url: Option<String>,
 }
 
 /// Which documents drop what was deleted from them.

@@ -2,6 +2,7 @@
 //! damage never makes a document empty.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::apply::{Gaps, Trust};
 use super::blocks::Blocks;
@@ -46,12 +47,16 @@ impl Blocks {
         set_aside
     }
 
-    /// Takes an update that is stored, as far as it can be read and joins.
+    /// Takes an update that is stored, as far as it can be read and joins; the clients whose typing is in it.
     ///
     /// # Errors
     /// Why it is not, or not wholly, in the document.
-    pub fn take_stored(&mut self, update: &Bytes) -> Result<(), String> {
-        if self.load_one(update)? { Ok(()) } else { Err(INCOMPLETE.to_owned()) }
+    pub fn take_stored(&mut self, update: &Bytes) -> Result<SmallVec<[u64; 1]>, String> {
+        if !self.load_one(update)? {
+            return Err(INCOMPLETE.to_owned());
+        }
+        let scan = scan(update).map_err(|refusal| refusal.to_string())?;
+        Ok(scan.sections.iter().map(|section| section.client).collect())
     }
 
     /// Whether all of it is in now.

@@ -12,7 +12,8 @@ pub async fn alive() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "alive" }))
 }
 
-/// `GET /readyz`: new connections are welcome: entries can be saved and the server is not stopping.
+/// `GET /readyz`: new connections are welcome: entries can be saved and the server is not stopping. A bus that is away turns nobody
+/// away: the database has what others save.
 pub async fn ready(state: Data<AppState>) -> Result<HttpResponse, ApiError> {
     if state.is_draining() {
         return Err(ApiError::TryLater("the server is stopping".into()));
@@ -21,5 +22,5 @@ pub async fn ready(state: Data<AppState>) -> Result<HttpResponse, ApiError> {
         tracing::warn!(%error, "not ready: entries cannot be saved now");
         ApiError::TryLater("entries cannot be saved now; the server's log has the cause".into())
     })?;
-    Ok(HttpResponse::Ok().json(json!({ "status": "ready" })))
+    Ok(HttpResponse::Ok().json(json!({ "status": "ready", "bus": state.cluster.status().as_str() })))
 }

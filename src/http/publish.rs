@@ -15,6 +15,7 @@ use super::error::ApiError;
 use super::peer;
 use super::state::AppState;
 use crate::auth::{self, Action, Identity};
+use crate::bus::Question;
 use crate::ids::{Seq, UserId};
 use crate::protocol::json::check::check;
 use crate::protocol::json::decode::publication;
@@ -137,6 +138,9 @@ pub struct Disconnecting {
 #[derive(Serialize)]
 pub struct Disconnected {
     disconnected: usize,
+    /// Whether another server has not told in time.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    partial: bool,
 }
 
 /// `POST /api/v1/rooms/{room}/disconnect`: puts a user, or everyone, out of a room.
@@ -151,12 +155,15 @@ pub async fn disconnect(
     }
     let Disconnecting { user, reason } = serde_json::from_str(&json(&body)?).map_err(ApiError::body)?;
     let reason = reason.unwrap_or_else(|| "put out of the room by an administrator".into());
-    let disconnected = match state.directory.peek(&may.room) {
+    let question = Question::Disconnect { room: may.room.clone(), user: user.clone(), reason: reason.clone() };
+    let elsewhere = state.cluster.ask(question);
+    let here = match state.directory.peek(&may.room) {
         // A room that ended meanwhile has nobody in it.
         Some(room) => room.send(Disconnect { user, reason }).await.unwrap_or_default(),
         None => 0,
     };
-    Ok(Json(Disconnected { disconnected }))
+    let elsewhere = elsewhere.await;
+    Ok(Json(Disconnected { disconnected: here + elsewhere.count(), partial: elsewhere.is_partial }))
 }
 
 #[derive(Deserialize)]
@@ -168,6 +175,9 @@ pub struct Direct {
 #[derive(Serialize)]
 pub struct Told {
     sockets: usize,
+    /// Whether another server has not told in time.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    partial: bool,
 }
 
 /// `POST /api/v1/users/{user}/messages`: to all JSON sockets of a user.
@@ -196,5 +206,9 @@ pub async fn direct(
         payload: &payload,
     }
     .frame();
-    Ok(Json(Told { sockets: state.user_sockets.tell(&UserId::new(user.into_inner()), &frame) }))
+    let to = UserId::new(user.into_inner());
+    let here = state.user_sockets.tell(&to, &frame);
+    let text = String::from_utf8_lossy(frame.payload()).into_owned();
+    let elsewhere = state.cluster.ask(Question::Direct { user: to, text }).await;
+    Ok(Json(Told { sockets: here + elsewhere.count(), partial: elsewhere.is_partial }))
 }

@@ -95,6 +95,7 @@ pub async fn revoke(
         Revoked::Token(_) => tracing::warn!(%by, "a token is revoked"),
     }
     revocations.add(revocation.clone());
+    state.cluster.tell_revoked();
     Ok(HttpResponse::Created().json(Shown::from(revocation)))
 }
 

@@ -1,5 +1,7 @@
 //! REST: which rooms there are, one of them, and who is in it.
 
+use std::collections::BTreeMap;
+
 use actix_web::web::{Data, Json};
 use serde::Serialize;
 
@@ -8,7 +10,8 @@ use super::error::ApiError;
 use super::parameters::Parameters;
 use super::state::AppState;
 use crate::auth::{Access, Action, allows};
-use crate::ids::{RoomName, Seq};
+use crate::bus::{Answer, Answers, Question};
+use crate::ids::{RoomName, Seq, UserId};
 use crate::protocol::json::{UserPresence, rfc3339};
 use crate::room::GetPresence;
 use crate::store::RoomRow;
@@ -94,6 +97,9 @@ pub async fn one(may: May<ListRoom>, state: Data<AppState>) -> Result<Json<RoomE
 pub struct RoomPresence {
     room: RoomName,
     users: Vec<UserPresence>,
+    /// Whether another server has not told in time who is there.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    partial: bool,
 }
 
 /// `GET /api/v1/rooms/{room}/presence`: who is in it now.
@@ -103,8 +109,24 @@ pub async fn presence(may: May<ReadPresence>, state: Data<AppState>) -> Result<J
         Some(room) => room.send(GetPresence).await.unwrap_or_default(),
         None => Vec::new(),
     };
+    let Answers { answers, is_partial } = state.cluster.ask(Question::Presence { room: may.room.clone() }).await;
+    let users = together(users, answers);
     if users.is_empty() && state.store.room(&may.room).await?.is_none() {
         return Err(ApiError::RoomNotFound);
     }
-    Ok(Json(RoomPresence { room: may.room, users }))
+    Ok(Json(RoomPresence { room: may.room, users, partial: is_partial }))
+}
+
+/// The users here and on other servers, in order of their ids.
+fn together(here: Vec<UserPresence>, answers: Vec<Answer>) -> Vec<UserPresence> {
+    let mut users: BTreeMap<UserId, UserPresence> = here.into_iter().map(|user| (user.user.clone(), user)).collect();
+    let elsewhere = answers.into_iter().flat_map(|answer| match answer {
+        Answer::Presence { users } => users,
+        _ => Vec::new(),
+    });
+    for (user, name, sockets) in elsewhere {
+        let first = || UserPresence { user: user.clone(), name: name.into(), sockets: 0, state: None };
+        users.entry(user.clone()).or_insert_with(first).sockets += sockets;
+    }
+    users.into_values().collect()
 }

@@ -12,6 +12,7 @@ use super::turns::Turns;
 use crate::archive::Archive;
 use crate::auth::{Minter, Tickets, Verifier};
 use crate::budget::ByteBudget;
+use crate::bus::Cluster;
 use crate::config::IpRange;
 use crate::history::Histories;
 use crate::room::{Directory, UserSockets};
@@ -29,6 +30,8 @@ const PAGES_EACH_MAX: usize = 4;
 pub struct AppState {
     /// Reads what is durable.
     pub store: Store,
+    /// The other servers.
+    pub cluster: Arc<Cluster>,
     /// Finds live rooms.
     pub directory: Arc<Directory>,
     /// Checks tokens.

@@ -10,6 +10,7 @@ use super::document::StateBudget;
 use super::settings::RoomSettings;
 use crate::archive::Archive;
 use crate::budget::ByteBudget;
+use crate::bus::Cluster;
 use crate::seed::Seed;
 use crate::store::Store;
 
@@ -20,6 +21,8 @@ pub struct RoomContext {
     pub archive: Archive,
     /// Reads timelines.
     pub store: Store,
+    /// The other servers.
+    pub cluster: Arc<Cluster>,
     /// Commits its entries.
     pub journal: Addr<Journal>,
     /// Asks for first contents, where the application has some.

@@ -16,6 +16,7 @@ use super::settings::RoomSettings;
 use super::slots::{LeaseGuard, RoomSlots};
 use crate::archive::Archive;
 use crate::budget::ByteBudget;
+use crate::bus::Cluster;
 use crate::ids::RoomName;
 use crate::metrics;
 use crate::seed::Seed;
@@ -46,12 +47,14 @@ impl Directory {
         store: Store,
         archive: Archive,
         journal: Addr<Journal>,
+        cluster: Arc<Cluster>,
         seed: Option<Arc<Seed>>,
         settings: RoomSettings,
     ) -> Arc<Self> {
         let context = RoomContext {
             archive,
             store,
+            cluster,
             journal,
             seed,
             uncommitted: ByteBudget::new(settings.uncommitted_bytes_max, Some(&metrics::UNCOMMITTED_BYTES)),

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::messages::*;
 use super::room::{Parts, Phase, Room, Seeding};
+use super::servers::sender;
 use super::signals;
 use crate::protocol::CloseCode;
 use crate::protocol::json::request::Said;
@@ -39,6 +40,17 @@ impl Room {
         if matches!(self.phase, Phase::Loading) || self.seeding == Seeding::Asking {
             return self.early.push(message);
         }
+        if self.holds(&message)
+            && let Some(from) = sender(&message)
+        {
+            self.arrivals.keep(from, message);
+            return self.ask_for_arrivals(ctx);
+        }
+        self.on_member(message, ctx);
+    }
+
+    /// Handles a message of a member, who may come in now.
+    pub(super) fn on_member(&mut self, message: FromMember, ctx: &mut Context<Self>) {
         let message = match message {
             FromMember::Join(join) => {
                 if let Some(join) = self.wait_for_seed(join, ctx) {

@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use super::elsewhere::Elsewhere;
 use super::fanout::{Counted, Outbound};
 use super::members::{Member, Members};
 use super::settings::RoomSettings;
@@ -20,6 +21,8 @@ pub(super) struct Io<'a> {
     pub members: &'a mut Members,
     /// What goes out with this turn.
     pub outbound: &'a mut Outbound,
+    /// What goes to other servers.
+    pub elsewhere: &'a mut Elsewhere,
     /// The limits and waits.
     pub settings: &'a RoomSettings,
     /// When it happens.

@@ -1,16 +1,21 @@
 //! How a room begins and ends: loading, never as an empty document because the store failed; idleness; its death.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext, Context, Handler, Supervised};
+use uuid::Uuid;
 
 use super::document::{LiveDocument, LoadError};
-use super::messages::{EndIdle, Join};
+use super::messages::{EndIdle, FromMember, Join};
 use super::presence::SWEEP;
+use super::residence::Residence;
 use super::room::{Phase, Room, Seeding};
+use super::servers::sender;
 use super::timers::Timer;
 use super::turn::TurnEnd;
 use crate::archive::Stored;
+use crate::bus::Entered;
 use crate::metrics;
 use crate::protocol::CloseCode;
 
@@ -29,6 +34,7 @@ impl Actor for Room {
         }
         metrics::ROOM_DEATHS.inc();
         tracing::error!(room.name = %self.name, "room died, its members come back to a new one");
+        self.residence = None;
         self.slots.forget(&self.name, self.key);
         self.fanout.outbound.died();
     }
@@ -54,16 +60,31 @@ impl Room {
             return self.load_failed(&LoadError::Full, ctx);
         }
         let (archive, name) = (self.context.archive.clone(), self.name.clone());
+        let mut entered = self.enter();
         // Off this thread: a large document takes long, and other rooms live here.
-        let loading = async move { archive.read(&name).await };
-        let then = |room: &mut Self, loaded, ctx: &mut Context<Self>| match loaded {
-            Ok(stored) => room.loaded(stored, ctx),
+        let loading = async move {
+            // From here on they tell what they commit; what they committed before is read.
+            entered.is_known().await;
+            (archive.read(&name).await, entered.holders)
+        };
+        let then = |room: &mut Self, (loaded, holders), ctx: &mut Context<Self>| match loaded {
+            Ok(stored) => room.loaded(stored, holders, ctx),
             Err(error) => room.load_failed(&LoadError::from(error), ctx),
         };
         self.spawn(loading, then, ctx);
     }
 
-    fn loaded(&mut self, stored: Option<Stored>, ctx: &mut Context<Self>) {
+    /// Has the other servers know that the room lives here.
+    fn enter(&mut self) -> Entered {
+        if self.residence.is_some() {
+            return Entered::default();
+        }
+        let (residence, entered) = Residence::begin(&self.name, &self.context.cluster);
+        self.residence = Some(residence);
+        entered
+    }
+
+    fn loaded(&mut self, stored: Option<Stored>, holders: HashSet<Uuid>, ctx: &mut Context<Self>) {
         if matches!(self.phase, Phase::Ended) {
             return;
         }
@@ -79,8 +100,19 @@ impl Room {
         let document = LiveDocument::load(stored, empty, documents, states, Instant::now());
         self.phase = Phase::Live(Box::new(document));
         tracing::info!("room loaded");
+        if !holders.is_empty() {
+            self.arrivals.await_servers(holders, Instant::now());
+            let early = std::mem::take(&mut self.early);
+            let (waiting, others) = early.into_iter().partition(|message| sender(message).is_some());
+            self.early = others;
+            let whose = |message: FromMember| Some((sender(&message)?, message));
+            let waiting: Vec<FromMember> = waiting;
+            self.arrivals.keep_all(waiting.into_iter().filter_map(whose).collect(), self.timeline.head());
+        }
         self.take_early(ctx);
         self.arm_idle(ctx);
+        self.catch_up(ctx);
+        self.let_arrivals_in(ctx);
         self.make_snapshot_if_due(ctx);
         self.end_turn(ctx);
     }
@@ -126,13 +158,14 @@ impl Room {
     /// Ends the room, unless somebody is in or something is not committed.
     fn end(&mut self, ctx: &mut Context<Self>) {
         self.flush(ctx);
-        let is_empty = self.members.is_empty() && self.early.is_empty();
+        let is_empty = self.members.is_empty() && self.early.is_empty() && self.arrivals.is_empty();
         let is_done = is_empty && self.commit.uncommitted.is_empty() && self.fanout.outbound.is_empty();
         if !is_done || !self.slots.release(&self.name, self.key) {
             return self.arm_idle(ctx);
         }
         tracing::info!("room unloaded");
         self.phase = Phase::Ended;
+        self.residence = None;
         // They would keep it; without them it ends with its last address.
         for timer in self.timers.take_all() {
             ctx.cancel_future(timer);
@@ -196,6 +229,8 @@ impl Room {
                 self.timeline.on_foreign_due();
                 self.catch_up(ctx);
             }
+            Timer::Elsewhere => self.tell_presence(),
+            Timer::Arrivals => self.let_arrivals_in(ctx),
             // The turn's end does the rest.
             Timer::Commit | Timer::Flush | Timer::Missing => {}
         }

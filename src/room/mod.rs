@@ -7,11 +7,13 @@
 //!
 //! A room knows neither HTTP nor streams. What it sends goes room → relay → outlet, so that one mailbox keeps one order.
 
+mod arrivals;
 mod commit;
 mod context;
 mod directory;
 mod dispatch;
 mod document;
+mod elsewhere;
 mod fanout;
 mod io;
 mod life;
@@ -20,9 +22,11 @@ mod membership;
 mod messages;
 mod outcomes;
 mod presence;
+mod residence;
 #[allow(clippy::module_inception)]
 mod room;
 mod seeding;
+mod servers;
 mod settings;
 mod signals;
 mod slots;
@@ -45,6 +49,7 @@ pub use messages::{
     StartCount, UpdateAwareness, WriteDocument, WriteError, Written,
 };
 pub use room::Room;
+pub use servers::FromServer;
 pub use settings::RoomSettings;
 
 /// One life of a room in this process; a room that ends and starts again gets another.

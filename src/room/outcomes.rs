@@ -7,9 +7,9 @@ use super::document::{acknowledge, refuse_for_good};
 use super::io::Io;
 use super::members::{Acknowledgement, EditRefusal, Receipt};
 use super::room::{Parts, Room};
+use super::signals;
 use super::timeline::{AppendOutcome, ForeignStep, LookupOutcome, Timeline, on_missed, refuse, send_saved};
 use crate::archive::weight;
-use crate::ids::Seq;
 use crate::metrics;
 use crate::protocol::Dialect;
 use crate::store::{Entry, EntryKind, NewEntry, Placed, Refused, StoreError};
@@ -55,7 +55,14 @@ impl Room {
             match timeline.next_foreign(commit) {
                 ForeignStep::Wait => return,
                 ForeignStep::Settle(outcome) => self.settle(outcome, ctx),
-                ForeignStep::LetIn => return timeline.let_in(presence, commit, &mut io),
+                ForeignStep::Take(entries) => {
+                    metrics::BUS_ENTRIES_RECEIVED.inc_by(entries.len() as u64);
+                    self.take_foreign(entries, ctx);
+                }
+                ForeignStep::LetIn => {
+                    timeline.let_in(presence, commit, &mut io);
+                    return self.let_arrivals_in(ctx);
+                }
             }
         }
     }
@@ -104,29 +111,47 @@ impl Room {
                 let Parts { timeline, io, .. } = self.parts();
                 timeline.ask_head(&io);
             }
-            LookupOutcome::Foreign { upto, page: Ok(page) } => self.take_foreign(upto, page, ctx),
-            LookupOutcome::Foreign { page: Err(error), .. } => timeline.on_foreign_unread(&error, presence, commit, io),
+            LookupOutcome::Foreign { upto, page: Ok(page) } => {
+                metrics::FOREIGN_ENTRIES_READ.inc_by(page.len() as u64);
+                if timeline.on_foreign(upto, &page, io) {
+                    self.take_foreign(page, ctx);
+                    self.catch_up(ctx);
+                }
+            }
+            LookupOutcome::Foreign { page: Err(error), .. } => self.on_foreign_unread(&error, ctx),
+            LookupOutcome::Clients(Ok(clients)) => {
+                if let Some((document, _)) = self.live() {
+                    document.learn_authors(clients);
+                }
+            }
+            LookupOutcome::Clients(Err(error)) => tracing::warn!(%error, "whose some edits are cannot be read"),
+            LookupOutcome::Checked { upto, answer } => {
+                if timeline.on_checked(upto, answer, io) {
+                    self.catch_up(ctx);
+                }
+            }
         }
     }
 
     /// Sends what other processes wrote, and takes it into the document.
-    fn take_foreign(&mut self, upto: Seq, page: Vec<Entry>, ctx: &mut Context<Self>) {
+    fn take_foreign(&mut self, page: Vec<Entry>, ctx: &mut Context<Self>) {
         let Some((document, Parts { timeline, commit, mut io, .. })) = self.live() else { return };
         let io = &mut io;
-        tracing::info!(entries = page.len(), "another process wrote to the room");
-        timeline.on_foreign(upto, &page);
+        tracing::debug!(entries = page.len(), "another server wrote to the room");
+        let mut unknown = Vec::new();
         for Entry { seq, at_ms, kind, author, body, .. } in page {
             let entry =
                 NewEntry { kind, author, via: None, key: None, condition: None, body: body.unwrap_or_default() };
             match entry.kind {
-                EntryKind::Edit => document.on_foreign_edit(&entry.body, commit, io),
+                EntryKind::Edit => unknown.extend(document.on_foreign_edit(&entry.body, commit, io)),
                 EntryKind::Step => timeline.forget_version(),
-                EntryKind::Message | EntryKind::Event => {}
+                EntryKind::Event => signals::on_foreign_event(&entry.body, io),
+                EntryKind::Message => {}
             }
             timeline.on_committed(&entry, Placed { seq, at_ms, is_new: true }, io);
         }
+        timeline.look_up_clients(unknown, commit);
         self.make_snapshot_if_due(ctx);
-        self.catch_up(ctx);
     }
 }
 

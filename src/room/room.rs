@@ -1,6 +1,7 @@
 //! What a room is made of. What it does with each message stands in [`super::dispatch`], how it begins and ends in [`super::life`],
 //! when it commits and sends in [`super::turn`].
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,16 +9,20 @@ use actix::fut::ActorFutureExt;
 use actix::{Addr, AsyncContext, Context, SpawnHandle, WrapFuture};
 use tokio::sync::oneshot;
 use tracing::Span;
+use uuid::Uuid;
 
 use super::RoomKey;
+use super::arrivals::Arrivals;
 use super::commit::{Commit, Uncommitted};
 use super::context::RoomContext;
 use super::document::LiveDocument;
+use super::elsewhere::Elsewhere;
 use super::fanout::{Fanout, Outbound};
 use super::io::Io;
 use super::members::Members;
 use super::messages::FromMember;
 use super::presence::Presence;
+use super::residence::Residence;
 use super::slots::RoomSlots;
 use super::timeline::Timeline;
 use super::timers::RoomTimers;
@@ -57,17 +62,24 @@ pub struct Room {
     /// What the room logs is logged within it, see [`Room::in_span`].
     span: Span,
     pub(super) key: RoomKey,
+    /// Has other servers know that the room lives here, until it ends.
+    pub(super) residence: Option<Residence>,
     /// Where the room is found, until it ends.
     pub(super) slots: Arc<RoomSlots<Addr<Room>>>,
     pub(super) context: RoomContext,
     pub(super) phase: Phase,
     /// What arrived while the room was loading; bounded by its senders' credit.
     pub(super) early: Vec<FromMember>,
+    /// Who comes in while other servers are about.
+    pub(super) arrivals: Arrivals,
     pub(super) members: Members,
     pub(super) presence: Presence,
     pub(super) timeline: Timeline,
     pub(super) commit: Commit,
     pub(super) fanout: Fanout,
+    pub(super) elsewhere: Elsewhere,
+    /// The other servers where the room lives.
+    pub(super) holders: HashSet<Uuid>,
     pub(super) timers: RoomTimers<SpawnHandle>,
     /// Whether its first content is asked for.
     pub(super) seeding: Seeding,
@@ -101,11 +113,15 @@ impl Room {
             slots,
             phase: Phase::Loading,
             early: Vec::new(),
+            arrivals: Arrivals::default(),
+            residence: None,
             members: Members::default(),
             presence: Presence::new(context.settings.awareness_bytes_max, now),
             timeline: Timeline::new(settings.say_rate, now),
             commit: Commit::new(uncommitted),
             fanout: Fanout::new(Outbound::new(key), context.settings.inflow_rate, now),
+            elsewhere: Elsewhere::default(),
+            holders: HashSet::new(),
             timers: RoomTimers::default(),
             seeding: Seeding::Done,
             flushed: Vec::new(),
@@ -147,6 +163,7 @@ impl Room {
             name: &self.name,
             members: &mut self.members,
             outbound: &mut self.fanout.outbound,
+            elsewhere: &mut self.elsewhere,
             settings: &self.context.settings,
             now: Instant::now(),
         };

@@ -1,10 +1,13 @@
 //! What members say to each other that is not kept: signals, and the texts of Hocuspocus apps unless those are entries here.
 
+use serde::Deserialize;
+
 use super::commit::{Commit, Pending};
 use super::io::Io;
 use super::members::{Acknowledgement, Receipt};
 use super::messages::{BroadcastBinary, BroadcastStateless};
 use crate::auth::{Action, allows, now_ms};
+use crate::bus::{Signal, UserSignal};
 use crate::ids::{MemberId, UserId};
 use crate::protocol::json::request::Event;
 use crate::protocol::json::{entry, signal};
@@ -24,6 +27,7 @@ pub(super) fn on_signal(from: MemberId, event: &Event, request_id: &Option<Box<s
     let (user, body) = (member.user.clone(), entry::body(event, &member.name));
     let frame = entry::stamped(io.name, &user, now_ms(), None, &body);
     io.broadcast_json(&frame, Some(from));
+    io.elsewhere.signal(|| Signal::Event(UserSignal { user, payload: body }));
     io.send_done(from, request_id);
 }
 
@@ -35,6 +39,7 @@ pub(super) fn on_binary_signal(message: BroadcastBinary, io: &mut Io) {
     let user = member.user.clone();
     let frame = signal::frame(io.name, &user, &payload);
     io.broadcast_json(&frame, Some(from));
+    io.elsewhere.signal(|| Signal::Binary(UserSignal { user, payload }));
 }
 
 /// Passes a Hocuspocus app's own text on to the others, at once or, where it is to be kept, once it is committed.
@@ -50,6 +55,7 @@ pub(super) fn on_stateless(message: BroadcastStateless, commit: &mut Commit, io:
     }
     let frame = hocuspocus::stateless(io.name.as_str(), &payload);
     if !is_kept {
+        io.elsewhere.signal(|| Signal::Stateless { payload: payload.clone() });
         return io.outbound.broadcast(Dialect::Hocuspocus, &frame, Some(from), &[]);
     }
     let text = Some(String::from_utf8_lossy(&payload).into_owned());
@@ -60,6 +66,42 @@ pub(super) fn on_stateless(message: BroadcastStateless, commit: &mut Commit, io:
     }
     let acknowledgement = Acknowledgement { to: from, receipt: Receipt::Broadcast(frame) };
     commit.uncommitted.push(Pending::new(entry, vec![acknowledgement]));
+}
+
+/// Passes on what was said on another server.
+pub(super) fn on_foreign_signal(signal: Signal, io: &mut Io) {
+    match signal {
+        Signal::Event(UserSignal { user, payload }) => {
+            let frame = entry::stamped(io.name, &user, now_ms(), None, &payload);
+            io.broadcast_json(&frame, None);
+        }
+        Signal::Binary(UserSignal { user, payload }) => {
+            let frame = signal::frame(io.name, &user, &payload);
+            io.broadcast_json(&frame, None);
+        }
+        Signal::Stateless { payload } => {
+            let frame = hocuspocus::stateless(io.name.as_str(), &payload);
+            io.outbound.broadcast(Dialect::Hocuspocus, &frame, None, &[]);
+        }
+    }
+}
+
+/// Passes on a Hocuspocus app's own text that was committed on another server.
+pub(super) fn on_foreign_event(body: &[u8], io: &mut Io) {
+    #[derive(Deserialize)]
+    struct Kept {
+        #[serde(rename = "type")]
+        kind: String,
+        text: Option<String>,
+    }
+    if !io.members.speak(Dialect::Hocuspocus) {
+        return;
+    }
+    let kept: Option<Kept> = serde_json::from_slice(body).ok();
+    if let Some(text) = kept.filter(|kept| kept.kind == STATELESS).and_then(|kept| kept.text) {
+        let frame = hocuspocus::stateless(io.name.as_str(), text.as_bytes());
+        io.outbound.broadcast(Dialect::Hocuspocus, &frame, None, &[]);
+    }
 }
 
 /// Sends JSON members an event of the server's own.

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::commit::{Commit, Uncommitted};
+use super::elsewhere::Elsewhere;
 use super::fanout::{Outbound, Sent};
 use super::io::Io;
 use super::members::{ClientState, LoggedRefusals, Member, Members};
@@ -21,6 +22,7 @@ pub(super) struct TestRoom {
     pub settings: RoomSettings,
     pub members: Members,
     pub outbound: Outbound,
+    pub elsewhere: Elsewhere,
     pub now: Instant,
     joined: u64,
 }
@@ -49,6 +51,7 @@ impl TestRoom {
             settings,
             members: Members::default(),
             outbound: Outbound::unconnected(),
+            elsewhere: Elsewhere::default(),
             now: Instant::now(),
             joined: 0,
         }
@@ -59,6 +62,7 @@ impl TestRoom {
             name: &self.name,
             members: &mut self.members,
             outbound: &mut self.outbound,
+            elsewhere: &mut self.elsewhere,
             settings: &self.settings,
             now: self.now,
         }

@@ -30,9 +30,13 @@ pub(super) enum Timer {
     Awareness,
     /// Another attempt to read what other processes wrote.
     Foreign,
+    /// Who waits for what other servers tell comes in all the same.
+    Arrivals,
+    /// Other servers are told who is here.
+    Elsewhere,
 }
 
-const KINDS: usize = Timer::Foreign as usize + 1;
+const KINDS: usize = Timer::Elsewhere as usize + 1;
 
 /// The timers that run; `H` cancels one.
 pub(super) struct RoomTimers<H>([Option<(Instant, H)>; KINDS]);

@@ -37,6 +37,7 @@ impl Room {
             self.run_commit(next, ctx);
         }
         self.start_lookups(ctx);
+        self.tell_signals();
         self.arm_parts(now, ctx);
         if !self.fanout.outbound.is_empty() {
             match self.fanout.wait(now) {
@@ -44,7 +45,8 @@ impl Room {
                 None => self.flush(ctx),
             }
         }
-        let is_done = self.commit.uncommitted.is_empty() && self.early.is_empty() && self.fanout.outbound.is_empty();
+        let is_quiet = self.early.is_empty() && self.arrivals.is_empty();
+        let is_done = self.commit.uncommitted.is_empty() && is_quiet && self.fanout.outbound.is_empty();
         // Whoever comes first after a restart is glad of the snapshot.
         let is_making_snapshot = matches!(&self.phase, Phase::Live(document) if document.snapshots.is_making());
         if is_done && !is_making_snapshot {
@@ -71,7 +73,8 @@ impl Room {
             NextCommit::MakeRow => self.make_row(ctx),
             NextCommit::Submit { append, is_suspect } => {
                 let room = ctx.address().recipient();
-                self.context.journal.do_send(Submit { append, room, is_suspect });
+                let name = self.name.clone();
+                self.context.journal.do_send(Submit { append, name, room, is_suspect });
             }
         }
     }
@@ -153,6 +156,8 @@ impl Room {
             (Timer::Presence, self.presence.due()),
             (Timer::Awareness, self.presence.batch_due()),
             (Timer::Foreign, self.timeline.foreign_due()),
+            (Timer::Arrivals, self.arrivals.due()),
+            (Timer::Elsewhere, self.presence.to_tell_due()),
         ];
         for (timer, due) in due {
             if let Some(due) = due {

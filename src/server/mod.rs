@@ -2,6 +2,7 @@
 
 mod certificate;
 mod check;
+mod cluster;
 mod connections;
 mod descriptors;
 mod error;
@@ -27,11 +28,13 @@ use std::time::{Duration, Instant};
 use actix::{Actor, Arbiter};
 use actix_rt::task::JoinHandle;
 use actix_web::{App, HttpServer, web};
+use tokio::sync::Notify;
 
 use crate::archive::{Archive, DocumentRules};
 use crate::auth::origin::AllowedOrigins;
 use crate::auth::{Minter, Verifier};
 use crate::budget::ByteBudget;
+use crate::bus::BusRuntime;
 use crate::config::{Bind, Config, JwtKey, StoreConfig};
 use crate::history::{self, Histories};
 use crate::http::{self, AppState, Hosts, Origins};
@@ -42,6 +45,7 @@ use crate::seed::Seed;
 use crate::socket::{EventStreams, Gate, Rates, Rhythm, RoomOpenings, SharedRates, SocketContext, SocketSettings};
 use crate::store::{Store, StoreError, StoreSettings};
 use certificate::Certificate;
+use cluster::Link;
 use connections::Connections;
 pub use error::{CertificateError, ServerError, TooFewDescriptors};
 use listener::Listener;
@@ -69,6 +73,8 @@ pub struct Server {
     /// What runs beside the workers: takes samples of the figures, looks for a renewed certificate.
     tasks: Vec<JoinHandle<()>>,
     relays: Arc<Relays>,
+    /// Carries what is told to other servers and by them.
+    bus: Option<BusRuntime>,
     arbiters: Vec<Arbiter>,
     store: Store,
     stop_timeout: Duration,
@@ -81,7 +87,10 @@ impl Server {
         let certificate = config.edge.tls.as_ref().map(Certificate::open).transpose()?;
         let (listener, address) = Listener::open(&config.edge.bind)?;
         let metrics = config.edge.metrics_bind.map(listener::tcp).transpose()?;
-        let store = open_store(&config.store, config.limits.document_bytes_max).await?;
+        let settings = store_settings(&config.store, config.limits.document_bytes_max);
+        let store = open_store(&settings, &config.store).await?;
+        let link = Link::open(config, &settings, &store).await?;
+        let cluster = link.cluster.clone();
         // Only now: a start that fails leaves no key behind.
         let verifier = Arc::new(Verifier::open(&config.jwt)?);
         revocations::load(&store, verifier.revocations(), 0).await?;
@@ -100,25 +109,30 @@ impl Server {
         let limits = &config.limits;
         let journal_arbiter = Arbiter::new();
         let journal = {
-            let (store, entries, bytes) = (store.clone(), limits.batch_entries_max, limits.batch_bytes_max);
-            Journal::start_in_arbiter(&journal_arbiter.handle(), move |_| Journal::new(store, entries, bytes))
+            let (store, cluster) = (store.clone(), cluster.clone());
+            let (entries, bytes) = (limits.batch_entries_max, limits.batch_bytes_max);
+            Journal::start_in_arbiter(&journal_arbiter.handle(), move |_| Journal::new(store, cluster, entries, bytes))
         };
         let mut arbiters: Vec<Arbiter> = (0..config.edge.room_threads).map(|_| Arbiter::new()).collect();
         let room_threads = arbiters.iter().map(Arbiter::handle).collect();
         let seed = config.hooks.seed.clone().map(|seed| Arc::new(Seed::new(seed, limits.document_bytes_max)));
+        let settings = room_settings(config);
         let directory =
-            Directory::new(room_threads, store.clone(), archive.clone(), journal, seed, room_settings(config));
+            Directory::new(room_threads, store.clone(), archive.clone(), journal, cluster.clone(), seed, settings);
         arbiters.push(journal_arbiter);
 
         let relays = Arc::new(Relays::default());
         let user_sockets = Arc::new(UserSockets::default());
         let openings = Arc::new(RoomOpenings::new(limits.rate_rooms_user));
+        let revoked = Arc::new(Notify::new());
+        let bus = link.start(&store, directory.clone(), user_sockets.clone(), revoked.clone());
         let rates = Arc::new(SharedRates::new(rates(config), editor_rates(config)));
         let histories = Histories::new(store.clone());
         let event_streams = Arc::new(EventStreams::default());
         let state = web::Data::new(AppState {
             store: store.clone(),
             directory: directory.clone(),
+            cluster: cluster.clone(),
             verifier: verifier.clone(),
             tickets: Default::default(),
             minter,
@@ -149,8 +163,9 @@ impl Server {
             is_demo: config.edge.is_demo,
             is_draining: AtomicBool::new(false),
         });
-        let revocations = revocations::follow(store.clone(), verifier.clone(), relays.clone());
+        let revocations = revocations::follow(store.clone(), verifier.clone(), relays.clone(), revoked);
         let sockets = Arc::new(SocketContext {
+            cluster,
             directory,
             relays: relays.clone(),
             settings: socket_settings(config),
@@ -186,7 +201,7 @@ impl Server {
         tasks.extend(key_set.map(actix_rt::spawn));
         tasks.extend(certificate.map(|certificate| actix_rt::spawn(certificate.follow())));
         let stop_timeout = config.timing.shutdown_timeout;
-        Ok(Self { address, http, metrics, state, is_encrypted, tasks, relays, arbiters, store, stop_timeout })
+        Ok(Self { address, http, metrics, state, is_encrypted, tasks, relays, bus, arbiters, store, stop_timeout })
     }
 
     /// Where it listens.
@@ -224,11 +239,11 @@ fn store_settings(config: &StoreConfig, entry_bytes_max: usize) -> StoreSettings
 }
 
 /// Opens the database as soon as it is there, within the time that the configuration gives it.
-async fn open_in_time(config: &StoreConfig, entry_bytes_max: usize) -> Result<Store, StoreError> {
+async fn open_in_time(settings: &StoreSettings, config: &StoreConfig) -> Result<Store, StoreError> {
     let deadline = Instant::now() + config.wait;
     let mut has_told = false;
     loop {
-        match Store::open(store_settings(config, entry_bytes_max)).await {
+        match Store::open(settings.clone()).await {
             // What is wrong with a database that cannot be opened may be over soon, whatever it is: it starts, or is being made.
             Err(error @ (StoreError::Unavailable(_) | StoreError::Open(_))) if Instant::now() < deadline => {
                 if !has_told {
@@ -242,8 +257,8 @@ async fn open_in_time(config: &StoreConfig, entry_bytes_max: usize) -> Result<St
     }
 }
 
-async fn open_store(config: &StoreConfig, entry_bytes_max: usize) -> Result<Store, ServerError> {
-    let store = open_in_time(config, entry_bytes_max).await?;
+async fn open_store(settings: &StoreSettings, config: &StoreConfig) -> Result<Store, ServerError> {
+    let store = open_in_time(settings, config).await?;
     store.claim().await?;
     // The runtime role may have no right to migrate, so only where it is needed.
     if store.pending_migrations().await? > 0 {

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use crate::auth::{Revocation, Revocations, Verifier, now_s};
 use crate::room::{CheckTokens, Relays};
 use crate::store::{Store, StoreError};
@@ -37,14 +39,18 @@ pub(super) async fn load(store: &Store, revocations: &Revocations, since_s: u64)
 }
 
 /// Goes on until it is aborted.
-pub(super) async fn follow(store: Store, verifier: Arc<Verifier>, relays: Arc<Relays>) {
+pub(super) async fn follow(store: Store, verifier: Arc<Verifier>, relays: Arc<Relays>, revoked: Arc<Notify>) {
     let revocations = verifier.revocations();
     let (mut told, mut read_s) = (0, now_s());
     let mut ticks = tokio::time::interval(TELL_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     for tick in 1_u32.. {
-        ticks.tick().await;
-        if tick.is_multiple_of(READ_EVERY) {
+        let mut is_told = false;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = revoked.notified() => is_told = true,
+        }
+        if is_told || tick.is_multiple_of(READ_EVERY) {
             let now_s = now_s();
             match load(&store, revocations, read_s.saturating_sub(OVERLAP_S)).await {
                 Ok(()) => read_s = now_s,

@@ -151,8 +151,11 @@ impl Server {
                 "not everything was committed, or its snapshot made, in time; authors of what is not committed were not told that it is"
             );
         }
+        self.state.cluster.say_bye().await;
         self.close_sockets(deadline).await;
         self.state.directory.stop();
+        // Its row says so, too, or goes by its age.
+        let _ = self.store.sign_off().await;
         self.http.stop(false).await;
         if let Some((_, metrics)) = &self.metrics {
             metrics.stop(false).await;
@@ -180,7 +183,8 @@ pub(super) struct Stopped {
 impl Stopped {
     /// Ends the threads. Blocks.
     pub fn join(self) {
-        let Server { arbiters, store, .. } = self.server;
+        let Server { arbiters, store, bus, .. } = self.server;
+        drop(bus);
         for arbiter in arbiters {
             arbiter.stop();
             if arbiter.join().is_err() {

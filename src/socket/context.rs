@@ -8,10 +8,13 @@ use super::rates::SharedRates;
 use super::settings::SocketSettings;
 use crate::auth::Verifier;
 use crate::budget::ByteBudget;
+use crate::bus::Cluster;
 use crate::room::{Directory, Relays, UserSockets};
 
 /// What all sockets of a server share.
 pub struct SocketContext {
+    /// The other servers.
+    pub cluster: Arc<Cluster>,
     /// Finds rooms.
     pub directory: Arc<Directory>,
     /// The relays of the room threads.

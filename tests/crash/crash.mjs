@@ -12,7 +12,8 @@ async function main() {
   const runs = plan(process.argv.slice(2))
   let areAllGood = true
   for (const run of runs) {
-    say(`crash: ${run.store}, killing the ${run.mode === 'both' ? 'server and the database' : run.mode} ${run.kills} times; ${run.clients} clients in ${run.rooms} rooms, SEED=${run.seed}`)
+    const what = run.servers > 1 ? `one of ${run.servers} servers` : { both: 'the server and the database' }[run.mode] ?? `the ${run.mode}`
+    say(`crash: ${run.store}, killing ${what} ${run.kills} times; ${run.clients} clients in ${run.rooms} rooms, SEED=${run.seed}`)
     areAllGood = (await crash(run, say)) && areAllGood
   }
   say(areAllGood ? 'crash: nothing lost, nothing duplicated' : 'crash: FAILED')

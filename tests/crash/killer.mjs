@@ -106,7 +106,9 @@ export class Killer {
 
   /** A last kill, with nobody there to send anything again. The server is down afterwards, the database up. */
   async last() {
-    await this.#killServer()
+    this.isServerDying = true
+    this.kills.server += 1
+    await this.#run.server.killAll()
     if (this.#run.mode !== 'server') {
       await this.#killDatabase()
       await this.#run.database.postgres.start()

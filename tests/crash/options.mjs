@@ -15,7 +15,7 @@ const short = [
 ]
 
 const usage = `usage: crash.mjs [--short]; in the environment: KILLS, STORE (sqlite, postgres), MODE (server, database, both; the last two
-with postgres only), SEED, CLIENTS (at most ${typistsMax}), ROOMS`
+with postgres only), SERVERS (more than 1 with postgres only), SEED, CLIENTS (at most ${typistsMax}), ROOMS`
 
 function number(name, fallback, max = Number.MAX_SAFE_INTEGER) {
   const text = process.env[name]
@@ -25,16 +25,18 @@ function number(name, fallback, max = Number.MAX_SAFE_INTEGER) {
   return value
 }
 
-/** The runs to make, each `{ store, mode, kills, seed, clients, rooms }`. */
+/** The runs to make, each `{ store, mode, servers, kills, seed, clients, rooms }`. */
 export function plan(args) {
   if (args.some((arg) => arg !== '--short')) throw new Error(usage)
   const { STORE: store, MODE: mode } = process.env
   const whole = args.length > 0 ? short : long
-  const fits = (run) => (!store || run.store === store) && (!mode || run.mode === mode)
+  const servers = number('SERVERS', 1)
+  const isShared = (run) => run.store === 'postgres' && run.mode === 'server'
+  const fits = (run) => (!store || run.store === store) && (!mode || run.mode === mode) && (servers === 1 || isShared(run))
   const runs = whole.filter(fits)
   if (runs.length === 0) throw new Error(`there is no run with STORE=${store ?? ''} MODE=${mode ?? ''}\n${usage}`)
   const seed = number('SEED', Math.floor(Math.random() * 2 ** 32), 2 ** 32 - 1)
   const clients = number('CLIENTS', 9, typistsMax)
   const rooms = number('ROOMS', 3)
-  return runs.map((run) => ({ ...run, kills: number('KILLS', run.kills), seed, clients, rooms: Math.min(rooms, clients) }))
+  return runs.map((run) => ({ ...run, servers, kills: number('KILLS', run.kills), seed, clients, rooms: Math.min(rooms, clients) }))
 }

@@ -8,6 +8,7 @@ import { until } from '../clients/support/until.mjs'
 import { auditAll, auditRoom, auditText } from './audit.mjs'
 import { createDatabase } from './database.mjs'
 import { Findings } from './findings.mjs'
+import { Fleet } from './fleet.mjs'
 import { Killer } from './killer.mjs'
 import { Random } from './random.mjs'
 import { Timeline } from './timeline.mjs'
@@ -26,9 +27,10 @@ export async function crash(plan, say) {
     say('  !!! Neither sqlite3 nor python3 is here to read the database file: NOT CHECKED is whether acknowledged edits were stored')
     say('  !!! before their authors sent them again, and whether each was stored once. Install one of them.')
   }
-  const server = new Server({ url: database.url, folder: database.folder, drop: () => {} }, { logLevel: 'info' })
   const findings = new Findings()
-  const run = { ...plan, database, server, findings, random: new Random(plan.seed), typists: [] }
+  const random = new Random(plan.seed)
+  const server = servers(plan, database, random)
+  const run = { ...plan, database, server, findings, random, typists: [] }
   run.killer = new Killer(run)
   try {
     await server.start()
@@ -47,6 +49,12 @@ export async function crash(plan, say) {
   if (findings.areNone) await database.drop()
   else await keepEvidence(run, say)
   return findings.areNone
+}
+
+/** One server, or several behind a balancer. */
+function servers(plan, { url, folder }, random) {
+  const [own, options] = [{ url, folder, drop: () => {} }, { logLevel: 'info' }]
+  return plan.servers > 1 ? new Fleet(own, options, plan.servers, random.fork()) : new Server(own, options)
 }
 
 /** The typists, spread over the rooms, with both releases of the provider. */

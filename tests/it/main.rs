@@ -8,6 +8,7 @@ mod bounded_http;
 mod broken_network;
 mod browser_client;
 mod browser_side;
+mod cluster;
 mod compression;
 mod crowded;
 mod damage;

@@ -182,5 +182,5 @@ fn a_root_that_is_not_there_and_a_path_that_is_nothing_are_404_by_their_own_code
 fn health_and_readiness_need_no_token() {
     let server = Server::start();
     assert_eq!(get(server.address, "/healthz", None).json(), json!({ "status": "alive" }));
-    assert_eq!(get(server.address, "/readyz", None).json(), json!({ "status": "ready" }));
+    assert_eq!(get(server.address, "/readyz", None).json(), json!({ "status": "ready", "bus": "none" }));
 }

@@ -2,12 +2,15 @@
 //! load by themselves, helped by a short wait between commits, and nothing waits when there is none.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::fut::ActorFutureExt;
 use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient, SpawnHandle, WrapFuture};
 use uuid::Uuid;
 
+use crate::bus::Cluster;
+use crate::ids::RoomName;
 use crate::room::fanout::Pace;
 use crate::store::{Append, CLIENTS_AT_ONCE, Outcome, Store};
 use crate::telemetry;
@@ -25,6 +28,8 @@ pub(super) const ENTRIES_WORTH_A_COMMIT: usize = 64;
 pub struct Submit {
     /// What is to be stored.
     pub append: Append,
+    /// In which room.
+    pub name: RoomName,
     /// Who is told.
     pub room: Recipient<Committed>,
     /// Whether it has taken the database too long before.
@@ -43,104 +48,151 @@ pub struct Committed {
     pub others_were_stored: bool,
 }
 
-/// The actor that commits. Started by the server, it ends with the process; a panic in it ends the process, for nothing could be
-/// acknowledged any more.
-pub struct Journal {
-    store: Store,
+/// Appends that are committed one transaction after another.
+struct Lane {
     waiting: VecDeque<Submit>,
     /// Entries of all that is waiting.
     waiting_entries: usize,
     is_writing: bool,
-    /// What may take long: one by one, beside the others.
-    aside: VecDeque<Submit>,
-    is_writing_aside: bool,
-    /// Appends that were stored with others.
-    stored: u64,
     pace: Pace,
     /// While a small batch is held back for more.
     hold_timer: Option<SpawnHandle>,
-    batch_entries_max: usize,
-    batch_bytes_max: usize,
 }
 
-impl Journal {
-    /// A journal that writes to `store`, batches of at most `batch_entries_max` and `batch_bytes_max`, but always one append.
-    pub fn new(store: Store, batch_entries_max: usize, batch_bytes_max: usize) -> Self {
-        Self {
-            store,
-            waiting: VecDeque::new(),
-            waiting_entries: 0,
-            is_writing: false,
-            aside: VecDeque::new(),
-            is_writing_aside: false,
-            stored: 0,
-            pace: Pace::new(COMMIT_EVERY),
-            hold_timer: None,
-            batch_entries_max,
-            batch_bytes_max,
-        }
+impl Lane {
+    fn new() -> Self {
+        let pace = Pace::new(COMMIT_EVERY);
+        Self { waiting: VecDeque::new(), waiting_entries: 0, is_writing: false, pace, hold_timer: None }
+    }
+
+    fn push(&mut self, submit: Submit) {
+        self.waiting_entries += submit.append.entries.len();
+        self.waiting.push_back(submit);
     }
 
     /// The appends for the next transaction.
-    fn next_batch(&mut self) -> Vec<Submit> {
+    fn next_batch(&mut self, entries_max: usize, bytes_max: usize) -> Vec<Submit> {
         let (mut entries, mut bytes, mut clients) = (0, 0, 0);
         let fits = |submit: &&Submit| {
             entries += submit.append.entries.len();
             bytes += submit.append.entries.iter().map(|entry| entry.body.len()).sum::<usize>();
             clients += submit.append.clients.len();
-            clients <= CLIENTS_AT_ONCE && entries <= self.batch_entries_max && bytes <= self.batch_bytes_max
+            clients <= CLIENTS_AT_ONCE && entries <= entries_max && bytes <= bytes_max
         };
         let count = self.waiting.iter().take_while(fits).count().max(1);
         let batch: Vec<_> = self.waiting.drain(..count.min(self.waiting.len())).collect();
         self.waiting_entries -= batch.iter().map(|submit| submit.append.entries.len()).sum::<usize>();
         batch
     }
+}
 
-    fn write(&mut self, ctx: &mut Context<Self>) {
-        if self.is_writing || self.waiting.is_empty() {
+/// The lane of rooms that live on this server alone, as far as is known.
+const OWN: usize = 0;
+/// That of rooms that other servers write to as well: these may keep them locked, and the others do not wait for that.
+const SHARED: usize = 1;
+
+/// The actor that commits. Started by the server, it ends with the process; a panic in it ends the process, for nothing could be
+/// acknowledged any more.
+pub struct Journal {
+    store: Store,
+    cluster: Arc<Cluster>,
+    lanes: [Lane; 2],
+    /// What may take long: one by one, beside the others.
+    aside: VecDeque<Submit>,
+    is_writing_aside: bool,
+    /// Appends that were stored with others.
+    stored: u64,
+    batch_entries_max: usize,
+    batch_bytes_max: usize,
+}
+
+impl Journal {
+    /// A journal that writes to `store`, batches of at most `batch_entries_max` and `batch_bytes_max`, but always one append, and
+    /// then tells the `cluster`.
+    pub fn new(store: Store, cluster: Arc<Cluster>, batch_entries_max: usize, batch_bytes_max: usize) -> Self {
+        Self {
+            store,
+            cluster,
+            lanes: [Lane::new(), Lane::new()],
+            aside: VecDeque::new(),
+            is_writing_aside: false,
+            stored: 0,
+            batch_entries_max,
+            batch_bytes_max,
+        }
+    }
+
+    fn write(&mut self, lane: usize, ctx: &mut Context<Self>) {
+        let Lane { waiting, waiting_entries, is_writing, pace, hold_timer } = &mut self.lanes[lane];
+        if *is_writing || waiting.is_empty() {
             return;
         }
-        let wait = self.pace.wait(Instant::now());
-        match wait.filter(|_| self.waiting_entries < ENTRIES_WORTH_A_COMMIT) {
-            Some(wait) if self.hold_timer.is_none() => {
-                self.hold_timer = Some(ctx.run_later(wait, |journal, ctx| {
-                    journal.hold_timer = None;
-                    journal.write_batch(ctx);
+        let wait = pace.wait(Instant::now());
+        match wait.filter(|_| *waiting_entries < ENTRIES_WORTH_A_COMMIT) {
+            Some(wait) if hold_timer.is_none() => {
+                *hold_timer = Some(ctx.run_later(wait, move |journal, ctx| {
+                    journal.lanes[lane].hold_timer = None;
+                    journal.write_batch(lane, ctx);
                 }));
             }
             Some(_) => {}
             None => {
-                if let Some(timer) = self.hold_timer.take() {
+                if let Some(timer) = hold_timer.take() {
                     ctx.cancel_future(timer);
                 }
-                self.write_batch(ctx);
+                self.write_batch(lane, ctx);
             }
         }
     }
 
-    fn write_batch(&mut self, ctx: &mut Context<Self>) {
-        self.is_writing = true;
-        self.pace.turned(Instant::now(), self.waiting_entries);
-        let (appends, rooms): (Vec<_>, Vec<_>) = self
-            .next_batch()
-            .into_iter()
-            .map(|Submit { append, room, .. }| {
-                let id = append.id;
-                (append, (id, room))
-            })
-            .unzip();
+    fn write_batch(&mut self, lane: usize, ctx: &mut Context<Self>) {
+        let (entries_max, bytes_max) = (self.batch_entries_max, self.batch_bytes_max);
+        let own = &mut self.lanes[lane];
+        own.is_writing = true;
+        own.pace.turned(Instant::now(), own.waiting_entries);
+        let (appends, rooms): (Vec<_>, Vec<_>) =
+            own.next_batch(entries_max, bytes_max).into_iter().map(|submit| self.split(submit)).unzip();
         let store = self.store.clone();
-        let commit = async move { store.append(appends).await };
-        let done = commit.into_actor(self).map(move |outcomes, journal, ctx| {
-            for ((id, room), outcome) in rooms.into_iter().zip(outcomes) {
-                journal.stored += u64::from(outcome.is_ok());
-                room.do_send(Committed { id, outcome, others_were_stored: false });
+        let commit = async move {
+            match lane {
+                OWN => store.append(appends).await,
+                _ => store.append_shared(appends).await,
             }
-            journal.is_writing = false;
-            journal.write(ctx);
+        };
+        let done = commit.into_actor(self).map(move |outcomes, journal, ctx| {
+            for (told, outcome) in rooms.into_iter().zip(outcomes) {
+                journal.stored += u64::from(outcome.is_ok());
+                journal.tell(told, outcome, false);
+            }
+            journal.lanes[lane].is_writing = false;
+            journal.write(lane, ctx);
         });
         ctx.spawn(done);
     }
+
+    /// An append for the store, and who is told what becomes of it.
+    fn split(&self, Submit { append, name, room, .. }: Submit) -> (Append, Told) {
+        // Kept for the other servers, if there are any.
+        let copy = (!self.cluster.is_alone()).then(|| append.clone());
+        let told = Told { id: append.id, name, room, append: copy };
+        (append, told)
+    }
+
+    /// Tells the other servers what is committed, and the room.
+    fn tell(&self, Told { id, name, room, append }: Told, outcome: Outcome, others_were_stored: bool) {
+        if let Some(append) = append {
+            self.cluster.tell_committed(&name, append, &outcome);
+        }
+        room.do_send(Committed { id, outcome, others_were_stored });
+    }
+}
+
+/// Who is told what becomes of an append.
+struct Told {
+    id: Uuid,
+    name: RoomName,
+    room: Recipient<Committed>,
+    append: Option<Append>,
 }
 
 impl Journal {
@@ -148,13 +200,14 @@ impl Journal {
         if self.is_writing_aside {
             return;
         }
-        let Some(Submit { append, room, .. }) = self.aside.pop_front() else { return };
+        let Some(submit) = self.aside.pop_front() else { return };
         self.is_writing_aside = true;
-        let (id, before, store) = (append.id, self.stored, self.store.clone());
+        let (append, told) = self.split(submit);
+        let (before, store) = (self.stored, self.store.clone());
         let commit = async move { store.append_aside(append).await };
         ctx.spawn(commit.into_actor(self).map(move |outcome, journal, ctx| {
             let others_were_stored = journal.stored > before;
-            room.do_send(Committed { id, outcome, others_were_stored });
+            journal.tell(told, outcome, others_were_stored);
             journal.is_writing_aside = false;
             journal.write_aside(ctx);
         }));
@@ -183,8 +236,8 @@ impl Handler<Submit> for Journal {
             self.aside.push_back(submit);
             return self.write_aside(ctx);
         }
-        self.waiting_entries += submit.append.entries.len();
-        self.waiting.push_back(submit);
-        self.write(ctx);
+        let lane = if self.cluster.is_shared(&submit.name) { SHARED } else { OWN };
+        self.lanes[lane].push(submit);
+        self.write(lane, ctx);
     }
 }

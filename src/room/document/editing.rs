@@ -236,15 +236,24 @@ impl LiveDocument {
         }
     }
 
-    /// Takes an edit that is committed and was not shown: another process', or a server's.
-    pub fn on_foreign_edit(&mut self, update: &Bytes, commit: &mut Commit, io: &mut Io) {
+    /// Takes an edit that is committed and was not shown: another server's, or the server's own; the clients in it of whom it is not known whose they are.
+    pub fn on_foreign_edit(&mut self, update: &Bytes, commit: &mut Commit, io: &mut Io) -> Vec<u64> {
         io.broadcast_message(EditorMessage::Update(update), None, &[]);
         self.snapshots.lengthen(weight(update));
-        if let Err(reason) = self.blocks.take_stored(update) {
+        let clients = self.blocks.take_stored(update).unwrap_or_else(|reason| {
             tracing::error!(reason, "a committed edit cannot be taken");
-        }
+            Default::default()
+        });
         self.on_changed();
         self.acknowledge_reached(commit, io);
+        clients.into_iter().filter(|client| !self.authors.contains_key(client)).collect()
+    }
+
+    /// Learns whose Yjs clients are, as far as that is not known.
+    pub fn learn_authors(&mut self, clients: Vec<(u64, UserId)>) {
+        for (client, user) in clients {
+            self.authors.entry(client).or_insert(user);
+        }
     }
 
     /// Acknowledges what waited for clocks that the document has reached.

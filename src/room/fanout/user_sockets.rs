@@ -56,6 +56,11 @@ impl UserSockets {
         sockets.len()
     }
 
+    /// Sends a frame to one socket, by its relay.
+    pub fn tell_one(relay: &RelayHandle, socket: SocketId, frame: Frame) {
+        relay.addr.do_send(Tell { socket, frame });
+    }
+
     fn shard(&self, user: &UserId) -> MutexGuard<'_, Shard> {
         let shard = &self.shards[self.hasher.hash_one(user) as usize % SHARDS];
         // Nothing panics while a shard is locked.

@@ -3,6 +3,7 @@
 
 mod awareness;
 mod batch;
+mod elsewhere;
 mod roster;
 #[cfg(test)]
 mod tests;
@@ -15,11 +16,13 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use super::io::Io;
 use super::members::{Member, Members};
 use super::messages::{AskAwareness, UpdateAwareness};
 use crate::auth::{Action, allows};
+use crate::bus::{RoomState, SharedState, SharedUser};
 use crate::ids::{MemberId, UserId};
 use crate::protocol::awareness::{Entry, chunks, decode, encode};
 use crate::protocol::json::{ServerMessage, UserPresence};
@@ -27,8 +30,9 @@ use crate::protocol::{CloseCode, Dialect, EditorMessage};
 use crate::rate::{Bucket, Rate};
 use crate::wire::Frame;
 
-use awareness::{AwarenessError, AwarenessStates};
+use awareness::{Announced, AwarenessError, AwarenessStates};
 use batch::AwarenessBatch;
+use elsewhere::{Others, ToTell, shared_state};
 use roster::Roster;
 use typing::Typing;
 
@@ -50,6 +54,10 @@ pub struct Presence {
     typing: Typing,
     /// Those who ask for awareness too often, and are answered at the next sweep.
     put_off: HashSet<MemberId>,
+    /// Who is on other servers.
+    others: Others,
+    /// What other servers are to be told.
+    to_tell: ToTell,
     /// When [`on_due`](Self::on_due) has something to do.
     due: Option<Instant>,
 }
@@ -63,6 +71,8 @@ impl Presence {
             roster: None,
             typing: Typing::default(),
             put_off: HashSet::new(),
+            others: Others::default(),
+            to_tell: ToTell::default(),
             due: None,
         }
     }
@@ -84,6 +94,7 @@ impl Presence {
             in_roster(roster, &user, &name);
         }
         self.update_placeholder(&user, io);
+        self.tell_user(&user, false, io);
         self.plan(io.now);
     }
 
@@ -93,12 +104,15 @@ impl Presence {
         let removals = self.awareness.leave(id, io.now);
         broadcast_entries(&removals, None, io);
         let user = &gone.user;
+        self.tell_states(&removals, io);
         if self.typing.stop(id).is_some() {
-            broadcast_typing(user, &gone.name, false, io);
+            self.broadcast_typing(user, &gone.name, false, io);
         }
+        self.tell_user(user, is_for_good, io);
         if let Some(roster) = &mut self.roster {
             roster.leave(user, is_for_good, io.now);
-            roster.set_state(user, current_state(user, io.members, &self.awareness).as_ref());
+            let state = current_state(user, io.members, &self.awareness, &self.others);
+            roster.set_state(user, state.as_ref());
         }
         if !io.members.speak(Dialect::Json) && self.roster.as_ref().is_some_and(|roster| roster.next_end().is_none()) {
             self.roster = None;
@@ -137,6 +151,7 @@ impl Presence {
         if let Some(newest) = change.news.last() {
             self.on_editor_state(&user, newest.state.as_ref(), io);
         }
+        self.tell_states(&change.news, io);
         let is_news = !change.news.is_empty();
         let news = self.batch.add(change.news, io.members.count(), io.now);
         broadcast_entries(&news, Some(from), io);
@@ -150,7 +165,7 @@ impl Presence {
     /// Shows JSON members what an editor has announced of itself.
     fn on_editor_state(&mut self, user: &UserId, state: Option<&Bytes>, io: &mut Io) {
         if let Some(roster) = &mut self.roster {
-            let left = || current_state(user, io.members, &self.awareness);
+            let left = || current_state(user, io.members, &self.awareness, &self.others);
             roster.set_state(user, state.cloned().or_else(left).as_ref());
         }
         self.update_placeholder(user, io);
@@ -192,6 +207,7 @@ impl Presence {
             json.state = Some(state);
         }
         self.update_placeholder(&user, io);
+        self.tell_user(&user, false, io);
         io.send_done(from, request_id);
         self.plan(io.now);
     }
@@ -205,7 +221,10 @@ impl Presence {
             false => self.typing.stop(from).is_some(),
         };
         if changed {
-            broadcast_typing(&user, &name, is_typing, io);
+            self.broadcast_typing(&user, &name, is_typing, io);
+        } else if is_typing && io.elsewhere.is_shared {
+            // It goes on there, too.
+            self.to_tell.add_typing(&user, &name, true, io.now);
         }
         io.send_done(from, request_id);
         self.plan(io.now);
@@ -228,6 +247,12 @@ impl Presence {
             let frame = typing_frame(user, &typist.name, true, io);
             io.send(to, frame);
         }
+        for (user, name) in self.others.typists().iter().take(io.settings.presence_users_max) {
+            if !typists.contains_key(user) {
+                let frame = typing_frame(user, name, true, io);
+                io.send(to, frame);
+            }
+        }
     }
 
     /// The users, as JSON members know them; made when the first of those comes.
@@ -236,6 +261,11 @@ impl Presence {
             let mut roster = Roster::new(io.settings.presence_grace, io.settings.presence_users_max);
             for member in io.members.iter() {
                 roster.enter(&member.user, &member.name);
+            }
+            for (server, user) in self.others.users() {
+                roster.set_elsewhere(server, &user.user, &user.name.as_str().into(), user.sockets, false, io.now);
+                let state = user.state.as_ref().map(|state| Bytes::from(state.clone()));
+                roster.set_state(&user.user, state.as_ref());
             }
             for (user, state) in self.awareness.states() {
                 roster.set_state(user, Some(state));
@@ -252,6 +282,7 @@ impl Presence {
         let placeholder = io.members.json_only(user).map(|(id, member)| (id, placeholder_state(user, member)));
         let news = self.awareness.set_placeholder(user, placeholder, rand::random::<u32>, io.now);
         broadcast_entries(&news, None, io);
+        self.tell_states(&news, io);
     }
 
     /// Forgets what nobody renews, and renews the states that stand in for users without an editor.
@@ -261,12 +292,18 @@ impl Presence {
         }
         let renewed = self.awareness.sweep(io.now);
         broadcast_entries(&renewed, None, io);
+        self.tell_states(&renewed, io);
     }
 
     /// Finds out when presence and typing next do something by themselves.
     fn plan(&mut self, now: Instant) {
         let gathered = self.roster.as_ref().filter(|roster| roster.has_changed()).map(|_| now + GATHER);
-        let ends = [self.typing.next_end(), self.roster.as_ref().and_then(|roster| roster.next_end()), gathered];
+        let ends = [
+            self.typing.next_end(),
+            self.others.next_end(),
+            self.roster.as_ref().and_then(|roster| roster.next_end()),
+            gathered,
+        ];
         let due = ends.into_iter().flatten().min();
         // What is planned already is not put off.
         self.due = self.due.into_iter().chain(due).min();
@@ -282,7 +319,10 @@ impl Presence {
         self.due = None;
         for (id, user) in self.typing.expire(io.now) {
             let Some(name) = io.members.get(id).map(|member| member.name.clone()) else { continue };
-            broadcast_typing(&user, &name, false, io);
+            self.broadcast_typing(&user, &name, false, io);
+        }
+        for (user, name) in self.others.end_typing(None, io.now) {
+            self.show_typing(&user, &name, false, io);
         }
         if let Some(roster) = &mut self.roster {
             roster.expire(io.now);
@@ -291,6 +331,109 @@ impl Presence {
             }
         }
         self.plan(io.now);
+    }
+
+    /// Tells all other users here, and other servers, that a user types or has stopped.
+    fn broadcast_typing(&mut self, user: &UserId, name: &str, typing: bool, io: &mut Io) {
+        if io.elsewhere.is_shared {
+            self.to_tell.add_typing(user, name, typing, io.now);
+        }
+        self.show_typing(user, name, typing, io);
+    }
+
+    /// Tells all other users here, unless the user goes on typing elsewhere, or does so already.
+    fn show_typing(&self, user: &UserId, name: &str, typing: bool, io: &mut Io) {
+        let is_known = self.others.is_typing(user) && self.typing.typists().contains_key(user);
+        if !(is_known || !typing && (self.others.is_typing(user) || self.typing.typists().contains_key(user))) {
+            broadcast_typing(user, name, typing, io);
+        }
+    }
+
+    fn tell_user(&mut self, user: &UserId, is_for_good: bool, io: &Io) {
+        if io.elsewhere.is_shared {
+            self.to_tell.add_user(user, is_for_good, io.now);
+        }
+    }
+
+    fn tell_states(&mut self, states: &[Entry], io: &Io) {
+        if io.elsewhere.is_shared {
+            let announced = states.iter().map(|entry| self.awareness.as_announced(entry));
+            self.to_tell.add_states(announced, io.now);
+        }
+    }
+
+    /// When [`take_to_tell`](Self::take_to_tell) is to be called.
+    pub fn to_tell_due(&self) -> Option<Instant> {
+        self.to_tell.due()
+    }
+
+    /// Takes out what other servers are to be told, and whether it may be lost.
+    pub fn take_to_tell(&mut self, members: &Members) -> (RoomState, bool) {
+        self.to_tell.take(|user| shared_user(user, members))
+    }
+
+    /// Who is here and what they show, for a server that knows nothing of it.
+    pub fn whole_state(&self, members: &Members) -> RoomState {
+        let users = members.users().into_iter().map(|user| shared_user(&user.user, members)).collect();
+        let states = self.awareness.own().map(shared_state).collect();
+        let typists = self.typing.typists().into_iter();
+        let typing = typists.filter_map(|(user, id)| Some((user, members.get(id)?.name.to_string(), true))).collect();
+        RoomState { users, states, typing }
+    }
+
+    /// A server tells who is there and what they show: all of it, or what has changed.
+    pub fn on_server_state(&mut self, server: Uuid, state: RoomState, is_all: bool, io: &mut Io) {
+        let RoomState { users, states, typing } = state;
+        let mut news = Vec::new();
+        if is_all {
+            let there = states.iter().map(|state| state.client).collect();
+            news = self.awareness.leave_elsewhere(server, &there, io.now);
+            let gone = self.others.missing(server, &users);
+            self.take_users(server, gone, io);
+        }
+        let announced = |state: SharedState| {
+            let SharedState { client, clock, user, state, is_placeholder } = state;
+            Announced { entry: Entry { client, clock, state: state.map(Bytes::from) }, user, is_placeholder }
+        };
+        let states: Vec<Announced> = states.into_iter().map(announced).collect();
+        let own = states.iter().filter(|state| !state.is_placeholder && state.entry.state.is_some());
+        let owners: Vec<_> = own.map(|state| (state.user.clone(), state.entry.state.clone())).collect();
+        news.extend(self.awareness.take_elsewhere(server, states, io.now));
+        self.take_users(server, users, io);
+        for (user, state) in owners {
+            self.on_editor_state(&user, state.as_ref(), io);
+        }
+        let news = self.batch.add(news, io.members.count(), io.now);
+        for chunk in chunks(&news) {
+            io.broadcast_message(EditorMessage::Awareness(&chunk), None, &[]);
+        }
+        for (user, name, is_typing) in typing {
+            let was_typing = self.typing.typists().contains_key(&user);
+            if self.others.take_typing(server, &user, &name, is_typing, io.now) && !was_typing {
+                broadcast_typing(&user, &name, is_typing, io);
+            }
+        }
+        self.plan(io.now);
+    }
+
+    fn take_users(&mut self, server: Uuid, users: Vec<SharedUser>, io: &mut Io) {
+        for user in self.others.take_users(server, users) {
+            let SharedUser { user, name, sockets, is_for_good, .. } = user;
+            if let Some(roster) = &mut self.roster {
+                roster.set_elsewhere(server, &user, &name.into(), sockets, is_for_good, io.now);
+                let state = current_state(&user, io.members, &self.awareness, &self.others);
+                roster.set_state(&user, state.as_ref());
+            }
+        }
+    }
+
+    /// A server has gone, or the room does not live there any more: its users may come back here or elsewhere.
+    pub fn on_server_left(&mut self, server: Uuid, io: &mut Io) {
+        self.on_server_state(server, RoomState::default(), true, io);
+        for (user, name) in self.others.end_typing(Some(server), io.now) {
+            self.show_typing(&user, &name, false, io);
+        }
+        self.others.forget(server);
     }
 
     /// When [`send_batch`](Self::send_batch) is to be called.
@@ -363,7 +506,18 @@ fn placeholder_state(user: &UserId, member: &Member) -> Bytes {
 }
 
 /// What a user still shows of themselves, when one of their states has gone.
-fn current_state(user: &UserId, members: &Members, awareness: &AwarenessStates) -> Option<Bytes> {
+fn current_state(user: &UserId, members: &Members, awareness: &AwarenessStates, others: &Others) -> Option<Bytes> {
     let own = members.json_only(user).and_then(|(_, member)| member.json()?.state.clone());
-    own.or_else(|| awareness.states().find(|(owner, _)| *owner == user).map(|(_, state)| state.clone()))
+    let editor = || awareness.states().find(|(owner, _)| *owner == user).map(|(_, state)| state.clone());
+    own.or_else(editor).or_else(|| others.state(user).map(|state| Bytes::from(state.clone())))
+}
+
+/// A user of this server as others are told.
+fn shared_user(user: &UserId, members: &Members) -> SharedUser {
+    let own: Vec<_> = members.of(Some(user));
+    let name =
+        own.first().and_then(|(_, id)| members.get(*id)).map_or_else(String::new, |member| member.name.to_string());
+    let state = members.json_only(user).and_then(|(_, member)| member.json()?.state.clone());
+    let state = state.map(|state| String::from_utf8_lossy(&state).into_owned());
+    SharedUser { user: user.clone(), name, sockets: own.len(), state, is_for_good: false }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use crate::ids::{RoomName, UserId};
 use crate::protocol::json::limits::STATE_BYTES_MAX;
@@ -17,14 +18,22 @@ use crate::wire::Frame;
 #[derive(Debug)]
 struct RosterEntry {
     name: Arc<str>,
-    /// Sockets in the room; 0 while a return is waited for.
+    /// Sockets in the room on this server.
     sockets: usize,
+    /// And on others. None anywhere: a return is waited for.
+    elsewhere: Vec<(Uuid, usize)>,
     /// What they show of themselves: the newest JSON of any of their sockets.
     state: Option<Arc<RawValue>>,
     /// When the last socket dropped.
     gone: Option<Instant>,
     /// Whether JSON clients know of them.
     is_told: bool,
+}
+
+impl RosterEntry {
+    fn count(&self) -> usize {
+        self.sockets + self.elsewhere.iter().map(|(_, sockets)| sockets).sum::<usize>()
+    }
 }
 
 /// The users of one room.
@@ -59,16 +68,54 @@ impl Roster {
 
     /// A socket of a user came in.
     pub fn enter(&mut self, user: &UserId, name: &Arc<str>) {
+        self.arrive(user, name, |person| person.sockets += 1);
+    }
+
+    /// A user has so many sockets on another server; if none any more, for good, or they may come back.
+    pub fn set_elsewhere(
+        &mut self,
+        server: Uuid,
+        user: &UserId,
+        name: &Arc<str>,
+        sockets: usize,
+        is_for_good: bool,
+        now: Instant,
+    ) {
+        if sockets > 0 {
+            let before = self.people.get(user).and_then(|person| person.elsewhere.iter().find(|(at, _)| *at == server));
+            if before.is_some_and(|(_, before)| *before == sockets) {
+                return self.rename_if_other(user, name);
+            }
+            return self.arrive(user, name, |person| {
+                person.elsewhere.retain(|(at, _)| *at != server);
+                person.elsewhere.push((server, sockets));
+            });
+        }
+        let Some(person) = self.people.get_mut(user) else { return };
+        if person.elsewhere.iter().any(|(at, _)| *at == server) {
+            person.elsewhere.retain(|(at, _)| *at != server);
+            self.depart(user, is_for_good, now);
+        }
+    }
+
+    fn rename_if_other(&mut self, user: &UserId, name: &Arc<str>) {
+        if self.people.get(user).is_some_and(|person| person.name != *name) {
+            self.rename(user, name);
+        }
+    }
+
+    fn arrive(&mut self, user: &UserId, name: &Arc<str>, count: impl FnOnce(&mut RosterEntry)) {
         let person = self.people.entry(user.clone()).or_insert_with(|| RosterEntry {
             name: name.clone(),
             sockets: 0,
+            elsewhere: Vec::new(),
             state: None,
             gone: None,
             // Had they left within this turn, nobody has heard of it.
             is_told: self.left.remove(user),
         });
-        let was_here = person.sockets > 0;
-        person.sockets += 1;
+        let was_here = person.count() > 0;
+        count(person);
         let is_renamed = person.name != *name;
         person.name = name.clone();
         // A quick return is nothing to tell.
@@ -93,7 +140,12 @@ impl Roster {
     pub fn leave(&mut self, user: &UserId, is_for_good: bool, now: Instant) {
         let Some(person) = self.people.get_mut(user) else { return };
         person.sockets = person.sockets.saturating_sub(1);
-        if person.sockets > 0 {
+        self.depart(user, is_for_good, now);
+    }
+
+    fn depart(&mut self, user: &UserId, is_for_good: bool, now: Instant) {
+        let Some(person) = self.people.get_mut(user) else { return };
+        if person.count() > 0 {
             self.changed.insert(user.clone());
         } else if is_for_good || self.grace.is_zero() {
             self.remove(user);
@@ -157,11 +209,11 @@ impl Roster {
 
     /// The users who are connected, as far as they are told by name.
     pub fn members(&self) -> Vec<UserPresence> {
-        let here = self.people.iter().filter(|(_, person)| person.sockets > 0).take(self.users_max);
+        let here = self.people.iter().filter(|(_, person)| person.count() > 0).take(self.users_max);
         here.map(|(user, person)| UserPresence {
             user: user.clone(),
             name: person.name.clone(),
-            sockets: person.sockets,
+            sockets: person.count(),
             state: None,
         })
         .collect()
@@ -202,7 +254,7 @@ impl Roster {
 }
 
 fn roster_user(user: &UserId, person: &RosterEntry) -> UserPresence {
-    UserPresence { user: user.clone(), name: person.name.clone(), sockets: person.sockets, state: person.state.clone() }
+    UserPresence { user: user.clone(), name: person.name.clone(), sockets: person.count(), state: person.state.clone() }
 }
 
 #[cfg(test)]
@@ -311,6 +363,31 @@ mod tests {
         assert_eq!(told.diff(), expect("ada", "", ""));
         told.0.set_state(&UserId::new("ada"), None);
         assert_eq!(told.diff(), expect("", "ada", ""));
+    }
+
+    #[test]
+    fn trap_29_who_is_on_two_servers_is_here_until_both_have_lost_them() {
+        let (mut told, now, ada) = (Told::new(9), Instant::now(), UserId::new("ada"));
+        let (a, b) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let elsewhere = |told: &mut Told, server, sockets| {
+            told.0.set_elsewhere(server, &ada, &"ADA".into(), sockets, false, now);
+            (told.diff(), told.0.members().first().map_or(0, |user| user.sockets))
+        };
+        assert_eq!(elsewhere(&mut told, a, 2), (expect("ada", "", ""), 2));
+        assert_eq!(elsewhere(&mut told, a, 2), (None, 2));
+        assert_eq!(elsewhere(&mut told, b, 1), (expect("", "ada", ""), 3));
+        told.enter("ada");
+        assert_eq!(told.diff(), expect("", "ada", ""));
+        assert_eq!(elsewhere(&mut told, a, 0), (expect("", "ada", ""), 2));
+        told.leave("ada", now);
+        told.diff();
+        assert_eq!(elsewhere(&mut told, b, 0), (None, 0));
+        // Back on another server within the grace: never away.
+        assert_eq!(elsewhere(&mut told, a, 1), (None, 1));
+        assert_eq!(elsewhere(&mut told, a, 0), (None, 0));
+        assert_eq!(elsewhere(&mut told, a, 0), (None, 0), "and told twice that they are gone");
+        told.0.expire(now + GRACE);
+        assert_eq!(told.diff(), expect("", "", "ada"));
     }
 
     #[test]

@@ -1,17 +1,25 @@
 //! What other processes wrote to the room's timeline: noticed when the database gives a seq that is not the next one, or tells a later
 //! head to who comes back; then read, and sent in its place, before anything after it.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
+
+use bytes::Bytes;
 
 use super::lookups::Lookup;
 use super::recent::Recent;
 use crate::ids::{MemberId, RoomName, Seq};
 use crate::room::commit::{Backoff, Commit};
 use crate::room::messages::JsonJoin;
-use crate::store::{Bodies, HistoryQuery, Kinds, Page, Placed, Refused};
+use crate::store::{Bodies, Entry, HistoryQuery, Kinds, Page, Placed, Refused};
 
 /// Entries read at once.
 const PAGE_ENTRIES: u32 = 200;
+
+/// Most bytes of entries that wait for those before them; others are read again.
+const INBOX_BYTES_MAX: usize = 1 << 20;
+/// What such an entry costs beside its body, about.
+const ENTRY_BYTES: usize = 128;
 
 /// What became of the room's own append.
 pub type AppendOutcome = Vec<Result<Placed, Refused>>;
@@ -23,6 +31,8 @@ pub struct Foreign {
     known: Seq,
     /// The outcome of the room's own append, while what was committed before it is read.
     held: Option<AppendOutcome>,
+    /// What came with the bus, and does not follow yet what is known.
+    inbox: Inbox,
     is_reading: bool,
     /// When to read again what could not be read.
     retry: Option<Instant>,
@@ -35,11 +45,57 @@ pub struct Foreign {
     asked: Option<usize>,
 }
 
+/// Entries of other servers that came with the bus.
+#[derive(Debug, Default)]
+struct Inbox {
+    entries: BTreeMap<Seq, Entry>,
+    bytes: usize,
+}
+
+fn cost(entry: &Entry) -> usize {
+    ENTRY_BYTES + entry.body.as_ref().map_or(0, Bytes::len)
+}
+
+impl Inbox {
+    fn add(&mut self, entries: Vec<Entry>) {
+        for entry in entries {
+            if self.bytes + cost(&entry) > INBOX_BYTES_MAX {
+                return;
+            }
+            self.bytes += cost(&entry);
+            if let Some(before) = self.entries.insert(entry.seq, entry) {
+                self.bytes -= cost(&before);
+            }
+        }
+    }
+
+    /// Those that follow `head` one behind another, as far as `upto`.
+    fn take_next(&mut self, head: Seq, upto: Seq) -> Vec<Entry> {
+        let mut next = Vec::new();
+        let mut last = head;
+        while let Some(first) = self.entries.first_entry() {
+            let seq = *first.key();
+            if seq.0 > last.0 + 1 || seq > upto {
+                break;
+            }
+            let entry = first.remove();
+            self.bytes -= cost(&entry);
+            if seq > last {
+                last = seq;
+                next.push(entry);
+            }
+        }
+        next
+    }
+}
+
 /// What is to be done so that all that is known to be committed is sent.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ForeignStep {
     /// Nothing now: something is read, or the append in flight awaited.
     Wait,
+    /// Send these, which others committed next.
+    Take(Vec<Entry>),
     /// Handle the outcome of the room's own append: all before it is sent.
     Settle(AppendOutcome),
     /// Let those in who come back, see [`Foreign::take_told`].
@@ -67,6 +123,21 @@ impl Foreign {
         self.known = self.known.max(head.unwrap_or(Seq::ZERO));
     }
 
+    /// Another server, or the database, told that the timeline goes on to there.
+    pub fn hear(&mut self, head: Seq) {
+        self.known = self.known.max(head);
+    }
+
+    /// Another server told what it committed.
+    pub fn receive(&mut self, entries: Vec<Entry>) {
+        self.inbox.add(entries);
+    }
+
+    /// The database told that the timeline ends there, and that what comes after it was a mistake.
+    pub fn unlearn(&mut self, head: Seq) {
+        self.known = self.known.min(head);
+    }
+
     /// The room's own append has an outcome, which counts after what others committed before it.
     pub fn hold(&mut self, outcome: AppendOutcome) {
         self.held = Some(outcome);
@@ -78,11 +149,14 @@ impl Foreign {
         if self.is_reading {
             return ForeignStep::Wait;
         }
-        let upto = match &self.held {
-            Some(outcome) => last_before(outcome),
-            None if commit.uncommitted.is_in_flight() => return ForeignStep::Wait,
-            None => self.known,
-        };
+        let upto = self.held.as_deref().map_or(self.known, last_before);
+        let next = self.inbox.take_next(recent.head(), upto);
+        if !next.is_empty() {
+            return ForeignStep::Take(next);
+        }
+        if self.held.is_none() && commit.uncommitted.is_in_flight() {
+            return ForeignStep::Wait;
+        }
         if let (true, Some(row)) = (recent.head() < upto, commit.row()) {
             self.is_reading = true;
             let query = HistoryQuery {
@@ -148,6 +222,33 @@ fn last_before(outcome: &[Result<Placed, Refused>]) -> Seq {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn entry(seq: u64, bytes: usize) -> Entry {
+        let (author, body) = (crate::ids::UserId::new("ada"), Some(Bytes::from(vec![0; bytes])));
+        let kind = crate::store::EntryKind::Edit;
+        Entry { seq: Seq(seq), kind, author, via: None, at_ms: 0, key: None, body_bytes: bytes as u64, body }
+    }
+
+    #[test]
+    fn trap_11_what_comes_with_the_bus_goes_on_in_order_whatever_order_it_comes_in() {
+        let mut inbox = Inbox::default();
+        let mut next = |add: &[u64], head, upto| {
+            inbox.add(add.iter().map(|seq| entry(*seq, 1)).collect());
+            inbox.take_next(Seq(head), Seq(upto)).iter().map(|entry| entry.seq.0).collect::<Vec<_>>()
+        };
+        assert!(next(&[7, 6], 4, 9).is_empty());
+        assert_eq!(next(&[5, 5, 3], 4, 6), [5, 6]);
+        assert_eq!(next(&[9, 6], 6, 9), [7]);
+        assert_eq!(next(&[], 8, 9), [9]);
+        assert_eq!((inbox.entries.len(), inbox.bytes), (0, 0));
+    }
+
+    #[test]
+    fn what_waits_for_those_before_it_is_bounded() {
+        let mut inbox = Inbox::default();
+        inbox.add((2..100).map(|seq| entry(seq, INBOX_BYTES_MAX / 10)).collect());
+        assert!(inbox.bytes <= INBOX_BYTES_MAX && inbox.entries.len() == 9, "{}", inbox.bytes);
+    }
 
     #[test]
     fn what_comes_before_ones_own_entries_is_somebody_elses() {

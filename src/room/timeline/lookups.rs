@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::step_search::{NewestSteps, StepsSince, newest_steps, steps_since};
-use crate::ids::{MemberId, RoomName, Seq};
+use crate::ids::{MemberId, RoomName, Seq, UserId};
 use crate::store::{Entry, HistoryQuery, RoomId, RoomRow, Store, StoreError};
 
 /// Something to read from the store.
@@ -47,6 +47,20 @@ pub enum Lookup {
         /// The newest entry that is meant to be in it.
         upto: Seq,
     },
+    /// Where the timeline ends, as far as there was nothing to read.
+    Checked {
+        /// The room.
+        room: RoomName,
+        /// Where it was told to go on to.
+        upto: Seq,
+    },
+    /// Whose Yjs clients are.
+    Clients {
+        /// The room's row.
+        row: RoomId,
+        /// The clients.
+        clients: Vec<u64>,
+    },
     /// How many steps there are.
     Version {
         /// The room's row.
@@ -86,6 +100,15 @@ pub enum LookupOutcome {
         /// The page.
         page: Result<Vec<Entry>, StoreError>,
     },
+    /// Where the timeline ends.
+    Checked {
+        /// Where it was told to go on to.
+        upto: Seq,
+        /// What the store says.
+        answer: Result<Option<RoomRow>, StoreError>,
+    },
+    /// Whose Yjs clients are.
+    Clients(Result<Vec<(u64, UserId)>, StoreError>),
     /// How many steps there are.
     Version(Result<NewestSteps, StoreError>),
     /// Steps that a member lacks.
@@ -117,7 +140,7 @@ impl Lookup {
     pub async fn run(self, store: Store, permits: Arc<Semaphore>) -> LookupOutcome {
         let _permit = match &self {
             // The room's own: nothing of it goes on before.
-            Self::Foreign { .. } | Self::Version { .. } => None,
+            Self::Foreign { .. } | Self::Checked { .. } | Self::Version { .. } => None,
             _ => permits.acquire().await.ok(),
         };
         match self {
@@ -132,6 +155,8 @@ impl Lookup {
             Self::Foreign { row, query, upto } => {
                 LookupOutcome::Foreign { upto, page: store.history(row, query).await }
             }
+            Self::Checked { room, upto } => LookupOutcome::Checked { upto, answer: store.room(&room).await },
+            Self::Clients { row, clients } => LookupOutcome::Clients(store.clients(row, clients).await),
             Self::Version { row } => LookupOutcome::Version(newest_steps(&store, row).await),
             Self::Steps { to, row, since, version } => {
                 LookupOutcome::Steps { to, version, steps: steps_since(&store, row, since).await }

@@ -244,6 +244,12 @@ impl Timeline {
         self.foreign.hold(outcome);
     }
 
+    /// Another server told what it committed, or only where the timeline goes on to.
+    pub fn on_told(&mut self, head: Seq, entries: Vec<Entry>) {
+        self.foreign.hear(head);
+        self.foreign.receive(entries);
+    }
+
     /// What to do next until all that is known to be committed is sent.
     pub fn next_foreign(&mut self, commit: &Commit) -> ForeignStep {
         self.foreign.next(&self.recent, commit, &mut self.lookups)
@@ -251,11 +257,41 @@ impl Timeline {
 
     /// The store told what others wrote up to a seq, which the room then passes to [`on_committed`](Self::on_committed) and to the
     /// document.
-    pub fn on_foreign(&mut self, upto: Seq, page: &[Entry]) {
-        self.foreign.on_read();
+    ///
+    /// False if there is nothing: the database is asked whether there ever was.
+    pub fn on_foreign(&mut self, upto: Seq, page: &[Entry], io: &Io) -> bool {
         if page.is_empty() {
-            // The entries are gone, which the database never does by itself: nobody is told that it has all of them.
-            self.jump(upto);
+            self.lookups.push(Lookup::Checked { room: io.name.clone(), upto });
+            return false;
+        }
+        self.foreign.on_read();
+        true
+    }
+
+    /// The database told whether the timeline goes on to where it had nothing to read. Whether to go on now.
+    pub fn on_checked(&mut self, upto: Seq, answer: Result<Option<RoomRow>, StoreError>, io: &Io) -> bool {
+        match answer {
+            Ok(row) => {
+                let head = row.map_or(Seq::ZERO, |row| row.head);
+                match upto <= head {
+                    // The entries are gone, which the database never does by itself: nobody is told that it has all of them.
+                    true => self.jump(upto),
+                    false => self.foreign.unlearn(head),
+                }
+                self.foreign.on_read();
+                true
+            }
+            Err(_) => {
+                self.foreign.on_unread(io.now);
+                false
+            }
+        }
+    }
+
+    /// Asks whose the clients are of edits that others committed.
+    pub fn look_up_clients(&mut self, clients: Vec<u64>, commit: &Commit) {
+        if let Some(row) = commit.row().filter(|_| !clients.is_empty()) {
+            self.lookups.push(Lookup::Clients { row, clients });
         }
     }
 

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::*;
 use crate::auth::Access;
-use crate::ids::UserId;
+use crate::ids::{RoomName, UserId};
 use crate::protocol::Dialect;
 use crate::protocol::json::request::Event;
 use crate::room::commit::NextCommit;
@@ -233,11 +233,84 @@ fn what_others_committed_before_the_rooms_own_append_is_read_before_that_counts(
     assert_eq!(live.timeline.next_foreign(&live.commit), ForeignStep::Wait);
     assert!(matches!(live.timeline.take_lookups()[..], [Lookup::Foreign { upto: Seq(12), .. }]));
     assert_eq!(live.timeline.next_foreign(&live.commit), ForeignStep::Wait, "it is being read");
-    live.timeline.on_foreign(Seq(12), &[entry(11), entry(12)]);
+    assert!(live.timeline.on_foreign(Seq(12), &[entry(11), entry(12)], &live.room.io()));
     live.commits(EntryKind::Event, 11);
     live.commits(EntryKind::Event, 12);
     assert_eq!(live.timeline.next_foreign(&live.commit), ForeignStep::Settle(outcome));
     assert_eq!(live.timeline.next_foreign(&live.commit), ForeignStep::LetIn);
+}
+
+#[test]
+fn trap_03_an_own_commit_that_jumps_waits_for_what_the_bus_brings_before_it() {
+    let mut live = Live::new();
+    let outcome = vec![Ok(Placed { seq: Seq(13), at_ms: 0, is_new: true })];
+    live.timeline.on_told(Seq(11), vec![entry(11)]);
+    live.timeline.hold(outcome.clone());
+    let ForeignStep::Take(next) = live.timeline.next_foreign(&live.commit) else { panic!("what has come goes on") };
+    assert_eq!(next, [entry(11)]);
+    live.commits(EntryKind::Event, 11);
+    assert_eq!(live.timeline.next_foreign(&live.commit), ForeignStep::Wait);
+    assert!(matches!(live.timeline.take_lookups()[..], [Lookup::Foreign { upto: Seq(12), .. }]));
+    // What is read may hold what comes with the bus meanwhile.
+    live.timeline.on_told(Seq(14), vec![entry(12), entry(14)]);
+    assert_eq!(live.timeline.next_foreign(&live.commit), ForeignStep::Wait, "one reading at a time");
+    assert!(live.timeline.on_foreign(Seq(12), &[entry(12)], &live.room.io()));
+    live.commits(EntryKind::Event, 12);
+    assert_eq!(live.timeline.next_foreign(&live.commit), ForeignStep::Settle(outcome));
+    live.commits(EntryKind::Event, 13);
+    assert_eq!(live.timeline.next_foreign(&live.commit), ForeignStep::Take(vec![entry(14)]));
+    live.commits(EntryKind::Event, 14);
+    assert_eq!(live.timeline.next_foreign(&live.commit), ForeignStep::LetIn);
+}
+
+#[test]
+fn trap_07_a_head_that_may_be_the_rooms_own_append_is_not_read_while_that_is_on_its_way() {
+    let mut live = Live::new();
+    let own = NewEntry {
+        kind: EntryKind::Event,
+        author: UserId::new("ada"),
+        via: None,
+        key: None,
+        condition: None,
+        body: Bytes::from_static(b"{}"),
+    };
+    live.commit.uncommitted.push(crate::room::commit::Pending::new(own, Vec::new()));
+    assert!(matches!(live.commit.next(live.room.now), NextCommit::Submit { .. }));
+    live.timeline.on_told(Seq(11), Vec::new());
+    assert_eq!(live.timeline.next_foreign(&live.commit), ForeignStep::Wait);
+    assert!(live.timeline.take_lookups().is_empty());
+    // What is another's, and comes next, need not wait.
+    live.timeline.on_told(Seq(11), vec![entry(11)]);
+    assert_eq!(live.timeline.next_foreign(&live.commit), ForeignStep::Take(vec![entry(11)]));
+}
+
+#[test]
+fn trap_17_what_cannot_be_read_is_given_up_by_the_databases_word_alone() {
+    let mut live = Live::new();
+    let row = |head| {
+        let name = RoomName::parse("docs/plan").unwrap();
+        Ok(Some(RoomRow { id: RoomId(1), name, head: Seq(head), created_at_ms: 0, updated_at_ms: 0 }))
+    };
+    live.timeline.on_told(Seq(1 << 40), Vec::new());
+    for _ in 0..3 {
+        assert_eq!(live.timeline.next_foreign(&live.commit), ForeignStep::Wait);
+        live.timeline.take_lookups();
+        assert!(!live.timeline.on_foreign(Seq(1 << 40), &[], &live.room.io()));
+        assert!(matches!(live.timeline.take_lookups()[..], [Lookup::Checked { .. }]));
+        assert!(!live.timeline.on_checked(Seq(1 << 40), Err(StoreError::Slow), &live.room.io()), "not now");
+        live.timeline.on_foreign_due();
+    }
+    assert!(live.timeline.on_checked(Seq(1 << 40), row(10), &live.room.io()));
+    assert_eq!(live.timeline.next_foreign(&live.commit), ForeignStep::LetIn, "it was forged");
+    live.timeline.on_told(Seq(12), Vec::new());
+    live.timeline.next_foreign(&live.commit);
+    live.timeline.on_foreign(Seq(12), &[], &live.room.io());
+    assert!(live.timeline.on_checked(Seq(12), row(12), &live.room.io()));
+    assert_eq!(
+        (live.timeline.next_foreign(&live.commit), live.timeline.head()),
+        (ForeignStep::LetIn, Seq(12)),
+        "it was deleted"
+    );
 }
 
 #[test]

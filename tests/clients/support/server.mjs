@@ -60,6 +60,11 @@ export class Server {
     return `127.0.0.1:${this.#port.number}`
   }
 
+  /** Whether it was started, and not ended by us. */
+  get isRunning() {
+    return this.#process !== null
+  }
+
   /** Where a proxy finds it, as nginx writes that. */
   get upstream() {
     return this.#isAtFile ? `unix:${join(this.#database.folder, 'tutti.sock')}` : this.#address
@@ -143,6 +148,11 @@ export class Server {
     await until(() => child.exitCode !== null || child.signalCode !== null, `the server ends after ${signal}`, { withinMs })
     this.#process = null
     return child.exitCode
+  }
+
+  /** The power is gone; that of nobody else. */
+  async killAll() {
+    await this.kill9()
   }
 
   /** The power is gone. */

@@ -8,6 +8,7 @@ pub mod frame;
 pub mod http;
 pub mod json;
 pub mod message;
+pub mod nats;
 pub mod postgres;
 pub mod process;
 pub mod provider;

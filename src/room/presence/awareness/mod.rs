@@ -9,6 +9,7 @@
 //! change. An owner who has changed its state meanwhile ignores that, and comes with a clock of its own.
 
 mod departed;
+mod elsewhere;
 mod placeholders;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use crate::budget::{ByteBudget, HeldBytes, Payer};
 use crate::ids::{MemberId, UserId};
@@ -26,6 +28,7 @@ use crate::protocol::awareness::Entry;
 use crate::protocol::json::check::is_too_deep;
 use crate::protocol::json::limits::DEPTH_MAX;
 use departed::DepartedClients;
+pub use elsewhere::Announced;
 
 /// Clients renew a state every 15 s, and drop one that was not renewed for this long.
 const RENEWED_WITHIN: Duration = Duration::from_secs(30);
@@ -49,6 +52,8 @@ struct State {
     /// The clock that its owner sent last; lower than the entry's where that was raised.
     heard: u64,
     member: MemberId,
+    /// The server that its owner is connected to, if it is another one; then `member` is nobody.
+    server: Option<Uuid>,
     user: UserId,
     renewed: Instant,
     /// What the state takes of the room's.
@@ -120,6 +125,9 @@ impl AwarenessStates {
         for mut entry in entries {
             let is_own = own_client == Some(entry.client);
             let client = entry.client;
+            if is_own && entry.state.is_some() {
+                self.come_over(client, user, now);
+            }
             let is_taken_over = self.states.get(&client).is_some_and(|state| is_own && state.member != member);
             match self.states.get_mut(&entry.client) {
                 Some(state) if state.user != *user || state.is_placeholder => {}
@@ -205,8 +213,9 @@ impl AwarenessStates {
             change.renew.push((member, entry.clone()));
         }
         let (user, told) = (user.clone(), may_be_back.then_some(now));
-        let is_placeholder = false;
-        let state = State { entry: entry.clone(), heard, member, user, renewed: now, held, told, is_placeholder };
+        let (server, is_placeholder) = (None, false);
+        let state =
+            State { entry: entry.clone(), heard, member, server, user, renewed: now, held, told, is_placeholder };
         self.states.insert(entry.client, state);
         change.news.push(entry);
         Ok(())
@@ -220,7 +229,7 @@ impl AwarenessStates {
         for state in self.states.values_mut().filter(|state| state.entry.client != client && state.renewed <= since) {
             state.entry.clock += 1;
             change.dropped.push(state.entry.clone());
-            if !state.is_placeholder {
+            if !state.is_placeholder && state.server.is_none() {
                 change.renew.push((state.member, state.entry.clone()));
             }
         }
@@ -259,7 +268,9 @@ impl AwarenessStates {
 
     /// Those that stand in are the server's own to renew, however late it comes to that.
     fn expire(&mut self, now: Instant) {
-        let is_old = |state: &State| !state.is_placeholder && now.duration_since(state.renewed) > RENEWED_WITHIN;
+        let is_old = |state: &State| {
+            (!state.is_placeholder || state.server.is_some()) && now.duration_since(state.renewed) > RENEWED_WITHIN
+        };
         let old: Vec<u64> = self.states.iter().filter(|(_, state)| is_old(state)).map(|(client, _)| *client).collect();
         for client in old {
             if let Some(state) = self.states.remove(&client) {

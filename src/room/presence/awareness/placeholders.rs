@@ -22,7 +22,8 @@ impl AwarenessStates {
     ) -> Vec<Entry> {
         let has_own = self.states.values().any(|state| state.user == *user && !state.is_placeholder);
         let wanted = wanted.filter(|_| !has_own);
-        let known = self.states.iter().find(|(_, state)| state.user == *user && state.is_placeholder);
+        let known =
+            self.states.iter().find(|(_, state)| state.user == *user && state.is_placeholder && state.server.is_none());
         match (known.map(|(client, _)| *client), wanted) {
             (None, None) => Vec::new(),
             (None, Some((member, json))) => {
@@ -33,9 +34,18 @@ impl AwarenessStates {
                 }
                 let bytes = entry.state.as_ref().map_or(0, Bytes::len);
                 let held = self.budget.hold_for(Payer::of(user), bytes);
-                let (user, is_placeholder, told) = (user.clone(), true, None);
-                let state =
-                    State { entry: entry.clone(), heard: 1, member, user, renewed: now, held, told, is_placeholder };
+                let (user, server, is_placeholder, told) = (user.clone(), None, true, None);
+                let state = State {
+                    entry: entry.clone(),
+                    heard: 1,
+                    member,
+                    server,
+                    user,
+                    renewed: now,
+                    held,
+                    told,
+                    is_placeholder,
+                };
                 self.states.insert(entry.client, state);
                 vec![entry]
             }
@@ -57,12 +67,12 @@ impl AwarenessStates {
 
     /// Whether any state stands in for someone.
     pub fn has_placeholders(&self) -> bool {
-        self.states.values().any(|state| state.is_placeholder)
+        self.states.values().any(|state| state.is_placeholder && state.server.is_none())
     }
 
     /// Renews the states that stand in for users without an editor, before peers drop them.
     pub(super) fn renew_placeholders(&mut self, now: Instant) -> Vec<Entry> {
-        let placeholders = self.states.values_mut().filter(|state| state.is_placeholder);
+        let placeholders = self.states.values_mut().filter(|state| state.is_placeholder && state.server.is_none());
         let renewed = placeholders.map(|state| {
             state.entry.clock += 1;
             state.renewed = now;

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::joined_room::JoinedRoom;
 use super::user::User;
 use crate::auth::{Identity, Revocations, now_ms, now_s};
+use crate::bus::Question;
 use crate::ids::{RoomName, UserId};
 use crate::protocol::CloseCode;
 use crate::protocol::json::decode::decode;
@@ -20,7 +21,7 @@ use crate::protocol::json::limits::SIGNAL_BYTES_MAX;
 use crate::protocol::json::{
     Body, Envelope, ErrorCode, ErrorMessage, JsonError, NAME, ServerMessage, rfc3339, signal, well_formed,
 };
-use crate::room::{BroadcastBinary, Say};
+use crate::room::{BroadcastBinary, Say, UserSockets};
 use crate::socket::rates::{Limited, RateLimits};
 use crate::socket::session::forward::MESSAGE_BYTES;
 use crate::socket::session::io::SessionIo;
@@ -123,10 +124,24 @@ impl JsonSession {
         }
         let timestamp = rfc3339(now_ms());
         let direct = ServerMessage::Direct { user: &identity.user, name: &identity.name, to, timestamp, payload };
-        let sockets = io.context.user_sockets.tell(&UserId::new(to), &direct.frame());
-        if let Some(request_id) = request_id {
-            io.send(&ServerMessage::Done { room: None, request_id, sockets: Some(sockets) }.frame());
+        let (to, frame) = (UserId::new(to), direct.frame());
+        let here = io.context.user_sockets.tell(&to, &frame);
+        if io.context.cluster.is_alone() {
+            if let Some(request_id) = request_id {
+                io.send(&ServerMessage::Done { room: None, request_id, sockets: Some(here) }.frame());
+            }
+            return;
         }
+        let text = String::from_utf8_lossy(frame.payload()).into_owned();
+        let (cluster, relay, socket) = (io.context.cluster.clone(), io.relay.handle(), io.socket);
+        let request_id = request_id.map(str::to_owned);
+        actix_rt::spawn(async move {
+            let sockets = here + cluster.ask(Question::Direct { user: to, text }).await.count();
+            if let Some(request_id) = &request_id {
+                let done = ServerMessage::Done { room: None, request_id, sockets: Some(sockets) };
+                UserSockets::tell_one(&relay, socket, done.frame());
+            }
+        });
     }
 }
 

@@ -1,0 +1,695 @@
+//! The servers of a database, as the rest of the program sees them. Nothing here waits: what is to be sent is queued, and what has come
+//! is delivered at once.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{timeout, timeout_at};
+use uuid::Uuid;
+
+use super::deliver::Deliver;
+use super::frame::{self, Taken};
+use super::message::{self, About, Answer, Message, Question, RoomMessage, Rooms, SharedEntry};
+use super::outgoing::{Batch, Outgoing};
+use super::peers::Peers;
+use super::questions::{Answers, Questions};
+use super::rooms::{OwnRooms, hash};
+use super::transport::Channel;
+use crate::ids::RoomName;
+use crate::metrics;
+use crate::store::{Append, Outcome, RoomRow, ServerRow};
+
+/// How long the other servers have to answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a room waits for the bus before it is loaded all the same.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+/// Longer bodies are left to be read, in bytes of all entries of an append.
+const BODIES_BYTES_MAX: usize = 32 << 10;
+/// Without its own word on the bus for so long, a server cannot rely on it.
+pub const ECHO_WITHIN: Duration = Duration::from_secs(7);
+/// So many rooms are told with one message.
+const ROOMS_EACH: usize = 500;
+
+/// How the bus does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Status {
+    /// There is none.
+    None,
+    /// It carries what this server says.
+    Ok,
+    /// It does not: heads are read from the database, and signals reach nobody elsewhere.
+    Degraded,
+}
+
+impl Status {
+    /// As `/readyz` says it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Ok => "ok",
+            Self::Degraded => "degraded",
+        }
+    }
+}
+
+/// A room has begun here.
+#[derive(Debug, Default)]
+pub struct Entered {
+    /// Done once the other servers are on the way to know.
+    flush: Option<oneshot::Receiver<()>>,
+    /// Where the room lives as well, as far as is known: those will tell who is there.
+    pub holders: HashSet<Uuid>,
+}
+
+impl Entered {
+    /// Waits until the others are on the way to know; not for long, since the bus may be away.
+    pub async fn is_known(&mut self) {
+        if let Some(flush) = self.flush.take() {
+            // Whether it worked or not, the room is loaded.
+            let _ = timeout(FLUSH_TIMEOUT, flush).await;
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    peers: Peers,
+    own: OwnRooms,
+    outgoing: Outgoing,
+    is_connected: bool,
+    /// When this server's own word came back last, or it was connected.
+    echo: Option<Instant>,
+    /// Whether the heads are to be read now.
+    are_heads_due: bool,
+    has_unheard: bool,
+    /// When this server last looked after itself.
+    tick: Option<Instant>,
+}
+
+/// The servers of a database.
+#[derive(Debug)]
+pub struct Cluster {
+    me: Uuid,
+    about: About,
+    is_alone: AtomicBool,
+    status: AtomicU8,
+    state: Mutex<State>,
+    /// Something waits to be sent.
+    pub(super) wake: Notify,
+    /// Something is to be looked at now.
+    pub(super) look: Notify,
+    questions: Questions,
+    deliver: OnceLock<Arc<dyn Deliver>>,
+}
+
+/// What is to be delivered once the state is not locked any more.
+#[derive(Default)]
+struct Deliveries(Vec<Delivery>);
+
+enum Delivery {
+    Room(RoomName, RoomMessage),
+    Entered(RoomName),
+    Left(RoomName),
+    Ask(u64, Question),
+    Revoked,
+}
+
+impl Cluster {
+    /// The server `me` of a cluster, alone until it hears of another.
+    pub fn new(me: Uuid, label: String, has_bus: bool) -> Arc<Self> {
+        let about = About { label, version: env!("CARGO_PKG_VERSION").to_owned() };
+        let status = if has_bus { Status::Degraded } else { Status::None };
+        Arc::new(Self {
+            me,
+            about,
+            is_alone: AtomicBool::new(true),
+            status: AtomicU8::new(status as u8),
+            state: Mutex::default(),
+            wake: Notify::new(),
+            look: Notify::new(),
+            questions: Questions::default(),
+            deliver: OnceLock::new(),
+        })
+    }
+
+    /// A server that never hears of another.
+    pub fn none() -> Arc<Self> {
+        Self::new(Uuid::nil(), String::new(), false)
+    }
+
+    /// Who hears what comes from other servers. Set once.
+    pub(super) fn deliver_to(&self, deliver: Arc<dyn Deliver>) {
+        // A second one would never be told anything.
+        let _ = self.deliver.set(deliver);
+    }
+
+    /// This start of this server.
+    pub fn me(&self) -> Uuid {
+        self.me
+    }
+
+    /// Whether no other server is known.
+    pub fn is_alone(&self) -> bool {
+        self.is_alone.load(Ordering::Relaxed)
+    }
+
+    /// How the bus does.
+    pub fn status(&self) -> Status {
+        match self.status.load(Ordering::Relaxed) {
+            0 => Status::None,
+            1 => Status::Ok,
+            _ => Status::Degraded,
+        }
+    }
+
+    /// A room begins here.
+    pub fn begin(&self, room: &RoomName) -> Entered {
+        if self.status() == Status::None {
+            return Entered::default();
+        }
+        let mut state = self.lock();
+        let Some(hash) = state.own.begin(room) else { return Entered::default() };
+        if state.peers.is_empty() {
+            return Entered::default();
+        }
+        let rooms = Rooms { begun: vec![hash], ..Rooms::default() };
+        state.tell_all_peers(&Message::Rooms(rooms));
+        let holders = state.peers.with_room(hash).into_iter().collect();
+        let flush = Some(state.outgoing.flush());
+        drop(state);
+        self.wake.notify_one();
+        Entered { flush, holders }
+    }
+
+    /// A room ends here.
+    pub fn end(&self, room: &RoomName) {
+        if self.status() == Status::None {
+            return;
+        }
+        let mut state = self.lock();
+        let Some(hash) = state.own.end(room) else { return };
+        state.tell_all_peers(&Message::Rooms(Rooms { ended: vec![hash], ..Rooms::default() }));
+        drop(state);
+        self.wake.notify_one();
+    }
+
+    /// Whether a room lives on another server, too, as far as is known.
+    pub fn is_shared(&self, room: &RoomName) -> bool {
+        !self.is_alone() && self.lock().peers.have_room(hash(room))
+    }
+
+    /// Tells the other servers where a room lives something about it that must not be lost unnoticed.
+    pub fn tell(&self, room: &RoomName, say: RoomMessage) {
+        self.tell_where(room, None, say, Outgoing::push);
+    }
+
+    /// Tells one server something about a room.
+    pub fn tell_one(&self, room: &RoomName, to: Uuid, say: RoomMessage) {
+        self.tell_where(room, Some(to), say, Outgoing::push);
+    }
+
+    /// Tells the other servers where a room lives something that may be lost.
+    pub fn signal(&self, room: &RoomName, say: RoomMessage) {
+        if self.status() == Status::Ok {
+            self.tell_where(room, None, say, Outgoing::push_signal);
+        }
+    }
+
+    fn tell_where(
+        &self,
+        room: &RoomName,
+        to: Option<Uuid>,
+        say: RoomMessage,
+        push: fn(&mut Outgoing, Channel, &Arc<str>) -> bool,
+    ) {
+        if self.is_alone() {
+            return;
+        }
+        let mut state = self.lock();
+        let to = to.map_or_else(|| state.peers.with_room(hash(room)), |to| vec![to]);
+        if to.is_empty() {
+            return;
+        }
+        let text = text(&Message::Room { room: room.clone(), say });
+        for server in to {
+            if !push(&mut state.outgoing, Channel::Server(server), &text) {
+                metrics::BUS_MESSAGES_DROPPED.inc();
+            }
+        }
+        drop(state);
+        self.wake.notify_one();
+    }
+
+    /// Tells the other servers where a room lives what was committed there.
+    pub fn tell_committed(&self, room: &RoomName, append: Append, outcome: &Outcome) {
+        let Ok(outcome) = outcome else { return };
+        if !self.is_shared(room) {
+            return;
+        }
+        let placed = append.entries.into_iter().zip(outcome);
+        let new = placed.filter_map(|(entry, placed)| Some((entry, placed.ok().filter(|placed| placed.is_new)?)));
+        let entries: Vec<_> = new.map(|(entry, placed)| SharedEntry::new(placed.seq, placed.at_ms, entry)).collect();
+        let Some((head, at)) = entries.last().map(|entry| (entry.seq, entry.at)) else { return };
+        let bytes: usize = entries.iter().map(|entry| entry.body.len()).sum();
+        let (entries, clients) = match bytes <= BODIES_BYTES_MAX {
+            true => (entries, append.clients),
+            false => Default::default(),
+        };
+        self.tell(room, RoomMessage::Entries { row: append.room.0, head, at, entries, clients });
+    }
+
+    /// Tells all other servers that a revocation was added to the database.
+    pub fn tell_revoked(&self) {
+        if !self.is_alone() {
+            self.lock().tell_all_peers(&Message::Revoked);
+            self.wake.notify_one();
+        }
+    }
+
+    /// Asks the other servers; waits for their answers a second at most.
+    pub async fn ask(&self, question: Question) -> Answers {
+        if self.is_alone() {
+            return Answers::default();
+        }
+        let (id, mut receiver) = self.questions.open();
+        let mut silent: HashSet<Uuid> = {
+            let mut state = self.lock();
+            state.tell_all_peers(&Message::Ask { id, question });
+            state.peers.all().map(|(server, _)| server).collect()
+        };
+        self.wake.notify_one();
+        let deadline = tokio::time::Instant::now() + ANSWER_TIMEOUT;
+        let mut answers = Vec::new();
+        while !silent.is_empty()
+            && let Ok(Some((from, answer))) = timeout_at(deadline, receiver.recv()).await
+        {
+            if silent.remove(&from) {
+                answers.push(answer);
+            }
+        }
+        self.questions.close(id);
+        let is_partial = !silent.is_empty() || self.lock().has_unheard;
+        Answers { answers, is_partial }
+    }
+
+    /// Answers a server.
+    pub fn answer(&self, to: Uuid, id: u64, answer: Answer) {
+        let text = text(&Message::Answer { id, answer });
+        self.lock().outgoing.push(Channel::Server(to), &text);
+        self.wake.notify_one();
+    }
+
+    /// The server stops: its users may come back on another one. Done once the others are on the way to know.
+    pub async fn say_bye(&self) {
+        if self.is_alone() {
+            return;
+        }
+        let flush = {
+            let mut state = self.lock();
+            state.tell_all_peers(&Message::Bye);
+            state.outgoing.flush()
+        };
+        self.wake.notify_one();
+        // Nothing is lost if they are not told: they notice.
+        let _ = timeout(FLUSH_TIMEOUT, flush).await;
+    }
+
+    /// What is to be sent now.
+    pub(super) fn take_batch(&self, text_bytes_max: usize) -> Batch {
+        self.lock().outgoing.take(self.me, text_bytes_max)
+    }
+
+    /// Whether something is to be sent.
+    pub(super) fn has_batch(&self) -> bool {
+        !self.lock().outgoing.is_empty()
+    }
+
+    /// The bus is there, or there again: the others are told everything anew, and tell it.
+    pub(super) fn on_connected(&self, now: Instant) {
+        let mut state = self.lock();
+        state.is_connected = true;
+        state.echo = Some(now);
+        state.outgoing.drop_signals();
+        let shared = match state.peers.is_empty() && !state.has_unheard {
+            true => Vec::new(),
+            false => {
+                state.outgoing.push(Channel::All, &text(&Message::Hello(self.about.clone())));
+                let peers: Vec<Uuid> = state.peers.all().map(|(server, _)| server).collect();
+                for server in &peers {
+                    state.tell_rooms(*server);
+                    state.outgoing.push(Channel::Server(*server), &text(&Message::Want));
+                }
+                let shared = |server| state.shared_with(server).into_iter().map(move |room| (server, room));
+                peers.into_iter().flat_map(shared).collect()
+            }
+        };
+        self.update(&mut state, now);
+        drop(state);
+        for (server, room) in shared {
+            self.to_rooms(|deliver| deliver.entered(&room, server));
+        }
+        self.look_now();
+        self.wake.notify_one();
+    }
+
+    /// The bus is away.
+    pub(super) fn on_disconnected(&self, now: Instant) {
+        let mut state = self.lock();
+        state.is_connected = false;
+        state.outgoing.drop_signals();
+        self.update(&mut state, now);
+        drop(state);
+        metrics::BUS_GAPS.inc();
+        self.look_now();
+    }
+
+    /// Whether this server has not heard itself for too long.
+    pub(super) fn is_deaf(&self, now: Instant) -> bool {
+        let state = self.lock();
+        !state.peers.is_empty() && state.echo.is_some_and(|echo| now.duration_since(echo) > ECHO_WITHIN)
+    }
+
+    /// The database told who was seen in it.
+    pub(super) fn on_rows(&self, rows: &[ServerRow], now: Instant) {
+        let mut state = self.lock();
+        let had_unheard = state.has_unheard;
+        state.has_unheard = state.peers.on_rows(rows, now);
+        if state.has_unheard && state.is_connected {
+            // One of us does not know of the other.
+            state.outgoing.push(Channel::All, &text(&Message::Hello(self.about.clone())));
+        }
+        state.are_heads_due |= state.has_unheard && !had_unheard;
+        self.update(&mut state, now);
+        drop(state);
+        self.wake.notify_one();
+    }
+
+    /// Looks for the dead, and tells the others that this server lives. To be called every second; every other time it tells.
+    pub(super) fn tick(&self, now: Instant, is_beat: bool) {
+        let mut deliveries = Vec::new();
+        let mut state = self.lock();
+        let was_frozen = state.tick.is_some_and(|tick| now.duration_since(tick) > Duration::from_secs(4));
+        state.tick = Some(now);
+        if was_frozen {
+            state.peers.forgive(now);
+            state.echo = Some(now);
+            state.are_heads_due = true;
+            let peers: Vec<Uuid> = state.peers.all().map(|(server, _)| server).collect();
+            state.outgoing.drop_signals();
+            state.outgoing.push(Channel::All, &text(&Message::Hello(self.about.clone())));
+            for server in peers {
+                state.outgoing.push(Channel::Server(server), &text(&Message::Want));
+            }
+        }
+        for server in state.peers.dead(now) {
+            tracing::warn!(server.incarnation = %server, "a server is silent and counts as gone");
+            let rooms = state.remove(server);
+            state.are_heads_due = true;
+            deliveries.push((server, rooms));
+        }
+        if is_beat && !state.peers.is_empty() && state.is_connected {
+            let (rooms, sent) = (state.own.digest(), state.outgoing.numbers());
+            let beat = Message::Beat { about: self.about.clone(), rooms, sent };
+            state.outgoing.push(Channel::All, &text(&beat));
+        }
+        self.update(&mut state, now);
+        let is_due = state.are_heads_due;
+        drop(state);
+        self.wake.notify_one();
+        for (server, rooms) in deliveries {
+            for room in rooms {
+                self.to_rooms(|deliver| deliver.left(&room, server));
+            }
+        }
+        if is_due {
+            self.look.notify_one();
+        }
+    }
+
+    /// The rooms whose heads are to be read now: those that live elsewhere too, or all where that is not sure.
+    pub(super) fn rooms_to_look_at(&self) -> Vec<RoomName> {
+        let mut state = self.lock();
+        state.are_heads_due = false;
+        let is_sure = self.status() == Status::Ok && !state.has_unheard;
+        let is_wanted = |room: &&RoomName| !is_sure || state.peers.have_room(hash(room));
+        match self.is_alone() {
+            true => Vec::new(),
+            false => state.own.names().filter(is_wanted).cloned().collect(),
+        }
+    }
+
+    /// Has the heads read now.
+    fn look_now(&self) {
+        if !self.is_alone() {
+            self.lock().are_heads_due = true;
+            self.look.notify_one();
+        }
+    }
+
+    fn update(&self, state: &mut State, now: Instant) {
+        self.is_alone.store(state.peers.is_empty() && !state.has_unheard, Ordering::Relaxed);
+        metrics::BUS_PEERS.set(state.peers.all().count() as i64);
+        let is_heard = state.peers.is_empty() || state.echo.is_some_and(|echo| now.duration_since(echo) <= ECHO_WITHIN);
+        let status = if state.is_connected && is_heard { Status::Ok } else { Status::Degraded };
+        metrics::BUS_DEGRADED.set(i64::from(status != Status::Ok));
+        metrics::BUS_ECHO_AGE_MS.set(match state.peers.is_empty() {
+            true => 0,
+            false => state.echo.map_or(0, |echo| now.duration_since(echo).as_millis() as i64),
+        });
+        self.status.store(status as u8, Ordering::Relaxed);
+    }
+
+    /// A text has come.
+    pub(super) fn on_text(&self, text: &str, now: Instant) {
+        metrics::BUS_TEXTS_RECEIVED.inc();
+        let Some(frame) = frame::read(text) else {
+            metrics::BUS_MESSAGES_UNKNOWN.inc();
+            return self.look_now();
+        };
+        if frame.from == self.me {
+            return self.on_echo(frame.is_to_all, now);
+        }
+        let from = frame.from;
+        let mut state = self.lock();
+        let was_late = state.tick.is_some_and(|tick| now.duration_since(tick) > Duration::from_secs(4));
+        let mut is_gap = false;
+        let body = match state.peers.get_mut(from) {
+            Some(peer) => {
+                peer.hear(now);
+                let inbound = if frame.is_to_all { &mut peer.to_all } else { &mut peer.own };
+                let (taken, gap) = inbound.take(&frame);
+                is_gap = gap;
+                match taken {
+                    Taken::Whole(body) => body,
+                    Taken::Repeated | Taken::Part => String::new(),
+                }
+            }
+            None if frame.parts == 1 => frame.body.to_owned(),
+            None => String::new(),
+        };
+        if is_gap {
+            metrics::BUS_GAPS.inc();
+            state.want(from, now);
+        }
+        let (messages, unknown) = if body.is_empty() { Default::default() } else { message::read(&body) };
+        if unknown > 0 {
+            metrics::BUS_MESSAGES_UNKNOWN.inc_by(unknown as u64);
+            state.are_heads_due = true;
+        }
+        let mut deliveries = Deliveries::default();
+        for message in messages {
+            // What was said while this server did not run is old.
+            let is_old = was_late && matches!(&message, Message::Room { say: RoomMessage::Signal(_), .. });
+            if !is_old {
+                self.on_message(from, frame.is_to_all, message, &mut state, &mut deliveries, now);
+            }
+        }
+        self.update(&mut state, now);
+        let is_due = state.are_heads_due;
+        let has_batch = !state.outgoing.is_empty();
+        drop(state);
+        if has_batch {
+            self.wake.notify_one();
+        }
+        self.hand_out(from, deliveries);
+        if is_due {
+            self.look.notify_one();
+        }
+    }
+
+    fn on_echo(&self, is_to_all: bool, now: Instant) {
+        if is_to_all {
+            let mut state = self.lock();
+            state.echo = Some(now);
+            self.update(&mut state, now);
+        }
+    }
+
+    fn on_message(
+        &self,
+        from: Uuid,
+        is_to_all: bool,
+        message: Message,
+        state: &mut State,
+        deliveries: &mut Deliveries,
+        now: Instant,
+    ) {
+        if let Message::Hello(about) = message {
+            let is_new = state.peers.greet(from, about.clone(), now);
+            if is_new {
+                tracing::info!(server.label = about.label, server.version = about.version, server.incarnation = %from, "another server");
+                state.has_unheard = state.peers.has_unheard(now);
+                // From here on this server's own word is to come back.
+                state.echo = Some(now);
+            }
+            if is_to_all {
+                state.outgoing.push(Channel::Server(from), &text(&Message::Hello(self.about.clone())));
+                state.outgoing.push(Channel::Server(from), &text(&Message::Want));
+            }
+            if is_to_all || is_new {
+                state.tell_rooms(from);
+                deliveries.0.extend(state.shared_with(from).into_iter().map(Delivery::Entered));
+            }
+            state.are_heads_due = true;
+            return;
+        }
+        if state.peers.get_mut(from).is_none() {
+            match message {
+                Message::Who => {}
+                _ if state.peers.may_ask_who(from, now) => {
+                    state.outgoing.push(Channel::Server(from), &text(&Message::Who));
+                    return;
+                }
+                _ => return,
+            }
+        }
+        match message {
+            Message::Beat { about, rooms, sent } => {
+                let sent = sent.into_iter().find(|(server, _)| *server == self.me).map_or(0, |(_, number)| number);
+                let Some(peer) = state.peers.get_mut(from) else { return };
+                peer.about = about;
+                if peer.compare(rooms, sent) {
+                    metrics::BUS_GAPS.inc();
+                    state.want(from, now);
+                }
+            }
+            Message::Rooms(Rooms { is_anew, begun, ended }) => {
+                state.on_rooms(from, is_anew, &begun, &ended, deliveries)
+            }
+            Message::Want => {
+                state.tell_rooms(from);
+                deliveries.0.extend(state.shared_with(from).into_iter().map(Delivery::Entered));
+            }
+            Message::Who => {
+                state.outgoing.push(Channel::Server(from), &text(&Message::Hello(self.about.clone())));
+                state.tell_rooms(from);
+                deliveries.0.extend(state.shared_with(from).into_iter().map(Delivery::Entered));
+            }
+            Message::Bye => {
+                tracing::info!(server.incarnation = %from, "a server stops");
+                deliveries.0.extend(state.remove(from).into_iter().map(Delivery::Left));
+            }
+            Message::Room { room, say } => deliveries.0.push(Delivery::Room(room, say)),
+            Message::Ask { id, question } => deliveries.0.push(Delivery::Ask(id, question)),
+            Message::Answer { id, answer } => self.questions.answer(id, from, answer),
+            Message::Revoked => deliveries.0.push(Delivery::Revoked),
+            Message::Hello(_) => {}
+        }
+    }
+
+    fn hand_out(&self, from: Uuid, deliveries: Deliveries) {
+        for delivery in deliveries.0 {
+            self.to_rooms(|deliver| match delivery {
+                Delivery::Room(room, say) => deliver.room(&room, from, say),
+                Delivery::Entered(room) => deliver.entered(&room, from),
+                Delivery::Left(room) => deliver.left(&room, from),
+                Delivery::Ask(id, question) => deliver.ask(from, id, question),
+                Delivery::Revoked => deliver.revoked(),
+            });
+        }
+    }
+
+    /// The database told where a room's timeline ends.
+    pub(super) fn on_head(&self, row: &RoomRow) {
+        self.to_rooms(|deliver| deliver.head(row));
+    }
+
+    fn to_rooms(&self, tell: impl FnOnce(&dyn Deliver)) {
+        if let Some(deliver) = self.deliver.get() {
+            tell(&**deliver);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it is locked.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn tell_all_peers(&mut self, message: &Message) {
+        let text = text(message);
+        for (server, _) in self.peers.all() {
+            self.outgoing.push(Channel::Server(server), &text);
+        }
+    }
+
+    /// Tells a server all rooms that live here.
+    fn tell_rooms(&mut self, to: Uuid) {
+        let all: Vec<u64> = self.own.hashes().copied().collect();
+        let mut is_anew = true;
+        for begun in all.chunks(ROOMS_EACH).chain(all.is_empty().then_some(&[][..])) {
+            let rooms = Rooms { is_anew, begun: begun.to_vec(), ended: Vec::new() };
+            self.outgoing.push(Channel::Server(to), &text(&Message::Rooms(rooms)));
+            is_anew = false;
+        }
+    }
+
+    /// The rooms that live here and there.
+    fn shared_with(&mut self, server: Uuid) -> Vec<RoomName> {
+        let Some(peer) = self.peers.get_mut(server) else { return Vec::new() };
+        peer.rooms.all().flat_map(|hash| self.own.of(*hash)).cloned().collect()
+    }
+
+    fn on_rooms(&mut self, from: Uuid, is_anew: bool, begun: &[u64], ended: &[u64], deliveries: &mut Deliveries) {
+        let Some(peer) = self.peers.get_mut(from) else { return };
+        let mut left: HashSet<u64> = ended.iter().copied().collect();
+        if is_anew {
+            left.extend(peer.rooms.all());
+            peer.rooms.clear();
+        }
+        for hash in begun {
+            left.remove(hash);
+        }
+        peer.rooms.begin(begun);
+        peer.rooms.end(ended);
+        let here = |hash: &u64| self.own.of(*hash).iter().cloned();
+        deliveries.0.extend(left.iter().flat_map(here).map(Delivery::Left));
+        deliveries.0.extend(begun.iter().flat_map(here).map(Delivery::Entered));
+    }
+
+    /// Asks a server to tell everything again.
+    fn want(&mut self, from: Uuid, now: Instant) {
+        self.are_heads_due = true;
+        if self.peers.get_mut(from).is_some_and(|peer| peer.may_want(now)) {
+            self.outgoing.push(Channel::Server(from), &text(&Message::Want));
+        }
+    }
+
+    /// Removes a server; the rooms here that lived there, too.
+    fn remove(&mut self, server: Uuid) -> Vec<RoomName> {
+        let rooms = self.shared_with(server);
+        self.peers.remove(server);
+        self.outgoing.forget(server);
+        rooms
+    }
+}
+
+fn text(message: &Message) -> Arc<str> {
+    // Nothing in a message fails to become JSON.
+    serde_json::to_string(message).unwrap_or_default().into()
+}

@@ -1,0 +1,351 @@
+//! What servers say to each other. Each message is a JSON object of its own kind: fields may be added, and a kind that is not known is
+//! passed over. What is read here may come from an older or a newer server.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::rooms::Digest;
+use crate::ids::{RoomName, Seq, UserId};
+use crate::store::{Entry, EntryKind, NewEntry};
+
+/// Anything that one server says to another.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "k", rename_all = "camelCase")]
+pub enum Message {
+    /// It is there, or there again: whoever hears it tells what the sender should know. To all.
+    Hello(About),
+    /// It lives. To all, every two seconds.
+    Beat {
+        /// Who.
+        about: About,
+        /// Which rooms live on it.
+        rooms: Digest,
+        /// The number of its last text to each server.
+        sent: Vec<(Uuid, u64)>,
+    },
+    /// Rooms have begun or ended on it.
+    Rooms(Rooms),
+    /// It wants to be told everything again: something may be missing.
+    Want,
+    /// It does not know the server that it has heard: that one is to say hello.
+    Who,
+    /// It stops. Its users may come back on another server.
+    Bye,
+    /// About a room that lives on both.
+    Room {
+        /// The room.
+        room: RoomName,
+        /// What.
+        say: RoomMessage,
+    },
+    /// A question, to be answered within a second.
+    Ask {
+        /// Names it.
+        id: u64,
+        /// What is asked.
+        question: Question,
+    },
+    /// The answer to a question.
+    Answer {
+        /// The question.
+        id: u64,
+        /// The answer.
+        answer: Answer,
+    },
+    /// A revocation was added to the database.
+    Revoked,
+}
+
+/// A server, for people.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// Its name.
+    pub label: String,
+    /// Its program's version.
+    pub version: String,
+}
+
+/// Rooms that have begun or ended, by hashes of their names.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Rooms {
+    /// Whether those named before are to be forgotten.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_anew: bool,
+    /// Begun.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub begun: Vec<u64>,
+    /// Ended.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ended: Vec<u64>,
+}
+
+/// About one room.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "r", rename_all = "camelCase")]
+pub enum RoomMessage {
+    /// Entries are committed.
+    Entries {
+        /// The room's row.
+        row: i64,
+        /// The newest of them.
+        head: Seq,
+        /// Its time.
+        at: i64,
+        /// The entries, one behind another; none if they are too long, and are to be read.
+        #[serde(default)]
+        entries: Vec<SharedEntry>,
+        /// Yjs clients first seen with them, and whose they are.
+        #[serde(default)]
+        clients: Vec<(u64, UserId)>,
+    },
+    /// Who is there and what they show, all of it, in place of what was told before.
+    State {
+        /// Where the timeline ends, as far as the sender knows.
+        head: Seq,
+        /// Who is there and what they show.
+        state: RoomState,
+    },
+    /// Changes of who is there and what they show.
+    Change(RoomState),
+    /// What is said and not kept.
+    Signal(Signal),
+}
+
+/// Who is on a server in a room, and what they show of themselves.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RoomState {
+    /// The users.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<SharedUser>,
+    /// Awareness states.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub states: Vec<SharedState>,
+    /// Who types, or has stopped: the user, the name, whether they type.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub typing: Vec<(UserId, String, bool)>,
+}
+
+impl RoomState {
+    /// Whether there is nothing to tell.
+    pub fn is_empty(&self) -> bool {
+        self.users.is_empty() && self.states.is_empty() && self.typing.is_empty()
+    }
+}
+
+/// A user on a server, in a room.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SharedUser {
+    /// Who.
+    pub user: UserId,
+    /// The name shown to others.
+    pub name: String,
+    /// Sockets there; 0: they have gone.
+    pub sockets: usize,
+    /// What they show of themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// Whether they have gone for good, so that nobody waits for their return.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_for_good: bool,
+}
+
+/// A client's awareness state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SharedState {
+    /// The Yjs client.
+    pub client: u64,
+    /// Its clock.
+    pub clock: u64,
+    /// Whose it is.
+    pub user: UserId,
+    /// The state as JSON; none if the client has gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// Whether the server made it, for a user who has no editor.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_placeholder: bool,
+}
+
+/// What is said in a room and not kept, in its order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "s", rename_all = "camelCase")]
+pub enum Signal {
+    /// A JSON member's event, as it would be stored.
+    Event(UserSignal),
+    /// A JSON member's bytes.
+    Binary(UserSignal),
+    /// A Hocuspocus app's own text.
+    Stateless {
+        /// The text.
+        #[serde(with = "base64_bytes")]
+        payload: Bytes,
+    },
+}
+
+/// Somebody's signal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UserSignal {
+    /// Whose it is.
+    pub user: UserId,
+    /// What it says.
+    #[serde(with = "base64_bytes")]
+    pub payload: Bytes,
+}
+
+/// A committed entry.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SharedEntry {
+    /// Its place.
+    pub seq: Seq,
+    /// What it is, as a number.
+    pub kind: u8,
+    /// Whose it is.
+    pub author: UserId,
+    /// Who sent it, if that is somebody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<UserId>,
+    /// When it was committed.
+    pub at: i64,
+    /// Its content.
+    #[serde(with = "base64_bytes")]
+    pub body: Bytes,
+}
+
+impl SharedEntry {
+    /// Of an entry at its place.
+    pub fn new(seq: Seq, at: i64, entry: NewEntry) -> Self {
+        let NewEntry { kind, author, via, body, .. } = entry;
+        let kind = match kind {
+            EntryKind::Edit => 1,
+            EntryKind::Message => 2,
+            EntryKind::Event => 3,
+            EntryKind::Step => 4,
+        };
+        Self { seq, kind, author, via, at, body }
+    }
+
+    /// The entry, if its kind is known here.
+    pub fn into_entry(self) -> Option<Entry> {
+        let kind = match self.kind {
+            1 => EntryKind::Edit,
+            2 => EntryKind::Message,
+            3 => EntryKind::Event,
+            4 => EntryKind::Step,
+            _ => return None,
+        };
+        let (body_bytes, body) = (self.body.len() as u64, Some(self.body));
+        let (author, via) = (self.author, self.via);
+        Some(Entry { seq: self.seq, kind, author, via, at_ms: self.at, key: None, body_bytes, body })
+    }
+}
+
+/// What one server asks the others.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "q", rename_all = "camelCase")]
+pub enum Question {
+    /// Who is in a room there.
+    Presence {
+        /// The room.
+        room: RoomName,
+    },
+    /// Puts a user, or everyone, out of a room there.
+    Disconnect {
+        /// The room.
+        room: RoomName,
+        /// Who; none: everyone.
+        user: Option<UserId>,
+        /// What they are told.
+        reason: String,
+    },
+    /// Tells all JSON sockets of a user there something.
+    Direct {
+        /// To whom.
+        user: UserId,
+        /// What, as a text frame of the protocol.
+        text: String,
+    },
+    /// How much there is of everything there.
+    Stats,
+}
+
+/// What a server answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "a", rename_all = "camelCase")]
+pub enum Answer {
+    /// Who is in the room: the user, the name, how many sockets.
+    Presence {
+        /// The users.
+        users: Vec<(UserId, String, usize)>,
+    },
+    /// To how many something has happened.
+    Count {
+        /// How many.
+        count: usize,
+    },
+    /// Figures, by their names.
+    Stats {
+        /// The figures.
+        figures: serde_json::Value,
+    },
+}
+
+/// Reads the messages of a body; whether some were not understood.
+pub fn read(body: &str) -> (Vec<Message>, usize) {
+    let Ok(raw) = serde_json::from_str::<Vec<&RawValue>>(body) else { return (Vec::new(), 1) };
+    let count = raw.len();
+    let messages: Vec<Message> = raw.into_iter().filter_map(|one| serde_json::from_str(one.get()).ok()).collect();
+    let unknown = count - messages.len();
+    (messages, unknown)
+}
+
+mod base64_bytes {
+    use base64::Engine;
+    use base64::prelude::BASE64_STANDARD_NO_PAD;
+    use bytes::Bytes;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&BASE64_STANDARD_NO_PAD.encode(bytes))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        BASE64_STANDARD_NO_PAD.decode(text.as_bytes()).map(Bytes::from).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trap_35_what_a_newer_server_says_is_passed_over_and_counted() {
+        let body = r#"[{"k":"want"},{"k":"future","x":1},{"k":"hello","label":"a","version":"2","more":[1]},7]"#;
+        let (messages, unknown) = read(body);
+        assert!(matches!(&messages[..], [Message::Want, Message::Hello(about)] if about.label == "a"), "{messages:?}");
+        assert_eq!(unknown, 2);
+        assert_eq!(read("{").1, 1);
+    }
+
+    #[test]
+    fn a_message_about_a_room_is_read_as_it_was_written() {
+        let (kind, author, body) = (1, UserId::new("ada"), Bytes::from_static(b"\0\xff"));
+        let entry = SharedEntry { seq: Seq(7), kind, author, via: Some(UserId::new("bob")), at: 5, body };
+        let entries = vec![entry];
+        let say =
+            RoomMessage::Entries { row: 1, head: Seq(7), at: 5, entries, clients: vec![(1 << 60, UserId::new("a"))] };
+        let signal = Signal::Binary(UserSignal { user: UserId::new("a"), payload: Bytes::from_static(b"\x01") });
+        for say in [say, RoomMessage::Signal(signal), RoomMessage::Change(RoomState::default())] {
+            let message = Message::Room { room: RoomName::parse("a b/.c").unwrap(), say: say.clone() };
+            let body = format!("[{}]", serde_json::to_string(&message).unwrap());
+            let (messages, _) = read(&body);
+            assert!(matches!(&messages[..], [Message::Room { say: read, .. }] if *read == say), "{body}");
+        }
+        let reserved = r#"[{"k":"room","room":"a//b","say":{"r":"change"}}]"#;
+        assert_eq!(read(reserved).1, 1, "no room has that name");
+    }
+}

@@ -1,0 +1,217 @@
+//! The other servers, as far as this one has heard of them: whether they live, by what comes from them at this server's own clock, and
+//! whether something of theirs is missing. Pure.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use super::frame::Inbound;
+use super::message::About;
+use super::rooms::{Digest, TheirRooms};
+use crate::store::ServerRow;
+
+/// A server that is silent for so long, on the bus and in the database, is dead.
+pub const DEAD_AFTER: Duration = Duration::from_secs(8);
+/// How often one server is asked to tell everything again.
+const WANT_EVERY: Duration = Duration::from_millis(500);
+
+/// Another server.
+#[derive(Debug)]
+pub struct Peer {
+    /// For people.
+    pub about: About,
+    /// When something of it came last, by the bus or by the database.
+    heard: Instant,
+    /// What comes to all.
+    pub to_all: Inbound,
+    /// What comes to this server.
+    pub own: Inbound,
+    /// The rooms that live on it.
+    pub rooms: TheirRooms,
+    /// When it was asked last to tell everything again.
+    wanted: Option<Instant>,
+    /// Whether what it said last did not fit what this server knows: what lies between may be on its way.
+    is_doubted: bool,
+}
+
+/// The other servers.
+#[derive(Debug, Default)]
+pub struct Peers {
+    peers: HashMap<Uuid, Peer>,
+    /// The beats of servers in the database, when they changed last, and whether they ever did.
+    beats: HashMap<Uuid, (i64, Instant, bool)>,
+    asked_who: HashMap<Uuid, Instant>,
+}
+
+impl Peer {
+    fn new(about: About, now: Instant) -> Self {
+        Self {
+            about,
+            heard: now,
+            to_all: Inbound::default(),
+            own: Inbound::default(),
+            rooms: TheirRooms::default(),
+            wanted: None,
+            is_doubted: false,
+        }
+    }
+
+    /// Something of it has come.
+    pub fn hear(&mut self, now: Instant) {
+        self.heard = self.heard.max(now);
+    }
+
+    /// It says what it has; whether something is missing here. Once may be by chance: by the next time it has arrived.
+    pub fn compare(&mut self, rooms: Digest, sent: u64) -> bool {
+        let fits = self.rooms.are(rooms) && self.own.last() >= sent;
+        !fits && std::mem::replace(&mut self.is_doubted, true) || {
+            self.is_doubted &= !fits;
+            false
+        }
+    }
+
+    /// Whether to ask it now to tell everything again.
+    pub fn may_want(&mut self, now: Instant) -> bool {
+        let may = self.wanted.is_none_or(|wanted| now.duration_since(wanted) >= WANT_EVERY);
+        if may {
+            self.wanted = Some(now);
+        }
+        may
+    }
+}
+
+impl Peers {
+    /// A server says hello: it is known from now on, and what was known of its texts is forgotten. Whether it is new.
+    pub fn greet(&mut self, server: Uuid, about: About, now: Instant) -> bool {
+        let before = self.peers.remove(&server);
+        let is_new = before.is_none();
+        let rooms = before.map(|peer| peer.rooms).unwrap_or_default();
+        self.peers.insert(server, Peer { rooms, ..Peer::new(about, now) });
+        is_new
+    }
+
+    /// A server that is known.
+    pub fn get_mut(&mut self, server: Uuid) -> Option<&mut Peer> {
+        self.peers.get_mut(&server)
+    }
+
+    /// Whether an unknown server is to be asked who it is.
+    pub fn may_ask_who(&mut self, server: Uuid, now: Instant) -> bool {
+        self.asked_who.retain(|_, asked| now.duration_since(*asked) < DEAD_AFTER);
+        let may = self.asked_who.get(&server).is_none_or(|asked| now.duration_since(*asked) >= WANT_EVERY);
+        if may {
+            self.asked_who.insert(server, now);
+        }
+        may
+    }
+
+    /// Removes a server.
+    pub fn remove(&mut self, server: Uuid) -> Option<Peer> {
+        self.beats.remove(&server);
+        self.peers.remove(&server)
+    }
+
+    /// The database told who was seen in it. Whether one lives there that has not been heard on the bus.
+    pub fn on_rows(&mut self, rows: &[ServerRow], now: Instant) -> bool {
+        self.beats.retain(|server, _| rows.iter().any(|row| row.incarnation == *server));
+        for row in rows {
+            let (beats, changed, is_alive) = self.beats.entry(row.incarnation).or_insert((row.beats, now, false));
+            if *beats != row.beats {
+                (*beats, *changed, *is_alive) = (row.beats, now, true);
+                if let Some(peer) = self.peers.get_mut(&row.incarnation) {
+                    peer.hear(now);
+                }
+            }
+        }
+        self.has_unheard(now)
+    }
+
+    /// Whether a server lives in the database that has not been heard on the bus.
+    pub fn has_unheard(&self, now: Instant) -> bool {
+        let lives =
+            |&(_, changed, is_alive): &(i64, Instant, bool)| is_alive && now.duration_since(changed) < DEAD_AFTER;
+        self.beats.iter().any(|(server, beats)| lives(beats) && !self.peers.contains_key(server))
+    }
+
+    /// Those that have been silent for too long.
+    pub fn dead(&self, now: Instant) -> Vec<Uuid> {
+        let is_dead = |peer: &Peer| now.duration_since(peer.heard) >= DEAD_AFTER;
+        self.peers.iter().filter(|(_, peer)| is_dead(peer)).map(|(server, _)| *server).collect()
+    }
+
+    /// This server did not run for a while: nobody's silence counts.
+    pub fn forgive(&mut self, now: Instant) {
+        for peer in self.peers.values_mut() {
+            peer.heard = now;
+        }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = (Uuid, &Peer)> {
+        self.peers.iter().map(|(server, peer)| (*server, peer))
+    }
+
+    /// Where a room of that hash lives, too.
+    pub fn with_room(&self, hash: u64) -> Vec<Uuid> {
+        self.all().filter(|(_, peer)| peer.rooms.have(hash)).map(|(server, _)| server).collect()
+    }
+
+    /// Whether a room of that hash lives elsewhere, too.
+    pub fn have_room(&self, hash: u64) -> bool {
+        self.peers.values().any(|peer| peer.rooms.have(hash))
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.peers.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: Uuid = Uuid::from_u128(1);
+
+    fn row(beats: i64) -> ServerRow {
+        ServerRow { incarnation: A, label: "a".into(), version: "1".into(), beats }
+    }
+
+    #[test]
+    fn trap_34_a_server_is_dead_once_neither_bus_nor_database_has_told_of_it_by_the_local_clock() {
+        let (mut peers, start) = (Peers::default(), Instant::now());
+        assert!(peers.greet(A, About::default(), start) && !peers.greet(A, About::default(), start));
+        let later = |seconds| start + Duration::from_secs(seconds);
+        assert!(!peers.on_rows(&[row(1)], later(1)));
+        assert!(peers.dead(later(7)).is_empty());
+        assert_eq!(peers.dead(later(8)), [A]);
+        peers.on_rows(&[row(2)], later(8));
+        assert!(peers.dead(later(15)).is_empty(), "it lives in the database");
+        peers.on_rows(&[row(2)], later(15));
+        assert_eq!(peers.dead(later(16)), [A]);
+        peers.forgive(later(16));
+        assert!(peers.dead(later(17)).is_empty(), "it was this server that did not run");
+        peers.remove(A);
+        assert!(peers.is_empty() && !peers.on_rows(&[row(2)], later(18)), "a row that stands still is nobody");
+        assert!(peers.on_rows(&[row(3)], later(19)), "one that moves is somebody who was not heard");
+        assert!(!peers.has_unheard(later(30)));
+    }
+
+    #[test]
+    fn what_does_not_fit_twice_is_missing() {
+        let mut peer = Peer::new(About::default(), Instant::now());
+        let rooms = Digest::of(&[7]);
+        assert!(!peer.compare(rooms, 0));
+        assert!(peer.compare(rooms, 0));
+        peer.rooms.begin(&[7]);
+        assert!(!peer.compare(rooms, 0) && !peer.compare(rooms, 1) && peer.compare(rooms, 1));
+    }
+
+    #[test]
+    fn who_is_unknown_is_asked_now_and_then() {
+        let (mut peers, now) = (Peers::default(), Instant::now());
+        assert!(peers.may_ask_who(A, now) && !peers.may_ask_who(A, now));
+        assert!(peers.may_ask_who(A, now + WANT_EVERY));
+    }
+}

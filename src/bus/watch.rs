@@ -1,0 +1,82 @@
+//! What a server does about the others by the clock: shows in the database that it lives, looks for the dead, reads the heads of rooms
+//! that live elsewhere, too.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use super::cluster::Cluster;
+use crate::ids::{RoomName, Seq};
+use crate::metrics;
+use crate::store::Store;
+
+const TICK: Duration = Duration::from_secs(1);
+/// In so many ticks the server tells that it lives, on the bus and in the database.
+const BEAT_EVERY: u32 = 2;
+/// In so many ticks what long gone servers have left is deleted.
+const SWEEP_EVERY: u32 = 3_600;
+/// How often heads are read. Told at once by the bus, they are read to find out what it has lost.
+const HEADS_EVERY: Duration = Duration::from_secs(2);
+/// Between two readings that were asked for.
+const HEADS_PAUSE: Duration = Duration::from_millis(100);
+/// Rooms whose heads are read at once.
+const HEADS_EACH: usize = 1_000;
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Goes on until it is aborted.
+pub async fn tick(cluster: Arc<Cluster>) {
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    for number in 1_u32.. {
+        ticks.tick().await;
+        cluster.tick(Instant::now(), number.is_multiple_of(BEAT_EVERY));
+    }
+}
+
+/// As above: what needs the database, which may take its time.
+pub async fn beat(cluster: Arc<Cluster>, store: Store) {
+    let mut ticks = interval(TICK * BEAT_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    for number in 1_u32.. {
+        ticks.tick().await;
+        match store.beat(VERSION).await {
+            Ok(rows) => cluster.on_rows(&rows, Instant::now()),
+            Err(error) => tracing::debug!(%error, "the server cannot show in the database that it lives"),
+        }
+        if number.is_multiple_of(SWEEP_EVERY / BEAT_EVERY)
+            && let Err(error) = store.sweep_servers().await
+        {
+            tracing::debug!(%error, "what other servers have left cannot be deleted now");
+        }
+    }
+}
+
+/// As above: reads heads, at once when something may be missing.
+pub async fn heads(cluster: Arc<Cluster>, store: Store) {
+    let mut told: HashMap<RoomName, Seq> = HashMap::new();
+    loop {
+        tokio::select! {
+            () = cluster.look.notified() => sleep(HEADS_PAUSE).await,
+            () = sleep(HEADS_EVERY) => {}
+        }
+        let rooms = cluster.rooms_to_look_at();
+        told.retain(|room, _| !rooms.is_empty() && rooms.contains(room) || rooms.len() > HEADS_EACH);
+        for rooms in rooms.chunks(HEADS_EACH) {
+            match store.heads(rooms.to_vec()).await {
+                Ok(rows) => {
+                    metrics::BUS_HEADS_READ.inc_by(rows.len() as u64);
+                    let heads: Vec<_> = rows.iter().map(|row| (row.id, row.head, row.updated_at_ms)).collect();
+                    store.hear(&heads);
+                    for row in rows {
+                        if told.insert(row.name.clone(), row.head) != Some(row.head) {
+                            cluster.on_head(&row);
+                        }
+                    }
+                }
+                Err(error) => tracing::debug!(%error, "heads cannot be read now"),
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Who is in the room on other servers, as those have told, and what this one has to tell them. Changes are gathered for a moment, and
+//! only the newest of each client and user is told.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use super::awareness::Announced;
+use crate::bus::{RoomState, SharedState, SharedUser};
+use crate::ids::UserId;
+use crate::protocol::awareness::Entry;
+
+/// How long changes are gathered.
+const GATHER: Duration = Duration::from_millis(80);
+/// Typing that is not renewed ends.
+const TYPING: Duration = Duration::from_secs(7);
+
+/// What other servers have told.
+#[derive(Debug, Default)]
+pub struct Others {
+    users: HashMap<Uuid, BTreeMap<UserId, SharedUser>>,
+    typing: HashMap<(Uuid, UserId), (String, Instant)>,
+}
+
+impl Others {
+    /// A server tells of its users; what was known of each.
+    pub fn take_users(&mut self, server: Uuid, users: Vec<SharedUser>) -> Vec<SharedUser> {
+        let known = self.users.entry(server).or_default();
+        for user in &users {
+            match user.sockets {
+                0 => drop(known.remove(&user.user)),
+                _ => drop(known.insert(user.user.clone(), user.clone())),
+            }
+        }
+        users
+    }
+
+    /// The users of a server that are not among these, as gone.
+    pub fn missing(&self, server: Uuid, users: &[SharedUser]) -> Vec<SharedUser> {
+        let there: HashSet<&UserId> = users.iter().map(|user| &user.user).collect();
+        let known = self.users.get(&server).into_iter().flat_map(BTreeMap::values);
+        known.filter(|user| !there.contains(&user.user)).map(|user| SharedUser { sockets: 0, ..user.clone() }).collect()
+    }
+
+    /// All users, with their servers.
+    pub fn users(&self) -> impl Iterator<Item = (Uuid, &SharedUser)> {
+        self.users.iter().flat_map(|(server, users)| users.values().map(move |user| (*server, user)))
+    }
+
+    /// What a user shows of themselves by JSON on another server.
+    pub fn state(&self, user: &UserId) -> Option<&String> {
+        self.users.values().find_map(|users| users.get(user)?.state.as_ref())
+    }
+
+    /// A user types there, or has stopped; whether that is news.
+    pub fn take_typing(&mut self, server: Uuid, user: &UserId, name: &str, is_typing: bool, now: Instant) -> bool {
+        let was_typing = self.is_typing(user);
+        match is_typing {
+            true => drop(self.typing.insert((server, user.clone()), (name.to_owned(), now + TYPING))),
+            false => drop(self.typing.remove(&(server, user.clone()))),
+        }
+        was_typing != self.is_typing(user)
+    }
+
+    /// Whether a user types on another server.
+    pub fn is_typing(&self, user: &UserId) -> bool {
+        self.typing.keys().any(|(_, typist)| typist == user)
+    }
+
+    /// Who types on other servers, each with the name.
+    pub fn typists(&self) -> BTreeMap<UserId, String> {
+        self.typing.iter().map(|((_, user), (name, _))| (user.clone(), name.clone())).collect()
+    }
+
+    /// Ends the typing that nobody renewed, or all of one server; the users who type no more.
+    pub fn end_typing(&mut self, server: Option<Uuid>, now: Instant) -> Vec<(UserId, String)> {
+        let is_over = |at: Uuid, until: Instant| until <= now || server == Some(at);
+        let over: Vec<_> = self
+            .typing
+            .iter()
+            .filter(|((at, _), (_, until))| is_over(*at, *until))
+            .map(|(key, _)| key.clone())
+            .collect();
+        let ended = over.into_iter().filter_map(|key| Some((key.1.clone(), self.typing.remove(&key)?.0)));
+        let ended: Vec<_> = ended.collect();
+        ended.into_iter().filter(|(user, _)| !self.is_typing(user)).collect()
+    }
+
+    /// When typing may next end.
+    pub fn next_end(&self) -> Option<Instant> {
+        self.typing.values().map(|(_, until)| *until).min()
+    }
+
+    /// Forgets a server.
+    pub fn forget(&mut self, server: Uuid) {
+        self.users.remove(&server);
+    }
+}
+
+/// What is to be told to other servers.
+#[derive(Debug, Default)]
+pub struct ToTell {
+    states: HashMap<u64, SharedState>,
+    /// Whether each has left for good.
+    users: BTreeMap<UserId, bool>,
+    typing: BTreeMap<UserId, (String, bool)>,
+    due: Option<Instant>,
+}
+
+impl ToTell {
+    /// A client's state has changed.
+    pub fn add_states(&mut self, states: impl IntoIterator<Item = Announced>, now: Instant) {
+        for state in states {
+            self.states.insert(state.entry.client, shared_state(state));
+            self.plan(now);
+        }
+    }
+
+    /// A user has come, gone or changed.
+    pub fn add_user(&mut self, user: &UserId, is_for_good: bool, now: Instant) {
+        self.users.insert(user.clone(), is_for_good);
+        self.plan(now);
+    }
+
+    /// A user types, goes on typing or has stopped.
+    pub fn add_typing(&mut self, user: &UserId, name: &str, is_typing: bool, now: Instant) {
+        self.typing.insert(user.clone(), (name.to_owned(), is_typing));
+        self.plan(now);
+    }
+
+    fn plan(&mut self, now: Instant) {
+        self.due.get_or_insert(now + GATHER);
+    }
+
+    /// When [`take`](Self::take) is to be called.
+    pub fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Takes out what is to be told; `look` tells how a user is now. Whether it may be lost: the next change repeats it.
+    pub fn take(&mut self, look: impl Fn(&UserId) -> SharedUser) -> (RoomState, bool) {
+        let Self { states, users, typing, .. } = std::mem::take(self);
+        let may_be_lost = users.is_empty()
+            && states.values().all(|state| state.state.is_some())
+            && typing.values().all(|(_, is_typing)| *is_typing);
+        let users = users.into_iter().map(|(user, is_for_good)| {
+            let shared = look(&user);
+            SharedUser { is_for_good: is_for_good && shared.sockets == 0, ..shared }
+        });
+        let typing = typing.into_iter().map(|(user, (name, is_typing))| (user, name, is_typing)).collect();
+        (RoomState { users: users.collect(), states: states.into_values().collect(), typing }, may_be_lost)
+    }
+}
+
+/// A state as other servers are told it.
+pub fn shared_state(announced: Announced) -> SharedState {
+    let Announced { entry: Entry { client, clock, state }, user, is_placeholder } = announced;
+    let state = state.map(|state| String::from_utf8_lossy(&state).into_owned());
+    SharedState { client, clock, user, state, is_placeholder }
+}

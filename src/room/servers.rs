@@ -1,0 +1,204 @@
+//! What other servers tell a room, and the database of them: entries that were committed elsewhere, who is there.
+
+use actix::{Context, Handler, Message};
+use uuid::Uuid;
+
+use super::messages::FromMember;
+use super::room::{Parts, Phase, Room};
+use super::signals;
+use crate::budget::HeldBytes;
+use crate::bus::RoomMessage;
+use crate::ids::{MemberId, Seq};
+use crate::store::{Entry, RoomId, RoomRow, StoreError};
+
+/// What other servers tell a room.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub enum FromServer {
+    /// Something about the room; counted as waiting until it is handled.
+    Told {
+        /// Who tells.
+        from: Uuid,
+        /// What.
+        say: RoomMessage,
+        /// What it holds.
+        held: HeldBytes,
+    },
+    /// The room lives there as well, and that server is to be told who is here.
+    Entered(Uuid),
+    /// The room does not live there any more, or the server is gone.
+    Left(Uuid),
+    /// The database told the room's row, and where the timeline ends.
+    Head(RoomId, Seq),
+}
+
+/// Which member's message it is, if it is one's.
+pub(super) fn sender(message: &FromMember) -> Option<MemberId> {
+    Some(match message {
+        FromMember::WriteDocument(_) => return None,
+        FromMember::Join(join) => join.member,
+        FromMember::Edit(edit) => edit.from,
+        FromMember::RefuseLongEdit(edit) => edit.from,
+        FromMember::AskState(ask) => ask.from,
+        FromMember::AskSaved(ask) => ask.from,
+        FromMember::UpdateAwareness(awareness) => awareness.from,
+        FromMember::AskAwareness(ask) => ask.from,
+        FromMember::StartCount(start) => start.from,
+        FromMember::BroadcastStateless(stateless) => stateless.from,
+        FromMember::Renew(renew) => renew.member,
+        FromMember::Say(say) => say.from,
+        FromMember::ReplayMore(more) => more.from,
+        FromMember::BroadcastBinary(binary) => binary.from,
+        FromMember::Leave(leave) => leave.from,
+    })
+}
+
+impl Handler<FromServer> for Room {
+    type Result = ();
+
+    fn handle(&mut self, message: FromServer, ctx: &mut Context<Self>) {
+        if matches!(self.phase, Phase::Ended) {
+            return;
+        }
+        self.in_span(|room| {
+            room.on_server(message, ctx);
+            room.count_message(ctx);
+        });
+    }
+}
+
+impl Room {
+    fn on_server(&mut self, message: FromServer, ctx: &mut Context<Self>) {
+        match message {
+            FromServer::Told { say: RoomMessage::Entries { row, head, at, entries, clients }, .. } => {
+                self.commit.found_row(Some(RoomId(row)));
+                self.context.store.hear(&[(RoomId(row), head, at)]);
+                let entries: Option<Vec<Entry>> = entries.into_iter().map(|entry| entry.into_entry()).collect();
+                self.timeline.on_told(head, entries.unwrap_or_default());
+                if let Phase::Live(document) = &mut self.phase {
+                    document.learn_authors(clients);
+                }
+                self.catch_up(ctx);
+            }
+            FromServer::Told { from, say: RoomMessage::State { head, state }, .. } => {
+                self.arrivals.on_told(from);
+                self.hold_with(from);
+                let Parts { presence, mut io, .. } = self.parts();
+                presence.on_server_state(from, state, true, &mut io);
+                self.timeline.on_told(head, Vec::new());
+                self.catch_up(ctx);
+            }
+            FromServer::Told { from, say: RoomMessage::Change(state), .. } => {
+                let Parts { presence, mut io, .. } = self.parts();
+                presence.on_server_state(from, state, false, &mut io);
+            }
+            FromServer::Told { say: RoomMessage::Signal(signal), .. } => {
+                signals::on_foreign_signal(signal, &mut self.parts().io);
+            }
+            FromServer::Entered(by) => {
+                self.hold_with(by);
+                let state = self.presence.whole_state(&self.members);
+                let say = RoomMessage::State { head: self.timeline.head(), state };
+                self.context.cluster.tell_one(&self.name, by, say);
+            }
+            FromServer::Left(by) => {
+                self.arrivals.on_told(by);
+                self.holders.remove(&by);
+                self.elsewhere.is_shared = !self.holders.is_empty();
+                let Parts { presence, mut io, .. } = self.parts();
+                presence.on_server_left(by, &mut io);
+            }
+            FromServer::Head(row, head) => {
+                self.commit.found_row(Some(row));
+                self.timeline.on_told(head, Vec::new());
+                self.catch_up(ctx);
+            }
+        }
+        self.let_arrivals_in(ctx);
+    }
+
+    /// The room lives on that server, too.
+    fn hold_with(&mut self, server: Uuid) {
+        self.holders.insert(server);
+        self.elsewhere.is_shared = true;
+    }
+
+    /// Tells the other servers who is here, as far as that has changed.
+    pub(super) fn tell_presence(&mut self) {
+        let (state, may_be_lost) = self.presence.take_to_tell(&self.members);
+        if state.is_empty() || !self.elsewhere.is_shared {
+            return;
+        }
+        let say = RoomMessage::Change(state);
+        match may_be_lost {
+            true => self.context.cluster.signal(&self.name, say),
+            false => self.context.cluster.tell(&self.name, say),
+        }
+    }
+
+    /// Tells the other servers what was said in this turn.
+    pub(super) fn tell_signals(&mut self) {
+        for signal in self.elsewhere.take_signals() {
+            self.context.cluster.signal(&self.name, RoomMessage::Signal(signal));
+        }
+    }
+
+    /// Whether a member's message waits until the room has all that was acknowledged elsewhere before the member came.
+    pub(super) fn holds(&self, message: &FromMember) -> bool {
+        let is_arriving = matches!(message, FromMember::Join(_)) && !self.context.cluster.is_alone();
+        matches!(self.phase, Phase::Live(_))
+            && (is_arriving || sender(message).is_some_and(|member| self.arrivals.are_waiting(member)))
+    }
+
+    /// Asks the database where the timeline ends, for those who have come.
+    pub(super) fn ask_for_arrivals(&mut self, ctx: &mut Context<Self>) {
+        if !self.arrivals.ask() {
+            return;
+        }
+        let (store, name, permits) =
+            (self.context.store.clone(), self.name.clone(), self.context.reading_permits.clone());
+        let asking = async move {
+            // Permits are given for as long as the server runs.
+            let _permit = permits.acquire().await;
+            store.room(&name).await
+        };
+        let then = |room: &mut Self, row: Result<Option<RoomRow>, StoreError>, ctx: &mut Context<Self>| {
+            let head = match row {
+                Ok(row) => {
+                    room.commit.found_row(row.as_ref().map(|row| row.id));
+                    Some(row.map_or(Seq::ZERO, |row| row.head))
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "it is not known whether the room is up to date");
+                    None
+                }
+            };
+            room.arrivals.on_head(head);
+            room.timeline.on_told(head.unwrap_or(Seq::ZERO), Vec::new());
+            room.catch_up(ctx);
+            room.let_arrivals_in(ctx);
+            room.end_turn(ctx);
+        };
+        self.spawn(asking, then, ctx);
+    }
+
+    /// Lets those in who may come in now.
+    pub(super) fn let_arrivals_in(&mut self, ctx: &mut Context<Self>) {
+        if self.arrivals.is_empty() || !matches!(self.phase, Phase::Live(_)) {
+            return;
+        }
+        let head = self.timeline.head();
+        for message in self.arrivals.take(head, std::time::Instant::now()) {
+            self.on_member(message, ctx);
+        }
+        self.ask_for_arrivals(ctx);
+    }
+
+    /// The other parts are told what came from the others' servers.
+    pub(super) fn on_foreign_unread(&mut self, error: &StoreError, ctx: &mut Context<Self>) {
+        let Parts { presence, timeline, commit, mut io } = self.parts();
+        timeline.on_foreign_unread(error, presence, commit, &mut io);
+        self.arrivals.give_up();
+        self.let_arrivals_in(ctx);
+    }
+}

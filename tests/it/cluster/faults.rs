@@ -1,0 +1,154 @@
+//! What the bus, the network and dying servers may do: nothing that was acknowledged is missing, nobody is disconnected, and servers
+//! come together again.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::{By, Servers, on_each_bus, seqs};
+use crate::network::{Direction, Network};
+use crate::support::editor::Editor;
+use crate::support::eventually;
+use crate::support::json::Client;
+use crate::support::process::Process;
+use crate::support::socket::Socket;
+use crate::support::token::{reader, token, writer};
+
+on_each_bus! {
+    fn trap_12_while_the_bus_is_away_what_others_save_is_read_from_the_database(by: By) {
+        let mut servers = Servers::start(by, "away", 1);
+        let network = servers.add_behind();
+        servers.have_met();
+        let mut ada = Editor::join(servers.at(0), "r", &writer("ada"), 1);
+        let mut bob = Editor::join(servers.at(1), "r", &writer("bob"), 2);
+        let mut carl = Client::join(servers.at(1), &reader("carl"), "r");
+        ada.saves("a");
+        bob.until_text("a");
+        let fail: [fn(&Network); 3] = [Network::cut, Network::freeze, |network| network.lose(Direction::Down)];
+        for fail in fail {
+            fail(&network);
+            eventually("the server notices", || (servers.bus_of(1) == "degraded").then_some(()));
+            assert_eq!(servers.bus_of(0), "ok");
+            // Without a further edit, in both directions, and nobody is disconnected.
+            ada.saves("x");
+            let text = ada.text();
+            bob.until_text(&text);
+            bob.saves("y");
+            let text = bob.text();
+            ada.until_text(&text);
+            let mut alice = Client::join(servers.at(0), &writer("alice"), "r");
+            let seq = alice.chats("r", "hello");
+            assert_eq!(carl.until("chat.message")["seq"], seq);
+            network.restore();
+            // What was frozen or lost is no use to a stream any more.
+            network.drop_connections();
+            eventually("the bus is back", || (servers.bus_of(1) == "ok").then_some(()));
+            let before = servers.metric(1, "tutti_bus_entries_received_total");
+            ada.saves("z");
+            let text = ada.text();
+            bob.until_text(&text);
+            eventually("by the bus again", || {
+                ada.saves("z");
+                let text = ada.text();
+                bob.until_text(&text);
+                (servers.metric(1, "tutti_bus_entries_received_total") > before).then_some(())
+            });
+        }
+        let mut late = Editor::join(servers.at(1), "r", &writer("late"), 9);
+        late.until_text(&ada.text());
+    }
+
+    fn trap_28_a_server_that_stood_still_reads_what_it_missed_and_is_taken_back(by: By) {
+        let servers = Servers::with(by, "frozen", 2, &["--presence-grace-ms", "500"]);
+        let mut ada = Client::join(servers.at(0), &writer("ada"), "r");
+        let mut bob = Client::join(servers.at(1), &writer("bob"), "r");
+        ada.find("bob", |message| message["type"] == "presence.diff" && message.to_string().contains("bob"));
+        signal(servers.id(1), "-STOP");
+        let mut people = Vec::new();
+        ada.find("bob's end", |message| {
+            people.extend(message["leaves"].as_array().into_iter().flatten().cloned());
+            !people.is_empty()
+        });
+        let seq = ada.chats("r", "meanwhile");
+        signal(servers.id(1), "-CONT");
+        assert_eq!(bob.until("chat.message")["seq"], seq);
+        ada.find("bob again", |message| message["joins"].as_array().is_some_and(|joins| joins.iter().any(|user| user["user"] == "bob")));
+        assert_eq!(people, ["bob"]);
+        assert_eq!(bob.chats("r", "still here"), seq + 1);
+        assert_eq!(ada.until("chat.message")["seq"], seq + 1);
+    }
+
+    fn trap_39_a_revocation_on_one_server_closes_sockets_on_the_others(by: By) {
+        let servers = Servers::start(by, "revoked", 2);
+        let mut ada = Socket::yjs(servers.at(1), "r", &writer("ada"));
+        let admin = token("boss", &["*=admin"]);
+        let body = json!({ "sub": "ada" });
+        let answer = crate::support::http::post_json(servers.at(0), "/api/v1/revocations", Some(&admin), &body);
+        assert_eq!(answer.status, 201, "{answer:?}");
+        assert_eq!(ada.closed().0, 4401);
+    }
+}
+
+/// Sends a process a signal.
+fn signal(id: u32, signal: &str) {
+    assert!(Command::new("kill").args([signal, &id.to_string()]).status().unwrap().success());
+}
+
+#[test]
+fn trap_13_what_a_server_committed_before_it_was_killed_is_shown_without_its_word() {
+    let mut servers = Servers::start(By::Postgres, "unsaid", 1);
+    let network = servers.add_behind();
+    servers.have_met();
+    let mut carl = Client::join(servers.at(0), &reader("carl"), "r");
+    let mut ada = Client::join(servers.at(1), &writer("ada"), "r");
+    ada.chats("r", "one");
+    // It commits, and dies before anybody hears of it.
+    network.freeze();
+    ada.chats("r", "two");
+    servers.kill(1);
+    let mut heard = Vec::new();
+    carl.find("the second", |message| {
+        heard.push(message.clone());
+        message["text"] == "two"
+    });
+    heard.retain(|message: &Value| message["type"] == "chat.message");
+    assert_eq!(seqs(&heard), [1, 2]);
+}
+
+#[test]
+fn trap_19_a_server_that_is_alone_tells_nobody_anything() {
+    let servers = Servers::start(By::Postgres, "alone", 1);
+    eventually("the bus is there", || (servers.bus_of(0) == "ok").then_some(()));
+    let mut ada = Editor::join(servers.at(0), "r", &writer("ada"), 1);
+    for _ in 0..20 {
+        ada.saves("a");
+    }
+    let mut bob = Client::join(servers.at(0), &writer("bob"), "r");
+    bob.chats("r", "hello");
+    for name in ["tutti_bus_texts_sent_total", "tutti_bus_heads_read_total", "tutti_bus_texts_received_total"] {
+        assert_eq!(servers.metric(0, name), 0.0, "{name}");
+    }
+}
+
+#[test]
+fn a_private_room_tells_the_other_servers_nothing() {
+    let servers = Servers::start(By::Nats, "private", 2);
+    let mut ada = Editor::join(servers.at(0), "r", &writer("ada"), 1);
+    ada.saves("a");
+    let read =
+        servers.metric(1, "tutti_bus_entries_received_total") + servers.metric(1, "tutti_foreign_entries_read_total");
+    for _ in 0..20 {
+        ada.saves("a");
+    }
+    let after =
+        servers.metric(1, "tutti_bus_entries_received_total") + servers.metric(1, "tutti_foreign_entries_read_total");
+    assert_eq!(read, after);
+}
+
+#[test]
+fn an_sqlite_server_has_no_bus_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(folder.path(), &[]);
+    let ready = crate::support::http::get(server.address, "/readyz", None).json();
+    assert_eq!(ready, json!({ "status": "ready", "bus": "none" }));
+}
