@@ -73,6 +73,8 @@ pub fn judge<'a>(
 mod tests {
     use super::OriginRefusal::*;
     use super::OriginVerdict::*;
+    use proptest::prelude::*;
+
     use super::*;
 
     fn judged(origins: &[&str], host: Option<&str>, allowed: &[&str]) -> OriginVerdict {
@@ -150,5 +152,20 @@ mod tests {
     #[test]
     fn an_origin_that_is_no_text_is_refused() {
         assert_eq!(judge([&b"https://\xff"[..]], None, &AllowedOrigins::default()), Refused(Malformed));
+    }
+
+    proptest! {
+        #[test]
+        fn rule_27_any_origin_is_judged_and_no_foreign_one_is_allowed(
+            raw in prop::collection::vec(any::<u8>(), 0..60),
+            text in "(https?://)?(app\\.example\\.com|[a-z.]{0,12})[:@/?#.a-z0-9]{0,12}",
+        ) {
+            let listed = vec![OriginPattern::parse("https://app.example.com").unwrap()];
+            let allowed = AllowedOrigins { listed, loopback: false };
+            let _ = judge([&raw[..]], Some(&raw), &allowed);
+            if judge([text.as_bytes()], None, &allowed) == Allowed {
+                prop_assert_eq!(text.trim_end_matches(":443"), "https://app.example.com");
+            }
+        }
     }
 }

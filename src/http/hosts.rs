@@ -27,6 +27,8 @@ impl Hosts {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -58,5 +60,21 @@ mod tests {
             assert!(Hosts::Any.allow(Some(host.as_bytes())));
         }
         assert!(hosts.allow(None) && !hosts.allow(Some(b"\xff")));
+    }
+
+    proptest! {
+        #[test]
+        fn rule_27_any_host_is_judged_and_only_loopback_names_are_allowed(
+            host in prop::collection::vec(any::<u8>(), 0..60),
+            name in "(localhost|127\\.0\\.0\\.1|\\[::1\\]|[a-z]{1,5})[:@/.a-z0-9]{0,12}",
+        ) {
+            let hosts = Hosts::Loopback(Vec::new());
+            let _ = hosts.allow(Some(&host));
+            if hosts.allow(Some(name.as_bytes())) {
+                let name = name.split(':').next().unwrap_or_default();
+                let is_loopback = name.ends_with("localhost") || name.starts_with("127.") || name.starts_with('[');
+                prop_assert!(is_loopback, "{}", name);
+            }
+        }
     }
 }

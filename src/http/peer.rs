@@ -37,6 +37,8 @@ fn hop_address(hop: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -57,6 +59,16 @@ mod tests {
         for (peer, header, client) in cases {
             let found = forwarded(peer.parse().unwrap(), [header].into_iter(), &trusted);
             assert_eq!(found, client.parse::<IpAddr>().unwrap(), "{peer} {header}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn rule_27_any_header_of_an_untrusted_peer_changes_nothing(header in "[0-9a-f:., \\[\\]]{0,60}|.{0,60}") {
+            let trusted: Vec<IpRange> = vec!["10.0.0.0/8".parse().unwrap()];
+            let peer: IpAddr = "203.0.113.9".parse().unwrap();
+            prop_assert_eq!(forwarded(peer, [header.as_str()].into_iter(), &trusted), peer);
+            let _ = forwarded("10.0.0.1".parse().unwrap(), [header.as_str()].into_iter(), &trusted);
         }
     }
 }

@@ -74,6 +74,8 @@ pub fn chunks(entries: &[Entry]) -> impl Iterator<Item = Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -95,5 +97,17 @@ mod tests {
         assert_eq!(decode(&Bytes::from_static(&[5, 1, 1, 0])), Err(DecodeError::Truncated));
         assert_eq!(decode(&Bytes::from_static(&[0xff, 0xff, 0x7f])), Err(DecodeError::TooMany));
         assert_eq!(decode(&Bytes::new()), Err(DecodeError::Truncated));
+    }
+
+    proptest! {
+        #[test]
+        fn rule_27_any_bytes_are_read_or_refused(count in 0u8..5, raw in prop::collection::vec(any::<u8>(), 0..60)) {
+            let body = Bytes::from([&[count], &raw[..]].concat());
+            if let Ok(entries) = decode(&body) {
+                prop_assert_eq!(decode(&encode(entries.iter()).into()), Ok(entries.clone()));
+                let read: Result<Vec<_>, _> = chunks(&entries).map(|chunk| decode(&chunk.into())).collect();
+                prop_assert_eq!(read.map(|read| read.concat()), Ok(entries));
+            }
+        }
     }
 }

@@ -257,6 +257,8 @@ impl SyncCount {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const DOC1: [u8; 5] = [4, b'd', b'o', b'c', b'1'];
@@ -412,5 +414,22 @@ mod tests {
         count.refuse(1);
         assert_eq!(count.committed(messages), 1);
         assert_eq!(count.unsynced, 1, "what was refused after it is still missing");
+    }
+
+    proptest! {
+        #[test]
+        fn rule_27_any_bytes_are_read_or_refused(
+            head in prop::sample::select(vec![&b"\x04doc1"[..], b"\x03d\0s", b""]),
+            raw in prop::collection::vec(any::<u8>(), 0..100),
+        ) {
+            let frame = Bytes::from([head, &raw].concat());
+            let beginning = edit_beginning(&frame);
+            if let Ok(Some(Addressed { address, message })) = decode(&frame) {
+                prop_assert!(address.len() + message.bytes() <= frame.len());
+                if let Message::Yjs(yjs::Message::Step2(_) | yjs::Message::Update(_)) = message {
+                    prop_assert_eq!(beginning.map(|(address, _)| address), Some(address));
+                }
+            }
+        }
     }
 }

@@ -324,7 +324,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_the_decoder_panic(raw in prop::collection::vec(any::<u8>(), 0..100)) {
+        fn rule_27_no_bytes_make_the_decoder_panic(raw in prop::collection::vec(any::<u8>(), 0..100)) {
             let _ = decode(&Bytes::from(raw));
         }
     }

@@ -127,7 +127,7 @@ proptest::proptest! {
     }
 
     #[test]
-    fn no_text_brings_the_verifier_down(text in "\\PC{0,300}", header in "\\PC{0,80}", payload: Vec<u8>) {
+    fn rule_27_no_text_brings_the_verifier_down(text in "\\PC{0,300}", header in "\\PC{0,80}", payload: Vec<u8>) {
         proptest::prop_assert!(verifier().verify(&text, NOW_S).is_err());
         proptest::prop_assert!(verifier().verify(&token_of(&header, &payload), NOW_S).is_err());
         let signed = token_of(r#"{"alg":"HS256"}"#, &payload);

@@ -359,7 +359,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_the_decoder_panic(text in ".{0,200}") {
+        fn rule_27_no_text_makes_the_decoder_panic(text in ".{0,200}") {
             let _ = decode(&text);
         }
     }

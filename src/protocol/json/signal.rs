@@ -23,3 +23,28 @@ pub fn frame(room: &RoomName, user: &UserId, payload: &[u8]) -> Frame {
     put_buf(&mut head, user.as_str().as_bytes());
     Frame::binary(&[&head, payload])
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn rule_27_any_bytes_are_a_signal_or_refused(
+            length in 0u8..8,
+            room in "[a-z/.]{0,6}",
+            payload in prop::collection::vec(any::<u8>(), 0..40),
+        ) {
+            let message = [&[length], room.as_bytes(), &payload].concat();
+            match decode(&Bytes::from(message)) {
+                Ok((named, rest)) => {
+                    prop_assert_eq!(named.as_str().len(), usize::from(length));
+                    prop_assert_eq!(named.as_str().len() + rest.len(), room.len() + payload.len());
+                }
+                Err(error) => prop_assert!(error.to_string().len() < 300),
+            }
+        }
+    }
+}
