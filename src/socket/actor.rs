@@ -365,7 +365,7 @@ impl Socket {
         let handled = match message {
             wire::Message::Binary(message) => self.session.on_binary(&message, &self.io),
             wire::Message::Text(message) => self.session.on_text(&message, &self.io),
-            wire::Message::TooBig(beginning) => self.session.on_too_long(&beginning, &self.io),
+            wire::Message::TooBig { beginning, .. } => self.session.on_too_long(&beginning, &self.io),
             wire::Message::Ping(payload) => {
                 self.io.send(&Frame::pong(&payload));
                 Ok(())

@@ -32,8 +32,13 @@ pub enum Message {
     Text(Bytes),
     /// Bytes of the protocol inside.
     Binary(Bytes),
-    /// The beginning of a message beyond the limit, which has ended.
-    TooBig(Bytes),
+    /// A message beyond the limit, which has ended.
+    TooBig {
+        /// What is kept of it.
+        beginning: Bytes,
+        /// How much of it there was to read, or to inflate up to the limit: what it cost.
+        bytes: u64,
+    },
     /// To be answered with a pong of the same payload.
     Ping(Bytes),
     /// An answer to our ping.
@@ -47,7 +52,8 @@ impl Message {
     pub fn bytes(&self) -> u64 {
         match self {
             Message::Text(payload) | Message::Binary(payload) | Message::Ping(payload) => payload.len() as u64,
-            Message::TooBig(_) | Message::Pong | Message::Close(_) => 0,
+            Message::TooBig { bytes, .. } => *bytes,
+            Message::Pong | Message::Close(_) => 0,
         }
     }
 }
@@ -80,6 +86,8 @@ pub struct Reader {
     arrived: u64,
     /// Whether it is beyond the limit, and only its beginning kept.
     is_too_big: bool,
+    /// How much of it was inflated and is not kept.
+    let_go: u64,
     /// The payload of a control frame that came in pieces, maybe between fragments.
     control: Vec<u8>,
     /// Bytes of compressed messages, as they came and inflated, since they were last taken.
@@ -103,6 +111,7 @@ impl Reader {
             fragments: 0,
             arrived: 0,
             is_too_big: false,
+            let_go: 0,
             control: Vec::new(),
             compressed: (0, 0),
         }
@@ -253,6 +262,7 @@ impl Reader {
     /// Lets go of a message but for its beginning.
     fn keep_beginning(&mut self) {
         let inflater = self.inflater.take();
+        self.let_go = inflater.as_ref().map_or(0, |inflater| inflater.inflated().len() as u64);
         let kept = inflater.as_ref().map_or(&self.payload[..], |inflater| inflater.inflated());
         self.payload = BytesMut::from(&kept[..kept.len().min(BEGINNING_BYTES)]);
     }
@@ -319,7 +329,8 @@ impl Reader {
         }
         let message = self.message.take();
         if std::mem::take(&mut self.is_too_big) {
-            return Ok(Message::TooBig(payload));
+            let bytes = arrived.max(std::mem::take(&mut self.let_go));
+            return Ok(Message::TooBig { beginning: payload, bytes });
         }
         match message {
             Some(Opcode::Text) if std::str::from_utf8(&payload).is_err() => Err(WireError::Utf8),
@@ -411,7 +422,7 @@ mod tests {
     fn of_a_message_beyond_the_limit_the_beginning_is_kept_if_it_is_not_longer_than_may_be_skipped() {
         let limits = MessageLimits { skipped_bytes_max: 5000, ..LIMITS };
         let payload: Vec<u8> = (0..=255).cycle().take(5000).collect();
-        let beginning = Message::TooBig(Bytes::copy_from_slice(&payload[..BEGINNING_BYTES]));
+        let beginning = Message::TooBig { beginning: Bytes::copy_from_slice(&payload[..BEGINNING_BYTES]), bytes: 5000 };
         let whole = client_frame(0x82, &payload);
         let in_fragments = [
             client_frame(0x02, &payload[..900]),
@@ -578,7 +589,8 @@ mod tests {
         let limits = MessageLimits { message_bytes_max: 2000, skipped_bytes_max: 1 << 20, ..LIMITS };
         let payload: Vec<u8> = (0..=255).cycle().take(10 << 20).collect();
         let long: Vec<u8> = (0..1000u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
-        for payload in [payload, long] {
+        let zeros = vec![0; 100_000];
+        for payload in [payload, long, zeros] {
             let compressed = deflated(&payload);
             let half = compressed.len() / 2;
             let in_fragments = [client_frame(0x42, &compressed[..half]), client_frame(0x80, &compressed[half..])];
@@ -591,7 +603,10 @@ mod tests {
                         assert!(reader.unfinished_bytes() <= 2001 + size_of::<Inflater>());
                     }
                     let beginning = Bytes::copy_from_slice(&payload[..BEGINNING_BYTES]);
-                    assert_eq!(seen, [Message::TooBig(beginning)], "pieces of {cut}");
+                    let [Message::TooBig { beginning: seen, bytes }] = &seen[..] else { panic!("{seen:?}") };
+                    assert_eq!(seen, &beginning, "pieces of {cut}");
+                    // What inflates counts up to the limit, however few bytes came.
+                    assert!((2000..=compressed.len().max(2001) as u64).contains(bytes), "{bytes} bytes");
                     let next = read_all(&mut reader, &compressed_frame(&[1; 1000])).unwrap();
                     assert_eq!(next, [Message::Binary(Bytes::from(vec![1; 1000]))]);
                 }
