@@ -5,13 +5,13 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tutti::auth::now_s;
 
 use crate::support::editor::Editor;
 use crate::support::eventually;
 use crate::support::http::{Answer, get, post_json};
 use crate::support::process::Process;
-use crate::support::server::Server;
 use crate::support::token::{reader, token, token_until, writer};
 
 fn publish(address: SocketAddr, text: &str) -> u64 {
@@ -23,6 +23,13 @@ fn publish(address: SocketAddr, text: &str) -> u64 {
 
 fn poll(address: SocketAddr, query: &str, token: &str) -> Answer {
     get(address, &format!("/api/v1/rooms/room/history?{query}"), Some(token))
+}
+
+/// A server in a process of its own, whose figures are of nobody else.
+fn start(options: &[&str]) -> (TempDir, Process) {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(folder.path(), options);
+    (folder, process)
 }
 
 /// Polls beside the test.
@@ -47,7 +54,7 @@ fn seqs(answer: &Answer) -> Vec<u64> {
 
 #[test]
 fn what_is_there_is_answered_at_once_and_what_comes_when_it_comes() {
-    let server = Server::start();
+    let (_folder, server) = start(&[]);
     let address = server.address;
     publish(address, "first");
     let began = Instant::now();
@@ -70,7 +77,7 @@ fn what_is_there_is_answered_at_once_and_what_comes_when_it_comes() {
 
 #[test]
 fn only_an_entry_that_was_asked_for_ends_the_waiting() {
-    let server = Server::start();
+    let (_folder, server) = start(&[]);
     publish(server.address, "first");
     let events = polling(server.address, "after=1&wait=30&kind=event", &reader("ada"));
     waits(server.address, 1);
@@ -82,7 +89,7 @@ fn only_an_entry_that_was_asked_for_ends_the_waiting() {
 
 #[test]
 fn where_nothing_comes_the_answer_is_empty() {
-    let server = Server::start();
+    let (_folder, server) = start(&[]);
     publish(server.address, "first");
     let answer = poll(server.address, "after=1&wait=1", &reader("ada"));
     assert_eq!((seqs(&answer), &answer.json()["next"]), (Vec::new(), &Value::Null));
@@ -91,7 +98,7 @@ fn where_nothing_comes_the_answer_is_empty() {
 
 #[test]
 fn wrong_waits_are_refused() {
-    let server = Server::start();
+    let (_folder, server) = start(&[]);
     publish(server.address, "first");
     for query in
         ["wait=1", "before=5&wait=1", "after=0&before=5&wait=1", "after=0&wait=31", "after=0&wait=x", "after=0&wait=-1"]
@@ -106,7 +113,7 @@ fn wrong_waits_are_refused() {
 #[test]
 fn rule_36_requests_that_wait_count_as_sockets_of_their_address_and_in_all() {
     for options in [["--sockets-per-ip-max", "1"], ["--sockets-max", "1"]] {
-        let server = Server::with(&options);
+        let (_folder, server) = start(&options);
         publish(server.address, "first");
         let first = polling(server.address, "after=1&wait=30", &reader("ada"));
         waits(server.address, 1);
@@ -119,7 +126,7 @@ fn rule_36_requests_that_wait_count_as_sockets_of_their_address_and_in_all() {
 
 #[test]
 fn rule_13_a_request_stops_waiting_when_its_token_expires_or_is_revoked() {
-    let server = Server::start();
+    let (_folder, server) = start(&[]);
     publish(server.address, "first");
     // A token is good for a little longer than it says.
     let expiring = polling(server.address, "after=1&wait=30", &token_until("ada", &["*=read"], now_s() - 15));
@@ -134,8 +141,7 @@ fn rule_13_a_request_stops_waiting_when_its_token_expires_or_is_revoked() {
 
 #[test]
 fn an_orderly_stop_is_not_held_up_by_who_waits() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut process = Process::start(folder.path(), &[]);
+    let (_folder, mut process) = start(&[]);
     publish(process.address, "first");
     let address = process.address;
     // Answered or cut off, whichever comes first.
