@@ -71,7 +71,9 @@ impl Room {
     fn settle(&mut self, outcome: AppendOutcome, ctx: &mut Context<Self>) {
         let Some((document, Parts { timeline, commit, mut io, .. })) = self.live() else { return };
         let io = &mut io;
-        for (Pending { entry, clients, acknowledgements, replies, is_shown_late }, outcome) in commit.settle(outcome) {
+        for (mut pending, outcome) in commit.settle(outcome) {
+            let others = pending.part(outcome.is_ok());
+            let Pending { entry, clients, acknowledgements, replies, is_shown_late, .. } = pending;
             match outcome {
                 Ok(placed) => {
                     if placed.is_new {
@@ -90,6 +92,11 @@ impl Room {
                 Err(refused) => refuse_entry(&entry, acknowledgements, refused, timeline, commit, io),
             }
             replies.into_iter().for_each(|reply| reply.send(outcome));
+            let before = Placed { seq: timeline.head(), at_ms: 0, is_new: false };
+            for acknowledgement in others.acknowledgements {
+                send_acknowledgement(acknowledgement, before, timeline, commit, io);
+            }
+            others.replies.into_iter().for_each(|reply| reply.send(Ok(before)));
         }
         document.acknowledge_reached(commit, io);
         self.make_snapshot_if_due(ctx);

@@ -22,14 +22,45 @@ pub struct Pending {
     pub acknowledgements: Vec<Acknowledgement>,
     /// Servers that wait for its commit.
     pub replies: Vec<Reply>,
+    /// Who asked for something else meanwhile, and hears once all up to here is settled.
+    pub behind: Behind,
     /// Whether it is shown only once it is committed, though it is an edit.
     pub is_shown_late: bool,
 }
 
+/// Who waits until everything up to an entry is settled, though the entry is not theirs.
+#[derive(Debug, Default)]
+pub struct Behind {
+    /// Members.
+    pub acknowledgements: Vec<Acknowledgement>,
+    /// Servers.
+    pub replies: Vec<Reply>,
+}
+
 impl Pending {
+    /// Once it is known whether the entry is stored: takes those who waited behind it to those who hear what became of the entry, or
+    /// returns them, who then hear that all before it is committed. They are not refused what is not theirs; but nobody is told
+    /// that what was shown at once is stored, if it is not.
+    pub fn part(&mut self, is_stored: bool) -> Behind {
+        let behind = std::mem::take(&mut self.behind);
+        if !is_stored && (self.entry.kind != EntryKind::Edit || self.is_shown_late) {
+            return behind;
+        }
+        self.acknowledgements.extend(behind.acknowledgements);
+        self.replies.extend(behind.replies);
+        Behind::default()
+    }
+
     /// An entry of which members hear.
     pub fn new(entry: NewEntry, acknowledgements: Vec<Acknowledgement>) -> Self {
-        Self { entry, clients: Vec::new(), acknowledgements, replies: Vec::new(), is_shown_late: false }
+        Self {
+            entry,
+            clients: Vec::new(),
+            acknowledgements,
+            replies: Vec::new(),
+            behind: Behind::default(),
+            is_shown_late: false,
+        }
     }
 }
 
@@ -108,7 +139,7 @@ impl Uncommitted {
     pub fn when_settled(&mut self, acknowledgement: Acknowledgement) -> Option<Acknowledgement> {
         match self.queue.back_mut() {
             Some(last) => {
-                last.acknowledgements.push(acknowledgement);
+                last.behind.acknowledgements.push(acknowledgement);
                 None
             }
             None => Some(acknowledgement),
@@ -119,7 +150,7 @@ impl Uncommitted {
     pub fn reply_when_settled(&mut self, reply: Reply) -> Option<Reply> {
         match self.queue.back_mut() {
             Some(last) => {
-                last.replies.push(reply);
+                last.behind.replies.push(reply);
                 None
             }
             None => Some(reply),
@@ -231,6 +262,41 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::ids::MemberId;
+    use crate::room::members::Receipt;
+
+    #[test]
+    fn who_waits_behind_an_entry_that_is_refused_is_not_refused_unless_the_document_has_it() {
+        let budget = ByteBudget::new(1_000, None);
+        let heard = |kind, is_shown_late, is_stored| {
+            let entry = NewEntry {
+                kind,
+                author: UserId::new("ada"),
+                via: None,
+                key: None,
+                condition: None,
+                body: Bytes::new(),
+            };
+            let own = Acknowledgement { to: MemberId(1), receipt: Receipt::MissedSteps };
+            let mut queue = Uncommitted::new(1_000, &budget, 10, usize::MAX);
+            queue.push(Pending { is_shown_late, ..Pending::new(entry, vec![own]) });
+            assert!(queue.when_settled(Acknowledgement { to: MemberId(2), receipt: Receipt::MissedSteps }).is_none());
+            let mut pending = queue.queue.pop_front().expect("it was pushed");
+            let others = pending.part(is_stored);
+            (pending.acknowledgements.len(), others.acknowledgements.len())
+        };
+        for (kind, is_shown_late) in [
+            (EntryKind::Edit, false),
+            (EntryKind::Edit, true),
+            (EntryKind::Message, false),
+            (EntryKind::Event, false),
+            (EntryKind::Step, false),
+        ] {
+            assert_eq!(heard(kind, is_shown_late, true), (2, 0), "{kind:?}");
+            let is_in_document = kind == EntryKind::Edit && !is_shown_late;
+            assert_eq!(heard(kind, is_shown_late, false), if is_in_document { (2, 0) } else { (1, 1) }, "{kind:?}");
+        }
+    }
 
     #[test]
     fn an_entry_of_any_size_is_taken_while_what_waits_is_within_the_bounds() {

@@ -287,9 +287,10 @@ impl Model {
     /// The store commits what is in flight.
     fn commits(&mut self) {
         let count = commit(&mut self.uncommitted);
-        for (pending, _) in self.uncommitted.settle(vec![Ok(PLACED); count]) {
+        for (mut pending, _) in self.uncommitted.settle(vec![Ok(PLACED); count]) {
             let (client, clock) = self.entries.pop_front().expect("an entry for each pending");
             self.clients[client].stored = clock;
+            pending.part(true);
             pending.acknowledgements.into_iter().for_each(|acknowledgement| self.acknowledge(acknowledgement));
         }
         let clients = &self.clients;

@@ -53,6 +53,9 @@ impl Live {
         let placed = Placed { seq: Seq(1), at_ms: 0, is_new: true };
         let settled = self.commit.settle(vec![Ok(placed); append.entries.len()]);
         let mut pending: Vec<_> = settled.into_iter().map(|(pending, _)| pending).collect();
+        for one in &mut pending {
+            one.part(true);
+        }
         for one in pending.iter_mut().flat_map(|pending| pending.acknowledgements.drain(..)) {
             acknowledge(one.to, one.receipt, &mut self.room.io());
         }
