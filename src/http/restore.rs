@@ -17,6 +17,7 @@ use super::publish::{self, COMMIT_TIMEOUT};
 use super::state::AppState;
 use super::writing;
 use crate::auth::{self, Action};
+use crate::entry_key;
 use crate::history::{Authors, Open, RestorePlan, Undone, restore_key};
 use crate::ids::{Seq, UserId};
 use crate::protocol::json::request::{Event, Publication};
@@ -91,7 +92,7 @@ pub async fn restore(
             Err(WriteError::Stale) if if_head.is_none() => tokio::time::sleep(PAUSE).await,
             Err(error) => return Err(writing::refused(error)),
             Ok(written) => {
-                tell(&may, &answer(Some(written.seq)), format!("{key}:event"), &state).await?;
+                tell(&may, &answer(Some(written.seq)), entry_key::of_restored(&key), &state).await?;
                 return Ok(HttpResponse::Ok().json(answer(Some(written.seq))));
             }
         }

@@ -22,9 +22,9 @@ use super::publish::{COMMIT_TIMEOUT, count};
 use super::state::AppState;
 use crate::auth::{self, Action};
 use crate::document::{Blocks, DraftError, Json, Nested, Operation, ReadingBudget, View, Wanted, from_v2};
+use crate::entry_key::{self, CALLER_KEY_BYTES_MAX};
 use crate::ids::{RoomName, Seq, UserId};
 use crate::room::{Showing, WriteDocument, WriteError, Written};
-use crate::store::KEY_BYTES_MAX;
 
 /// How often an edit is made anew because the room has changed meanwhile, and how long to wait before.
 const ATTEMPTS: usize = 20;
@@ -93,11 +93,12 @@ fn encoding(format: Option<&str>) -> Result<Encoding, ApiError> {
     }
 }
 
+/// The key of the entry, of what the caller named it.
 fn key(parameters: &mut Parameters) -> Result<Option<String>, ApiError> {
     let key = parameters.text("key");
-    match key.as_ref().is_some_and(|key| key.is_empty() || key.len() > KEY_BYTES_MAX || key.contains('\0')) {
-        true => Err(ApiError::Parameter(format!("key has 1 to {KEY_BYTES_MAX} bytes, none of them NUL"))),
-        false => Ok(key),
+    match key.as_ref().is_some_and(|key| key.is_empty() || key.len() > CALLER_KEY_BYTES_MAX || key.contains('\0')) {
+        true => Err(ApiError::Parameter(format!("key has 1 to {CALLER_KEY_BYTES_MAX} bytes, none of them NUL"))),
+        false => Ok(key.as_deref().map(entry_key::of_document_write)),
     }
 }
 

@@ -3,10 +3,9 @@
 use bytes::Bytes;
 use uuid::Uuid;
 
+pub use crate::entry_key::KEY_BYTES_MAX;
 use crate::ids::{RoomName, Seq, UserId};
 
-/// Longest key of an entry, in bytes. Keys are indexed, and Postgres cannot index long texts.
-pub const KEY_BYTES_MAX: usize = 256;
 /// Most entries of one history page.
 pub const HISTORY_ENTRIES_MAX: u32 = 10_000;
 /// Most bytes of bodies in one history page, its first entry aside. A page that reaches it is shorter than asked for.

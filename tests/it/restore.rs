@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::editor::{Editor, deleted};
-use crate::support::http::{Answer, get, post_json};
+use crate::support::http::{Answer, get, post_json, request};
 use crate::support::json::Client;
 use crate::support::message;
 use crate::support::server::Server;
@@ -145,4 +145,30 @@ fn only_writers_restore_and_only_what_was() {
     }
     let nowhere = post_json(server.address, "/api/v1/rooms/nothing/restore", Some(&writer("carol")), &to);
     assert_eq!(nowhere.error(), (404, "room_not_found".into()));
+}
+
+#[test]
+fn keys_of_messages_writes_and_restores_are_apart() {
+    let (server, mut alice, _bob) = with_plan();
+    let carol = writer("carol");
+    let write = |key: &str, text: &str| {
+        let address = server.address;
+        request(
+            address,
+            &format!(
+                "PUT /api/v1/rooms/plan/document?format=text&key={key} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer \
+                 {carol}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",
+                text.len()
+            ),
+        )
+    };
+    for (at, key) in ["k", "document:k", "restore:1:k", "restore:1:key:k"].into_iter().enumerate() {
+        let said = json!({ "text": "x", "key": key });
+        assert_eq!(post_json(server.address, "/api/v1/rooms/plan/messages", Some(&carol), &said).status, 201);
+        let text = format!("text {at}");
+        assert_eq!(write(key, &text).status, 200);
+        alice.until_text(&text);
+    }
+    assert_eq!(restore(&server, &json!({ "to": 1, "key": "k" })).status, 200);
+    alice.until_text("one ");
 }

@@ -9,14 +9,13 @@ use super::check::check;
 use super::error::JsonError;
 use super::limits::{BATCH_MAX, STATE_BYTES_MAX, STEPS_MAX};
 use super::request::{Body, CHAT, Envelope, Event, Publication, Said, Steps};
+use crate::entry_key::{self, CALLER_KEY_BYTES_MAX};
 use crate::ids::{RoomName, Seq};
 
 /// Longest type of an app's event, in bytes.
 const TYPE_BYTES_MAX: usize = 64;
 /// Longest `requestId` and `clientId`, in bytes.
 const ID_BYTES_MAX: usize = 64;
-/// Longest key, in bytes: what the store takes. Refused here, since nobody bounds what waits for the store by its keys.
-const KEY_BYTES_MAX: usize = 256;
 /// Most bytes of a parser's complaint that are told, for it quotes what it complains of.
 const COMPLAINT_BYTES_MAX: usize = 200;
 /// The protocol's own namespaces; apps' types are outside of them.
@@ -79,13 +78,13 @@ pub fn publication(text: &str) -> Result<Publication, JsonError> {
 
 fn publish(kind: String, mut fields: Fields) -> Result<Publication, JsonError> {
     let key = fields.key.take();
-    if key.as_ref().is_some_and(|key| key.len() > KEY_BYTES_MAX) {
-        return Err(JsonError::Field(format!("\"key\" has at most {KEY_BYTES_MAX} bytes")));
+    if key.as_ref().is_some_and(|key| key.len() > CALLER_KEY_BYTES_MAX) {
+        return Err(JsonError::Field(format!("\"key\" has at most {CALLER_KEY_BYTES_MAX} bytes")));
     }
     if key.as_ref().is_some_and(|key| key.contains('\0')) {
         return Err(JsonError::Nul);
     }
-    Ok(Publication { event: event(kind, fields)?, key })
+    Ok(Publication { event: event(kind, fields)?, key: key.map(entry_key::of_message) })
 }
 
 fn envelope(text: &str) -> Envelope {
