@@ -29,6 +29,9 @@ struct Lane {
 pub struct Outgoing {
     to_all: Lane,
     to: HashMap<Uuid, Lane>,
+    /// The largest number of the lanes that were forgotten. New ones go on from it: a server that was forgotten by mistake would take
+    /// smaller numbers for repetitions.
+    forgotten: u64,
     bytes: usize,
     signal_bytes: usize,
     flushes: Vec<oneshot::Sender<()>>,
@@ -91,6 +94,7 @@ impl Outgoing {
             let bytes = |messages: &[Arc<str>]| messages.iter().map(|message| message.len()).sum::<usize>();
             self.bytes -= bytes(&lane.first) + bytes(&lane.signals);
             self.signal_bytes -= bytes(&lane.signals);
+            self.forgotten = self.forgotten.max(lane.number);
         }
     }
 
@@ -122,7 +126,9 @@ impl Outgoing {
     fn lane(&mut self, to: Channel) -> &mut Lane {
         match to {
             Channel::All => &mut self.to_all,
-            Channel::Server(server) => self.to.entry(server).or_default(),
+            Channel::Server(server) => {
+                self.to.entry(server).or_insert_with(|| Lane { number: self.forgotten, ..Lane::default() })
+            }
         }
     }
 }
@@ -149,6 +155,7 @@ fn bodies(messages: &[Arc<str>], text_bytes_max: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bus::frame::{self, Inbound, Taken};
 
     const ME: Uuid = Uuid::from_u128(1);
     const OTHER: Channel = Channel::Server(Uuid::from_u128(2));
@@ -195,5 +202,22 @@ mod tests {
         outgoing.push(OTHER, &text("1"));
         outgoing.forget(Uuid::from_u128(2));
         assert!(outgoing.is_empty());
+    }
+
+    #[test]
+    fn a_server_that_is_forgotten_by_mistake_takes_what_comes_later() {
+        let (mut outgoing, mut inbound) = (Outgoing::default(), Inbound::default());
+        let mut heard = Vec::new();
+        for number in 1..=4 {
+            outgoing.push(OTHER, &text(&number.to_string()));
+            for (_, text) in outgoing.take(ME, 1_000).texts {
+                heard.push(inbound.take(&frame::read(&text).unwrap()));
+            }
+            if number == 3 {
+                outgoing.forget(Uuid::from_u128(2));
+            }
+        }
+        let whole = |number| (Taken::Whole(format!("[{number}]")), false);
+        assert_eq!(heard, [whole(1), whole(2), whole(3), whole(4)]);
     }
 }

@@ -15,8 +15,6 @@ use crate::store::Store;
 const TICK: Duration = Duration::from_secs(1);
 /// In so many ticks the server tells that it lives, on the bus and in the database.
 const BEAT_EVERY: u32 = 2;
-/// In so many ticks what long gone servers have left is deleted.
-const SWEEP_EVERY: u32 = 3_600;
 /// How often heads are read. Told at once by the bus, they are read to find out what it has lost.
 const HEADS_EVERY: Duration = Duration::from_secs(2);
 /// Between two readings that were asked for.
@@ -39,16 +37,11 @@ pub async fn tick(cluster: Arc<Cluster>) {
 pub async fn beat(cluster: Arc<Cluster>, store: Store) {
     let mut ticks = interval(TICK * BEAT_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    for number in 1_u32.. {
+    loop {
         ticks.tick().await;
         match store.beat(VERSION).await {
             Ok(rows) => cluster.on_rows(&rows, Instant::now()),
             Err(error) => tracing::debug!(%error, "the server cannot show in the database that it lives"),
-        }
-        if number.is_multiple_of(SWEEP_EVERY / BEAT_EVERY)
-            && let Err(error) = store.sweep_servers().await
-        {
-            tracing::debug!(%error, "what other servers have left cannot be deleted now");
         }
     }
 }

@@ -37,7 +37,7 @@ handle_from_members! {
 impl Room {
     /// Handles a member's message, or keeps it until the room is loaded.
     pub(super) fn on_message(&mut self, message: FromMember, ctx: &mut Context<Self>) {
-        if matches!(self.phase, Phase::Loading) || self.seeding == Seeding::Asking {
+        if matches!(self.phase, Phase::Loading) {
             return self.early.push(message);
         }
         if self.holds(&message)
@@ -49,8 +49,11 @@ impl Room {
         self.on_member(message, ctx);
     }
 
-    /// Handles a message of a member, who may come in now.
+    /// Handles a message of a member, who may come in now; or keeps it until the room has its first content.
     pub(super) fn on_member(&mut self, message: FromMember, ctx: &mut Context<Self>) {
+        if self.seeding == Seeding::Asking {
+            return self.early.push(message);
+        }
         let message = match message {
             FromMember::Join(join) => {
                 if let Some(join) = self.wait_for_seed(join, ctx) {

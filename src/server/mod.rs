@@ -14,6 +14,7 @@ mod revocations;
 mod stats;
 mod stop;
 mod supervisor;
+mod sweep;
 mod takeover;
 mod tls;
 mod upgrade;
@@ -197,6 +198,7 @@ impl Server {
         tracing::info!(%address, tls = is_encrypted, database = %config.store.url, "listening");
         let mut tasks = vec![actix_rt::spawn(stats::publish(state.clone()))];
         tasks.push(actix_rt::spawn(revocations));
+        tasks.push(actix_rt::spawn(sweep::follow(store.clone())));
         tasks.push(actix_rt::spawn(history::build_all(histories, store.clone())));
         tasks.extend(key_set.map(actix_rt::spawn));
         tasks.extend(certificate.map(|certificate| actix_rt::spawn(certificate.follow())));

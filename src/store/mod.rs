@@ -222,8 +222,8 @@ impl Store {
         on_backend!(self, backend => backend.sign_off())
     }
 
-    /// Deletes a part of what servers have left that are long gone.
-    pub async fn sweep_servers(&self) -> Result<(), StoreError> {
+    /// Deletes a part of what servers have left that are long gone. Whether there may be more.
+    pub async fn sweep_servers(&self) -> Result<bool, StoreError> {
         on_backend!(self, backend => backend.sweep_servers())
     }
 

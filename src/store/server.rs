@@ -3,6 +3,9 @@
 
 use uuid::Uuid;
 
+/// Rows of `last_append` that are deleted at once.
+pub const SWEPT_EACH: u32 = 10_000;
+
 /// Another server's row.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ServerRow {

@@ -64,11 +64,29 @@ contract! {
         placed(&gone, &append(room, vec![edit("1")])).await;
         db.execute("update last_append set at = at - 90000000").await;
         placed(&store, &append(room, vec![edit("2")])).await;
-        store.sweep_servers().await.expect("swept");
+        assert!(!store.sweep_servers().await.expect("swept"), "that was all");
         let left = "insert into room (name, last_at, created_at) select 'left', count(*), 0 from last_append";
         db.execute(left).await;
         let row = store.room(&name("left")).await.expect("an answer").expect("a room");
         assert_eq!(row.updated_at_ms, 1, "this server's row alone");
+    }
+
+    async fn what_long_gone_servers_have_left_is_deleted_part_by_part_and_own_rows_stay(db: &Database) {
+        let store = db.store("here").await;
+        let room = room(&store, "a").await;
+        placed(&store, &append(room, vec![edit("1")])).await;
+        // As earlier versions wrote them, too: by the server's name.
+        let rows = "with recursive n (i) as (select 1 union all select i + 1 from n where i < 10001) \
+                    insert into last_append (room_id, server, append_id, first_seq, at) \
+                    select room_id, 'server-' || i, append_id, 1, at from last_append, n";
+        db.execute(rows).await;
+        db.execute("update last_append set at = at - 90000000").await;
+        assert!(store.sweep_servers().await.expect("swept"), "there is more");
+        assert!(!store.sweep_servers().await.expect("swept"), "that was all");
+        let left = "insert into room (name, last_at, created_at) select 'left', count(*), 0 from last_append";
+        db.execute(left).await;
+        let row = store.room(&name("left")).await.expect("an answer").expect("a room");
+        assert_eq!(row.updated_at_ms, 1, "this server's row alone, however old");
     }
 }
 

@@ -7,7 +7,7 @@ use crate::ids::{RoomName, UserId};
 use crate::store::entry::{RoomId, RoomRow};
 use crate::store::error::StoreError;
 use crate::store::rows::{self, RoomColumns};
-use crate::store::server::ServerRow;
+use crate::store::server::{SWEPT_EACH, ServerRow};
 
 /// Raises the server's beats and tells the others that were seen lately. Whether it is on disk does not matter.
 const BEAT: &str = "\
@@ -19,15 +19,16 @@ const BEAT: &str = "\
     select incarnation, label, version, beats from server, not_waiting \
     where incarnation <> $1 and seen_at > now() - interval '1 minute'";
 
-/// What is left of servers that nobody has seen for a day. One server at a time does it, and a part of it each time.
+/// What is left of servers that nobody has seen for a day. One server at a time does it, and a part of it each time. Without a bus a
+/// server has no row, and keeps its own appends all the same.
 const SWEEP: &str = "\
     with turn as materialized (select pg_try_advisory_xact_lock(hashtextextended('tutti sweep', 0)) as is_ours), \
     gone as (delete from server using turn where is_ours and seen_at < now() - interval '1 day'), \
     old as (\
       select room_id, server from last_append, turn where is_ours \
         and at < (extract(epoch from now()) - 86400) * 1000 \
-        and server not in (select incarnation::text from server where seen_at >= now() - interval '1 day') \
-      limit 10000\
+        and server <> $1::uuid::text and server not in (select incarnation::text from server where seen_at >= now() - interval '1 day') \
+      limit $2\
     ) \
     delete from last_append using old where last_append.room_id = old.room_id and last_append.server = old.server";
 
@@ -63,11 +64,12 @@ impl Postgres {
         Ok(())
     }
 
-    pub async fn sweep_servers(&self) -> Result<(), StoreError> {
+    pub async fn sweep_servers(&self) -> Result<bool, StoreError> {
         let mut lent = self.readers.lend().await?;
-        sqlx::query(SWEEP).execute(&mut lent.connection).await?;
+        let query = sqlx::query(SWEEP).bind(self.incarnation).bind(i64::from(SWEPT_EACH));
+        let swept = query.execute(&mut lent.connection).await?.rows_affected();
         lent.keep();
-        Ok(())
+        Ok(swept >= u64::from(SWEPT_EACH))
     }
 
     pub async fn heads(&self, rooms: &[RoomName]) -> Result<Vec<RoomRow>, StoreError> {

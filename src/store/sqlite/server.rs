@@ -5,11 +5,16 @@ use crate::ids::{RoomName, UserId};
 use crate::store::entry::{RoomId, RoomRow};
 use crate::store::error::StoreError;
 use crate::store::rows;
-use crate::store::server::ServerRow;
+use crate::store::server::{SWEPT_EACH, ServerRow};
 use crate::store::transaction::now_ms;
 
 /// After so long nobody asks for an append of an earlier server.
 const DAY_MS: i64 = 86_400_000;
+
+/// A part of what they have left.
+const SWEEP: &str = "\
+    delete from last_append where (room_id, server) in \
+    (select room_id, server from last_append where server <> $1 and at < $2 limit $3)";
 
 impl Sqlite {
     pub async fn beat(&self, _: &str) -> Result<Vec<ServerRow>, StoreError> {
@@ -20,11 +25,12 @@ impl Sqlite {
         Ok(())
     }
 
-    pub async fn sweep_servers(&self) -> Result<(), StoreError> {
+    pub async fn sweep_servers(&self) -> Result<bool, StoreError> {
         let mut begun = self.writer.begin().await?;
-        let query = sqlx::query("delete from last_append where server <> $1 and at < $2").bind(&self.rules.server);
-        query.bind(now_ms() - DAY_MS).execute(&mut begun.0.connection).await?;
-        Ok(begun.commit().await?)
+        let query = sqlx::query(SWEEP).bind(&self.rules.server).bind(now_ms() - DAY_MS).bind(i64::from(SWEPT_EACH));
+        let swept = query.execute(&mut begun.0.connection).await?.rows_affected();
+        begun.commit().await?;
+        Ok(swept >= u64::from(SWEPT_EACH))
     }
 
     pub async fn heads(&self, rooms: &[RoomName]) -> Result<Vec<RoomRow>, StoreError> {
