@@ -20,6 +20,7 @@ use super::error::ApiError;
 use super::parameters::Parameters;
 use super::publish::{COMMIT_TIMEOUT, count};
 use super::state::AppState;
+use super::turns::Turn;
 use crate::auth::{self, Action};
 use crate::document::{Blocks, DraftError, Json, Nested, Operation, ReadingBudget, View, Wanted, from_v2};
 use crate::entry_key::{self, CALLER_KEY_BYTES_MAX};
@@ -117,7 +118,10 @@ pub async fn post(
     count_write(&may, &req, &state)?;
     let bytes_max = state.document_bytes_max;
     let body = Body::read(&req, payload, bytes_max, &state).await?;
+    let is_costly = body.is_packed() || encoding == Encoding::V2;
+    let turn = if is_costly { Some(turn(&may, &state).await?) } else { None };
     let unpacked = web::block(move || {
+        let _turn = turn;
         let mut body = body.unpack()?;
         if encoding == Encoding::V2 {
             body.bytes = from_v2(&body.bytes, bytes_max).map_err(ApiError::Edit)?;
@@ -177,7 +181,7 @@ enum Content {
 }
 
 impl Content {
-    fn read(body: &Unpacked, format: Format) -> Result<Self, ApiError> {
+    fn read(body: &mut Unpacked, format: Format) -> Result<Self, ApiError> {
         Ok(match format {
             Format::Text => Self::Text(body.text()?.to_owned()),
             Format::Json => Self::Json(body.json()?),
@@ -218,9 +222,11 @@ pub async fn put(
     let condition = Condition::read(&req)?;
     count_write(&may, &req, &state)?;
     let body = Body::read(&req, payload, state.document_bytes_max, &state).await?;
+    let turn = turn(&may, &state).await?;
     let read = web::block(move || {
-        let body = body.unpack()?;
-        Ok::<_, ApiError>((Content::read(&body, format)?, body))
+        let _turn = turn;
+        let mut body = body.unpack()?;
+        Ok::<_, ApiError>((Content::read(&mut body, format)?, body))
     });
     let (content, body) = read.await.map_err(|_| ApiError::Internal)??;
     let content = Arc::new(content);
@@ -256,7 +262,7 @@ pub async fn patch(
     parameters.end()?;
     let condition = Condition::read(&req)?;
     count_write(&may, &req, &state)?;
-    let body = Body::read(&req, payload, state.json_message_bytes_max, &state).await?.unpack()?;
+    let mut body = Body::read(&req, payload, state.json_message_bytes_max, &state).await?.unpack()?;
     let Operations { operations } = body.json()?;
     if operations.len() > OPERATIONS_MAX {
         return Err(ApiError::Body(format!("at most {OPERATIONS_MAX} operations in one request")));
@@ -329,6 +335,11 @@ async fn write_judged(
     Err(ApiError::TryLater("the room changes all the time, try again later".into()))
 }
 
+/// Waits for the caller's turn to have a document worked on.
+async fn turn(may: &May<Edit>, state: &AppState) -> Result<Turn, ApiError> {
+    state.renders.take(&may.identity.user).await.ok_or_else(ApiError::too_many_questions)
+}
+
 /// The newest entry, whether there is a document, and the edit that is to be made of it, if any.
 async fn judge(
     may: &May<Edit>,
@@ -336,7 +347,7 @@ async fn judge(
     make: impl FnOnce(&mut Blocks) -> Result<Option<Bytes>, ApiError> + Send + 'static,
     state: &AppState,
 ) -> Result<(Seq, bool, Option<Bytes>), ApiError> {
-    let turn = state.renders.take(&may.identity.user).await.ok_or_else(ApiError::too_many_questions)?;
+    let turn = turn(may, state).await?;
     let stored = state.archive.read(&may.room).await?;
     let (newest, has_document, mut document) = match stored {
         Some(stored) => (stored.head, stored.has_document, stored.document),
