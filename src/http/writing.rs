@@ -18,13 +18,13 @@ use super::caller::{Edit, May};
 use super::document::DEADLINE;
 use super::error::ApiError;
 use super::parameters::Parameters;
-use super::publish::{COMMIT_TIMEOUT, count};
+use super::publish::{COMMIT_TIMEOUT, count, open};
 use super::state::AppState;
 use super::turns::Turn;
-use crate::auth::{self, Action};
+use crate::auth::{self, Action, Identity};
 use crate::document::{Blocks, DraftError, Json, Nested, Operation, ReadingBudget, View, Wanted, from_v2};
 use crate::entry_key::{self, CALLER_KEY_BYTES_MAX};
-use crate::ids::{RoomName, Seq, UserId};
+use crate::ids::{RoomName, Seq};
 use crate::room::{Showing, WriteDocument, WriteError, Written};
 
 /// How often an edit is made anew because the room has changed meanwhile, and how long to wait before.
@@ -132,7 +132,7 @@ pub async fn post(
     let update = body.bytes.clone();
     let written = match (condition, &key) {
         (Condition::Any, None) => {
-            write(&may.room, &may.identity.user, update, Showing::AtOnce, &state).await?.map_err(refused)?
+            write(&may.room, &may.identity, update, Showing::AtOnce, &state).await?.map_err(refused)?
         }
         _ => {
             let make = move |document: &mut Blocks| {
@@ -326,8 +326,7 @@ async fn write_judged(
         let Some(update) = update else { return Ok(Written { seq: newest, is_first: false }) };
         // Two that find no document would each write all of it.
         let head = (condition != Condition::Any || !has_document).then_some(newest);
-        match write(&may.room, &may.identity.user, update, Showing::Committed { key: key.clone(), head }, state).await?
-        {
+        match write(&may.room, &may.identity, update, Showing::Committed { key: key.clone(), head }, state).await? {
             Err(WriteError::Stale) if !matches!(condition, Condition::Newest(_)) => tokio::time::sleep(PAUSE).await,
             written => return written.map_err(refused),
         }
@@ -365,15 +364,16 @@ async fn judge(
 /// Hands an edit of a user to its room, and waits for what becomes of it.
 pub(super) async fn write(
     room: &RoomName,
-    user: &UserId,
+    identity: &Identity,
     update: Bytes,
     showing: Showing,
     state: &AppState,
 ) -> Result<Result<Written, WriteError>, ApiError> {
     let (reply, answer) = oneshot::channel();
-    let lease = state.directory.lookup(room);
+    let lease = open(identity, room, state)?;
+    let user = identity.user.clone();
     let room = lease.room().clone();
-    room.do_send(WriteDocument { lease: lease.into_guard(), user: user.clone(), update, showing, reply });
+    room.do_send(WriteDocument { lease: lease.into_guard(), user, update, showing, reply });
     let unknown = || {
         let message = "it is not known whether this is stored; read the document, or send it again with the same key";
         ApiError::TryLater(message.into())
