@@ -22,7 +22,7 @@ use super::publish::{COMMIT_TIMEOUT, count, open};
 use super::state::AppState;
 use super::turns::Turn;
 use crate::auth::{self, Action, Identity};
-use crate::document::{Blocks, DraftError, Json, Nested, Operation, ReadingBudget, View, Wanted, from_v2};
+use crate::document::{Blocks, DraftError, Json, Nested, Operation, ReadingBudget, Refusal, View, Wanted, from_v2};
 use crate::entry_key::{self, CALLER_KEY_BYTES_MAX};
 use crate::ids::{RoomName, Seq};
 use crate::room::{Showing, WriteDocument, WriteError, Written};
@@ -359,6 +359,20 @@ async fn judge(
         made
     });
     Ok((newest, has_document, made.await.map_err(|_| ApiError::Internal)??))
+}
+
+/// Refuses an edit that would make the document larger than it may be, once what it deletes is gone.
+pub(super) async fn check_room(may: &May<Edit>, update: &Bytes, state: &AppState) -> Result<(), ApiError> {
+    let (update, limit) = (update.clone(), state.document_bytes_max);
+    let check = move |document: &mut Blocks| {
+        let before = document.held();
+        document.load([&update]);
+        match document.held() > limit.max(before) {
+            true => Err(ApiError::Edit(Refusal::TooLarge { limit })),
+            false => Ok(None),
+        }
+    };
+    judge(may, Condition::Any, check, state).await.map(drop)
 }
 
 /// Hands an edit of a user to its room, and waits for what becomes of it.
