@@ -17,6 +17,8 @@ use crate::protocol::lib0::{Input, put_buf, put_var_uint};
 const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 /// Whole numbers up to it are written as such; Yjs writes larger ones as floating-point numbers.
 const VAR_INT_MAX: u64 = 0x7fff_ffff;
+/// Most values of what is written as JSON text: in memory one takes up to a hundred times its byte.
+const TEXT_VALUES_MAX: usize = 1_000_000;
 
 /// A plain value.
 #[derive(Debug, Clone, Default)]
@@ -85,7 +87,12 @@ impl Json {
     pub(super) fn of_any(raw: &[u8]) -> Result<Self, Refusal> {
         // Refuses what is nested too deep, so that what follows may recurse.
         content::value(&mut Input::raw(raw))?;
-        Ok(read_any(&mut Input::raw(raw))?.unwrap_or_default())
+        Self::of_checked(raw, usize::MAX)
+    }
+
+    /// The same of at most so many values.
+    fn of_checked(raw: &[u8], mut values_max: usize) -> Result<Self, Refusal> {
+        Ok(read_any(&mut Input::raw(raw), &mut values_max)?.unwrap_or_default())
     }
 
     /// Appends it in the `Any` encoding, as lib0 writes it.
@@ -126,11 +133,19 @@ pub(super) fn text_of_any(raw: &[u8]) -> Result<String, Refusal> {
     if raw.first() == Some(&127) {
         return Ok("undefined".to_owned());
     }
-    Ok(Json::of_any(raw)?.to_string())
+    content::value(&mut Input::raw(raw))?;
+    Ok(Json::of_checked(raw, TEXT_VALUES_MAX)?.to_string())
 }
 
-/// `None`: undefined.
-fn read_any(input: &mut Input<'_>) -> Result<Option<Json>, DecodeError> {
+/// Takes `count` of the values that there still may be.
+fn spend(left: &mut usize, count: usize) -> Result<(), Refusal> {
+    *left = left.checked_sub(count).ok_or(Refusal::Impossible("a value of more than 1,000,000 values"))?;
+    Ok(())
+}
+
+/// A value, of at most as many as are left. `None`: undefined.
+fn read_any(input: &mut Input<'_>, left: &mut usize) -> Result<Option<Json>, Refusal> {
+    spend(left, 1)?;
     Ok(Some(match input.u8()? {
         127 => return Ok(None),
         126 => Json::Null,
@@ -141,27 +156,31 @@ fn read_any(input: &mut Input<'_>) -> Result<Option<Json>, DecodeError> {
         123 => whole(f64::from_be_bytes(array(input)?)),
         122 => Json::Int(i64::from_be_bytes(array(input)?)),
         119 => Json::Text(input.text()?.to_owned()),
-        116 => Json::List(input.raw_buf()?.iter().map(|byte| Json::Int((*byte).into())).collect()),
+        116 => {
+            let bytes = input.raw_buf()?;
+            spend(left, bytes.len())?;
+            Json::List(bytes.iter().map(|byte| Json::Int((*byte).into())).collect())
+        }
         kind @ (117 | 118) => {
             let count = input.count(1)?;
             if kind == 117 {
                 let mut values = Vec::new();
                 for _ in 0..count {
-                    values.push(read_any(input)?.unwrap_or_default());
+                    values.push(read_any(input, left)?.unwrap_or_default());
                 }
                 Json::List(values)
             } else {
                 let mut members = IndexMap::new();
                 for _ in 0..count {
                     let key = input.text()?.to_owned();
-                    if let Some(value) = read_any(input)? {
+                    if let Some(value) = read_any(input, left)? {
                         members.insert(key, value);
                     }
                 }
                 Json::Map(members)
             }
         }
-        _ => return Err(DecodeError::Truncated),
+        _ => return Err(DecodeError::Truncated.into()),
     }))
 }
 
@@ -349,6 +368,17 @@ impl<'de> Visitor<'de> for JsonVisitor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_of_very_many_values_is_not_written_as_text() {
+        let binary = |bytes: usize| {
+            let mut raw = vec![116];
+            put_buf(&mut raw, &vec![0; bytes]);
+            text_of_any(&raw).map(|text| text.len())
+        };
+        assert_eq!(binary(TEXT_VALUES_MAX - 1), Ok(2 * TEXT_VALUES_MAX - 1));
+        assert!(matches!(binary(TEXT_VALUES_MAX), Err(Refusal::Impossible(_))));
+    }
 
     #[test]
     fn values_are_written_as_lib0_does_and_read_back() {

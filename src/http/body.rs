@@ -21,6 +21,13 @@ use crate::protocol::json::well_formed;
 /// How long a body may take.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// So much is unpacked between two looks at what all bodies hold.
+const STEP_BYTES: u64 = 256 * 1024;
+
+/// Most values of a JSON body, and what one takes in memory, about.
+const VALUES_MAX: usize = 1_000_000;
+const VALUE_BYTES: usize = 96;
+
 /// A body as it came.
 pub struct Body {
     bytes: Bytes,
@@ -55,29 +62,62 @@ impl Body {
             if bytes.len() + chunk.len() > self.bytes_max {
                 return Err(ApiError::BodyTooLarge(self.bytes_max));
             }
-            if !self.held.try_add_fairly(chunk.len()) {
-                return Err(ApiError::TryLater("too many documents are being written now, try again later".into()));
-            }
+            hold(&mut self.held, chunk.len())?;
             bytes.extend_from_slice(&chunk);
         }
         self.bytes = bytes.freeze();
         Ok(self)
     }
 
-    /// What it holds, unpacked. May take long.
+    /// Whether unpacking it takes work.
+    pub fn is_packed(&self) -> bool {
+        self.is_gzip
+    }
+
+    /// What it holds, unpacked. May take long. What has been unpacked counts as what has come.
     pub fn unpack(mut self) -> Result<Unpacked, ApiError> {
         if self.is_gzip {
             let mut bytes = Vec::new();
-            let mut gzip = MultiGzDecoder::new(&*self.bytes).take(self.bytes_max as u64 + 1);
-            gzip.read_to_end(&mut bytes).map_err(|_| ApiError::Body("the body is no gzip".into()))?;
-            if bytes.len() > self.bytes_max {
-                return Err(ApiError::BodyTooLarge(self.bytes_max));
+            let mut gzip = MultiGzDecoder::new(&*self.bytes);
+            loop {
+                let mut step = (&mut gzip).take(STEP_BYTES);
+                let count = step.read_to_end(&mut bytes).map_err(|_| ApiError::Body("the body is no gzip".into()))?;
+                if bytes.len() > self.bytes_max {
+                    return Err(ApiError::BodyTooLarge(self.bytes_max));
+                }
+                if count == 0 {
+                    break;
+                }
+                hold(&mut self.held, count)?;
             }
             self.bytes = bytes.into();
             self.held.set(self.bytes.len());
         }
-        Ok(Unpacked { bytes: self.bytes, _held: self.held })
+        Ok(Unpacked { bytes: self.bytes, held: self.held })
     }
+}
+
+/// Counts bytes more among those of all bodies, or refuses them.
+fn hold(held: &mut HeldBytes, bytes: usize) -> Result<(), ApiError> {
+    match held.try_add_fairly(bytes) {
+        true => Ok(()),
+        false => Err(ApiError::TryLater("too many documents are being written now, try again later".into())),
+    }
+}
+
+/// How many values JSON text has, at most, whether it is well-formed or not.
+fn values(text: &str) -> usize {
+    let (mut count, mut is_in_string, mut is_escaped) = (1, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = is_in_string,
+            b'"' => is_in_string = !is_in_string,
+            b',' | b'[' | b'{' if !is_in_string => count += 1,
+            _ => {}
+        }
+    }
+    count
 }
 
 impl Unpacked {
@@ -86,8 +126,13 @@ impl Unpacked {
         std::str::from_utf8(&self.bytes).map_err(ApiError::body)
     }
 
-    /// Its JSON.
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
+    /// Its JSON, whose values count among the bytes of all bodies.
+    pub fn json<T: DeserializeOwned>(&mut self) -> Result<T, ApiError> {
+        let values = values(self.text()?);
+        if values > VALUES_MAX {
+            return Err(ApiError::Body(format!("a body has at most {VALUES_MAX} values, this one about {values}")));
+        }
+        hold(&mut self.held, values * VALUE_BYTES)?;
         serde_json::from_str(&well_formed(self.text()?)).map_err(ApiError::body)
     }
 }
@@ -96,5 +141,53 @@ impl Unpacked {
 pub struct Unpacked {
     /// Its bytes.
     pub bytes: Bytes,
-    _held: HeldBytes,
+    held: HeldBytes,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+    use crate::budget::ByteBudget;
+
+    fn body(bytes: &[u8], is_gzip: bool, bytes_max: usize, budget: usize) -> Body {
+        let held = ByteBudget::new(budget, None).hold_for(Payer::of("payer"), bytes.len());
+        Body { bytes: Bytes::copy_from_slice(bytes), is_gzip, bytes_max, held }
+    }
+
+    fn packed(bytes: &[u8]) -> Vec<u8> {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        gzip.write_all(bytes).expect("memory takes it");
+        gzip.finish().expect("memory takes it")
+    }
+
+    #[test]
+    fn rule_36_what_is_unpacked_counts_while_it_is_unpacked() {
+        let packed = packed(&vec![0; 4 << 20]);
+        assert!(packed.len() < 64 * 1024);
+        let unpacked =
+            |bytes_max, budget| body(&packed, true, bytes_max, budget).unpack().map(|unpacked| unpacked.held.bytes());
+        assert_eq!(unpacked(4 << 20, 16 << 20).ok(), Some(4 << 20));
+        assert!(matches!(unpacked(4 << 20, 2 << 20), Err(ApiError::TryLater(_))));
+        assert!(matches!(unpacked((4 << 20) - 1, 16 << 20), Err(ApiError::BodyTooLarge(_))));
+    }
+
+    #[test]
+    fn rule_36_values_of_json_count_as_what_they_take() {
+        let list = |values: usize| format!("[{}0]", "0,".repeat(values - 2)).into_bytes();
+        let read = |bytes: Vec<u8>, budget| {
+            let mut unpacked = body(&bytes, false, 16 << 20, budget).unpack()?;
+            unpacked.json::<serde_json::Value>().map(|_| unpacked.held.bytes() - bytes.len())
+        };
+        assert_eq!(read(list(1_000), 1 << 30).ok(), Some(1_000 * VALUE_BYTES));
+        assert!(read(list(VALUES_MAX), 1 << 30).is_ok());
+        assert!(matches!(read(list(VALUES_MAX + 1), 1 << 30), Err(ApiError::Body(_))));
+        assert!(matches!(read(list(100_000), 8 << 20), Err(ApiError::TryLater(_))));
+        // Whatever stands in a string is one value.
+        assert_eq!(read(br#"["a,[{\"",",[{"]"#.to_vec(), 1 << 20).ok(), Some(3 * VALUE_BYTES));
+    }
 }

@@ -85,10 +85,11 @@ pub async fn restore(
         }
         let answer = |seq: Option<Seq>| Restored { seq, to, from, inserted, deleted };
         let Some(update) = update.filter(|_| !dry_run) else { return Ok(HttpResponse::Ok().json(answer(None))) };
+        writing::check_room(&may, &update, &state).await?;
         let key = restore_key(to, from, key.as_deref());
         let head = (if_head.is_some() || attempt < ATTEMPTS).then_some(from);
         let showing = Showing::Committed { key: Some(key.clone()), head };
-        match writing::write(&may.room, &may.identity.user, update, showing, &state).await? {
+        match writing::write(&may.room, &may.identity, update, showing, &state).await? {
             Err(WriteError::Stale) if if_head.is_none() => tokio::time::sleep(PAUSE).await,
             Err(error) => return Err(writing::refused(error)),
             Ok(written) => {

@@ -18,12 +18,13 @@ use super::caller::{Edit, May};
 use super::document::DEADLINE;
 use super::error::ApiError;
 use super::parameters::Parameters;
-use super::publish::{COMMIT_TIMEOUT, count};
+use super::publish::{COMMIT_TIMEOUT, count, open};
 use super::state::AppState;
-use crate::auth::{self, Action};
-use crate::document::{Blocks, DraftError, Json, Nested, Operation, ReadingBudget, View, Wanted, from_v2};
+use super::turns::Turn;
+use crate::auth::{self, Action, Identity};
+use crate::document::{Blocks, DraftError, Json, Nested, Operation, ReadingBudget, Refusal, View, Wanted, from_v2};
 use crate::entry_key::{self, CALLER_KEY_BYTES_MAX};
-use crate::ids::{RoomName, Seq, UserId};
+use crate::ids::{RoomName, Seq};
 use crate::room::{Showing, WriteDocument, WriteError, Written};
 
 /// How often an edit is made anew because the room has changed meanwhile, and how long to wait before.
@@ -117,7 +118,10 @@ pub async fn post(
     count_write(&may, &req, &state)?;
     let bytes_max = state.document_bytes_max;
     let body = Body::read(&req, payload, bytes_max, &state).await?;
+    let is_costly = body.is_packed() || encoding == Encoding::V2;
+    let turn = if is_costly { Some(turn(&may, &state).await?) } else { None };
     let unpacked = web::block(move || {
+        let _turn = turn;
         let mut body = body.unpack()?;
         if encoding == Encoding::V2 {
             body.bytes = from_v2(&body.bytes, bytes_max).map_err(ApiError::Edit)?;
@@ -128,7 +132,7 @@ pub async fn post(
     let update = body.bytes.clone();
     let written = match (condition, &key) {
         (Condition::Any, None) => {
-            write(&may.room, &may.identity.user, update, Showing::AtOnce, &state).await?.map_err(refused)?
+            write(&may.room, &may.identity, update, Showing::AtOnce, &state).await?.map_err(refused)?
         }
         _ => {
             let make = move |document: &mut Blocks| {
@@ -177,7 +181,7 @@ enum Content {
 }
 
 impl Content {
-    fn read(body: &Unpacked, format: Format) -> Result<Self, ApiError> {
+    fn read(body: &mut Unpacked, format: Format) -> Result<Self, ApiError> {
         Ok(match format {
             Format::Text => Self::Text(body.text()?.to_owned()),
             Format::Json => Self::Json(body.json()?),
@@ -218,9 +222,11 @@ pub async fn put(
     let condition = Condition::read(&req)?;
     count_write(&may, &req, &state)?;
     let body = Body::read(&req, payload, state.document_bytes_max, &state).await?;
+    let turn = turn(&may, &state).await?;
     let read = web::block(move || {
-        let body = body.unpack()?;
-        Ok::<_, ApiError>((Content::read(&body, format)?, body))
+        let _turn = turn;
+        let mut body = body.unpack()?;
+        Ok::<_, ApiError>((Content::read(&mut body, format)?, body))
     });
     let (content, body) = read.await.map_err(|_| ApiError::Internal)??;
     let content = Arc::new(content);
@@ -256,7 +262,7 @@ pub async fn patch(
     parameters.end()?;
     let condition = Condition::read(&req)?;
     count_write(&may, &req, &state)?;
-    let body = Body::read(&req, payload, state.json_message_bytes_max, &state).await?.unpack()?;
+    let mut body = Body::read(&req, payload, state.json_message_bytes_max, &state).await?.unpack()?;
     let Operations { operations } = body.json()?;
     if operations.len() > OPERATIONS_MAX {
         return Err(ApiError::Body(format!("at most {OPERATIONS_MAX} operations in one request")));
@@ -320,13 +326,17 @@ async fn write_judged(
         let Some(update) = update else { return Ok(Written { seq: newest, is_first: false }) };
         // Two that find no document would each write all of it.
         let head = (condition != Condition::Any || !has_document).then_some(newest);
-        match write(&may.room, &may.identity.user, update, Showing::Committed { key: key.clone(), head }, state).await?
-        {
+        match write(&may.room, &may.identity, update, Showing::Committed { key: key.clone(), head }, state).await? {
             Err(WriteError::Stale) if !matches!(condition, Condition::Newest(_)) => tokio::time::sleep(PAUSE).await,
             written => return written.map_err(refused),
         }
     }
     Err(ApiError::TryLater("the room changes all the time, try again later".into()))
+}
+
+/// Waits for the caller's turn to have a document worked on.
+async fn turn(may: &May<Edit>, state: &AppState) -> Result<Turn, ApiError> {
+    state.renders.take(&may.identity.user).await.ok_or_else(ApiError::too_many_questions)
 }
 
 /// The newest entry, whether there is a document, and the edit that is to be made of it, if any.
@@ -336,7 +346,7 @@ async fn judge(
     make: impl FnOnce(&mut Blocks) -> Result<Option<Bytes>, ApiError> + Send + 'static,
     state: &AppState,
 ) -> Result<(Seq, bool, Option<Bytes>), ApiError> {
-    let turn = state.renders.take(&may.identity.user).await.ok_or_else(ApiError::too_many_questions)?;
+    let turn = turn(may, state).await?;
     let stored = state.archive.read(&may.room).await?;
     let (newest, has_document, mut document) = match stored {
         Some(stored) => (stored.head, stored.has_document, stored.document),
@@ -351,18 +361,33 @@ async fn judge(
     Ok((newest, has_document, made.await.map_err(|_| ApiError::Internal)??))
 }
 
+/// Refuses an edit that would make the document larger than it may be, once what it deletes is gone.
+pub(super) async fn check_room(may: &May<Edit>, update: &Bytes, state: &AppState) -> Result<(), ApiError> {
+    let (update, limit) = (update.clone(), state.document_bytes_max);
+    let check = move |document: &mut Blocks| {
+        let before = document.held();
+        document.load([&update]);
+        match document.held() > limit.max(before) {
+            true => Err(ApiError::Edit(Refusal::TooLarge { limit })),
+            false => Ok(None),
+        }
+    };
+    judge(may, Condition::Any, check, state).await.map(drop)
+}
+
 /// Hands an edit of a user to its room, and waits for what becomes of it.
 pub(super) async fn write(
     room: &RoomName,
-    user: &UserId,
+    identity: &Identity,
     update: Bytes,
     showing: Showing,
     state: &AppState,
 ) -> Result<Result<Written, WriteError>, ApiError> {
     let (reply, answer) = oneshot::channel();
-    let lease = state.directory.lookup(room);
+    let lease = open(identity, room, state)?;
+    let user = identity.user.clone();
     let room = lease.room().clone();
-    room.do_send(WriteDocument { lease: lease.into_guard(), user: user.clone(), update, showing, reply });
+    room.do_send(WriteDocument { lease: lease.into_guard(), user, update, showing, reply });
     let unknown = || {
         let message = "it is not known whether this is stored; read the document, or send it again with the same key";
         ApiError::TryLater(message.into())

@@ -15,6 +15,11 @@ pub struct Head<'a> {
 #[error("not a request of HTTP/1.1 for a path")]
 pub struct NotAHead;
 
+/// Why a request with a body is not passed on.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a body needs one Content-Length, and no Transfer-Encoding")]
+pub struct NoLength;
+
 /// Headers of a single connection, and what the proxy says itself.
 const OWN: [&str; 5] = ["connection", "host", "keep-alive", "proxy-connection", "x-forwarded-for"];
 
@@ -47,7 +52,30 @@ impl<'a> Head<'a> {
 
     /// Whether it asks for a WebSocket.
     pub fn is_upgrade(&self) -> bool {
-        self.header("upgrade").is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"))
+        let is_listed = |list: &str| list.split(',').any(|option| option.trim().eq_ignore_ascii_case("upgrade"));
+        self.method == "GET"
+            && self.header("upgrade").is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"))
+            && self.header("connection").is_some_and(is_listed)
+            && self.body_bytes() == Ok(0)
+    }
+
+    /// How long the body is that follows it.
+    ///
+    /// # Errors
+    /// Its end would have to be found in what follows.
+    pub fn body_bytes(&self) -> Result<u64, NoLength> {
+        let all = |name: &'static str| self.headers.iter().filter(move |(given, _)| given.eq_ignore_ascii_case(name));
+        if all("transfer-encoding").next().is_some() {
+            return Err(NoLength);
+        }
+        let mut lengths = all("content-length").map(|(_, length)| *length);
+        match (lengths.next(), lengths.next()) {
+            (None, _) => Ok(0),
+            (Some(length), None) if length.bytes().all(|byte| byte.is_ascii_digit()) => {
+                length.parse().map_err(|_| NoLength)
+            }
+            _ => Err(NoLength),
+        }
     }
 
     /// The head as the upstream gets it: at `authority`, below `prefix`, from `peer`.
@@ -87,6 +115,38 @@ mod tests {
         let head = Head::parse("POST /a HTTP/1.1\r\nhost: here\r\nkeep-alive: 5\r\nContent-Length: 2").unwrap();
         let expected = "POST /a HTTP/1.1\r\nHost: there\r\nContent-Length: 2\r\nX-Forwarded-For: 198.51.100.1\r\nConnection: close\r\n\r\n";
         assert_eq!(head.passed_on("there", "", PEER), expected);
+    }
+
+    #[test]
+    fn how_long_a_body_is_stands_in_the_head_or_it_is_refused() {
+        let long =
+            |headers: &str| Head::parse(&format!("POST /a HTTP/1.1\r\nHost: here{headers}")).unwrap().body_bytes();
+        assert_eq!((long(""), long("\r\nContent-Length: 12")), (Ok(0), Ok(12)));
+        for headers in [
+            "\r\nTransfer-Encoding: chunked",
+            "\r\nContent-Length: 1\r\ncontent-length: 1",
+            "\r\nContent-Length: +1",
+            "\r\nContent-Length: 1, 1",
+            "\r\nContent-Length: 99999999999999999999",
+            "\r\nContent-Length:",
+        ] {
+            assert_eq!(long(headers), Err(NoLength), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_get_without_a_body_that_says_so_asks_for_a_websocket() {
+        let asks = |method: &str, headers: &str| {
+            let text = format!("{method} /ws HTTP/1.1\r\nUpgrade: websocket{headers}");
+            Head::parse(&text).unwrap().is_upgrade()
+        };
+        let listed = "\r\nConnection: Upgrade";
+        assert!(asks("GET", listed));
+        assert!(!asks("POST", listed));
+        assert!(!asks("GET", "\r\nConnection: keep-alive"));
+        assert!(!asks("GET", ""));
+        assert!(!asks("GET", &format!("{listed}\r\nContent-Length: 5")));
+        assert!(!asks("GET", &format!("{listed}\r\nTransfer-Encoding: chunked")));
     }
 
     #[test]

@@ -31,6 +31,8 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection on which nothing passes for so long is lost: both sides speak more often.
 const IDLE: Duration = Duration::from_secs(90);
+/// How the answer begins that makes a connection a WebSocket.
+const SWITCHED: &[u8] = b"HTTP/1.1 101";
 /// So many who find no place are told so at once.
 const TOLD_MAX: usize = 64;
 /// Between two tries to accept, when there are no descriptors.
@@ -130,19 +132,18 @@ impl Proxy {
                 return refusal::answer(&mut client, "400 Bad Request", "invalid_request", &error.to_string()).await;
             }
         };
+        if let Err(error) = head.body_bytes() {
+            return refusal::answer(&mut client, "411 Length Required", "no_length", &error.to_string()).await;
+        }
         let passed_on = head.passed_on(self.upstream.authority(), self.upstream.prefix(), peer.ip());
         match timeout(CONNECT_TIMEOUT, self.connect()).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
             Ok(mut upstream) => {
-                let begun = async {
-                    upstream.write_all(passed_on.as_bytes()).await?;
-                    // What came behind the head.
-                    upstream.write_all(&bytes[end + 4..]).await?;
-                    upstream.flush().await
+                let begun = begin(&mut client, &mut upstream, &head, &passed_on, &bytes[end + 4..]);
+                let left = match timeout(IDLE, begun).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+                    Ok(left) => left,
+                    Err(error) => return tracing::info!(%error, "the upstream ended a connection"),
                 };
-                if let Err(error) = begun.await {
-                    return tracing::info!(%error, "the upstream ended a connection");
-                }
-                if let Err(error) = pass(client, upstream, IDLE).await {
+                if let Err(error) = pass(client, upstream, left, IDLE).await {
                     tracing::debug!(%error, "connection lost");
                 }
             }
@@ -167,6 +168,35 @@ impl Proxy {
         let name = ServerName::try_from(host).map_err(io::Error::other)?;
         Ok(Box::new(self.tls.connect(name, tcp).await?))
     }
+}
+
+/// Passes on a request's head and the beginning of what follows it, `early`: how much more the client may send. A connection brings one
+/// request, for of another nobody would have said who sent it: so of a plain one its body, and of a WebSocket nothing before it is one.
+async fn begin(
+    client: &mut TcpStream,
+    upstream: &mut Box<dyn Connection>,
+    head: &Head<'_>,
+    passed_on: &str,
+    early: &[u8],
+) -> io::Result<u64> {
+    upstream.write_all(passed_on.as_bytes()).await?;
+    upstream.flush().await?;
+    let may_send = if head.is_upgrade() {
+        let mut answer = Vec::with_capacity(SWITCHED.len());
+        while answer.len() < SWITCHED.len() {
+            if (&mut *upstream).take((SWITCHED.len() - answer.len()) as u64).read_buf(&mut answer).await? == 0 {
+                break;
+            }
+        }
+        client.write_all(&answer).await?;
+        if answer == SWITCHED { u64::MAX } else { 0 }
+    } else {
+        head.body_bytes().unwrap_or(0)
+    };
+    let begun = early.len().min(usize::try_from(may_send).unwrap_or(usize::MAX));
+    upstream.write_all(&early[..begun]).await?;
+    upstream.flush().await?;
+    Ok(may_send - begun as u64)
 }
 
 /// A connection to the upstream.

@@ -24,8 +24,8 @@ impl LastMoved {
     }
 }
 
-/// Passes bytes between two connections.
-pub async fn pass<A, B>(a: A, b: B, idle: Duration) -> io::Result<()>
+/// Passes bytes between two connections: from `a` at most so many, and what comes after them goes nowhere.
+pub async fn pass<A, B>(a: A, b: B, from_a_max: u64, idle: Duration) -> io::Result<()>
 where
     A: AsyncRead + AsyncWrite,
     B: AsyncRead + AsyncWrite,
@@ -33,7 +33,11 @@ where
     let ((mut from_a, mut to_a), (mut from_b, mut to_b)) = (tokio::io::split(a), tokio::io::split(b));
     let moved = LastMoved(Mutex::new(Instant::now()));
     let both = async {
-        tokio::try_join!(one_way(&mut from_a, &mut to_b, &moved), one_way(&mut from_b, &mut to_a, &moved)).map(|_| ())
+        tokio::try_join!(
+            one_way(&mut from_a, &mut to_b, from_a_max, &moved),
+            one_way(&mut from_b, &mut to_a, u64::MAX, &moved)
+        )
+        .map(|_| ())
     };
     let stalled = async {
         loop {
@@ -50,6 +54,7 @@ where
 async fn one_way(
     from: &mut (impl AsyncRead + Unpin),
     to: &mut (impl AsyncWrite + Unpin),
+    mut left: u64,
     moved: &LastMoved,
 ) -> io::Result<()> {
     let mut buffer = vec![0; BUFFER_BYTES];
@@ -59,7 +64,9 @@ async fn one_way(
         if read == 0 {
             return to.shutdown().await;
         }
-        to.write_all(&buffer[..read]).await?;
+        let passed = read.min(usize::try_from(left).unwrap_or(usize::MAX));
+        left -= passed as u64;
+        to.write_all(&buffer[..passed]).await?;
         to.flush().await?;
         moved.note();
     }
@@ -92,9 +99,27 @@ mod tests {
                 client.read_to_string(&mut answer).await.unwrap();
                 (heard, answer)
             };
-            let (passed, said) = tokio::join!(pass(a, b, Duration::from_secs(60)), talk);
+            let (passed, said) = tokio::join!(pass(a, b, u64::MAX, Duration::from_secs(60)), talk);
             passed.unwrap();
             assert_eq!(said, ("question".into(), "answer".into()));
+        });
+    }
+
+    #[test]
+    fn what_comes_after_what_may_come_goes_nowhere() {
+        block_on(async {
+            let ((mut client, a), (mut server, b)) = (duplex(64), duplex(64));
+            let talk = async {
+                client.write_all(b"one, and another").await.unwrap();
+                client.shutdown().await.unwrap();
+                let mut heard = String::new();
+                server.read_to_string(&mut heard).await.unwrap();
+                server.shutdown().await.unwrap();
+                heard
+            };
+            let (passed, heard) = tokio::join!(pass(a, b, 3, Duration::from_secs(60)), talk);
+            passed.unwrap();
+            assert_eq!(heard, "one");
         });
     }
 
@@ -108,7 +133,7 @@ mod tests {
                     taken.set(taken.get() + 1024);
                 }
             };
-            let (passed, ()) = tokio::join!(pass(a, b, Duration::from_millis(200)), flood);
+            let (passed, ()) = tokio::join!(pass(a, b, u64::MAX, Duration::from_millis(200)), flood);
             assert_eq!(passed.unwrap_err().kind(), io::ErrorKind::TimedOut);
             assert!(taken.get() <= BUFFER_BYTES + 4 * 1024, "{}", taken.get());
         });

@@ -139,6 +139,10 @@ impl Socket {
         let Opening { path, encoding, address, permit } = opening;
         let stream = Rc::new(stream);
         let settings = &context.settings;
+        if encoding == Encoding::Events {
+            let rhythm = &settings.rhythm;
+            stream.lose_after(rhythm.ping_interval + rhythm.pong_timeout);
+        }
         let network = network(address);
         let payer = Payer::of(network);
         let outbox =

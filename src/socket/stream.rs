@@ -81,6 +81,14 @@ impl Stream {
         Ok(stream)
     }
 
+    /// Ends the connection if what was sent is not confirmed for so long: for a peer that never answers, and may be gone.
+    pub fn lose_after(&self, silence: Duration) {
+        if !matches!(self, Self::Unix(_)) {
+            // May fail on a connection that has just died; reading will tell.
+            let _ = self.options().set_tcp_user_timeout(Some(silence));
+        }
+    }
+
     fn options(&self) -> SockRef<'_> {
         match self {
             Self::Tcp(stream) => SockRef::from(stream),

@@ -146,8 +146,17 @@ fn rule_41_a_reader_opens_few_rooms_a_minute_by_every_protocol_and_others_open_t
     };
     let message = r#"{"type":"chat.message","text":"hello"}"#;
     assert_eq!(posted("room-23", "mallory", message).error(), (429, "rate_limited".into()));
+    let put = |room: &str, user: &str| {
+        let (address, token) = (server.address, writer(user));
+        let path = format!("/api/v1/rooms/{room}/document?format=text&root=t");
+        let head = format!("PUT {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}");
+        let request = format!("{head}\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello");
+        crate::support::http::request(address, &request)
+    };
+    assert_eq!(put("room-27", "mallory").error(), (429, "rate_limited".into()));
+    assert_eq!(put("room-27", "ada").status, 201);
     assert_eq!((posted("room-24", "mallory", "[]").status, posted("room-25", "ada", message).status), (201, 201));
-    Editor::join(server.address, "room-26", &writer("ada"), 1).saves("hello");
+    Editor::join(server.address, "room-26", &writer("eve"), 1).saves("hello");
 }
 
 #[test]

@@ -157,8 +157,9 @@ fn what_is_no_request_is_refused_and_connections_are_counted() {
     let long = format!("GET / HTTP/1.1\r\na: {}\r\n\r\n", "x".repeat(20_000));
     assert_eq!(request(proxy.address, &long).error().0, 408);
     let _first = Client::enter(proxy.address, &writer("ada"));
-    let _second = TcpStream::connect(proxy.address).unwrap();
     let refused = eventually("there is no place", || {
+        // It may find no place itself while a connection before it has not quite ended.
+        let _second = TcpStream::connect(proxy.address).unwrap();
         let answer = get(proxy.address, "/healthz", None);
         (answer.status != 200).then_some(answer)
     });
@@ -184,4 +185,29 @@ fn a_client_that_never_reads_costs_the_proxy_a_buffer() {
     let sent = (0..200).take_while(|_| socket.stream.write_all(&message).is_ok()).count();
     assert!(sent < 200, "{sent} MiB are somewhere");
     assert!(memory() < before + (4 << 20), "{} more", memory() - before);
+}
+
+#[test]
+fn rule_7_a_connection_brings_one_request_so_nobody_says_who_sent_another() {
+    let server = Server::with(&["--trusted-proxies", "127.0.0.1"]);
+    let proxy = Proxy::to(&format!("http://{}", server.address), &[]);
+    let answers = |first: &str| {
+        let mut stream = TcpStream::connect(proxy.address).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        let second = "GET /healthz HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.9\r\nConnection: close\r\n\r\n";
+        stream.write_all(format!("{first}{second}").as_bytes()).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut all = String::new();
+        stream.read_to_string(&mut all).unwrap();
+        all.matches("HTTP/1.1 ").count()
+    };
+    assert_eq!(answers("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"), 1);
+    assert_eq!(answers("POST /api/v1/tickets HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"), 1);
+    // One that is refused.
+    assert_eq!(answers("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"), 1);
+    let chunked = request(
+        proxy.address,
+        "POST /api/v1/tickets HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    );
+    assert_eq!(chunked.error(), (411, "no_length".into()));
 }

@@ -172,3 +172,19 @@ fn keys_of_messages_writes_and_restores_are_apart() {
     assert_eq!(restore(&server, &json!({ "to": 1, "key": "k" })).status, 200);
     alice.until_text("one ");
 }
+
+#[test]
+fn a_restore_never_makes_a_document_larger_than_it_may_be() {
+    let server = Server::with(&["--document-bytes-max", "65536"]);
+    let mut alice = Editor::join(server.address, "plan", &writer("alice"), 1);
+    let long = "a".repeat(40_000);
+    alice.saves(&long);
+    alice.socket.say(&message::update(&deleted(&alice.doc, 40_000)));
+    alice.barrier();
+    let mut bob = Editor::join(server.address, "plan", &writer("bob"), 2);
+    bob.saves(&"b".repeat(40_000));
+    let answer = restore(&server, &json!({ "to": 1, "by": "alice" }));
+    assert_eq!(answer.error(), (507, "document_full".into()));
+    assert_eq!(entries(&server).len(), 3);
+    assert_eq!(restore(&server, &json!({ "to": 1 })).status, 200);
+}

@@ -124,7 +124,7 @@ for (let history = 0; history < histories; history++) {
     // What changed in a text, applied to what it was, gives what it became, forwards and backwards.
     const [from, to] = [below(entries.length + 1), below(entries.length + 1)]
     const text = (seq) => { const doc = new Y.Doc(); doc.transact(() => entries.slice(0, seq).forEach((update) => Y.applyUpdate(doc, update))); return units(doc.getText('text')) }
-    const { ops, error } = ask({ op: 'diff', root: 'text', from, to, clients: {} })
+    const { ops, error } = ask({ op: 'differences', root: 'text', from, to, clients: {} })
     if (error) continue
     const old = text(from)
     let [at, made] = [0, '']

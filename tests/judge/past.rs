@@ -55,7 +55,7 @@ impl Timeline {
                     Err(error) => json!({ "error": error.to_string() }),
                 }
             }
-            "diff" => {
+            "differences" => {
                 let seq = |name: &str| Seq(question[name].as_u64().unwrap());
                 match self.history.diff(question["root"].as_str(), seq("from"), seq("to"), &authors(question)) {
                     Ok(differences) => json!({ "ops": differences.iter().map(operation).collect::<Vec<_>>() }),
