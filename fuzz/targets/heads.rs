@@ -10,6 +10,7 @@ use std::sync::{LazyLock, mpsc};
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
+use tokio::signal::unix::{SignalKind, signal};
 use tutti::auth::{Grant, Grants, Minter, NewToken, now_s};
 use tutti::config::{Config, serve_config};
 use tutti::server::Server;
@@ -38,6 +39,8 @@ static SERVER: LazyLock<(PathBuf, String)> = LazyLock::new(|| {
     let (started, is_started) = mpsc::channel();
     std::thread::spawn(move || {
         actix::System::new().block_on(async move {
+            // The fuzzer's `main` is not Rust's, which lets a write to someone who is gone be an error and not the end.
+            signal(SignalKind::pipe()).expect("a signal can be handled");
             let _server = Server::start(&config).await.expect("the server starts");
             started.send(()).expect("someone waits for the server");
             std::future::pending::<()>().await;
@@ -77,7 +80,9 @@ fuzz_target!(|bytes: &[u8]| {
         match stream.read(&mut buffer) {
             Ok(0) => break,
             Ok(count) => answer.extend_from_slice(&buffer[..count]),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => panic!("no end in time"),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                panic!("no end in time")
+            }
             Err(_) => break,
         }
         if answer.starts_with(b"HTTP/1.1 101 ") {
