@@ -16,13 +16,13 @@ use super::peer;
 use super::state::AppState;
 use crate::auth::{self, Action, Identity};
 use crate::bus::Question;
-use crate::ids::{RoomName, Seq, UserId};
+use crate::ids::{Seq, UserId};
 use crate::protocol::json::check::check;
 use crate::protocol::json::decode::publication;
 use crate::protocol::json::limits::BATCH_MAX;
 use crate::protocol::json::well_formed;
 use crate::protocol::json::{ServerMessage, rfc3339};
-use crate::room::{Disconnect, Lease, Post, PostError};
+use crate::room::{Disconnect, Post, PostError};
 use crate::socket::network;
 use crate::store::Placed;
 
@@ -82,7 +82,7 @@ pub async fn messages(
         // Nothing is said, so no room is opened for it.
         return Ok(HttpResponse::Created().json([(); 0]));
     }
-    let lease = open(&may.identity, &may.room, &state)?;
+    let lease = state.open(&may.identity, &may.room)?;
     let room = lease.room().clone();
     let (author, name) = (may.identity.user.clone(), may.identity.name.clone());
     room.do_send(Post { lease: lease.into_guard(), author, name, publications });
@@ -103,15 +103,6 @@ pub async fn messages(
 pub fn count(req: &HttpRequest, identity: &Identity, messages: usize, state: &AppState) -> Result<(), ApiError> {
     let network = network(peer::address(req, &state.trusted_proxies));
     state.rates.take(&identity.user, network, messages, Instant::now()).map_err(ApiError::TooMany)
-}
-
-/// The caller's way into a room, which is opened for it if need be: a user opens so many a minute.
-pub(super) fn open(identity: &Identity, room: &RoomName, state: &AppState) -> Result<Lease, ApiError> {
-    if !identity.is_server() {
-        let opened = state.openings.take(&identity.user, room, &state.directory, Instant::now());
-        opened.map_err(|too_many| ApiError::TooMany(too_many.wait))?;
-    }
-    Ok(state.directory.lookup(room))
 }
 
 /// What became of something posted, once it is committed.

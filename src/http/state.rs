@@ -2,20 +2,23 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use tokio::sync::Semaphore;
 
+use super::error::ApiError;
 use super::figures::Newest;
 use super::hosts::Hosts;
 use super::origins::Origins;
 use super::turns::Turns;
 use crate::archive::Archive;
-use crate::auth::{Minter, Tickets, Verifier};
+use crate::auth::{Identity, Minter, Tickets, Verifier};
 use crate::budget::ByteBudget;
 use crate::bus::Cluster;
 use crate::config::IpRange;
 use crate::history::Histories;
-use crate::room::{Directory, UserSockets};
+use crate::ids::RoomName;
+use crate::room::{Directory, Lease, UserSockets};
 use crate::socket::{EventStreams, Gate, ReconnectPace, RoomOpenings, SharedRates};
 use crate::store::Store;
 
@@ -89,6 +92,15 @@ pub struct AppState {
 }
 
 impl AppState {
+    /// The caller's way into a room, which is opened for it if need be: a user opens so many a minute.
+    pub fn open(&self, identity: &Identity, room: &RoomName) -> Result<Lease, ApiError> {
+        if !identity.is_server() {
+            let opened = self.openings.take(&identity.user, room, &self.directory, Instant::now());
+            opened.map_err(|too_many| ApiError::TooMany(too_many.wait))?;
+        }
+        Ok(self.directory.lookup(room))
+    }
+
     /// Who renders documents.
     pub fn render_turns() -> Turns {
         Turns::new(RENDERS_MAX, RENDERS_EACH_MAX)

@@ -10,7 +10,6 @@ use tokio::time::timeout;
 
 use super::error::ApiError;
 use super::peer;
-use super::publish::open;
 use super::state::AppState;
 use crate::auth::{self, Identity};
 use crate::ids::{RoomName, Seq};
@@ -51,7 +50,7 @@ impl Waiting {
         let place = state.waiting_places.clone().try_acquire_owned().map_err(|_| full())?;
         let peer = peer::address(req, &state.trusted_proxies);
         let permit = state.gate.enter(peer).map_err(|full| ApiError::TryLater(full.to_string()))?;
-        let room = open(&identity, room, state)?;
+        let room = state.open(&identity, room)?;
         Ok(Self { identity, room, deadline: Instant::now() + wait, _permit: permit, _place: place })
     }
 

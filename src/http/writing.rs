@@ -18,7 +18,7 @@ use super::caller::{Edit, May};
 use super::document::DEADLINE;
 use super::error::ApiError;
 use super::parameters::Parameters;
-use super::publish::{COMMIT_TIMEOUT, count, open};
+use super::publish::{COMMIT_TIMEOUT, count};
 use super::state::AppState;
 use super::turns::Turn;
 use crate::auth::{self, Action, Identity};
@@ -384,7 +384,7 @@ pub(super) async fn write(
     state: &AppState,
 ) -> Result<Result<Written, WriteError>, ApiError> {
     let (reply, answer) = oneshot::channel();
-    let lease = open(identity, room, state)?;
+    let lease = state.open(identity, room)?;
     let user = identity.user.clone();
     let room = lease.room().clone();
     room.do_send(WriteDocument { lease: lease.into_guard(), user, update, showing, reply });
