@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
 
 /// Longest room name, in bytes.
 pub const ROOM_NAME_BYTES_MAX: usize = 200;
@@ -15,7 +16,8 @@ const RESERVED: &str = "tutti/";
 
 /// A room's name: 1 to [`ROOM_NAME_BYTES_MAX`] bytes of UTF-8 in normalisation form C: `A–Z a–z 0–9 . _ ~ : @ / -`, space, and
 /// visible characters beyond ASCII, in segments separated by `/`, none of them empty, `.` or `..`. Cheap to clone.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, ToSchema)]
+#[schema(value_type = String, format = "room-name", min_length = 1, max_length = 200, example = "docs/plan")]
 pub struct RoomName(Arc<str>);
 
 /// Why a text is not a room name. The message tells a client what to change.
@@ -116,8 +118,9 @@ impl<'de> Deserialize<'de> for RoomName {
 }
 
 /// A person or program as its token names it (`sub`). Cheap to clone.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
+#[schema(value_type = String, example = "alice")]
 pub struct UserId(Arc<str>);
 
 impl UserId {
@@ -139,8 +142,9 @@ impl fmt::Display for UserId {
 }
 
 /// An entry's place in its room's timeline: 1, 2, 3 … without gaps. 0 is the empty timeline.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
+#[schema(example = 37)]
 pub struct Seq(pub u64);
 
 impl Seq {

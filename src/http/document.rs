@@ -7,11 +7,13 @@ use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::{self, Data};
 use bytes::Bytes;
+use utoipa::ToSchema;
 
 use super::caller::{May, ReadDocument};
 use super::error::ApiError;
-use super::moment::when;
-use super::parameters::Parameters;
+use super::failures::{Fails, InRoom};
+use super::moment::{Moment, when};
+use super::parameters::{Parameters, RoomPath};
 use super::state::AppState;
 use crate::archive::Stored;
 use crate::auth::Action;
@@ -25,7 +27,8 @@ pub const DEADLINE: Duration = Duration::from_secs(10);
 /// The header with the seq up to which the document is.
 pub const SEQ_HEADER: &str = "tutti-seq";
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, ToSchema)]
+#[schema(as = ReadFormat, rename_all = "lowercase")]
 enum Format {
     Text,
     Json,
@@ -45,7 +48,29 @@ fn format(name: &str) -> Result<Format, ApiError> {
     }
 }
 
-/// `GET /api/v1/rooms/{room}/document`.
+/// A room's document as it is committed, or as it was.
+///
+/// `at` needs the right to look back.
+#[utoipa::path(
+    get, path = "/api/v1/rooms/{room}/document", operation_id = "readDocument", tag = "document",
+    params(
+        RoomPath,
+        ("format" = inline(Option<Format>), Query, description = "`json` if not given"),
+        ("root" = Option<String>, Query, description = "The root type; needed for one of several. Not with `yjs`"),
+        ("at" = inline(Option<Moment>), Query, description = "After which entry, or at which time; now if not given"),
+    ),
+    responses(
+        (
+            status = 200, description = "The document",
+            headers(
+                ("tutti-seq" = Seq, description = "Up to which entry it is"),
+                ("ETag" = String, description = "The same, for `If-Match`"),
+            ),
+            content((Value = "application/json"), (String = "text/plain"), (String = "application/xml"), (Vec<u8> = "application/octet-stream")),
+        ),
+        InRoom, Fails<422>,
+    ),
+)]
 pub async fn read(
     may: May<ReadDocument>,
     mut parameters: Parameters,

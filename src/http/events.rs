@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use super::caller::{self, Caller, identify_socket, permitted};
 use super::error::ApiError;
-use super::parameters::Parameters;
+use super::failures::{Fails, InRoom, WithBody, WithToken};
+use super::parameters::{Parameters, RoomPath};
 use super::peer;
 use super::state::AppState;
 use crate::auth::{Action, Identity};
@@ -27,7 +28,18 @@ pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Tells nginx, and others that have it from there, to pass events on as they come.
 const NO_BUFFERING: (HeaderName, &str) = (HeaderName::from_static("x-accel-buffering"), "no");
 
-/// `GET /api/v1/rooms/{room}/events`: what happens in a room, from `since` on.
+/// What happens in a room, from `since` on, as a stream of server-sent events.
+#[utoipa::path(
+    get, path = "/api/v1/rooms/{room}/events", operation_id = "followRoom", tag = "timeline",
+    params(
+        RoomPath,
+        ("since" = Option<Seq>, Query, description = "First what came after this seq"),
+        ("edits" = Option<bool>, Query, description = "Whether edits of the document are told, too"),
+        ("Last-Event-ID" = Option<Seq>, Header, description = "Counts before `since`; browsers send it when they reconnect"),
+    ),
+    security(("bearer" = []), ("token" = []), ("ticket" = [])),
+    responses((status = 200, description = "The stream", body = String, content_type = "text/event-stream"), InRoom),
+)]
 pub async fn of_room(
     req: HttpRequest,
     name: Path<String>,
@@ -42,7 +54,14 @@ pub async fn of_room(
     Ok(stream.answer(Some(StreamRoom { name, since, wants_edits })))
 }
 
-/// `GET /api/v1/events`: what `/ws` would say. The client joins rooms by what it posts.
+/// What `/ws` would say, as a stream of server-sent events.
+///
+/// The client joins rooms by what it posts to the stream.
+#[utoipa::path(
+    get, path = "/api/v1/events", operation_id = "openStream", tag = "timeline",
+    security(("bearer" = []), ("token" = []), ("ticket" = [])),
+    responses((status = 200, description = "The stream", body = String, content_type = "text/event-stream"), WithToken, Fails<400>),
+)]
 pub async fn of_client(
     req: HttpRequest,
     parameters: Parameters,
@@ -51,7 +70,15 @@ pub async fn of_client(
     Ok(Stream::admit(&req, parameters, &state).await?.answer(None))
 }
 
-/// `POST /api/v1/events/{client}`: what the client of a stream says, as in a frame of `/ws`. The answers come by the stream.
+/// What the client of a stream says, as in a frame of `/ws`.
+///
+/// The answers come by the stream.
+#[utoipa::path(
+    post, path = "/api/v1/events/{client}", operation_id = "sayToStream", tag = "timeline",
+    params(("client" = String, Path, format = "uuid", description = "The stream's id, which its first event says")),
+    request_body(content((Value = "application/json"), (Vec<u8> = "application/octet-stream"))),
+    responses((status = 204, description = "Heard"), WithToken, WithBody, Fails<404>),
+)]
 pub async fn say(
     Caller(identity): Caller,
     client: Path<String>,
@@ -68,7 +95,14 @@ pub async fn say(
     send(&client, identity, said, &state).await
 }
 
-/// `DELETE /api/v1/events/{client}`: the client of a stream leaves for good, as one that closes a WebSocket.
+/// Ends a stream.
+///
+/// Its client leaves for good, as one that closes a WebSocket.
+#[utoipa::path(
+    delete, path = "/api/v1/events/{client}", operation_id = "endStream", tag = "timeline",
+    params(("client" = String, Path, format = "uuid", description = "The stream's id, which its first event says")),
+    responses((status = 204, description = "Ended"), WithToken, Fails<404>),
+)]
 pub async fn end(
     Caller(identity): Caller,
     client: Path<String>,

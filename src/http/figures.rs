@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::auth;
 use crate::metrics;
@@ -13,7 +14,7 @@ use crate::protocol::json::rfc3339;
 const MINUTE: usize = 60;
 
 /// The figures of one moment.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Stats {
     active_connections: i64,
@@ -24,8 +25,10 @@ pub struct Stats {
     /// Connections that ended in the last minute.
     disconnect_rate_per_minute: u64,
     /// Resident memory; null where the system does not tell.
+    #[schema(required)]
     memory_bytes: Option<u64>,
     rooms: i64,
+    #[schema(format = DateTime)]
     timestamp: String,
 }
 

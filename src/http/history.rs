@@ -6,10 +6,12 @@ use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::caller::{May, ReadHistory};
 use super::error::ApiError;
-use super::parameters::Parameters;
+use super::failures::{Fails, InRoom};
+use super::parameters::{Parameters, RoomPath};
 use super::state::AppState;
 use super::waiting::{WAIT_MAX_S, Waiting};
 use crate::ids::{RoomName, Seq, UserId};
@@ -20,7 +22,7 @@ use crate::store::{Bodies, Entry, EntryKind, HistoryQuery, Kinds, Page, RoomRow}
 const PAGE_DEFAULT: u32 = 100;
 const PAGE_MAX: u32 = 1000;
 
-#[derive(Serialize, Clone, Copy)]
+#[derive(Serialize, Clone, Copy, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum KindView {
     Edit,
@@ -50,7 +52,7 @@ impl From<EntryKind> for KindView {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct EntryView {
     seq: Seq,
     kind: KindView,
@@ -58,10 +60,12 @@ pub struct EntryView {
     /// Who sent it, where that is somebody else.
     #[serde(skip_serializing_if = "Option::is_none")]
     via: Option<UserId>,
+    #[schema(format = DateTime)]
     at: String,
     bytes: u64,
     /// What was said: of messages, events and steps.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     body: Option<Box<RawValue>>,
 }
 
@@ -79,16 +83,31 @@ impl From<Entry> for EntryView {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct HistoryPage {
     room: RoomName,
     entries: Vec<EntryView>,
     /// Where the next page begins: to pass as `after`, or as `before` where the request had only that; null at the end.
+    #[schema(required)]
     next: Option<Seq>,
 }
 
-/// `GET /api/v1/rooms/{room}/history`: entries by seq, ascending. With `before` alone, those just before it. With `wait`, the first
-/// ones that come, where there are none yet.
+/// A room's timeline: entries by seq, ascending.
+///
+/// With `before` alone, those just before it. With `after` and `wait`, the first ones that come, where there are none yet.
+#[utoipa::path(
+    get, path = "/api/v1/rooms/{room}/history", operation_id = "getHistory", tag = "timeline",
+    params(
+        RoomPath,
+        ("after" = Option<Seq>, Query, description = "A seq, exclusive"),
+        ("before" = Option<Seq>, Query, description = "A seq, exclusive"),
+        ("kind" = inline(Option<KindView>), Query, description = "Only entries of this kind"),
+        ("author" = Option<String>, Query, description = "Only entries of this user"),
+        ("limit" = Option<u32>, Query, description = "100 if not given", minimum = 1, maximum = 1000),
+        ("wait" = Option<u64>, Query, description = "Seconds to wait for an entry; goes with `after` alone", maximum = 30),
+    ),
+    responses((status = 200, description = "A page of entries", body = HistoryPage), InRoom, Fails<429>),
+)]
 pub async fn page(
     may: May<ReadHistory>,
     mut parameters: Parameters,

@@ -10,6 +10,7 @@ mod demo;
 mod document;
 mod error;
 mod events;
+mod failures;
 pub mod figures;
 mod guard;
 mod health;
@@ -17,6 +18,7 @@ mod history;
 mod hosts;
 mod limits;
 mod moment;
+mod openapi;
 mod origins;
 mod parameters;
 mod past;
@@ -122,6 +124,7 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
                 )
                 .service(post("/tickets", tickets::issue))
                 .service(read("/stats", stats::newest))
+                .service(read("/openapi.json", openapi::served))
                 .service(read("/rooms/{room:.+}", rooms::one))
                 .default_service(web::to(error::no_such_path)),
         );

@@ -2,11 +2,29 @@
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, OneOfBuilder, SchemaFormat, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::error::ApiError;
 use super::parameters::Parameters;
 use crate::history::When;
 use crate::ids::Seq;
+
+/// For the API's description: a seq or a time.
+pub struct Moment;
+
+impl PartialSchema for Moment {
+    fn schema() -> RefOr<Schema> {
+        let seq = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
+        let time = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
+        OneOfBuilder::new().item(seq).item(time).into()
+    }
+}
+
+impl ToSchema for Moment {}
 
 /// A parameter with a seq or a time.
 pub fn when(name: &str, parameters: &mut Parameters) -> Result<Option<When>, ApiError> {

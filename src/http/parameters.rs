@@ -7,8 +7,27 @@ use std::str::FromStr;
 use actix_web::dev::Payload;
 use actix_web::web::Query;
 use actix_web::{FromRequest, HttpRequest};
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::{IntoParams, PartialSchema};
 
 use super::error::ApiError;
+use crate::ids::RoomName;
+
+/// For the API's description: the room that a path names.
+pub struct RoomPath;
+
+impl IntoParams for RoomPath {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let room = ParameterBuilder::new()
+            .name("room")
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True)
+            .description(Some("The room's name. A slash in it is written `%2F`"))
+            .schema(Some(RoomName::schema()));
+        vec![room.build()]
+    }
+}
 
 /// A request's parameters. Each is taken once; what nobody took is an error, for it would be a typing mistake that does nothing.
 pub struct Parameters(BTreeMap<String, String>);

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use actix_web::web::{self, Data, Json};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::caller::{May, ReadPast};
 use super::error::ApiError;
-use super::moment::when;
-use super::parameters::Parameters;
+use super::failures::{Fails, InRoom};
+use super::moment::{Moment, when};
+use super::parameters::{Parameters, RoomPath};
 use super::state::AppState;
 use crate::history::{Authors, BlameRun, Change, Credit, Difference, GAP_MS, Open, Session, When};
 use crate::ids::{RoomName, Seq, UserId};
@@ -46,25 +48,28 @@ pub(super) async fn look_back<T: Send + 'static>(
     tokio::time::timeout(DEADLINE, work).await.map_err(|_| too_slow())?
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct ActivityPage {
     room: RoomName,
     sessions: Vec<SessionView>,
     /// To pass as `before` for the next page; null at the end.
+    #[schema(required)]
     next: Option<Seq>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct SessionView {
     from: Seq,
     to: Seq,
+    #[schema(format = DateTime)]
     started_at: String,
+    #[schema(format = DateTime)]
     ended_at: String,
     authors: Vec<WorkView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct WorkView {
     user: UserId,
     edits: u64,
@@ -90,7 +95,17 @@ impl From<Session> for SessionView {
     }
 }
 
-/// `GET /api/v1/rooms/{room}/activity`: sessions of editing, the newest first.
+/// Sessions of editing, the newest first.
+#[utoipa::path(
+    get, path = "/api/v1/rooms/{room}/activity", operation_id = "getActivity", tag = "past",
+    params(
+        RoomPath,
+        ("before" = Option<Seq>, Query, description = "Only sessions that begin before this seq"),
+        ("limit" = Option<u32>, Query, description = "100 if not given", minimum = 1, maximum = 1000),
+        ("gap" = Option<u32>, Query, description = "Seconds of silence that end a session; 600 if not given", minimum = 1, maximum = 2592000),
+    ),
+    responses((status = 200, description = "A page of sessions", body = ActivityPage), InRoom, Fails<422>),
+)]
 pub async fn activity(
     may: May<ReadPast>,
     mut parameters: Parameters,
@@ -117,7 +132,7 @@ fn gap_ms(parameters: &mut Parameters) -> Result<i64, ApiError> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Blame {
     room: RoomName,
     /// The document is as of this seq.
@@ -125,7 +140,7 @@ pub struct Blame {
     runs: Vec<RunView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct RunView {
     from: u64,
     to: u64,
@@ -133,10 +148,20 @@ struct RunView {
     #[serde(skip_serializing_if = "Option::is_none")]
     via: Option<UserId>,
     seq: Seq,
+    #[schema(format = DateTime)]
     at: String,
 }
 
-/// `GET /api/v1/rooms/{room}/blame`: who wrote each part of a root type.
+/// Who wrote each part of a root type.
+#[utoipa::path(
+    get, path = "/api/v1/rooms/{room}/blame", operation_id = "getBlame", tag = "past",
+    params(
+        RoomPath,
+        ("root" = Option<String>, Query, description = "The root type; needed for one of several"),
+        ("at" = inline(Option<Moment>), Query, description = "After which entry, or at which time; now if not given"),
+    ),
+    responses((status = 200, description = "Its runs", body = Blame), InRoom, Fails<422>),
+)]
 pub async fn blame(
     may: May<ReadPast>,
     mut parameters: Parameters,
@@ -157,7 +182,7 @@ pub async fn blame(
     Ok(Json(Blame { room: may.room, seq, runs: runs.into_iter().map(run).collect() }))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Diff {
     room: RoomName,
     from: Seq,
@@ -165,8 +190,9 @@ pub struct Diff {
     ops: Vec<Operation>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
+#[schema(as = Difference)]
 enum Operation {
     Retain {
         retain: u64,
@@ -184,12 +210,13 @@ enum Operation {
     },
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ChangeView {
     by: UserId,
     #[serde(skip_serializing_if = "Option::is_none")]
     via: Option<UserId>,
     seq: Seq,
+    #[schema(format = DateTime)]
     at: String,
 }
 
@@ -212,7 +239,17 @@ impl From<Difference> for Operation {
     }
 }
 
-/// `GET /api/v1/rooms/{room}/diff`: what changed in a text between two moments.
+/// What changed in a text between two moments.
+#[utoipa::path(
+    get, path = "/api/v1/rooms/{room}/diff", operation_id = "getDiff", tag = "past",
+    params(
+        RoomPath,
+        ("root" = Option<String>, Query, description = "The text; needed for one of several root types"),
+        ("from" = inline(Moment), Query, description = "After which entry, or at which time"),
+        ("to" = inline(Option<Moment>), Query, description = "Likewise; now if not given"),
+    ),
+    responses((status = 200, description = "The operations that lead from one to the other", body = Diff), InRoom, Fails<422>),
+)]
 pub async fn diff(
     may: May<ReadPast>,
     mut parameters: Parameters,

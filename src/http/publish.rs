@@ -9,9 +9,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+use utoipa::ToSchema;
 
 use super::caller::{Administer, Caller, May, Publish};
 use super::error::ApiError;
+use super::failures::{Fails, InRoom, WithBody, WithToken};
+use super::parameters::RoomPath;
 use super::peer;
 use super::state::AppState;
 use crate::auth::{self, Action, Identity};
@@ -30,10 +33,19 @@ use crate::store::Placed;
 pub const COMMIT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Where something stands in the timeline.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Published {
     seq: Seq,
+    #[schema(format = DateTime)]
     timestamp: String,
+}
+
+/// Where all that was published stands.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum PublishedAll {
+    One(Published),
+    Many(Vec<Published>),
 }
 
 impl From<Placed> for Published {
@@ -47,7 +59,54 @@ fn json(body: &Bytes) -> Result<Cow<'_, str>, ApiError> {
     std::str::from_utf8(body).map(well_formed).map_err(ApiError::body)
 }
 
-/// `POST /api/v1/rooms/{room}/messages`: a message or an event, or an array of them, each answered once it is committed.
+/// What may be published.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged, deny_unknown_fields)]
+#[expect(dead_code, reason = "describes what `protocol::json::decode` reads")]
+enum Publications {
+    One(Publication),
+    /// At most 256, all of them or none.
+    Many(Vec<Publication>),
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged, deny_unknown_fields)]
+#[expect(dead_code, reason = "describes what `protocol::json::decode` reads")]
+enum Publication {
+    /// A message.
+    Message {
+        text: String,
+        #[schema(value_type = Option<Value>)]
+        payload: Option<Box<RawValue>>,
+        /// Sent again with the same key, it is stored once.
+        #[schema(max_length = 256)]
+        key: Option<String>,
+    },
+    /// An event.
+    Event {
+        /// In a namespace of the app's own.
+        #[serde(rename = "type")]
+        #[schema(max_length = 64, pattern = r"^[a-z0-9_-]+\.[a-z0-9_.-]*$", example = "order.updated")]
+        kind: String,
+        #[schema(value_type = Option<Value>)]
+        payload: Option<Box<RawValue>>,
+        /// Sent again with the same key, it is stored once.
+        #[schema(max_length = 256)]
+        key: Option<String>,
+    },
+}
+
+/// Publishes a message or an event, or an array of them.
+///
+/// Answered once all are committed.
+#[utoipa::path(
+    post, path = "/api/v1/rooms/{room}/messages", operation_id = "publish", tag = "timeline", params(RoomPath),
+    request_body = Publications,
+    responses(
+        (status = 201, description = "Where it stands in the timeline, or an array of that", body = PublishedAll),
+        InRoom, WithBody, Fails<429>,
+    ),
+)]
 pub async fn messages(
     may: May<Publish>,
     body: Result<Bytes, actix_web::Error>,
@@ -80,7 +139,7 @@ pub async fn messages(
         .unzip();
     if publications.is_empty() {
         // Nothing is said, so no room is opened for it.
-        return Ok(HttpResponse::Created().json([(); 0]));
+        return Ok(HttpResponse::Created().json(PublishedAll::Many(Vec::new())));
     }
     let lease = state.open(&may.identity, &may.room)?;
     let room = lease.room().clone();
@@ -91,10 +150,10 @@ pub async fn messages(
         published.push(Published::from(committed(reply).await?));
     }
     Ok(match published.pop() {
-        Some(only) if !is_batch => HttpResponse::Created().json(only),
+        Some(only) if !is_batch => HttpResponse::Created().json(PublishedAll::One(only)),
         last => {
             published.extend(last);
-            HttpResponse::Created().json(published)
+            HttpResponse::Created().json(PublishedAll::Many(published))
         }
     })
 }
@@ -124,14 +183,14 @@ pub(super) async fn committed(reply: oneshot::Receiver<Result<Placed, PostError>
 /// Longest request to put someone out, in bytes.
 const DISCONNECT_BYTES_MAX: usize = 4096;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Disconnecting {
     user: Option<UserId>,
     reason: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Disconnected {
     disconnected: usize,
     /// Whether another server has not told in time.
@@ -139,7 +198,12 @@ pub struct Disconnected {
     partial: bool,
 }
 
-/// `POST /api/v1/rooms/{room}/disconnect`: puts a user, or everyone, out of a room.
+/// Disconnects a user, or everyone, from a room.
+#[utoipa::path(
+    post, path = "/api/v1/rooms/{room}/disconnect", operation_id = "disconnect", tag = "rooms", params(RoomPath),
+    request_body = Disconnecting,
+    responses((status = 200, description = "How many connections", body = Disconnected), InRoom, WithBody),
+)]
 pub async fn disconnect(
     may: May<Administer>,
     body: Result<Bytes, actix_web::Error>,
@@ -162,13 +226,15 @@ pub async fn disconnect(
     Ok(Json(Disconnected { disconnected: here + elsewhere.count(), partial: elsewhere.is_partial }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DirectMessage)]
 pub struct Direct {
+    #[schema(value_type = Value)]
     payload: Box<RawValue>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Told {
     sockets: usize,
     /// Whether another server has not told in time.
@@ -176,7 +242,13 @@ pub struct Told {
     partial: bool,
 }
 
-/// `POST /api/v1/users/{user}/messages`: to all JSON sockets of a user.
+/// Sends a message to all JSON connections of a user.
+#[utoipa::path(
+    post, path = "/api/v1/users/{user}/messages", operation_id = "messageUser", tag = "users",
+    params(("user" = UserId, Path, description = "The `sub` of the user's tokens")),
+    request_body = Direct,
+    responses((status = 200, description = "To how many connections", body = Told), WithToken, WithBody, Fails<429>),
+)]
 pub async fn direct(
     caller: Caller,
     user: Path<String>,

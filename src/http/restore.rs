@@ -9,9 +9,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::to_raw_value;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+use utoipa::ToSchema;
 
 use super::caller::{Edit, May};
 use super::error::ApiError;
+use super::failures::{Fails, InRoom, WithBody};
+use super::parameters::RoomPath;
 use super::past::look_back;
 use super::publish::{self, COMMIT_TIMEOUT};
 use super::state::AppState;
@@ -32,20 +35,27 @@ const KEY_BYTES_MAX: usize = 200;
 const ATTEMPTS: usize = 5;
 const PAUSE: Duration = Duration::from_millis(50);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Restoring {
+    /// The seq whose state comes back; 0: the empty document.
     to: u64,
+    /// Undo only what this user did since.
     by: Option<UserId>,
+    /// Only if this is the newest entry.
     if_head: Option<u64>,
+    /// Repeated by the same user for the same `to`, the restore is stored once.
+    #[schema(min_length = 1, max_length = 200)]
     key: Option<String>,
+    /// Only tell what would happen.
     #[serde(default)]
     dry_run: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Restored {
     /// Where the edit stands; null if there was nothing to undo, or it is a dry run.
+    #[schema(required)]
     seq: Option<Seq>,
     to: Seq,
     /// The head that it was made for.
@@ -54,7 +64,15 @@ struct Restored {
     deleted: u64,
 }
 
-/// `POST /api/v1/rooms/{room}/restore`.
+/// Goes back: undoes what came after a seq, by one edit forward.
+#[utoipa::path(
+    post, path = "/api/v1/rooms/{room}/restore", operation_id = "restore", tag = "past", params(RoomPath),
+    request_body = Restoring,
+    responses(
+        (status = 200, description = "What was done", body = Restored),
+        InRoom, WithBody, Fails<409>, Fails<412>, Fails<422>, Fails<429>, Fails<507>,
+    ),
+)]
 pub async fn restore(
     may: May<Edit>,
     body: Json<Restoring>,

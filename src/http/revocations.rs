@@ -5,9 +5,11 @@ use actix_web::web::{Data, Json};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use utoipa::ToSchema;
 
 use super::caller::Caller;
 use super::error::ApiError;
+use super::failures::{Fails, WithBody, WithToken};
 use super::parameters::Parameters;
 use super::state::AppState;
 use crate::auth::{self, REVOCATIONS_MAX, Revocation, Revoked, is_plain_id};
@@ -25,29 +27,39 @@ const PAGE_MAX: u32 = 1000;
 const USER: &str = "sub:";
 const TOKEN: &str = "jti:";
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewRevocation {
+    /// Whose tokens of up to now; either this or `jti`.
+    #[schema(min_length = 1, max_length = 200)]
     sub: Option<String>,
+    /// Which token; either this or `sub`.
+    #[schema(min_length = 1, max_length = 200)]
     jti: Option<String>,
+    /// How long it holds: a time to come, at most ten years from now; 30 days if not given.
+    #[schema(format = DateTime)]
     until: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Revocation)]
 pub struct Shown {
     #[serde(skip_serializing_if = "Option::is_none")]
     sub: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     jti: Option<String>,
+    #[schema(format = DateTime)]
     revoked_at: String,
+    #[schema(format = DateTime)]
     until: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct RevocationList {
     revocations: Vec<Shown>,
     /// To pass as `after` for the next page; null at the end.
+    #[schema(required)]
     next: Option<String>,
 }
 
@@ -62,7 +74,13 @@ impl From<Revocation> for Shown {
     }
 }
 
-/// `POST /api/v1/revocations`: refuses a user's tokens of up to now, or one token, from now on. Kept before it is answered.
+/// Revokes a user's tokens of up to now, or one token.
+///
+/// Needs `admin` of every room.
+#[utoipa::path(
+    post, path = "/api/v1/revocations", operation_id = "revoke", tag = "users", request_body = NewRevocation,
+    responses((status = 201, description = "Stored", body = Shown), WithToken, WithBody),
+)]
 pub async fn revoke(
     caller: Caller,
     body: Json<NewRevocation>,
@@ -99,7 +117,17 @@ pub async fn revoke(
     Ok(HttpResponse::Created().json(Shown::from(revocation)))
 }
 
-/// `GET /api/v1/revocations`: those that hold now.
+/// The revocations that hold now.
+///
+/// Needs `admin` of every room.
+#[utoipa::path(
+    get, path = "/api/v1/revocations", operation_id = "listRevocations", tag = "users",
+    params(
+        ("after" = Option<String>, Query, description = "The `next` of the page before", pattern = "^(sub|jti):"),
+        ("limit" = Option<u32>, Query, description = "100 if not given", minimum = 1, maximum = 1000),
+    ),
+    responses((status = 200, description = "A page of revocations", body = RevocationList), WithToken, Fails<400>),
+)]
 pub async fn list(
     caller: Caller,
     mut parameters: Parameters,

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use actix_web::web::{Data, Json};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::caller::{Caller, ListRoom, May, ReadPresence};
 use super::error::ApiError;
-use super::parameters::Parameters;
+use super::failures::{Fails, InRoom, WithToken};
+use super::parameters::{Parameters, RoomPath};
 use super::state::AppState;
 use crate::auth::{Access, Action, allows};
 use crate::bus::{Answer, Answers, Question};
@@ -22,12 +24,14 @@ const PAGE_MAX: u32 = 1000;
 /// Rooms looked at for one page: the token may open few of many.
 const LOOKED_AT_MAX: u32 = 10_000;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RoomEntry {
     room: RoomName,
     seq: Seq,
+    #[schema(format = DateTime)]
     created_at: String,
+    #[schema(format = DateTime)]
     updated_at: String,
     access: Access,
 }
@@ -44,14 +48,26 @@ impl RoomEntry {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct RoomList {
     rooms: Vec<RoomEntry>,
     /// To pass as `after` for the next page; null at the end.
+    #[schema(required)]
     next: Option<RoomName>,
 }
 
-/// `GET /api/v1/rooms`: the rooms that the token may read, by name.
+/// The rooms that the token may read, by name.
+///
+/// A page may have fewer than `limit` rooms, or none, while `next` is not null.
+#[utoipa::path(
+    get, path = "/api/v1/rooms", operation_id = "listRooms", tag = "rooms",
+    params(
+        ("prefix" = Option<String>, Query, description = "What their names begin with"),
+        ("after" = Option<RoomName>, Query, description = "The `next` of the page before"),
+        ("limit" = Option<u32>, Query, description = "100 if not given", minimum = 1, maximum = 1000),
+    ),
+    responses((status = 200, description = "A page of rooms", body = RoomList), WithToken, Fails<400>),
+)]
 pub async fn list(
     caller: Caller,
     mut parameters: Parameters,
@@ -87,13 +103,17 @@ pub async fn list(
     }
 }
 
-/// `GET /api/v1/rooms/{room}`.
+/// A room.
+#[utoipa::path(
+    get, path = "/api/v1/rooms/{room}", operation_id = "getRoom", tag = "rooms", params(RoomPath),
+    responses((status = 200, description = "The room", body = RoomEntry), InRoom),
+)]
 pub async fn one(may: May<ListRoom>, state: Data<AppState>) -> Result<Json<RoomEntry>, ApiError> {
     let row = state.store.room(&may.room).await?.ok_or(ApiError::RoomNotFound)?;
     Ok(Json(RoomEntry::new(row, may.access)))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct RoomPresence {
     room: RoomName,
     users: Vec<UserPresence>,
@@ -102,7 +122,11 @@ pub struct RoomPresence {
     partial: bool,
 }
 
-/// `GET /api/v1/rooms/{room}/presence`: who is in it now.
+/// Who is in a room now, by user.
+#[utoipa::path(
+    get, path = "/api/v1/rooms/{room}/presence", operation_id = "getPresence", tag = "rooms", params(RoomPath),
+    responses((status = 200, description = "Its users", body = RoomPresence), InRoom),
+)]
 pub async fn presence(may: May<ReadPresence>, state: Data<AppState>) -> Result<Json<RoomPresence>, ApiError> {
     let users = match state.directory.peek(&may.room) {
         // A room that ended meanwhile has nobody in it.

@@ -4,6 +4,7 @@ use actix_web::web::{Data, Json};
 
 use super::caller::Caller;
 use super::error::ApiError;
+use super::failures::WithToken;
 use super::figures::Stats;
 use super::state::AppState;
 use crate::auth::{Action, allows};
@@ -12,7 +13,13 @@ use crate::ids::RoomName;
 /// The room whose readers see the figures live.
 pub const ROOM: &str = "tutti/stats";
 
-/// `GET /api/v1/stats`: for who may read the room of the figures.
+/// The server's own figures.
+///
+/// For who may read the room `tutti/stats`.
+#[utoipa::path(
+    get, path = "/api/v1/stats", operation_id = "getStats", tag = "server",
+    responses((status = 200, description = "The newest figures", body = Stats), WithToken),
+)]
 pub async fn newest(caller: Caller, state: Data<AppState>) -> Result<Json<Stats>, ApiError> {
     let Caller(identity) = caller;
     let room = RoomName::parse(ROOM)?;

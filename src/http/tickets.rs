@@ -6,21 +6,30 @@ use std::time::Instant;
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::caller::Caller;
 use super::error::ApiError;
+use super::failures::{Fails, WithToken};
 use super::state::AppState;
 use crate::auth::{self, TICKET_LIFETIME};
 use crate::protocol::json::rfc3339;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Ticket {
     ticket: String,
+    #[schema(format = DateTime)]
     expires_at: String,
 }
 
-/// `POST /api/v1/tickets`: a ticket for the caller's next socket.
+/// A ticket for the caller's next connection.
+///
+/// It stands for the token in the URL of one WebSocket or event stream: good once, for 30 s.
+#[utoipa::path(
+    post, path = "/api/v1/tickets", operation_id = "issueTicket", tag = "users",
+    responses((status = 201, description = "The ticket", body = Ticket), WithToken, Fails<429>),
+)]
 pub async fn issue(Caller(identity): Caller, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
     let ticket = state.tickets.issue(Arc::new(identity), Instant::now());
     let ticket = ticket.map_err(|_| ApiError::TooMany(TICKET_LIFETIME))?;

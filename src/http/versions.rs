@@ -4,10 +4,12 @@ use actix_web::HttpResponse;
 use actix_web::web::{Data, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::caller::{Edit, May, ReadPast};
 use super::error::ApiError;
-use super::parameters::Parameters;
+use super::failures::{Fails, InRoom, WithBody};
+use super::parameters::{Parameters, RoomPath};
 use super::past::look_back;
 use super::state::AppState;
 use crate::auth;
@@ -22,22 +24,25 @@ const META_BYTES_MAX: usize = 2048;
 /// Automatic versions that are told.
 const AUTOMATIC_MAX: usize = 1000;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct VersionList {
     room: RoomName,
     versions: Vec<VersionView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Version)]
 struct VersionView {
     seq: Seq,
     #[serde(skip_serializing_if = "Option::is_none")]
     label: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Value>)]
     meta: Option<Box<RawValue>>,
     /// Who named it; of an automatic one, who worked until then.
     authors: Vec<UserId>,
     /// When it was named; of an automatic one, when the session ended.
+    #[schema(format = DateTime)]
     at: String,
 }
 
@@ -54,7 +59,15 @@ impl From<Session> for VersionView {
     }
 }
 
-/// `GET /api/v1/rooms/{room}/versions`.
+/// Named versions, the newest first.
+#[utoipa::path(
+    get, path = "/api/v1/rooms/{room}/versions", operation_id = "listVersions", tag = "past",
+    params(
+        RoomPath,
+        ("automatic" = Option<bool>, Query, description = "Instead where sessions of editing ended"),
+    ),
+    responses((status = 200, description = "The versions", body = VersionList), InRoom, Fails<422>),
+)]
 pub async fn list(
     may: May<ReadPast>,
     mut parameters: Parameters,
@@ -72,22 +85,34 @@ pub async fn list(
     Ok(Json(VersionList { room: may.room, versions }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Naming {
+    #[schema(minimum = 1)]
     seq: u64,
+    #[schema(min_length = 1, max_length = 200)]
     label: String,
+    /// At most 2,048 bytes.
+    #[schema(value_type = Option<Value>)]
     meta: Option<Box<RawValue>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Renaming {
+    #[schema(min_length = 1, max_length = 200)]
     label: Option<String>,
+    /// At most 2,048 bytes.
+    #[schema(value_type = Option<Value>)]
     meta: Option<Box<RawValue>>,
 }
 
-/// `POST /api/v1/rooms/{room}/versions`: names a seq.
+/// Names a seq.
+#[utoipa::path(
+    post, path = "/api/v1/rooms/{room}/versions", operation_id = "addVersion", tag = "past", params(RoomPath),
+    request_body = Naming,
+    responses((status = 201, description = "The version", body = VersionView), InRoom, WithBody, Fails<409>),
+)]
 pub async fn add(may: May<Edit>, body: Json<Naming>, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
     let Naming { seq, label, meta } = body.into_inner();
     let row = row(&may.room, &state).await?;
@@ -102,7 +127,13 @@ pub async fn add(may: May<Edit>, body: Json<Naming>, state: Data<AppState>) -> R
     Ok(HttpResponse::Created().json(VersionView::from(version)))
 }
 
-/// `PATCH /api/v1/rooms/{room}/versions?seq=&label=`: another name, or something else kept with it.
+/// Changes a version's name, or what is kept with it.
+#[utoipa::path(
+    patch, path = "/api/v1/rooms/{room}/versions", operation_id = "changeVersion", tag = "past",
+    params(RoomPath, ("seq" = Seq, Query, description = "Which"), ("label" = String, Query, description = "Which")),
+    request_body = Renaming,
+    responses((status = 200, description = "The version", body = VersionView), InRoom, WithBody, Fails<409>),
+)]
 pub async fn change(
     may: May<Edit>,
     mut parameters: Parameters,
@@ -122,7 +153,12 @@ pub async fn change(
     Ok(HttpResponse::Ok().json(VersionView::from(new)))
 }
 
-/// `DELETE /api/v1/rooms/{room}/versions?seq=&label=`: takes the name away.
+/// Takes a version's name away.
+#[utoipa::path(
+    delete, path = "/api/v1/rooms/{room}/versions", operation_id = "removeVersion", tag = "past",
+    params(RoomPath, ("seq" = Seq, Query, description = "Which"), ("label" = String, Query, description = "Which")),
+    responses((status = 204, description = "Done"), InRoom),
+)]
 pub async fn remove(
     may: May<Edit>,
     mut parameters: Parameters,

@@ -12,12 +12,17 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::{IntoParams, ToSchema};
 
 use super::body::{Body, Unpacked};
 use super::caller::{Edit, May};
 use super::document::DEADLINE;
 use super::error::ApiError;
-use super::parameters::Parameters;
+use super::failures::{Fails, InRoom, WithBody};
+use super::parameters::{Parameters, RoomPath};
 use super::publish::{COMMIT_TIMEOUT, count};
 use super::state::AppState;
 use super::turns::Turn;
@@ -32,9 +37,44 @@ const ATTEMPTS: usize = 20;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Where an edit stands in the timeline.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Written)]
 struct Answer {
     seq: Seq,
+}
+
+/// For the API's description: what requests that write a document have in common.
+struct WriteParameters;
+
+impl IntoParams for WriteParameters {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let text = || ObjectBuilder::new().schema_type(Type::String);
+        let parameter = |name: &str, place, what, schema: ObjectBuilder| {
+            let parameter = ParameterBuilder::new().name(name).parameter_in(place).required(Required::False);
+            parameter.description(Some(what)).schema(Some(schema)).build()
+        };
+        let key = text().min_length(Some(1)).max_length(Some(CALLER_KEY_BYTES_MAX));
+        vec![
+            parameter(
+                "key",
+                ParameterIn::Query,
+                "Sent again by the same user with the same key, a write is stored once",
+                key,
+            ),
+            parameter(
+                "If-Match",
+                ParameterIn::Header,
+                "Only if the newest entry of the room is this one: the `ETag` of a document that was read",
+                text().pattern(Some(r#"^("[0-9]{1,19}"|[0-9]{1,19})$"#)),
+            ),
+            parameter(
+                "If-None-Match",
+                ParameterIn::Header,
+                "`*`: only if the room has no document yet. Not with `If-Match`",
+                text().enum_values(Some(["*"])),
+            ),
+        ]
+    }
 }
 
 /// What must hold of the room, checked together with the commit.
@@ -80,9 +120,12 @@ impl Condition {
 pub(super) const CHANGED: ApiError = ApiError::Changed("the room has changed: read the document, and use its new ETag");
 
 /// How an update is encoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(as = UpdateFormat)]
 enum Encoding {
+    #[schema(rename = "yjs")]
     V1,
+    #[schema(rename = "yjs-v2")]
     V2,
 }
 
@@ -103,7 +146,19 @@ fn key(parameters: &mut Parameters) -> Result<Option<String>, ApiError> {
     }
 }
 
-/// `POST /api/v1/rooms/{room}/document`: a Yjs update.
+/// Writes a Yjs update.
+///
+/// The body may have `Content-Encoding: gzip`. The edit is taken whole or not at all, and answered once it is committed.
+#[utoipa::path(
+    post, path = "/api/v1/rooms/{room}/document", operation_id = "updateDocument", tag = "document",
+    params(RoomPath, ("format" = inline(Option<Encoding>), Query, description = "`yjs` if not given"), WriteParameters),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The update"),
+    responses(
+        (status = 200, description = "Where it stands", body = Answer, headers(("ETag" = String))),
+        (status = 201, description = "It made the document", body = Answer, headers(("ETag" = String))),
+        InRoom, WithBody, Fails<409>, Fails<412>, Fails<413>, Fails<422>, Fails<429>, Fails<507>,
+    ),
+)]
 pub async fn post(
     may: May<Edit>,
     mut parameters: Parameters,
@@ -147,7 +202,8 @@ pub async fn post(
 }
 
 /// What a document's new content comes as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(as = WriteFormat, rename_all = "lowercase")]
 enum Format {
     Text,
     Json,
@@ -206,7 +262,29 @@ impl Content {
     }
 }
 
-/// `PUT /api/v1/rooms/{room}/document`: the content that is wanted. Written is what differs.
+/// Writes the content that is wanted, as the smallest edit that makes it so.
+///
+/// The body may have `Content-Encoding: gzip`. What is equal keeps its ids, so cursors stay and what people type there at the same time
+/// survives. If nothing differs, nothing is stored.
+#[utoipa::path(
+    put, path = "/api/v1/rooms/{room}/document", operation_id = "putDocument", tag = "document",
+    params(
+        RoomPath,
+        ("format" = inline(Option<Format>), Query, description = "`json` if not given"),
+        ("root" = Option<String>, Query, description = "The root type; of JSON, all that the body names if not given"),
+        ("nested" = Option<String>, Query, description = "`plain` or `shared`: what new objects and lists in JSON become; if not given, what stands beside them is", pattern = "^(plain|shared)$"),
+        WriteParameters,
+    ),
+    request_body(
+        description = "JSON by root types, or with `root` of that one; a text; or the node of a ProseMirror document",
+        content((Value = "application/json"), (String = "text/plain")),
+    ),
+    responses(
+        (status = 200, description = "Where it stands", body = Answer, headers(("ETag" = String))),
+        (status = 201, description = "It made the document", body = Answer, headers(("ETag" = String))),
+        InRoom, WithBody, Fails<409>, Fails<412>, Fails<413>, Fails<422>, Fails<429>, Fails<507>,
+    ),
+)]
 pub async fn put(
     may: May<Edit>,
     mut parameters: Parameters,
@@ -244,13 +322,23 @@ pub async fn put(
 const OPERATIONS_MAX: usize = 1000;
 
 /// The operations of a request.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Operations {
+    #[schema(max_items = 1000)]
     operations: Vec<Operation>,
 }
 
-/// `PATCH /api/v1/rooms/{room}/document`: operations, all of them or none.
+/// Changes a document by operations, all of them or none.
+#[utoipa::path(
+    patch, path = "/api/v1/rooms/{room}/document", operation_id = "patchDocument", tag = "document",
+    params(RoomPath, WriteParameters), request_body = Operations,
+    responses(
+        (status = 200, description = "Where it stands", body = Answer, headers(("ETag" = String))),
+        (status = 201, description = "It made the document", body = Answer, headers(("ETag" = String))),
+        InRoom, WithBody, Fails<409>, Fails<412>, Fails<413>, Fails<422>, Fails<429>, Fails<507>,
+    ),
+)]
 pub async fn patch(
     may: May<Edit>,
     mut parameters: Parameters,

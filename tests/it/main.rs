@@ -35,6 +35,7 @@ mod modules;
 mod names;
 #[path = "../network/mod.rs"]
 mod network;
+mod openapi;
 mod opening;
 mod origin;
 mod outputs;

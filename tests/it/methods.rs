@@ -11,7 +11,7 @@ const DOCUMENT: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH"];
 const VERSIONS: &[&str] = &["GET", "HEAD", "POST", "PATCH", "DELETE"];
 
 /// Every path of the server, and what it takes.
-const PATHS: [(&str, &[&str]); 33] = [
+const PATHS: [(&str, &[&str]); 34] = [
     ("/healthz", READ),
     ("/readyz", READ),
     ("/tutti.js", READ),
@@ -42,6 +42,7 @@ const PATHS: [(&str, &[&str]); 33] = [
     ("/api/v1/rooms/docs/plan/disconnect", POST),
     ("/api/v1/users/ada/messages", POST),
     ("/api/v1/stats", READ),
+    ("/api/v1/openapi.json", READ),
     ("/demo/token", POST),
     ("/dashboard", READ),
     ("/d/plan", READ),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::entry::name;
 use super::error::ErrorMessage;
@@ -229,16 +230,18 @@ impl ErrorMessage<'_> {
 }
 
 /// A user of a room.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct UserPresence {
     /// The token's `sub`.
     pub user: UserId,
     /// The name shown to others.
+    #[schema(value_type = String)]
     pub name: Arc<str>,
     /// How many sockets the user has in the room.
     pub sockets: usize,
     /// What they show of themselves, where that is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Value>)]
     pub state: Option<Arc<RawValue>>,
 }
 

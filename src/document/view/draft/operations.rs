@@ -1,6 +1,7 @@
 //! A document changed by operations, each at a path and a place, one after another.
 
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::formats::{Formats, Run};
 use super::nodes::read_nodes;
@@ -10,7 +11,7 @@ use crate::document::Json;
 use crate::document::view::tree::TypeKind;
 
 /// A step of a path: a key of a map, or a place in a list. The first is the name of a root.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum Step {
     /// A key.
@@ -20,7 +21,7 @@ pub enum Step {
 }
 
 /// A change of a document. Places count as in Yjs: a text in UTF-16 units.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, ToSchema)]
 #[serde(tag = "op", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Operation {
     /// Inserts into a text, an array or XML: one of `text`, `values`, `nodes`.
@@ -32,10 +33,13 @@ pub enum Operation {
         /// A text's text.
         text: Option<String>,
         /// The formats of the text; without them it has those of what is before it.
+        #[schema(value_type = Option<Object>)]
         attributes: Option<Formats>,
         /// An array's values.
+        #[schema(value_type = Option<Vec<Value>>)]
         values: Option<Vec<Json>>,
         /// XML, as ProseMirror's nodes.
+        #[schema(value_type = Option<Vec<Object>>)]
         nodes: Option<Vec<Json>>,
         /// Whether objects and lists become shared types.
         #[serde(default)]
@@ -59,6 +63,7 @@ pub enum Operation {
         /// How many.
         length: u32,
         /// The formats.
+        #[schema(value_type = Object)]
         attributes: Formats,
     },
     /// Gives a key of a map, or an attribute of XML, a value.
@@ -66,6 +71,7 @@ pub enum Operation {
         /// The key, behind the path of what it belongs to.
         path: Vec<Step>,
         /// The value.
+        #[schema(value_type = Value)]
         value: Json,
         /// Whether objects and lists become shared types.
         #[serde(default)]
