@@ -1,9 +1,13 @@
 //! The names and numbers by which everything else is identified. Pure values: parsing and printing, no I/O.
 
+mod event;
+mod glob;
 mod letters;
 
 use std::fmt;
 use std::sync::Arc;
+
+pub use event::{EVENT_PATTERN_BYTES_MAX, EventPattern, EventPatternError};
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -222,21 +226,7 @@ impl RoomPattern {
     /// Whether the whole name fits the pattern. Takes time in proportion to both lengths together: each part between
     /// stars is taken where it first occurs, which never needs to be undone.
     pub fn matches(&self, room: &RoomName) -> bool {
-        let name = room.as_str();
-        let Some((first, rest)) = self.0.split_once('*') else {
-            return self.0 == name;
-        };
-        let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
-        let Some(mut name) = name.strip_prefix(first).and_then(|name| name.strip_suffix(last)) else {
-            return false;
-        };
-        for part in middle.split('*') {
-            match name.find(part) {
-                Some(start) => name = &name[start + part.len()..],
-                None => return false,
-            }
-        }
-        true
+        glob::fits(&self.0, room.as_str())
     }
 }
 

@@ -5,7 +5,7 @@
 //! - [`ids`]: room names, users, seqs. [`entry_key`]: keys of entries. [`metrics`]: what is counted. [`config`]: options in, a checked configuration or all problems out. [`telemetry`]: logs.
 //! - [`wire`]: WebSocket frames. [`protocol`]: what Yjs clients say inside them. [`auth`]: tokens, access, the one policy.
 //! - [`document`]: what is kept of a document, and how it is read. [`store`]: the timelines in Postgres or SQLite.
-//! - [`archive`]: the way from the store to a document. [`outgoing`]: requests to others. [`seed`]: first contents.
+//! - [`archive`]: the way from the store to a document. [`outgoing`]: requests to others. [`seed`]: first contents. [`webhooks`]: who is told what happens.
 //! - [`bus`]: what servers on one database tell each other.
 //! - [`history`]: a room's past: any state, who wrote what, what changed, how to undo it.
 //! - [`room`]: the actor that orders what happens in a room, the relays that show it, the journal that commits it.
@@ -40,4 +40,5 @@ pub mod store;
 pub mod telemetry;
 #[cfg(feature = "import")]
 pub mod transfer;
+pub mod webhooks;
 pub mod wire;

@@ -42,6 +42,10 @@ counters! { IntCounter, register_int_counter:
     BUS_HEADS_READ = "tutti_bus_heads_read_total", "Heads of rooms that were read to find out what the bus has lost.";
     BUS_ENTRIES_RECEIVED = "tutti_bus_entries_received_total", "Entries of other servers that came with the bus.";
     FOREIGN_ENTRIES_READ = "tutti_foreign_entries_read_total", "Entries of other servers that were read from the database.";
+    WEBHOOKS_DELIVERED = "tutti_webhooks_delivered_total", "Deliveries of webhooks that were taken.";
+    WEBHOOK_ATTEMPTS_FAILED = "tutti_webhook_attempts_failed_total", "Attempts to deliver that failed; each is repeated for a while.";
+    WEBHOOKS_PARKED = "tutti_webhooks_parked_total", "Deliveries of webhooks that were given up.";
+    WEBHOOK_EVENTS_DROPPED = "tutti_webhook_events_dropped_total", "Events of presence that were not told since too many waited.";
     LOG_LINES_DROPPED = "tutti_log_lines_dropped_total", "Log lines that could not be written, or not in time.";
 }
 
@@ -55,6 +59,7 @@ counters! { IntGauge, register_int_gauge:
     BUS_PEERS = "tutti_bus_peers", "Other servers that are known now.";
     BUS_DEGRADED = "tutti_bus_degraded", "1 while the bus does not carry what this server says, else 0.";
     BUS_ECHO_AGE_MS = "tutti_bus_echo_age_milliseconds", "Time since this server heard itself on the bus; 0 while it is alone.";
+    WEBHOOK_DELIVERIES_WAITING = "tutti_webhook_deliveries_waiting", "Deliveries of webhooks that wait, as counted once a minute.";
     UNCOMMITTED_BYTES = "tutti_uncommitted_bytes", "Bytes of entries that are not committed yet.";
 }
 
@@ -90,6 +95,10 @@ pub fn text() -> String {
         &BUS_HEADS_READ,
         &BUS_ENTRIES_RECEIVED,
         &FOREIGN_ENTRIES_READ,
+        &WEBHOOKS_DELIVERED,
+        &WEBHOOK_ATTEMPTS_FAILED,
+        &WEBHOOKS_PARKED,
+        &WEBHOOK_EVENTS_DROPPED,
         &LOG_LINES_DROPPED,
     ] {
         LazyLock::force(counter);
@@ -101,6 +110,7 @@ pub fn text() -> String {
         &ROOMS,
         &DOCUMENTS_BYTES,
         &OUTBOX_BYTES,
+        &WEBHOOK_DELIVERIES_WAITING,
         &UNCOMMITTED_BYTES,
         &BUS_PEERS,
         &BUS_DEGRADED,

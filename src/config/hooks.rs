@@ -1,6 +1,7 @@
 //! What the server asks of the application's own back end.
 
 use std::fmt;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -8,7 +9,10 @@ use url::Url;
 
 use super::options::HookOptions;
 use super::reading::Reading;
+use crate::ids::{EventPattern, RoomPattern};
 
+/// Most patterns of event types of an endpoint.
+pub const EVENTS_MAX: usize = 50;
 /// Longest address, in bytes.
 const URL_BYTES_MAX: usize = 2000;
 /// Before the base64 of a signing secret, as Standard Webhooks writes it.
@@ -21,6 +25,25 @@ const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 pub struct HooksConfig {
     /// Where the first content of a document comes from.
     pub seed: Option<SeedConfig>,
+    /// Who is told what happens in rooms, beside those that were added by REST.
+    pub webhook: Option<WebhookConfig>,
+    /// Whether webhooks may lead into private networks.
+    pub webhook_allow_private: bool,
+    /// How long a delivery is tried.
+    pub webhook_give_up: Duration,
+}
+
+/// An endpoint of webhooks.
+#[derive(Debug, Clone)]
+pub struct WebhookConfig {
+    /// Where deliveries go.
+    pub url: HookUrl,
+    /// What they are signed with.
+    pub secret: SigningSecret,
+    /// Of which types.
+    pub events: Vec<EventPattern>,
+    /// Of which rooms.
+    pub rooms: RoomPattern,
 }
 
 /// Where the first content of a document comes from.
@@ -42,7 +65,8 @@ impl HookUrl {
         &self.0
     }
 
-    fn parse(text: &str) -> Result<Self, &'static str> {
+    /// Checks and takes `text`.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
         const WRONG: &str = "an http or https URL without a user, such as https://app.example.com/tutti/seed";
         let url = Url::parse(text).map_err(|_| WRONG)?;
         let is_plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
@@ -68,7 +92,18 @@ impl SigningSecret {
         &self.0
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// A new one.
+    pub fn generate() -> Self {
+        Self(rand::random::<[u8; 32]>().to_vec())
+    }
+
+    /// As its receiver has it.
+    pub fn expose(&self) -> String {
+        format!("{SECRET_PREFIX}{}", BASE64_STANDARD.encode(&self.0))
+    }
+
+    /// Reads it as its receiver has it.
+    pub fn parse(text: &str) -> Option<Self> {
         let key = BASE64_STANDARD.decode(text.strip_prefix(SECRET_PREFIX)?).ok()?;
         SECRET_BYTES.contains(&key.len()).then_some(Self(key))
     }
@@ -82,20 +117,42 @@ impl fmt::Debug for SigningSecret {
 
 impl HooksConfig {
     pub(super) fn read(reading: &mut Reading, options: &HookOptions) -> Self {
-        let secret_text = options.seed_secret.as_deref().unwrap_or_default();
-        reading.hidden_setting("seed-secret", secret_text);
-        let url = reading.list("seed-url", options.seed_url.as_deref().unwrap_or_default(), 1, HookUrl::parse).pop();
-        let Some(url) = url else { return Self::default() };
-        match SigningSecret::parse(secret_text) {
-            Some(secret) => Self { seed: Some(SeedConfig { url, secret }) },
-            None => {
-                let text = "--seed-url needs it: whsec_ and 24 to 64 bytes in base64, such as what \
-                            `echo whsec_$(openssl rand -base64 32)` prints";
-                reading.problem("seed-secret", text);
-                Self::default()
-            }
+        let given = |option: &Option<String>| option.clone().unwrap_or_default();
+        let seed =
+            signed(reading, ("seed-url", &given(&options.seed_url)), ("seed-secret", &given(&options.seed_secret)));
+        let url = ("webhook-url", &*given(&options.webhook_url));
+        let webhook = signed(reading, url, ("webhook-secret", &given(&options.webhook_secret)));
+        let events = reading.list("webhook-events", &options.webhook_events, EVENTS_MAX, EventPattern::parse);
+        let everything = || RoomPattern::parse("*").ok();
+        let rooms =
+            reading.list("webhook-rooms", &options.webhook_rooms, 1, RoomPattern::parse).pop().or_else(everything);
+        let webhook = webhook.zip(rooms).map(|((url, secret), rooms)| WebhookConfig { url, secret, events, rooms });
+        Self {
+            seed: seed.map(|(url, secret)| SeedConfig { url, secret }),
+            webhook,
+            webhook_allow_private: reading.boolean("webhook-allow-private", &options.webhook_allow_private),
+            webhook_give_up: reading.duration("webhook-give-up", &options.webhook_give_up, 1..=30 * 86_400),
         }
     }
+}
+
+/// An address and the secret that it needs.
+fn signed(
+    reading: &mut Reading,
+    (url_option, url): (&'static str, &str),
+    (secret_option, secret): (&'static str, &str),
+) -> Option<(HookUrl, SigningSecret)> {
+    reading.hidden_setting(secret_option, secret);
+    let url = reading.list(url_option, url, 1, HookUrl::parse).pop()?;
+    let secret = SigningSecret::parse(secret);
+    if secret.is_none() {
+        let text = format!(
+            "--{url_option} needs it: whsec_ and 24 to 64 bytes in base64, such as what \
+             `echo whsec_$(openssl rand -base64 32)` prints"
+        );
+        reading.problem(secret_option, text);
+    }
+    Some((url, secret?))
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ pub use database_url::DatabaseUrl;
 pub use database_url_error::NotADatabaseUrl;
 pub use edge::EdgeConfig;
 pub use gc::GcConfig;
-pub use hooks::{HookUrl, HooksConfig, SeedConfig, SigningSecret};
+pub use hooks::{EVENTS_MAX, HookUrl, HooksConfig, SeedConfig, SigningSecret, WebhookConfig};
 pub use ip_range::{IpRange, NotAnIpRange};
 pub use jwks_url::{JwksUrl, NotAJwksUrl};
 pub use jwt::{JwtAlgorithm, JwtConfig, JwtKey};

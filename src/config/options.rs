@@ -149,6 +149,24 @@ pub(super) struct HookOptions {
     /// Secret that this question is signed with: whsec_ and base64
     #[arg(long, env = "TUTTI_SEED_SECRET", value_name = "SECRET", hide_env_values = true)]
     pub seed_secret: Option<String>,
+    /// Address that is told what happens in rooms; others can be added by REST
+    #[arg(long, env = "TUTTI_WEBHOOK_URL", value_name = "URL")]
+    pub webhook_url: Option<String>,
+    /// Secret that its deliveries are signed with: whsec_ and base64
+    #[arg(long, env = "TUTTI_WEBHOOK_SECRET", value_name = "SECRET", hide_env_values = true)]
+    pub webhook_secret: Option<String>,
+    /// Event types that it is told of (comma-separated patterns); presence has to be named, as presence.*
+    #[arg(long, env = "TUTTI_WEBHOOK_EVENTS", value_name = "PATTERNS", default_value = "*")]
+    pub webhook_events: String,
+    /// Rooms that it is told of (a pattern, * matches any characters)
+    #[arg(long, env = "TUTTI_WEBHOOK_ROOMS", value_name = "PATTERN", default_value = "*")]
+    pub webhook_rooms: String,
+    /// Let webhooks lead to addresses in private networks
+    #[arg(long, env = "TUTTI_WEBHOOK_ALLOW_PRIVATE", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", default_value = "false")]
+    pub webhook_allow_private: String,
+    /// How long a delivery is tried before it is given up
+    #[arg(long, hide_short_help = true, env = "TUTTI_WEBHOOK_GIVE_UP", value_name = "DURATION", default_value = "24h")]
+    pub webhook_give_up: String,
 }
 
 /// How tokens are checked.

@@ -77,6 +77,9 @@ pub enum ApiError {
     /// A history of this size is not read.
     #[error("the room's history is too large to be read")]
     HistoryTooLarge,
+    /// No such endpoint, or no such delivery in its log.
+    #[error("there is no such webhook or delivery")]
+    NoWebhook,
     /// No such event stream, or another user's.
     #[error("there is no such event stream: open it again")]
     NoStream,
@@ -140,6 +143,7 @@ impl ApiError {
             ApiError::NoSuchVersion => "version_not_found",
             ApiError::VersionTaken => "version_exists",
             ApiError::HistoryTooLarge => "too_costly",
+            ApiError::NoWebhook => "webhook_not_found",
             ApiError::NoStream => "stream_not_found",
             ApiError::NoSuchPath => "not_found",
             ApiError::WrongMethod(_) => "method_not_allowed",
@@ -230,6 +234,7 @@ impl ResponseError for ApiError {
             ApiError::Forbidden | ApiError::Origin(_) | ApiError::Host => StatusCode::FORBIDDEN,
             ApiError::RoomNotFound
             | ApiError::NoStream
+            | ApiError::NoWebhook
             | ApiError::NoSuchPath
             | ApiError::AfterHead(_)
             | ApiError::NoSuchVersion

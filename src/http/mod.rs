@@ -36,6 +36,7 @@ mod turns;
 mod upgrade;
 mod versions;
 mod waiting;
+mod webhooks;
 mod writing;
 
 use std::sync::Arc;
@@ -122,6 +123,22 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
                         .route(web::post().to(revocations::revoke))
                         .default_service(web::to(revocations::other_method)),
                 )
+                .service(
+                    web::resource("/webhooks")
+                        .route(paths::reading().to(webhooks::list))
+                        .route(web::post().to(webhooks::add))
+                        .default_service(web::to(webhooks::other_method)),
+                )
+                .service(
+                    web::resource("/webhooks/{webhook}")
+                        .route(paths::reading().to(webhooks::one))
+                        .route(web::patch().to(webhooks::change))
+                        .route(web::delete().to(webhooks::remove))
+                        .default_service(web::to(webhooks::other_method_of_one)),
+                )
+                .service(post("/webhooks/{webhook}/test", webhooks::test))
+                .service(read("/webhooks/{webhook}/deliveries", webhooks::deliveries))
+                .service(post("/webhooks/{webhook}/deliveries/{delivery}/redeliver", webhooks::redeliver))
                 .service(post("/tickets", tickets::issue))
                 .service(read("/stats", stats::newest))
                 .service(read("/openapi.json", openapi::served))

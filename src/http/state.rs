@@ -21,6 +21,7 @@ use crate::ids::RoomName;
 use crate::room::{Directory, Lease, UserSockets};
 use crate::socket::{EventStreams, Gate, ReconnectPace, RoomOpenings, SharedRates};
 use crate::store::Store;
+use crate::webhooks::Webhooks;
 
 /// Documents rendered at once, and of one caller; each may be large.
 const RENDERS_MAX: usize = 2;
@@ -75,6 +76,8 @@ pub struct AppState {
     pub archive: Archive,
     /// Reads the past.
     pub histories: Histories,
+    /// Who is told what happens in rooms.
+    pub webhooks: Arc<Webhooks>,
     /// By which names the server may be reached.
     pub hosts: Hosts,
     /// Whose pages may connect.

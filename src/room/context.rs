@@ -13,6 +13,16 @@ use crate::budget::ByteBudget;
 use crate::bus::Cluster;
 use crate::seed::Seed;
 use crate::store::Store;
+use crate::webhooks::RoomEvents;
+
+/// How rooms speak with the application's own back end.
+#[derive(Clone)]
+pub struct BackEnd {
+    /// Asks for first contents, where the application has some.
+    pub seed: Option<Arc<Seed>>,
+    /// Takes what is in no timeline, for webhooks.
+    pub events: RoomEvents,
+}
 
 /// What a room needs to start.
 #[derive(Clone)]
@@ -25,8 +35,8 @@ pub struct RoomContext {
     pub cluster: Arc<Cluster>,
     /// Commits its entries.
     pub journal: Addr<Journal>,
-    /// Asks for first contents, where the application has some.
-    pub seed: Option<Arc<Seed>>,
+    /// The application's own back end.
+    pub back_end: BackEnd,
     /// Its limits.
     pub settings: Arc<RoomSettings>,
     /// What all rooms together may hold uncommitted.

@@ -9,7 +9,7 @@ use actix::{Addr, ArbiterHandle, Supervisor};
 use tokio::sync::Semaphore;
 
 use super::commit::Journal;
-use super::context::RoomContext;
+use super::context::{BackEnd, RoomContext};
 use super::document::StateBudget;
 use super::room::Room;
 use super::settings::RoomSettings;
@@ -19,7 +19,6 @@ use crate::budget::ByteBudget;
 use crate::bus::Cluster;
 use crate::ids::RoomName;
 use crate::metrics;
-use crate::seed::Seed;
 use crate::store::Store;
 
 /// So many sockets have their place on the room's own thread, as many on the next one, and so on.
@@ -48,7 +47,7 @@ impl Directory {
         archive: Archive,
         journal: Addr<Journal>,
         cluster: Arc<Cluster>,
-        seed: Option<Arc<Seed>>,
+        back_end: BackEnd,
         settings: RoomSettings,
     ) -> Arc<Self> {
         let context = RoomContext {
@@ -56,7 +55,7 @@ impl Directory {
             store,
             cluster,
             journal,
-            seed,
+            back_end,
             uncommitted: ByteBudget::new(settings.uncommitted_bytes_max, Some(&metrics::UNCOMMITTED_BYTES)),
             documents: ByteBudget::new(settings.documents_bytes_max, Some(&metrics::DOCUMENTS_BYTES)),
             states: StateBudget::new(STATES_MAX * settings.document_bytes_max),

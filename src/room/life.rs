@@ -89,7 +89,7 @@ impl Room {
             return;
         }
         self.commit.on_loaded(stored.as_ref().map(|stored| stored.id));
-        if self.context.seed.is_some() && stored.as_ref().is_none_or(|stored| !stored.has_document) {
+        if self.context.back_end.seed.is_some() && stored.as_ref().is_none_or(|stored| !stored.has_document) {
             self.seeding = Seeding::Due;
         }
         if let Some(stored) = &stored {
@@ -164,6 +164,9 @@ impl Room {
             return self.arm_idle(ctx);
         }
         tracing::info!("room unloaded");
+        if std::mem::take(&mut self.had_members) && !self.presence.is_anybody_elsewhere() {
+            self.context.back_end.events.tell_empty(&self.name);
+        }
         self.phase = Phase::Ended;
         self.residence = None;
         // They would keep it; without them it ends with its last address.

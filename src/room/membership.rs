@@ -6,6 +6,7 @@ use super::members::{ClientState, LoggedRefusals, Member};
 use super::messages::{Join, Leave, Renew};
 use super::room::{Parts, Phase, Room};
 use crate::auth::{Action, allows};
+use crate::ids::UserId;
 use crate::protocol::Dialect;
 
 impl Room {
@@ -14,6 +15,8 @@ impl Room {
         if !matches!(self.phase, Phase::Live(_)) {
             return self.refuse_join(&join);
         }
+        self.had_members = true;
+        self.tell_of(&join.user.clone(), &join.name.clone(), true);
         let Some((document, Parts { presence, timeline, commit, mut io })) = self.live() else { return };
         let io = &mut io;
         let link = io.outbound.link(&join.relay);
@@ -49,8 +52,16 @@ impl Room {
             io.outbound.detach(member.link, from);
             document.on_leave(from, member.link, &mut io);
             presence.on_leave(from, &member, is_for_good, &mut io);
+            self.tell_of(&member.user, &member.name, false);
         }
         self.arm_idle(ctx);
+    }
+
+    /// Tells the application's back end of a user who comes with the first socket or has gone with the last one.
+    fn tell_of(&self, user: &UserId, name: &str, is_here: bool) {
+        if self.members.of(Some(user)).is_empty() && !self.presence.is_elsewhere(user) {
+            self.context.back_end.events.tell_presence(&self.name, user, name, is_here);
+        }
     }
 
     /// Lets a member do what its renewed token allows, and calls it as that does.

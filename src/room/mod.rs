@@ -37,6 +37,7 @@ mod timers;
 mod turn;
 
 pub use commit::Journal;
+pub use context::BackEnd;
 pub use directory::{Directory, Lease, Place};
 pub use document::{EditOrigin, StateBudget, TOO_MANY_LARGE};
 pub use fanout::{

@@ -73,6 +73,8 @@ pub struct Room {
     /// Who comes in while other servers are about.
     pub(super) arrivals: Arrivals,
     pub(super) members: Members,
+    /// Whether anybody has been in since it was last told that nobody is.
+    pub(super) had_members: bool,
     pub(super) presence: Presence,
     pub(super) timeline: Timeline,
     pub(super) commit: Commit,
@@ -116,6 +118,7 @@ impl Room {
             arrivals: Arrivals::default(),
             residence: None,
             members: Members::default(),
+            had_members: false,
             presence: Presence::new(context.settings.awareness_bytes_max, now),
             timeline: Timeline::new(settings.say_rate, now),
             commit: Commit::new(uncommitted),

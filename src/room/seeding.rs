@@ -31,7 +31,7 @@ impl Room {
             return Some(join);
         }
         let is_empty = self.live().is_some_and(|(document, _)| document.is_empty());
-        let Some(seed) = self.context.seed.clone().filter(|_| is_empty) else {
+        let Some(seed) = self.context.back_end.seed.clone().filter(|_| is_empty) else {
             self.seeding = if is_empty { self.seeding } else { Seeding::Done };
             return Some(join);
         };

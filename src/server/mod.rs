@@ -41,10 +41,11 @@ use crate::history::{self, Histories};
 use crate::http::{self, AppState, Hosts, Origins};
 use crate::metrics;
 use crate::rate::Rate;
-use crate::room::{Directory, Journal, Relays, RoomSettings, UserSockets};
+use crate::room::{BackEnd, Directory, Journal, Relays, RoomSettings, UserSockets};
 use crate::seed::Seed;
 use crate::socket::{EventStreams, Gate, Rates, Rhythm, RoomOpenings, SharedRates, SocketContext, SocketSettings};
 use crate::store::{Store, StoreError, StoreSettings};
+use crate::webhooks::WebhooksRuntime;
 use certificate::Certificate;
 use cluster::Link;
 use connections::Connections;
@@ -76,6 +77,8 @@ pub struct Server {
     relays: Arc<Relays>,
     /// Carries what is told to other servers and by them.
     bus: Option<BusRuntime>,
+    /// Tells others what happens in rooms.
+    webhooks: WebhooksRuntime,
     arbiters: Vec<Arbiter>,
     store: Store,
     stop_timeout: Duration,
@@ -117,9 +120,11 @@ impl Server {
         let mut arbiters: Vec<Arbiter> = (0..config.edge.room_threads).map(|_| Arbiter::new()).collect();
         let room_threads = arbiters.iter().map(Arbiter::handle).collect();
         let seed = config.hooks.seed.clone().map(|seed| Arc::new(Seed::new(seed, limits.document_bytes_max)));
+        let (webhooks, events) = WebhooksRuntime::start(&config.hooks, store.clone(), archive.clone()).await?;
+        let back_end = BackEnd { seed, events };
         let settings = room_settings(config);
         let directory =
-            Directory::new(room_threads, store.clone(), archive.clone(), journal, cluster.clone(), seed, settings);
+            Directory::new(room_threads, store.clone(), archive.clone(), journal, cluster.clone(), back_end, settings);
         arbiters.push(journal_arbiter);
 
         let relays = Arc::new(Relays::default());
@@ -153,6 +158,7 @@ impl Server {
             json_message_bytes_max: limits.json_message_bytes_max,
             archive,
             histories: histories.clone(),
+            webhooks: webhooks.webhooks(),
             hosts: hosts(config),
             origins: Origins::new(AllowedOrigins {
                 listed: config.edge.allowed_origins.clone(),
@@ -203,7 +209,20 @@ impl Server {
         tasks.extend(key_set.map(actix_rt::spawn));
         tasks.extend(certificate.map(|certificate| actix_rt::spawn(certificate.follow())));
         let stop_timeout = config.timing.shutdown_timeout;
-        Ok(Self { address, http, metrics, state, is_encrypted, tasks, relays, bus, arbiters, store, stop_timeout })
+        Ok(Self {
+            address,
+            http,
+            metrics,
+            state,
+            is_encrypted,
+            tasks,
+            relays,
+            bus,
+            webhooks,
+            arbiters,
+            store,
+            stop_timeout,
+        })
     }
 
     /// Where it listens.

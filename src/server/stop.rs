@@ -154,6 +154,7 @@ impl Server {
         self.state.cluster.say_bye().await;
         self.close_sockets(deadline).await;
         self.state.directory.stop();
+        self.webhooks.stop().await;
         // Its row says so, too, or goes by its age.
         let _ = self.store.sign_off().await;
         self.http.stop(false).await;
@@ -183,8 +184,9 @@ pub(super) struct Stopped {
 impl Stopped {
     /// Ends the threads. Blocks.
     pub fn join(self) {
-        let Server { arbiters, store, bus, .. } = self.server;
+        let Server { arbiters, store, bus, webhooks, .. } = self.server;
         drop(bus);
+        drop(webhooks);
         for arbiter in arbiters {
             arbiter.stop();
             if arbiter.join().is_err() {

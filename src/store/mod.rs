@@ -26,12 +26,14 @@ mod statements;
 mod thinning;
 mod transaction;
 mod version;
+mod webhook;
 mod writer;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 pub use entry::{
@@ -47,6 +49,10 @@ pub use server::ServerRow;
 pub use settings::StoreSettings;
 pub use statements::CLIENTS_AT_ONCE;
 pub use version::{VERSIONS_MAX, VersionChange, VersionRow};
+pub use webhook::{
+    Attempt, Delivery, DeliveryState, DueRoom, Found, NewDelivery, NextDelivery, QueueKey, QueueLease, RoomEvent,
+    WEBHOOKS_MAX, WebhookRow,
+};
 
 use crate::ids::{RoomName, Seq, UserId};
 use postgres::Postgres;
@@ -71,6 +77,7 @@ pub struct Store {
     appends: Arc<StoreRuntime>,
     operation_timeout: Duration,
     probe: Arc<Probe>,
+    appended: Arc<Notify>,
 }
 
 enum Backend {
@@ -108,7 +115,14 @@ impl Store {
         });
         let backend = backend.await??;
         let (runtime, appends) = (Arc::new(runtime), Arc::new(appends));
-        Ok(Self { backend: Arc::new(backend), runtime, appends, operation_timeout, probe: Arc::default() })
+        Ok(Self {
+            backend: Arc::new(backend),
+            runtime,
+            appends,
+            operation_timeout,
+            probe: Arc::default(),
+            appended: Arc::default(),
+        })
     }
 
     /// Makes this the only server of an SQLite file, until it is shut down or its process ends. If there is another the error says
@@ -160,7 +174,9 @@ impl Store {
             }
         };
         // Bounded inside, transaction by transaction, so that what is stored is also answered.
-        self.appends.run(work).await.unwrap_or_else(|error| vec![Err(error); count])
+        let outcomes = self.appends.run(work).await;
+        self.appended.notify_one();
+        outcomes.unwrap_or_else(|error| vec![Err(error); count])
     }
 
     /// As [`append`](Self::append), for one append that may take long: on Postgres beside the others, which go on meanwhile.
@@ -174,7 +190,9 @@ impl Store {
             };
             outcomes.into_iter().next().unwrap_or(Err(StoreError::NoSuchRoom))
         };
-        self.appends.run(work).await.unwrap_or_else(Err)
+        let outcome = self.appends.run(work).await;
+        self.appended.notify_one();
+        outcome.unwrap_or_else(Err)
     }
 
     /// As [`append`](Self::append), for rooms that other servers write to as well: on Postgres beside the others, which do not wait for
@@ -188,7 +206,14 @@ impl Store {
                 Backend::Sqlite(backend) => backend.append(&appends).await,
             }
         };
-        self.appends.run(work).await.unwrap_or_else(|error| vec![Err(error); count])
+        let outcomes = self.appends.run(work).await;
+        self.appended.notify_one();
+        outcomes.unwrap_or_else(|error| vec![Err(error); count])
+    }
+
+    /// Waits for an append of this server; one that has ended since the last wait counts. For one who waits.
+    pub async fn appended(&self) {
+        self.appended.notified().await;
     }
 
     /// Hears from other servers where they left rooms: their seqs, and the times of their newest entries. It only saves a trip to the
@@ -370,6 +395,117 @@ impl Store {
     /// Deletes the revocations that hold no longer than `now_s`.
     pub async fn forget_revocations(&self, now_s: u64) -> Result<(), StoreError> {
         on_backend!(self, backend => backend.forget_revocations(now_s))
+    }
+
+    /// The endpoints of webhooks, the oldest first.
+    pub async fn webhooks(&self) -> Result<Vec<WebhookRow>, StoreError> {
+        on_backend!(self, backend => backend.webhooks())
+    }
+
+    /// Adds an endpoint; whether there was room for it.
+    pub async fn add_webhook(&self, row: WebhookRow) -> Result<bool, StoreError> {
+        on_backend!(self, backend => backend.add_webhook(&row))
+    }
+
+    /// Changes all of an endpoint but its secret; whether it is there. What waits is tried at once, and for at least so long.
+    pub async fn change_webhook(&self, row: WebhookRow, hold: Duration) -> Result<bool, StoreError> {
+        on_backend!(self, backend => backend.change_webhook(&row, webhook::ms(hold)))
+    }
+
+    /// Makes the endpoint of this name, that of the configuration, what it is there, or takes it out.
+    pub async fn configure_webhook(&self, id: &'static str, row: Option<WebhookRow>) -> Result<(), StoreError> {
+        on_backend!(self, backend => backend.configure_webhook(id, row.as_ref()))
+    }
+
+    /// Takes an endpoint out, with all that it was to be told; whether it was there.
+    pub async fn remove_webhook(&self, id: &str) -> Result<bool, StoreError> {
+        let id = id.to_owned();
+        on_backend!(self, backend => backend.remove_webhook(&id))
+    }
+
+    /// Has all that waits delivered now, and tried for at least so long: a server starts.
+    pub async fn wake_webhooks(&self, hold: Duration) -> Result<(), StoreError> {
+        on_backend!(self, backend => backend.wake_webhooks(webhook::ms(hold)))
+    }
+
+    /// Notes what has happened to rooms beside their timelines, if anybody is to be told.
+    pub async fn add_room_events(&self, events: Vec<RoomEvent>) -> Result<(), StoreError> {
+        on_backend!(self, backend => backend.add_room_events(&events))
+    }
+
+    /// What has happened to rooms and is in no queue yet.
+    pub async fn room_events(&self, limit: u32) -> Result<Vec<RoomEvent>, StoreError> {
+        on_backend!(self, backend => backend.room_events(limit))
+    }
+
+    /// Rooms with entries that are in no queue yet.
+    pub async fn due_rooms(&self, now_ms: i64, limit: u32) -> Result<Vec<DueRoom>, StoreError> {
+        on_backend!(self, backend => backend.due_rooms(now_ms, limit))
+    }
+
+    /// Puts deliveries into queues, together with where they were found; whether nobody else has done so meanwhile.
+    pub async fn enqueue(&self, found: Found<'_>, deliveries: Vec<NewDelivery>) -> Result<bool, StoreError> {
+        match found {
+            Found::Event(id) => on_backend!(self, backend => backend.enqueue(Found::Event(id), &deliveries)),
+            Found::Room(was, is) => {
+                let (was, is) = (was.clone(), is.clone());
+                on_backend!(self, backend => backend.enqueue(Found::Room(&was, &is), &deliveries))
+            }
+        }
+    }
+
+    /// Queues of an endpoint whose turn it is, and which nobody works on.
+    pub async fn due_queues(&self, webhook: &str, limit: u32) -> Result<Vec<QueueKey>, StoreError> {
+        let webhook = webhook.to_owned();
+        on_backend!(self, backend => backend.due_queues(&webhook, limit))
+    }
+
+    /// Takes the lease of a queue; whether nobody has it.
+    pub async fn lease_queue(&self, lease: &QueueLease) -> Result<bool, StoreError> {
+        let lease = lease.clone();
+        on_backend!(self, backend => backend.lease_queue(&lease))
+    }
+
+    /// Notes what came of a delivery, and gives the next one of the queue.
+    pub async fn next_delivery(&self, lease: &QueueLease, done: Option<Attempt>) -> Result<NextDelivery, StoreError> {
+        let lease = lease.clone();
+        on_backend!(self, backend => backend.next_delivery(&lease, done.as_ref()))
+    }
+
+    /// Notes that an attempt has failed, and puts its queue off; unless the delivery was tried for long enough: then it is given up.
+    /// Whether it was.
+    pub async fn put_off(&self, lease: &QueueLease, attempt: Attempt, wait: Duration) -> Result<bool, StoreError> {
+        let lease = lease.clone();
+        on_backend!(self, backend => backend.put_off(&lease, &attempt, webhook::ms(wait)))
+    }
+
+    /// Notes what came of a delivery, and gives the lease of its queue back.
+    pub async fn release_queue(&self, lease: &QueueLease, done: Option<Attempt>) -> Result<(), StoreError> {
+        let lease = lease.clone();
+        on_backend!(self, backend => backend.release_queue(&lease, done.as_ref()))
+    }
+
+    /// Deliveries of an endpoint, the newest first, before a number.
+    pub async fn deliveries(
+        &self,
+        webhook: &str,
+        state: Option<DeliveryState>,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let webhook = webhook.to_owned();
+        on_backend!(self, backend => backend.deliveries(&webhook, state, before, limit))
+    }
+
+    /// Has a delivery made again; whether it is in the log.
+    pub async fn redeliver(&self, webhook: &str, id: &str, hold: Duration) -> Result<bool, StoreError> {
+        let (webhook, id) = (webhook.to_owned(), id.to_owned());
+        on_backend!(self, backend => backend.redeliver(&webhook, &id, webhook::ms(hold)))
+    }
+
+    /// Shortens the log of deliveries; how many wait.
+    pub async fn trim_deliveries(&self) -> Result<u64, StoreError> {
+        on_backend!(self, backend => backend.trim_deliveries())
     }
 
     /// Waits, at most some seconds, for what is under way, then closes the connections and ends the runtime. Blocks: to

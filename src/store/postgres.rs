@@ -12,6 +12,7 @@ mod segment;
 mod server;
 mod sessions;
 mod version;
+mod webhook;
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -35,7 +36,7 @@ use readers::Readers;
 use sessions::Sessions;
 
 pub(super) static MIGRATIONS: LazyLock<Migrator> = migrations!("postgres": 1 "0001_timeline", 2 "0002_entries_but_edits", 3 "0003_steps", 4 "0004_revocation", 5 "0005_via",
-    6 "0006_servers", 7 "0007_history", 10 "0010_version_meta");
+    6 "0006_servers", 7 "0007_history", 10 "0010_version_meta", 17 "0017_webhooks");
 
 /// A migration waits this long for tables that are in use; how long it then takes is not limited.
 const MIGRATION_WAITS: &str =

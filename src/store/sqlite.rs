@@ -8,6 +8,7 @@ mod room;
 mod segment;
 mod server;
 mod version;
+mod webhook;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,7 @@ use super::writer::Writer;
 use append::SqliteSource;
 use claim::claim;
 
-pub(super) static MIGRATIONS: LazyLock<Migrator> = migrations!("sqlite": 1 "0001_timeline", 2 "0002_entries_but_edits", 3 "0003_steps", 4 "0004_revocation", 5 "0005_via", 7 "0007_history", 10 "0010_version_meta");
+pub(super) static MIGRATIONS: LazyLock<Migrator> = migrations!("sqlite": 1 "0001_timeline", 2 "0002_entries_but_edits", 3 "0003_steps", 4 "0004_revocation", 5 "0005_via", 7 "0007_history", 10 "0010_version_meta", 17 "0017_webhooks");
 
 pub(super) struct Sqlite {
     /// Everything that writes: SQLite has one writer at a time, and waiting in order beats polling for its lock.

@@ -21,6 +21,8 @@ const COMPLAINT_BYTES_MAX: usize = 200;
 /// The protocol's own namespaces; apps' types are outside of them.
 pub const NAMESPACES: [&str; 10] =
     ["auth", "chat", "direct", "edit", "presence", "room", "server", "token", "typing", "user"];
+/// Types that webhooks have for what is no app's event.
+const TYPES_OF_WEBHOOKS: [&str; 3] = ["document.changed", "message.created", "webhook.test"];
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "a JSON object")]
@@ -204,6 +206,7 @@ fn is_app_type(kind: &str) -> bool {
     let namespace = kind.split_once('.').map(|(namespace, _)| namespace);
     kind.len() <= TYPE_BYTES_MAX
         && kind.bytes().all(is_allowed)
+        && !TYPES_OF_WEBHOOKS.contains(&kind)
         && namespace.is_some_and(|namespace| !namespace.is_empty() && !NAMESPACES.contains(&namespace))
 }
 

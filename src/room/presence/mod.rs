@@ -362,6 +362,16 @@ impl Presence {
         }
     }
 
+    /// Whether a user is in the room on another server.
+    pub fn is_elsewhere(&self, user: &UserId) -> bool {
+        self.others.users().any(|(_, other)| other.user == *user)
+    }
+
+    /// Whether anybody is.
+    pub fn is_anybody_elsewhere(&self) -> bool {
+        self.others.users().next().is_some()
+    }
+
     /// When [`take_to_tell`](Self::take_to_tell) is to be called.
     pub fn to_tell_due(&self) -> Option<Instant> {
         self.to_tell.due()

@@ -127,6 +127,12 @@ impl Statements for PgConnection {
                      select * from unnest($15::bigint[], $16::bigint[], $17::text[]) \
                      where (select count(*) from locked) = $20 \
                      on conflict (room_id, client_id) do nothing\
+                   ), dues as (\
+                     insert into webhook_due (room_id, since, edits_since, head) \
+                     select d.room_id, d.before, d.before, d.head \
+                     from unnest($8::bigint[], $18::bigint[], $9::bigint[]) as d (room_id, before, head) \
+                     where d.head > d.before and exists (select 1 from webhook) and (select count(*) from locked) = $20 \
+                     on conflict (room_id) do update set head = excluded.head\
                    ) \
                    select array(select id from locked)";
         let clients =

@@ -91,7 +91,7 @@ impl Statements for SqliteConnection {
     async fn write(&mut self, server: &str, rows: &[Row<'_>], settled: &[Settled<'_>]) -> sqlx::Result<()> {
         let sql = format!("{SETTLE} {}", inserts(rows.len()));
         let (rooms, clients) = (settled_json(settled), clients_json(clients_of(settled)));
-        let query = sqlx::query(AssertSqlSafe(sql)).bind(&rooms).bind(server).bind(&rooms).bind(clients);
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(&rooms).bind(server).bind(&rooms).bind(clients).bind(&rooms);
         bind_rows(query, rows).execute(self).await.map(drop)
     }
 
@@ -105,7 +105,7 @@ impl Statements for SqliteConnection {
         let (rooms, clients) = (settled_json(settled), clients_json(clients_of(settled)));
         let count = i64::try_from(settled.len()).unwrap_or(i64::MAX);
         let query = sqlx::query(AssertSqlSafe(sql)).bind(count).bind(&rooms);
-        let query = query.bind(&rooms).bind(server).bind(&rooms).bind(clients);
+        let query = query.bind(&rooms).bind(server).bind(&rooms).bind(clients).bind(&rooms);
         // Whatever is no longer so is an error here.
         bind_rows(query, rows).execute(self).await.map(|_| Ok(()))
     }
@@ -120,7 +120,11 @@ const SETTLE: &str = "update room set head = value ->> 1, last_at = value ->> 2 
     insert or replace into last_append (server, room_id, at, append_id, first_seq, outcome) \
       select ?, value ->> 0, value ->> 2, unhex(value ->> 3), value ->> 4, value ->> 5 from json_each(?); \
     insert into client (room_id, client_id, user_id) \
-      select value ->> 0, value ->> 1, value ->> 2 from json_each(?) where true on conflict do nothing;";
+      select value ->> 0, value ->> 1, value ->> 2 from json_each(?) where true on conflict do nothing; \
+    insert into webhook_due (room_id, since, edits_since, head) \
+      select value ->> 0, value ->> 6, value ->> 6, value ->> 1 from json_each(?) \
+      where value ->> 1 > value ->> 6 and exists (select 1 from webhook) \
+      on conflict (room_id) do update set head = excluded.head;";
 
 /// Inserts of so many rows and up to three times as many empty ones, to keep few prepared statements. What is not bound is null.
 fn inserts(rows: usize) -> String {

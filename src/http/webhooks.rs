@@ -1,0 +1,292 @@
+//! REST: who is told what happens in rooms, and what has become of that.
+
+use actix_web::HttpResponse;
+use actix_web::web::{Data, Json, Path};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::caller::Caller;
+use super::error::ApiError;
+use super::parameters::Parameters;
+use super::state::AppState;
+use crate::auth;
+use crate::config::{HookUrl, SigningSecret};
+use crate::ids::{EventPattern, RoomPattern, Seq, UserId};
+use crate::protocol::json::rfc3339;
+use crate::store::{Delivery, DeliveryState, WEBHOOKS_MAX};
+use crate::webhooks::{self, CONFIGURED, Endpoint, Format, NewEndpoint, Sent};
+
+/// Deliveries in a page if the caller does not say, and at most.
+const PAGE_DEFAULT: u32 = 50;
+const PAGE_MAX: u32 = 500;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewWebhook {
+    url: String,
+    events: Option<Vec<EventPattern>>,
+    rooms: Option<RoomPattern>,
+    content: Option<String>,
+    root: Option<String>,
+    #[serde(default)]
+    paused: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Changes {
+    url: Option<String>,
+    events: Option<Vec<EventPattern>>,
+    rooms: Option<RoomPattern>,
+    paused: Option<bool>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookView {
+    id: String,
+    url: String,
+    events: Vec<EventPattern>,
+    rooms: RoomPattern,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    root: Option<String>,
+    paused: bool,
+    created_at: String,
+    /// Told once, to who adds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+}
+
+impl From<Endpoint> for WebhookView {
+    fn from(Endpoint { id, new, is_paused, created_at_ms, .. }: Endpoint) -> Self {
+        let NewEndpoint { url, events, rooms, content, root } = new;
+        Self {
+            id,
+            url: url.as_url().to_string(),
+            events,
+            rooms,
+            content: content.map(Format::name),
+            root,
+            paused: is_paused,
+            created_at: rfc3339(created_at_ms),
+            secret: None,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub struct WebhookList {
+    webhooks: Vec<WebhookView>,
+}
+
+/// `POST /api/v1/webhooks`.
+pub async fn add(caller: Caller, body: Json<NewWebhook>, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
+    let by = admin(caller)?;
+    let NewWebhook { url, events, rooms, content, root, paused } = body.into_inner();
+    let everything = || RoomPattern::parse("*").map_err(ApiError::body);
+    let new = NewEndpoint {
+        url: address(&url)?,
+        events: events
+            .map_or_else(|| Ok(vec![EventPattern::parse("*").map_err(ApiError::body)?]), Ok::<_, ApiError>)?,
+        rooms: rooms.map_or_else(everything, Ok)?,
+        content: content.as_deref().map(Format::parse).transpose().map_err(ApiError::body)?,
+        root,
+    };
+    new.check(state.webhooks.reach()).map_err(ApiError::body)?;
+    let id = format!("wh_{}", Uuid::new_v4().simple());
+    let secret = SigningSecret::generate();
+    let endpoint = Endpoint { id, new, secret, is_paused: paused, created_at_ms: auth::now_ms() };
+    if !state.store.add_webhook(endpoint.row()).await? {
+        return Err(ApiError::Body(format!("there are {WEBHOOKS_MAX} webhooks, and no more are kept; delete one")));
+    }
+    state.webhooks.wake();
+    tracing::info!(%by, webhook = %endpoint, "a webhook is added");
+    let secret = Some(endpoint.secret.expose());
+    Ok(HttpResponse::Created().json(WebhookView { secret, ..endpoint.into() }))
+}
+
+/// `GET /api/v1/webhooks`.
+pub async fn list(caller: Caller, state: Data<AppState>) -> Result<Json<WebhookList>, ApiError> {
+    admin(caller)?;
+    let webhooks = all(&state).await?.into_iter().map(WebhookView::from).collect();
+    Ok(Json(WebhookList { webhooks }))
+}
+
+/// `GET /api/v1/webhooks/{id}`.
+pub async fn one(caller: Caller, id: Path<String>, state: Data<AppState>) -> Result<Json<WebhookView>, ApiError> {
+    admin(caller)?;
+    Ok(Json(find(&id, &state).await?.into()))
+}
+
+/// `PATCH /api/v1/webhooks/{id}`: what is named is changed.
+pub async fn change(
+    caller: Caller,
+    id: Path<String>,
+    body: Json<Changes>,
+    state: Data<AppState>,
+) -> Result<Json<WebhookView>, ApiError> {
+    admin(caller)?;
+    let mut endpoint = find(&id, &state).await?;
+    let Changes { url, events, rooms, paused } = body.into_inner();
+    if endpoint.id == CONFIGURED && (url.is_some() || events.is_some() || rooms.is_some()) {
+        return Err(ApiError::Body("the webhook of the configuration can be paused only; change the settings".into()));
+    }
+    if let Some(url) = url {
+        endpoint.new.url = address(&url)?;
+    }
+    endpoint.new.events = events.unwrap_or(endpoint.new.events);
+    endpoint.new.rooms = rooms.unwrap_or(endpoint.new.rooms);
+    endpoint.is_paused = paused.unwrap_or(endpoint.is_paused);
+    endpoint.new.check(state.webhooks.reach()).map_err(ApiError::body)?;
+    if !state.store.change_webhook(endpoint.row(), state.webhooks.give_up()).await? {
+        return Err(ApiError::NoWebhook);
+    }
+    state.webhooks.wake();
+    Ok(Json(endpoint.into()))
+}
+
+/// `DELETE /api/v1/webhooks/{id}`: with all that it was to be told.
+pub async fn remove(caller: Caller, id: Path<String>, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
+    let by = admin(caller)?;
+    if *id == CONFIGURED {
+        return Err(ApiError::Body("the webhook of the configuration is taken out there".into()));
+    }
+    if !state.store.remove_webhook(&id).await? {
+        return Err(ApiError::NoWebhook);
+    }
+    state.webhooks.wake();
+    tracing::info!(%by, webhook = &**id, "a webhook is deleted");
+    Ok(HttpResponse::NoContent().finish())
+}
+
+#[derive(Serialize)]
+pub struct Tested {
+    id: String,
+    delivered: bool,
+    status: Option<u16>,
+    error: Option<String>,
+}
+
+/// `POST /api/v1/webhooks/{id}/test`: sends `webhook.test` once, and tells what came back.
+pub async fn test(caller: Caller, id: Path<String>, state: Data<AppState>) -> Result<Json<Tested>, ApiError> {
+    admin(caller)?;
+    let endpoint = find(&id, &state).await?;
+    let (id, Sent { status, error }) = webhooks::test(&endpoint, &state.webhooks).await;
+    Ok(Json(Tested { id, delivered: error.is_none(), status, error }))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliveryView {
+    id: String,
+    #[serde(rename = "type")]
+    kind: String,
+    room: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<Seq>,
+    at: String,
+    state: &'static str,
+    attempts: u32,
+    tried_at: Option<String>,
+    status: Option<u16>,
+    error: Option<String>,
+}
+
+const STATES: [(&str, DeliveryState); 4] = [
+    ("waiting", DeliveryState::Waiting),
+    ("delivered", DeliveryState::Delivered),
+    ("parked", DeliveryState::Parked),
+    ("gone", DeliveryState::Gone),
+];
+
+impl From<Delivery> for DeliveryView {
+    fn from(delivery: Delivery) -> Self {
+        let state = STATES.into_iter().find(|(_, state)| *state == delivery.state).map_or("", |(name, _)| name);
+        Self {
+            id: delivery.id,
+            kind: delivery.kind,
+            room: delivery.room,
+            seq: delivery.seq,
+            at: rfc3339(delivery.at_ms),
+            state,
+            attempts: delivery.attempts,
+            tried_at: delivery.tried_at_ms.map(rfc3339),
+            status: delivery.status,
+            error: delivery.error,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub struct DeliveryList {
+    deliveries: Vec<DeliveryView>,
+    /// To pass as `before` for the next page; null at the end.
+    next: Option<i64>,
+}
+
+/// `GET /api/v1/webhooks/{id}/deliveries`: the newest first.
+pub async fn deliveries(
+    caller: Caller,
+    id: Path<String>,
+    mut parameters: Parameters,
+    state: Data<AppState>,
+) -> Result<Json<DeliveryList>, ApiError> {
+    let by = admin(caller)?;
+    let limit = parameters.limit(PAGE_DEFAULT, PAGE_MAX)?;
+    let before = parameters.value("before", "the next of the page before")?;
+    let wanted = parameters.text("state").map(|name| {
+        let found = STATES.into_iter().find(|(known, _)| *known == name).map(|(_, state)| state);
+        found.ok_or_else(|| ApiError::Parameter("state must be waiting, delivered, parked or gone".into()))
+    });
+    let wanted = wanted.transpose()?;
+    parameters.end()?;
+    find(&id, &state).await?;
+    let _turn = state.pages.take(&by).await.ok_or_else(ApiError::too_many_questions)?;
+    let page = state.store.deliveries(&id, wanted, before, limit).await?;
+    let next = page.last().filter(|_| page.len() == limit as usize).map(|last| last.number);
+    Ok(Json(DeliveryList { deliveries: page.into_iter().map(DeliveryView::from).collect(), next }))
+}
+
+/// `POST /api/v1/webhooks/{id}/deliveries/{delivery}/redeliver`.
+pub async fn redeliver(
+    caller: Caller,
+    path: Path<(String, String)>,
+    state: Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    admin(caller)?;
+    let (id, delivery) = path.into_inner();
+    if !state.store.redeliver(&id, &delivery, state.webhooks.give_up()).await? {
+        return Err(ApiError::NoWebhook);
+    }
+    state.webhooks.wake();
+    Ok(HttpResponse::Accepted().json(serde_json::json!({ "id": delivery })))
+}
+
+/// Answers the methods that the paths do not take.
+pub async fn other_method() -> Result<HttpResponse, ApiError> {
+    Err(ApiError::WrongMethod("GET, HEAD, POST"))
+}
+
+/// As [`other_method`], for one of them.
+pub async fn other_method_of_one() -> Result<HttpResponse, ApiError> {
+    Err(ApiError::WrongMethod("GET, HEAD, PATCH, DELETE"))
+}
+
+async fn all(state: &AppState) -> Result<Vec<Endpoint>, ApiError> {
+    Ok(state.store.webhooks().await?.into_iter().filter_map(Endpoint::of).collect())
+}
+
+async fn find(id: &str, state: &AppState) -> Result<Endpoint, ApiError> {
+    all(state).await?.into_iter().find(|endpoint| endpoint.id == id).ok_or(ApiError::NoWebhook)
+}
+
+fn address(url: &str) -> Result<HookUrl, ApiError> {
+    HookUrl::parse(url).map_err(|wrong| ApiError::Body(format!("url must be {wrong}")))
+}
+
+/// Who calls, if they may administer the server.
+fn admin(Caller(identity): Caller) -> Result<UserId, ApiError> {
+    if identity.is_server_admin() { Ok(identity.user) } else { Err(ApiError::Forbidden) }
+}

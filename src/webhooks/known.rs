@@ -1,0 +1,72 @@
+//! What this server knows of endpoints.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::endpoint::Endpoint;
+use super::events::{EMPTY, Wanted};
+use crate::archive::Archive;
+use crate::ids::EventPattern;
+use crate::outgoing::Reach;
+use crate::store::{Store, StoreError};
+
+/// What is known of endpoints, and how they are reached.
+pub struct Webhooks {
+    pub(super) store: Store,
+    pub(super) archive: Archive,
+    pub(super) reach: Reach,
+    pub(super) give_up: Duration,
+    pub(super) endpoints: RwLock<Vec<Endpoint>>,
+    pub(super) wanted: Arc<Wanted>,
+    /// Endpoints have changed, or a queue is free.
+    pub(super) changed: Notify,
+    pub(super) is_stale: AtomicBool,
+}
+
+impl Webhooks {
+    /// What deliveries are read from.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(super) fn archive(&self) -> &Archive {
+        &self.archive
+    }
+
+    /// Which addresses endpoints may have.
+    pub fn reach(&self) -> Reach {
+        self.reach
+    }
+
+    /// How long a delivery is tried.
+    pub fn give_up(&self) -> Duration {
+        self.give_up
+    }
+
+    /// An endpoint, as far as it is known.
+    pub(super) fn endpoint(&self, id: &str) -> Option<Endpoint> {
+        let endpoints = self.endpoints.read().unwrap_or_else(PoisonError::into_inner);
+        endpoints.iter().find(|endpoint| endpoint.id == id).cloned()
+    }
+
+    /// Has changes of endpoints and queues looked at now.
+    pub fn wake(&self) {
+        self.is_stale.store(true, Ordering::Relaxed);
+        self.changed.notify_one();
+    }
+
+    /// Reads the endpoints again.
+    pub(super) async fn refresh(&self) -> Result<Vec<Endpoint>, StoreError> {
+        self.is_stale.store(false, Ordering::Relaxed);
+        let rows = self.store.webhooks().await?;
+        let endpoints: Vec<Endpoint> = rows.into_iter().filter_map(Endpoint::of).collect();
+        let patterns = || endpoints.iter().flat_map(|endpoint| &endpoint.new.events);
+        self.wanted.presence.store(patterns().any(EventPattern::asks_for_presence), Ordering::Relaxed);
+        self.wanted.empty.store(patterns().any(|pattern| pattern.matches(EMPTY)), Ordering::Relaxed);
+        *self.endpoints.write().unwrap_or_else(PoisonError::into_inner) = endpoints.clone();
+        Ok(endpoints)
+    }
+}

@@ -1,0 +1,200 @@
+// Webhooks: receivers that take, fail, hang and lie, and a server that is killed between. The judge of signatures is `standardwebhooks`.
+
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { after, before, describe, test } from 'node:test'
+import { Webhook } from 'standardwebhooks'
+import { join, newRoom, versions } from './support/client.mjs'
+import { stores } from './support/database.mjs'
+import { startServer } from './support/server.mjs'
+import { token } from './support/token.mjs'
+import { until } from './support/until.mjs'
+
+const [version] = versions
+const admin = token({ sub: 'back-end', rooms: [{ room: '*', access: 'admin' }] })
+
+/** An endpoint that keeps what it takes; `answer(request, response, told)` answers in its place where it returns true. */
+async function startReceiver (t) {
+  const receiver = { taken: [], tried: [], answer: null, secret: null }
+  const server = createServer(async (request, response) => {
+    const chunks = []
+    for await (const chunk of request) chunks.push(chunk)
+    const body = Buffer.concat(chunks).toString()
+    const told = JSON.parse(body)
+    receiver.tried.push(told)
+    if (receiver.secret) new Webhook(receiver.secret).verify(body, request.headers)
+    assert.equal(request.headers['webhook-id'], told.id)
+    if (receiver.answer?.(request, response, told)) return
+    receiver.taken.push(told)
+    response.writeHead(204).end()
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const close = () => { server.closeAllConnections(); server.close() }
+  t.after(close)
+  return Object.assign(receiver, { url: `http://127.0.0.1:${server.address().port}/hook`, close })
+}
+
+for (const store of stores) {
+  describe(`webhooks on ${store}`, () => {
+    let server
+    before(async () => {
+      server = await startServer({ store, args: ['--webhook-allow-private', '--room-idle-ms', '100'] })
+    })
+    after(() => server.close())
+    const ask = async (method, path, body) => {
+      const response = await server.fetch(`/api/v1/webhooks${path}`, { as: admin, method, body: body && JSON.stringify(body) })
+      return { status: response.status, body: response.status === 204 ? null : await response.json() }
+    }
+    const add = async (t, receiver, more = {}) => {
+      const { status, body } = await ask('POST', '', { url: receiver.url, ...more })
+      assert.equal(status, 201, JSON.stringify(body))
+      assert.match(body.secret, /^whsec_/)
+      receiver.secret = body.secret
+      t.after(() => ask('DELETE', `/${body.id}`))
+      return body.id
+    }
+    const say = async (room, text) => {
+      const response = await server.fetch(`/api/v1/rooms/${room}/messages`, { method: 'POST', body: JSON.stringify({ text }) })
+      assert.equal(response.status, 201)
+      return (await response.json()).seq
+    }
+    const of = (list, room, type) => list.filter((told) => told.room === room && told.type === type)
+
+    test('an endpoint hears of messages, of edits once nobody types, and of a new room', async (t) => {
+      const receiver = await startReceiver(t)
+      const room = newRoom()
+      const id = await add(t, receiver, { rooms: room, content: 'text', root: 'content' })
+      const seq = await say(room, 'Hello')
+      const person = await join(t, server, { version, room })
+      person.type('written')
+      await person.acknowledged()
+      await until(() => of(receiver.taken, room, 'document.changed').length > 0, 'the change is told', { state: () => receiver.tried })
+      const [message] = of(receiver.taken, room, 'message.created')
+      assert.deepEqual([message.text, message.user, message.seq], ['Hello', 'ada', seq])
+      const [created] = of(receiver.taken, room, 'room.created')
+      assert.equal(created.seq, 1)
+      const changed = of(receiver.taken, room, 'document.changed').at(-1)
+      assert.deepEqual([changed.authors, changed.content], [['ada'], 'written'])
+      assert.ok(changed.firstSeq <= changed.seq && changed.contentSeq >= changed.seq)
+      // The receiver has it a moment before the log does.
+      const inLog = async () => (await ask('GET', `/${id}/deliveries?state=delivered`)).body.deliveries
+      await until(async () => (await inLog()).length >= receiver.taken.length, 'the log has what was taken')
+      for (const { attempts, status } of await inLog()) assert.deepEqual([attempts, status], [1, 204])
+    })
+
+    test('what fails is tried again in its order, and holds back nothing else', async (t) => {
+      const receiver = await startReceiver(t)
+      const [bad, good] = [newRoom(), newRoom()]
+      await add(t, receiver, { events: ['message.created'] })
+      let failures = 2
+      receiver.answer = (request, response, told) => {
+        if (told.room !== bad || failures-- <= 0) return false
+        return response.writeHead(500).end()
+      }
+      for (const text of ['1', '2', '3']) await say(bad, text)
+      await say(good, 'free')
+      await until(() => of(receiver.taken, bad, 'message.created').length >= 3, 'all are told')
+      const texts = of(receiver.taken, bad, 'message.created').map(({ text }) => text)
+      assert.deepEqual(texts, ['1', '2', '3'])
+      assert.deepEqual(of(receiver.tried, bad, 'message.created').map(({ text }) => text), ['1', '1', '1', '2', '3'])
+      const at = receiver.tried.findIndex(({ room }) => room === good)
+      assert.ok(at >= 0 && at < receiver.tried.length - 1, 'another room did not wait')
+    })
+
+    test('a target that hangs, redirects, answers too much or lies about its length counts as failed', async (t) => {
+      const receiver = await startReceiver(t)
+      const room = newRoom()
+      const id = await add(t, receiver, { rooms: room, events: ['message.created'] })
+      const wrong = [
+        () => {},
+        (response) => response.writeHead(302, { location: receiver.url }).end(),
+        (response) => { response.writeHead(200); response.end(Buffer.alloc(64 << 20)) },
+        (response) => { response.writeHead(200, { 'content-length': 100 }); response.write('x'); response.destroy() },
+      ]
+      const count = wrong.length
+      receiver.answer = (request, response) => { const next = wrong.shift(); next?.(response); return Boolean(next) }
+      await say(room, 'once')
+      await until(() => receiver.taken.length > 0, 'it is told in the end', { state: () => receiver.tried.length })
+      assert.equal(receiver.tried.length, count + 1)
+      assert.equal(new Set(receiver.tried.map(({ id }) => id)).size, 1)
+      await until(async () => (await ask('GET', `/${id}/deliveries?state=delivered`)).body.deliveries.length > 0, 'it is in the log')
+      const { body: { deliveries: [delivery] } } = await ask('GET', `/${id}/deliveries`)
+      assert.deepEqual([delivery.attempts, delivery.state], [count + 1, 'delivered'])
+    })
+
+    test('what was said before the server was killed is told after it', async (t) => {
+      const receiver = await startReceiver(t)
+      const room = newRoom()
+      await add(t, receiver, { rooms: room, events: ['message.created'] })
+      const told = () => new Set(of(receiver.taken, room, 'message.created').map(({ seq }) => seq))
+      const seqs = []
+      for (let round = 0; round < 3; round++) {
+        // Of what is sent last the answers may not have come.
+        for (let count = 0; count < 10; count++) seqs.push(await say(room, `${round}.${count}`))
+        await server.kill9()
+        await server.start()
+      }
+      await until(() => seqs.every((seq) => told().has(seq)), 'all are told', { state: () => [...told()] })
+      const first = [...told()]
+      assert.deepEqual(first, [...first].sort((a, b) => a - b))
+    })
+
+    test('an endpoint is paused, goes on, is tested, and told again', async (t) => {
+      const receiver = await startReceiver(t)
+      const room = newRoom()
+      const id = await add(t, receiver, { rooms: room, events: ['message.created'] })
+      assert.equal((await ask('PATCH', `/${id}`, { paused: true })).body.paused, true)
+      await say(room, 'later')
+      await until(async () => (await ask('GET', `/${id}/deliveries?state=waiting`)).body.deliveries.length === 1, 'it waits')
+      assert.equal(receiver.tried.length, 0)
+      assert.equal((await ask('POST', `/${id}/test`)).body.delivered, true)
+      assert.deepEqual(receiver.taken.map(({ type }) => type), ['webhook.test'])
+      await ask('PATCH', `/${id}`, { paused: false })
+      await until(() => of(receiver.taken, room, 'message.created').length === 1, 'it goes on')
+      const [{ id: delivery }] = of(receiver.taken, room, 'message.created')
+      await until(async () => (await ask('GET', `/${id}/deliveries?state=delivered`)).body.deliveries.length === 1, 'it is in the log')
+      assert.equal((await ask('POST', `/${id}/deliveries/${delivery}/redeliver`)).status, 202)
+      await until(() => of(receiver.taken, room, 'message.created').length === 2, 'it is told again')
+      const listed = await ask('GET', '')
+      assert.ok(listed.body.webhooks.some((webhook) => webhook.id === id && !('secret' in webhook)))
+    })
+
+    test('presence is told to who names it, and marked', async (t) => {
+      const receiver = await startReceiver(t)
+      const room = newRoom()
+      await add(t, receiver, { rooms: room, events: ['presence.*', 'room.empty'] })
+      await until(() => server.fetch('/readyz').then(({ ok }) => ok), 'it is ready')
+      const person = await join(t, server, { version, room })
+      await until(() => of(receiver.taken, room, 'presence.joined').length === 1, 'a user came')
+      person.close()
+      await until(() => of(receiver.taken, room, 'room.empty').length === 1, 'nobody is left')
+      await until(() => of(receiver.taken, room, 'presence.left').length === 1, 'the user went')
+      assert.ok(receiver.taken.every(({ bestEffort }) => bestEffort))
+    })
+
+    test('only who administers everything may, and nonsense is refused', async () => {
+      const some = token({ rooms: [{ room: 'a', access: 'admin' }] })
+      for (const as of [some, token()]) assert.equal((await server.fetch('/api/v1/webhooks', { as })).status, 403)
+      for (const body of [{}, { url: 'ftp://a' }, { url: 'http://a', events: [] }, { url: 'http://a', events: ['A'] }, { url: 'http://a', rooms: '' }, { url: 'http://a', root: 'x' }, { url: 'http://a', content: 'pdf' }]) {
+        assert.equal((await ask('POST', '', body)).status, 400, JSON.stringify(body))
+      }
+      for (const [method, path] of [['GET', '/none'], ['PATCH', '/none'], ['DELETE', '/none'], ['POST', '/none/test'], ['GET', '/none/deliveries'], ['POST', '/none/deliveries/none/redeliver']]) {
+        assert.equal((await ask(method, path, method === 'PATCH' ? {} : undefined)).status, 404, path)
+      }
+    })
+  })
+}
+
+test('addresses of private networks are refused unless they are allowed', async (t) => {
+  const server = await startServer()
+  t.after(() => server.close())
+  const post = (path, body) => server.fetch(`/api/v1/webhooks${path}`, { as: admin, method: 'POST', body: JSON.stringify(body) })
+  for (const url of ['http://127.0.0.1/', 'http://[::1]/', 'http://169.254.169.254/', 'http://2130706433/']) {
+    assert.equal((await post('', { url })).status, 400, url)
+  }
+  const named = await (await post('', { url: 'http://localhost:1/' })).json()
+  const tested = await (await post(`/${named.id}/test`)).json()
+  assert.deepEqual([tested.delivered, tested.error], [false, 'its address is in a private network'])
+})
