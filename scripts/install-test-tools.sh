@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes sure that a PostgreSQL server, PgBouncer, NATS, openssl, Chromium, nginx and valgrind are on the machine: installs them by apt on
+# Makes sure that a PostgreSQL server, PgBouncer, NATS, openssl, Chromium, nginx, HAProxy and valgrind are on the machine: installs them by apt on
 # Debian and Ubuntu, and says what to install elsewhere. Changes nothing where all are there.
 set -euo pipefail
 
@@ -19,6 +19,9 @@ chromium=${CHROMIUM:-/usr/bin/chromium}
 
 nginx=${NGINX:-/usr/sbin/nginx}
 [ -x "$nginx" ] || { packages+=(nginx-light); missing+=("nginx at $nginx (or its path in NGINX)"); }
+
+haproxy=${HAPROXY:-/usr/sbin/haproxy}
+[ -x "$haproxy" ] || { packages+=(haproxy); missing+=("HAProxy at $haproxy (or its path in HAPROXY)"); }
 
 # Debian has it where only administrators look.
 [ -x /usr/sbin/nats-server ] || command -v nats-server >/dev/null || { packages+=(nats-server); missing+=("nats-server"); }
@@ -61,3 +64,4 @@ apt install --yes --no-install-recommends "${packages[@]}" >/dev/null
 "$here/with-postgres.sh" --find >/dev/null
 [ -x "$pgbouncer" ] || { echo "apt-get installed no PgBouncer at $pgbouncer: set PGBOUNCER to its path" >&2; exit 1; }
 [ -x "$nginx" ] || { echo "apt-get installed no nginx at $nginx: set NGINX to its path" >&2; exit 1; }
+[ -x "$haproxy" ] || { echo "apt-get installed no HAProxy at $haproxy: set HAPROXY to its path" >&2; exit 1; }

@@ -156,9 +156,7 @@ impl Presence {
         let news = self.batch.add(change.news, io.members.count(), io.now);
         broadcast_entries(&news, Some(from), io);
         send_entries(from, &change.dropped, io);
-        for (owner, raised) in change.renew {
-            io.send_message(owner, EditorMessage::Awareness(&encode([&raised].into_iter())));
-        }
+        send_raised(change.renew, io);
         is_news
     }
 
@@ -408,7 +406,10 @@ impl Presence {
         let states: Vec<Announced> = states.into_iter().map(announced).collect();
         let own = states.iter().filter(|state| !state.is_placeholder && state.entry.state.is_some());
         let owners: Vec<_> = own.map(|state| (state.user.clone(), state.entry.state.clone())).collect();
-        news.extend(self.awareness.take_elsewhere(server, states, io.now));
+        let change = self.awareness.take_elsewhere(server, states, io.now);
+        self.tell_states(&change.dropped, io);
+        send_raised(change.renew, io);
+        news.extend(change.news);
         self.take_users(server, users, io);
         for (user, state) in owners {
             self.on_editor_state(&user, state.as_ref(), io);
@@ -469,6 +470,13 @@ fn broadcast_entries(entries: &[Entry], sender: Option<MemberId>, io: &mut Io) {
 fn send_entries(to: MemberId, entries: &[Entry], io: &mut Io) {
     for chunk in chunks(entries) {
         io.send_joining_message(to, EditorMessage::Awareness(&chunk));
+    }
+}
+
+/// Sends states with raised clocks to their owners, who take the clocks over.
+fn send_raised(renew: Vec<(MemberId, Entry)>, io: &mut Io) {
+    for (owner, raised) in renew {
+        io.send_message(owner, EditorMessage::Awareness(&encode([&raised].into_iter())));
     }
 }
 

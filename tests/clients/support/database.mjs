@@ -7,7 +7,11 @@ import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import pg from 'pg'
 
-export const stores = ['sqlite', 'postgres']
+/** How many servers stand where tests start one. */
+export const serverCount = Number(process.env.TUTTI_SERVERS ?? 1)
+
+/** The stores that servers under test may have; several servers share none but Postgres. */
+export const stores = serverCount > 1 ? ['postgres'] : ['sqlite', 'postgres']
 
 /** `{ url, folder, drop }`: the folder is the server's working folder and goes with the database. */
 export async function freshDatabase(store) {

@@ -7,7 +7,8 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { freshDatabase, query } from './database.mjs'
+import { Cluster } from './cluster.mjs'
+import { freshDatabase, query, serverCount, stores } from './database.mjs'
 import { holdPort } from './port.mjs'
 import { secret, token } from './token.mjs'
 import { until } from './until.mjs'
@@ -34,6 +35,7 @@ export class Server {
   #arguments
   #isAtFile
   #environment
+  #metricsUrl = null
   #log = []
   #leaks = []
 
@@ -97,12 +99,19 @@ export class Server {
     return token(claims)
   }
 
-  /** A REST call with a token that may read and write everything, unless `as` is another token or null. */
-  fetch(path, { as = token(), headers, ...options } = {}) {
+  /** What it counts; it was started with `--metrics-bind`. */
+  async metric(name) {
+    const url = await until(() => this.#metricsUrl, 'the server says where its metrics are')
+    const text = await (await fetch(url, { headers: { connection: 'close' } })).text()
+    return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1])
+  }
+
+  /** A REST call with a token that may read and write everything, unless `as` is another token or null; `at`: a proxy. */
+  fetch(path, { as = token(), headers, at = this.url, ...options } = {}) {
     const authorization = as === null ? {} : { authorization: `Bearer ${as}` }
     // A connection kept for the next call may be closed by the server in the moment of that.
     const all = { connection: 'close', ...authorization, ...headers }
-    return fetch(this.url + path, { headers: all, signal: AbortSignal.timeout(60_000), ...options })
+    return fetch(at + path, { headers: all, signal: AbortSignal.timeout(60_000), ...options })
   }
 
   async start() {
@@ -120,8 +129,10 @@ export class Server {
     let failure = null
     child.once('error', (error) => (failure = error))
     let listening = null
+    this.#metricsUrl = null
     createInterface({ input: child.stdout }).on('line', (line) => {
       listening ??= /listening on (?:https?:\/\/)?(\S+?)\/?$/.exec(line)?.[1]
+      this.#metricsUrl = /metrics on (\S+)/.exec(line)?.[1] ?? this.#metricsUrl
     })
     createInterface({ input: child.stderr }).on('line', (line) => this.#keep(line))
     try {
@@ -176,13 +187,17 @@ export class Server {
 
 /**
  * Starts a server on a fresh database. `store`: sqlite or postgres; `args`: more arguments to `serve`; `isKeyless`: let it
- * make a key of its own; `isAtFile`: listen at a Unix socket, where only a proxy finds it.
+ * make a key of its own; `isAtFile`: listen at a Unix socket, where only a proxy finds it. With `TUTTI_SERVERS` it is so many
+ * behind a balancer, where one server could not be told from them.
  */
-export async function startServer({ store = 'sqlite', ...options } = {}) {
+export async function startServer({ store = stores[0], ...options } = {}) {
   const database = await freshDatabase(store)
+  const isCluster = serverCount > 1 && store === 'postgres' && !options.isAtFile
+  const server = isCluster ? new Cluster(database, options, serverCount) : new Server(database, options)
   try {
-    return await new Server(database, options).start()
+    return await server.start()
   } catch (error) {
+    await server.killAll()
     await database.drop()
     throw error
   }

@@ -3,6 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
+use uuid::Uuid;
+
 /// How many are remembered.
 const DEPARTED_MAX: usize = 4096;
 
@@ -12,6 +14,8 @@ pub(super) struct Departed {
     /// The clock of its removal, which peers remember too.
     pub clock: u64,
     pub at: Instant,
+    /// The server that it left, if that is another one.
+    pub server: Option<Uuid>,
 }
 
 /// The clients that left and have not come back.
@@ -28,8 +32,8 @@ impl DepartedClients {
     }
 
     /// `client` left, and its removal has this clock.
-    pub fn remember(&mut self, client: u64, clock: u64, now: Instant) {
-        if self.by_client.insert(client, Departed { clock, at: now }).is_none() {
+    pub fn remember(&mut self, client: u64, departed: Departed) {
+        if self.by_client.insert(client, departed).is_none() {
             self.order.push_back(client);
         }
         if self.order.len() > DEPARTED_MAX
@@ -55,7 +59,7 @@ mod tests {
     fn only_so_many_are_remembered() {
         let mut departed = DepartedClients::default();
         for client in 0..=DEPARTED_MAX as u64 {
-            departed.remember(client, 1, Instant::now());
+            departed.remember(client, Departed { clock: 1, at: Instant::now(), server: None });
         }
         assert_eq!((departed.by_client.len(), departed.order.len()), (DEPARTED_MAX, DEPARTED_MAX));
         assert!(departed.get(0).is_none() && departed.get(1).is_some());

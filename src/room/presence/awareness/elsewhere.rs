@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
-use super::{AwarenessStates, State, accept, hold};
+use super::departed::Departed;
+use super::{ANNOUNCE_MAX, AwarenessStates, Change, State, accept, hold};
 use crate::budget::Payer;
 use crate::ids::{MemberId, UserId};
 use crate::protocol::awareness::Entry;
@@ -15,6 +16,9 @@ use crate::protocol::awareness::Entry;
 const NOBODY: MemberId = MemberId(u64::MAX);
 /// Most states of other servers.
 const STATES_MAX: usize = 10_000;
+/// How far clocks are raised for a client that comes back on another server: more often than that nobody has come back since to the
+/// server that it left, which raised them by 1 each time and told nobody.
+const RAISED_BY: u64 = 100;
 
 /// An entry, whose it is, and whether a server made it for a user who has no editor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,9 +36,45 @@ impl State {
 }
 
 impl AwarenessStates {
-    /// Takes what a server says of its clients; what to show to all editors here.
-    pub fn take_elsewhere(&mut self, server: Uuid, states: Vec<Announced>, now: Instant) -> Vec<Entry> {
-        states.into_iter().filter_map(|announced| self.take_one(server, announced, now)).collect()
+    /// Takes what a server says of its clients. `news` is to show to all editors here; `dropped`, for the other servers, are states of
+    /// this server's own clients with raised clocks: who comes back on another server has dropped them, but remembers their clocks.
+    pub fn take_elsewhere(&mut self, server: Uuid, states: Vec<Announced>, now: Instant) -> Change {
+        let mut change = Change::default();
+        let mut since = None;
+        for announced in states {
+            let back = self.is_back_since(server, &announced, now);
+            if let Some(entry) = self.take_one(server, announced, now) {
+                since = since.max(back);
+                change.news.push(entry);
+            }
+        }
+        if let Some(since) = since {
+            self.raise_own(since, &mut change);
+        }
+        change
+    }
+
+    /// When the client left, if it was here before, or on another server than the one that announces it.
+    fn is_back_since(&self, server: Uuid, announced: &Announced, now: Instant) -> Option<Instant> {
+        let client = announced.entry.client;
+        match self.states.get(&client) {
+            Some(state) => (state.server != Some(server)).then_some(now),
+            None => self.departed.get(client).map(|departed| departed.at),
+        }
+    }
+
+    /// Raises the clocks of this server's own clients that have not changed since then.
+    fn raise_own(&mut self, since: Instant, change: &mut Change) {
+        if self.states.len() > ANNOUNCE_MAX {
+            return;
+        }
+        for state in self.states.values_mut().filter(|state| state.server.is_none() && state.renewed <= since) {
+            state.entry.clock += RAISED_BY;
+            change.dropped.push(state.entry.clone());
+            if !state.is_placeholder {
+                change.renew.push((state.member, state.entry.clone()));
+            }
+        }
     }
 
     fn take_one(&mut self, server: Uuid, announced: Announced, now: Instant) -> Option<Entry> {
@@ -42,17 +82,20 @@ impl AwarenessStates {
         let client = entry.client;
         let Some(state) = self.states.get_mut(&client) else {
             let json = entry.state.as_ref()?;
-            // What is said of a client before it left may come behind that it left.
-            let is_old = self.departed.get(client).is_some_and(|departed| entry.clock <= departed.clock);
+            let departed = self.departed.get(client).filter(|departed| entry.clock <= departed.clock);
+            // What a server says of a client before it left may come behind that it left.
+            let is_old = departed.is_some_and(|departed| departed.server == Some(server));
             if is_old || self.states.len() >= STATES_MAX {
                 return None;
             }
             let json = accept(json).ok()?;
             let mut held = self.budget.hold_for(Payer::of(&user), 0);
             hold(&mut held, json.len()).ok()?;
-            let entry = Entry { state: Some(json), ..entry };
             self.departed.forget(client);
             let (member, server, heard) = (NOBODY, Some(server), entry.clock);
+            // One that left another server is back, and its own does not know the clock of the removal.
+            let clock = departed.map_or(entry.clock, |departed| departed.clock + 1);
+            let entry = Entry { clock, state: Some(json), ..entry };
             let (told, renewed) = (None, now);
             let state =
                 State { entry: entry.clone(), heard, member, server, user, renewed, held, told, is_placeholder };
@@ -65,7 +108,7 @@ impl AwarenessStates {
             let clock = state.entry.clock.max(entry.clock);
             return is_theirs.then(|| {
                 self.states.remove(&client);
-                self.departed.remember(client, clock, now);
+                self.departed.remember(client, Departed { clock, at: now, server: Some(server) });
                 Entry { client, clock, state: None }
             });
         };
@@ -84,9 +127,10 @@ impl AwarenessStates {
     /// A client that was connected to another server has come over: peers there may hear that it left, so it goes on beyond that.
     pub(super) fn come_over(&mut self, client: u64, user: &UserId, now: Instant) {
         let is_elsewhere = |state: &&State| state.server.is_some() && state.user == *user;
-        let Some(clock) = self.states.get(&client).filter(is_elsewhere).map(|state| state.entry.clock) else { return };
+        let Some(state) = self.states.get(&client).filter(is_elsewhere) else { return };
+        let departed = Departed { clock: state.entry.clock + 1, at: now, server: state.server };
         self.states.remove(&client);
-        self.departed.remember(client, clock + 1, now);
+        self.departed.remember(client, departed);
     }
 
     /// Removes the states of a server's clients, but for some; the removals to show to all editors here.
@@ -139,7 +183,7 @@ mod tests {
                 vec![Announced { entry: entry(clock, state), user: UserId::new("ada"), is_placeholder: false }],
                 self.1,
             );
-            news.into_iter().map(|entry| (entry.clock, entry.state.is_some())).collect()
+            news.news.into_iter().map(|entry| (entry.clock, entry.state.is_some())).collect()
         }
 
         fn own(&mut self, clock: u64) -> Vec<(u64, bool)> {
@@ -186,6 +230,40 @@ mod tests {
         let gone = table.0.leave_elsewhere(B, &HashSet::new(), table.1);
         assert_eq!(gone.iter().map(|entry| (entry.clock, entry.state.is_none())).collect::<Vec<_>>(), [(7, true)]);
         assert_eq!(table.says(B, 6, Some("{}")), [], "late frames revive nobody");
+    }
+
+    /// What is told to other servers, and sent to owners, when these clocks of client 7 come from a server.
+    fn raised(table: &mut Table, server: Uuid, clock: u64) -> Vec<(u64, u64)> {
+        let announced = Announced { entry: entry(clock, Some("{}")), user: UserId::new("ada"), is_placeholder: false };
+        let Change { dropped, renew, .. } = table.0.take_elsewhere(server, vec![announced], table.1);
+        assert_eq!(renew, dropped.iter().map(|entry| (MemberId(2), entry.clone())).collect::<Vec<_>>());
+        dropped.into_iter().map(|entry| (entry.client, entry.clock)).collect()
+    }
+
+    #[test]
+    fn who_comes_back_on_another_server_with_an_old_clock_is_shown() {
+        let mut table = Table::new();
+        table.says(A, 3, Some("{}"));
+        assert_eq!(table.says(A, 4, None), [(4, false)]);
+        assert_eq!(table.says(B, 4, Some("{}")), [(5, true)], "beyond the clock of the removal");
+        assert_eq!(table.says(B, 5, Some("{}")), [(6, true)]);
+        let mut table = Table::new();
+        table.own(3);
+        table.0.leave(MemberId(1), table.1);
+        assert_eq!(table.says(B, 4, Some("{}")), [(5, true)], "and who was here");
+    }
+
+    #[test]
+    fn who_comes_back_on_another_server_sees_those_here_who_have_not_changed() {
+        let mut table = Table::new();
+        let bob = vec![Entry { client: 9, ..entry(3, Some("{}")) }];
+        table.0.take(MemberId(2), &UserId::new("bob"), Some(9), bob, table.1).unwrap();
+        assert_eq!(raised(&mut table, A, 3), [], "new here");
+        assert_eq!(raised(&mut table, A, 4), [], "a change");
+        assert_eq!(raised(&mut table, B, 5), [(9, 103)], "moved over");
+        table.says(B, 6, None);
+        assert_eq!(raised(&mut table, B, 7), [(9, 203)], "back");
+        assert_eq!(raised(&mut table, B, 7), [], "twice");
     }
 
     #[test]

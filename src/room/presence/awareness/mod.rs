@@ -27,7 +27,7 @@ use crate::ids::{MemberId, UserId};
 use crate::protocol::awareness::Entry;
 use crate::protocol::json::check::is_too_deep;
 use crate::protocol::json::limits::DEPTH_MAX;
-use departed::DepartedClients;
+use departed::{Departed, DepartedClients};
 pub use elsewhere::Announced;
 
 /// Clients renew a state every 15 s, and drop one that was not renewed for this long.
@@ -134,8 +134,9 @@ impl AwarenessStates {
                 Some(state) => match &entry.state {
                     None if entry.clock >= if is_own { state.heard } else { state.entry.clock } => {
                         let entry = Entry { clock: entry.clock.max(state.entry.clock), ..entry };
+                        let server = state.server;
                         self.states.remove(&entry.client);
-                        self.departed.remember(entry.client, entry.clock, now);
+                        self.departed.remember(entry.client, Departed { clock: entry.clock, at: now, server });
                         change.news.push(entry);
                     }
                     // The owner has taken the raised clock over, and sends back what it was sent. Later it would be a renewal.
@@ -255,7 +256,7 @@ impl AwarenessStates {
     fn remove(&mut self, client: u64, now: Instant) -> Option<Entry> {
         let state = self.states.remove(&client)?;
         let clock = state.entry.clock + 1;
-        self.departed.remember(client, clock, now);
+        self.departed.remember(client, Departed { clock, at: now, server: state.server });
         Some(Entry { client, clock, state: None })
     }
 
@@ -274,7 +275,7 @@ impl AwarenessStates {
         let old: Vec<u64> = self.states.iter().filter(|(_, state)| is_old(state)).map(|(client, _)| *client).collect();
         for client in old {
             if let Some(state) = self.states.remove(&client) {
-                self.departed.remember(client, state.entry.clock, now);
+                self.departed.remember(client, Departed { clock: state.entry.clock, at: now, server: state.server });
             }
         }
     }
