@@ -41,6 +41,7 @@ const FAILURES: [Failure; 15] = [
             ("root_not_found", "no root type of that name"),
             ("seq_not_found", "the room's timeline does not reach that seq"),
             ("version_not_found", "no version of that label at that seq"),
+            ("webhook_not_found", "no webhook of that id"),
             ("stream_not_found", "no such event stream, or another user's"),
             ("not_found", "nothing at this path"),
         ],

@@ -9,7 +9,8 @@ use utoipa::{Modify, OpenApi};
 use super::failures::{self, Always};
 use super::static_file::Text;
 use super::{
-    document, events, health, history, past, publish, restore, revocations, rooms, stats, tickets, versions, writing,
+    document, events, health, history, past, publish, restore, revocations, rooms, stats, tickets, versions, webhooks,
+    writing,
 };
 
 static DOCUMENT: LazyLock<Text> = LazyLock::new(|| {
@@ -52,6 +53,14 @@ const ABOUT: &str = "Times are RFC 3339 in UTC with milliseconds. An unknown or 
         tickets::issue,
         revocations::list,
         revocations::revoke,
+        webhooks::list,
+        webhooks::add,
+        webhooks::one,
+        webhooks::change,
+        webhooks::remove,
+        webhooks::test,
+        webhooks::deliveries,
+        webhooks::redeliver,
         stats::newest,
         served,
         health::alive,
@@ -64,6 +73,7 @@ const ABOUT: &str = "Times are RFC 3339 in UTC with milliseconds. An unknown or 
         (name = "timeline", description = "Messages, events and edits, in order"),
         (name = "past", description = "What the document was, who wrote it, and going back"),
         (name = "users", description = "Tickets, direct messages and revocations"),
+        (name = "webhooks", description = "Who is told what happens in rooms"),
         (name = "server", description = "The server itself"),
     ),
     modifiers(&Shared),

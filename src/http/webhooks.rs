@@ -3,10 +3,12 @@
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Json, Path};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::caller::Caller;
 use super::error::ApiError;
+use super::failures::{Fails, WithBody, WithToken};
 use super::parameters::Parameters;
 use super::state::AppState;
 use crate::auth;
@@ -20,33 +22,44 @@ use crate::webhooks::{self, CONFIGURED, Endpoint, Format, NewEndpoint, Sent};
 const PAGE_DEFAULT: u32 = 50;
 const PAGE_MAX: u32 = 500;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewWebhook {
+    /// Where deliveries go.
     url: String,
+    /// Types of events; `*` stands for any end. All if not given.
+    #[schema(value_type = Option<Vec<String>>)]
     events: Option<Vec<EventPattern>>,
+    /// A name, or a prefix with `*` at its end. All rooms if not given.
+    #[schema(value_type = Option<String>)]
     rooms: Option<RoomPattern>,
+    /// The format in which `document.changed` brings the content, if any.
     content: Option<String>,
+    /// The root type that `content` is of.
     root: Option<String>,
     #[serde(default)]
     paused: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Changes {
     url: Option<String>,
+    #[schema(value_type = Option<Vec<String>>)]
     events: Option<Vec<EventPattern>>,
+    #[schema(value_type = Option<String>)]
     rooms: Option<RoomPattern>,
     paused: Option<bool>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookView {
     id: String,
     url: String,
+    #[schema(value_type = Vec<String>)]
     events: Vec<EventPattern>,
+    #[schema(value_type = String)]
     rooms: RoomPattern,
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<&'static str>,
@@ -76,12 +89,18 @@ impl From<Endpoint> for WebhookView {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct WebhookList {
     webhooks: Vec<WebhookView>,
 }
 
-/// `POST /api/v1/webhooks`.
+/// Adds a webhook.
+///
+/// Needs `admin` of every room.
+#[utoipa::path(
+    post, path = "/api/v1/webhooks", operation_id = "addWebhook", tag = "webhooks", request_body = NewWebhook,
+    responses((status = 201, description = "Added; the secret is told this once", body = WebhookView), WithToken, WithBody),
+)]
 pub async fn add(caller: Caller, body: Json<NewWebhook>, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
     let by = admin(caller)?;
     let NewWebhook { url, events, rooms, content, root, paused } = body.into_inner();
@@ -107,20 +126,44 @@ pub async fn add(caller: Caller, body: Json<NewWebhook>, state: Data<AppState>) 
     Ok(HttpResponse::Created().json(WebhookView { secret, ..endpoint.into() }))
 }
 
-/// `GET /api/v1/webhooks`.
+/// The webhooks.
+///
+/// Needs `admin` of every room.
+#[utoipa::path(
+    get, path = "/api/v1/webhooks", operation_id = "listWebhooks", tag = "webhooks",
+    responses((status = 200, description = "All of them", body = WebhookList), WithToken),
+)]
 pub async fn list(caller: Caller, state: Data<AppState>) -> Result<Json<WebhookList>, ApiError> {
     admin(caller)?;
     let webhooks = all(&state).await?.into_iter().map(WebhookView::from).collect();
     Ok(Json(WebhookList { webhooks }))
 }
 
-/// `GET /api/v1/webhooks/{id}`.
+/// One webhook.
+///
+/// Needs `admin` of every room.
+#[utoipa::path(
+    get, path = "/api/v1/webhooks/{webhook}", operation_id = "getWebhook", tag = "webhooks",
+    params(
+        ("webhook" = String, Path, description = "Its id"),
+    ),
+    responses((status = 200, description = "The webhook", body = WebhookView), WithToken, Fails<404>),
+)]
 pub async fn one(caller: Caller, id: Path<String>, state: Data<AppState>) -> Result<Json<WebhookView>, ApiError> {
     admin(caller)?;
     Ok(Json(find(&id, &state).await?.into()))
 }
 
-/// `PATCH /api/v1/webhooks/{id}`: what is named is changed.
+/// Changes what is named.
+///
+/// Needs `admin` of every room.
+#[utoipa::path(
+    patch, path = "/api/v1/webhooks/{webhook}", operation_id = "changeWebhook", tag = "webhooks", request_body = Changes,
+    params(
+        ("webhook" = String, Path, description = "Its id"),
+    ),
+    responses((status = 200, description = "Changed", body = WebhookView), WithToken, WithBody, Fails<404>),
+)]
 pub async fn change(
     caller: Caller,
     id: Path<String>,
@@ -147,7 +190,16 @@ pub async fn change(
     Ok(Json(endpoint.into()))
 }
 
-/// `DELETE /api/v1/webhooks/{id}`: with all that it was to be told.
+/// Deletes a webhook with all that it was to be told.
+///
+/// Needs `admin` of every room.
+#[utoipa::path(
+    delete, path = "/api/v1/webhooks/{webhook}", operation_id = "removeWebhook", tag = "webhooks",
+    params(
+        ("webhook" = String, Path, description = "Its id"),
+    ),
+    responses((status = 204, description = "Deleted"), WithToken, Fails<400>, Fails<404>),
+)]
 pub async fn remove(caller: Caller, id: Path<String>, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
     let by = admin(caller)?;
     if *id == CONFIGURED {
@@ -161,7 +213,7 @@ pub async fn remove(caller: Caller, id: Path<String>, state: Data<AppState>) -> 
     Ok(HttpResponse::NoContent().finish())
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Tested {
     id: String,
     delivered: bool,
@@ -169,7 +221,16 @@ pub struct Tested {
     error: Option<String>,
 }
 
-/// `POST /api/v1/webhooks/{id}/test`: sends `webhook.test` once, and tells what came back.
+/// Sends `webhook.test` once, and tells what came back.
+///
+/// Needs `admin` of every room.
+#[utoipa::path(
+    post, path = "/api/v1/webhooks/{webhook}/test", operation_id = "testWebhook", tag = "webhooks",
+    params(
+        ("webhook" = String, Path, description = "Its id"),
+    ),
+    responses((status = 200, description = "What came back", body = Tested), WithToken, Fails<404>),
+)]
 pub async fn test(caller: Caller, id: Path<String>, state: Data<AppState>) -> Result<Json<Tested>, ApiError> {
     admin(caller)?;
     let endpoint = find(&id, &state).await?;
@@ -177,7 +238,7 @@ pub async fn test(caller: Caller, id: Path<String>, state: Data<AppState>) -> Re
     Ok(Json(Tested { id, delivered: error.is_none(), status, error }))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeliveryView {
     id: String,
@@ -219,14 +280,26 @@ impl From<Delivery> for DeliveryView {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct DeliveryList {
     deliveries: Vec<DeliveryView>,
     /// To pass as `before` for the next page; null at the end.
     next: Option<i64>,
 }
 
-/// `GET /api/v1/webhooks/{id}/deliveries`: the newest first.
+/// The deliveries, the newest first.
+///
+/// Needs `admin` of every room.
+#[utoipa::path(
+    get, path = "/api/v1/webhooks/{webhook}/deliveries", operation_id = "listDeliveries", tag = "webhooks",
+    params(
+        ("webhook" = String, Path, description = "Its id"),
+        ("state" = Option<String>, Query, description = "waiting, delivered, parked or gone"),
+        ("before" = Option<i64>, Query, description = "The `next` of the page before"),
+        ("limit" = Option<u32>, Query, description = "50 if not given", minimum = 1, maximum = 500),
+    ),
+    responses((status = 200, description = "A page of deliveries", body = DeliveryList), WithToken, Fails<400>, Fails<404>),
+)]
 pub async fn deliveries(
     caller: Caller,
     id: Path<String>,
@@ -249,7 +322,22 @@ pub async fn deliveries(
     Ok(Json(DeliveryList { deliveries: page.into_iter().map(DeliveryView::from).collect(), next }))
 }
 
-/// `POST /api/v1/webhooks/{id}/deliveries/{delivery}/redeliver`.
+#[derive(Serialize, ToSchema)]
+pub struct Redelivered {
+    id: String,
+}
+
+/// Sends a delivery again.
+///
+/// Needs `admin` of every room.
+#[utoipa::path(
+    post, path = "/api/v1/webhooks/{webhook}/deliveries/{delivery}/redeliver", operation_id = "redeliver", tag = "webhooks",
+    params(
+        ("webhook" = String, Path, description = "Its id"),
+        ("delivery" = String, Path, description = "The delivery"),
+    ),
+    responses((status = 202, description = "It is due now", body = Redelivered), WithToken, Fails<404>),
+)]
 pub async fn redeliver(
     caller: Caller,
     path: Path<(String, String)>,
@@ -261,7 +349,7 @@ pub async fn redeliver(
         return Err(ApiError::NoWebhook);
     }
     state.webhooks.wake();
-    Ok(HttpResponse::Accepted().json(serde_json::json!({ "id": delivery })))
+    Ok(HttpResponse::Accepted().json(Redelivered { id: delivery }))
 }
 
 /// Answers the methods that the paths do not take.
