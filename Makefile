@@ -34,8 +34,8 @@ conformance: check-tools ## Run the Autobahn Testsuite's 517 cases of WebSocket 
 bench: ## Measure the server and its peers side by side; see docs/PERFORMANCE.md
 	@scripts/bench.sh
 
-hostile: ## Measure 200 people who type alone and beside each kind of hostile client; see docs/SECURITY.md
-	@BENCH_SERVERS=tutti BENCH_ROWS=hostile-answers,hostile-bodies,hostile-messages,hostile-awareness,hostile-edits,hostile-rooms,hostile-questions scripts/bench.sh
+hostile: ## Measure 200 people who type alone and beside hostile clients (BENCH_TRANSPORT=plain|tls|compressed|events)
+	@BENCH_SERVERS=tutti BENCH_ROWS=hostile-answers,hostile-bodies,hostile-messages,hostile-awareness,hostile-edits,hostile-rooms,hostile-questions,hostile-streams,hostile-bombs,hostile-all scripts/bench.sh
 
 demo: check-tools static/dist/index.html ## Build the browser demo into static/dist
 

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
+use crate::event_stream::{self, Events as StreamEvents, Told};
 use crate::protocol::{Dialect, Envelope, Message};
+use crate::transport::{Certificate, Stream};
 use crate::wire::{self, BINARY, CLOSE, Frames, PING, PONG};
 
 /// Handshakes under way at once: below the shortest accept queue of the servers measured.
@@ -24,6 +26,10 @@ pub struct Request {
     pub envelope: Envelope,
     /// Longer messages are counted and not kept.
     pub keep_bytes_max: usize,
+    /// Of the server, if it has TLS.
+    pub certificate: Option<Certificate>,
+    /// Whether messages are compressed, both ways.
+    pub is_compressed: bool,
 }
 
 /// What happened to a client.
@@ -48,15 +54,37 @@ enum Phase {
 }
 
 struct Client {
-    stream: Option<TcpStream>,
+    stream: Option<Stream<TcpStream>>,
     phase: Phase,
+    address: SocketAddr,
     envelope: Envelope,
     token: String,
+    is_compressed: bool,
     frames: Frames,
+    /// What an event stream brings, and the connection for what its client says.
+    events: StreamEvents,
+    posts: Option<Posts>,
     outgoing: Vec<u8>,
     sent: usize,
     is_synced: bool,
 }
+
+/// The connection by which the client of an event stream says something.
+#[derive(Default)]
+struct Posts {
+    /// The name of the event stream.
+    client: String,
+    /// Made when there is something to say; the server may end it when nothing was said for long.
+    stream: Option<TcpStream>,
+    outgoing: Vec<u8>,
+    sent: usize,
+    /// Whether an answer is due. Until it has come the next requests wait, as browsers have it.
+    is_due: bool,
+    next: VecDeque<Vec<u8>>,
+}
+
+/// A token of the poll with this is that of a client's posts.
+const POSTS: usize = 1 << 32;
 
 /// The clients, by number.
 pub struct Fleet {
@@ -89,8 +117,12 @@ impl Fleet {
         let client = self.clients.len();
         self.clients.push(Client {
             stream: None,
+            address: request.address,
             envelope: request.envelope.clone(),
             token: request.token.clone(),
+            is_compressed: request.is_compressed,
+            events: StreamEvents::default(),
+            posts: None,
             frames: Frames::new(request.keep_bytes_max),
             phase: Phase::Waiting(request),
             outgoing: Vec::new(),
@@ -121,8 +153,11 @@ impl Fleet {
 
     /// Sends a message.
     pub fn send(&mut self, client: usize, payload: &[u8]) {
-        let client = &mut self.clients[client];
-        wire::put_frame(&mut client.outgoing, BINARY, payload);
+        let number = client;
+        let client = &mut self.clients[number];
+        client.say(payload);
+        // That nothing can be posted shows in what does not come.
+        let _ = client.post(number, &self.poll);
         client.write();
     }
 
@@ -154,18 +189,22 @@ impl Fleet {
         }
         let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         for event in &events {
-            let number = event.token().0;
+            let number = event.token().0 % POSTS;
             let client = &mut self.clients[number];
             if matches!(client.phase, Phase::Ended) {
                 continue;
             }
             let (was_open, was_synced) = (client.is_open(), client.is_synced);
-            let result = client.ready(number, &mut self.buffer, watch);
+            let result = match event.token().0 < POSTS {
+                true => client.ready(number, &mut self.buffer, watch),
+                false => client.posts_ready(number, &mut self.buffer, &self.poll),
+            };
             self.handshakes -= usize::from(!was_open && (client.is_open() || result.is_err()));
             self.synced += usize::from(!was_synced && client.is_synced);
             if let Err(error) = result {
                 client.phase = Phase::Ended;
                 client.stream = None;
+                client.posts = None;
                 self.ended += 1;
                 watch(number, Event::Ended(error.to_string()));
             }
@@ -184,7 +223,7 @@ impl Fleet {
             });
             match connected {
                 Ok(stream) => {
-                    client.stream = Some(stream);
+                    client.stream = Some(Stream::new(stream, request.certificate.as_ref()));
                     client.outgoing = handshake(&request);
                     self.handshakes += 1;
                 }
@@ -198,14 +237,16 @@ impl Fleet {
     }
 }
 
-fn handshake(Request { address, path, token, envelope, .. }: &Request) -> Vec<u8> {
+fn handshake(Request { address, path, token, envelope, is_compressed, .. }: &Request) -> Vec<u8> {
     let authorization = match envelope.dialect {
         Dialect::Yjs => format!("Authorization: Bearer {token}\r\n"),
         Dialect::Hocuspocus => String::new(),
+        Dialect::Events => return event_stream::opening(*address, path, token),
     };
+    let extensions = if *is_compressed { wire::OFFER } else { "" };
     let head = format!(
         "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{authorization}\r\n"
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{authorization}{extensions}\r\n"
     );
     head.into_bytes()
 }
@@ -217,7 +258,7 @@ impl Client {
 
     fn ready(&mut self, number: usize, buffer: &mut [u8], watch: &mut impl FnMut(usize, Event<'_>)) -> io::Result<()> {
         if matches!(self.phase, Phase::Connecting) {
-            let stream = self.stream.as_ref().expect("a connecting client has a stream");
+            let stream = &self.stream.as_ref().expect("a connecting client has a stream").socket;
             if let Some(error) = stream.take_error()? {
                 return Err(error);
             }
@@ -238,36 +279,121 @@ impl Client {
                 Err(error) => return Err(error),
             };
             self.receive(number, &buffer[..read], watch)?;
-            if read < buffer.len() {
-                // Edge-triggered: what comes from now on is told anew.
-                return Ok(());
+        }
+    }
+
+    /// Handles the answers to what was posted.
+    fn posts_ready(&mut self, number: usize, buffer: &mut [u8], poll: &Poll) -> io::Result<()> {
+        self.write();
+        let Some(posts) = &mut self.posts else { return Ok(()) };
+        while let Some(stream) = &mut posts.stream {
+            match stream.read(buffer) {
+                Ok(0) if posts.is_due => return Err(io::Error::other("the server ended the connection of posts")),
+                Ok(0) => posts.stream = None,
+                Ok(_) if !buffer.starts_with(b"HTTP/1.1 204 ") => {
+                    let answer = String::from_utf8_lossy(&buffer[..200]).into_owned();
+                    return Err(io::Error::other(format!("a post was answered with {answer}")));
+                }
+                Ok(read) => {
+                    posts.is_due = false;
+                    if buffer[..read].windows(17).any(|part| part.eq_ignore_ascii_case(b"connection: close")) {
+                        posts.stream = None;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
         }
+        self.post(number, poll)?;
+        self.write();
+        Ok(())
+    }
+
+    /// Begins with the next request that is to be posted, if it is its turn.
+    fn post(&mut self, number: usize, poll: &Poll) -> io::Result<()> {
+        let Some(posts) = &mut self.posts else { return Ok(()) };
+        if posts.is_due {
+            return Ok(());
+        }
+        let Some(request) = posts.next.pop_front() else { return Ok(()) };
+        posts.outgoing.extend(request);
+        posts.is_due = true;
+        if posts.stream.is_none() {
+            let mut stream = TcpStream::connect(self.address)?;
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            poll.registry().register(&mut stream, Token(number + POSTS), interest)?;
+            posts.stream = Some(stream);
+        }
+        Ok(())
     }
 
     fn receive(&mut self, number: usize, input: &[u8], watch: &mut impl FnMut(usize, Event<'_>)) -> io::Result<()> {
         if let Phase::Handshake(head) = &mut self.phase {
             head.extend_from_slice(input);
             let Some(end) = head.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(()) };
-            if !head.starts_with(b"HTTP/1.1 101") {
+            let expected: &[u8] =
+                if self.envelope.dialect == Dialect::Events { b"HTTP/1.1 200" } else { b"HTTP/1.1 101" };
+            if !head.starts_with(expected) {
                 return Err(io::Error::other(String::from_utf8_lossy(&head[..end]).into_owned()));
             }
             let rest = head.split_off(end + 4);
             self.phase = Phase::Open;
             self.greet();
-            self.frames.take(&rest);
+            self.take(&rest);
         } else {
-            self.frames.take(input);
+            self.take(input);
         }
-        self.handle(number, watch)
+        match self.envelope.dialect {
+            Dialect::Yjs | Dialect::Hocuspocus => self.handle(number, watch),
+            Dialect::Events => self.handle_events(number, watch),
+        }
+    }
+
+    fn take(&mut self, input: &[u8]) {
+        match self.envelope.dialect {
+            Dialect::Yjs | Dialect::Hocuspocus => self.frames.take(input),
+            Dialect::Events => self.events.take(input),
+        }
+    }
+
+    fn handle_events(&mut self, number: usize, watch: &mut impl FnMut(usize, Event<'_>)) -> io::Result<()> {
+        while let Some(told) = self.events.next() {
+            match told {
+                Told::Welcome(client) => {
+                    self.posts = Some(Posts { client, ..Posts::default() });
+                }
+                Told::Joined => {
+                    self.is_synced = true;
+                    watch(number, Event::Synced { update: &[0, 0], bytes: 0 });
+                }
+                Told::Update(update) => watch(number, Event::Update(&update)),
+                Told::Closed(why) => return Err(io::Error::other(format!("closed: {why}"))),
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts a message among what is to be sent.
+    fn say(&mut self, message: &[u8]) {
+        match (&mut self.posts, self.is_compressed) {
+            (Some(posts), _) => {
+                let client = &posts.client;
+                posts.next.push_back(event_stream::said(self.address, client, &self.token, message));
+            }
+            (None, true) => wire::put_compressed_frame(&mut self.outgoing, BINARY, message),
+            (None, false) => wire::put_frame(&mut self.outgoing, BINARY, message),
+        }
     }
 
     /// What a provider says at once: who it is, if the dialect asks, and what it has.
     fn greet(&mut self) {
-        if self.envelope.dialect == Dialect::Hocuspocus {
-            wire::put_frame(&mut self.outgoing, BINARY, &self.envelope.auth(&self.token));
+        match self.envelope.dialect {
+            Dialect::Events => return,
+            Dialect::Hocuspocus => self.say(&self.envelope.auth(&self.token)),
+            Dialect::Yjs => {}
         }
-        wire::put_frame(&mut self.outgoing, BINARY, &self.envelope.step1(&[0]));
+        self.say(&self.envelope.step1(&[0]));
         self.write();
     }
 
@@ -282,12 +408,13 @@ impl Client {
                 continue;
             }
             let bytes = frame.bytes;
-            let mut input = frame.payload;
+            let inflated = frame.is_compressed.then(|| wire::inflate(frame.payload));
+            let mut input = inflated.as_deref().unwrap_or(frame.payload);
+            let mut answers = Vec::new();
             while let Some(message) = self.envelope.read(&mut input) {
                 match message {
                     Message::Step1 => {
-                        let answer = self.envelope.empty_step2();
-                        wire::put_frame(&mut self.outgoing, BINARY, &answer);
+                        answers.push(self.envelope.empty_step2());
                     }
                     Message::Step2(update) => {
                         self.is_synced = true;
@@ -298,9 +425,12 @@ impl Client {
                     Message::Denied(reason) => {
                         return Err(io::Error::other(format!("denied: {}", String::from_utf8_lossy(reason))));
                     }
-                    Message::Ping => wire::put_frame(&mut self.outgoing, BINARY, &[10]),
+                    Message::Ping => answers.push(vec![10]),
                     Message::Other => {}
                 }
+            }
+            for answer in answers {
+                self.say(&answer);
             }
         }
         self.write();
@@ -312,17 +442,27 @@ impl Client {
         if matches!(self.phase, Phase::Connecting | Phase::Waiting(_)) {
             return;
         }
-        let Some(stream) = &mut self.stream else { return };
-        while self.sent < self.outgoing.len() {
-            match stream.write(&self.outgoing[self.sent..]) {
-                Ok(sent) => self.sent += sent,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return,
-            }
+        if let Some(stream) = &mut self.stream {
+            write(stream, &mut self.outgoing, &mut self.sent);
         }
-        self.outgoing.clear();
-        self.sent = 0;
+        if let Some(Posts { stream: Some(stream), outgoing, sent, .. }) = &mut self.posts {
+            write(stream, outgoing, sent);
+        }
     }
+}
+
+fn write(stream: &mut impl Write, outgoing: &mut Vec<u8>, sent: &mut usize) {
+    // What TLS holds back.
+    let _ = stream.flush();
+    while *sent < outgoing.len() {
+        match stream.write(&outgoing[*sent..]) {
+            Ok(count) => *sent += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return,
+        }
+    }
+    outgoing.clear();
+    *sent = 0;
 }
 
 fn close_reason(payload: &[u8]) -> String {

@@ -1,12 +1,14 @@
 //! Measures Tutti beside its peers: the same loads over real WebSockets, one server after the other, counting exactly what came.
 //! `docs/PERFORMANCE.md` says what each load is; `scripts/bench.sh` builds all and starts this.
 
+mod event_stream;
 mod fleet;
 mod options;
 mod protocol;
 mod report;
 mod rows;
 mod server;
+mod transport;
 mod typing;
 mod wire;
 
@@ -16,6 +18,7 @@ use options::Options;
 use report::{Outcome, Row};
 use rows::{awareness, durable, editing, hostile, memory, opening, recovery, storm};
 use server::{Kind, Server};
+use transport::Transport;
 
 /// A load: its id, what it is called, which servers it is for, and how it is measured.
 struct Load<'a> {
@@ -76,12 +79,17 @@ fn loads(options: &Options) -> Vec<Load<'_>> {
     loads.push(load("hostile", "12 rooms of 5, all typing 5/s, beside an edit of 1 MB every 2 s", move |server| {
         editing::beside_large_edits(server, editing::Scene { rooms: 12, members: 5, typists: 5, pace: 5.0 }, seconds)
     }));
+    let beside = format!("20 rooms of 10, all typing 2/s{}, beside", options.transport.title());
     let people = editing::Scene { rooms: 20, members: 10, typists: 10, pace: 2.0 };
-    for kind in &hostile::KINDS {
-        loads.push(load(kind.id, format!("20 rooms of 10, all typing 2/s, beside {}", kind.title), move |server| {
+    let transport = options.transport;
+    for kind in hostile::KINDS.iter().filter(|kind| kind.is_for(transport)) {
+        loads.push(load(kind.id, format!("{beside} {}", kind.title), move |server| {
             editing::beside(server, people, seconds, || kind.begin(server))
         }));
     }
+    loads.push(load("hostile-all", format!("{beside} all of these"), move |server| {
+        editing::beside(server, people, seconds, || hostile::begin_all(server, transport))
+    }));
     let rooms = options.scaled(2000);
     loads.push(load("loaded", "Loaded rooms of 100 keystrokes, one connection each", move |server| {
         memory::rooms(server, rooms)
@@ -92,22 +100,31 @@ fn loads(options: &Options) -> Vec<Load<'_>> {
     loads
 }
 
-fn is_for(load: &Load<'_>, kind: &Kind) -> bool {
+/// Whether the load knows the transport. Plain and over TLS all is the same; others are for people beside hostile clients.
+fn can_be_had(load: &Load<'_>, transport: Transport) -> bool {
+    match transport {
+        Transport::Plain | Transport::Tls => true,
+        Transport::Compressed | Transport::Events => load.id.starts_with("hostile-"),
+    }
+}
+
+fn is_for(load: &Load<'_>, kind: &Kind, transport: Transport) -> bool {
     match kind {
         Kind::TuttiSqlite | Kind::TuttiBefore => true,
         Kind::TuttiPostgres(_) => load.is_about_stores,
-        Kind::YWebsocket | Kind::Hocuspocus => !load.is_about_stores,
+        Kind::YWebsocket | Kind::Hocuspocus => transport == Transport::Plain && !load.is_about_stores,
     }
 }
 
 fn main() {
     let options = Options::from_env();
     let mut rows = Vec::new();
-    for load in loads(&options).iter().filter(|load| options.has_row(load.id)) {
+    let transport = options.transport;
+    for load in loads(&options).iter().filter(|load| options.has_row(load.id) && can_be_had(load, transport)) {
         let mut outcomes = Vec::new();
-        for kind in options.servers.iter().filter(|kind| is_for(load, kind)) {
+        for kind in options.servers.iter().filter(|kind| is_for(load, kind, transport)) {
             eprintln!("{}: {}", load.title, kind.name());
-            let mut server = Server::start(kind, &options.programs);
+            let mut server = Server::start(kind, &options.programs, transport);
             let outcome = (load.measure)(&mut server);
             for figure in &outcome.figures {
                 eprintln!("    {}: {:.2}", figure.name, figure.value);

@@ -4,6 +4,7 @@ use std::env;
 use std::path::PathBuf;
 
 use crate::server::{Kind, Programs};
+use crate::transport::Transport;
 
 /// Read once, at the start.
 pub struct Options {
@@ -14,6 +15,7 @@ pub struct Options {
     /// The servers, in the order of the table.
     pub servers: Vec<Kind>,
     pub programs: Programs,
+    pub transport: Transport,
     /// The recorded session for the long document.
     pub recording: PathBuf,
     /// `BENCH_OUT`: the folder for what is written.
@@ -59,6 +61,7 @@ impl Options {
             rows: list("BENCH_ROWS"),
             servers,
             programs: Programs { tutti: folder("TUTTI_BIN", "target/release/tutti"), before, peers },
+            transport: Transport::parse(&variable("BENCH_TRANSPORT").unwrap_or_else(|| "plain".to_owned())),
             recording: PathBuf::from("tests/data/seph-blog1.json.gz"),
             out: folder("BENCH_OUT", "target/bench"),
             scale: number("BENCH_SCALE", 1.0),

@@ -1,5 +1,7 @@
 //! What is said inside the frames: y-protocols, and Hocuspocus' envelope around it.
 
+use crate::event_stream;
+
 /// How a server wants to be spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
@@ -7,6 +9,8 @@ pub enum Dialect {
     Yjs,
     /// Hocuspocus: the room stands before each message, and Auth comes first.
     Hocuspocus,
+    /// Messages in JSON, by an event stream and requests.
+    Events,
 }
 
 /// One message from a server.
@@ -61,6 +65,7 @@ pub fn buf<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
 /// Writes messages to one room.
 #[derive(Debug, Clone)]
 pub struct Envelope {
+    /// What stands before each message: with Events the room itself.
     prefix: Vec<u8>,
     pub dialect: Dialect,
 }
@@ -68,8 +73,10 @@ pub struct Envelope {
 impl Envelope {
     pub fn new(dialect: Dialect, room: &str) -> Self {
         let mut prefix = Vec::new();
-        if dialect == Dialect::Hocuspocus {
-            put_buf(&mut prefix, room.as_bytes());
+        match dialect {
+            Dialect::Yjs => {}
+            Dialect::Hocuspocus => put_buf(&mut prefix, room.as_bytes()),
+            Dialect::Events => prefix.extend_from_slice(room.as_bytes()),
         }
         Self { prefix, dialect }
     }
@@ -99,6 +106,9 @@ impl Envelope {
     }
 
     pub fn update(&self, update: &[u8]) -> Vec<u8> {
+        if self.dialect == Dialect::Events {
+            return event_stream::typed(&String::from_utf8_lossy(&self.prefix), update);
+        }
         self.message(&[0, 2], update)
     }
 
@@ -134,7 +144,7 @@ impl Envelope {
             },
             1 => Message::Awareness(buf(input)?),
             2 => match (self.dialect, var_uint(input)?) {
-                (Dialect::Yjs, 0) | (Dialect::Hocuspocus, 1) => Message::Denied(buf(input)?),
+                (Dialect::Yjs | Dialect::Events, 0) | (Dialect::Hocuspocus, 1) => Message::Denied(buf(input)?),
                 _ => {
                     *input = &[];
                     Message::Other

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::fleet::Request;
 use crate::protocol::{Dialect, Envelope};
+use crate::transport::{Certificate, Transport};
 
 const SECRET: &str = "a benchmark's secret of 32 bytes and more";
 /// Linux's USER_HZ, the unit of /proc/<pid>/stat.
@@ -62,6 +63,8 @@ pub struct Programs {
 pub struct Server {
     pub kind: Kind,
     programs: Programs,
+    transport: Transport,
+    certificate: Option<Certificate>,
     folder: TempDir,
     child: Child,
     address: SocketAddr,
@@ -70,17 +73,18 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn start(kind: &Kind, programs: &Programs) -> Self {
+    pub fn start(kind: &Kind, programs: &Programs, transport: Transport) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let (child, address) = launch(kind, programs, &folder);
+        let certificate = (transport == Transport::Tls).then(|| Certificate::make(folder.path()));
+        let (child, address) = launch(kind, programs, transport, &folder);
         let run = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock").as_micros();
-        Self { kind: kind.clone(), programs: programs.clone(), folder, child, address, run }
+        Self { kind: kind.clone(), programs: programs.clone(), transport, certificate, folder, child, address, run }
     }
 
     /// Ends the process, politely or as a crash does, and starts it again over what it has stored.
     pub fn restart(&mut self, politely: Stop) {
         self.stop(politely);
-        (self.child, self.address) = launch(&self.kind, &self.programs, &self.folder);
+        (self.child, self.address) = launch(&self.kind, &self.programs, self.transport, &self.folder);
     }
 
     fn stop(&mut self, politely: Stop) {
@@ -97,15 +101,30 @@ impl Server {
 
     /// How `user` opens `room`; may write.
     pub fn request(&self, room: &str, user: &str) -> Request {
+        let dialect = match self.kind {
+            Kind::Hocuspocus => Dialect::Hocuspocus,
+            Kind::YWebsocket => Dialect::Yjs,
+            _ if self.transport == Transport::Events => Dialect::Events,
+            _ => Dialect::Yjs,
+        };
+        self.request_in(dialect, room, user)
+    }
+
+    /// The same in a dialect that is not the transport's own.
+    pub fn request_in(&self, dialect: Dialect, room: &str, user: &str) -> Request {
         let room = format!("{}-{room}", self.run);
-        let (dialect, path) = match self.kind {
-            Kind::Hocuspocus => (Dialect::Hocuspocus, "/".to_owned()),
-            Kind::YWebsocket => (Dialect::Yjs, format!("/{room}")),
-            _ => (Dialect::Yjs, format!("/yjs/{room}")),
+        let path = match (&self.kind, dialect) {
+            (Kind::YWebsocket, _) => format!("/{room}"),
+            (_, Dialect::Hocuspocus) => "/".to_owned(),
+            (_, Dialect::Yjs) => format!("/yjs/{room}"),
+            (_, Dialect::Events) => format!("/api/v1/rooms/{room}/events"),
         };
         let token = if self.kind.is_tutti() { token(user) } else { "none".into() };
         let envelope = Envelope::new(dialect, &room);
-        Request { address: self.address, path, token, envelope, keep_bytes_max: usize::MAX }
+        let is_compressed = self.transport == Transport::Compressed;
+        let certificate = self.certificate.clone();
+        let address = self.address;
+        Request { address, path, token, envelope, keep_bytes_max: usize::MAX, certificate, is_compressed }
     }
 
     /// CPU seconds so far, user and system, of the process and its children.
@@ -157,7 +176,7 @@ pub enum Stop {
     AsACrash,
 }
 
-fn launch(kind: &Kind, programs: &Programs, folder: &TempDir) -> (Child, SocketAddr) {
+fn launch(kind: &Kind, programs: &Programs, transport: Transport, folder: &TempDir) -> (Child, SocketAddr) {
     let mut command = match kind {
         Kind::TuttiSqlite | Kind::TuttiBefore | Kind::TuttiPostgres(_) => {
             let database = match kind {
@@ -168,6 +187,16 @@ fn launch(kind: &Kind, programs: &Programs, folder: &TempDir) -> (Child, SocketA
             let mut command = Command::new(before.unwrap_or(&programs.tutti));
             command.args(["serve", "--bind", "127.0.0.1:0", "--jwt-secret", SECRET, "--log-level", "warn"]);
             command.args(["--sockets-max", "20000", "--sockets-per-ip-max", "20000", "--database-url", &database]);
+            match transport {
+                Transport::Plain | Transport::Events => {}
+                Transport::Tls => {
+                    command.args(["--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem"]);
+                }
+                Transport::Compressed => {
+                    // Of each message it is seen whether it becomes shorter.
+                    command.args(["--compression", "on", "--compression-bytes-min", "1"]);
+                }
+            }
             command
         }
         Kind::YWebsocket | Kind::Hocuspocus => {
@@ -181,10 +210,9 @@ fn launch(kind: &Kind, programs: &Programs, folder: &TempDir) -> (Child, SocketA
     command.current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
     let mut lines = BufReader::new(child.stdout.take().expect("standard output is piped")).lines();
-    let address = lines
-        .by_ref()
-        .map_while(Result::ok)
-        .find_map(|line| line.trim().strip_prefix("listening on http://").and_then(|address| address.parse().ok()));
+    let address = lines.by_ref().map_while(Result::ok).find_map(|line| {
+        line.trim().strip_prefix("listening on http")?.trim_start_matches(['s', ':', '/']).parse().ok()
+    });
     std::thread::spawn(move || lines.for_each(drop));
     let Some(address) = address else {
         panic!("{command:?} ended:\n{}", fs::read_to_string(folder.path().join("log")).unwrap_or_default())

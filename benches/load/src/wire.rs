@@ -1,5 +1,7 @@
 //! A client's side of RFC 6455, as far as measuring needs it: frames with a mask of zeros, which costs the server the same, and
-//! a parser that can skim a large payload instead of keeping it.
+//! a parser that can skim a large payload instead of keeping it. And of RFC 7692: each message compressed by itself.
+
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 
 /// Frame kinds.
 pub const BINARY: u8 = 2;
@@ -9,6 +11,46 @@ pub const PONG: u8 = 10;
 
 /// What is kept of a payload that is skimmed: enough for the envelope around a document.
 const SKIMMED_BYTES: usize = 256;
+
+/// The header of a handshake that asks for compression.
+pub const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+/// RSV1: the message is compressed.
+const COMPRESSED: u8 = 0x40;
+/// What ends a compressed message, and is left out.
+const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
+
+/// Appends a masked frame with a compressed message.
+pub fn put_compressed_frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
+    put_frame(out, opcode | COMPRESSED, &deflate(payload));
+}
+
+fn deflate(payload: &[u8]) -> Vec<u8> {
+    let mut deflated = Vec::with_capacity(payload.len() + payload.len() / 1000 + 64);
+    Compress::new(Compression::fast(), false)
+        .compress_vec(payload, &mut deflated, FlushCompress::Sync)
+        .expect("memory can be compressed");
+    deflated.truncate(deflated.len() - TAIL.len());
+    deflated
+}
+
+/// A compressed message as it was.
+pub fn inflate(payload: &[u8]) -> Vec<u8> {
+    let mut inflated = Vec::with_capacity(payload.len() * 4 + 64);
+    let mut inflater = Decompress::new(false);
+    let input = [payload, &TAIL].concat();
+    loop {
+        let taken = inflater.total_in() as usize;
+        inflater
+            .decompress_vec(&input[taken..], &mut inflated, FlushDecompress::Sync)
+            .expect("a server compresses as it should");
+        let is_all_taken = inflater.total_in() as usize == input.len();
+        match inflated.len() == inflated.capacity() {
+            true => inflated.reserve(inflated.len()),
+            false if is_all_taken => return inflated,
+            false => {}
+        }
+    }
+}
 
 /// Appends a masked frame.
 pub fn put_frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
@@ -33,6 +75,7 @@ pub fn put_frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
 /// A whole frame from the server. `bytes` is its payload's length, `payload` what was kept of it.
 pub struct Frame<'a> {
     pub opcode: u8,
+    pub is_compressed: bool,
     pub bytes: usize,
     pub payload: &'a [u8],
 }
@@ -74,7 +117,7 @@ impl Frames {
                 return None;
             }
             self.skimming = None;
-            return Some(Frame { opcode, bytes, payload: &self.head });
+            return Some(Frame { opcode, is_compressed: false, bytes, payload: &self.head });
         }
         let rest = &self.incoming[self.at..];
         let (&first, &second) = (rest.first()?, rest.get(1)?);
@@ -83,12 +126,12 @@ impl Frames {
             127 => (u64::from_be_bytes(*rest.get(2..)?.first_chunk()?) as usize, 10),
             short => (short as usize, 2),
         };
-        let opcode = first & 0x0f;
+        let (opcode, is_compressed) = (first & 0x0f, first & COMPRESSED != 0);
         let body = &rest[header_bytes..];
         if body.len() >= bytes {
             let start = self.at + header_bytes;
             self.at = start + bytes;
-            return Some(Frame { opcode, bytes, payload: &self.incoming[start..start + bytes] });
+            return Some(Frame { opcode, is_compressed, bytes, payload: &self.incoming[start..start + bytes] });
         }
         if bytes > self.keep_bytes_max && body.len() >= SKIMMED_BYTES {
             self.head = body[..SKIMMED_BYTES].to_vec();
@@ -106,6 +149,13 @@ impl Frames {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_compressed_message_is_what_it_was() {
+        for payload in [&b"ab"[..], &[7; 100_000], &std::array::from_fn::<u8, 5000, _>(|n| (n * n / 7) as u8)] {
+            assert!(inflate(&deflate(payload)) == payload, "{} bytes", payload.len());
+        }
+    }
 
     #[test]
     fn a_large_payload_is_counted_and_what_follows_it_is_read() {

@@ -76,9 +76,9 @@ pub fn run(server: &Server, scene: Scene, seconds: f64) -> Outcome {
     }
     // Everything acknowledged must be there for a newcomer.
     let got = newcomer(server, &rooms[0]).unwrap_or_default();
-    for client in 0..scene.members {
+    for (client, seen) in seen.iter().enumerate().take(scene.members) {
         let id = FIRST_CLIENT + client as u64;
-        if got.count(id) < seen[client].count(id) {
+        if got.count(id) < seen.count(id) {
             outcome.problem("a newcomer did not get what was acknowledged");
         }
     }

@@ -14,7 +14,6 @@ use crate::server::Server;
 use crate::typing::{Seen, keystroke};
 
 /// Before the measured time, so that code and caches are warm.
-const MIB: f64 = (1 << 20) as f64;
 const WARM_UP: Duration = Duration::from_secs(3);
 /// Between two large edits.
 const LARGE_EVERY: Duration = Duration::from_secs(2);
@@ -246,13 +245,13 @@ pub fn beside<G>(server: &Server, scene: Scene, seconds: f64, begin: impl FnOnce
     board.latency = histogram();
     board.type_for(&mut fleet, Duration::from_secs_f64(seconds));
     add_percentiles(&mut outcome, &board.latency, "alone, p50", "alone, p99");
-    outcome.add("most memory alone", server.peak_memory_bytes() / MIB, Unit::MiB);
+    outcome.add("most memory alone", server.peak_memory_bytes(), Unit::MiB);
     server.forget_peak();
     let guard = begin();
     board.latency = histogram();
     board.type_for(&mut fleet, Duration::from_secs_f64(seconds));
     add_percentiles(&mut outcome, &board.latency, "beside, p50", "beside, p99");
-    outcome.add("most memory beside", server.peak_memory_bytes() / MIB, Unit::MiB);
+    outcome.add("most memory beside", server.peak_memory_bytes(), Unit::MiB);
     drop(guard);
     board.check(&mut outcome);
     outcome

@@ -1,16 +1,18 @@
 //! Clients that each cost others something, if a server lets them, beside people who type. Each has a room and a user of its own.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::protocol::{put_buf, put_var_uint};
+use crate::fleet::Request;
+use crate::protocol::{Dialect, put_buf, put_var_uint};
 use crate::server::Server;
+use crate::transport::{Stream, Transport};
 use crate::typing::keystroke;
-use crate::wire::{BINARY, put_frame};
+use crate::wire::{BINARY, OFFER, put_compressed_frame, put_frame};
 
 /// What a hostile client does.
 pub struct Kind {
@@ -20,7 +22,7 @@ pub struct Kind {
 }
 
 /// All that are measured.
-pub const KINDS: [Kind; 7] = [
+pub const KINDS: [Kind; 9] = [
     Kind { id: "hostile-answers", title: "answers of 4 MiB that nobody reads", act: answers },
     Kind { id: "hostile-bodies", title: "200 requests whose bodies do not come", act: bodies },
     Kind { id: "hostile-messages", title: "300 MB of messages that do not end", act: messages },
@@ -28,7 +30,10 @@ pub const KINDS: [Kind; 7] = [
     Kind { id: "hostile-edits", title: "edits as fast as they are taken", act: edits },
     Kind { id: "hostile-rooms", title: "rooms as fast as they open", act: rooms },
     Kind { id: "hostile-questions", title: "questions for the document as fast as they are taken", act: questions },
+    Kind { id: "hostile-streams", title: "40 event streams that are told much and not read", act: streams },
+    Kind { id: BOMBS, title: "messages of 62 KB that become 63 MB", act: bombs },
 ];
+const BOMBS: &str = "hostile-bombs";
 
 /// A hostile client at work, until this is dropped.
 pub struct Running {
@@ -46,19 +51,28 @@ impl Drop for Running {
 }
 
 impl Kind {
+    /// Whether it can harm anybody there.
+    pub fn is_for(&self, transport: Transport) -> bool {
+        self.id != BOMBS || transport == Transport::Compressed
+    }
+
     /// Begins.
     pub fn begin(&self, server: &Server) -> Running {
-        let request = server.request("hostile", "mallory");
+        // Rooms and users of their own, so that each kind pays for itself alone.
+        let request = server.request_in(Dialect::Yjs, self.id, &format!("mallory-{}", self.id));
         let (stop, act) = (Arc::<AtomicBool>::default(), self.act);
-        let attack = Attack { address: request.address, path: request.path, token: request.token, stop: stop.clone() };
+        let attack = Attack { request, stop: stop.clone() };
         Running { stop, thread: Some(std::thread::spawn(move || act(&attack))) }
     }
 }
 
+/// All kinds at once.
+pub fn begin_all(server: &Server, transport: Transport) -> Vec<Running> {
+    KINDS.iter().filter(|kind| kind.is_for(transport)).map(|kind| kind.begin(server)).collect()
+}
+
 struct Attack {
-    address: SocketAddr,
-    path: String,
-    token: String,
+    request: Request,
     stop: Arc<AtomicBool>,
 }
 
@@ -76,57 +90,89 @@ impl Attack {
         }
     }
 
-    fn connect(&self) -> std::io::Result<TcpStream> {
-        let stream = TcpStream::connect(self.address)?;
-        stream.set_write_timeout(Some(Duration::from_millis(500)))?;
-        stream.set_read_timeout(Some(Duration::from_millis(500)))?;
+    /// The name of its room.
+    fn room(&self) -> &str {
+        self.request.path.trim_start_matches("/yjs/")
+    }
+
+    fn connect(&self) -> std::io::Result<Stream<TcpStream>> {
+        let socket = TcpStream::connect(self.request.address)?;
+        socket.set_write_timeout(Some(Duration::from_millis(500)))?;
+        socket.set_read_timeout(Some(Duration::from_millis(500)))?;
+        let mut stream = Stream::new(socket, self.request.certificate.as_ref());
+        stream.shake_hands()?;
         Ok(stream)
     }
 
-    fn request(&self, first_line: &str, rest: &str) -> std::io::Result<TcpStream> {
+    fn request(&self, first_line: &str, rest: &str) -> std::io::Result<Stream<TcpStream>> {
         let mut stream = self.connect()?;
-        let token = &self.token;
+        let token = &self.request.token;
         write!(stream, "{first_line} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n{rest}")?;
         Ok(stream)
     }
 
-    fn socket(&self, path: &str) -> std::io::Result<TcpStream> {
+    fn socket(&self, path: &str) -> std::io::Result<Stream<TcpStream>> {
+        let offer = if self.request.is_compressed { OFFER } else { "" };
         let mut stream = self.request(
             &format!("GET {path}"),
-            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            &format!(
+                "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{offer}\r\n"
+            ),
         )?;
         let mut head = [0; 4096];
         stream.read(&mut head).map(drop)?;
         Ok(stream)
     }
 
+    /// A frame, compressed where the people's are.
+    fn put_frame(&self, out: &mut Vec<u8>, payload: &[u8]) {
+        match self.request.is_compressed {
+            true => put_compressed_frame(out, BINARY, payload),
+            false => put_frame(out, BINARY, payload),
+        }
+    }
+
     /// Sends frames and takes what comes back, until the server ends it.
     fn flood(&self, path: &str, mut payload: impl FnMut(u32) -> Vec<u8>) -> std::io::Result<()> {
         let mut stream = self.socket(path)?;
-        let mut taking = stream.try_clone()?;
-        std::thread::spawn(move || {
-            let _ = taking.set_read_timeout(None);
-            std::io::copy(&mut taking, &mut std::io::sink())
-        });
+        stream.socket.set_nonblocking(true)?;
+        let mut taken = vec![0; 1 << 16];
         let mut number = 0;
         while !self.is_over() {
             let mut frames = Vec::new();
             for _ in 0..16 {
-                put_frame(&mut frames, BINARY, &payload(number));
+                self.put_frame(&mut frames, &payload(number));
                 number += 1;
             }
             let mut rest = &frames[..];
             while !rest.is_empty() && !self.is_over() {
-                match stream.write(rest) {
-                    Ok(count) => rest = &rest[count..],
+                let written = none_if_it_would_block(stream.write(rest))?;
+                rest = &rest[written.unwrap_or(0)..];
+                let read = none_if_it_would_block(stream.read(&mut taken))?;
+                if read == Some(0) {
+                    return Ok(());
+                }
+                if written.is_none() && read.is_none() {
                     // Read slowly.
-                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                    Err(error) => return Err(error),
+                    std::thread::sleep(Duration::from_millis(1));
                 }
             }
         }
-        stream.shutdown(std::net::Shutdown::Both)
+        Ok(())
+    }
+
+    fn wait_for_the_end(&self) {
+        while !self.is_over() {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+fn none_if_it_would_block(result: std::io::Result<usize>) -> std::io::Result<Option<usize>> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+        result => result.map(Some),
     }
 }
 
@@ -137,20 +183,18 @@ fn sync(kind: u8, body: &[u8]) -> Vec<u8> {
 }
 
 fn answers(attack: &Attack) {
-    let document = attack.path.strip_prefix("/yjs/").unwrap_or_default();
+    let document = attack.room();
     attack.again_and_again(|| {
-        let mut stream = attack.socket(&attack.path)?;
+        let mut stream = attack.socket(&attack.request.path)?;
         let mut update = vec![1, 1, 7, 0, 4, 1, 1, b't'];
         put_buf(&mut update, &vec![b'x'; 4 << 20]);
         update.push(0);
         let mut frame = Vec::new();
-        put_frame(&mut frame, BINARY, &sync(2, &update));
+        attack.put_frame(&mut frame, &sync(2, &update));
         stream.write_all(&frame)?;
         let question = format!("GET /api/v1/rooms/{document}/document?format=yjs");
         let held: Vec<_> = (0..40).map(|_| attack.request(&question, "\r\n")).collect();
-        while !attack.is_over() {
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        attack.wait_for_the_end();
         drop(held);
         Ok(())
     });
@@ -171,7 +215,7 @@ fn messages(attack: &Attack) {
         const BYTES: u64 = 60_000_000;
         let mut held = Vec::new();
         for _ in 0..5 {
-            let mut stream = attack.socket(&attack.path)?;
+            let mut stream = attack.socket(&attack.request.path)?;
             let mut head = vec![0x80 | BINARY, 0x80 | 127];
             head.extend_from_slice(&(BYTES + 1).to_be_bytes());
             head.extend_from_slice(&[0; 4]);
@@ -180,9 +224,7 @@ fn messages(attack: &Attack) {
             let _ = stream.write_all(&vec![0; BYTES as usize]);
             held.push(stream);
         }
-        while !attack.is_over() {
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        attack.wait_for_the_end();
         Ok(())
     });
 }
@@ -190,7 +232,7 @@ fn messages(attack: &Attack) {
 fn awareness(attack: &Attack) {
     let json = format!("\"{}\"", "x".repeat(32_000));
     attack.again_and_again(|| {
-        attack.flood(&attack.path, |number| {
+        attack.flood(&attack.request.path, |number| {
             let mut states = vec![1];
             put_var_uint(&mut states, u64::from(number % 32) + 1);
             put_var_uint(&mut states, u64::from(number) + 1);
@@ -206,7 +248,7 @@ fn edits(attack: &Attack) {
     let mut client = 1 << 30;
     attack.again_and_again(|| {
         client += 1;
-        attack.flood(&attack.path, |number| sync(2, &keystroke(client, number)))
+        attack.flood(&attack.request.path, |number| sync(2, &keystroke(client, number)))
     });
 }
 
@@ -217,7 +259,7 @@ fn rooms(attack: &Attack) {
             put_buf(&mut out, format!("hostile-{}", number / 2).as_bytes());
             if number % 2 == 0 {
                 out.extend_from_slice(&[2, 0]);
-                put_buf(&mut out, attack.token.as_bytes());
+                put_buf(&mut out, attack.request.token.as_bytes());
             } else {
                 // Leaves it again.
                 out.push(7);
@@ -229,11 +271,42 @@ fn rooms(attack: &Attack) {
 
 fn questions(attack: &Attack) {
     attack.again_and_again(|| {
-        attack.flood(&attack.path, |number| {
+        attack.flood(&attack.request.path, |number| {
             let mut state_vector = vec![1];
             put_var_uint(&mut state_vector, u64::from(number));
             state_vector.push(1);
             sync(0, &state_vector)
         })
+    });
+}
+
+fn streams(attack: &Attack) {
+    let room = attack.room();
+    let said = format!("{{\"text\":\"{}\"}}", "x".repeat(64_000));
+    let length = said.len();
+    attack.again_and_again(|| {
+        let opening = format!("GET /api/v1/rooms/{room}/events");
+        let held: Vec<_> = (0..40).map(|_| attack.request(&opening, "\r\n")).collect();
+        while !attack.is_over() {
+            let head =
+                format!("Connection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n");
+            let mut stream = attack.request(&format!("POST /api/v1/rooms/{room}/messages"), &head)?;
+            stream.write_all(said.as_bytes())?;
+            stream.read(&mut [0; 1024]).map(drop)?;
+        }
+        drop(held);
+        Ok(())
+    });
+}
+
+fn bombs(attack: &Attack) {
+    let mut bomb = Vec::new();
+    put_compressed_frame(&mut bomb, BINARY, &vec![0; 63_000_000]);
+    attack.again_and_again(|| {
+        let mut stream = attack.socket(&attack.request.path)?;
+        while !attack.is_over() {
+            stream.write_all(&bomb)?;
+        }
+        Ok(())
     });
 }
