@@ -6,10 +6,10 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::endpoint::Endpoint;
+use super::known::Webhooks;
 use crate::ids::{RoomName, Seq};
 use crate::store::{
-    Bodies, DueRoom, Entry, EntryKind, Found, HistoryQuery, Kinds, NewDelivery, Page, QueueKey, RoomEvent, Store,
-    StoreError,
+    Bodies, DueRoom, Entry, EntryKind, Found, HistoryQuery, Kinds, NewDelivery, Page, QueueKey, RoomEvent, StoreError,
 };
 
 /// A document that has changed is told so long after its last edit, and so long after the first one at most, in milliseconds.
@@ -28,15 +28,16 @@ const CREATED: &str = "room.created";
 const DELETED: &str = "room.deleted";
 
 /// Sorts a part of what is there; whether there may be more.
-pub async fn collect(
-    store: &Store,
-    endpoints: &[Endpoint],
-    give_up: Duration,
-    now_ms: i64,
-) -> Result<bool, StoreError> {
-    let collector = Collector { endpoints, give_up };
+pub async fn collect(webhooks: &Webhooks, now_ms: i64) -> Result<bool, StoreError> {
+    let store = webhooks.store();
     let events = store.room_events(EVENTS_MAX).await?;
     let rooms = store.due_rooms(now_ms, ROOMS_MAX).await?;
+    if events.is_empty() && rooms.is_empty() {
+        return Ok(false);
+    }
+    // Only now: an endpoint that was there before any of these has to be among them, on whichever server it was added.
+    let endpoints = webhooks.refresh().await?;
+    let collector = Collector { endpoints: &endpoints, give_up: webhooks.give_up() };
     let mut is_more = events.len() == EVENTS_MAX as usize || rooms.len() == ROOMS_MAX as usize;
     for event in events {
         let id = event.id;
