@@ -120,7 +120,7 @@ pub async fn add(caller: Caller, body: Json<NewWebhook>, state: Data<AppState>) 
     if !state.store.add_webhook(endpoint.row()).await? {
         return Err(ApiError::Body(format!("there are {WEBHOOKS_MAX} webhooks, and no more are kept; delete one")));
     }
-    state.webhooks.wake();
+    state.webhooks.reload().await?;
     tracing::info!(%by, webhook = %endpoint, "a webhook is added");
     let secret = Some(endpoint.secret.expose());
     Ok(HttpResponse::Created().json(WebhookView { secret, ..endpoint.into() }))
@@ -186,7 +186,7 @@ pub async fn change(
     if !state.store.change_webhook(endpoint.row(), state.webhooks.give_up()).await? {
         return Err(ApiError::NoWebhook);
     }
-    state.webhooks.wake();
+    state.webhooks.reload().await?;
     Ok(Json(endpoint.into()))
 }
 
@@ -208,7 +208,7 @@ pub async fn remove(caller: Caller, id: Path<String>, state: Data<AppState>) -> 
     if !state.store.remove_webhook(&id).await? {
         return Err(ApiError::NoWebhook);
     }
-    state.webhooks.wake();
+    state.webhooks.reload().await?;
     tracing::info!(%by, webhook = &**id, "a webhook is deleted");
     Ok(HttpResponse::NoContent().finish())
 }

@@ -6,10 +6,10 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::endpoint::Endpoint;
+use super::known::Webhooks;
 use crate::ids::{RoomName, Seq};
 use crate::store::{
-    Bodies, DueRoom, Entry, EntryKind, Found, HistoryQuery, Kinds, NewDelivery, Page, QueueKey, RoomEvent, Store,
-    StoreError,
+    Bodies, DueRoom, Entry, EntryKind, Found, HistoryQuery, Kinds, NewDelivery, Page, QueueKey, RoomEvent, StoreError,
 };
 
 /// A document that has changed is told so long after its last edit, and so long after the first one at most, in milliseconds.
@@ -28,15 +28,16 @@ const CREATED: &str = "room.created";
 const DELETED: &str = "room.deleted";
 
 /// Sorts a part of what is there; whether there may be more.
-pub async fn collect(
-    store: &Store,
-    endpoints: &[Endpoint],
-    give_up: Duration,
-    now_ms: i64,
-) -> Result<bool, StoreError> {
-    let collector = Collector { endpoints, give_up };
+pub async fn collect(webhooks: &Webhooks, now_ms: i64) -> Result<bool, StoreError> {
+    let store = webhooks.store();
     let events = store.room_events(EVENTS_MAX).await?;
     let rooms = store.due_rooms(now_ms, ROOMS_MAX).await?;
+    if events.is_empty() && rooms.is_empty() {
+        return Ok(false);
+    }
+    // Only now: an endpoint that was there before any of these has to be among them, on whichever server it was added.
+    let endpoints = webhooks.refresh().await?;
+    let collector = Collector { endpoints: &endpoints, give_up: webhooks.give_up() };
     let mut is_more = events.len() == EVENTS_MAX as usize || rooms.len() == ROOMS_MAX as usize;
     for event in events {
         let id = event.id;
@@ -128,10 +129,8 @@ impl Collector<'_> {
                 EntryKind::Step => {}
             }
         }
-        // Where there is nothing more to read, nothing is left: entries may have been erased.
-        let is_whole = entries.len() < ENTRIES_MAX as usize;
-        let last = entries.last().map_or(was.head, |entry| entry.seq);
-        is.since = if is_whole { was.head } else { last };
+        // A page may be shorter than asked for; only an empty one says that nothing is left: entries may have been erased.
+        is.since = entries.last().map_or(was.head, |entry| entry.seq);
         if is.edits.is_some() && !self.wants(room, CHANGED) {
             is.edits = None;
         }
@@ -238,6 +237,9 @@ mod tests {
         let endpoints = [endpoint("a", &["message.created"], "*")];
         let collector = Collector { endpoints: &endpoints, give_up: Duration::from_secs(60) };
         let (is, deliveries) = collector.room(&due(0, 0, None, 9), &[entry(3, EntryKind::Edit, 1_000, "")], 1_000);
+        // Behind a page that was cut short there may be more.
+        assert_eq!((is.clone(), deliveries.len()), (due(3, 3, None, 9), 0));
+        let (is, deliveries) = collector.room(&is, &[], 1_000);
         assert_eq!((is, deliveries.len()), (due(9, 9, None, 9), 0));
     }
 }

@@ -61,7 +61,7 @@ async fn run(webhooks: Arc<Webhooks>, stopping: watch::Receiver<bool>) {
                 trimmed = Instant::now();
                 metrics::WEBHOOK_DELIVERIES_WAITING.set(webhooks.store.trim_deliveries().await?.cast_signed());
             }
-            let is_more = collect(&webhooks.store, &endpoints, webhooks.give_up, auth::now_ms()).await?;
+            let is_more = collect(&webhooks, auth::now_ms()).await?;
             work.start(&webhooks, &endpoints).await?;
             Ok::<_, StoreError>(is_more)
         };

@@ -52,7 +52,17 @@ impl Webhooks {
         endpoints.iter().find(|endpoint| endpoint.id == id).cloned()
     }
 
-    /// Has changes of endpoints and queues looked at now.
+    /// Has changes of endpoints hold from now on.
+    ///
+    /// # Errors
+    /// The store cannot be asked now.
+    pub async fn reload(&self) -> Result<(), StoreError> {
+        self.refresh().await?;
+        self.wake();
+        Ok(())
+    }
+
+    /// Has changes of queues looked at now.
     pub fn wake(&self) {
         self.is_stale.store(true, Ordering::Relaxed);
         self.changed.notify_one();

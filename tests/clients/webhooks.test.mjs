@@ -141,6 +141,21 @@ for (const store of stores) {
       assert.deepEqual(first, [...first].sort((a, b) => a - b))
     })
 
+    test('an endpoint hears of all that is said from the moment that it is there, however busy the server is', async (t) => {
+      const other = await startReceiver(t)
+      await add(t, other, { events: ['message.created'] })
+      for (let round = 0; round < 20; round++) {
+        const receiver = await startReceiver(t)
+        const room = newRoom()
+        // Others are told all the time.
+        const busy = Promise.all(Array.from({ length: 5 }, () => say(newRoom(), 'busy')))
+        await add(t, receiver, { rooms: room, events: ['message.created'] })
+        await say(room, 'at once')
+        await busy
+        await until(() => receiver.taken.length > 0, 'it is told', { withinMs: 20_000 })
+      }
+    })
+
     test('an endpoint is paused, goes on, is tested, and told again', async (t) => {
       const receiver = await startReceiver(t)
       const room = newRoom()
