@@ -201,6 +201,8 @@ fn a_body_that_is_an_object_is_no_array_of_its_values() {
         ("PATCH", "/api/v1/rooms/plan/document", json!([[]])),
         ("POST", "/api/v1/users/ada/messages", json!([{}])),
         ("POST", "/api/v1/revocations", json!(["eve", null, null])),
+        ("POST", "/api/v1/webhooks", json!(["http://127.0.0.1:1/", null, null, null, null, true])),
+        ("PATCH", "/api/v1/webhooks/wh_0", json!([null, null, null, true])),
         ("POST", "/demo/token", json!(["Eve", null, "read"])),
         (
             "POST",
