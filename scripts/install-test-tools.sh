@@ -1,9 +1,25 @@
 #!/usr/bin/env bash
-# Makes sure that a PostgreSQL server, PgBouncer, NATS, openssl, Chromium, nginx, HAProxy and valgrind are on the machine: installs them by apt on
-# Debian and Ubuntu, and says what to install elsewhere. Changes nothing where all are there.
+# Makes sure that a PostgreSQL server, PgBouncer, NATS, openssl, Chromium, nginx, HAProxy, valgrind and Python are on the machine: installs
+# them by apt on Debian and Ubuntu, and says what to install elsewhere. Changes nothing where all are there. Schemathesis comes from PyPI,
+# into a folder of its own.
 set -euo pipefail
 
 here=$(dirname "$0")
+# Schemathesis has a folder of its own, made anew when its pinned versions change.
+install_schemathesis() {
+  local root wanted venv
+  root=$(cd "$here/.." && pwd)
+  wanted=$root/tests/api/requirements.txt
+  venv=${CARGO_TARGET_DIR:-$root/target}/schemathesis
+  cmp -s "$wanted" "$venv/requirements.txt" && return
+  echo "Installing Schemathesis into $venv"
+  rm -rf "$venv"
+  python3 -m venv "$venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted"
+  # Last, so it stands for a complete installation.
+  cp "$wanted" "$venv/requirements.txt"
+}
+
 packages=()
 missing=()
 
@@ -28,7 +44,12 @@ haproxy=${HAPROXY:-/usr/sbin/haproxy}
 
 command -v valgrind >/dev/null || { packages+=(valgrind); missing+=("valgrind"); }
 
-[ ${#missing[@]} -gt 0 ] || exit 0
+python3 -c 'import ensurepip, venv' 2>/dev/null || { packages+=(python3-venv); missing+=("Python 3.10 or newer with venv"); }
+
+if [ ${#missing[@]} -eq 0 ]; then
+  install_schemathesis
+  exit 0
+fi
 
 tell() { printf 'The tests need what is missing here:\n'; printf '  - %s\n' "${missing[@]}"; } >&2
 
@@ -65,3 +86,4 @@ apt install --yes --no-install-recommends "${packages[@]}" >/dev/null
 [ -x "$pgbouncer" ] || { echo "apt-get installed no PgBouncer at $pgbouncer: set PGBOUNCER to its path" >&2; exit 1; }
 [ -x "$nginx" ] || { echo "apt-get installed no nginx at $nginx: set NGINX to its path" >&2; exit 1; }
 [ -x "$haproxy" ] || { echo "apt-get installed no HAProxy at $haproxy: set HAPROXY to its path" >&2; exit 1; }
+install_schemathesis

@@ -21,7 +21,7 @@ stage() {
 }
 
 stage 'tools' scripts/check-tools.sh
-stage 'PostgreSQL, PgBouncer, openssl, Chromium, nginx and valgrind' scripts/install-test-tools.sh
+stage 'PostgreSQL, PgBouncer, openssl, Chromium, nginx, valgrind and Schemathesis' scripts/install-test-tools.sh
 stage 'demo' make --no-print-directory demo
 stage 'demo: unit tests' npm --prefix static test
 stage 'npm packages of the client tests' make --no-print-directory test-packages
@@ -31,6 +31,7 @@ stage 'cargo check without import, as make run builds it' cargo check --no-defau
 stage 'cargo test' scripts/with-postgres.sh cargo test
 stage 'instructions of the hot paths' scripts/instructions.sh
 stage 'the server that the clients meet' cargo build
+stage 'REST as its description has it: Schemathesis' scripts/api.sh
 stage 'crash: kill -9 of the server and the database' scripts/crash.sh --short
 stage 'clients: npm providers and a browser' scripts/with-postgres.sh npm --prefix tests/clients test
 

@@ -148,7 +148,7 @@ impl fmt::Display for UserId {
 /// An entry's place in its room's timeline: 1, 2, 3 … without gaps. 0 is the empty timeline.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
-#[schema(example = 37)]
+#[schema(format = "uint64", example = 37)]
 pub struct Seq(pub u64);
 
 impl Seq {

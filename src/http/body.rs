@@ -2,14 +2,17 @@
 //! where what a client sends is unpacked.
 
 use std::io::Read;
+use std::pin::Pin;
 use std::time::Duration;
 
-use actix_web::HttpRequest;
 use actix_web::http::header;
-use actix_web::web::{Bytes, BytesMut, Payload};
+use actix_web::web::{self, Bytes, BytesMut, Payload};
+use actix_web::{FromRequest, HttpRequest, dev};
 use flate2::read::MultiGzDecoder;
 use futures_util::StreamExt;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use tokio::time::timeout;
 
 use super::error::ApiError;
@@ -17,6 +20,8 @@ use super::limits::network;
 use super::state::AppState;
 use crate::budget::{HeldBytes, Payer};
 use crate::protocol::json::well_formed;
+
+type LocalBoxFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
 /// How long a body may take.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -97,6 +102,27 @@ impl Body {
     }
 }
 
+/// Reads JSON of an object. serde alone would take an array as well, as the values of its fields in their order.
+pub fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, ApiError> {
+    match text.trim_start().starts_with('{') {
+        true => serde_json::from_str(text).map_err(ApiError::body),
+        false => Err(ApiError::Body("the body must be a JSON object".into())),
+    }
+}
+
+/// A short body that is a JSON object.
+pub struct Object<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest for Object<T> {
+    type Error = actix_web::Error;
+    type Future = LocalBoxFuture<Result<Self, actix_web::Error>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        let json = web::Json::<Box<RawValue>>::from_request(req, payload);
+        Box::pin(async move { Ok(Self(object(json.await?.get())?)) })
+    }
+}
+
 /// Counts bytes more among those of all bodies, or refuses them.
 fn hold(held: &mut HeldBytes, bytes: usize) -> Result<(), ApiError> {
     match held.try_add_fairly(bytes) {
@@ -126,14 +152,25 @@ impl Unpacked {
         std::str::from_utf8(&self.bytes).map_err(ApiError::body)
     }
 
-    /// Its JSON, whose values count among the bytes of all bodies.
+    /// Its JSON.
     pub fn json<T: DeserializeOwned>(&mut self) -> Result<T, ApiError> {
+        self.count_values()?;
+        serde_json::from_str(&well_formed(self.text()?)).map_err(ApiError::body)
+    }
+
+    /// Its JSON, which must be an object.
+    pub fn object<T: DeserializeOwned>(&mut self) -> Result<T, ApiError> {
+        self.count_values()?;
+        object(&well_formed(self.text()?))
+    }
+
+    /// Counts the values of its JSON among the bytes of all bodies.
+    fn count_values(&mut self) -> Result<(), ApiError> {
         let values = values(self.text()?);
         if values > VALUES_MAX {
             return Err(ApiError::Body(format!("a body has at most {VALUES_MAX} values, this one about {values}")));
         }
-        hold(&mut self.held, values * VALUE_BYTES)?;
-        serde_json::from_str(&well_formed(self.text()?)).map_err(ApiError::body)
+        hold(&mut self.held, values * VALUE_BYTES)
     }
 }
 

@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use rust_embed::{Embed, EmbeddedFile};
 use serde::{Deserialize, Serialize};
 
+use super::body::Object;
 use super::error::ApiError;
 use super::state::AppState;
 use super::static_file;
@@ -62,7 +63,7 @@ pub struct GuestToken {
 }
 
 /// `POST /demo/token`: a token for a guest, the same guest again with an earlier token.
-pub async fn token(request: Json<TokenRequest>, state: Data<AppState>) -> Result<Json<GuestToken>, ApiError> {
+pub async fn token(Object(request): Object<TokenRequest>, state: Data<AppState>) -> Result<Json<GuestToken>, ApiError> {
     let name = request.name.trim();
     let is_plain = |c: char| !c.is_control() && c != GUEST_MARK;
     if name.is_empty() || name.len() > GUEST_NAME_BYTES_MAX || !name.chars().all(is_plain) {

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
+use super::body::object;
 use super::caller::{Administer, Caller, May, Publish};
 use super::error::ApiError;
 use super::failures::{Fails, InRoom, WithBody, WithToken};
@@ -61,7 +62,7 @@ fn json(body: &Bytes) -> Result<Cow<'_, str>, ApiError> {
 
 /// What may be published.
 #[derive(Deserialize, ToSchema)]
-#[serde(untagged, deny_unknown_fields)]
+#[serde(untagged)]
 #[expect(dead_code, reason = "describes what `protocol::json::decode` reads")]
 enum Publications {
     One(Publication),
@@ -70,30 +71,38 @@ enum Publications {
 }
 
 #[derive(Deserialize, ToSchema)]
-#[serde(untagged, deny_unknown_fields)]
+#[serde(untagged)]
 #[expect(dead_code, reason = "describes what `protocol::json::decode` reads")]
 enum Publication {
-    /// A message.
-    Message {
-        text: String,
-        #[schema(value_type = Option<Value>)]
-        payload: Option<Box<RawValue>>,
-        /// Sent again with the same key, it is stored once.
-        #[schema(max_length = 256)]
-        key: Option<String>,
-    },
-    /// An event.
-    Event {
-        /// In a namespace of the app's own.
-        #[serde(rename = "type")]
-        #[schema(max_length = 64, pattern = r"^[a-z0-9_-]+\.[a-z0-9_.-]*$", example = "order.updated")]
-        kind: String,
-        #[schema(value_type = Option<Value>)]
-        payload: Option<Box<RawValue>>,
-        /// Sent again with the same key, it is stored once.
-        #[schema(max_length = 256)]
-        key: Option<String>,
-    },
+    Message(ChatMessage),
+    Event(AppEvent),
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "describes what `protocol::json::decode` reads")]
+struct ChatMessage {
+    text: String,
+    #[schema(value_type = Option<Value>)]
+    payload: Option<Box<RawValue>>,
+    /// Sent again with the same key, it is stored once.
+    #[schema(max_length = 256)]
+    key: Option<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "describes what `protocol::json::decode` reads")]
+struct AppEvent {
+    /// In a namespace of the app's own.
+    #[serde(rename = "type")]
+    #[schema(max_length = 64, pattern = r"^[a-z0-9_-]+\.[a-z0-9_.-]*$", example = "order.updated")]
+    kind: String,
+    #[schema(value_type = Option<Value>)]
+    payload: Option<Box<RawValue>>,
+    /// Sent again with the same key, it is stored once.
+    #[schema(max_length = 256)]
+    key: Option<String>,
 }
 
 /// Publishes a message or an event, or an array of them.
@@ -213,7 +222,7 @@ pub async fn disconnect(
     if body.len() > DISCONNECT_BYTES_MAX {
         return Err(ApiError::Body(format!("the body has at most {DISCONNECT_BYTES_MAX} bytes")));
     }
-    let Disconnecting { user, reason } = serde_json::from_str(&json(&body)?).map_err(ApiError::body)?;
+    let Disconnecting { user, reason } = object(&json(&body)?)?;
     let reason = reason.unwrap_or_else(|| "put out of the room by an administrator".into());
     let question = Question::Disconnect { room: may.room.clone(), user: user.clone(), reason: reason.clone() };
     let elsewhere = state.cluster.ask(question);
@@ -261,7 +270,7 @@ pub async fn direct(
         return Err(ApiError::Forbidden);
     }
     let body = body.map_err(ApiError::body)?;
-    let Direct { payload } = serde_json::from_str(&json(&body)?).map_err(ApiError::body)?;
+    let Direct { payload } = object(&json(&body)?)?;
     check(&payload).map_err(ApiError::body)?;
     if !identity.is_server() {
         count(&req, &identity, 1, &state)?;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use actix_web::web::{Data, Json};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use serde_json::value::to_raw_value;
@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
+use super::body::Object;
 use super::caller::{Edit, May};
 use super::error::ApiError;
 use super::failures::{Fails, InRoom, WithBody};
@@ -39,10 +40,12 @@ const PAUSE: Duration = Duration::from_millis(50);
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Restoring {
     /// The seq whose state comes back; 0: the empty document.
+    #[schema(value_type = Seq)]
     to: u64,
     /// Undo only what this user did since.
     by: Option<UserId>,
     /// Only if this is the newest entry.
+    #[schema(value_type = Option<Seq>)]
     if_head: Option<u64>,
     /// Repeated by the same user for the same `to`, the restore is stored once.
     #[schema(min_length = 1, max_length = 200)]
@@ -75,11 +78,11 @@ struct Restored {
 )]
 pub async fn restore(
     may: May<Edit>,
-    body: Json<Restoring>,
+    Object(body): Object<Restoring>,
     req: HttpRequest,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    let Restoring { to, by, if_head, key, dry_run } = body.into_inner();
+    let Restoring { to, by, if_head, key, dry_run } = body;
     let to = Seq(to);
     if key.as_ref().is_some_and(|key| key.is_empty() || key.len() > KEY_BYTES_MAX || key.contains('\0')) {
         return Err(ApiError::Body(format!("key has 1 to {KEY_BYTES_MAX} bytes, none of them NUL")));

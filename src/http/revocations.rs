@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use utoipa::ToSchema;
 
+use super::body::Object;
 use super::caller::Caller;
 use super::error::ApiError;
 use super::failures::{Fails, WithBody, WithToken};
@@ -31,10 +32,10 @@ const TOKEN: &str = "jti:";
 #[serde(deny_unknown_fields)]
 pub struct NewRevocation {
     /// Whose tokens of up to now; either this or `jti`.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\u0000-\u001F\u007F-\u009F]+$")]
     sub: Option<String>,
     /// Which token; either this or `sub`.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\u0000-\u001F\u007F-\u009F]+$")]
     jti: Option<String>,
     /// How long it holds: a time to come, at most ten years from now; 30 days if not given.
     #[schema(format = DateTime)]
@@ -83,11 +84,11 @@ impl From<Revocation> for Shown {
 )]
 pub async fn revoke(
     caller: Caller,
-    body: Json<NewRevocation>,
+    Object(body): Object<NewRevocation>,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let by = admin(caller)?;
-    let NewRevocation { sub, jti, until } = body.into_inner();
+    let NewRevocation { sub, jti, until } = body;
     let now_s = auth::now_s();
     let (kind, subject) = match (sub, jti) {
         (Some(sub), None) => (RevokedKind::User, sub),

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::body::Object;
 use super::caller::{Edit, May, ReadPast};
 use super::error::ApiError;
 use super::failures::{Fails, InRoom, WithBody};
@@ -88,9 +89,9 @@ pub async fn list(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Naming {
-    #[schema(minimum = 1)]
+    #[schema(format = "uint64", minimum = 1)]
     seq: u64,
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\u0000-\u001F\u007F-\u009F]+$")]
     label: String,
     /// At most 2,048 bytes.
     #[schema(value_type = Option<Value>)]
@@ -100,7 +101,7 @@ pub struct Naming {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Renaming {
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, pattern = r"^[^\u0000-\u001F\u007F-\u009F]+$")]
     label: Option<String>,
     /// At most 2,048 bytes.
     #[schema(value_type = Option<Value>)]
@@ -113,8 +114,12 @@ pub struct Renaming {
     request_body = Naming,
     responses((status = 201, description = "The version", body = VersionView), InRoom, WithBody, Fails<409>),
 )]
-pub async fn add(may: May<Edit>, body: Json<Naming>, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
-    let Naming { seq, label, meta } = body.into_inner();
+pub async fn add(
+    may: May<Edit>,
+    Object(body): Object<Naming>,
+    state: Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let Naming { seq, label, meta } = body;
     let row = row(&may.room, &state).await?;
     if Seq(seq) > row.head {
         return Err(ApiError::AfterHead(row.head));
@@ -137,7 +142,7 @@ pub async fn add(may: May<Edit>, body: Json<Naming>, state: Data<AppState>) -> R
 pub async fn change(
     may: May<Edit>,
     mut parameters: Parameters,
-    body: Json<Renaming>,
+    Object(body): Object<Renaming>,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let (seq, label) = which(&mut parameters)?;
@@ -146,7 +151,7 @@ pub async fn change(
     let versions = state.store.versions(row.id).await?;
     let known = versions.into_iter().find(|known| known.seq == seq && known.label == label);
     let known = known.ok_or(ApiError::NoSuchVersion)?;
-    let Renaming { label: new, meta } = body.into_inner();
+    let Renaming { label: new, meta } = body;
     let new = version(seq, new.unwrap_or_else(|| label.clone()), meta, &may)?;
     let new = VersionRow { meta: new.meta.or(known.meta), ..new };
     done(state.store.change_version(row.id, &label, new.clone()).await?)?;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::body::Object;
 use super::caller::Caller;
 use super::error::ApiError;
 use super::failures::{Fails, WithBody, WithToken};
@@ -101,9 +102,13 @@ pub struct WebhookList {
     post, path = "/api/v1/webhooks", operation_id = "addWebhook", tag = "webhooks", request_body = NewWebhook,
     responses((status = 201, description = "Added; the secret is told this once", body = WebhookView), WithToken, WithBody),
 )]
-pub async fn add(caller: Caller, body: Json<NewWebhook>, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
+pub async fn add(
+    caller: Caller,
+    Object(body): Object<NewWebhook>,
+    state: Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
     let by = admin(caller)?;
-    let NewWebhook { url, events, rooms, content, root, paused } = body.into_inner();
+    let NewWebhook { url, events, rooms, content, root, paused } = body;
     let everything = || RoomPattern::parse("*").map_err(ApiError::body);
     let new = NewEndpoint {
         url: address(&url)?,
@@ -167,12 +172,12 @@ pub async fn one(caller: Caller, id: Path<String>, state: Data<AppState>) -> Res
 pub async fn change(
     caller: Caller,
     id: Path<String>,
-    body: Json<Changes>,
+    Object(body): Object<Changes>,
     state: Data<AppState>,
 ) -> Result<Json<WebhookView>, ApiError> {
     admin(caller)?;
     let mut endpoint = find(&id, &state).await?;
-    let Changes { url, events, rooms, paused } = body.into_inner();
+    let Changes { url, events, rooms, paused } = body;
     if endpoint.id == CONFIGURED && (url.is_some() || events.is_some() || rooms.is_some()) {
         return Err(ApiError::Body("the webhook of the configuration can be paused only; change the settings".into()));
     }
@@ -294,7 +299,7 @@ pub struct DeliveryList {
     get, path = "/api/v1/webhooks/{webhook}/deliveries", operation_id = "listDeliveries", tag = "webhooks",
     params(
         ("webhook" = String, Path, description = "Its id"),
-        ("state" = Option<String>, Query, description = "waiting, delivered, parked or gone"),
+        ("state" = Option<String>, Query, description = "Only those in this state", pattern = "^(waiting|delivered|parked|gone)$"),
         ("before" = Option<i64>, Query, description = "The `next` of the page before"),
         ("limit" = Option<u32>, Query, description = "50 if not given", minimum = 1, maximum = 500),
     ),

@@ -351,7 +351,7 @@ pub async fn patch(
     let condition = Condition::read(&req)?;
     count_write(&may, &req, &state)?;
     let mut body = Body::read(&req, payload, state.json_message_bytes_max, &state).await?.unpack()?;
-    let Operations { operations } = body.json()?;
+    let Operations { operations } = body.object()?;
     if operations.len() > OPERATIONS_MAX {
         return Err(ApiError::Body(format!("at most {OPERATIONS_MAX} operations in one request")));
     }

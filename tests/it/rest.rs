@@ -5,7 +5,7 @@ use yrs::updates::decoder::Decode;
 use yrs::{Transact, Update};
 
 use crate::support::editor::{Editor, document, text};
-use crate::support::http::{Answer, get};
+use crate::support::http::{Answer, get, post_json, request};
 use crate::support::server::Server;
 use crate::support::token::{reader, token, writer};
 
@@ -183,4 +183,42 @@ fn health_and_readiness_need_no_token() {
     let server = Server::start();
     assert_eq!(get(server.address, "/healthz", None).json(), json!({ "status": "alive" }));
     assert_eq!(get(server.address, "/readyz", None).json(), json!({ "status": "ready", "bus": "none" }));
+}
+
+#[test]
+fn a_body_that_is_an_object_is_no_array_of_its_values() {
+    let server = Server::with(&["--demo"]);
+    let admin = token("root", &["*=admin"]);
+    assert_eq!(
+        post_json(server.address, "/api/v1/rooms/plan/messages", Some(&admin), &json!({"type": "a.b"})).status,
+        201
+    );
+    let arrays = [
+        ("POST", "/api/v1/rooms/plan/disconnect", json!([null, null])),
+        ("POST", "/api/v1/rooms/plan/restore", json!([0, null, null, null, true])),
+        ("POST", "/api/v1/rooms/plan/versions", json!([1, "label", null])),
+        ("PATCH", "/api/v1/rooms/plan/versions?seq=1&label=label", json!([null, 1])),
+        ("PATCH", "/api/v1/rooms/plan/document", json!([[]])),
+        ("POST", "/api/v1/users/ada/messages", json!([{}])),
+        ("POST", "/api/v1/revocations", json!(["eve", null, null])),
+        ("POST", "/api/v1/webhooks", json!(["http://127.0.0.1:1/", null, null, null, null, true])),
+        ("PATCH", "/api/v1/webhooks/wh_0", json!([null, null, null, true])),
+        ("POST", "/demo/token", json!(["Eve", null, "read"])),
+        (
+            "POST",
+            "/api/v1/rooms/plan/messages",
+            json!([[
+                "a.b", null, null, null, null, false, null, null, null, false, null, null, null, null, null, 0, 0, 0, 0
+            ]]),
+        ),
+    ];
+    for (method, path, body) in arrays {
+        let body = body.to_string();
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {admin}\r\n");
+        let answer =
+            request(server.address, &format!("{head}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"));
+        assert_eq!(answer.error(), (400, "invalid_body".into()), "{method} {path} {body}: {}", answer.text());
+        assert!(answer.text().contains("object"), "{}", answer.text());
+    }
 }

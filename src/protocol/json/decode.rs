@@ -114,6 +114,10 @@ fn request_id(text: &str) -> Option<Box<str>> {
 }
 
 fn fields(text: &str) -> Result<Fields, JsonError> {
+    // serde would take an array as the values of the fields in their order.
+    if text.trim_start().starts_with('[') {
+        return Err(JsonError::Field("expected a JSON object".into()));
+    }
     serde_json::from_str(text).map_err(|error| match error.classify() {
         Category::Data => JsonError::Field(complaint(text)),
         _ => syntax(error),
