@@ -67,7 +67,7 @@ impl HookUrl {
 
     /// Checks and takes `text`.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        const WRONG: &str = "an http or https URL without a user, such as https://app.example.com/tutti/seed";
+        const WRONG: &str = "an http or https URL without a user, such as https://app.example.com/tutti";
         let url = Url::parse(text).map_err(|_| WRONG)?;
         let is_plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
         let is_fit = matches!(url.scheme(), "http" | "https") && url.has_host() && text.len() <= URL_BYTES_MAX;

@@ -1,4 +1,4 @@
-//! HTTP: every route, REST beside the sockets, and the decision on each upgrade. Knows neither SQL nor yrs.
+//! HTTP: every route, REST beside the sockets, and the decision on each upgrade. Knows no SQL.
 //!
 //! A handler's arguments say what its caller must be allowed ([`caller::May`]); errors have stable codes ([`error::ApiError`]).
 
