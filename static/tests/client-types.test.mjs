@@ -25,6 +25,10 @@ test('an app in TypeScript gets the types', async () => {
   await tsc('--noEmit', '--strict', '--target', 'es2022', '--module', 'nodenext', '--lib', 'es2022,dom', '--types', '', 'tests/support/usage.ts')
 })
 
+test('a back end in TypeScript gets the types', async () => {
+  await tsc('--noEmit', '--strict', '--target', 'es2022', '--module', 'nodenext', '--lib', 'es2022,dom,dom.iterable', '--types', '', 'tests/support/usage-server.ts')
+})
+
 test('the types leave nothing unchecked', async () => {
   assert.doesNotMatch(await readFile(join(root, 'client/tutti.d.ts'), 'utf8'), /: any\b|<any\b|any\[\]/)
 })

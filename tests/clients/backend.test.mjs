@@ -1,0 +1,144 @@
+// `tutti/server` of the npm package against the server: what a back end mints, reads, writes and verifies. `make demo` has compiled it.
+
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { after, before, test } from 'node:test'
+import { Webhook } from 'standardwebhooks'
+import * as Y from 'yjs'
+import { mintToken, TuttiServer, verifySignature, verifyWebhook } from '../../static/client/dist/server.js'
+import { newRoom } from './support/client.mjs'
+import { startServer } from './support/server.mjs'
+import { secret } from './support/token.mjs'
+import { until } from './support/until.mjs'
+
+let server
+let api
+before(async () => {
+  server = await startServer({ args: ['--webhook-allow-private'] })
+  api = new TuttiServer(`${server.url}/`, { secret })
+})
+after(() => server?.close())
+
+const coded = (code, more = {}) => ({ name: 'TuttiError', code, ...more })
+
+test('a minted token opens what it says, and nothing else', async () => {
+  const [open, shut] = [newRoom(), newRoom()]
+  const as = await mintToken(secret, { sub: 'älice', name: 'Älice', rooms: [{ room: open, access: 'write' }] })
+  const publish = (room) => server.fetch(`/api/v1/rooms/${room}/messages`, { method: 'POST', as, body: '{"text":"hi"}' })
+  assert.equal((await publish(open)).status, 201)
+  assert.equal((await publish(shut)).status, 404)
+  const { entries: [entry] } = await api.readHistory(open)
+  assert.deepEqual([entry.author, entry.body.name], ['älice', 'Älice'])
+  const expired = await mintToken(secret, { sub: 'alice', rooms: [{ room: '*', access: 'write' }], ttl: -60 })
+  await assert.rejects(new TuttiServer(server.url, { token: async () => expired }).listRooms(), coded('unauthorized', { temporary: false }))
+  await assert.rejects(new TuttiServer(server.url, { secret: 'another secret, which is as long as one must be' }).listRooms(), coded('unauthorized'))
+})
+
+test('a document is seeded once, read in each format, changed, and answered with what stands against it', async () => {
+  const room = `${newRoom()}/with a/history`
+  assert.deepEqual(await api.putDocument(room, { content: 'Hello', list: [1] }, { ifNew: true }), { seq: 1, created: true })
+  await assert.rejects(api.putDocument(room, {}, { ifNew: true }), coded('changed'))
+  assert.deepEqual(await api.readDocument(room), { content: { content: 'Hello', list: [1] }, seq: 1 })
+  assert.deepEqual(await api.readDocument(room, { format: 'text', root: 'content' }), { content: 'Hello', seq: 1 })
+  const operation = { op: 'insert', path: ['content'], index: 5, text: '!' }
+  assert.deepEqual(await api.patchDocument(room, [operation], { ifSeq: 1, key: 'k' }), { seq: 2, created: false })
+  assert.deepEqual(await api.patchDocument(room, [operation], { key: 'k' }), { seq: 2, created: false })
+  await assert.rejects(api.patchDocument(room, [operation], { ifSeq: 1 }), coded('changed'))
+  assert.equal((await api.readDocument(room, { root: 'content', at: 1 })).content, 'Hello')
+  const doc = new Y.Doc()
+  Y.applyUpdate(doc, (await api.readDocument(room, { format: 'yjs' })).content)
+  assert.equal(doc.getText('content').toString(), 'Hello!')
+  doc.getText('content').insert(6, '?')
+  assert.deepEqual(await api.applyUpdate(room, Y.encodeStateAsUpdate(doc)), { seq: 3, created: false })
+  assert.equal((await api.readDocument(room, { format: 'text', root: 'content' })).content, 'Hello!?')
+  assert.deepEqual(await api.putDocument(room, 'Bye', { format: 'text', root: 'content' }), { seq: 4, created: false })
+  await assert.rejects(api.readDocument(room, { format: 'text', root: 'list2' }), coded('root_not_found'))
+  await assert.rejects(api.readDocument(newRoom()), coded('room_not_found'))
+})
+
+test('a rich text goes in and out as ProseMirror has it', async () => {
+  const room = newRoom()
+  const document = { type: 'doc', content: [{ type: 'paragraph', content: [{ type: 'text', text: 'Hello' }] }] }
+  await api.putDocument(room, document, { format: 'prosemirror', root: 'default' })
+  assert.deepEqual((await api.readDocument(room, { format: 'prosemirror' })).content, document)
+  assert.match((await api.readDocument(room, { format: 'xml' })).content, /<paragraph>Hello<\/paragraph>/)
+})
+
+test('rooms are listed by pages, and messages published alone and together', async () => {
+  const prefix = newRoom()
+  const names = ['a', 'b', 'c'].map((name) => `${prefix}/${name}`)
+  for (const name of names) await api.publish(name, { text: 'hi' })
+  const first = await api.listRooms({ prefix, limit: 2 })
+  assert.deepEqual([first.rooms.map(({ room }) => room), first.next], [names.slice(0, 2), names[1]])
+  assert.deepEqual((await api.listRooms({ prefix, after: first.next })).rooms.map(({ room }) => room), names.slice(2))
+  const saved = await api.publish(names[0], [{ text: 'one' }, { type: 'order.updated', payload: { id: 7 } }])
+  assert.deepEqual(saved.map(({ seq }) => seq), [2, 3])
+  assert.equal((await api.getRoom(names[0])).seq, 3)
+  assert.deepEqual((await api.readHistory(names[0], { kind: 'event' })).entries[0].body.payload, { id: 7 })
+})
+
+/** A server of HTTP that answers as it is told. */
+async function startFake (t, answer) {
+  const fake = createServer(answer)
+  fake.listen(0, '127.0.0.1')
+  await once(fake, 'listening')
+  t.after(() => { fake.closeAllConnections(); fake.close() })
+  return `http://127.0.0.1:${fake.address().port}`
+}
+
+test('what is no answer of the server is an error that says so', async (t) => {
+  const answers = {
+    '/api/v1/rooms/hangs': () => {},
+    '/api/v1/rooms/breaks': (response) => { response.writeHead(200, { 'content-length': 100 }).write('{'); response.destroy() },
+    '/api/v1/rooms/moves': (response) => response.writeHead(302, { location: '/elsewhere' }).end(),
+    '/api/v1/rooms/fails': (response) => response.writeHead(502).end('<h1>Bad gateway</h1>'),
+    '/api/v1/rooms/waits': (response) => response.writeHead(503, { 'retry-after': '2' }).end('{"error":{"code":"try_later","message":"soon"}}')
+  }
+  const url = await startFake(t, (request, response) => answers[request.url](response))
+  const short = new TuttiServer(url, { secret, timeoutMs: 500 })
+  const far = new TuttiServer(url, { secret })
+  await assert.rejects(short.getRoom('hangs'), coded('connection_lost', { temporary: true }))
+  await assert.rejects(far.getRoom('breaks'), coded('connection_lost', { temporary: true }))
+  await assert.rejects(far.getRoom('moves'), coded('connection_lost'))
+  await assert.rejects(far.getRoom('fails'), coded('http_502', { temporary: true }))
+  await assert.rejects(far.getRoom('waits'), coded('try_later', { temporary: true, retryAfterMs: 2000 }))
+  assert.throws(() => new TuttiServer(url, {}), coded('invalid_options'))
+})
+
+test('a webhook is verified as it comes, and nothing that anybody changed', async (t) => {
+  const room = newRoom()
+  const taken = []
+  let webhookSecret
+  const url = await startFake(t, async (request, response) => {
+    const chunks = []
+    for await (const chunk of request) chunks.push(chunk)
+    taken.push({ headers: request.headers, body: Buffer.concat(chunks), event: await verifyWebhook(webhookSecret, request.headers, Buffer.concat(chunks)) })
+    response.writeHead(204).end()
+  })
+  webhookSecret = (await (await api.request('POST', '/webhooks', { body: { url, rooms: room, events: ['message.created'] } })).json()).secret
+  await api.publish(room, { text: 'Grüße' })
+  const [{ headers, body, event }] = await until(() => taken.length > 0 && taken, 'the message is told')
+  assert.deepEqual([event.type, event.room, event.text, event.user, event.seq], ['message.created', room, 'Grüße', 'back-end', 1])
+  const refused = (...call) => assert.rejects(verifyWebhook(...call), coded('invalid_signature'))
+  await verifyWebhook(webhookSecret, new Headers(headers), body.toString())
+  await refused(webhookSecret, headers, `${body} `)
+  await refused(`whsec_${btoa('another key')}`, headers, body)
+  await refused(webhookSecret, { ...headers, 'webhook-id': 'another' }, body)
+  await refused(webhookSecret, {}, body)
+  await refused(webhookSecret, { ...headers, 'webhook-signature': 'v1,%%% v1, v2,x' }, body)
+  await assert.rejects(verifyWebhook('whsec_%%%', headers, body), coded('invalid_secret'))
+})
+
+test('signatures of the library that defines them hold, for as long as their time is near', async () => {
+  const key = `whsec_${btoa('a key of some bytes')}`
+  const signed = (seconds) => {
+    const at = new Date(Date.now() + seconds * 1000)
+    return { 'webhook-id': 'id', 'webhook-timestamp': String(Math.floor(at / 1000)), 'webhook-signature': `v1,AAAA ${new Webhook(key).sign('id', at, 'docs/plan')}` }
+  }
+  await verifySignature(key, signed(0), 'docs/plan')
+  await verifySignature(key, signed(-290), 'docs/plan')
+  await verifySignature(key, signed(290), 'docs/plan')
+  for (const seconds of [-310, 310]) await assert.rejects(verifySignature(key, signed(seconds), 'docs/plan'), coded('invalid_signature'))
+  await verifySignature(key, signed(-310), 'docs/plan', { tolerance: 600 })
+})
