@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes sure that a PostgreSQL server, PgBouncer, NATS, openssl, Chromium, nginx, HAProxy, valgrind and Python are on the machine: installs
+# Makes sure that a PostgreSQL server, PgBouncer, NATS, openssl, Chromium, nginx, HAProxy, valgrind, Python and Go are on the machine: installs
 # them by apt on Debian and Ubuntu, and says what to install elsewhere. Changes nothing where all are there. Schemathesis comes from PyPI,
 # into a folder of its own.
 set -euo pipefail
@@ -45,6 +45,9 @@ haproxy=${HAPROXY:-/usr/sbin/haproxy}
 command -v valgrind >/dev/null || { packages+=(valgrind); missing+=("valgrind"); }
 
 python3 -c 'import ensurepip, venv' 2>/dev/null || { packages+=(python3-venv); missing+=("Python 3.10 or newer with venv"); }
+
+# For one snippet of the documents.
+command -v go >/dev/null || { packages+=(golang-go); missing+=("Go 1.19 or newer"); }
 
 if [ ${#missing[@]} -eq 0 ]; then
   install_schemathesis

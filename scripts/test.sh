@@ -21,7 +21,7 @@ stage() {
 }
 
 stage 'tools' scripts/check-tools.sh
-stage 'PostgreSQL, PgBouncer, openssl, Chromium, nginx, valgrind and Schemathesis' scripts/install-test-tools.sh
+stage 'PostgreSQL, PgBouncer, openssl, Chromium, nginx, valgrind, Go and Schemathesis' scripts/install-test-tools.sh
 stage 'demo' make --no-print-directory demo
 stage 'demo: unit tests' npm --prefix static test
 stage 'npm packages of the client tests' make --no-print-directory test-packages
