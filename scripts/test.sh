@@ -28,9 +28,9 @@ stage 'npm packages of the client tests' make --no-print-directory test-packages
 stage 'cargo fmt' cargo fmt --check
 stage 'cargo clippy' cargo clippy --all-targets -- -D warnings
 stage 'cargo check without import, as make run builds it' cargo check --no-default-features
+# Also makes the server, $TUTTI_BIN, that the stages behind it meet.
 stage 'cargo test' scripts/with-postgres.sh cargo test
 stage 'instructions of the hot paths' scripts/instructions.sh
-stage 'the server that the clients meet' cargo build
 stage 'REST as its description has it: Schemathesis' scripts/api.sh
 stage 'crash: kill -9 of the server and the database' scripts/crash.sh --short
 stage 'clients: npm providers and a browser' scripts/with-postgres.sh npm --prefix tests/clients test
