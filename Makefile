@@ -5,7 +5,8 @@
 
 DEMO_SOURCES := $(shell find static examples -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name app.js)
 CLIENT_PACKAGES := tests/clients/node_modules/.package-lock.json tests/clients/react-18/node_modules/.package-lock.json \
-	examples/codemirror/node_modules/.package-lock.json examples/react-tiptap/node_modules/.package-lock.json
+	examples/codemirror/node_modules/.package-lock.json examples/react-tiptap/node_modules/.package-lock.json \
+	examples/express-react/node_modules/.package-lock.json
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -11,7 +11,9 @@ import { createInterface } from 'node:readline'
 import { after, before, test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
+import Database from 'better-sqlite3'
 import { bePatient, startBrowser } from './support/browser.mjs'
+import { holdPort } from './support/port.mjs'
 import { startServer } from './support/server.mjs'
 import { secret, token } from './support/token.mjs'
 import { until } from './support/until.mjs'
@@ -40,6 +42,8 @@ for (const [guide, file, name] of [
   ['README.md', 'react-tiptap/src/Editor.jsx', 'page'],
   ['README.md', 'react-tiptap/src/Chat.jsx', 'chat'],
   ['README.md', 'react-tiptap/server.mjs', 'mint'],
+  ['docs/BACKEND.md', 'express-react/server.mjs', 'seed'],
+  ['docs/BACKEND.md', 'express-react/server.mjs', 'webhook'],
   ['docs/TUTORIAL.md', 'react-tiptap/src/main.jsx', 'app'],
   ['docs/TUTORIAL.md', 'react-tiptap/server.mjs', 'mint'],
 ]) {
@@ -92,7 +96,7 @@ test('react-tiptap: a document, chat, presence and roles, with tokens of the Exp
   const cwd = join(examples, 'react-tiptap')
   await run('npm', ['run', 'build'], { cwd })
   // The back end's port is not known before it listens, so the server takes it in a second step.
-  const app = await startExpress(t, cwd)
+  const app = await startExpress(t, cwd, { PORT: '0' })
   const server = await startServer({ args: ['--allowed-origins', app.origin] })
   t.after(() => server.close())
   const open = async (user) => {
@@ -124,9 +128,9 @@ test('react-tiptap: a document, chat, presence and roles, with tokens of the Exp
   assert.deepEqual([...ada.errors, ...rita.errors], [])
 })
 
-async function startExpress(t, cwd) {
+async function startExpress(t, cwd, settings) {
   const { PATH, HOME } = process.env
-  const child = spawn(process.execPath, ['server.mjs'], { cwd, env: { PATH, HOME, PORT: '0', TUTTI_JWT_SECRET: secret }, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, ['server.mjs'], { cwd, env: { PATH, HOME, TUTTI_JWT_SECRET: secret, ...settings }, stdio: ['ignore', 'pipe', 'inherit'] })
   t.after(() => child.kill('SIGKILL'))
   let origin
   createInterface({ input: child.stdout }).on('line', (line) => (origin ??= /(http:\/\/[\d.:]+)/.exec(line)?.[1]))
@@ -134,6 +138,57 @@ async function startExpress(t, cwd) {
   assert.ok(origin, 'Express started')
   return { origin }
 }
+
+test('express-react: from a row of a database to a live document and back', async (t) => {
+  const cwd = join(examples, 'express-react')
+  await run('npm', ['run', 'build'], { cwd })
+  const folder = await mkdtemp(join(tmpdir(), 'tutti-example-'))
+  t.after(() => rm(folder, { recursive: true }))
+  const port = await holdPort()
+  t.after(() => port.release())
+  const origin = `http://127.0.0.1:${port.number}`
+  const [seedSecret, webhookSecret] = ['seed', 'webhook'].map((name) => `whsec_${btoa(`the secret of the example: ${name}`)}`)
+  const server = await startServer({
+    args: [
+      '--allowed-origins', origin, '--seed-url', `${origin}/seed`, '--seed-secret', seedSecret,
+      '--webhook-url', `${origin}/webhook`, '--webhook-secret', webhookSecret, '--webhook-rooms', 'articles/*', '--webhook-allow-private',
+    ],
+  })
+  t.after(() => server.close())
+  const settings = { DATABASE: join(folder, 'articles.db'), TUTTI_URL: server.url, TUTTI_SEED_SECRET: seedSecret, TUTTI_WEBHOOK_SECRET: webhookSecret }
+  await startExpress(t, cwd, { PORT: String(port.number), ...settings })
+  const database = new Database(settings.DATABASE, { readonly: true })
+  t.after(() => database.close())
+  const list = await openPage(t, `${origin}/?user=list`, 'li')
+  const titles = () => list.locator('li a').allTextContents()
+  await list.getByLabel('Title').fill('Newer')
+  await list.getByLabel('Title').press('Enter')
+  await until(async () => (await titles()).join() === 'Newer,Written long before Tutti', 'both articles are listed, the new one first', { state: titles })
+  // Both open it at once, so both would bring its first content if they had to.
+  const article = `${origin}/?article=1&user=`
+  const [ada, bob] = await Promise.all(['ada', 'bob'].map((user) => openPage(t, article + user, '.tiptap')))
+  const reads = async (page, text) => {
+    let seen
+    const look = async () => (seen = (await page.locator('.tiptap').innerText()).trim().split(/\n+/).join('|')) === text
+    await until(look, `the page reads: ${text}`, { state: () => seen })
+  }
+  for (const page of [ada, bob]) await reads(page, 'Written long before Tutti')
+  await ada.locator('.tiptap h1').click()
+  await ada.keyboard.press('End')
+  await ada.keyboard.type(', now with Ada')
+  await reads(bob, 'Written long before Tutti, now with Ada')
+  // Tiptap keeps an empty paragraph at the end.
+  await bob.locator('.tiptap p').click()
+  await bob.keyboard.type('and Bob')
+  for (const page of [ada, bob]) await reads(page, 'Written long before Tutti, now with Ada|and Bob')
+  const row = () => database.prepare('select body from articles where id = 1').get().body
+  await until(() => row().includes('and Bob'), 'the row has what both have written', { state: row })
+  await until(async () => (await titles()).join() === 'Written long before Tutti, now with Ada,Newer', 'the article is listed first, by what it says now', { state: titles })
+  const stranger = (path, method) => fetch(`${origin}${path}`, { method, headers: { 'content-type': 'application/json' }, body: method === 'POST' ? '{}' : undefined })
+  assert.equal((await stranger('/seed?room=articles/1', 'GET')).status, 401)
+  assert.equal((await stranger('/webhook', 'POST')).status, 401)
+  assert.deepEqual([...list.errors, ...ada.errors, ...bob.errors], [])
+})
 
 test('nextjs: the route refuses strangers, and the server takes its token', async (t) => {
   const server = await startServer()
@@ -149,7 +204,7 @@ test('nextjs: the route refuses strangers, and the server takes its token', asyn
 })
 
 test('each example has a lock file that fits its package.json', async () => {
-  for (const name of ['codemirror', 'react-tiptap', 'nextjs']) {
+  for (const name of ['codemirror', 'react-tiptap', 'express-react', 'nextjs']) {
     const [manifest, lock] = await Promise.all(['package.json', 'package-lock.json'].map(async (file) => JSON.parse(await readFile(join(examples, name, file), 'utf8'))))
     assert.deepEqual(lock.packages[''].dependencies, manifest.dependencies, name)
   }
