@@ -16,7 +16,7 @@ const out = process.argv[2] ?? join(here, 'client')
 const HEADER = '// Generated from static/client/src by `npm run client`: do not edit.\n'
 
 /** What is public, each after what it needs. */
-const TYPED = ['error', 'types', 'emitter', 'presence', 'room', 'tutti', 'sync', 'document']
+const TYPED = ['error', 'types', 'emitter', 'presence', 'past', 'room', 'tutti', 'sync', 'document']
 
 await esbuild.build({
   absWorkingDir: here,

@@ -188,6 +188,186 @@ export interface HistoryPage {
     entries: HistoryEntry[];
     next: number | null;
 }
+/** A seq (0: before all), or a time: a `Date`, or RFC 3339. */
+export type Moment = number | Date | string;
+export interface DocumentQuery<Format extends string = 'json'> {
+    at: Moment;
+    /** `json` if it is left out. */
+    format?: Format;
+    /** The root type; needed for one of several. Not with `yjs`. */
+    root?: string;
+}
+/** `seq`: the document is as it was after this entry. */
+export interface PastDocument<Format extends string = 'json'> {
+    seq: number;
+    content: Format extends 'yjs' ? Uint8Array : Format extends 'text' | 'xml' ? string : unknown;
+}
+export interface BlameQuery {
+    at?: Moment;
+    root?: string;
+}
+/** Runs without gaps, in UTF-16 units. `by`: whose it is; `via`: who sent it, where that is somebody else. */
+export interface BlameRun {
+    from: number;
+    to: number;
+    by: string;
+    via?: string;
+    seq: number;
+    at: string;
+}
+export interface Blame {
+    room: string;
+    seq: number;
+    runs: BlameRun[];
+}
+export interface DiffQuery {
+    from: Moment;
+    to?: Moment;
+    root?: string;
+}
+/** Who did it, by which edit, and when. */
+export interface ChangeStamp {
+    by: string;
+    via?: string;
+    seq: number;
+    at: string;
+}
+/** Lengths are UTF-16 units. */
+export type DiffOperation = {
+    retain: number;
+} | ({
+    insert: string;
+} & ChangeStamp) | ({
+    delete: number;
+    text: string;
+} & ChangeStamp);
+export interface Diff {
+    room: string;
+    from: number;
+    to: number;
+    ops: DiffOperation[];
+}
+/** `gap`: seconds of silence that end a session, 600 if it is left out; `before`: only sessions that begin before this seq. */
+export interface ActivityQuery {
+    before?: number;
+    limit?: number;
+    gap?: number;
+}
+/** What one user did in a session: UTF-16 units of text that came and went. */
+export interface Work {
+    user: string;
+    edits: number;
+    inserted: number;
+    deleted: number;
+}
+export interface Session {
+    from: number;
+    to: number;
+    startedAt: string;
+    endedAt: string;
+    authors: Work[];
+}
+/** `next`: to pass as `before`; null at the end. */
+export interface ActivityPage {
+    room: string;
+    sessions: Session[];
+    next: number | null;
+}
+/** A seq may have several labels, each once. */
+export interface VersionKey {
+    seq: number;
+    label: string;
+}
+export interface VersionChange {
+    label?: string;
+    meta?: unknown;
+}
+/** `authors`: who named it; of an automatic one, which has no label, who worked until then. */
+export interface Version {
+    seq: number;
+    label?: string;
+    meta?: unknown;
+    authors: string[];
+    at: string;
+}
+export interface RestoreOptions {
+    /** Undo only what this user did since. */
+    by?: string;
+    /** Only if this is the newest entry; else the error `changed`. */
+    ifHead?: number;
+    /** Repeated with the same key, the restore is stored once. */
+    key?: string;
+    /** Only tell what would happen. */
+    dryRun?: boolean;
+}
+/** `seq`: where the edit stands; null if there was nothing to undo, or it was a dry run. `from`: the entry that it was made for. */
+export interface Restored {
+    seq: number | null;
+    to: number;
+    from: number;
+    inserted: number;
+    deleted: number;
+}
+/** Numbers in runs: of each run the first number, how much each is more than the one before, and how many there are. */
+export type Runs = number[];
+/** What a unit (`at`) of a replay is that is no text. Elements and texts hold what stands up to the unit at `end`. */
+export type ReplayNode = {
+    kind: 'element';
+    at: number;
+    end: number;
+    name: string;
+} | {
+    kind: 'text';
+    at: number;
+    end: number;
+}
+/** Of the element around it. */
+ | {
+    kind: 'attribute';
+    at: number;
+    key: string;
+    value: unknown;
+}
+/** Begins a format, or ends it where the value is null. */
+ | {
+    kind: 'mark';
+    at: number;
+    key: string;
+    value: unknown;
+} | {
+    kind: 'embed';
+    at: number;
+    value: unknown;
+};
+/**
+ * All that a text or XML root ever was: all units that were ever inserted, in the order of the document, with the edits that inserted
+ * and first deleted each. The document after any edit is what was inserted by then and not deleted.
+ */
+export interface Replay {
+    room: string;
+    /** The newest entry that is in it. */
+    seq: number;
+    /** Null if the document never had a root type. */
+    root: string | null;
+    kind: 'text' | 'xml';
+    /** Users, by their numbers from 0 on. */
+    authors: string[];
+    /** Edits are numbered from 1 on. `at`: of the first in Unix milliseconds, of each other how long after the one before. */
+    edits: {
+        count: number;
+        seq: Runs;
+        at: number[];
+        by: Runs;
+    };
+    /** By UTF-16 units; U+FFFC stands for what is no text. `deleted` is 0 for what no edit deleted. */
+    units: {
+        text: string;
+        inserted: Runs;
+        deleted: Runs;
+        by: Runs;
+    };
+    nodes: ReplayNode[];
+}
 export interface TuttiEvents<App = AppTypes> {
     state: State;
     direct: DirectMessage<DirectOf<App>>;
@@ -263,11 +443,43 @@ export declare class Presence<State = unknown> {
     /** What others see beside the name: a small object, at most 4 KiB of JSON. Sent at most every 100 ms, and again after each reconnect. */
     set(state: State): void;
 }
+/** The past of one room. All of it but naming and restoring needs `write`, or `read` with `"history": true` in the token. */
+export declare class Past {
+    #private;
+    /** The document as it was at a moment, and the entry that it is after. */
+    document<Format extends 'json' | 'prosemirror' | 'text' | 'xml' | 'yjs' = 'json'>({ at, format, root }: DocumentQuery<Format>): Promise<PastDocument<Format>>;
+    /** Who wrote each part of a root type, now or at a moment. */
+    blame({ at, root }?: BlameQuery): Promise<Blame>;
+    /** What changed in a text between two moments; `to` is now if it is left out. */
+    diff({ from, to, root }: DiffQuery): Promise<Diff>;
+    /** Sessions of editing, the newest first. */
+    activity(query?: ActivityQuery): Promise<ActivityPage>;
+    /** Named versions, the newest first; with `automatic` where sessions of editing ended instead. */
+    versions({ automatic }?: {
+        automatic?: boolean;
+    }): Promise<Version[]>;
+    /** All that a text or XML root ever was, to step through without asking again. */
+    replay({ root }?: {
+        root?: string;
+    }): Promise<Replay>;
+    /** Names a seq. */
+    nameVersion(version: VersionKey & {
+        meta?: unknown;
+    }): Promise<Version>;
+    /** Gives a named version another label or `meta`. */
+    changeVersion({ seq, label }: VersionKey, change: VersionChange): Promise<Version>;
+    /** Takes a name away; what the document was at that seq stays. */
+    removeVersion({ seq, label }: VersionKey): Promise<void>;
+    /** Goes back to a seq by one edit forward, which everybody gets. */
+    restore(to: number, options?: RestoreOptions): Promise<Restored>;
+}
 /** A room that this client is in, or is about to be in again. */
 export declare class Room<App = object> extends Emitter<RoomEvents<App>> {
     #private;
     readonly name: string;
     readonly presence: Presence<PresenceOf<App>>;
+    /** What the room's document was, and going back. */
+    readonly past: Past;
     /** Who types now: names by user id. */
     typists: Map<string, string>;
     isJoined: boolean;

@@ -2,6 +2,7 @@
 
 export { connect, Tutti } from './tutti.js'
 export { Room } from './room.js'
+export { Past } from './past.js'
 export { Presence } from './presence.js'
 export { TuttiError } from './error.js'
 export { describeSync, DocumentSync, watchHocuspocusProvider, watchWebsocketProvider, type SyncConnection, type SyncState } from './sync.js'

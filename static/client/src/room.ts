@@ -4,6 +4,7 @@ import { bytesFromBase64, withString } from './encoding.js'
 import { emit, Emitter } from './emitter.js'
 import { errorFrom, TuttiError } from './error.js'
 import { BINARY_BYTES_MAX, RESERVED, RETRY_MS } from './limits.js'
+import { Past, pathOf, type Rest } from './past.js'
 import { Presence } from './presence.js'
 import { Timer } from './timer.js'
 import type {
@@ -33,7 +34,7 @@ export interface Link {
   forget (room: AnyRoom): void
   report (error: TuttiError): void
   /** Asks by REST. */
-  get (path: string, query: object): Promise<unknown>
+  rest: Rest
 }
 
 /** @internal A room whatever the app's types, for who only moves rooms about. */
@@ -57,6 +58,8 @@ export let rejectWaiters: (room: AnyRoom, error: TuttiError) => void
 export class Room<App = object> extends Emitter<RoomEvents<App>> {
   readonly name: string
   readonly presence: Presence<PresenceOf<App>>
+  /** What the room's document was, and going back. */
+  readonly past: Past
   /** Who types now: names by user id. */
   typists = new Map<string, string>()
   isJoined = false
@@ -91,6 +94,7 @@ export class Room<App = object> extends Emitter<RoomEvents<App>> {
     this.#link = link
     this.#edits = options.edits
     this.presence = new Presence(this, (message) => this.#cast(message))
+    this.past = new Past(name, link.rest)
   }
 
   /** Resolves when this client is in the room; rejects when it may not be. */
@@ -152,8 +156,8 @@ export class Room<App = object> extends Emitter<RoomEvents<App>> {
   }
 
   /** A page of the timeline, by REST; the query is that of the REST API. */
-  history (query: HistoryQuery = {}): Promise<HistoryPage> {
-    return this.#link.get(`rooms/${this.name.split('/').map(encodeURIComponent).join('/')}/history`, query) as Promise<HistoryPage>
+  async history (query: HistoryQuery = {}): Promise<HistoryPage> {
+    return (await this.#link.rest(`${pathOf(this.name)}/history`, { query })).body as HistoryPage
   }
 
   /** For good; what still waited is rejected. `tutti.room(name)` makes a new one. */

@@ -5,6 +5,7 @@ import { bytesOf, jsonOf, randomId, readString } from './encoding.js'
 import { emit, Emitter } from './emitter.js'
 import { errorFrom, reasonOf, TuttiError } from './error.js'
 import { ANSWERS, CLOSED_BY_APP, FRAME_BYTES_MAX, RETRY_MS } from './limits.js'
+import type { RestAnswer, RestRequest } from './past.js'
 import { Queue } from './queue.js'
 import { isJoining, joinRoom, receiveBytesFor, receiveFor, rejectWaiters, Room, suspendRoom, type AnyRoom, type Link } from './room.js'
 import { Timer } from './timer.js'
@@ -112,7 +113,7 @@ export class Tutti<App = object> extends Emitter<TuttiEvents<App>> {
     },
     forget: (room) => { if (this.#rooms.get(room.name) === room) this.#rooms.delete(room.name) },
     report: (error) => this.#report(error),
-    get: (path, query) => this.#get(path, query)
+    rest: (path, request) => this.#rest(path, request)
   }
 
   #canWrite (): boolean { return this.#connection.isOnline && this.#connection.bufferedBytes < this.#options.bufferedBytesMax }
@@ -215,18 +216,27 @@ export class Tutti<App = object> extends Emitter<TuttiEvents<App>> {
 
   #closedError (): TuttiError { return new TuttiError('closed', this.getState().reason ?? 'the connection is closed') }
 
-  async #get (path: string, query: object): Promise<unknown> {
+  async #rest (path: string, { method = 'GET', query = {}, body, as }: RestRequest): Promise<RestAnswer> {
     const url = new URL(path, this.#api)
     for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, String(value))
     const token = await this.#connection.currentToken()
     if (!token) throw new TuttiError('unauthorized', 'there is no token')
-    const response = await fetch(url, { headers: { authorization: `Bearer ${token}` } }).catch((error: unknown) => {
+    const headers: Record<string, string> = { authorization: `Bearer ${token}` }
+    if (body) headers['content-type'] = 'application/json'
+    const unreachable = (error: unknown): never => {
       throw new TuttiError('connection_lost', `the server cannot be reached: ${reasonOf(error)}`, { temporary: true })
-    })
-    const body = await response.json().catch(() => ({})) as { error?: { code: string, message: string } }
-    if (response.ok) return body
-    const { code = 'unknown', message = `the server answered ${response.status}` } = body.error ?? {}
-    throw new TuttiError(code, message, { temporary: response.status === 503 })
+    }
+    const response = await fetch(url, { method, headers, body: body && jsonOf(body) }).catch(unreachable)
+    if (response.ok) {
+      // An answer that ends in the middle is none.
+      const read = as === 'bytes' ? response.arrayBuffer().then((buffer) => new Uint8Array(buffer)) : response.text()
+      const content = await read.catch(unreachable)
+      return { body: as ? content : content && JSON.parse(content as string), headers: response.headers }
+    }
+    const failed = await response.json().catch(() => ({})) as { error?: { code: string, message: string } }
+    const { code = 'unknown', message = `the server answered ${response.status}` } = failed.error ?? {}
+    const retryAfterMs = Number(response.headers.get('retry-after')) * 1000 || undefined
+    throw new TuttiError(code, message, { temporary: response.status === 503 || response.status === 429, retryAfterMs })
   }
 }
 

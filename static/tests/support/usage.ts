@@ -17,6 +17,15 @@ else answer.steps.map((step) => step)
 await tutti.direct('bob', {}).catch((error: TuttiError) => [error.code.length, error.temporary, isSent, stop])
 const { entries } = await room.history({ kind: 'edit' })
 const kind: EntryKind | undefined = entries[0]?.kind
+const { content, seq: asOf } = await room.past.document({ at: new Date(0), format: 'yjs' })
+const { content: json } = await room.past.document({ at: 3 })
+const { ops } = await room.past.diff({ from: asOf, to: '2026-11-21T12:16:07.156Z' })
+ops.map((op) => 'retain' in op ? op.retain.toFixed() : 'insert' in op ? op.insert + op.by : op.text)
+const [version] = await room.past.versions()
+if (version?.label) await room.past.removeVersion({ seq: version.seq, label: version.label })
+const { nodes } = await room.past.replay()
+nodes.map((node) => node.kind === 'element' ? node.name + node.end : node.at)
+const { seq: restoredAt } = await room.past.restore(content.byteLength, { ifHead: 7 })
 const access: Access | null = room.access
 const state: SyncState = watchWebsocketProvider({}).state
 export const said: string = `${kind} ${access} ${describeSync(state)}`
@@ -25,6 +34,12 @@ export const said: string = `${kind} ${access} ${describeSync(state)}`
 room.on('updated', () => {})
 // @ts-expect-error a chat message has no topic
 room.on('message', ({ topic }) => topic)
+// @ts-expect-error what a document holds is not known until it is looked at
+json.text
+// @ts-expect-error there may have been nothing to undo
+restoredAt.toFixed()
+// @ts-expect-error a past document is of a moment
+await room.past.document({ format: 'text' })
 // @ts-expect-error a token is needed
 connect('/ws', {})
 // @ts-expect-error there is no such access
