@@ -23,6 +23,9 @@ pub enum HistoryError {
     /// Differences are told of texts.
     #[error("differences are told of root types that are texts; this one is not")]
     NoText,
+    /// Replays are told of texts and XML.
+    #[error("a replay is of a root type that is a text or XML; this one is neither")]
+    NoReplay,
     /// It is larger than may be held.
     #[error("the room's history is too large to be read")]
     TooLarge,

@@ -11,6 +11,7 @@ use super::blame::BlameRun;
 use super::diff::Difference;
 use super::error::HistoryError;
 use super::past::History;
+use super::replay::Replay;
 use super::restore::RestorePlan;
 use crate::ids::{RoomName, Seq, UserId};
 use crate::protocol::DecodeError;
@@ -268,6 +269,14 @@ impl Open {
     ) -> Result<(Seq, Seq, Vec<Difference>), HistoryError> {
         let (from, to) = (self.seq(from)?, self.seq(to)?);
         Ok((from, to, self.history.diff(root, from, to, authors)?))
+    }
+
+    /// The whole history of a root type; see [`History::replay`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn replay(&self, root: Option<&str>, authors: &Authors) -> Result<Replay, HistoryError> {
+        self.history.replay(root, authors)
     }
 
     /// The edit that undoes what came after a seq, of all or of one user; see [`History::restore`].

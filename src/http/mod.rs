@@ -25,6 +25,7 @@ mod past;
 mod paths;
 mod peer;
 mod publish;
+mod replay;
 mod restore;
 mod revocations;
 mod rooms;
@@ -113,6 +114,7 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
                 .service(read("/rooms/{room:.+}/diff", past::diff))
                 .service(read("/rooms/{room:.+}/blame", past::blame))
                 .service(read("/rooms/{room:.+}/activity", past::activity))
+                .service(read("/rooms/{room:.+}/replay", replay::replay))
                 .service(read("/rooms/{room:.+}/presence", rooms::presence))
                 .service(post("/rooms/{room:.+}/messages", publish::messages))
                 .service(post("/rooms/{room:.+}/disconnect", publish::disconnect))

@@ -9,8 +9,8 @@ use utoipa::{Modify, OpenApi};
 use super::failures::{self, Always};
 use super::static_file::Text;
 use super::{
-    document, events, health, history, past, publish, restore, revocations, rooms, stats, tickets, versions, webhooks,
-    writing,
+    document, events, health, history, past, publish, replay, restore, revocations, rooms, stats, tickets, versions,
+    webhooks, writing,
 };
 
 static DOCUMENT: LazyLock<Text> = LazyLock::new(|| {
@@ -44,6 +44,7 @@ const ABOUT: &str = "Times are RFC 3339 in UTC with milliseconds. An unknown or 
         past::activity,
         past::blame,
         past::diff,
+        replay::replay,
         versions::list,
         versions::add,
         versions::change,

@@ -44,6 +44,7 @@ mod passing_on;
 mod past;
 mod questions;
 mod readers;
+mod replay;
 mod rest;
 mod restore;
 mod revocation;

@@ -11,7 +11,7 @@ const DOCUMENT: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH"];
 const VERSIONS: &[&str] = &["GET", "HEAD", "POST", "PATCH", "DELETE"];
 
 /// Every path of the server, and what it takes.
-const PATHS: [(&str, &[&str]); 34] = [
+const PATHS: [(&str, &[&str]); 35] = [
     ("/healthz", READ),
     ("/readyz", READ),
     ("/tutti.js", READ),
@@ -28,6 +28,7 @@ const PATHS: [(&str, &[&str]); 34] = [
     ("/api/v1/rooms/docs/plan/document", DOCUMENT),
     ("/api/v1/rooms/docs/plan/blame", READ),
     ("/api/v1/rooms/docs/plan/activity", READ),
+    ("/api/v1/rooms/docs/plan/replay", READ),
     // With a parameter that they do not have: as they are, their answers would not end.
     ("/api/v1/rooms/docs/plan/events?nothing=1", SOCKET),
     ("/api/v1/events?nothing=1", SOCKET),

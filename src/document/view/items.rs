@@ -2,8 +2,12 @@
 
 use std::borrow::Cow;
 
+use super::RenderError;
+use super::budget::{Meter, ReadingBudget};
 use super::tree::{NONE, Tree, TypeKind};
+use super::writer::Writer;
 use crate::document::{BlockId, Content, Kind};
+use crate::protocol::lib0::Input;
 
 /// The items of a type: its list, then each key with all that was set there, the value that counts at last.
 #[derive(Debug, Clone)]
@@ -79,6 +83,28 @@ impl<'v> ViewItem<'v> {
         let mut text = Vec::new();
         piece.put_raw(&mut text);
         String::from_utf8(text).ok().map(Cow::Owned)
+    }
+
+    /// The last of the plain values it holds, as JSON; null if it holds none.
+    ///
+    /// # Errors
+    /// It takes more than may be spent.
+    pub fn value(&self) -> Result<String, RenderError> {
+        let mut writer = Writer::new(Meter::new(ReadingBudget::default()));
+        match self.tree.last_value(self.tree.item(self.at), writer.meter())? {
+            Some(value) => value.write(&mut writer)?,
+            None => writer.put("null")?,
+        }
+        Ok(writer.into_text())
+    }
+
+    /// The key of a formatting mark, and its value as JSON, if it holds one.
+    pub fn mark(&self) -> Option<(String, String)> {
+        if self.content.kind != Kind::Format {
+            return None;
+        }
+        let mut input = Input::raw(self.content.raw);
+        Some((input.text().ok()?.to_owned(), input.text().ok()?.to_owned()))
     }
 
     /// The kind of the shared type it holds, if it holds one.

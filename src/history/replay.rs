@@ -1,0 +1,426 @@
+//! A document's whole history in one piece, for who steps through it without asking again: all units that were ever inserted, in the
+//! order of the document, with the edits that inserted and first deleted each. The document after any edit is what was inserted by then
+//! and not deleted, in that same order.
+
+use std::collections::HashMap;
+use std::iter::Peekable;
+
+use bytes::Bytes;
+use indexmap::IndexSet;
+
+use super::authors::Authors;
+use super::blame::Credits;
+use super::error::HistoryError;
+use super::past::History;
+use super::pieces::Pieces;
+use crate::document::{IdRange, Items, Kind, ReadingBudget, TypeKind, View, ViewItem};
+use crate::ids::UserId;
+
+/// What a replay may hold, in bytes, about: as JSON it is no longer than that.
+const REPLAY_BYTES_MAX: usize = 64 << 20;
+/// Of a run of numbers, of a node beside its texts.
+const RUN_BYTES: usize = 24;
+const NODE_BYTES: usize = 64;
+/// Stands for a unit that is no text.
+const OBJECT: &str = "\u{fffc}";
+
+/// A document's history.
+#[derive(Debug, Default)]
+pub struct Replay {
+    /// The root type; none if the document never had one.
+    pub root: Option<String>,
+    /// Whether that is XML, and not a text.
+    pub is_xml: bool,
+    /// Users, by their numbers.
+    pub authors: IndexSet<UserId>,
+    /// How many edits there are. They are numbered from 1 on.
+    pub edits: u32,
+    /// Their seqs.
+    pub seqs: Column,
+    /// When they were committed: of the first in Unix milliseconds, of each other how long after the one before.
+    pub times: Vec<i64>,
+    /// Numbers of those who made them.
+    pub editors: Column,
+    /// All units, in the order of the document; U+FFFC stands for what is no text.
+    pub text: String,
+    /// Of each unit the edit that inserted it.
+    pub inserted: Column,
+    /// Of each unit the edit that deleted it first; 0 if none did.
+    pub deleted: Column,
+    /// Of each unit the number of who wrote it, as in [`History::blame`].
+    pub writers: Column,
+    /// What is no text, in the order of the document.
+    pub nodes: Vec<Node>,
+}
+
+/// What a unit is that is no text.
+#[derive(Debug)]
+pub struct Node {
+    /// Index of the unit.
+    pub at: u64,
+    /// What it is.
+    pub what: What,
+}
+
+/// What a unit is that is no text. Values are JSON.
+#[derive(Debug)]
+pub enum What {
+    /// A shared type.
+    Type {
+        /// Of an element; a text has none.
+        name: Option<String>,
+        /// Index of the unit behind what it holds.
+        end: u64,
+    },
+    /// An attribute of the type around it, from the edit on that inserted it.
+    Attribute {
+        /// Its name.
+        key: String,
+        /// Its value.
+        value: String,
+    },
+    /// Begins a format of the text behind it, or ends it.
+    Mark {
+        /// The format.
+        key: String,
+        /// Its value; null ends it.
+        value: String,
+    },
+    /// Something embedded.
+    Embed {
+        /// Its value.
+        value: String,
+    },
+}
+
+/// Numbers in runs, each three of them: the first, how much each is more than the one before, and how many there are.
+#[derive(Debug, Default)]
+pub struct Column(Vec<i64>);
+
+impl Column {
+    /// The runs, one behind another.
+    pub fn runs(&self) -> &[i64] {
+        &self.0
+    }
+
+    /// Appends a number so many times.
+    fn push(&mut self, number: i64, count: u32) {
+        let count = i64::from(count);
+        if let [.., first, step, known] = &mut self.0[..] {
+            if *known == 1 && count == 1 {
+                *step = number - *first;
+            }
+            if *first + *step * *known == number && (count == 1 || *step == 0) {
+                *known += count;
+                return;
+            }
+        }
+        self.0.extend([number, 0, count]);
+    }
+}
+
+/// Units of a client that one edit inserted, or deleted.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start: u32,
+    end: u32,
+    edit: u32,
+}
+
+/// Which edit did something to a unit, by client and clock.
+#[derive(Debug, Default)]
+struct Spans(HashMap<u64, Vec<Span>>);
+
+impl Spans {
+    fn add(&mut self, range: &IdRange, edit: u32) {
+        self.0.entry(range.client).or_default().push(Span { start: range.start, end: range.end, edit });
+    }
+
+    fn settle(&mut self) {
+        self.0.values_mut().for_each(|own| own.sort_unstable_by_key(|span| span.start));
+    }
+
+    /// The edits of a range, with how many units each has; 0 for those that no edit has.
+    fn each(&self, range: IdRange, mut each: impl FnMut(u32, u32)) {
+        let own = self.0.get(&range.client).map_or(&[][..], Vec::as_slice);
+        let first = own.partition_point(|span| span.end <= range.start);
+        let mut at = range.start;
+        for span in own[first..].iter().take_while(|span| span.start < range.end) {
+            let (start, end) = (span.start.max(at), span.end.min(range.end));
+            if start > at {
+                each(0, start - at);
+            }
+            each(span.edit, end.saturating_sub(start));
+            at = end.max(at);
+        }
+        if at < range.end {
+            each(0, range.end - at);
+        }
+    }
+
+    /// The edit of one unit, 0 if there is none.
+    fn one(&self, range: IdRange) -> u32 {
+        let mut found = 0;
+        self.each(IdRange { end: range.start + 1, ..range }, |edit, _| found = edit);
+        found
+    }
+}
+
+impl History {
+    /// The history of a root type that is a text or XML, of the only root if none is named; see [`Replay`].
+    ///
+    /// Attributes of the root itself are left out.
+    ///
+    /// # Errors
+    /// There is no such root, the choice is not clear, it is neither, or it takes more than may be spent.
+    pub fn replay(&self, root: Option<&str>, authors: &Authors) -> Result<Replay, HistoryError> {
+        self.replay_within(root, authors, REPLAY_BYTES_MAX)
+    }
+
+    fn replay_within(&self, root: Option<&str>, authors: &Authors, bytes_max: usize) -> Result<Replay, HistoryError> {
+        let mut replay = Replay::default();
+        let (mut inserted, mut deleted) = (Spans::default(), Spans::default());
+        let mut last_ms = 0;
+        self.read(self.upto(), |edit| {
+            replay.edits += 1;
+            replay.seqs.push(edit.seq.0.cast_signed(), 1);
+            replay.times.push(edit.at_ms - last_ms);
+            last_ms = edit.at_ms;
+            let editor = number(&mut replay.authors, edit.author);
+            replay.editors.push(editor, 1);
+            edit.inserted.iter().for_each(|range| inserted.add(range, replay.edits));
+            edit.deleted.iter().for_each(|range| deleted.add(range, replay.edits));
+        })?;
+        // Those of one client were inserted in the order of their clocks, and no unit is deleted twice.
+        deleted.settle();
+        let state = Bytes::from(self.state_with_deleted(self.upto())?);
+        let view = View::read(&state, ReadingBudget::default())?;
+        let Some(root) = view.root_named(root)? else { return Ok(replay) };
+        replay.is_xml = match view.root_kind(root)? {
+            TypeKind::Text => false,
+            TypeKind::XmlFragment => true,
+            _ => return Err(HistoryError::NoReplay),
+        };
+        replay.root = Some(root.to_owned());
+        let credits = self.credits(self.upto(), &Pieces::of(&view, root), authors)?;
+        let edits = replay.times.len() * RUN_BYTES;
+        let mut walk = Walk { replay, inserted, deleted, credits, units: 0, left: bytes_max };
+        walk.hold(edits)?;
+        if let Some(items) = view.items(root) {
+            walk.all(items)?;
+        }
+        Ok(walk.replay)
+    }
+}
+
+fn number(authors: &mut IndexSet<UserId>, user: &UserId) -> i64 {
+    let known = authors.get_index_of(user);
+    known.unwrap_or_else(|| authors.insert_full(user.clone()).0) as i64
+}
+
+/// A document that is being read, unit by unit.
+struct Walk {
+    replay: Replay,
+    inserted: Spans,
+    deleted: Spans,
+    credits: Credits,
+    units: u64,
+    /// What the replay may still hold, in bytes.
+    left: usize,
+}
+
+/// A type that is being read, and where its node is; the root has none.
+struct Inside<'v> {
+    items: Peekable<Items<'v>>,
+    node: Option<usize>,
+}
+
+impl Walk {
+    fn all<'v>(&mut self, items: Items<'v>) -> Result<(), HistoryError> {
+        let mut open = vec![Inside { items: items.peekable(), node: None }];
+        while let Some(inside) = open.last_mut() {
+            let Some(item) = inside.items.next() else {
+                let closed = open.pop().and_then(|inside| inside.node);
+                if let Some(Node { what: What::Type { end, .. }, .. }) = closed.map(|at| &mut self.replay.nodes[at]) {
+                    *end = self.units;
+                }
+                continue;
+            };
+            if item.key.is_none() {
+                open.extend(self.item(&item)?);
+            } else if inside.node.is_some() {
+                let next = inside.items.peek().filter(|next| next.key == item.key).map(super::units::range_of);
+                self.attribute(&item, next)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// An item of a list; what is in it.
+    fn item<'v>(&mut self, item: &ViewItem<'v>) -> Result<Option<Inside<'v>>, HistoryError> {
+        let range = super::units::range_of(item);
+        let at = self.units;
+        if let Some(text) = item.text() {
+            self.units_of(range, &text, None)?;
+            return Ok(None);
+        }
+        let inside = match item.content.kind {
+            // Nobody knows any more what it was.
+            Kind::Collected | Kind::Deleted | Kind::Skip => return Ok(None),
+            Kind::Format => {
+                let (key, value) = item.mark().unwrap_or_default();
+                self.node(at, What::Mark { key, value })?;
+                None
+            }
+            Kind::Type
+                if item.type_kind().is_some_and(|kind| matches!(kind, TypeKind::XmlElement | TypeKind::XmlText)) =>
+            {
+                let name = item.type_kind() == Some(TypeKind::XmlElement);
+                let name = name.then(|| item.type_name().to_owned());
+                self.node(at, What::Type { name, end: at })?;
+                let node = Some(self.replay.nodes.len() - 1);
+                item.children().map(|items| Inside { items: items.peekable(), node })
+            }
+            _ => {
+                self.node(at, What::Embed { value: item.value()? })?;
+                None
+            }
+        };
+        self.units_of(range, &OBJECT.repeat(range.len() as usize), None)?;
+        Ok(inside)
+    }
+
+    /// A value of an attribute, and the one that replaced it: it is over with that, too, which no edit says.
+    fn attribute(&mut self, item: &ViewItem<'_>, next: Option<IdRange>) -> Result<(), HistoryError> {
+        let range = super::units::range_of(item);
+        let last = IdRange { start: range.end.max(1) - 1, ..range };
+        let key = item.key.unwrap_or_default().to_owned();
+        self.node(self.units, What::Attribute { key, value: item.value()? })?;
+        self.units_of(last, OBJECT, next.map(|next| self.inserted.one(next)))
+    }
+
+    fn node(&mut self, at: u64, what: What) -> Result<(), HistoryError> {
+        let texts = match &what {
+            What::Type { name, .. } => name.as_ref().map_or(0, String::len),
+            What::Attribute { key, value } | What::Mark { key, value } => key.len() + value.len(),
+            What::Embed { value } => value.len(),
+        };
+        self.replay.nodes.push(Node { at, what });
+        self.hold(NODE_BYTES + texts)
+    }
+
+    /// Adds the units of a range. `over`: the edit with which they are no more, whether or not one deletes them.
+    fn units_of(&mut self, range: IdRange, text: &str, over: Option<u32>) -> Result<(), HistoryError> {
+        let Replay { authors, inserted, deleted, writers, .. } = &mut self.replay;
+        let runs = |columns: [&Column; 3]| columns.iter().map(|column| column.0.len() / 3).sum::<usize>();
+        let before = runs([inserted, deleted, writers]);
+        self.inserted.each(range, |edit, count| repeat(inserted, edit, count));
+        self.deleted.each(range, |edit, count| {
+            let edit = [Some(edit), over].into_iter().flatten().filter(|edit| *edit > 0).min().unwrap_or(0);
+            repeat(deleted, edit, count);
+        });
+        let mut told = range.start;
+        for (part, credit, ..) in self.credits.told(range) {
+            writers.push(number(authors, &credit.by), part.len());
+            told = part.end;
+        }
+        if told < range.end {
+            // All that was inserted is credited; a column must not be shorter than the others whatever happens.
+            writers.push(0, range.end - told);
+        }
+        let held = (runs([inserted, deleted, writers]) - before) * RUN_BYTES + text.len();
+        self.replay.text.push_str(text);
+        self.units += u64::from(range.len());
+        self.hold(held)
+    }
+
+    fn hold(&mut self, bytes: usize) -> Result<(), HistoryError> {
+        self.left = self.left.checked_sub(bytes).ok_or(HistoryError::TooLarge)?;
+        Ok(())
+    }
+}
+
+fn repeat(column: &mut Column, edit: u32, count: u32) {
+    if count > 0 {
+        column.push(edit.into(), count);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use yrs::{ClientID, Doc, Options, Text, Transact};
+
+    use super::*;
+    use crate::ids::Seq;
+    use crate::store::{Entry, EntryKind};
+
+    fn unrolled(column: &Column) -> Vec<i64> {
+        let runs = column.runs().chunks(3);
+        runs.flat_map(|run| (0..run[2]).map(move |at| run[0] + run[1] * at)).collect()
+    }
+
+    #[test]
+    fn a_column_gives_back_what_was_put_into_it() {
+        let all =
+            [(5, 1), (6, 1), (7, 1), (7, 1), (7, 3), (9, 2), (1, 1), (4, 1), (7, 1), (10, 1), (0, 4), (0, 1), (3, 1)];
+        let mut column = Column::default();
+        let mut expected = Vec::new();
+        for (number, count) in all {
+            column.push(number, count);
+            expected.extend((0..count).map(|_| number));
+            assert_eq!(unrolled(&column), expected);
+        }
+        let mut letters = Column::default();
+        (1..=100_000).for_each(|number| letters.push(number, 1));
+        assert_eq!(letters.runs(), [1, 1, 100_000]);
+    }
+
+    /// Alice writes `hello`, and then deletes the first letters, each by an edit, the last of them first.
+    fn typed_and_deleted(letters: u32) -> History {
+        let doc = Doc::with_options(Options::with_client_id(ClientID::new(1)));
+        let text = doc.get_or_insert_text("t");
+        let mut history = History::default();
+        for (at, seq) in [None].into_iter().chain((0..letters).rev().map(Some)).zip(1..) {
+            let mut txn = doc.transact_mut();
+            match at {
+                None => text.push(&mut txn, "hello"),
+                Some(at) => text.remove_range(&mut txn, at, 1),
+            }
+            let body = Bytes::from(txn.encode_update_v1());
+            history.push(Entry {
+                seq: Seq(seq),
+                kind: EntryKind::Edit,
+                author: UserId::new("alice"),
+                via: None,
+                at_ms: 1_000 + 10 * seq as i64,
+                key: None,
+                body_bytes: body.len() as u64,
+                body: Some(body),
+            });
+        }
+        history
+    }
+
+    #[test]
+    fn a_replay_tells_of_each_unit_when_it_came_and_went() {
+        let replay = typed_and_deleted(2).replay(None, &Authors::default()).unwrap();
+        assert_eq!((replay.text.as_str(), replay.is_xml, replay.root.as_deref()), ("hello", false, Some("t")));
+        assert_eq!((replay.edits, unrolled(&replay.seqs), replay.times), (3, vec![1, 2, 3], vec![1_010, 10, 10]));
+        assert_eq!(unrolled(&replay.inserted), [1; 5]);
+        assert_eq!(unrolled(&replay.deleted), [3, 2, 0, 0, 0]);
+        assert_eq!(
+            (replay.authors.into_iter().collect::<Vec<_>>(), unrolled(&replay.writers)),
+            (vec![UserId::new("alice")], vec![0; 5])
+        );
+    }
+
+    #[test]
+    fn a_replay_that_would_be_too_long_is_refused() {
+        let history = typed_and_deleted(3);
+        // Four edits, five letters, and runs: one of edits that inserted, one of writers, two of edits that deleted.
+        let needed = 4 * RUN_BYTES + 5 + 4 * RUN_BYTES;
+        assert!(history.replay_within(None, &Authors::default(), needed).is_ok());
+        let refused = history.replay_within(None, &Authors::default(), needed - 1);
+        assert!(matches!(refused, Err(HistoryError::TooLarge)), "{refused:?}");
+    }
+}
