@@ -39,6 +39,16 @@ struct One {
     _folder: TempDir,
 }
 
+impl Drop for One {
+    /// A test that fails says what its servers logged: why one of them closed a connection stands nowhere else.
+    #[expect(clippy::print_stderr, reason = "it is what a failed test is looked at for")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("server {}:\n{}", self.process.address, self.process.log());
+        }
+    }
+}
+
 /// Servers that share a database, and have found each other.
 struct Servers {
     servers: Vec<One>,
