@@ -5,6 +5,7 @@
 #   scripts/crash.sh --short     the few kills that `make test` makes
 #   scripts/with-tls.sh scripts/crash.sh --short    over TLS
 #   SERVERS=3 scripts/crash.sh   three servers on one Postgres behind a balancer, of which one is killed each time
+#   SERVERS=3 BUS=nats scripts/crash.sh    the same with NATS between them
 #   STORE=postgres MODE=database KILLS=300 SEED=7 CLIENTS=20 ROOMS=5 scripts/crash.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -15,6 +15,7 @@ macro_rules! counters {
 
 counters! { IntCounter, register_int_counter:
     ENTRIES_COMMITTED = "tutti_entries_committed_total", "Entries that the store has committed.";
+    APPENDS_PUT_BACK = "tutti_appends_put_back_total", "Appends that were sent again because another server had written to the room first.";
     APPENDS_FAILED = "tutti_appends_failed_total", "Appends that the store refused for now; each is repeated.";
     ROOM_LOADS_FAILED = "tutti_room_loads_failed_total", "Attempts to load a room that failed.";
     ROOM_DEATHS = "tutti_room_deaths_total", "Rooms that died of a panic.";
@@ -69,6 +70,7 @@ pub fn text() -> String {
     for counter in [
         &ENTRIES_COMMITTED,
         &APPENDS_FAILED,
+        &APPENDS_PUT_BACK,
         &ROOM_LOADS_FAILED,
         &ROOM_DEATHS,
         &SNAPSHOTS_SAVED,

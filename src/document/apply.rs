@@ -481,28 +481,13 @@ impl Blocks {
 
     /// What `taken` says that an update added, as an update.
     fn encode_news(&self, scan: &Scan<'_>, taken: &Taken) -> Vec<u8> {
-        let typed = || taken.sections.iter().zip(&scan.sections).filter(|(taken, _)| taken.blocks > 0);
-        let mut out = Vec::new();
-        put_var_uint(&mut out, typed().count() as u64);
-        for (taken, section) in typed() {
-            put_var_uint(&mut out, taken.blocks as u64);
-            put_var_uint(&mut out, section.client);
-            put_var_uint(&mut out, taken.known.into());
-            let new = scan.blocks(section).filter(|block| block.end() > taken.known).take(taken.blocks);
-            new.for_each(|block| put_cut(&mut out, section.client, &block, taken.known));
-        }
+        let typed = taken.sections.iter().zip(&scan.sections).filter(|(taken, _)| taken.blocks > 0);
+        let typed: Vec<_> = typed.map(|(taken, section)| (section, taken.known, taken.blocks)).collect();
         let mut deleted = taken.deleted.clone();
         deleted.sort_unstable();
-        put_var_uint(&mut out, deleted.chunk_by(|one, next| one.0 == next.0).count() as u64);
-        for ranges in deleted.chunk_by(|one, next| one.0 == next.0) {
-            put_var_uint(&mut out, self.clients.get_index(ranges[0].0).map_or(0, |(client, _)| *client));
-            put_var_uint(&mut out, ranges.len() as u64);
-            for (_, start, end) in ranges {
-                put_var_uint(&mut out, (*start).into());
-                put_var_uint(&mut out, (end - start).into());
-            }
-        }
-        out
+        let client = |number| self.clients.get_index(number).map_or(0, |(client, _)| *client);
+        let deleted: Vec<_> = deleted.into_iter().map(|(number, start, end)| (client(number), start, end)).collect();
+        put_part(scan, &typed, &deleted)
     }
 
     /// Whether the document has all that an update types and deletes.
@@ -578,9 +563,33 @@ pub fn begins_after(clocks: &Clocks, update: &Bytes) -> Option<bool> {
     }
 }
 
+/// A part of an update, as an update: of these sections so many blocks from a clock on, and these deletions (client, first clock, clock
+/// after the last), one client's behind another's.
+pub(super) fn put_part(scan: &Scan<'_>, typed: &[(&Section, u32, usize)], deleted: &[(u64, u32, u32)]) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_var_uint(&mut out, typed.len() as u64);
+    for (section, from, blocks) in typed {
+        put_var_uint(&mut out, *blocks as u64);
+        put_var_uint(&mut out, section.client);
+        put_var_uint(&mut out, (*from).into());
+        let new = scan.blocks(section).filter(|block| block.end() > *from).take(*blocks);
+        new.for_each(|block| put_cut(&mut out, section.client, &block, *from));
+    }
+    put_var_uint(&mut out, deleted.chunk_by(|one, next| one.0 == next.0).count() as u64);
+    for ranges in deleted.chunk_by(|one, next| one.0 == next.0) {
+        put_var_uint(&mut out, ranges[0].0);
+        put_var_uint(&mut out, ranges.len() as u64);
+        for (_, start, end) in ranges {
+            put_var_uint(&mut out, (*start).into());
+            put_var_uint(&mut out, (end - start).into());
+        }
+    }
+    out
+}
+
 /// What an update deletes, client by client: ranges that neither overlap nor adjoin, in order. As Yjs writes them; others write the
 /// same range many times, each of which would be looked up in all that is deleted already.
-fn deletions(scan: &Scan<'_>) -> impl Iterator<Item = (u64, Vec<(u32, u32)>)> {
+pub(super) fn deletions(scan: &Scan<'_>) -> impl Iterator<Item = (u64, Vec<(u32, u32)>)> {
     let mut all = scan.deletions().peekable();
     std::iter::from_fn(move || {
         let client = all.peek()?.0;

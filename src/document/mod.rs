@@ -5,7 +5,7 @@
 //!
 //! [`scan`] reads an update and refuses what cannot be one; [`apply`] decides what of it is new and joins; [`encode`] answers with states
 //! and what somebody lacks; [`load`] reads what is stored; [`v2`] rewrites
-//! another encoding; [`past`] answers with what was. Below them: [`content`], what a block holds; [`slots`], where blocks lie;
+//! another encoding; [`past`] answers with what was; [`known`], what of an update others have stored. Below them: [`content`], what a block holds; [`slots`], where blocks lie;
 //! [`ranges`], what is deleted; [`json`], plain values.
 
 mod apply;
@@ -14,6 +14,7 @@ mod clocks;
 mod content;
 mod encode;
 mod json;
+mod known;
 mod load;
 mod past;
 mod ranges;
@@ -31,6 +32,7 @@ pub use blocks::Blocks;
 pub use clocks::Clocks;
 pub use content::{Content, Kind};
 pub use json::Json;
+pub use known::Known;
 pub use load::SetAside;
 pub use past::{Brought, DeletedContent, IdRange, PastState};
 pub use redo::{ItemPart, Place, Redo};

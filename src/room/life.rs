@@ -211,6 +211,7 @@ impl Room {
                 self.arm(Timer::Sweep, SWEEP, ctx);
             }
             Timer::Retry => {
+                self.drop_known();
                 let next = self.commit.retry(Instant::now());
                 self.run_commit(next, ctx);
             }

@@ -2,7 +2,7 @@
 
 use actix::{Context, Handler};
 
-use super::commit::{Commit, Committed, Pending};
+use super::commit::{Behind, Commit, Committed, Pending};
 use super::document::{acknowledge, refuse_for_good};
 use super::io::Io;
 use super::members::{Acknowledgement, EditRefusal, Receipt};
@@ -32,6 +32,13 @@ impl Room {
             Ok(outcome) => {
                 metrics::ENTRIES_COMMITTED.inc_by(outcome.iter().filter(|entry| entry.is_ok()).count() as u64);
                 outcome
+            }
+            Err(StoreError::Moved(head)) => {
+                metrics::APPENDS_PUT_BACK.inc();
+                self.commit.put_back();
+                self.timeline.on_told(head, Vec::new());
+                // What is still new is sent again once that is read.
+                return self.catch_up(ctx);
             }
             Err(StoreError::Slow) if self.commit.uncommitted.is_hopeless(others_were_stored) => {
                 metrics::APPENDS_FAILED.inc();
@@ -67,6 +74,14 @@ impl Room {
         }
     }
 
+    /// Before an append: what waits is new to all that was read of the timeline. What is not is acknowledged.
+    pub(super) fn drop_known(&mut self) {
+        let Some((document, Parts { timeline, commit, mut io, .. })) = self.live() else { return };
+        let settled = document.drop_known(commit);
+        commit.has_read(timeline.head());
+        acknowledge_behind(settled, timeline, commit, &mut io);
+    }
+
     /// Takes the outcome of the append in flight.
     fn settle(&mut self, outcome: AppendOutcome, ctx: &mut Context<Self>) {
         let Some((document, Parts { timeline, commit, mut io, .. })) = self.live() else { return };
@@ -92,11 +107,7 @@ impl Room {
                 Err(refused) => refuse_entry(&entry, acknowledgements, refused, timeline, commit, io),
             }
             replies.into_iter().for_each(|reply| reply.send(outcome));
-            let before = Placed { seq: timeline.head(), at_ms: 0, is_new: false };
-            for acknowledgement in others.acknowledgements {
-                send_acknowledgement(acknowledgement, before, timeline, commit, io);
-            }
-            others.replies.into_iter().for_each(|reply| reply.send(Ok(before)));
+            acknowledge_behind(others, timeline, commit, io);
         }
         document.acknowledge_reached(commit, io);
         self.make_snapshot_if_due(ctx);
@@ -160,6 +171,20 @@ impl Room {
         timeline.look_up_clients(unknown, commit);
         self.make_snapshot_if_due(ctx);
     }
+}
+
+/// Tells those who wait that all before it is committed.
+fn acknowledge_behind(
+    Behind { acknowledgements, replies }: Behind,
+    timeline: &mut Timeline,
+    commit: &mut Commit,
+    io: &mut Io,
+) {
+    let before = Placed { seq: timeline.head(), at_ms: 0, is_new: false };
+    for acknowledgement in acknowledgements {
+        send_acknowledgement(acknowledgement, before, timeline, commit, io);
+    }
+    replies.into_iter().for_each(|reply| reply.send(Ok(before)));
 }
 
 /// Tells an author that what it sent is committed, as the entry that is placed there.

@@ -31,10 +31,13 @@ impl Room {
     /// or an answer of the store begins, ends with this by itself.
     pub(super) fn end_turn(&mut self, ctx: &mut Context<Self>) {
         let now = Instant::now();
+        self.drop_known();
         if let Some((document, mut parts)) = self.live() {
             document.ask_for_missing(parts.commit, &mut parts.io);
-            let next = parts.commit.next(now);
-            self.run_commit(next, ctx);
+            if !parts.timeline.must_read_first(parts.commit) {
+                let next = parts.commit.next(now);
+                self.run_commit(next, ctx);
+            }
         }
         self.start_lookups(ctx);
         self.tell_signals();
@@ -84,6 +87,7 @@ impl Room {
         let made = async move { store.ensure_room(&name).await };
         let then = |room: &mut Self, made, ctx: &mut Context<Self>| match made {
             Ok(row) => {
+                room.drop_known();
                 let next = room.commit.on_row(row, Instant::now());
                 room.run_commit(next, ctx);
             }

@@ -65,6 +65,9 @@ pub struct Append {
     pub id: Uuid,
     /// Whether it was sent before, and may be stored.
     pub is_repeated: bool,
+    /// Set where the entries may repeat what other servers store: the newest entry that was read before they were made. If the
+    /// timeline goes on behind it, nothing is stored, and [`StoreError::Moved`](super::StoreError::Moved) tells so.
+    pub after: Option<Seq>,
     /// In the order they shall have.
     pub entries: Vec<NewEntry>,
     /// Yjs client ids first seen live, with the user who brought them. Already bound ones keep their user.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use sqlx::postgres::PgDatabaseError;
 use sqlx::sqlite::SqliteError;
 
+use crate::ids::Seq;
+
 /// Why the store could not do what it was asked. The messages are for logs and operators, never for clients; none of
 /// them holds a password.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -30,6 +32,10 @@ pub enum StoreError {
     /// The append names a room that does not exist.
     #[error("no such room in the database")]
     NoSuchRoom,
+    /// Other servers have written to the room since what the append was made [`after`](super::Append::after), and it is not stored:
+    /// read up to there, and send what is still new under another id.
+    #[error("the room's timeline has moved to {}", .0.0)]
+    Moved(Seq),
     /// Two appends of one batch name the same room; the second was not tried. A room has one append in flight.
     #[error("two appends of one batch name the same room")]
     RoomRepeated,

@@ -63,14 +63,16 @@ impl Heads {
         }
     }
 
-    /// Where `append` starts, if that can be told without looking: not if it may be stored, or its keys or steps are to be looked up.
+    /// Where `append` starts, if that can be told without looking: not if it may be stored, or its keys or steps are to be looked up,
+    /// or if it was made before what is there.
     pub fn before(&self, append: &Append) -> Option<Before> {
         let &Known { head, last, newest_step } = self.0.get(&append.room)?;
         let is_plain = |entry: &NewEntry| {
             entry.key.is_none() && (newest_step.is_some() || !matches!(entry.condition, Some(Condition::NewestStep(_))))
         };
         let is_new = !append.is_repeated && last != append.id;
-        (is_new && append.entries.iter().all(is_plain)).then_some(Before { head, newest_step })
+        let has_read = append.after.is_none_or(|after| head.seq <= after);
+        (is_new && has_read && append.entries.iter().all(is_plain)).then_some(Before { head, newest_step })
     }
 }
 
@@ -97,6 +99,7 @@ mod tests {
             room: RoomId(room),
             id: Uuid::from_u128(id),
             is_repeated: false,
+            after: None,
             entries: vec![entry],
             clients: Vec::new(),
         }
@@ -122,6 +125,9 @@ mod tests {
         heads.hear([later, Head { seq: Seq(8), ..later }, Head { room: RoomId(2), ..later }]);
         assert_eq!(heads.before(&append(1, 4, None)), before(later));
         assert_eq!(heads.before(&append(2, 4, None)), None, "heard of, and never appended to");
+        let made_after = |seq| Append { after: Some(Seq(seq)), ..append(1, 4, None) };
+        assert_eq!(heads.before(&made_after(8)), None, "made before what another server wrote");
+        assert_eq!(heads.before(&made_after(9)), before(later));
         heads.forget([RoomId(1)]);
         assert_eq!(heads.before(&append(1, 4, None)), None);
     }

@@ -77,6 +77,7 @@ mod tests {
             room: RoomId(1),
             id: Uuid::nil(),
             is_repeated: false,
+            after: None,
             entries: vec![entry; outcome.len()],
             clients: Vec::new(),
         };

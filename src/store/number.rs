@@ -227,8 +227,14 @@ mod tests {
     }
 
     fn numbered(newest_step: u64, entries: Vec<NewEntry>) -> Vec<Result<u64, Refused>> {
-        let append =
-            Append { room: HEAD.room, id: uuid::Uuid::nil(), is_repeated: false, entries, clients: Vec::new() };
+        let append = Append {
+            room: HEAD.room,
+            id: uuid::Uuid::nil(),
+            is_repeated: false,
+            after: None,
+            entries,
+            clients: Vec::new(),
+        };
         let mut numbering = Numbering::new(HEAD, 2_000);
         numbering.know_newest_step(Some(Seq(newest_step)));
         let placed = numbering.place_all(&append, 1, &mut Vec::new());

@@ -71,10 +71,12 @@ pub(super) async fn transaction<C: Statements>(
     let limit = writer.transaction_timeout;
     let timed_out = |_| StoreError::timed_out(limit);
     let mut begun = writer.begin().await?;
-    let mut content = Content { connection: &mut begun.0.connection, rules, how, rows: Vec::new(), has_looked: false };
+    let connection = &mut begun.0.connection;
+    let mut content = Content { connection, rules, how, rows: Vec::new(), moved: Vec::new(), has_looked: false };
     match timeout(limit, content.fill(batch)).await.map_err(timed_out)? {
         Ok((outcomes, settled)) => {
             begun.0.heads.learn(&settled);
+            begun.0.heads.hear(std::mem::take(&mut content.moved));
             timeout(limit, begun.commit()).await.map_err(timed_out)??;
             Ok(outcomes)
         }
@@ -99,6 +101,8 @@ struct Content<'t, 'a, C> {
     how: How,
     /// The new entries, unless each is inserted by itself.
     rows: Vec<Row<'a>>,
+    /// Where rooms stand of which nothing is stored, since others have written there.
+    moved: Vec<Head>,
     /// Whether it is known that none of what is new was stored before.
     has_looked: bool,
 }
@@ -123,6 +127,11 @@ impl<'a, C: Statements> Content<'_, 'a, C> {
             };
             if let Some(last) = last.get(&append.room).filter(|last| last.id == append.id) {
                 outcomes.push(last.answer(append, self.rules.entry_bytes_max));
+                continue;
+            }
+            if append.after.is_some_and(|after| after < head.seq) {
+                self.moved.push(head);
+                outcomes.push(Err(StoreError::Moved(head.seq)));
                 continue;
             }
             let mut numbering = Numbering::new(head, now_ms);

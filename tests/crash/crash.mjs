@@ -12,7 +12,7 @@ async function main() {
   const runs = plan(process.argv.slice(2))
   let areAllGood = true
   for (const run of runs) {
-    const what = run.servers > 1 ? `one of ${run.servers} servers` : { both: 'the server and the database' }[run.mode] ?? `the ${run.mode}`
+    const what = run.servers > 1 ? `one of ${run.servers} servers (bus: ${run.bus})` : { both: 'the server and the database' }[run.mode] ?? `the ${run.mode}`
     say(`crash: ${run.store}, killing ${what} ${run.kills} times; ${run.clients} clients in ${run.rooms} rooms, SEED=${run.seed}`)
     areAllGood = (await crash(run, say)) && areAllGood
   }

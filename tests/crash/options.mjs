@@ -15,7 +15,7 @@ const short = [
 ]
 
 const usage = `usage: crash.mjs [--short]; in the environment: KILLS, STORE (sqlite, postgres), MODE (server, database, both; the last two
-with postgres only), SERVERS (more than 1 with postgres only), SEED, CLIENTS (at most ${typistsMax}), ROOMS`
+with postgres only), SERVERS (more than 1 with postgres only), BUS (postgres, nats; with several servers), SEED, CLIENTS (at most ${typistsMax}), ROOMS`
 
 function number(name, fallback, max = Number.MAX_SAFE_INTEGER) {
   const text = process.env[name]
@@ -25,12 +25,14 @@ function number(name, fallback, max = Number.MAX_SAFE_INTEGER) {
   return value
 }
 
-/** The runs to make, each `{ store, mode, servers, kills, seed, clients, rooms }`. */
+/** The runs to make, each `{ store, mode, servers, bus, kills, seed, clients, rooms }`. */
 export function plan(args) {
   if (args.some((arg) => arg !== '--short')) throw new Error(usage)
   const { STORE: store, MODE: mode } = process.env
   const whole = args.length > 0 ? short : long
   const servers = number('SERVERS', 1)
+  const bus = process.env.BUS || 'postgres'
+  if (!['postgres', 'nats'].includes(bus) || (bus === 'nats' && servers === 1)) throw new Error(`BUS is postgres, or nats for several servers\n${usage}`)
   const isShared = (run) => run.store === 'postgres' && run.mode === 'server'
   const fits = (run) => (!store || run.store === store) && (!mode || run.mode === mode) && (servers === 1 || isShared(run))
   const runs = whole.filter(fits)
@@ -38,5 +40,5 @@ export function plan(args) {
   const seed = number('SEED', Math.floor(Math.random() * 2 ** 32), 2 ** 32 - 1)
   const clients = number('CLIENTS', 9, typistsMax)
   const rooms = number('ROOMS', 3)
-  return runs.map((run) => ({ ...run, servers, kills: number('KILLS', run.kills), seed, clients, rooms: Math.min(rooms, clients) }))
+  return runs.map((run) => ({ ...run, servers, bus, kills: number('KILLS', run.kills), seed, clients, rooms: Math.min(rooms, clients) }))
 }

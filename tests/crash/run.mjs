@@ -10,6 +10,7 @@ import { createDatabase } from './database.mjs'
 import { Findings } from './findings.mjs'
 import { Fleet } from './fleet.mjs'
 import { Killer } from './killer.mjs'
+import { Nats } from './nats.mjs'
 import { Random } from './random.mjs'
 import { Timeline } from './timeline.mjs'
 import { Typist } from './typist.mjs'
@@ -29,7 +30,8 @@ export async function crash(plan, say) {
   }
   const findings = new Findings()
   const random = new Random(plan.seed)
-  const server = servers(plan, database, random)
+  const nats = plan.bus === 'nats' ? await Nats.create() : null
+  const server = servers(plan, database, nats, random)
   const run = { ...plan, database, server, findings, random, typists: [] }
   run.killer = new Killer(run)
   try {
@@ -45,6 +47,7 @@ export async function crash(plan, say) {
     run.typists.forEach((typist) => typist.close())
   }
   await server.close().catch((error) => findings.fault(error.message))
+  await nats?.close()
   tell(run, say, Math.round((Date.now() - began) / 1000))
   if (findings.areNone) await database.drop()
   else await keepEvidence(run, say)
@@ -52,8 +55,8 @@ export async function crash(plan, say) {
 }
 
 /** One server, or several behind a balancer. */
-function servers(plan, { url, folder }, random) {
-  const [own, options] = [{ url, folder, drop: () => {} }, { logLevel: 'info' }]
+function servers(plan, { url, folder }, nats, random) {
+  const [own, options] = [{ url, folder, drop: () => {} }, { logLevel: 'info', args: nats ? ['--bus', 'nats', '--bus-url', nats.url] : [] }]
   return plan.servers > 1 ? new Fleet(own, options, plan.servers, random.fork()) : new Server(own, options)
 }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tutti::ids::{Seq, UserId};
-use tutti::store::{Append, Condition, EntryKind, NewEntry, Refused, Store};
+use tutti::store::{Append, Condition, EntryKind, NewEntry, Refused, Store, StoreError};
 
 use crate::support::*;
 
@@ -19,6 +19,10 @@ fn at_head(head: u64) -> NewEntry {
 async fn results(store: &Store, append: &Append) -> Vec<Result<u64, Refused>> {
     let outcome = one(store, append).await.expect("the append is stored");
     outcome.into_iter().map(|placed| placed.map(|placed| placed.seq.0)).collect()
+}
+
+async fn head(store: &Store, room: &str) -> Seq {
+    store.room(&name(room)).await.expect("an answer").expect("a room").head
 }
 
 contract! {
@@ -40,6 +44,42 @@ contract! {
         let append = append(room, vec![at_head(7), edit("1")]);
         assert_eq!(results(&store, &append).await, [Err(Refused::Stale), Ok(1)]);
         assert_eq!(results(&store, &Append { is_repeated: true, ..append }).await, [Err(Refused::Stale), Ok(1)]);
+    }
+
+    async fn what_was_made_before_others_wrote_is_not_stored_and_may_be_sent_anew(db: &Database) {
+        let (store, other) = (db.store("a").await, db.store("b").await);
+        let room = room(&store, "a").await;
+        let made_after = |seq| Append { after: Some(Seq(seq)), ..append(room, vec![edit("x")]) };
+        assert_eq!(results(&store, &made_after(0)).await, [Ok(1)]);
+        // By the short way, whose connection knows the head.
+        let lost = made_after(1);
+        assert_eq!(results(&store, &lost).await, [Ok(2)]);
+        assert_eq!(one(&store, &made_after(1)).await, Err(StoreError::Moved(Seq(2))));
+        placed(&other, &append(room, vec![edit("3")])).await;
+        assert_eq!(one(&store, &made_after(2)).await, Err(StoreError::Moved(Seq(3))));
+        // What was stored is answered when it is sent again, whatever others have written.
+        assert_eq!(results(&store, &Append { is_repeated: true, ..lost }).await, [Ok(2)]);
+        assert_eq!(results(&store, &made_after(3)).await, [Ok(4)]);
+        assert_gap_free(&store, room, 4).await;
+    }
+
+    async fn a_room_that_others_wrote_to_hinders_no_other_of_its_batch(db: &Database) {
+        let (store, other) = (db.store("a").await, db.store("b").await);
+        let (moved, still) = (room(&store, "moved").await, room(&store, "still").await);
+        for _ in 0..2 {
+            let (first, second) = (head(&store, "moved").await, head(&store, "still").await);
+            placed(&other, &append(moved, vec![edit("x")])).await;
+            let outcomes = store
+                .append(vec![
+                    Append { after: Some(first), ..append(moved, vec![edit("y")]) },
+                    Append { after: Some(second), ..append(still, vec![edit("y")]) },
+                ])
+                .await;
+            assert_eq!(outcomes[0], Err(StoreError::Moved(Seq(first.0 + 1))));
+            assert!(outcomes[1].is_ok(), "{outcomes:?}");
+        }
+        assert_gap_free(&store, moved, 2).await;
+        assert_gap_free(&store, still, 2).await;
     }
 
     async fn trap_04_of_steps_that_two_servers_push_at_one_version_one_is_stored(db: &Database) {

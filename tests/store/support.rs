@@ -174,7 +174,7 @@ pub fn keyed(author: &str, key: &str) -> NewEntry {
 }
 
 pub fn append(room: RoomId, entries: Vec<NewEntry>) -> Append {
-    Append { room, id: Uuid::new_v4(), is_repeated: false, entries, clients: Vec::new() }
+    Append { room, id: Uuid::new_v4(), is_repeated: false, after: None, entries, clients: Vec::new() }
 }
 
 /// Appends to one room.

@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use crate::ids::Seq;
 use crate::store::{Append, Placed, Refused, RoomId, StoreError};
 
 use super::fanout::Pace;
 
 pub use backoff::Backoff;
 pub use journal::{Committed, Journal, Submit};
-pub use uncommitted::{Pending, Uncommitted};
+pub use uncommitted::{Behind, Dropped, Pending, Uncommitted};
 
 use journal::{COMMIT_EVERY, ENTRIES_WORTH_A_COMMIT};
 
@@ -47,6 +48,8 @@ pub struct Commit {
     row: Option<RoomId>,
     /// Whether the row is being made or the next attempt is waited for. Nothing is committed meanwhile.
     is_waiting: bool,
+    /// The newest entry that the room has read, and that what waits does not repeat.
+    read: Seq,
     pace: Pace,
     backoff: Backoff,
 }
@@ -54,7 +57,14 @@ pub struct Commit {
 impl Commit {
     /// Of a room with nothing to commit.
     pub fn new(uncommitted: Uncommitted) -> Self {
-        Self { uncommitted, row: None, is_waiting: false, pace: Pace::new(COMMIT_EVERY), backoff: Backoff::default() }
+        Self {
+            uncommitted,
+            row: None,
+            is_waiting: false,
+            read: Seq::ZERO,
+            pace: Pace::new(COMMIT_EVERY),
+            backoff: Backoff::default(),
+        }
     }
 
     /// The room's row in the store, if it is known to have one.
@@ -65,6 +75,17 @@ impl Commit {
     /// The store told of the room's row.
     pub fn found_row(&mut self, row: Option<RoomId>) {
         self.row = self.row.or(row);
+    }
+
+    /// The room has read the timeline up to there, and what waits repeats nothing of that.
+    pub fn has_read(&mut self, head: Seq) {
+        self.read = head;
+    }
+
+    /// The append in flight is not stored, since others have written to the room.
+    pub fn put_back(&mut self) {
+        self.backoff.reset();
+        self.uncommitted.put_back();
     }
 
     /// What to do next: under load few entries are held back a little, for more.
@@ -86,7 +107,7 @@ impl Commit {
         // In flight there may be one that is to be repeated; had it been committed, the store tells.
         let repeated = self.uncommitted.repeat(row).map(|append| Append { is_repeated: true, ..append });
         let append = repeated.or_else(|| {
-            let append = self.uncommitted.next_append(row, Uuid::now_v7)?;
+            let append = self.uncommitted.next_append(row, self.read, Uuid::now_v7)?;
             self.pace.turned(now, append.entries.len());
             Some(append)
         });

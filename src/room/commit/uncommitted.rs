@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::budget::{ByteBudget, HeldBytes};
@@ -51,6 +52,25 @@ impl Pending {
         Behind::default()
     }
 
+    /// Whether it is an edit that the document has already.
+    fn is_shown_edit(&self) -> bool {
+        self.entry.kind == EntryKind::Edit && !self.is_shown_late
+    }
+
+    /// Moves all who wait for the entry, or behind it, to who waits behind another.
+    fn move_waiting(&mut self, to: &mut Behind) {
+        for Behind { acknowledgements, replies } in [
+            Behind {
+                acknowledgements: std::mem::take(&mut self.acknowledgements),
+                replies: std::mem::take(&mut self.replies),
+            },
+            std::mem::take(&mut self.behind),
+        ] {
+            to.acknowledgements.extend(acknowledgements);
+            to.replies.extend(replies);
+        }
+    }
+
     /// An entry of which members hear.
     pub fn new(entry: NewEntry, acknowledgements: Vec<Acknowledgement>) -> Self {
         Self {
@@ -77,6 +97,25 @@ fn cost(entry: &NewEntry) -> usize {
     ENTRY_BYTES + entry.body.len() + entry.key.as_ref().map_or(0, String::len)
 }
 
+/// The append that was sent, as a repetition keeps it.
+#[derive(Debug, Clone, Copy)]
+struct InFlight {
+    id: Uuid,
+    /// How many entries from the front it has.
+    count: usize,
+    /// What the room had read of the timeline.
+    after: Seq,
+}
+
+/// What waited and is not to be stored: others have.
+#[derive(Debug, Default)]
+pub struct Dropped {
+    /// Who hears of its commit now; who waits for what is still there waits with that.
+    pub settled: Behind,
+    /// The Yjs clients that were first seen with it.
+    pub clients: Vec<u64>,
+}
+
 /// The queue of one room.
 #[derive(Debug)]
 pub struct Uncommitted {
@@ -84,8 +123,7 @@ pub struct Uncommitted {
     /// What waits, in bytes, as a part of what all rooms together may hold.
     held: HeldBytes,
     bytes_max: usize,
-    /// The append that was sent: its id, which a repetition keeps, and how many entries from the front it has.
-    in_flight: Option<(Uuid, usize)>,
+    in_flight: Option<InFlight>,
     entries_per_append_max: usize,
     bytes_per_append_max: usize,
     /// So many entries from the front go one by one, apart from other rooms': one of them took the database too long.
@@ -183,13 +221,49 @@ impl Uncommitted {
         }
     }
 
+    /// Whether edits wait that were shown at once: others may store the same.
+    pub fn has_shown_edits(&self) -> bool {
+        self.queue.iter().any(Pending::is_shown_edit)
+    }
+
+    /// Drops what `rest_of` leaves nothing of, and cuts off what it leaves out; of edits that were shown at once, while no append is in
+    /// flight.
+    pub fn keep_rest(&mut self, rest_of: impl Fn(&Bytes) -> Option<Bytes>) -> Dropped {
+        let mut dropped = Dropped::default();
+        let mut kept: VecDeque<Pending> = VecDeque::with_capacity(self.queue.len());
+        for (place, mut pending) in std::mem::take(&mut self.queue).into_iter().enumerate() {
+            if pending.is_shown_edit() {
+                match rest_of(&pending.entry.body) {
+                    Some(rest) => pending.entry.body = rest,
+                    None => {
+                        let waiting = kept.back_mut().map_or(&mut dropped.settled, |before| &mut before.behind);
+                        pending.move_waiting(waiting);
+                        dropped.clients.extend(pending.clients.iter().map(|(client, _)| *client));
+                        self.suspects -= usize::from(place < self.suspects);
+                        continue;
+                    }
+                }
+            }
+            kept.push_back(pending);
+        }
+        self.queue = kept;
+        self.held.set(self.queue.iter().map(|pending| cost(&pending.entry)).sum());
+        dropped
+    }
+
+    /// The append in flight is not stored: its entries wait again.
+    pub fn put_back(&mut self) {
+        self.in_flight = None;
+    }
+
     /// Whether an append is on its way.
     pub fn is_in_flight(&self) -> bool {
         self.in_flight.is_some()
     }
 
-    /// The append to send next, if none is in flight and something waits; `new_id` names it.
-    pub fn next_append(&mut self, room: RoomId, new_id: impl FnOnce() -> Uuid) -> Option<Append> {
+    /// The append to send next, if none is in flight and something waits; `new_id` names it. What the room has read of the timeline
+    /// goes as far as `after`.
+    pub fn next_append(&mut self, room: RoomId, after: Seq, new_id: impl FnOnce() -> Uuid) -> Option<Append> {
         if self.in_flight.is_some() || self.queue.is_empty() {
             return None;
         }
@@ -201,18 +275,19 @@ impl Uncommitted {
         };
         let entries_max = if self.is_suspect() { 1 } else { self.entries_per_append_max };
         let count = self.queue.iter().take(entries_max).take_while(fits).count().max(1);
-        self.in_flight = Some((new_id(), count));
+        self.in_flight = Some(InFlight { id: new_id(), count, after });
         self.repeat(room)
     }
 
     /// The append in flight once more, the same as before.
     pub fn repeat(&self, room: RoomId) -> Option<Append> {
-        let (id, count) = self.in_flight?;
+        let InFlight { id, count, after } = self.in_flight?;
         let sent = self.queue.iter().take(count);
         Some(Append {
             room,
             id,
             is_repeated: false,
+            after: sent.clone().any(Pending::is_shown_edit).then_some(after),
             entries: sent.clone().map(|waiting| waiting.entry.clone()).collect(),
             clients: sent.flat_map(|waiting| waiting.clients.iter().cloned()).collect(),
         })
@@ -221,7 +296,7 @@ impl Uncommitted {
     /// Notes that the append in flight took the database too long, and is not stored; whether others were stored meanwhile. Its
     /// entries are sent one by one from here on. True if it is a single one that does so again and again: it will never be stored.
     pub fn is_hopeless(&mut self, others_were_stored: bool) -> bool {
-        let count = self.in_flight.map_or(0, |(_, count)| count);
+        let count = self.in_flight.map_or(0, |in_flight| in_flight.count);
         self.suspects = self.suspects.max(count);
         if count > 1 {
             self.in_flight = None;
@@ -238,7 +313,7 @@ impl Uncommitted {
 
     /// Whether the append in flight is that of `id`.
     pub fn is_in_flight_as(&self, id: Uuid) -> bool {
-        self.in_flight.is_some_and(|(in_flight, _)| in_flight == id)
+        self.in_flight.is_some_and(|in_flight| in_flight.id == id)
     }
 
     /// Takes the outcome of the append in flight: the entries in order, with what became of each.
@@ -259,8 +334,6 @@ impl Uncommitted {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
     use crate::ids::MemberId;
     use crate::room::members::Receipt;
@@ -332,7 +405,7 @@ mod tests {
     #[test]
     fn a_queue_that_was_long_does_not_keep_its_memory() {
         let mut uncommitted = edits(10_000);
-        let append = uncommitted.next_append(RoomId(1), || Uuid::from_u128(1)).unwrap();
+        let append = uncommitted.next_append(RoomId(1), Seq::ZERO, || Uuid::from_u128(1)).unwrap();
         let placed = Placed { seq: Seq(1), at_ms: 0, is_new: true };
         let settled = uncommitted.settle(vec![Ok(placed); append.entries.len()]);
         assert_eq!(settled.len(), 10_000);
@@ -357,7 +430,7 @@ mod tests {
 
     /// The entries of the next append, under a new id.
     fn sent(uncommitted: &mut Uncommitted) -> Option<usize> {
-        uncommitted.next_append(RoomId(1), Uuid::new_v4).map(|append| append.entries.len())
+        uncommitted.next_append(RoomId(1), Seq::ZERO, Uuid::new_v4).map(|append| append.entries.len())
     }
 
     #[test]
@@ -399,5 +472,53 @@ mod tests {
             uncommitted.push(pending);
         }
         assert_eq!(sent(&mut uncommitted), Some(2));
+    }
+
+    #[test]
+    fn what_others_have_stored_is_dropped_and_who_waits_for_it_waits_for_what_is_left_before_it() {
+        let budget = ByteBudget::new(1 << 20, None);
+        let mut queue = Uncommitted::new(1 << 20, &budget, 10, usize::MAX);
+        let told = |to| Acknowledgement { to: MemberId(to), receipt: Receipt::MissedSteps };
+        for (place, body) in ["known", "new", "known", "half"].into_iter().enumerate() {
+            let mut pending = edits(1).queue.pop_front().unwrap();
+            pending.entry.body = Bytes::from_static(body.as_bytes());
+            pending.acknowledgements = vec![told(place as u64)];
+            pending.clients = vec![(place as u64, UserId::new("ada"))];
+            queue.push(pending);
+        }
+        assert!(queue.when_settled(told(9)).is_none());
+        let rest_of = |body: &Bytes| match &body[..] {
+            b"known" => None,
+            b"half" => Some(Bytes::from_static(b"ha")),
+            _ => Some(body.clone()),
+        };
+        let dropped = queue.keep_rest(rest_of);
+        let whose = |waiting: &[Acknowledgement]| waiting.iter().map(|one| one.to.0).collect::<Vec<_>>();
+        assert_eq!((whose(&dropped.settled.acknowledgements), dropped.clients), (vec![0], vec![0, 2]));
+        assert_eq!(whose(&queue.queue[0].behind.acknowledgements), [2]);
+        assert_eq!(queue.held.bytes(), 2 * ENTRY_BYTES + 5);
+        let append = queue.next_append(RoomId(1), Seq(7), Uuid::new_v4).unwrap();
+        assert_eq!(append.after, Some(Seq(7)));
+        assert_eq!(append.entries.iter().map(|entry| &entry.body[..]).collect::<Vec<_>>(), [&b"new"[..], b"ha"]);
+        // Sent again it is the same, and once put back it waits as if it had not been sent.
+        assert_eq!(queue.repeat(RoomId(1)).unwrap().after, Some(Seq(7)));
+        queue.put_back();
+        assert_eq!(queue.next_append(RoomId(1), Seq(9), Uuid::new_v4).unwrap().after, Some(Seq(9)));
+    }
+
+    #[test]
+    fn only_edits_that_were_shown_at_once_may_repeat_what_others_store() {
+        let after = |kind, is_shown_late| {
+            let mut queue = edits(0);
+            let mut pending = edits(1).queue.pop_front().unwrap();
+            (pending.entry.kind, pending.is_shown_late) = (kind, is_shown_late);
+            queue.push(pending);
+            assert!(queue.keep_rest(|body| Some(body.clone())).settled.acknowledgements.is_empty());
+            queue.next_append(RoomId(1), Seq(7), Uuid::new_v4).unwrap().after
+        };
+        assert_eq!(after(EntryKind::Edit, false), Some(Seq(7)));
+        for (kind, is_shown_late) in [(EntryKind::Edit, true), (EntryKind::Message, false), (EntryKind::Step, false)] {
+            assert_eq!(after(kind, is_shown_late), None, "{kind:?}");
+        }
     }
 }

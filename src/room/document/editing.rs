@@ -16,7 +16,7 @@ use crate::document::{Applied, Clocks, News, Refusal};
 use crate::ids::{MemberId, UserId};
 use crate::metrics;
 use crate::protocol::{EditKind, EditorMessage};
-use crate::room::commit::{Commit, Pending};
+use crate::room::commit::{Behind, Commit, Dropped, Pending};
 use crate::room::io::Io;
 use crate::room::members::{Acknowledgement, EditRefusal, Receipt};
 use crate::room::messages::{Edit, RefuseLongEdit, StartCount};
@@ -240,13 +240,36 @@ impl LiveDocument {
     pub fn on_foreign_edit(&mut self, update: &Bytes, commit: &mut Commit, io: &mut Io) -> Vec<u64> {
         io.broadcast_message(EditorMessage::Update(update), None, &[]);
         self.snapshots.lengthen(weight(update));
-        let clients = self.blocks.take_stored(update).unwrap_or_else(|reason| {
-            tracing::error!(reason, "a committed edit cannot be taken");
-            Default::default()
-        });
+        let clients = match self.blocks.take_stored(update) {
+            Ok(clients) => {
+                if !commit.uncommitted.is_empty() {
+                    self.elsewhere.add(update);
+                }
+                clients
+            }
+            Err(reason) => {
+                tracing::error!(reason, "a committed edit cannot be taken");
+                Default::default()
+            }
+        };
         self.on_changed();
         self.acknowledge_reached(commit, io);
         clients.into_iter().filter(|client| !self.authors.contains_key(client)).collect()
+    }
+
+    /// Drops what waits to be stored and others have stored; who hears of it now. Nothing changes while an append is in flight, which
+    /// may have to be repeated as it is.
+    pub fn drop_known(&mut self, commit: &mut Commit) -> Behind {
+        if self.elsewhere.is_empty() || commit.uncommitted.is_in_flight() {
+            return Behind::default();
+        }
+        let known = std::mem::take(&mut self.elsewhere);
+        let Dropped { settled, clients } = commit.uncommitted.keep_rest(|body| known.rest_of(body));
+        for client in clients {
+            // It is bound with what is typed next, if it is not bound there.
+            self.authors.remove(&client);
+        }
+        settled
     }
 
     /// Learns whose Yjs clients are, as far as that is not known.

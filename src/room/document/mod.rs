@@ -25,7 +25,7 @@ use std::time::Instant;
 
 use crate::archive::Tail;
 use crate::budget::{ByteBudget, HeldBytes};
-use crate::document::Blocks;
+use crate::document::{Blocks, Known};
 use crate::ids::UserId;
 
 pub use acknowledgements::acknowledge;
@@ -54,6 +54,8 @@ pub struct LiveDocument {
     states: Arc<StateBudget>,
     /// Of whom something is missing.
     missing: MissingEdits,
+    /// What was taken of others since edits of this room wait to be stored: those may repeat it.
+    elsewhere: Known,
     /// When the next snapshot is due.
     pub snapshots: Snapshots,
 }
@@ -75,6 +77,7 @@ impl LiveDocument {
             queue: PendingReplies::new(now),
             states,
             missing: MissingEdits::default(),
+            elsewhere: Known::default(),
             snapshots: Snapshots::new(tail),
         }
     }

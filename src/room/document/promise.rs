@@ -153,7 +153,7 @@ fn entry(bytes: usize) -> NewEntry {
 }
 
 fn commit(queue: &mut Uncommitted) -> usize {
-    queue.next_append(RoomId(1), || Uuid::from_u128(1));
+    queue.next_append(RoomId(1), Seq::ZERO, || Uuid::from_u128(1));
     queue.repeat(RoomId(1)).map_or(0, |append| append.entries.len())
 }
 

@@ -128,6 +128,11 @@ impl Foreign {
         self.known = self.known.max(head);
     }
 
+    /// Whether the timeline is known to go on behind `head`.
+    pub fn is_behind(&self, head: Seq) -> bool {
+        head < self.known
+    }
+
     /// Another server told what it committed.
     pub fn receive(&mut self, entries: Vec<Entry>) {
         self.inbox.add(entries);

@@ -250,6 +250,11 @@ impl Timeline {
         self.foreign.receive(entries);
     }
 
+    /// Whether what waits to be stored may repeat what others have stored and is not read yet: it would come back.
+    pub fn must_read_first(&self, commit: &Commit) -> bool {
+        self.foreign.is_behind(self.recent.head()) && commit.row().is_some() && commit.uncommitted.has_shown_edits()
+    }
+
     /// What to do next until all that is known to be committed is sent.
     pub fn next_foreign(&mut self, commit: &Commit) -> ForeignStep {
         self.foreign.next(&self.recent, commit, &mut self.lookups)

@@ -3,6 +3,7 @@
 mod crossing;
 mod faults;
 mod people;
+mod twice;
 
 use std::net::SocketAddr;
 
@@ -53,7 +54,7 @@ impl Drop for One {
 struct Servers {
     servers: Vec<One>,
     options: Vec<String>,
-    _database: Postgres,
+    database: Postgres,
     _nats: Option<Nats>,
     /// Between the last server that was added behind it and the bus.
     bus: String,
@@ -76,7 +77,7 @@ impl Servers {
         }
         all.extend(options.iter().map(|option| (*option).to_owned()));
         let bus = nats.as_ref().map_or(database.url.clone(), |nats| nats.url.clone());
-        let mut servers = Self { servers: Vec::new(), options: all, _database: database, _nats: nats, bus };
+        let mut servers = Self { servers: Vec::new(), options: all, database, _nats: nats, bus };
         for _ in 0..count {
             servers.add(&[]);
         }

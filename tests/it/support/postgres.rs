@@ -1,7 +1,7 @@
 //! A fresh Postgres database for servers that share one.
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 
 /// A database that nobody else knows; gone when dropped.
 pub struct Postgres {
@@ -23,6 +23,34 @@ impl Postgres {
     /// Runs statements behind the server's back.
     pub fn execute(&self, sql: &str) {
         execute(&self.url, sql);
+    }
+
+    /// The one number that a query asks for.
+    pub fn number(&self, sql: &str) -> i64 {
+        let mut held = self.hold("begin");
+        let query = sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&mut held.connection);
+        held.runtime.block_on(query).unwrap()
+    }
+
+    /// Begins a transaction as another server does, which holds its locks until it ends.
+    pub fn hold(&self, sql: &str) -> Transaction {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let mut connection = runtime.block_on(PgConnection::connect(&self.url)).unwrap();
+        runtime.block_on(sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection)).unwrap();
+        Transaction { connection, runtime }
+    }
+}
+
+/// A transaction that is open; rolled back when dropped.
+pub struct Transaction {
+    connection: PgConnection,
+    runtime: Runtime,
+}
+
+impl Transaction {
+    /// Ends it by `commit` or `rollback`.
+    pub fn end(mut self, how: &'static str) {
+        self.runtime.block_on(sqlx::raw_sql(how).execute(&mut self.connection)).unwrap();
     }
 }
 

@@ -1,0 +1,101 @@
+//! What two servers are given at once stands in the timeline once, whichever of them stores it.
+
+use super::{Servers, on_each_bus};
+use crate::support::editor::{Editor, document, text, typed};
+use crate::support::eventually;
+use crate::support::message;
+use crate::support::postgres::Postgres;
+use crate::support::token::writer;
+
+const ENTRIES: &str = "select count(*) from entry";
+const LOCK: &str = "begin; select from room for no key update";
+
+/// Waits until so many appends wait for the lock of their room.
+fn wait_for_waiting(database: &Postgres, count: i64) {
+    let waiting =
+        "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    eventually("appends wait for the room's lock", || (database.number(waiting) == count).then_some(()));
+}
+
+/// What a body is in SQL.
+fn hex(body: &[u8]) -> String {
+    body.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+on_each_bus! {
+    fn an_edit_that_comes_in_on_two_servers_at_once_is_stored_once(by: By) {
+        let servers = Servers::start(by, "twice", 2);
+        let mut ada = Editor::join(servers.at(0), "r", &writer("ada"), 1);
+        let mut bob = Editor::join(servers.at(1), "r", &writer("bob"), 2);
+        ada.saves("a");
+        bob.until_text("a");
+        for round in 1..=6 {
+            let held = servers.database.hold(LOCK);
+            let edit = ada.types("x");
+            // Its client has moved, or somebody who was shown it has.
+            bob.socket.say(&match round % 2 {
+                0 => message::update(&edit),
+                _ => message::step2(&edit),
+            });
+            wait_for_waiting(&servers.database, 2);
+            held.end("rollback");
+            ada.barrier();
+            bob.barrier();
+            assert_eq!(servers.database.number(ENTRIES), 1 + round);
+        }
+        let late = Editor::join(servers.at(1), "r", &writer("late"), 9);
+        assert_eq!(late.text(), "axxxxxx");
+        let sent_again: f64 = (0..2).map(|n| servers.metric(n, "tutti_appends_put_back_total")).sum();
+        assert!(sent_again >= 6.0, "{sent_again}");
+    }
+
+    fn what_a_dead_server_was_storing_and_another_is_given_stands_there_once(by: By) {
+        let servers = Servers::start(by, "dead", 2);
+        let mut bob = Editor::join(servers.at(1), "r", &writer("bob"), 2);
+        bob.saves("a");
+        let doc = document(1);
+        let first = typed(&doc, "x");
+        // Its transaction runs on in the database, and nobody is there any more to tell the others of it.
+        let held = servers.database.hold(&format!(
+            "{LOCK}; insert into entry (room_id, seq, kind, author, at, body) \
+               select id, head + 1, 1, 'ada', last_at, '\\x{}' from room; update room set head = head + 1",
+            hex(&first)
+        ));
+        // Ada comes to the other server and has typed more.
+        typed(&doc, "y");
+        let mut ada = Editor::join_with(servers.at(1), "r", &writer("ada"), doc);
+        ada.take();
+        let said = crate::support::editor::whole(&ada.doc);
+        ada.socket.say(&message::step2(&said));
+        wait_for_waiting(&servers.database, 1);
+        held.end("commit");
+        ada.barrier();
+        assert_eq!(servers.database.number(ENTRIES), 3);
+        let bodies = "select count(distinct body) from entry";
+        assert_eq!(servers.database.number(bodies), 3);
+        let shown = ada.text();
+        assert!(shown == "axy" || shown == "xya", "{shown}");
+        bob.until_text(&shown);
+        // As it is read from the database.
+        let late = Editor::join(servers.at(0), "r", &writer("late"), 9);
+        assert_eq!(text(&late.doc), shown);
+    }
+
+    fn people_who_type_at_once_on_three_servers_are_all_saved(by: By) {
+        const EACH: usize = 30;
+        let servers = Servers::start(by, "crowd", 3);
+        let typing: Vec<_> = (0..3)
+            .map(|n| {
+                let address = servers.at(n);
+                std::thread::spawn(move || {
+                    let mut editor = Editor::join(address, "r", &writer(&format!("u{n}")), n as u64 + 1);
+                    (0..EACH).for_each(|_| editor.saves("x"));
+                })
+            })
+            .collect();
+        typing.into_iter().for_each(|typist| typist.join().unwrap());
+        assert_eq!(servers.database.number(ENTRIES), 3 * EACH as i64);
+        let late = Editor::join(servers.at(0), "r", &writer("late"), 9);
+        assert_eq!(late.text(), "x".repeat(3 * EACH));
+    }
+}
