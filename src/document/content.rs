@@ -151,6 +151,16 @@ impl<'u> Cutter<'u> {
         Self { kind: content.kind, rest: content.raw, is_in_pair: false }
     }
 
+    /// Goes on where [`place`](Self::place) was told, with what was behind it.
+    pub fn resume(rest: Content<'u>, is_in_pair: bool) -> Self {
+        Self { kind: rest.kind, rest: rest.raw, is_in_pair }
+    }
+
+    /// How many bytes are left, and whether the walk stands within a surrogate pair.
+    pub fn place(&self) -> (usize, bool) {
+        (self.rest.len(), self.is_in_pair)
+    }
+
     /// Passes over `len` units.
     pub fn skip(&mut self, len: u32) {
         self.walk(len);

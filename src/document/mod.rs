@@ -35,12 +35,13 @@ pub use json::Json;
 pub use known::Known;
 pub use load::SetAside;
 pub use past::{Brought, DeletedContent, IdRange, PastState};
-pub use redo::{ItemPart, Place, Redo};
+pub use redo::{ItemPart, Parts, Place, Redo};
 pub use scan::{Block, Parent, Scan, Section, scan};
 pub use split::split_updates;
 pub use v2::from_v2;
 pub use view::{
-    DraftError, Items, Nested, Operation, ReadingBudget, RenderError, TypeKind, View, ViewError, ViewItem, Wanted,
+    DraftError, Items, Meter, Nested, Operation, ReadingBudget, RenderError, TooCostly, TypeKind, View, ViewError,
+    ViewItem, Wanted,
 };
 
 use crate::protocol::DecodeError;

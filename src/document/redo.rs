@@ -2,6 +2,7 @@
 //!
 //! What comes back is new to everybody, with new ids. It stands directly before what it stands for, which stays deleted.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
@@ -30,16 +31,47 @@ pub struct Place<'p> {
 pub struct ItemPart<'v> {
     /// The item.
     pub item: ViewItem<'v>,
-    /// Its first unit, counted from the item's.
-    pub offset: u32,
+    /// Its first unit.
+    pub first: BlockId,
     /// How many units.
     pub len: u32,
+    /// What they hold.
+    raw: Vec<u8>,
 }
 
-impl ItemPart<'_> {
-    /// The id of its first unit.
-    pub fn first(&self) -> BlockId {
-        BlockId { clock: self.item.id.clock + self.offset, ..self.item.id }
+/// Cuts an item into parts, from left to right, so that many of them cost one walk.
+#[derive(Debug)]
+pub struct Parts<'v> {
+    item: ViewItem<'v>,
+    own: Cow<'v, [u8]>,
+    /// How far it is: the clock, the byte, and whether that is within a surrogate pair.
+    clock: u32,
+    byte: usize,
+    is_in_pair: bool,
+}
+
+impl<'v> Parts<'v> {
+    /// Those of `item`.
+    pub fn of(item: &ViewItem<'v>) -> Self {
+        let own = match item.text() {
+            Some(Cow::Borrowed(text)) => Cow::Borrowed(text.as_bytes()),
+            Some(Cow::Owned(text)) => Cow::Owned(text.into_bytes()),
+            None => Cow::Borrowed(item.content.raw),
+        };
+        Self { item: item.clone(), own, clock: item.id.clock, byte: 0, is_in_pair: false }
+    }
+
+    /// The part with these units, none of which is left of those cut before.
+    pub fn cut(&mut self, range: IdRange) -> ItemPart<'v> {
+        let rest = Content { kind: self.item.content.kind, raw: &self.own[self.byte..] };
+        let mut cutter = Cutter::resume(rest, self.is_in_pair);
+        cutter.skip(range.start - self.clock);
+        let mut raw = Vec::new();
+        cutter.take(range.len()).put_raw(&mut raw);
+        let (left, is_in_pair) = cutter.place();
+        (self.clock, self.byte, self.is_in_pair) = (range.end, self.own.len() - left, is_in_pair);
+        let first = BlockId { client: range.client, clock: range.start };
+        ItemPart { item: self.item.clone(), first, len: range.len(), raw }
     }
 }
 
@@ -67,16 +99,9 @@ impl Redo {
     /// Puts a copy of parts there, of which all can be one block; the last unit of it.
     pub fn put(&mut self, place: Place<'_>, parts: &[ItemPart<'_>]) -> Option<BlockId> {
         let kind = parts.first()?.item.content.kind;
-        let mut raw = Vec::new();
-        for part in parts {
-            let text = part.item.text();
-            let own = text.as_ref().map_or(part.item.content.raw, |text| text.as_bytes());
-            let mut cutter = Cutter::new(Content { kind, raw: own });
-            cutter.skip(part.offset);
-            cutter.take(part.len).put_raw(&mut raw);
-        }
+        let raw: Vec<&[u8]> = parts.iter().map(|part| &part.raw[..]).collect();
         let len: u32 = parts.iter().map(|part| part.len).sum();
-        self.put_block(place, kind, len, &raw)
+        self.put_block(place, kind, len, &raw.concat())
     }
 
     /// Puts an empty shared type there; its id.

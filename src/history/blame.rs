@@ -7,10 +7,11 @@ use bytes::Bytes;
 use super::activity::GAP_MS;
 use super::authors::{Authors, Credit};
 use super::error::HistoryError;
+use super::index::Edit;
 use super::moves::{COMPARED_MAX, Move, moves};
 use super::past::History;
 use super::pieces::Pieces;
-use crate::document::{IdRange, Kind, ReadingBudget, TypeKind, View};
+use crate::document::{IdRange, Kind, Meter, TooCostly, TypeKind, View};
 use crate::ids::{Seq, UserId};
 
 /// Neighbouring text of one author, written without a long pause.
@@ -74,33 +75,38 @@ impl Credits {
     }
 
     /// Adds units of a client, which come behind all that were added of it.
-    fn push(&mut self, range: IdRange, stamp: Stamp) {
+    fn push(&mut self, range: IdRange, stamp: Stamp, meter: &mut Meter) -> Result<(), TooCostly> {
         let own = self.stamps.entry(range.client).or_default();
         match own.last_mut() {
             Some(last) if last.end == range.start && goes_on(last.stamp, stamp) => {
                 last.end = range.end;
                 last.stamp = newest(last.stamp, stamp);
             }
-            _ => own.push(Stamped { start: range.start, end: range.end, stamp }),
+            _ => {
+                meter.hold::<Stamped>(1)?;
+                own.push(Stamped { start: range.start, end: range.end, stamp });
+            }
         }
+        Ok(())
     }
 
     /// Adds units that stand for others, with the stamps of those; where they end. What came with the same edit has `own`.
-    fn push_moved(&mut self, to: IdRange, from: IdRange, own: Stamp) -> u32 {
+    fn push_moved(&mut self, to: IdRange, from: IdRange, own: Stamp, meter: &mut Meter) -> Result<u32, TooCostly> {
         let known: Vec<_> = self.of(from).collect();
+        meter.steps(known.len())?;
         let mut at = to.start;
         for (part, stamp) in known {
             let (start, end) = (to.start + (part.start - from.start), to.start + (part.end - from.start));
             if start > at {
-                self.push(IdRange { start: at, end: start, ..to }, own);
+                self.push(IdRange { start: at, end: start, ..to }, own, meter)?;
             }
-            self.push(IdRange { start, end, ..to }, stamp);
+            self.push(IdRange { start, end, ..to }, stamp, meter)?;
             at = end;
         }
         if at < to.end {
-            self.push(IdRange { start: at, ..to }, own);
+            self.push(IdRange { start: at, ..to }, own, meter)?;
         }
-        to.end
+        Ok(to.end)
     }
 
     /// The stamps of a range, with the parts that have them; nothing for units that are not there.
@@ -115,6 +121,49 @@ impl Credits {
     }
 }
 
+/// What was deleted since, where somebody goes back: what comes back is found in it.
+#[derive(Debug, Default)]
+struct Gone {
+    /// The oldest seq that is gone back to; nothing is noted if there is none.
+    since: Option<Seq>,
+    /// What was deleted after that, in order.
+    deleted: Vec<(Seq, IdRange)>,
+    /// How far each client was after an edit of it, in order; of those until `since` only the last.
+    ends: HashMap<u64, Vec<(Seq, u32)>>,
+}
+
+impl Gone {
+    fn note(&mut self, edit: &Edit<'_>, meter: &mut Meter) -> Result<(), TooCostly> {
+        let Some(since) = self.since else { return Ok(()) };
+        for range in edit.inserted {
+            let ends = self.ends.entry(range.client).or_default();
+            match edit.seq <= since {
+                true => ends.clear(),
+                false => meter.hold::<(Seq, u32)>(1)?,
+            }
+            ends.push((edit.seq, range.end));
+        }
+        if edit.seq > since {
+            meter.hold::<(Seq, IdRange)>(edit.deleted.len())?;
+            self.deleted.extend(edit.deleted.iter().map(|range| (edit.seq, *range)));
+        }
+        Ok(())
+    }
+
+    /// What was there after the entry at `to` and was deleted until now.
+    fn after(&self, to: Seq, meter: &mut Meter) -> Result<Vec<IdRange>, TooCostly> {
+        let deleted = &self.deleted[self.deleted.partition_point(|(seq, _)| *seq <= to)..];
+        meter.steps(deleted.len())?;
+        let clipped = deleted.iter().filter_map(|(_, range)| {
+            let ends = self.ends.get(&range.client).map_or(&[][..], Vec::as_slice);
+            let (_, end) = ends.get(ends.partition_point(|(seq, _)| *seq <= to).checked_sub(1)?)?;
+            let range = IdRange { end: range.end.min(*end), ..*range };
+            (range.start < range.end).then_some(range)
+        });
+        Ok(clipped.collect())
+    }
+}
+
 impl Credits {
     /// Who wrote the parts of a range, by which edit, and when.
     pub fn told(&self, range: IdRange) -> Vec<(IdRange, Credit, Seq, i64)> {
@@ -125,7 +174,12 @@ impl Credits {
 
 /// Whether two parts count as written at once.
 fn goes_on(one: Stamp, other: Stamp) -> bool {
-    (one.by, one.via) == (other.by, other.via) && one.at_ms.abs_diff(other.at_ms) <= GAP_MS.unsigned_abs()
+    (one.by, one.via) == (other.by, other.via) && is_soon(one.at_ms, other.at_ms)
+}
+
+/// Whether two times are of one session.
+pub(super) fn is_soon(one_ms: i64, other_ms: i64) -> bool {
+    one_ms.abs_diff(other_ms) <= GAP_MS.unsigned_abs()
 }
 
 fn newest(one: Stamp, other: Stamp) -> Stamp {
@@ -134,17 +188,33 @@ fn newest(one: Stamp, other: Stamp) -> Stamp {
 
 impl History {
     /// Who wrote what of all that was inserted up to a seq.
-    pub(super) fn credits(&self, upto: Seq, pieces: &Pieces<'_>, authors: &Authors) -> Result<Credits, HistoryError> {
+    ///
+    /// # Errors
+    /// It takes more than may be spent.
+    pub(super) fn credits(
+        &self,
+        upto: Seq,
+        pieces: &Pieces<'_>,
+        authors: &Authors,
+        meter: &mut Meter,
+    ) -> Result<Credits, HistoryError> {
         let mut credits = Credits::default();
         let mut left = COMPARED_MAX;
-        self.read(upto, |edit| {
+        let mut gone = Gone::default();
+        self.read_metered(upto, meter, |edit, _| {
+            let oldest = [gone.since, edit.restored].into_iter().flatten().min();
+            gone.since = oldest;
+            Ok(())
+        })?;
+        self.read_metered(upto, meter, |edit, meter| {
+            gone.note(&edit, meter)?;
             if edit.inserted.is_empty() {
-                return;
+                return Ok(());
             }
             let moved = match (edit.restored, edit.deleted) {
-                (Some(to), _) => moves(pieces, edit.inserted, &self.gone_between(to, edit.seq), &mut left),
+                (Some(to), _) => moves(pieces, edit.inserted, &gone.after(to, meter)?, meter, &mut left)?,
                 (None, []) => Vec::new(),
-                (None, deleted) => moves(pieces, edit.inserted, deleted, &mut left),
+                (None, deleted) => moves(pieces, edit.inserted, deleted, meter, &mut left)?,
             };
             let mut moved = moved.into_iter().peekable();
             // Both are in the order of clients and clocks.
@@ -159,33 +229,17 @@ impl History {
                     moved.next_if(|moved| (moved.to.client, moved.to.end) <= (range.client, range.end))
                 {
                     if to.start > start {
-                        credits.push(IdRange { start, end: to.start, ..range }, stamp);
+                        credits.push(IdRange { start, end: to.start, ..range }, stamp, meter)?;
                     }
-                    start = credits.push_moved(to, from, stamp);
+                    start = credits.push_moved(to, from, stamp, meter)?;
                 }
                 if start < range.end {
-                    credits.push(IdRange { start, ..range }, stamp);
+                    credits.push(IdRange { start, ..range }, stamp, meter)?;
                 }
             }
+            Ok(())
         })?;
         Ok(credits)
-    }
-
-    /// What was there after the entry at `to` and deleted by the one at `seq`.
-    fn gone_between(&self, to: Seq, seq: Seq) -> Vec<IdRange> {
-        let mut gone = Vec::new();
-        let deleted = self.read(seq, |edit| {
-            if edit.seq > to {
-                gone.extend_from_slice(edit.deleted);
-            }
-        });
-        // Both were read before.
-        let (Ok(_), Ok(clocks)) = (deleted, self.read(to, |_| {})) else { return Vec::new() };
-        gone.retain_mut(|range| {
-            range.end = range.end.min(clocks.get(range.client));
-            range.start < range.end
-        });
-        gone
     }
 
     /// Who wrote each unit of a root type after the entry at `seq`, without gaps; of the only root if none is named.
@@ -196,12 +250,14 @@ impl History {
     /// # Errors
     /// There is no such root, the choice is not clear, or it takes more than may be spent.
     pub fn blame(&self, root: Option<&str>, seq: Seq, authors: &Authors) -> Result<Vec<BlameRun>, HistoryError> {
+        let budget = self.budget;
+        let mut meter = Meter::new(budget);
         let state = Bytes::from(self.state_with_deleted(seq)?);
-        let view = View::read(&state, ReadingBudget::default())?;
+        let view = View::read(&state, budget)?;
         let Some(root) = view.root_named(root)? else { return Ok(Vec::new()) };
         let kind = view.root_kind(root)?;
-        let pieces = Pieces::of(&view, root);
-        let credits = self.credits(seq, &pieces, authors)?;
+        let pieces = Pieces::of(&view, root, &mut meter)?;
+        let credits = self.credits(seq, &pieces, authors, &mut meter)?;
         let mut runs: Vec<(Stamp, u64, u64)> = Vec::new();
         let mut at = 0;
         for piece in pieces.all() {

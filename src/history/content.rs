@@ -1,6 +1,6 @@
 //! What a document says, whoever wrote it by which blocks: to tell whether two states are the same to all who read them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::document::{Items, Kind, View, ViewItem};
 
@@ -55,12 +55,12 @@ impl Content {
                 list.format(item.content.raw);
                 continue;
             }
-            if list.told != list.formats {
+            if !list.changed.is_empty() {
                 self.flush(&mut list);
-                list.told = list.formats.clone();
-                for (key, value) in &list.told {
+                for (key, value) in std::mem::take(&mut list.changed) {
                     self.token(b'F', key);
                     self.token(b'V', value);
+                    list.formats.insert(key, value);
                 }
             }
             if !matches!(item.content.kind, Kind::Text | Kind::Any | Kind::Json) {
@@ -106,19 +106,24 @@ impl Content {
 struct List<'v> {
     kind: Option<Kind>,
     units: Vec<u16>,
-    formats: BTreeMap<&'v [u8], &'v [u8]>,
-    told: BTreeMap<&'v [u8], &'v [u8]>,
+    /// Those of what was read last, and what is different about what comes: so many formats at once cost no more than few.
+    formats: HashMap<&'v [u8], &'v [u8]>,
+    changed: BTreeMap<&'v [u8], &'v [u8]>,
 }
 
+/// No format.
+const NONE: &[u8] = b"null";
+
 impl<'v> List<'v> {
-    /// Takes a formatting mark, key and value each behind its length: null ends a format.
+    /// Takes a formatting mark, key and value each behind its length.
     fn format(&mut self, raw: &'v [u8]) {
         let mut input = crate::protocol::lib0::Input::raw(raw);
         // Both were read when the document was.
         let (Ok(key), Ok(value)) = (input.raw_buf(), input.raw_buf()) else { return };
-        match value {
-            b"null" => self.formats.remove(key),
-            value => self.formats.insert(key, value),
-        };
+        if *self.formats.get(key).unwrap_or(&NONE) == value {
+            self.changed.remove(key);
+        } else {
+            self.changed.insert(key, value);
+        }
     }
 }

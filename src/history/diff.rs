@@ -6,11 +6,12 @@ use std::collections::HashMap;
 use bytes::Bytes;
 
 use super::authors::{Authors, Credit};
+use super::blame::is_soon;
 use super::error::HistoryError;
 use super::past::History;
-use super::pieces::Pieces;
+use super::pieces::{Part, Pieces};
 use super::units::{Units, range_of};
-use crate::document::{IdRange, Kind, ReadingBudget, TypeKind, View};
+use crate::document::{IdRange, Kind, Meter, TypeKind, View};
 use crate::ids::Seq;
 
 /// A part of a text, in the order of the document.
@@ -31,9 +32,9 @@ pub struct Change {
     pub text: String,
     /// Whose it is to have inserted or deleted it.
     pub credit: Credit,
-    /// The edit that did.
+    /// The newest edit that did.
     pub seq: Seq,
-    /// When, in Unix milliseconds.
+    /// When that was, in Unix milliseconds.
     pub at_ms: i64,
 }
 
@@ -56,7 +57,8 @@ impl History {
         to: Seq,
         authors: &Authors,
     ) -> Result<Vec<Difference>, HistoryError> {
-        let budget = ReadingBudget::default();
+        let budget = self.budget;
+        let mut meter = Meter::new(budget);
         let later = from.max(to);
         let state = Bytes::from(self.state_with_deleted(later)?);
         let view = View::read(&state, budget)?;
@@ -64,14 +66,14 @@ impl History {
         if !matches!(view.root_kind(root)?, TypeKind::Text) {
             return Err(HistoryError::NoText);
         }
-        let pieces = Pieces::of(&view, root);
+        let pieces = Pieces::of(&view, root, &mut meter)?;
         let earlier = Bytes::from(self.state_with_deleted(from.min(to))?);
         let (earlier, later_units) = (Units::alive(&View::read(&earlier, budget)?), Units::alive(&view));
         let (before, after) = if from <= to { (&earlier, &later_units) } else { (&later_units, &earlier) };
-        let credits = self.credits(later, &pieces, authors)?;
-        let deletions = self.deletions(from.min(to), later)?;
+        let credits = self.credits(later, &pieces, authors, &mut meter)?;
+        let deletions = self.deletions(from.min(to), later, &mut meter)?;
         let mut differences: Vec<Difference> = Vec::new();
-        for piece in pieces.all() {
+        for (at, piece) in pieces.all().iter().enumerate() {
             let item = &piece.item;
             if piece.parent != 0 || item.key.is_some() || item.content.kind == Kind::Format {
                 continue;
@@ -84,7 +86,13 @@ impl History {
                         let born = !earlier.split(part).iter().all(|(_, is_in)| *is_in);
                         let stamped = if born { credits.told(part) } else { deleted(&deletions, part) };
                         for (part, credit, seq, at_ms) in stamped {
-                            let text = text_of(item, part);
+                            meter.step()?;
+                            meter.hold::<Difference>(1)?;
+                            let part = Part { piece: at, offset: part.start - item.id.clock, len: part.len() };
+                            let text = match item.content.kind {
+                                Kind::Text => String::from_utf16_lossy(pieces.text(part)),
+                                _ => OBJECT.repeat(part.len as usize),
+                            };
                             let change = Change { text, credit, seq, at_ms };
                             push(
                                 &mut differences,
@@ -99,16 +107,18 @@ impl History {
     }
 
     /// What was deleted after a seq, and by whom.
-    fn deletions(&self, after: Seq, upto: Seq) -> Result<Deletions, HistoryError> {
+    fn deletions(&self, after: Seq, upto: Seq, meter: &mut Meter) -> Result<Deletions, HistoryError> {
         let mut deletions = Deletions::new();
-        self.read(upto, |edit| {
+        self.read_metered(upto, meter, |edit, meter| {
             if edit.seq > after {
+                meter.hold::<(u32, u32, Credit, Seq, i64)>(edit.deleted.len())?;
                 let credit = Credit { by: edit.author.clone(), via: edit.via.cloned() };
                 for range in edit.deleted {
                     let own = deletions.entry(range.client).or_default();
                     own.push((range.start, range.end, credit.clone(), edit.seq, edit.at_ms));
                 }
             }
+            Ok(())
         })?;
         deletions.values_mut().for_each(|own| own.sort_unstable_by_key(|(start, ..)| *start));
         Ok(deletions)
@@ -127,23 +137,16 @@ fn deleted(deletions: &Deletions, range: IdRange) -> Vec<(IdRange, Credit, Seq, 
     within.map(part).collect()
 }
 
-/// The text of a part of an item.
-fn text_of(item: &crate::document::ViewItem<'_>, part: IdRange) -> String {
-    let Some(text) = item.text() else { return OBJECT.repeat(part.len() as usize) };
-    let units: Vec<u16> = text.encode_utf16().collect();
-    let (start, end) = ((part.start - item.id.clock) as usize, (part.end - item.id.clock) as usize);
-    String::from_utf16_lossy(units.get(start..end).unwrap_or_default())
-}
-
 /// Adds a difference, as part of the last one where that says the same of it.
 fn push(differences: &mut Vec<Difference>, next: Difference) {
     match (differences.last_mut(), next) {
         (Some(Difference::Retain(len)), Difference::Retain(more)) => *len += more,
         (Some(Difference::Insert(last)), Difference::Insert(next))
         | (Some(Difference::Delete(last)), Difference::Delete(next))
-            if last.credit == next.credit && last.seq == next.seq =>
+            if last.credit == next.credit && is_soon(last.at_ms, next.at_ms) =>
         {
             last.text.push_str(&next.text);
+            (last.seq, last.at_ms) = (last.seq, last.at_ms).max((next.seq, next.at_ms));
         }
         (_, next) => differences.push(next),
     }

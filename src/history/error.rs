@@ -1,6 +1,6 @@
 //! Why the past cannot be told.
 
-use crate::document::{RenderError, ViewError};
+use crate::document::{RenderError, TooCostly, ViewError};
 use crate::ids::Seq;
 use crate::protocol::DecodeError;
 use crate::store::StoreError;
@@ -32,6 +32,12 @@ pub enum HistoryError {
     /// A fault of the server.
     #[error("reading a history failed: {0}")]
     Fault(String),
+}
+
+impl From<TooCostly> for HistoryError {
+    fn from(error: TooCostly) -> Self {
+        Self::View(error.into())
+    }
 }
 
 impl From<DecodeError> for HistoryError {

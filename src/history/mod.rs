@@ -20,6 +20,8 @@ mod restore;
 mod restore_key;
 mod rooms;
 mod segment;
+#[cfg(test)]
+mod tests;
 mod undo;
 mod units;
 

@@ -1,10 +1,12 @@
 //! Text that moved: editors write text anew where somebody only pressed Enter, joined two paragraphs or made a heading, so what an edit
 //! deletes and inserts again with the same letters is still whose it was.
 
-use super::pieces::{Part, Pieces};
-use crate::document::{IdRange, Kind};
+use std::collections::{HashMap, VecDeque};
 
-/// Characters that may be compared for one answer. Past that what moved counts as newly written.
+use super::pieces::{Part, Pieces};
+use crate::document::{IdRange, Meter, TooCostly};
+
+/// Characters that may be compared for one answer, to find text that came back only in part. Past that it counts as newly written.
 pub(super) const COMPARED_MAX: usize = 50_000_000;
 /// Stands for what has been found already; no text that is found has it.
 const TAKEN: char = '\0';
@@ -24,43 +26,87 @@ struct Run {
 }
 
 /// What of `inserted` stands for text of `deleted`; sorted. `left` is how many characters may still be compared.
-pub(super) fn moves(pieces: &Pieces<'_>, inserted: &[IdRange], deleted: &[IdRange], left: &mut usize) -> Vec<Move> {
-    let mut gone = runs(pieces, deleted);
+///
+/// # Errors
+/// It takes more than may be spent.
+pub(super) fn moves(
+    pieces: &Pieces<'_>,
+    inserted: &[IdRange],
+    deleted: &[IdRange],
+    meter: &mut Meter,
+    left: &mut usize,
+) -> Result<Vec<Move>, TooCostly> {
+    let mut gone = runs(pieces, deleted, meter)?;
     let mut found = Vec::new();
     if gone.is_empty() {
-        return found;
+        return Ok(found);
     }
-    let gone_len: usize = gone.iter().map(|run| run.text.len()).sum();
-    for run in runs(pieces, inserted) {
-        let Some(rest) = left.checked_sub(gone_len + run.text.len()) else { break };
-        *left = rest;
-        find(&run, &mut gone, &mut found);
+    let inserted = runs(pieces, inserted, meter)?;
+    let (all, mut all_gone) = (joined(&inserted), joined(&gone));
+    if all.text == all_gone.text {
+        // As where somebody goes back: what stands between may be another then.
+        take(&all, 0, &mut all_gone, 0, units(&all.text), &mut found);
+        found.sort_unstable();
+        return Ok(found);
+    }
+    let gone_len = all_gone.text.len();
+    // Those with the same text, in the order of the document.
+    let mut by_text: HashMap<String, VecDeque<usize>> = HashMap::new();
+    for (at, run) in gone.iter().enumerate() {
+        by_text.entry(run.text.clone()).or_default().push_back(at);
+    }
+    for run in inserted {
+        let same = by_text.get_mut(&run.text);
+        let whole = same.and_then(|same| {
+            // What was taken in part is another text.
+            while same.front().is_some_and(|at| gone[*at].text != run.text) {
+                same.pop_front();
+            }
+            same.pop_front()
+        });
+        if let Some(at) = whole {
+            take(&run, 0, &mut gone[at], 0, units(&run.text), &mut found);
+        } else if let Some(rest) = left.checked_sub(gone_len + run.text.len()) {
+            *left = rest;
+            find(&run, &mut gone, &mut found);
+        }
     }
     found.sort_unstable();
-    found
+    Ok(found)
+}
+
+fn joined(runs: &[Run]) -> Run {
+    Run {
+        text: runs.iter().map(|run| &run.text[..]).collect(),
+        units: runs.iter().flat_map(|run| &run.units).copied().collect(),
+    }
 }
 
 /// The texts of ranges, in the order of the document: what has nothing visible between it is one.
-fn runs(pieces: &Pieces<'_>, ranges: &[IdRange]) -> Vec<Run> {
+fn runs(pieces: &Pieces<'_>, ranges: &[IdRange], meter: &mut Meter) -> Result<Vec<Run>, TooCostly> {
     let mut parts: Vec<Part> = Vec::new();
-    ranges.iter().for_each(|range| pieces.texts(*range, &mut parts));
+    for range in ranges {
+        let before = parts.len();
+        pieces.texts(*range, &mut parts);
+        meter.steps(1 + parts.len() - before)?;
+    }
     parts.sort_unstable();
     let mut runs: Vec<Run> = Vec::new();
     let mut before: Option<Part> = None;
     for part in parts {
-        let Some(text) = pieces.all()[part.piece].item.text() else { continue };
+        meter.steps(part.len as usize)?;
         let is_one = before.is_some_and(|before| is_next(pieces, before, part));
         if !is_one {
             runs.push(Run { text: String::new(), units: Vec::new() });
         }
         let Some(run) = runs.last_mut() else { continue };
-        let begin = byte_at(&text, part.offset as usize);
-        let end = begin + byte_at(&text[begin..], part.len as usize);
-        run.text.push_str(&text[begin..end]);
+        let chars = char::decode_utf16(pieces.text(part).iter().copied());
+        // Half a surrogate pair stands for as many units as U+FFFD does.
+        run.text.extend(chars.map(|char| char.unwrap_or(char::REPLACEMENT_CHARACTER)));
         run.units.push(pieces.range(part));
         before = Some(part);
     }
-    runs
+    Ok(runs)
 }
 
 /// Whether nothing that can be seen stands between two parts of one type.
@@ -70,20 +116,16 @@ fn is_next(pieces: &Pieces<'_>, before: Part, part: Part) -> bool {
         return before.offset + before.len == part.offset;
     }
     let is_whole = before.offset + before.len == one.item.len || one.item.is_deleted;
-    let between = &pieces.all()[before.piece + 1..part.piece];
-    let is_invisible = |kind: Kind, is_deleted: bool| is_deleted || kind == Kind::Format;
     one.parent == other.parent
         && is_whole
         && (part.offset == 0 || other.item.is_deleted)
-        && between.iter().all(|piece| is_invisible(piece.item.content.kind, piece.item.is_deleted))
+        && pieces.adjoin(before.piece, part.piece)
 }
 
-/// Finds the text of a run in what is gone: all of it, or else its beginning and its end, if that is most of it.
+/// Finds the text of a run within what is gone, or else its beginning and its end, if that is most of it.
 fn find(run: &Run, gone: &mut [Run], found: &mut Vec<Move>) {
     let len = units(&run.text);
-    let whole = gone.iter().position(|gone| gone.text == run.text);
-    let within = || gone.iter().position(|gone| gone.text.contains(&run.text));
-    if let Some(at) = whole.or_else(within) {
+    if let Some(at) = gone.iter().position(|gone| gone.text.contains(&run.text)) {
         let begin = gone[at].text.find(&run.text).unwrap_or(0);
         let from = units(&gone[at].text[..begin]);
         return take(run, 0, &mut gone[at], from, len, found);

@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 
+use super::error::HistoryError;
 use super::index::{Edit, EditHead, Index, Reader};
 use super::restore_key::restored_to;
 use super::segment;
-use crate::document::{Blocks, Brought, Clocks, DeletedContent, IdRange, PastState};
+use crate::document::{Blocks, Brought, Clocks, DeletedContent, IdRange, Meter, PastState, ReadingBudget, TooCostly};
 use crate::ids::Seq;
 use crate::protocol::DecodeError;
 use crate::store::{Entry, HistorySegment};
@@ -32,6 +33,8 @@ pub struct History {
     pending: Vec<Bytes>,
     /// Segments that are not stored.
     unsaved: Vec<HistorySegment>,
+    /// What the answer to a question may take.
+    pub(super) budget: ReadingBudget,
 }
 
 impl Default for History {
@@ -53,6 +56,7 @@ impl History {
             last_bytes: 0,
             pending: Vec::new(),
             unsaved: Vec::new(),
+            budget: ReadingBudget::default(),
         }
     }
 
@@ -186,6 +190,29 @@ impl History {
         // The edit that was one too many.
         ends.into_iter().rev().for_each(|(client, start)| clocks.set(client, start));
         Ok(clocks)
+    }
+
+    /// Reads the edits up to a seq, in order, each for a step and one more for each of its ranges.
+    ///
+    /// # Errors
+    /// It takes more than may be spent, also by what `each` does.
+    pub(super) fn read_metered(
+        &self,
+        upto: Seq,
+        meter: &mut Meter,
+        mut each: impl FnMut(Edit<'_>, &mut Meter) -> Result<(), TooCostly>,
+    ) -> Result<(), HistoryError> {
+        let mut spent = Ok(());
+        Reader::default().read(&self.indexes, |edit| {
+            if edit.seq <= upto {
+                let steps = 1 + edit.inserted.len() + edit.deleted.len();
+                spent = meter.steps(steps).and_then(|()| each(edit, meter));
+                spent.is_ok()
+            } else {
+                false
+            }
+        })?;
+        Ok(spent?)
     }
 
     /// The document after the entry at `seq`.

@@ -2,13 +2,17 @@
 
 use std::collections::HashMap;
 
-use crate::document::{IdRange, Items, Kind, View, ViewItem};
+use crate::document::{IdRange, Items, Kind, Meter, TooCostly, View, ViewItem};
 
 /// A piece, and the number of the type that it lies in.
 #[derive(Debug)]
 pub(super) struct Piece<'v> {
     pub item: ViewItem<'v>,
     pub parent: u32,
+    /// Where its text begins among all.
+    text: usize,
+    /// How many pieces before it can be seen.
+    seen: usize,
 }
 
 /// A part of a piece: which one, its first unit, and how many.
@@ -24,20 +28,37 @@ pub(super) struct Pieces<'v> {
     all: Vec<Piece<'v>>,
     /// By client, in the order of their clocks.
     by_client: HashMap<u64, Vec<usize>>,
+    /// The texts of all, in UTF-16, so that any part is found at once.
+    texts: Vec<u16>,
 }
 
 impl<'v> Pieces<'v> {
-    pub fn of(view: &'v View, root: &str) -> Self {
+    /// Those of a root.
+    ///
+    /// # Errors
+    /// It takes more than may be spent.
+    pub fn of(view: &'v View, root: &str, meter: &mut Meter) -> Result<Self, TooCostly> {
         let mut all = Vec::new();
         let mut open: Vec<(Items<'v>, u32)> = view.items(root).map(|items| (items, 0)).into_iter().collect();
-        let mut types = 1;
+        let (mut types, mut seen) = (1, 0);
+        let mut texts = Vec::new();
         while let Some((items, parent)) = open.last_mut() {
             let Some(item) = items.next() else {
                 open.pop();
                 continue;
             };
             let (parent, children) = (*parent, item.children().filter(|_| item.key.is_none()));
-            all.push(Piece { item, parent });
+            meter.step()?;
+            meter.hold::<(Piece<'_>, usize)>(1)?;
+            let text = texts.len();
+            if let Some(own) = item.text() {
+                meter.steps(own.len())?;
+                meter.hold::<u16>(item.len as usize)?;
+                texts.extend(own.encode_utf16());
+            }
+            let is_seen = !item.is_deleted && item.content.kind != Kind::Format;
+            all.push(Piece { item, parent, text, seen });
+            seen += usize::from(is_seen);
             if let Some(children) = children {
                 open.push((children, types));
                 types += 1;
@@ -50,11 +71,26 @@ impl<'v> Pieces<'v> {
         for own in by_client.values_mut() {
             own.sort_unstable_by_key(|at| all[*at].item.id.clock);
         }
-        Self { all, by_client }
+        Ok(Self { all, by_client, texts })
     }
 
     pub fn all(&self) -> &[Piece<'v>] {
         &self.all
+    }
+
+    /// The text of a part; empty for what is no text.
+    pub fn text(&self, part: Part) -> &[u16] {
+        let piece = &self.all[part.piece];
+        if piece.item.content.kind != Kind::Text {
+            return &[];
+        }
+        let start = piece.text + part.offset as usize;
+        self.texts.get(start..start + part.len as usize).unwrap_or_default()
+    }
+
+    /// Whether nothing that can be seen stands between two pieces.
+    pub fn adjoin(&self, before: usize, after: usize) -> bool {
+        self.all[before + 1].seen == self.all[after].seen
     }
 
     /// The parts of texts that a range of units has, as they lie.

@@ -13,7 +13,7 @@ use super::blame::Credits;
 use super::error::HistoryError;
 use super::past::History;
 use super::pieces::Pieces;
-use crate::document::{IdRange, Items, Kind, ReadingBudget, TypeKind, View, ViewItem};
+use crate::document::{IdRange, Items, Kind, Meter, TypeKind, View, ViewItem};
 use crate::ids::UserId;
 
 /// What a replay may hold, in bytes, about: as JSON it is no longer than that.
@@ -194,7 +194,7 @@ impl History {
         // Those of one client were inserted in the order of their clocks, and no unit is deleted twice.
         deleted.settle();
         let state = Bytes::from(self.state_with_deleted(self.upto())?);
-        let view = View::read(&state, ReadingBudget::default())?;
+        let view = View::read(&state, self.budget)?;
         let Some(root) = view.root_named(root)? else { return Ok(replay) };
         replay.is_xml = match view.root_kind(root)? {
             TypeKind::Text => false,
@@ -202,7 +202,9 @@ impl History {
             _ => return Err(HistoryError::NoReplay),
         };
         replay.root = Some(root.to_owned());
-        let credits = self.credits(self.upto(), &Pieces::of(&view, root), authors)?;
+        let mut meter = Meter::new(self.budget);
+        let pieces = Pieces::of(&view, root, &mut meter)?;
+        let credits = self.credits(self.upto(), &pieces, authors, &mut meter)?;
         let edits = replay.times.len() * RUN_BYTES;
         let mut walk = Walk { replay, inserted, deleted, credits, units: 0, left: bytes_max };
         walk.hold(edits)?;

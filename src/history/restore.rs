@@ -9,7 +9,7 @@ use super::error::HistoryError;
 use super::past::History;
 use super::undo::{Undo, Undone};
 use super::units::Units;
-use crate::document::{Clocks, ReadingBudget, View};
+use crate::document::{Clocks, IdRange, Meter, View};
 use crate::ids::{Seq, UserId};
 
 /// Yjs clients have ids of 32 bits.
@@ -31,7 +31,7 @@ impl History {
     /// # Errors
     /// It takes more than may be spent.
     pub fn restore(&self, to: Seq, by: Option<&UserId>, authors: &Authors) -> Result<RestorePlan, HistoryError> {
-        let budget = ReadingBudget::default();
+        let budget = self.budget;
         let now = Bytes::from(self.state_with_deleted(self.upto())?);
         let now = View::read(&now, budget)?;
         let wanted = match by {
@@ -43,19 +43,27 @@ impl History {
                 }
                 Units::alive(&then)
             }
-            Some(user) => self.without_work(to, user, &Units::alive(&now), authors)?,
+            Some(user) => self.without_work(to, user, &Units::alive(&now), authors, &mut Meter::new(budget))?,
         };
         let (update, undone) = Undo::new(&wanted, self.new_client(to, by)?).all(&now);
         Ok(RestorePlan { update, undone })
     }
 
     /// What there would be without what a user inserted and deleted after a seq.
-    fn without_work(&self, to: Seq, user: &UserId, alive: &Units, authors: &Authors) -> Result<Units, HistoryError> {
+    fn without_work(
+        &self,
+        to: Seq,
+        user: &UserId,
+        alive: &Units,
+        authors: &Authors,
+        meter: &mut Meter,
+    ) -> Result<Units, HistoryError> {
         let (mut inserted, mut deleted) = (Units::default(), Units::default());
-        self.read(self.upto(), |edit| {
+        self.read_metered(self.upto(), meter, |edit, meter| {
             if edit.seq <= to {
-                return;
+                return Ok(());
             }
+            meter.hold::<IdRange>(edit.inserted.len() + edit.deleted.len())?;
             if edit.restored.is_some_and(|restored| restored <= to) {
                 // What was gone then is back already, or stays where it is.
                 deleted = Units::default();
@@ -65,6 +73,7 @@ impl History {
             if edit.author == user {
                 edit.deleted.iter().for_each(|range| deleted.add(*range));
             }
+            Ok(())
         })?;
         inserted.settle();
         deleted.settle();

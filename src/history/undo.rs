@@ -2,7 +2,7 @@
 //! it stood. What stays keeps its ids, so cursors, comments and what others type at the same time stay, too.
 
 use super::units::{Units, range_of};
-use crate::document::{BlockId, IdRange, ItemPart, Items, Kind, Parent, Place, Redo, View, ViewItem};
+use crate::document::{BlockId, IdRange, ItemPart, Items, Kind, Parent, Parts, Place, Redo, View, ViewItem};
 
 /// What an undo does.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -55,11 +55,13 @@ impl<'w> Undo<'w> {
                 entry.push(item);
                 continue;
             }
+            let mut parts = None;
             for (range, is_wanted) in self.wanted.split(range_of(&item)) {
                 match (item.is_deleted, is_wanted) {
                     (false, false) => self.delete(&item, range),
                     (true, true) => {
-                        self.bring_back(&mut gone, left, part(&item, range));
+                        let part = parts.get_or_insert_with(|| Parts::of(&item)).cut(range);
+                        self.bring_back(&mut gone, left, part);
                         left = last_of(range);
                         continue;
                     }
@@ -98,7 +100,7 @@ impl<'w> Undo<'w> {
         let parts = std::mem::take(&mut gone.parts);
         let Some(first) = parts.first() else { return };
         // It has a neighbour, so nobody is told a parent.
-        let place = Place { left: gone.left, right: Some(first.first()), parent: Parent::Root(""), key: None };
+        let place = Place { left: gone.left, right: Some(first.first), parent: Parent::Root(""), key: None };
         self.put(place, &parts);
     }
 
@@ -122,16 +124,19 @@ impl<'w> Undo<'w> {
         let mut entry: Option<ItemPart<'_>> = None;
         for item in items {
             let key = item.key;
-            for (range, _) in self.wanted.split(range_of(&item)).into_iter().filter(|(_, is_wanted)| *is_wanted) {
-                let part = part(&item, range);
-                if key.is_some() {
-                    // Of a key the last value counts.
+            if key.is_some() {
+                // Of a key the last value counts.
+                if let Some(value) = self.wanted_value(&item) {
                     if entry.as_ref().is_some_and(|entry| entry.item.key != key) {
                         self.fill_entry(parent, entry.take());
                     }
-                    entry = Some(last_unit(part));
-                    continue;
+                    entry = Some(value);
                 }
+                continue;
+            }
+            let mut parts = Parts::of(&item);
+            for (range, _) in self.wanted.split(range_of(&item)).into_iter().filter(|(_, is_wanted)| *is_wanted) {
+                let part = parts.cut(range);
                 let joins = run.last().is_some_and(|last| Redo::joins(last.item.content.kind, item.content.kind));
                 if !joins && !run.is_empty() {
                     left = self.put(Place { left, right: None, parent, key: None }, &std::mem::take(&mut run));
@@ -153,11 +158,7 @@ impl<'w> Undo<'w> {
     /// A key of a type that stays: `values` is all that was set there, the one that counts at last.
     fn keep_entry(&mut self, values: &[ViewItem<'_>]) {
         let Some(last) = values.last() else { return };
-        let wanted = values.iter().rev().find_map(|item| {
-            let parts = self.wanted.split(range_of(item));
-            let (range, _) = parts.into_iter().rfind(|(_, is_wanted)| *is_wanted)?;
-            Some(last_unit(part(item, range)))
-        });
+        let wanted = values.iter().rev().find_map(|item| self.wanted_value(item));
         for item in values.iter().filter(|item| !item.is_deleted) {
             match &wanted {
                 Some(value) if value.item.id == item.id => {
@@ -172,6 +173,13 @@ impl<'w> Undo<'w> {
             let place = Place { left: last_of(range_of(last)), right: None, parent: Parent::Root(""), key: last.key };
             self.put(place, &[value]);
         }
+    }
+
+    /// The last unit of an item that is wanted: of a key's value it is the one that counts.
+    fn wanted_value<'v>(&self, item: &ViewItem<'v>) -> Option<ItemPart<'v>> {
+        let parts = self.wanted.split(range_of(item));
+        let (range, _) = parts.into_iter().rfind(|(_, is_wanted)| *is_wanted)?;
+        Some(Parts::of(item).cut(IdRange { start: range.end - 1, ..range }))
     }
 
     fn delete(&mut self, item: &ViewItem<'_>, range: IdRange) {
@@ -195,14 +203,6 @@ impl<'w> Undo<'w> {
             open.extend(child.children());
         }
     }
-}
-
-fn part<'v>(item: &ViewItem<'v>, range: IdRange) -> ItemPart<'v> {
-    ItemPart { item: item.clone(), offset: range.start - item.id.clock, len: range.len() }
-}
-
-fn last_unit(part: ItemPart<'_>) -> ItemPart<'_> {
-    ItemPart { offset: part.offset + part.len - 1, len: 1, ..part }
 }
 
 fn last_of(range: IdRange) -> Option<BlockId> {

@@ -90,11 +90,11 @@ pub async fn restore(
     if !auth::allows(may.access, Action::Administer) {
         publish::count(&req, &may.identity, 1, &state)?;
     }
-    // Two at once would each put back what is gone.
-    let turn = timeout(COMMIT_TIMEOUT, state.restores.acquire()).await;
+    // Two at once would each put back what is gone, or at least work it out.
+    let turn = timeout(COMMIT_TIMEOUT, state.restores.take(&may.room)).await;
     let _turn = turn
         .map_err(|_| ApiError::TryLater("another restore takes long, try again later".into()))?
-        .map_err(|_| ApiError::Internal)?;
+        .ok_or(ApiError::Internal)?;
     for attempt in 0..=ATTEMPTS {
         let author = by.clone();
         let read =

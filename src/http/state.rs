@@ -10,7 +10,7 @@ use super::error::ApiError;
 use super::figures::Newest;
 use super::hosts::Hosts;
 use super::origins::Origins;
-use super::turns::Turns;
+use super::turns::{RoomTurns, Turns};
 use crate::archive::Archive;
 use crate::auth::{Identity, Minter, Tickets, Verifier};
 use crate::budget::ByteBudget;
@@ -26,6 +26,8 @@ use crate::webhooks::Webhooks;
 /// Documents rendered at once, and of one caller; each may be large.
 const RENDERS_MAX: usize = 2;
 const RENDERS_EACH_MAX: usize = 1;
+/// Restores at once, each of another room; each holds its edit until that is committed.
+const RESTORES_MAX: usize = 4;
 /// Pages of timelines and lists of rooms read at once, and of one caller.
 const PAGES_MAX: usize = 8;
 const PAGES_EACH_MAX: usize = 4;
@@ -55,7 +57,7 @@ pub struct AppState {
     /// Permits of requests that wait for something to happen.
     pub waiting_places: Arc<Semaphore>,
     /// Whose turn it is to restore.
-    pub restores: Semaphore,
+    pub restores: RoomTurns,
     /// The JSON sockets of each user.
     pub user_sockets: Arc<UserSockets>,
     /// How many rooms each user may open.
@@ -107,6 +109,11 @@ impl AppState {
     /// Who renders documents.
     pub fn render_turns() -> Turns {
         Turns::new(RENDERS_MAX, RENDERS_EACH_MAX)
+    }
+
+    /// Who restores.
+    pub fn restore_turns() -> RoomTurns {
+        RoomTurns::new(RESTORES_MAX)
     }
 
     /// Who reads pages.

@@ -1,13 +1,13 @@
 //! Questions that cost much: so many are worked on at once, and of each caller fewer. Who asks for much waits for itself, and the
-//! next one who asks waits for one question of each of the others at most.
+//! next one who asks waits for one question of each of the others at most. And what is done to one room by one request at a time.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
-use crate::ids::UserId;
+use crate::ids::{RoomName, UserId};
 
 /// Callers that are remembered before those who ask nothing are forgotten.
 const SWEEP_AT: usize = 256;
@@ -74,6 +74,46 @@ impl Turns {
     }
 }
 
+/// Who does something to a room: one at a time, and of all rooms some.
+pub struct RoomTurns {
+    all: Arc<Semaphore>,
+    rooms: Mutex<HashMap<RoomName, Weak<tokio::sync::Mutex<()>>>>,
+}
+
+/// A turn, until this is dropped.
+pub struct RoomTurn {
+    _own: OwnedMutexGuard<()>,
+    _all: OwnedSemaphorePermit,
+}
+
+impl RoomTurns {
+    /// `max` at once.
+    pub fn new(max: usize) -> Self {
+        Self { all: Arc::new(Semaphore::new(max)), rooms: Mutex::default() }
+    }
+
+    /// Waits for the next turn of a room. `None`: there are none any more.
+    pub async fn take(&self, room: &RoomName) -> Option<RoomTurn> {
+        let own = self.lock(room).lock_owned().await;
+        let all = self.all.clone().acquire_owned().await.ok()?;
+        Some(RoomTurn { _own: own, _all: all })
+    }
+
+    fn lock(&self, room: &RoomName) -> Arc<tokio::sync::Mutex<()>> {
+        // Nothing panics while it is locked.
+        let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = rooms.get(room).and_then(Weak::upgrade) {
+            return own;
+        }
+        if rooms.len() >= SWEEP_AT && rooms.len() == rooms.capacity() {
+            rooms.retain(|_, own| own.strong_count() > 0);
+        }
+        let own = Arc::default();
+        rooms.insert(room.clone(), Arc::downgrade(&own));
+        own
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
@@ -91,5 +131,22 @@ mod tests {
         assert!(turns.take(&bob).now_or_never().unwrap().is_some());
         drop(first);
         assert!(waiting[0].as_mut().now_or_never().flatten().is_some());
+    }
+    #[test]
+    fn of_one_room_one_turn_is_taken_and_other_rooms_go_on_as_far_as_there_are_turns() {
+        let room = |name: &str| RoomName::parse(name).unwrap();
+        let (turns, a, b, c) = (RoomTurns::new(2), room("a"), room("b"), room("c"));
+        let first = turns.take(&a).now_or_never().flatten().unwrap();
+        let mut again = Box::pin(turns.take(&a));
+        assert!(again.as_mut().now_or_never().is_none(), "the same room waits");
+        let other = turns.take(&b).now_or_never().flatten().unwrap();
+        assert!(turns.take(&c).now_or_never().is_none(), "there are two turns");
+        drop(other);
+        drop(first);
+        assert!(again.now_or_never().flatten().is_some());
+        for number in 0..3 * SWEEP_AT {
+            drop(turns.take(&room(&format!("room{number}"))).now_or_never().flatten().unwrap());
+        }
+        assert!(turns.rooms.lock().unwrap().len() <= 2 * SWEEP_AT, "rooms are forgotten");
     }
 }

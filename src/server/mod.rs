@@ -147,7 +147,7 @@ impl Server {
             renders: AppState::render_turns(),
             pages: AppState::page_turns(),
             waiting_places: http::waiting_places(places.requests_max),
-            restores: tokio::sync::Semaphore::new(1),
+            restores: AppState::restore_turns(),
             user_sockets: user_sockets.clone(),
             openings: openings.clone(),
             rates: rates.clone(),

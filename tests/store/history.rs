@@ -139,6 +139,13 @@ contract! {
         assert_eq!(behind(5).await, Ok(vec![]));
         assert_eq!(behind(4).await, Ok(vec![(long, name("room"))]));
         assert_eq!(store.rooms_behind((last, RoomId(last.0 + 1)), 1).await, Ok(vec![]));
+        // Of a long one more may be missing.
+        let segment = HistorySegment { after: Seq(6), seq: Seq(641), body: Bytes::new() };
+        store.save_history_segment(long, segment).await.expect("works");
+        for (head, found) in [(650, vec![]), (651, vec![(long, name("room"))])] {
+            db.execute(&format!("update room set head = {head} where id = {}", long.0)).await;
+            assert_eq!(behind(5).await, Ok(found), "{head}");
+        }
     }
 }
 

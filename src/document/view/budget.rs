@@ -18,30 +18,42 @@ impl Default for ReadingBudget {
 
 /// The budget is spent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TooCostly;
+pub struct TooCostly;
 
 /// What is left of a budget.
 #[derive(Debug, Default)]
-pub(super) struct Meter {
+pub struct Meter {
     steps: u64,
     bytes: usize,
 }
 
 impl Meter {
+    /// All of it.
     pub fn new(budget: ReadingBudget) -> Self {
         Self { steps: budget.steps, bytes: budget.bytes }
     }
 
+    /// Takes a step.
+    ///
+    /// # Errors
+    /// None is left.
     pub fn step(&mut self) -> Result<(), TooCostly> {
         self.steps(1)
     }
 
+    /// Takes so many steps.
+    ///
+    /// # Errors
+    /// Fewer are left.
     pub fn steps(&mut self, count: usize) -> Result<(), TooCostly> {
         self.steps = self.steps.checked_sub(count as u64).ok_or(TooCostly)?;
         Ok(())
     }
 
     /// Takes what `count` values of `T` need, before they are made.
+    ///
+    /// # Errors
+    /// Less is left.
     pub fn hold<T>(&mut self, count: usize) -> Result<(), TooCostly> {
         self.bytes =
             count.checked_mul(size_of::<T>()).and_then(|bytes| self.bytes.checked_sub(bytes)).ok_or(TooCostly)?;

@@ -29,13 +29,12 @@ mod tests;
 
 use bytes::Bytes;
 
-pub use budget::ReadingBudget;
+pub use budget::{Meter, ReadingBudget, TooCostly};
 pub use draft::{DraftError, Nested, Operation, Wanted};
 pub use items::{Items, ViewItem};
 pub use tree::TypeKind;
 
 use super::{Refusal, scan};
-use budget::{Meter, TooCostly};
 use tree::Tree;
 use writer::Writer;
 

@@ -1,0 +1,260 @@
+//! Histories of many small things: what they cost grows with them, and no faster.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::restore_key::restore_key;
+use super::{Authors, BlameRun, Difference, History, HistoryError, RestorePlan, Undone};
+use crate::document::{ReadingBudget, View, ViewError};
+use crate::ids::{Seq, UserId};
+use crate::protocol::lib0::{put_buf, put_var_uint};
+use crate::store::{Entry, EntryKind};
+
+/// What is quadratic takes many times as long.
+const DEADLINE: Duration = Duration::from_secs(120);
+const LETTERS: u32 = 50_000;
+/// Longer than any session goes on.
+const DAY_MS: i64 = 24 * 3600 * 1000;
+
+fn within_deadline(test: impl FnOnce() + Send + 'static) {
+    let (done, is_done) = mpsc::channel();
+    let test = std::thread::spawn(move || {
+        test();
+        done.send(()).unwrap();
+    });
+    let too_slow = is_done.recv_timeout(DEADLINE) == Err(mpsc::RecvTimeoutError::Timeout);
+    assert!(!too_slow, "it costs more than it is long");
+    test.join().unwrap();
+}
+
+/// Text of a client from a clock on, behind a unit of a client or at the front of the root `t`.
+fn typed(client: u64, clock: u32, behind: Option<(u64, u32)>, text: &str) -> Vec<u8> {
+    let mut update = Vec::new();
+    [1, 1, client, clock.into()].into_iter().for_each(|number| put_var_uint(&mut update, number));
+    match behind {
+        Some((client, clock)) => {
+            update.push(0x84);
+            put_var_uint(&mut update, client);
+            put_var_uint(&mut update, clock.into());
+        }
+        None => {
+            update.extend([4, 1]);
+            put_buf(&mut update, b"t");
+        }
+    }
+    put_buf(&mut update, text.as_bytes());
+    update
+}
+
+/// Ends an update by what it deletes.
+fn deleting(mut update: Vec<u8>, client: u64, start: u32, len: u32) -> Vec<u8> {
+    [1, client, 1, start.into(), len.into()].into_iter().for_each(|number| put_var_uint(&mut update, number));
+    update
+}
+
+fn whole(mut update: Vec<u8>) -> Vec<u8> {
+    update.push(0);
+    update
+}
+
+fn enter(history: &mut History, author: &str, key: Option<String>, body: impl Into<Bytes>) -> Seq {
+    let (seq, body) = (Seq(history.upto().0 + 1), body.into());
+    history.push(Entry {
+        seq,
+        kind: EntryKind::Edit,
+        author: UserId::new(author),
+        via: None,
+        at_ms: seq.0.cast_signed() * 100,
+        key,
+        body_bytes: body.len() as u64,
+        body: Some(body),
+    });
+    seq
+}
+
+/// Ada's letters, by one edit.
+fn of_letters() -> History {
+    let mut history = History::default();
+    let text: String = (0..LETTERS).map(|at| char::from(b'a' + (at % 26) as u8)).collect();
+    enter(&mut history, "ada", None, whole(typed(1, 0, None, &text)));
+    history
+}
+
+fn authors() -> Authors {
+    Authors::new(vec![(1, UserId::new("ada")), (2, UserId::new("bob"))])
+}
+
+fn runs(history: &History, seq: Seq) -> Vec<(u64, u64, String)> {
+    let run = |run: BlameRun| (run.from, run.to, run.credit.by.to_string());
+    history.blame(Some("t"), seq, &authors()).unwrap().into_iter().map(run).collect()
+}
+
+fn changes(history: &History, from: Seq, to: Seq) -> (u64, u64) {
+    let differences = history.diff(Some("t"), from, to, &authors()).unwrap();
+    let (mut inserted, mut deleted) = (0, 0);
+    for difference in differences {
+        match difference {
+            Difference::Retain(_) => {}
+            Difference::Insert(change) => inserted += change.text.encode_utf16().count() as u64,
+            Difference::Delete(change) => deleted += change.text.encode_utf16().count() as u64,
+        }
+    }
+    (inserted, deleted)
+}
+
+fn text(history: &History, seq: Seq) -> String {
+    let state = Bytes::from(history.state_at(seq).unwrap());
+    View::read(&state, ReadingBudget::default()).unwrap().text(Some("t")).unwrap()
+}
+
+/// Goes back, by an entry.
+fn restore(history: &mut History, to: Seq, by: Option<&str>) -> Undone {
+    let RestorePlan { update, undone } = history.restore(to, by.map(UserId::new).as_ref(), &authors()).unwrap();
+    let key = restore_key(to, history.upto(), None);
+    enter(history, "carol", Some(key), update.unwrap());
+    undone
+}
+
+#[test]
+fn a_text_that_is_deleted_letter_by_letter_costs_what_it_is_long() {
+    within_deadline(|| {
+        let mut history = of_letters();
+        for at in (0..LETTERS).rev() {
+            enter(&mut history, "bob", None, deleting(vec![0], 1, at, 1));
+        }
+        let (head, half) = (history.upto(), Seq(u64::from(LETTERS / 2) + 1));
+        assert_eq!(runs(&history, head), []);
+        assert_eq!(runs(&history, half), [(0, u64::from(LETTERS / 2), "ada".to_owned())]);
+        assert_eq!(changes(&history, Seq(1), head), (0, LETTERS.into()));
+        assert_eq!(changes(&history, head, Seq(1)), (LETTERS.into(), 0));
+        let undone = restore(&mut history, Seq(1), None);
+        assert_eq!(undone, Undone { inserted: LETTERS.into(), deleted: 0 });
+        assert_eq!(runs(&history, history.upto()), [(0, LETTERS.into(), "ada".to_owned())]);
+    });
+}
+
+#[test]
+fn each_second_letter_is_gone_and_comes_back() {
+    within_deadline(|| {
+        let mut history = of_letters();
+        for at in (1..LETTERS).step_by(2) {
+            enter(&mut history, "bob", None, deleting(vec![0], 1, at, 1));
+        }
+        let half = history.upto();
+        let was = text(&history, half);
+        for at in (0..LETTERS).step_by(2) {
+            enter(&mut history, "bob", None, deleting(vec![0], 1, at, 1));
+        }
+        let undone = restore(&mut history, half, None);
+        assert_eq!(undone, Undone { inserted: (LETTERS / 2).into(), deleted: 0 });
+        let head = history.upto();
+        assert_eq!(text(&history, head), was);
+        assert_eq!(runs(&history, head), [(0, (LETTERS / 2).into(), "ada".to_owned())]);
+        let undone = restore(&mut history, Seq(1), Some("bob"));
+        assert_eq!(undone.inserted, u64::from(LETTERS));
+    });
+}
+
+#[test]
+fn each_letter_is_written_anew_and_stays_whose_it_was() {
+    within_deadline(|| {
+        let mut history = of_letters();
+        // Each edit deletes a letter and inserts the same one before the others.
+        for at in 0..LETTERS {
+            let letter = char::from(b'a' + (at % 26) as u8).to_string();
+            let behind = if at == 0 { None } else { Some((2, at - 1)) };
+            enter(&mut history, "bob", None, deleting(typed(2, at, behind, &letter), 1, at, 1));
+        }
+        let head = history.upto();
+        assert_eq!(text(&history, head), text(&history, Seq(1)));
+        assert_eq!(runs(&history, head), [(0, LETTERS.into(), "ada".to_owned())]);
+        assert_eq!(changes(&history, Seq(1), head), (LETTERS.into(), LETTERS.into()));
+        assert_eq!(history.restore(Seq(1), None, &authors()).unwrap().update, None);
+    });
+}
+
+#[test]
+fn a_letter_of_each_of_many_clients_is_whose_it_is() {
+    within_deadline(|| {
+        let mut history = History::default();
+        let mut behind = None;
+        for client in 1_u64..=u64::from(LETTERS / 5) {
+            enter(&mut history, &format!("user{client}"), None, whole(typed(client + 10, 0, behind, "x")));
+            behind = Some((client + 10, 0));
+        }
+        let head = history.upto();
+        let runs = runs(&history, head);
+        assert_eq!(runs.len() as u64, head.0);
+        assert_eq!(runs.last().unwrap(), &(head.0 - 1, head.0, format!("user{head}")));
+        assert_eq!(changes(&history, Seq(head.0 / 2), head), (head.0 - head.0 / 2, 0));
+        assert_eq!(restore(&mut history, Seq::ZERO, None), Undone { inserted: 0, deleted: head.0 });
+    });
+}
+
+#[test]
+fn a_history_of_many_restores_is_read_once() {
+    within_deadline(|| {
+        let mut history = History::default();
+        enter(&mut history, "ada", None, whole(typed(1, 0, None, "what there was")));
+        for at in 0..2_000 {
+            enter(&mut history, "bob", None, whole(typed(2, at, None, "!")));
+        }
+        for _ in 0..60 {
+            restore(&mut history, Seq(1), None);
+            let RestorePlan { update, .. } = history.restore(Seq(2001), None, &authors()).unwrap();
+            let key = restore_key(Seq(2001), history.upto(), None);
+            enter(&mut history, "carol", Some(key), update.unwrap());
+        }
+        let told = runs(&history, history.upto());
+        assert_eq!(told, [(0, 14, "ada".to_owned()), (14, 2014, "bob".to_owned())]);
+    });
+}
+
+#[test]
+fn a_history_that_costs_more_than_may_be_spent_is_refused() {
+    let mut history = of_letters();
+    let is_too_costly = |result: Result<(), HistoryError>| match result {
+        Err(HistoryError::View(ViewError::TooCostly)) => true,
+        Err(error) => panic!("{error}"),
+        Ok(()) => false,
+    };
+    let mut spend = |steps: u64, bytes: usize| {
+        history.budget = ReadingBudget { steps, bytes };
+        [
+            history.blame(Some("t"), Seq(1), &authors()).map(drop),
+            history.diff(Some("t"), Seq(0), Seq(1), &authors()).map(drop),
+            history.restore(Seq(0), Some(&UserId::new("ada")), &authors()).map(drop),
+        ]
+        .map(is_too_costly)
+    };
+    let (steps, bytes) = (u64::from(LETTERS) + 100, 1 << 20);
+    assert_eq!(spend(steps, bytes), [false; 3]);
+    assert_eq!(spend(u64::from(LETTERS), bytes)[..2], [true; 2]);
+    assert_eq!(spend(steps, 2 * LETTERS as usize)[..2], [true; 2]);
+    assert_eq!(spend(1, bytes), [true; 3]);
+}
+
+#[test]
+fn deletions_of_one_author_are_one_until_it_pauses() {
+    let mut history = History::default();
+    enter(&mut history, "ada", None, whole(typed(1, 0, None, "abcd")));
+    enter(&mut history, "bob", None, deleting(vec![0], 1, 0, 1));
+    let last = enter(&mut history, "bob", None, deleting(vec![0], 1, 1, 1));
+    let differences = history.diff(None, Seq(1), last, &authors()).unwrap();
+    let [Difference::Delete(change), Difference::Retain(2)] = &differences[..] else { panic!("{differences:?}") };
+    assert_eq!((&change.text[..], change.seq, change.at_ms), ("ab", last, 300));
+    let later = Entry {
+        seq: Seq(4),
+        kind: EntryKind::Edit,
+        author: UserId::new("bob"),
+        via: None,
+        at_ms: DAY_MS,
+        key: None,
+        body_bytes: 0,
+        body: Some(deleting(vec![0], 1, 2, 1).into()),
+    };
+    history.push(later);
+    assert_eq!(history.diff(None, Seq(1), Seq(4), &authors()).unwrap().len(), 3);
+}
