@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -48,6 +48,8 @@ struct Holder {
     bytes: AtomicUsize,
     /// How much of that was called in.
     leaving: AtomicUsize,
+    /// Whether it can be called in no more.
+    is_kept: AtomicBool,
     waker: AtomicWaker,
 }
 
@@ -62,6 +64,10 @@ impl Holder {
 
     fn staying(&self) -> usize {
         self.bytes().saturating_sub(self.leaving())
+    }
+
+    fn may_be_called_in(&self) -> bool {
+        self.leaving() == 0 && !self.is_kept.load(Ordering::Relaxed)
     }
 }
 
@@ -80,6 +86,11 @@ impl ByteBudget {
     /// How many bytes are free; `None` if more are held than should be.
     pub fn left(&self) -> Option<usize> {
         (self.bytes_max + self.leaving.load(Ordering::Relaxed)).checked_sub(self.held.load(Ordering::Relaxed))
+    }
+
+    /// How many bytes all may hold.
+    pub fn bytes_max(&self) -> usize {
+        self.bytes_max
     }
 
     /// Whether nothing is free.
@@ -101,8 +112,8 @@ impl ByteBudget {
 
     /// The same under the name of `payer`.
     pub fn hold_for(self: &Arc<Self>, payer: Payer, bytes: usize) -> HeldBytes {
-        let (bytes_held, leaving, waker) = Default::default();
-        let holder = Arc::new(Holder { payer, bytes: bytes_held, leaving, waker });
+        let (bytes_held, leaving, is_kept, waker) = Default::default();
+        let holder = Arc::new(Holder { payer, bytes: bytes_held, leaving, is_kept, waker });
         let mut held = HeldBytes { budget: self.clone(), bytes: 0, holder: Some(holder) };
         held.set(bytes);
         held
@@ -153,23 +164,49 @@ impl ByteBudget {
         }
     }
 
-    /// Calls in `bytes` from whoever holds most, if that is somebody else than `asker`, which would then have `bytes` more.
+    /// Calls in `bytes` from those who hold most, one after another, as long as each holds more than `asker`, which would then have
+    /// `bytes` more. If that is not enough, from nobody.
     fn call_in(&self, asker: Payer, bytes: usize) -> bool {
         let shares = self.shares();
         let own = shares.get(&asker).map_or(0, |holders| sum(holders)) + bytes;
-        let most = shares.iter().filter(|(payer, _)| **payer != asker).max_by_key(|(_, holders)| sum(holders));
-        let Some((_, holders)) = most.filter(|(_, holders)| sum(holders) > own) else { return false };
-        let mut staying: Vec<_> = holders.iter().filter(|holder| holder.leaving() == 0).collect();
-        staying.sort_unstable_by_key(|holder| holder.bytes());
-        while !self.has_room_for(bytes)
-            && let Some(holder) = staying.pop()
-        {
+        let mut payers: Vec<_> = shares
+            .iter()
+            .filter(|(payer, _)| **payer != asker)
+            .map(|(_, holders)| {
+                let mut staying: Vec<_> = holders.iter().filter(|holder| holder.may_be_called_in()).collect();
+                staying.sort_unstable_by_key(|holder| holder.bytes());
+                (sum(holders), staying)
+            })
+            .collect();
+        let held = self.held().saturating_sub(self.leaving.load(Ordering::Relaxed));
+        let mut missing = (held + bytes).saturating_sub(self.bytes_max);
+        let mut called_in = Vec::new();
+        while missing > 0 {
+            let left = payers.iter_mut().filter(|(sum, staying)| *sum > own && !staying.is_empty());
+            let Some((sum, holder)) =
+                left.max_by_key(|(sum, _)| *sum).and_then(|(sum, staying)| staying.pop().map(|holder| (sum, holder)))
+            else {
+                return false;
+            };
+            *sum -= holder.bytes();
+            missing = missing.saturating_sub(holder.bytes());
+            called_in.push(holder);
+        }
+        for holder in called_in {
             holder.leaving.store(holder.bytes(), Ordering::Relaxed);
             self.leaving.fetch_add(holder.bytes(), Ordering::Relaxed);
             holder.waker.wake();
             metrics::HOLDERS_CALLED_IN.inc();
         }
-        self.has_room_for(bytes)
+        true
+    }
+
+    /// Has a holder be called in no more, unless it was already.
+    fn keep(&self, holder: &Holder) -> bool {
+        let _shares = self.shares();
+        let is_leaving = holder.leaving() > 0;
+        holder.is_kept.store(!is_leaving, Ordering::Relaxed);
+        !is_leaving
     }
 }
 
@@ -235,6 +272,11 @@ impl HeldBytes {
         let Some(holder) = &self.holder else { return false };
         holder.waker.register(waker);
         holder.leaving() > 0
+    }
+
+    /// It cannot be let go of for others any more: they wait for its end. Whether it was not called in before.
+    pub fn keep(&self) -> bool {
+        self.holder.as_ref().is_none_or(|holder| self.budget.keep(holder))
     }
 
     /// It holds the same of another budget, or under another name, from now on.
@@ -337,6 +379,31 @@ mod tests {
         assert_eq!(many.iter().filter(|held| is_called_in(held)).count(), 20);
         let nobody = budget.hold(0);
         assert!(nobody.demand(0) && !nobody.demand(41), "who has no name calls nothing in");
+    }
+
+    #[test]
+    fn rule_37_several_payers_are_called_in_one_after_another_or_nobody() {
+        let called_in = |parts: &[(&str, usize)], bytes| {
+            let budget = ByteBudget::new(100, None);
+            let held: Vec<_> = parts.iter().map(|(name, part)| budget.hold_for(Payer::of(name), *part)).collect();
+            let is_granted = budget.hold_for(Payer::of("asker"), 0).demand(bytes);
+            (is_granted, held.iter().map(is_called_in).collect::<Vec<_>>())
+        };
+        let parts = [("a", 20), ("a", 15), ("b", 20), ("b", 14), ("c", 31)];
+        assert_eq!(called_in(&parts, 25), (true, vec![true, false, true, false, false]));
+        let parts = [("a", 20), ("a", 15), ("b", 25), ("c", 25), ("d", 15)];
+        assert_eq!(called_in(&parts, 30), (false, vec![false; 5]), "nobody lets go in vain");
+    }
+
+    #[test]
+    fn what_is_kept_is_not_called_in() {
+        let budget = ByteBudget::new(100, None);
+        let [kept, coming] = [60, 40].map(|bytes| budget.hold_for(Payer::of("ada"), bytes));
+        assert!(kept.keep());
+        let bob = budget.hold_for(Payer::of("bob"), 0);
+        assert!(!bob.demand(41) && !is_called_in(&coming));
+        assert!(bob.demand(30) && is_called_in(&coming) && !is_called_in(&kept));
+        assert!(!coming.keep());
     }
 
     #[test]

@@ -344,7 +344,7 @@ pub(super) struct LimitOptions {
         hide_short_help = true,
         env = "TUTTI_UNFINISHED_BYTES_MAX",
         value_name = "BYTES",
-        default_value = "268435456"
+        default_value = "83886080"
     )]
     pub unfinished_bytes_max: String,
     /// Maximum number of frames per message

@@ -1,33 +1,31 @@
-//! The bodies of requests that write a document: read within a bound and a time, and unpacked within the same bound. The one place
-//! where what a client sends is unpacked.
+//! The bodies of requests that write a document: read within a bound, at a rate that all bodies must have, and unpacked within the same
+//! bound. The one place where what a client sends is unpacked. One that still comes lets go for others if its caller holds most.
 
+use std::future::poll_fn;
 use std::io::Read;
 use std::pin::Pin;
-use std::time::Duration;
+use std::task::Poll;
 
 use actix_web::http::header;
-use actix_web::web::{self, Bytes, BytesMut, Payload};
+use actix_web::web::{self, Bytes, Payload};
 use actix_web::{FromRequest, HttpRequest, dev};
 use flate2::read::MultiGzDecoder;
 use futures_util::StreamExt;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
-use tokio::time::timeout;
 
 use super::error::ApiError;
 use super::limits::network;
 use super::state::AppState;
 use crate::budget::{HeldBytes, Payer};
+use crate::parts::Parts;
 use crate::protocol::json::well_formed;
 
 type LocalBoxFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
-/// How long a body may take.
-const DEADLINE: Duration = Duration::from_secs(60);
-
 /// So much is unpacked between two looks at what all bodies hold.
-const STEP_BYTES: u64 = 256 * 1024;
+const STEP_BYTES: usize = 256 * 1024;
 
 /// Most values of a JSON body, and what one takes in memory, about.
 const VALUES_MAX: usize = 1_000_000;
@@ -35,7 +33,7 @@ const VALUE_BYTES: usize = 96;
 
 /// A body as it came.
 pub struct Body {
-    bytes: Bytes,
+    parts: Parts,
     is_gzip: bool,
     bytes_max: usize,
     /// Its part of what all bodies hold; given back with it.
@@ -56,22 +54,25 @@ impl Body {
             Some(_) => return Err(ApiError::Encoding("a body may be in Content-Encoding gzip, or in none")),
         };
         let held = state.bodies.hold_for(Payer::of(network(req)), 0);
-        let body = Self { bytes: Bytes::new(), is_gzip, bytes_max, held };
-        timeout(DEADLINE, body.take(payload)).await.map_err(|_| ApiError::Body("the body takes too long".into()))?
+        Self { parts: Parts::default(), is_gzip, bytes_max, held }.take(payload).await
     }
 
     async fn take(mut self, mut payload: Payload) -> Result<Self, ApiError> {
-        let mut bytes = BytesMut::new();
-        while let Some(chunk) = payload.next().await {
+        loop {
+            let chunk = poll_fn(|cx| match self.held.is_called_in(cx.waker()) {
+                true => Poll::Ready(Err(crowded())),
+                false => payload.poll_next_unpin(cx).map(Ok),
+            });
+            let Some(chunk) = chunk.await? else { break };
             let chunk = chunk.map_err(ApiError::body)?;
-            if bytes.len() + chunk.len() > self.bytes_max {
+            if self.parts.len() + chunk.len() > self.bytes_max {
                 return Err(ApiError::BodyTooLarge(self.bytes_max));
             }
-            hold(&mut self.held, chunk.len())?;
-            bytes.extend_from_slice(&chunk);
+            self.parts.push(&chunk);
+            hold(&mut self.held, self.parts.len())?;
         }
-        self.bytes = bytes.freeze();
-        Ok(self)
+        // What is worked on cannot be let go of.
+        if self.held.keep() { Ok(self) } else { Err(crowded()) }
     }
 
     /// Whether unpacking it takes work.
@@ -82,23 +83,24 @@ impl Body {
     /// What it holds, unpacked. May take long. What has been unpacked counts as what has come.
     pub fn unpack(mut self) -> Result<Unpacked, ApiError> {
         if self.is_gzip {
-            let mut bytes = Vec::new();
-            let mut gzip = MultiGzDecoder::new(&*self.bytes);
+            let mut unpacked = Parts::default();
+            let mut gzip = MultiGzDecoder::new(self.parts);
+            let mut step = vec![0; STEP_BYTES];
             loop {
-                let mut step = (&mut gzip).take(STEP_BYTES);
-                let count = step.read_to_end(&mut bytes).map_err(|_| ApiError::Body("the body is no gzip".into()))?;
-                if bytes.len() > self.bytes_max {
+                let count = gzip.read(&mut step).map_err(|_| ApiError::Body("the body is no gzip".into()))?;
+                if unpacked.len() + count > self.bytes_max {
                     return Err(ApiError::BodyTooLarge(self.bytes_max));
                 }
                 if count == 0 {
                     break;
                 }
-                hold(&mut self.held, count)?;
+                unpacked.push(&step[..count]);
+                hold(&mut self.held, gzip.get_ref().len() + unpacked.len())?;
             }
-            self.bytes = bytes.into();
-            self.held.set(self.bytes.len());
+            self.held.set(unpacked.len());
+            self.parts = unpacked;
         }
-        Ok(Unpacked { bytes: self.bytes, held: self.held })
+        Ok(Unpacked { bytes: self.parts.into_bytes(), held: self.held })
     }
 }
 
@@ -123,12 +125,18 @@ impl<T: DeserializeOwned> FromRequest for Object<T> {
     }
 }
 
-/// Counts bytes more among those of all bodies, or refuses them.
+/// Counts `bytes` among those of all bodies, or refuses them.
 fn hold(held: &mut HeldBytes, bytes: usize) -> Result<(), ApiError> {
-    match held.try_add_fairly(bytes) {
-        true => Ok(()),
-        false => Err(ApiError::TryLater("too many documents are being written now, try again later".into())),
+    let bytes_max = held.budget().bytes_max();
+    if bytes > bytes_max {
+        return Err(ApiError::BodyTooLarge(bytes_max));
     }
+    held.set(bytes);
+    if held.demand(0) { Ok(()) } else { Err(crowded()) }
+}
+
+fn crowded() -> ApiError {
+    ApiError::TryLater("too many documents are being written now, try again later".into())
 }
 
 /// How many values JSON text has, at most, whether it is well-formed or not.
@@ -170,7 +178,8 @@ impl Unpacked {
         if values > VALUES_MAX {
             return Err(ApiError::Body(format!("a body has at most {VALUES_MAX} values, this one about {values}")));
         }
-        hold(&mut self.held, values * VALUE_BYTES)
+        let bytes = self.held.bytes() + values * VALUE_BYTES;
+        hold(&mut self.held, bytes)
     }
 }
 
@@ -193,7 +202,9 @@ mod tests {
 
     fn body(bytes: &[u8], is_gzip: bool, bytes_max: usize, budget: usize) -> Body {
         let held = ByteBudget::new(budget, None).hold_for(Payer::of("payer"), bytes.len());
-        Body { bytes: Bytes::copy_from_slice(bytes), is_gzip, bytes_max, held }
+        let mut parts = Parts::default();
+        parts.push(bytes);
+        Body { parts, is_gzip, bytes_max, held }
     }
 
     fn packed(bytes: &[u8]) -> Vec<u8> {
@@ -208,8 +219,8 @@ mod tests {
         assert!(packed.len() < 64 * 1024);
         let unpacked =
             |bytes_max, budget| body(&packed, true, bytes_max, budget).unpack().map(|unpacked| unpacked.held.bytes());
-        assert_eq!(unpacked(4 << 20, 16 << 20).ok(), Some(4 << 20));
-        assert!(matches!(unpacked(4 << 20, 2 << 20), Err(ApiError::TryLater(_))));
+        assert_eq!(unpacked(4 << 20, 4 << 20).ok(), Some(4 << 20), "alone it may hold all there is");
+        assert!(matches!(unpacked(4 << 20, (4 << 20) - 1), Err(ApiError::BodyTooLarge(_))));
         assert!(matches!(unpacked((4 << 20) - 1, 16 << 20), Err(ApiError::BodyTooLarge(_))));
     }
 
@@ -223,7 +234,7 @@ mod tests {
         assert_eq!(read(list(1_000), 1 << 30).ok(), Some(1_000 * VALUE_BYTES));
         assert!(read(list(VALUES_MAX), 1 << 30).is_ok());
         assert!(matches!(read(list(VALUES_MAX + 1), 1 << 30), Err(ApiError::Body(_))));
-        assert!(matches!(read(list(100_000), 8 << 20), Err(ApiError::TryLater(_))));
+        assert!(matches!(read(list(100_000), 8 << 20), Err(ApiError::BodyTooLarge(_))));
         // Whatever stands in a string is one value.
         assert_eq!(read(br#"["a,[{\"",",[{"]"#.to_vec(), 1 << 20).ok(), Some(3 * VALUE_BYTES));
     }

@@ -12,6 +12,7 @@ use actix_service::{ServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::dev::{AppConfig, Service, ServiceResponse};
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App, Error, web};
+use socket2::SockRef;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::listener::Listener;
@@ -23,7 +24,7 @@ use super::upgrade::Upgrades;
 use super::watched::Watched;
 use crate::budget::ByteBudget;
 use crate::http::{self, AppState};
-use crate::socket::{Detach, SocketContext};
+use crate::socket::{Detach, SEND_BUFFER_BYTES, SocketContext};
 
 /// How long a client may take to send its request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -65,6 +66,8 @@ impl Connections {
                     async move {
                         let peer = stream.peer_addr().ok();
                         let place = connections.enter(peer)?;
+                        // Fails on a connection that has just died; reading will tell.
+                        let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER_BYTES);
                         let stream = tls.accept(stream, HEAD_TIMEOUT).await?;
                         Ok((connections.watch(stream, place), Protocol::Http1, peer))
                     }
@@ -75,8 +78,9 @@ impl Connections {
                 let connections = self.clone();
                 let accept = move |stream: TcpStream| {
                     let peer = stream.peer_addr().ok();
-                    // Fails on a connection that has just died; reading will tell.
+                    // Both fail on a connection that has just died; reading will tell.
                     let _ = stream.set_nodelay(true);
+                    let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER_BYTES);
                     let place = connections.enter(peer);
                     std::future::ready(place.map(|place| (connections.watch(stream, place), Protocol::Http1, peer)))
                 };

@@ -59,7 +59,7 @@ const METRICS_CONNECTIONS_MAX: usize = 16;
 /// Between two looks for a database that is not there yet.
 const DATABASE_RETRY: Duration = Duration::from_millis(500);
 /// What large answers of HTTP may hold together, in documents of the largest size; and at least, in bytes.
-const ANSWERS_MAX: usize = 8;
+const ANSWERS_MAX: usize = 2;
 const ANSWERS_BYTES_MIN: usize = 64 << 20;
 /// How long a closed socket waits for its peer's end.
 const LINGER: Duration = Duration::from_secs(2);

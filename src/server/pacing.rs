@@ -26,6 +26,8 @@ use crate::http;
 const BODY_GRACE: Duration = Duration::from_secs(10);
 /// That rate, in bytes a second.
 const BODY_RATE: f64 = 16.0 * 1024.0;
+/// How long a body may stand still, at most, for having come faster before.
+const BODY_STILL_MAX: Duration = Duration::from_secs(30);
 /// How long the rest of a body may take that is of no use any more.
 const REST_TIMEOUT: Duration = Duration::from_secs(2);
 /// Shorter answers are not counted: connections are.
@@ -115,7 +117,10 @@ impl Stream for PacedBody {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let next = Pin::new(&mut self.payload).poll_next(cx);
         match &next {
-            Poll::Ready(Some(Ok(bytes))) => self.due += Duration::from_secs_f64(bytes.len() as f64 / BODY_RATE),
+            Poll::Ready(Some(Ok(bytes))) => {
+                let due = self.due + Duration::from_secs_f64(bytes.len() as f64 / BODY_RATE);
+                self.due = due.min(Instant::now() + BODY_STILL_MAX);
+            }
             Poll::Ready(_) => self.state.set(BodyState::Whole),
             Poll::Pending => {
                 let due = self.due.into();

@@ -261,7 +261,7 @@ impl Socket {
         for _ in 0..READS_PER_TURN {
             if !self.is_reading() || self.io.outbox.closing().is_some() {
                 // Credit, a close and a writable stream wake the pump.
-                self.unfinished.pause();
+                self.unfinished.watch_anew();
                 return Poll::Pending;
             }
             if !self.unread.is_empty() || self.reader.is_paused() {
@@ -300,7 +300,7 @@ impl Socket {
             return self.io.outbox.close(CloseCode::Protocol, reason);
         }
         self.reader.allow_inflated(READ_BYTES);
-        let (mut messages, mut bytes) = (0, 0);
+        let (mut messages, mut bytes, mut has_ended) = (0, 0, false);
         while self.io.outbox.closing().is_none() {
             // A message may change what the next one may be.
             self.reader.set_message_bytes_max(self.session.message_bytes_max(&self.io));
@@ -309,6 +309,7 @@ impl Socket {
                 Ok(Some(message)) => {
                     messages += 1;
                     bytes += message.bytes();
+                    has_ended |= !message.is_control();
                     self.message(message);
                 }
                 Ok(None) => break,
@@ -323,6 +324,9 @@ impl Socket {
         let payer = self.io.payer(self.session.payer());
         self.io.outbox.pay_as(payer);
         self.unfinished.move_to(budget, payer);
+        if has_ended {
+            self.unfinished.watch_anew();
+        }
         if let Err(unwanted) = self.unfinished.note(
             self.reader.unfinished_bytes() + self.unread.len(),
             self.reader.arrived_bytes(),

@@ -33,4 +33,4 @@ pub use outbox::Outbox;
 pub use pace::{ReconnectPace, Visit};
 pub use rates::{Buckets, Rates, SharedRates};
 pub use settings::SocketSettings;
-pub use stream::{Detach, Detached, Stream};
+pub use stream::{Detach, Detached, SEND_BUFFER_BYTES, Stream};

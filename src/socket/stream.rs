@@ -14,8 +14,8 @@ use tokio_rustls::server::TlsStream;
 
 use super::tls::Tls;
 
-/// What the kernel may hold for a slow peer; its own choice may be 4 MB a socket.
-const SEND_BUFFER_BYTES: usize = 256 * 1024;
+/// What the kernel may hold for a slow peer; its own choice may be 4 MB a connection.
+pub const SEND_BUFFER_BYTES: usize = 256 * 1024;
 
 /// A connection on its way from one thread to another.
 pub enum Detached {

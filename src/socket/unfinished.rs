@@ -11,6 +11,8 @@ use crate::budget::{ByteBudget, HeldBytes, Payer};
 const GROWTH_BYTES: f64 = 16.0 * 1024.0;
 /// How long it may take before that is asked.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long it may stand still, at most, for having come faster before.
+const STILL_MAX: Duration = Duration::from_secs(30);
 
 /// Why a message is not waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -28,14 +30,14 @@ pub enum Unwanted {
 pub struct Unfinished {
     held: HeldBytes,
     arrived: u64,
-    /// Since when it is watched, and how much had come then.
-    watched: Option<(Instant, u64)>,
+    /// When more of it must have come, while it is watched.
+    due: Option<Instant>,
 }
 
 impl Unfinished {
     /// None yet, of a connection of `payer`.
     pub fn new(budget: &Arc<ByteBudget>, payer: Payer) -> Self {
-        Self { held: budget.hold_for(payer, 0), arrived: 0, watched: None }
+        Self { held: budget.hold_for(payer, 0), arrived: 0, due: None }
     }
 
     /// Counts in another budget, or under another name, from now on.
@@ -54,27 +56,30 @@ impl Unfinished {
         if (held, arrived) == (0, 0) && (self.held.bytes(), self.arrived) == (0, 0) {
             return Ok(());
         }
-        if arrived < std::mem::replace(&mut self.arrived, arrived) {
-            // Another message than before.
-            self.watched = None;
-        }
-        let before = self.held.bytes();
+        let before = std::mem::replace(&mut self.arrived, arrived);
+        let held_before = self.held.bytes();
         self.held.set(held);
-        if held > before && !self.held.demand(0) {
+        if held > held_before && !self.held.demand(0) {
             return Err(Unwanted::TooMuch);
         }
         if arrived == 0 {
             return Ok(());
         }
-        let (since, start) = *self.watched.get_or_insert((now, arrived));
-        let time = now.duration_since(since);
-        let is_slow = time > GRACE && ((arrived - start) as f64) < time.as_secs_f64() * GROWTH_BYTES;
-        if is_slow { Err(Unwanted::TooSlow) } else { Ok(()) }
+        let due = match self.due {
+            None => now + GRACE,
+            Some(due) if due < now => return Err(Unwanted::TooSlow),
+            Some(due) => {
+                let more = Duration::from_secs_f64(arrived.saturating_sub(before) as f64 / GROWTH_BYTES);
+                (due + more).min(now + STILL_MAX)
+            }
+        };
+        self.due = Some(due);
+        Ok(())
     }
 
-    /// Nothing is read from the peer for a while, by the server's own doing.
-    pub fn pause(&mut self) {
-        self.watched = None;
+    /// What comes next is of another message, or was not read for a while by the server's own doing.
+    pub fn watch_anew(&mut self) {
+        self.due = None;
     }
 }
 
@@ -131,7 +136,21 @@ mod tests {
         for second in 0..100 {
             assert_eq!(message.note(1, 1 + second * 16 * 1024, at(second)), Ok(()));
         }
-        message.pause();
+        message.watch_anew();
         assert_eq!(message.note(1, 1 + 99 * 16 * 1024, at(200)), Ok(()));
+    }
+
+    #[test]
+    fn a_message_that_stands_still_is_waited_for_half_a_minute_however_much_of_it_has_come() {
+        let now = Instant::now();
+        let at = |seconds| now + Duration::from_secs(seconds);
+        let begun = || {
+            let mut message = Unfinished::new(&ByteBudget::new(1 << 30, None), Payer::of("ada"));
+            assert_eq!(message.note(1, 1, now), Ok(()));
+            assert_eq!(message.note(60 << 20, 60 << 20, at(1)), Ok(()));
+            message
+        };
+        assert_eq!(begun().note(60 << 20, 60 << 20, at(31)), Ok(()));
+        assert_eq!(begun().note(60 << 20, 60 << 20, at(32)), Err(Unwanted::TooSlow));
     }
 }

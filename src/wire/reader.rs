@@ -3,11 +3,12 @@
 //! protocol can refuse it by name; the rest is thrown away as it comes. What is compressed is inflated as it comes, under the same
 //! limits and in steps.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 
 use super::deflate::{InflateError, Inflater};
 use super::error::WireError;
 use super::header::{self, CONTROL_BYTES_MAX, HEADER_BYTES_MAX, Header, Opcode};
+use crate::parts::Parts;
 
 /// What a reader accepts.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +49,11 @@ pub enum Message {
 }
 
 impl Message {
+    /// Whether it may come between the fragments of another.
+    pub fn is_control(&self) -> bool {
+        matches!(self, Message::Ping(_) | Message::Pong | Message::Close(_))
+    }
+
     /// The length of its payload.
     pub fn bytes(&self) -> u64 {
         match self {
@@ -80,7 +86,7 @@ pub struct Reader {
     message: Option<Opcode>,
     is_compressed: bool,
     inflater: Option<Box<Inflater>>,
-    payload: BytesMut,
+    payload: Parts,
     fragments: usize,
     /// How much of it has come, kept or not.
     arrived: u64,
@@ -107,7 +113,7 @@ impl Reader {
             message: None,
             is_compressed: false,
             inflater: None,
-            payload: BytesMut::new(),
+            payload: Parts::default(),
             fragments: 0,
             arrived: 0,
             is_too_big: false,
@@ -182,8 +188,10 @@ impl Reader {
                     (true, false) => BEGINNING_BYTES.saturating_sub(start),
                     (true, true) => 0,
                 };
-                self.payload.extend_from_slice(&piece[..kept.min(piece.len())]);
-                header::unmask(&mut self.payload[start..], pending.header.mask, pending.taken);
+                let Header { mask, .. } = pending.header;
+                self.payload.push_changed(&piece[..kept.min(piece.len())], |bytes, offset| {
+                    header::unmask(bytes, mask, pending.taken + offset);
+                });
                 self.arrived += piece.len() as u64;
             }
             pending.taken += taken;
@@ -263,8 +271,10 @@ impl Reader {
     fn keep_beginning(&mut self) {
         let inflater = self.inflater.take();
         self.let_go = inflater.as_ref().map_or(0, |inflater| inflater.inflated().len() as u64);
-        let kept = inflater.as_ref().map_or(&self.payload[..], |inflater| inflater.inflated());
-        self.payload = BytesMut::from(&kept[..kept.len().min(BEGINNING_BYTES)]);
+        let kept = inflater.as_ref().map_or(self.payload.beginning(), |inflater| inflater.inflated());
+        let mut beginning = Parts::default();
+        beginning.push(&kept[..kept.len().min(BEGINNING_BYTES)]);
+        self.payload = beginning;
     }
 
     /// Inflates a piece of a frame; how much of it was taken.
@@ -312,7 +322,7 @@ impl Reader {
         {
             self.on_inflate_error(error)?;
         }
-        let payload = std::mem::take(&mut self.payload).freeze();
+        let payload = std::mem::take(&mut self.payload).into_bytes();
         Ok(match self.inflater.take() {
             Some(inflater) if self.is_too_big => Bytes::copy_from_slice(inflater.inflated()),
             Some(inflater) => inflater.into_message().into(),

@@ -144,13 +144,18 @@ fn metric(metrics: SocketAddr, name: &str) -> u64 {
     line.unwrap_or_else(|| panic!("no {name}")).parse().unwrap()
 }
 
-/// Asks for the document from another address of this machine, and takes in next to nothing.
-fn asks_and_does_not_read(address: SocketAddr, from: Ipv4Addr, token: &str) -> TcpStream {
+/// A connection from another address of this machine, which takes in little of what is not read.
+fn connect_from(from: Ipv4Addr, address: SocketAddr) -> TcpStream {
     let socket = RawSocket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
     socket.connect(&address.into()).unwrap();
-    let mut stream = TcpStream::from(socket);
+    TcpStream::from(socket)
+}
+
+/// Asks for the document from another address of this machine, and takes in next to nothing.
+fn asks_and_does_not_read(address: SocketAddr, from: Ipv4Addr, token: &str) -> TcpStream {
+    let mut stream = connect_from(from, address);
     let head = "GET /api/v1/rooms/room/document?format=yjs HTTP/1.1\r\nHost: localhost\r\n";
     stream.write_all(format!("{head}Authorization: Bearer {token}\r\n\r\n").as_bytes()).unwrap();
     stream
@@ -191,6 +196,29 @@ fn rule_36_who_does_not_read_large_answers_gets_no_more_of_them_and_others_do() 
     assert!(refused <= 13, "{refused}");
     let answer = get(process.address, "/api/v1/rooms/room/document?format=text", Some(&reader("bob")));
     assert_eq!((answer.status, answer.body.len()), (200, DOCUMENT_BYTES));
+}
+
+#[test]
+fn rule_37_the_body_that_holds_most_gives_way_to_the_next_and_one_alone_may_hold_all() {
+    let server = Server::with(&["--document-bytes-max", "2097152", "--unfinished-bytes-max", "2097152"]);
+    let put = |room: &str, user: &str, length: usize| {
+        let path = format!("/api/v1/rooms/{room}/document?format=text&root=t");
+        let token = writer(user);
+        format!(
+            "PUT {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Type: text/plain\r\n\
+             Content-Length: {length}\r\nConnection: close\r\n\r\n"
+        )
+    };
+    let mut held = connect_from(Ipv4Addr::new(127, 0, 0, 2), server.address);
+    held.write_all(put("mallory", "mallory", 1_900_001).as_bytes()).unwrap();
+    held.write_all(&vec![b'x'; 1_900_000]).unwrap();
+    let body = "x".repeat(1_500_000);
+    let written = |room: &str| request(server.address, &(put(room, "ada", body.len()) + &body)).status;
+    // While the other one still grows, this one may hold most.
+    eventually("the next one is served", || (written("room") == 201).then_some(()));
+    assert_eq!([written("room-1"), written("room-2")], [201; 2]);
+    let said = until_end(&mut held);
+    assert!(said.starts_with("HTTP/1.1 503 "), "{said}");
 }
 
 #[test]

@@ -1,0 +1,127 @@
+//! Bytes that come one after another. They are kept in parts, so that what grows is never copied, and read from the front they are
+//! given back as they are read.
+
+use std::collections::VecDeque;
+use std::io::{self, Read};
+
+use bytes::{Buf, Bytes, BytesMut};
+
+/// A part, in bytes.
+const PART_BYTES: usize = 1024 * 1024;
+
+/// What has come so far.
+#[derive(Debug, Default)]
+pub struct Parts {
+    /// Whole parts, but for what was read of the first one.
+    full: VecDeque<BytesMut>,
+    last: BytesMut,
+}
+
+impl Parts {
+    /// How many bytes have come and were not read.
+    pub fn len(&self) -> usize {
+        self.full.iter().map(BytesMut::len).sum::<usize>() + self.last.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.full.is_empty() && self.last.is_empty()
+    }
+
+    /// Takes `bytes`, changed by `change`, which is told how far into them it is.
+    pub fn push_changed(&mut self, mut bytes: &[u8], change: impl Fn(&mut [u8], usize)) {
+        let mut offset = 0;
+        while !bytes.is_empty() {
+            if self.last.len() == PART_BYTES {
+                let full = std::mem::replace(&mut self.last, BytesMut::with_capacity(PART_BYTES));
+                self.full.push_back(full);
+            }
+            let start = self.last.len();
+            let (now, later) = bytes.split_at(bytes.len().min(PART_BYTES - start));
+            self.last.extend_from_slice(now);
+            change(&mut self.last[start..], offset);
+            offset += now.len();
+            bytes = later;
+        }
+    }
+
+    /// Takes `bytes`.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.push_changed(bytes, |_, _| {});
+    }
+
+    /// The first part.
+    pub fn beginning(&self) -> &[u8] {
+        self.full.front().unwrap_or(&self.last)
+    }
+
+    /// All of it in one piece. What comes in more than one part is copied.
+    pub fn into_bytes(self) -> Bytes {
+        if self.full.is_empty() {
+            return self.last.freeze();
+        }
+        let mut all = BytesMut::with_capacity(self.len());
+        for part in self.full.into_iter().chain([self.last]) {
+            all.extend_from_slice(&part);
+        }
+        all.freeze()
+    }
+}
+
+impl Read for Parts {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let part = self.full.front_mut().unwrap_or(&mut self.last);
+        let count = part.len().min(out.len());
+        part.copy_to_slice(&mut out[..count]);
+        if part.is_empty() {
+            self.full.pop_front();
+        }
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(bytes: &[u8], piece: usize) -> Parts {
+        let mut parts = Parts::default();
+        bytes.chunks(piece).for_each(|piece| parts.push(piece));
+        parts
+    }
+
+    #[test]
+    fn what_comes_in_pieces_is_there_as_a_whole() {
+        for length in [0, 1, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 3 * PART_BYTES + 5] {
+            let bytes: Vec<u8> = (0..=255).cycle().take(length).collect();
+            for piece in [64 * 1024 - 7, 2 * PART_BYTES + 3] {
+                let parts = parts(&bytes, piece);
+                assert_eq!((parts.len(), parts.is_empty()), (length, length == 0));
+                assert_eq!(parts.beginning(), &bytes[..length.min(PART_BYTES)]);
+                assert!(parts.into_bytes() == bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_changed_is_changed_across_parts_by_its_place() {
+        let mut parts = Parts::default();
+        let add = |bytes: &mut [u8], offset| (offset..).zip(bytes).for_each(|(place, byte)| *byte = place as u8);
+        parts.push(&[7; 3]);
+        parts.push_changed(&vec![0; 2 * PART_BYTES], add);
+        let bytes = parts.into_bytes();
+        assert!((0..).zip(&bytes[3..]).all(|(place, byte)| *byte == place as u8));
+    }
+
+    #[test]
+    fn what_is_read_is_given_back() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(2 * PART_BYTES + 5).collect();
+        let mut parts = parts(&bytes, 64 * 1024);
+        let mut first = vec![0; PART_BYTES + 2];
+        parts.read_exact(&mut first).unwrap();
+        assert_eq!((parts.len(), parts.full.len()), (PART_BYTES + 3, 1));
+        let mut rest = Vec::new();
+        parts.read_to_end(&mut rest).unwrap();
+        assert!([first, rest].concat() == bytes && parts.is_empty());
+    }
+}
