@@ -1,7 +1,7 @@
 # Every task of the project by one name. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-packages crash fuzz conformance bench hostile demo screenshots fmt lint clean check-tools
+.PHONY: help run build test test-packages crash rolling fuzz conformance bench hostile demo screenshots fmt lint clean check-tools
 
 DEMO_SOURCES := $(shell find static examples -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name app.js)
 CLIENT_PACKAGES := tests/clients/node_modules/.package-lock.json tests/clients/react-18/node_modules/.package-lock.json \
@@ -25,6 +25,10 @@ test: ## Install what the tests need, then run every check and test
 crash: check-tools tests/clients/node_modules/.package-lock.json ## Kill the server and the database while people type, then look for every edit
 	@scripts/install-test-tools.sh
 	@scripts/crash.sh
+
+rolling: check-tools tests/clients/node_modules/.package-lock.json ## Replace three servers one after another under PEOPLE [5000] people
+	@scripts/install-test-tools.sh
+	@scripts/rolling.sh
 
 fuzz: check-tools tests/clients/node_modules/.package-lock.json ## Look for bytes that the server should not take, FUZZ_SECONDS each
 	@scripts/fuzz.sh

@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
-use tokio::time::{timeout, timeout_at};
+use tokio::time::{sleep, timeout, timeout_at};
 use uuid::Uuid;
 
 use super::deliver::Deliver;
 use super::frame::{self, Taken};
-use super::message::{self, About, Answer, Message, Question, RoomMessage, Rooms, SharedEntry};
+use super::kept::KeptUsers;
+use super::message::{self, About, AbsentUser, Answer, Message, Question, RoomMessage, Rooms, SharedEntry};
 use super::outgoing::{Batch, Outgoing};
 use super::peers::Peers;
 use super::questions::{Answers, Questions};
@@ -33,6 +34,12 @@ pub const ECHO_WITHIN: Duration = Duration::from_secs(7);
 /// So many rooms are told with one message: all of them, or those that are told later would count as ended meanwhile. Such a message is
 /// about half as long as one may be.
 const ROOMS_EACH: usize = 100_000;
+/// How long a server that starts waits to know the others that were seen lately.
+const MEET_WITHIN: Duration = Duration::from_secs(3);
+/// And if none of them answers: then all of them are gone, most likely.
+const ANSWER_TO_HELLO: Duration = Duration::from_secs(1);
+/// Between two looks whether they have answered.
+const MEET_LOOK: Duration = Duration::from_millis(10);
 
 /// How the bus does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +83,7 @@ impl Entered {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     peers: Peers,
     own: OwnRooms,
@@ -89,6 +96,10 @@ struct State {
     has_unheard: bool,
     /// When this server last looked after itself.
     tick: Option<Instant>,
+    /// Whether it waits to know the others.
+    is_meeting: bool,
+    /// Users of servers that have stopped.
+    kept: KeptUsers,
 }
 
 /// The servers of a database.
@@ -97,6 +108,8 @@ pub struct Cluster {
     me: Uuid,
     about: About,
     is_alone: AtomicBool,
+    /// Whether it has said goodbye.
+    is_leaving: AtomicBool,
     status: AtomicU8,
     state: Mutex<State>,
     /// Something waits to be sent.
@@ -120,16 +133,28 @@ enum Delivery {
 }
 
 impl Cluster {
-    /// The server `me` of a cluster, alone until it hears of another.
-    pub fn new(me: Uuid, label: String, has_bus: bool) -> Arc<Self> {
+    /// The server `me` of a cluster, alone until it hears of another. Users who drop are waited for as long as `grace`.
+    pub fn new(me: Uuid, label: String, has_bus: bool, grace: Duration) -> Arc<Self> {
         let about = About { label, version: env!("CARGO_PKG_VERSION").to_owned() };
         let status = if has_bus { Status::Degraded } else { Status::None };
         Arc::new(Self {
             me,
             about,
             is_alone: AtomicBool::new(true),
+            is_leaving: AtomicBool::new(false),
             status: AtomicU8::new(status as u8),
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                peers: Peers::default(),
+                own: OwnRooms::default(),
+                outgoing: Outgoing::default(),
+                is_connected: false,
+                echo: None,
+                are_heads_due: false,
+                has_unheard: false,
+                tick: None,
+                is_meeting: false,
+                kept: KeptUsers::new(grace),
+            }),
             wake: Notify::new(),
             look: Notify::new(),
             questions: Questions::default(),
@@ -139,7 +164,7 @@ impl Cluster {
 
     /// A server that never hears of another.
     pub fn none() -> Arc<Self> {
-        Self::new(Uuid::nil(), String::new(), false)
+        Self::new(Uuid::nil(), String::new(), false, Duration::ZERO)
     }
 
     /// Who hears what comes from other servers. Set once.
@@ -206,6 +231,19 @@ impl Cluster {
     /// Tells the other servers where a room lives something about it that must not be lost unnoticed.
     pub fn tell(&self, room: &RoomName, say: RoomMessage) {
         self.tell_where(room, None, say, Outgoing::push);
+    }
+
+    /// Tells all other servers something about a room, whether it lives there or not.
+    pub fn tell_everywhere(&self, room: &RoomName, say: RoomMessage) {
+        if !self.is_alone() {
+            self.lock().tell_all_peers(&Message::Room { room: room.clone(), say });
+            self.wake.notify_one();
+        }
+    }
+
+    /// The users of servers that have stopped who may come back to a room.
+    pub fn kept(&self, room: &RoomName) -> Vec<AbsentUser> {
+        self.lock().kept.of(room, Instant::now())
     }
 
     /// Tells one server something about a room.
@@ -304,19 +342,61 @@ impl Cluster {
         self.wake.notify_one();
     }
 
-    /// The server stops: its users may come back on another one. Done once the others are on the way to know.
-    pub async fn say_bye(&self) {
-        if self.is_alone() {
+    /// Whether this server has said goodbye.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Ordering::Relaxed)
+    }
+
+    /// Waits until this server knows those of the others that were seen a moment ago, and which rooms live there; not for long, for they
+    /// may be gone.
+    pub(super) async fn meet(&self, rows: &[ServerRow]) {
+        let recent = rows.iter().filter(|row| row.is_recent);
+        let servers: Vec<Uuid> = recent.map(|row| row.incarnation).collect();
+        if servers.is_empty() {
             return;
         }
-        let flush = {
+        {
             let mut state = self.lock();
-            state.tell_all_peers(&Message::Bye);
-            state.outgoing.flush()
+            state.is_meeting = true;
+            if state.is_connected {
+                state.outgoing.push(Channel::All, &text(&Message::Hello(self.about.clone())));
+            }
+        }
+        self.wake.notify_one();
+        let began = Instant::now();
+        let met = loop {
+            let met = self.lock().peers.count_met(&servers);
+            let within = if met == 0 { ANSWER_TO_HELLO } else { MEET_WITHIN };
+            if met == servers.len() || began.elapsed() >= within {
+                break met;
+            }
+            sleep(MEET_LOOK).await;
         };
+        self.lock().is_meeting = false;
+        tracing::info!(servers.seen = servers.len(), servers.met = met, "met the other servers");
+    }
+
+    /// Done once the other servers are on the way to know what they were told until now; not for long, since the bus may be away.
+    pub async fn flush(&self) {
+        let flush = self.lock().outgoing.flush();
         self.wake.notify_one();
         // Nothing is lost if they are not told: they notice.
         let _ = timeout(FLUSH_TIMEOUT, flush).await;
+    }
+
+    /// The server stops: its users may come back on another one. Done once the others are on the way to know; they hear nothing of it
+    /// from then on.
+    pub async fn say_bye(&self) {
+        self.is_leaving.store(true, Ordering::Relaxed);
+        if self.is_alone() {
+            return;
+        }
+        {
+            let mut state = self.lock();
+            state.tell_all_peers(&Message::Bye);
+            state.outgoing.close();
+        }
+        self.flush().await;
     }
 
     /// What is to be sent now.
@@ -335,7 +415,7 @@ impl Cluster {
         state.is_connected = true;
         state.echo = Some(now);
         state.outgoing.drop_signals();
-        let shared = match state.peers.is_empty() && !state.has_unheard {
+        let shared = match state.peers.is_empty() && !state.has_unheard && !state.is_meeting {
             true => Vec::new(),
             false => {
                 state.outgoing.push(Channel::All, &text(&Message::Hello(self.about.clone())));
@@ -474,6 +554,9 @@ impl Cluster {
         if frame.from == self.me {
             return self.on_echo(frame.is_to_all, now);
         }
+        if self.is_leaving() {
+            return;
+        }
         let from = frame.from;
         let mut state = self.lock();
         let was_late = state.tick.is_some_and(|tick| now.duration_since(tick) > Duration::from_secs(4));
@@ -552,6 +635,7 @@ impl Cluster {
                 state.outgoing.push(Channel::Server(from), &text(&Message::Want));
             }
             if is_to_all || is_new {
+                state.tell_kept(from, now);
                 state.tell_rooms(from);
                 deliveries.0.extend(state.shared_with(from).into_iter().map(Delivery::Entered));
             }
@@ -594,7 +678,13 @@ impl Cluster {
                 tracing::info!(server.incarnation = %from, "a server stops");
                 deliveries.0.extend(state.remove(from).into_iter().map(Delivery::Left));
             }
-            Message::Room { room, say } => deliveries.0.push(Delivery::Room(room, say)),
+            Message::Room { room, say } => {
+                if let RoomMessage::Absent { users } = &say {
+                    // The room may begin here in a moment.
+                    state.kept.add(&room, users, now);
+                }
+                deliveries.0.push(Delivery::Room(room, say));
+            }
             Message::Ask { id, question } => deliveries.0.push(Delivery::Ask(id, question)),
             Message::Answer { id, answer } => self.questions.answer(id, from, answer),
             Message::Revoked => deliveries.0.push(Delivery::Revoked),
@@ -639,6 +729,14 @@ impl State {
         }
     }
 
+    /// Tells a server that has just begun of the users of those that have stopped.
+    fn tell_kept(&mut self, to: Uuid, now: Instant) {
+        for (room, users) in self.kept.all(now) {
+            let say = RoomMessage::Absent { users };
+            self.outgoing.push(Channel::Server(to), &text(&Message::Room { room, say }));
+        }
+    }
+
     /// Tells a server all rooms that live here.
     fn tell_rooms(&mut self, to: Uuid) {
         let all: Vec<u64> = self.own.hashes().copied().collect();
@@ -662,6 +760,7 @@ impl State {
         if is_anew {
             left.extend(peer.rooms.all());
             peer.rooms.clear();
+            peer.has_told_rooms = true;
         }
         for hash in begun {
             left.remove(hash);

@@ -110,6 +110,11 @@ pub enum RoomMessage {
     },
     /// Changes of who is there and what they show.
     Change(RoomState),
+    /// Who has dropped and may come back, to any server.
+    Absent {
+        /// The users.
+        users: Vec<AbsentUser>,
+    },
     /// What is said and not kept.
     Signal(Signal),
 }
@@ -151,6 +156,17 @@ pub struct SharedUser {
     /// Whether they have gone for good, so that nobody waits for their return.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_for_good: bool,
+}
+
+/// A user who has no socket in a room any more and may come back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AbsentUser {
+    /// Who.
+    pub user: UserId,
+    /// The name shown to others.
+    pub name: String,
+    /// How long ago the last socket dropped, in milliseconds; negative: it drops in so long at most.
+    pub gone_ms: i64,
 }
 
 /// A client's awareness state.

@@ -7,6 +7,7 @@
 mod cluster;
 mod deliver;
 mod frame;
+mod kept;
 mod link;
 mod message;
 mod nats;
@@ -21,7 +22,9 @@ mod watch;
 
 pub use cluster::{Cluster, Entered, Status};
 pub use deliver::Deliver;
-pub use message::{Answer, Question, RoomMessage, RoomState, SharedEntry, SharedState, SharedUser, Signal, UserSignal};
+pub use message::{
+    AbsentUser, Answer, Question, RoomMessage, RoomState, SharedEntry, SharedState, SharedUser, Signal, UserSignal,
+};
 pub use nats::NatsBus;
 pub use postgres::PostgresBus;
 pub use questions::Answers;

@@ -35,6 +35,8 @@ pub struct Outgoing {
     bytes: usize,
     signal_bytes: usize,
     flushes: Vec<oneshot::Sender<()>>,
+    /// Whether nothing more is said.
+    is_closed: bool,
 }
 
 /// What is to be sent now.
@@ -49,6 +51,9 @@ pub struct Batch {
 impl Outgoing {
     /// Adds a message that must arrive, or its receiver must notice. Whether there is room for it.
     pub fn push(&mut self, to: Channel, message: &Arc<str>) -> bool {
+        if self.is_closed {
+            return true;
+        }
         let has_room = self.bytes + message.len() <= BYTES_MAX;
         let lane = self.lane(to);
         match has_room {
@@ -64,6 +69,9 @@ impl Outgoing {
 
     /// Adds a signal, which may be dropped. Whether there is room for it.
     pub fn push_signal(&mut self, to: Channel, message: &Arc<str>) -> bool {
+        if self.is_closed {
+            return true;
+        }
         let has_room = self.signal_bytes + message.len() <= SIGNAL_BYTES_MAX && self.bytes <= BYTES_MAX;
         if has_room {
             self.lane(to).signals.push(message.clone());
@@ -78,6 +86,11 @@ impl Outgoing {
         let (done, is_done) = oneshot::channel();
         self.flushes.push(done);
         is_done
+    }
+
+    /// Says nothing more than what waits now.
+    pub fn close(&mut self) {
+        self.is_closed = true;
     }
 
     /// Drops what would be old when it arrives, for the bus is away.
@@ -188,6 +201,17 @@ mod tests {
         let batch = outgoing.take(ME, 16 << 20);
         assert_eq!(batch.texts.len(), 7);
         assert!(batch.texts[0].1.contains(" own ") && batch.texts[0].1.contains(" 94 "), "93 are missing before it");
+    }
+
+    #[test]
+    fn after_the_last_word_nothing_is_said() {
+        let mut outgoing = Outgoing::default();
+        outgoing.push(OTHER, &text("1"));
+        outgoing.close();
+        outgoing.push(Channel::All, &text("2"));
+        outgoing.push_signal(OTHER, &text("3"));
+        let texts = outgoing.take(ME, 1_000).texts;
+        assert!(texts.len() == 1 && texts[0].1.ends_with("[1]"), "{texts:?}");
     }
 
     #[test]

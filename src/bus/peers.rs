@@ -29,6 +29,8 @@ pub struct Peer {
     pub own: Inbound,
     /// The rooms that live on it.
     pub rooms: TheirRooms,
+    /// Whether it has told those.
+    pub has_told_rooms: bool,
     /// When it was asked last to tell everything again.
     wanted: Option<Instant>,
     /// Whether what it said last did not fit what this server knows: what lies between may be on its way.
@@ -52,6 +54,7 @@ impl Peer {
             to_all: Inbound::default(),
             own: Inbound::default(),
             rooms: TheirRooms::default(),
+            has_told_rooms: false,
             wanted: None,
             is_doubted: false,
         }
@@ -86,8 +89,8 @@ impl Peers {
     pub fn greet(&mut self, server: Uuid, about: About, now: Instant) -> bool {
         let before = self.peers.remove(&server);
         let is_new = before.is_none();
-        let rooms = before.map(|peer| peer.rooms).unwrap_or_default();
-        self.peers.insert(server, Peer { rooms, ..Peer::new(about, now) });
+        let (rooms, has_told_rooms) = before.map(|peer| (peer.rooms, peer.has_told_rooms)).unwrap_or_default();
+        self.peers.insert(server, Peer { rooms, has_told_rooms, ..Peer::new(about, now) });
         is_new
     }
 
@@ -162,6 +165,11 @@ impl Peers {
         self.peers.values().any(|peer| peer.rooms.have(hash))
     }
 
+    /// How many of these are known, and their rooms.
+    pub fn count_met(&self, servers: &[Uuid]) -> usize {
+        servers.iter().filter(|server| self.peers.get(server).is_some_and(|peer| peer.has_told_rooms)).count()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.peers.is_empty()
@@ -175,7 +183,7 @@ mod tests {
     const A: Uuid = Uuid::from_u128(1);
 
     fn row(beats: i64) -> ServerRow {
-        ServerRow { incarnation: A, label: "a".into(), version: "1".into(), beats }
+        ServerRow { incarnation: A, label: "a".into(), version: "1".into(), beats, is_recent: true }
     }
 
     #[test]

@@ -31,6 +31,11 @@ impl BusRuntime {
         self.follow(cluster, store);
     }
 
+    /// Waits until the cluster knows the other servers, so that nobody who connects is told less than they know; not for long.
+    pub async fn meet(&self, cluster: &Cluster, store: &Store) {
+        watch::meet(cluster, store).await;
+    }
+
     /// Follows the database without a bus.
     pub fn follow(&self, cluster: &Arc<Cluster>, store: &Store) {
         let Some(runtime) = &self.runtime else { return };

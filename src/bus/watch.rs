@@ -23,6 +23,14 @@ const HEADS_PAUSE: Duration = Duration::from_millis(100);
 const HEADS_EACH: usize = 1_000;
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// Waits until the cluster knows the servers that were seen in the database a moment ago; not for long.
+pub async fn meet(cluster: &Cluster, store: &Store) {
+    match store.beat(VERSION).await {
+        Ok(rows) => cluster.meet(&rows).await,
+        Err(error) => tracing::warn!(%error, "it is not known which other servers there are"),
+    }
+}
+
 /// Goes on until it is aborted.
 pub async fn tick(cluster: Arc<Cluster>) {
     let mut ticks = interval(TICK);
@@ -39,6 +47,9 @@ pub async fn beat(cluster: Arc<Cluster>, store: Store) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        if cluster.is_leaving() {
+            return;
+        }
         match store.beat(VERSION).await {
             Ok(rows) => cluster.on_rows(&rows, Instant::now()),
             Err(error) => tracing::debug!(%error, "the server cannot show in the database that it lives"),

@@ -10,7 +10,7 @@ use super::document::{LiveDocument, LoadError};
 use super::messages::{EndIdle, FromMember, Join};
 use super::presence::SWEEP;
 use super::residence::Residence;
-use super::room::{Phase, Room, Seeding};
+use super::room::{Parts, Phase, Room, Seeding};
 use super::servers::sender;
 use super::timers::Timer;
 use super::turn::TurnEnd;
@@ -81,6 +81,9 @@ impl Room {
         }
         let (residence, entered) = Residence::begin(&self.name, &self.context.cluster);
         self.residence = Some(residence);
+        let kept = self.context.cluster.kept(&self.name);
+        let Parts { presence, mut io, .. } = self.parts();
+        presence.on_absent(kept, &mut io);
         entered
     }
 

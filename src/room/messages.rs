@@ -175,6 +175,14 @@ pub struct EndIdle;
 #[rtype(result = "()")]
 pub struct Flush;
 
+/// The process stops: other servers are told who is in, for they may come back there.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct HandOver {
+    /// How long it may take until their sockets are closed.
+    pub within: Duration,
+}
+
 /// What a JSON member says.
 #[derive(Message)]
 #[rtype(result = "()")]

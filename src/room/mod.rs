@@ -46,8 +46,8 @@ pub use fanout::{
 };
 pub use messages::{
     Announce, AskAwareness, AskSaved, AskState, AwaitEntry, BroadcastBinary, BroadcastStateless, Disconnect, Edit,
-    Flush, GetPresence, Join, JsonJoin, Leave, Post, PostError, RefuseLongEdit, Renew, ReplayMore, Say, Showing,
-    StartCount, UpdateAwareness, WriteDocument, WriteError, Written,
+    Flush, GetPresence, HandOver, Join, JsonJoin, Leave, Post, PostError, RefuseLongEdit, Renew, ReplayMore, Say,
+    Showing, StartCount, UpdateAwareness, WriteDocument, WriteError, Written,
 };
 pub use room::Room;
 pub use servers::FromServer;

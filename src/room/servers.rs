@@ -1,15 +1,20 @@
 //! What other servers tell a room, and the database of them: entries that were committed elsewhere, who is there.
 
+use std::time::Instant;
+
 use actix::{Context, Handler, Message};
 use uuid::Uuid;
 
-use super::messages::FromMember;
+use super::messages::{FromMember, HandOver};
 use super::room::{Parts, Phase, Room};
 use super::signals;
 use crate::budget::HeldBytes;
-use crate::bus::RoomMessage;
+use crate::bus::{AbsentUser, RoomMessage};
 use crate::ids::{MemberId, Seq};
 use crate::store::{Entry, RoomId, RoomRow, StoreError};
+
+/// So many users who may come back are told with one message.
+const ABSENT_EACH: usize = 500;
 
 /// What other servers tell a room.
 #[derive(Message)]
@@ -67,6 +72,20 @@ impl Handler<FromServer> for Room {
     }
 }
 
+impl Handler<HandOver> for Room {
+    type Result = ();
+
+    fn handle(&mut self, HandOver { within }: HandOver, _: &mut Context<Self>) {
+        for users in self.presence.leaving(&self.members, within, Instant::now()).chunks(ABSENT_EACH) {
+            self.context.cluster.tell_everywhere(&self.name, absent(users));
+        }
+    }
+}
+
+fn absent(users: &[AbsentUser]) -> RoomMessage {
+    RoomMessage::Absent { users: users.to_vec() }
+}
+
 impl Room {
     fn on_server(&mut self, message: FromServer, ctx: &mut Context<Self>) {
         match message {
@@ -92,11 +111,19 @@ impl Room {
                 let Parts { presence, mut io, .. } = self.parts();
                 presence.on_server_state(from, state, false, &mut io);
             }
+            FromServer::Told { say: RoomMessage::Absent { users }, .. } => {
+                let Parts { presence, mut io, .. } = self.parts();
+                presence.on_absent(users, &mut io);
+            }
             FromServer::Told { say: RoomMessage::Signal(signal), .. } => {
                 signals::on_foreign_signal(signal, &mut self.parts().io);
             }
             FromServer::Entered(by) => {
                 self.hold_with(by);
+                // First: who waits there for this server's word is told of all at once.
+                for users in self.presence.absent(Instant::now()).chunks(ABSENT_EACH) {
+                    self.context.cluster.tell_one(&self.name, by, absent(users));
+                }
                 let state = self.presence.whole_state(&self.members);
                 let say = RoomMessage::State { head: self.timeline.head(), state };
                 self.context.cluster.tell_one(&self.name, by, say);

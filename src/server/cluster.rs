@@ -46,6 +46,7 @@ fn bytes(say: &RoomMessage) -> usize {
                     state.states.iter().map(|state| MESSAGE_BYTES + state.state.as_ref().map_or(0, String::len));
                 states.sum::<usize>() + MESSAGE_BYTES * state.users.len()
             }
+            RoomMessage::Absent { users } => MESSAGE_BYTES * users.len(),
             RoomMessage::Signal(_) => MESSAGE_BYTES,
         }
 }
@@ -140,8 +141,8 @@ enum Proved {
 impl Link {
     /// Finds the bus that the configuration names, and proves that it carries something: who starts is told what is wrong.
     pub async fn open(config: &Config, settings: &StoreSettings, store: &Store) -> Result<Self, ServerError> {
-        let (me, label) = (settings.incarnation, config.store.server_name.clone());
-        let none = || Self { cluster: Cluster::new(me, label.clone(), false), runtime: None, bus: Proved::None };
+        let (me, label, grace) = (settings.incarnation, config.store.server_name.clone(), config.timing.presence_grace);
+        let none = || Self { cluster: Cluster::new(me, label.clone(), false, grace), runtime: None, bus: Proved::None };
         let Some(id) = store.cluster().await? else { return Ok(none()) };
         let runtime = BusRuntime::start().map_err(failed)?;
         let bus = match &config.bus {
@@ -154,11 +155,11 @@ impl Link {
             }
             BusConfig::Nats(url) => Proved::Nats(prove(&runtime, NatsBus::new(url.clone(), id)).await?),
         };
-        Ok(Self { cluster: Cluster::new(me, label, true), runtime: Some(runtime), bus })
+        Ok(Self { cluster: Cluster::new(me, label, true, grace), runtime: Some(runtime), bus })
     }
 
-    /// Hears the others, and is heard, from now on, until what is returned is dropped.
-    pub fn start(
+    /// Hears the others, and is heard, from now on, until what is returned is dropped. Done once it knows those that live.
+    pub async fn start(
         self,
         store: &Store,
         directory: Arc<Directory>,
@@ -180,6 +181,7 @@ impl Link {
             Proved::Postgres(bus) => runtime.run(bus, &cluster, store, mail),
             Proved::Nats(bus) => runtime.run(bus, &cluster, store, mail),
         }
+        runtime.meet(&cluster, store).await;
         Some(runtime)
     }
 }

@@ -131,7 +131,7 @@ impl Server {
         let user_sockets = Arc::new(UserSockets::default());
         let openings = Arc::new(RoomOpenings::new(limits.rate_rooms_user));
         let revoked = Arc::new(Notify::new());
-        let bus = link.start(&store, directory.clone(), user_sockets.clone(), revoked.clone());
+        let bus = link.start(&store, directory.clone(), user_sockets.clone(), revoked.clone()).await;
         let rates = Arc::new(SharedRates::new(rates(config), editor_rates(config)));
         let histories = Histories::new(store.clone());
         let event_streams = Arc::new(EventStreams::default());

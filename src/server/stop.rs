@@ -14,7 +14,7 @@ use super::{Server, ServerError, store_settings, supervisor};
 use crate::auth::{self, Grant, Grants, Minter, NewToken};
 use crate::config::{Bind, Config, JwtKey, StoreConfig};
 use crate::protocol::CloseCode;
-use crate::room::{CloseAll, Flush, StopReading};
+use crate::room::{CloseAll, Flush, HandOver, StopReading};
 use crate::store::Store;
 use crate::telemetry;
 
@@ -151,17 +151,32 @@ impl Server {
                 "not everything was committed, or its snapshot made, in time; authors of what is not committed were not told that it is"
             );
         }
-        self.state.cluster.say_bye().await;
+        if !self.state.cluster.is_alone() {
+            self.hand_over(deadline).await;
+        }
         self.close_sockets(deadline).await;
-        self.state.directory.stop();
-        self.webhooks.stop().await;
+        self.state.cluster.say_bye().await;
         // Its row says so, too, or goes by its age.
         let _ = self.store.sign_off().await;
+        self.state.directory.stop();
+        self.webhooks.stop().await;
         self.http.stop(false).await;
         if let Some((_, metrics)) = &self.metrics {
             metrics.stop(false).await;
         }
         Stopped { server: self }
+    }
+
+    /// Has other servers wait for the users of this one.
+    async fn hand_over(&self, deadline: Instant) {
+        let within = self.stop_timeout / CLOSE_PART;
+        let rooms = self.state.directory.rooms().into_iter();
+        let told = join_all(rooms.map(|room| room.send(HandOver { within })));
+        let left = deadline.saturating_duration_since(Instant::now()) / 2;
+        if tokio::time::timeout(left, told).await.is_err() {
+            tracing::warn!("not all rooms have told other servers in time who may come back");
+        }
+        self.state.cluster.flush().await;
     }
 
     async fn close_sockets(&self, deadline: Instant) {

@@ -17,4 +17,6 @@ pub struct ServerRow {
     pub version: String,
     /// Raised as long as it lives.
     pub beats: i64,
+    /// Whether it was raised in the last few seconds, by the database's clock: then it may well live.
+    pub is_recent: bool,
 }

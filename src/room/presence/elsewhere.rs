@@ -24,16 +24,19 @@ pub struct Others {
 }
 
 impl Others {
-    /// A server tells of its users; what was known of each.
-    pub fn take_users(&mut self, server: Uuid, users: Vec<SharedUser>) -> Vec<SharedUser> {
+    /// A server tells of one of its users. Whether they were there before.
+    pub fn take_user(&mut self, server: Uuid, user: &SharedUser) -> bool {
         let known = self.users.entry(server).or_default();
-        for user in &users {
-            match user.sockets {
-                0 => drop(known.remove(&user.user)),
-                _ => drop(known.insert(user.user.clone(), user.clone())),
-            }
-        }
-        users
+        let before = match user.sockets {
+            0 => known.remove(&user.user),
+            _ => known.insert(user.user.clone(), user.clone()),
+        };
+        before.is_some()
+    }
+
+    /// Whether a user is on another server.
+    pub fn have(&self, user: &UserId) -> bool {
+        self.users.values().any(|users| users.contains_key(user))
     }
 
     /// The users of a server that are not among these, as gone.

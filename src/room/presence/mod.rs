@@ -1,6 +1,7 @@
 //! Who is in a room and what they show of themselves, in one table for all protocols: JSON members see editors by user, editors see
 //! JSON users as awareness states. Knows neither the document nor the timeline.
 
+mod absent;
 mod awareness;
 mod batch;
 mod elsewhere;
@@ -22,7 +23,7 @@ use super::io::Io;
 use super::members::{Member, Members};
 use super::messages::{AskAwareness, UpdateAwareness};
 use crate::auth::{Action, allows};
-use crate::bus::{RoomState, SharedState, SharedUser};
+use crate::bus::{AbsentUser, RoomState, SharedState, SharedUser};
 use crate::ids::{MemberId, UserId};
 use crate::protocol::awareness::{Entry, chunks, decode, encode};
 use crate::protocol::json::{ServerMessage, UserPresence};
@@ -30,6 +31,7 @@ use crate::protocol::{CloseCode, Dialect, EditorMessage};
 use crate::rate::{Bucket, Rate};
 use crate::wire::Frame;
 
+use absent::Absent;
 use awareness::{Announced, AwarenessError, AwarenessStates};
 use batch::AwarenessBatch;
 use elsewhere::{Others, ToTell, shared_state};
@@ -56,6 +58,8 @@ pub struct Presence {
     put_off: HashSet<MemberId>,
     /// Who is on other servers.
     others: Others,
+    /// Who has no socket any more, here or elsewhere, and may come back.
+    absent: Absent,
     /// What other servers are to be told.
     to_tell: ToTell,
     /// When [`on_due`](Self::on_due) has something to do.
@@ -72,6 +76,7 @@ impl Presence {
             typing: Typing::default(),
             put_off: HashSet::new(),
             others: Others::default(),
+            absent: Absent::default(),
             to_tell: ToTell::default(),
             due: None,
         }
@@ -79,6 +84,9 @@ impl Presence {
 
     /// A member came in.
     pub fn on_join(&mut self, id: MemberId, io: &mut Io) {
+        if let Some(member) = io.members.get(id) {
+            self.absent.remove(&member.user);
+        }
         self.note(id, Roster::enter, io);
     }
 
@@ -109,6 +117,7 @@ impl Presence {
             self.broadcast_typing(user, &gone.name, false, io);
         }
         self.tell_user(user, is_for_good, io);
+        self.note_departed(user, &gone.name, is_for_good, io);
         if let Some(roster) = &mut self.roster {
             roster.leave(user, is_for_good, io.now);
             let state = current_state(user, io.members, &self.awareness, &self.others);
@@ -119,6 +128,18 @@ impl Presence {
         }
         self.update_placeholder(user, io);
         self.plan(io.now);
+    }
+
+    /// A socket of a user has gone, here or elsewhere.
+    fn note_departed(&mut self, user: &UserId, name: &Arc<str>, is_for_good: bool, io: &Io) {
+        match self.is_here(user, io) || is_for_good {
+            true => self.absent.remove(user),
+            false => self.absent.add(user, name, io.now),
+        }
+    }
+
+    fn is_here(&self, user: &UserId, io: &Io) -> bool {
+        self.others.have(user) || !io.members.of(Some(user)).is_empty()
     }
 
     /// An editor announces awareness entries, or sends back what it was sent. Whether any is news.
@@ -237,6 +258,7 @@ impl Presence {
     pub fn send_state(&mut self, to: MemberId, io: &mut Io) {
         let frame = self.roster(io).state_frame(io.name);
         io.send_joining(to, frame);
+        self.plan(io.now);
         let Some(newcomer) = io.members.get(to) else { return };
         let mut typists = self.typing.typists();
         typists.remove(&newcomer.user);
@@ -268,6 +290,10 @@ impl Presence {
             for (user, state) in self.awareness.states() {
                 roster.set_state(user, Some(state));
             }
+            for (user, name, gone) in self.absent.all() {
+                roster.expect(user, name, gone, io.now);
+            }
+            roster.begin();
             Box::new(roster)
         })
     }
@@ -285,6 +311,7 @@ impl Presence {
 
     /// Forgets what nobody renews, and renews the states that stand in for users without an editor.
     pub fn sweep(&mut self, io: &mut Io) {
+        self.absent.expire(io.settings.presence_grace, io.now);
         for member in std::mem::take(&mut self.put_off) {
             self.send_awareness(member, io);
         }
@@ -362,7 +389,7 @@ impl Presence {
 
     /// Whether a user is in the room on another server.
     pub fn is_elsewhere(&self, user: &UserId) -> bool {
-        self.others.users().any(|(_, other)| other.user == *user)
+        self.others.have(user)
     }
 
     /// Whether anybody is.
@@ -427,11 +454,48 @@ impl Presence {
         self.plan(io.now);
     }
 
+    /// Who has dropped and may come back, as a server is told that knows nothing of it.
+    pub fn absent(&self, now: Instant) -> Vec<AbsentUser> {
+        self.absent.told(now)
+    }
+
+    /// All who may come back elsewhere when this server stops; those who are here drop `within` that time.
+    pub fn leaving(&self, members: &Members, within: Duration, now: Instant) -> Vec<AbsentUser> {
+        let gone_ms = -i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
+        let here = members.users().into_iter();
+        let here = here.map(|user| AbsentUser { user: user.user, name: user.name.to_string(), gone_ms });
+        here.chain(self.absent.told(now)).collect()
+    }
+
+    /// Of these users a server tells that they have dropped and may come back.
+    pub fn on_absent(&mut self, users: Vec<AbsentUser>, io: &mut Io) {
+        let since = |gone_ms: i64| {
+            let time = Duration::from_millis(gone_ms.unsigned_abs());
+            if gone_ms < 0 { io.now.checked_add(time) } else { io.now.checked_sub(time) }
+        };
+        let known = users.into_iter().filter_map(|user| Some((since(user.gone_ms)?, user)));
+        for (gone, AbsentUser { user, name, .. }) in known.collect::<Vec<_>>() {
+            if io.now.duration_since(gone) < io.settings.presence_grace && !self.is_here(&user, io) {
+                let name = name.into();
+                self.absent.add(&user, &name, gone);
+                if let Some(roster) = &mut self.roster {
+                    roster.expect(&user, &name, gone, io.now);
+                }
+            }
+        }
+        self.plan(io.now);
+    }
+
     fn take_users(&mut self, server: Uuid, users: Vec<SharedUser>, io: &mut Io) {
-        for user in self.others.take_users(server, users) {
+        for user in users {
+            let was_there = self.others.take_user(server, &user);
             let SharedUser { user, name, sockets, is_for_good, .. } = user;
+            let name = name.into();
+            if was_there || sockets > 0 {
+                self.note_departed(&user, &name, is_for_good, io);
+            }
             if let Some(roster) = &mut self.roster {
-                roster.set_elsewhere(server, &user, &name.into(), sockets, is_for_good, io.now);
+                roster.set_elsewhere(server, &user, &name, sockets, is_for_good, io.now);
                 let state = current_state(&user, io.members, &self.awareness, &self.others);
                 roster.set_state(&user, state.as_ref());
             }

@@ -26,8 +26,9 @@ struct RosterEntry {
     state: Option<Arc<RawValue>>,
     /// When the last socket dropped.
     gone: Option<Instant>,
-    /// Whether JSON clients know of them.
+    /// Whether JSON clients know of them: all, by a difference, or only some, who have come in since.
     is_told: bool,
+    is_shown: bool,
 }
 
 impl RosterEntry {
@@ -113,6 +114,7 @@ impl Roster {
             gone: None,
             // Had they left within this turn, nobody has heard of it.
             is_told: self.left.remove(user),
+            is_shown: false,
         });
         let was_here = person.count() > 0;
         count(person);
@@ -125,6 +127,28 @@ impl Roster {
         }
         if gone.is_none() || is_renamed || !was_here && !person.is_told {
             self.changed.insert(user.clone());
+        }
+    }
+
+    /// A user's last socket dropped at `gone`, before this roster knew of them: their return is waited for.
+    pub fn expect(&mut self, user: &UserId, name: &Arc<str>, gone: Instant, now: Instant) {
+        if now.duration_since(gone) >= self.grace || self.people.contains_key(user) {
+            return;
+        }
+        let is_told = self.left.remove(user);
+        let (name, elsewhere, state) = (name.clone(), Vec::new(), None);
+        let person = RosterEntry { name, sockets: 0, elsewhere, state, gone: Some(gone), is_told, is_shown: false };
+        self.people.insert(user.clone(), person);
+        self.waiting.insert((gone, user.clone()));
+        // Who comes in is told of them, so the others are to know, too.
+        self.changed.insert(user.clone());
+    }
+
+    /// Nobody has been told anything yet: whoever comes in is told of all of them.
+    pub fn begin(&mut self) {
+        self.changed.clear();
+        for person in self.people.values_mut() {
+            person.is_told = true;
         }
     }
 
@@ -184,7 +208,7 @@ impl Roster {
         if let Some(gone) = person.gone {
             self.waiting.remove(&(gone, user.clone()));
         }
-        if person.is_told {
+        if person.is_told || person.is_shown {
             self.left.insert(user.clone());
         }
     }
@@ -220,7 +244,10 @@ impl Roster {
     }
 
     /// The frame with all users, for someone who joins.
-    pub fn state_frame(&self, room: &RoomName) -> Frame {
+    pub fn state_frame(&mut self, room: &RoomName) -> Frame {
+        for person in self.people.values_mut() {
+            person.is_shown = true;
+        }
         let (count, capped) = (self.people.len(), self.is_capped());
         ServerMessage::PresenceState { room, count, capped, users: self.all() }.frame()
     }
@@ -351,6 +378,36 @@ mod tests {
         assert_eq!(told.diff(), expect("", "ada", ""));
         told.0.leave(&UserId::new("ada"), true, Instant::now());
         assert_eq!(told.diff(), expect("", "", "ada"));
+    }
+
+    #[test]
+    fn who_comes_and_goes_between_two_differences_has_left_for_whom_they_were_shown_to() {
+        let (mut told, room) = (Told::new(9), RoomName::parse("r").unwrap());
+        told.enter("ada");
+        told.0.state_frame(&room);
+        told.0.leave(&UserId::new("ada"), true, Instant::now());
+        assert_eq!(told.diff(), expect("", "", "ada"));
+        told.enter("bob");
+        told.0.leave(&UserId::new("bob"), true, Instant::now());
+        assert_eq!(told.diff(), None, "nobody has seen him");
+    }
+
+    #[test]
+    fn who_dropped_elsewhere_is_here_until_their_time_is_over() {
+        let (mut told, now, ada) = (Told::new(9), Instant::now(), UserId::new("ada"));
+        told.0.expect(&ada, &"ADA".into(), now, now + GRACE);
+        assert_eq!(told.diff(), None, "it was over before");
+        told.0.expect(&ada, &"ADA".into(), now, now + GRACE / 2);
+        assert_eq!(told.diff(), expect("ada", "", ""));
+        assert_eq!((told.0.members().len(), told.0.all().len()), (0, 1));
+        told.enter("ada");
+        told.0.expect(&ada, &"ADA".into(), now, now + GRACE / 2);
+        told.0.expire(now + GRACE);
+        assert_eq!(told.diff(), None, "they are back");
+        told.leave("ada", now);
+        told.0.expect(&ada, &"ADA".into(), now + GRACE / 2, now + GRACE / 2);
+        told.0.expire(now + GRACE);
+        assert_eq!(told.diff(), expect("", "", "ada"), "what is known here counts");
     }
 
     #[test]

@@ -112,3 +112,42 @@ fn a_reader_may_not_type_and_is_told_so() {
     assert_eq!(json_types(&room.sent()), [("error".to_owned(), Some(ada))]);
     assert_eq!(presence.due(), None);
 }
+
+#[test]
+fn who_drops_where_nobody_wants_to_know_is_here_for_who_comes_in_and_leaves_when_their_time_is_over() {
+    let mut room = TestRoom::new();
+    let mut presence = Presence::new(1 << 20, room.now);
+    let drop_one = |presence: &mut Presence, room: &mut TestRoom, is_for_good| {
+        let id = room.join(Dialect::Yjs, "ada", Access::Write);
+        presence.on_join(id, &mut room.io());
+        let gone = room.members.remove(id).unwrap();
+        presence.on_leave(id, &gone, is_for_good, &mut room.io());
+    };
+    drop_one(&mut presence, &mut room, false);
+    drop_one(&mut presence, &mut room, true);
+    assert_eq!(presence.absent(room.now), [], "she left for good");
+    drop_one(&mut presence, &mut room, false);
+    room.now += Duration::from_secs(4);
+    let absent = |user: &str, gone_ms| AbsentUser { user: UserId::new(user), name: user.to_owned(), gone_ms };
+    presence.on_absent(vec![absent("bob", 5_000), absent("late", 10_000)], &mut room.io());
+    let cleo = room.join(Dialect::Json, "cleo", Access::Write);
+    presence.on_join(cleo, &mut room.io());
+    presence.send_state(cleo, &mut room.io());
+    let told: Vec<String> =
+        presence.absent(room.now).iter().map(|user| format!("{} {}", user.user, user.gone_ms)).collect();
+    assert_eq!(told.len(), 2);
+    assert!(told.contains(&"ada 4000".to_owned()) && told.contains(&"bob 5000".to_owned()), "{told:?}");
+    // As an absent user of a server that stops would be told, too.
+    assert_eq!(presence.leaving(&room.members, Duration::from_secs(1), room.now).len(), 3);
+    presence.on_absent(vec![absent("cleo", 0)], &mut room.io());
+    assert_eq!(presence.absent(room.now).len(), 2, "she is here");
+    room.sent();
+    // Bob's time is over, then Ada's.
+    for seconds in [9, 10] {
+        room.now = presence.due().unwrap();
+        presence.on_due(&mut room.io());
+        assert_eq!(kinds(&mut room), ["presence.diff"], "{seconds}");
+    }
+    presence.sweep(&mut room.io());
+    assert_eq!((presence.due(), presence.absent(room.now).len()), (None, 0));
+}

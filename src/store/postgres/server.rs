@@ -16,7 +16,7 @@ const BEAT: &str = "\
       insert into server (incarnation, label, version) select $1, $2, $3 from not_waiting \
       on conflict (incarnation) do update set beats = server.beats + 1, seen_at = now()\
     ) \
-    select incarnation, label, version, beats from server, not_waiting \
+    select incarnation, label, version, beats, seen_at > now() - interval '5 seconds' from server, not_waiting \
     where incarnation <> $1 and seen_at > now() - interval '1 minute'";
 
 /// What is left of servers that nobody has seen for a day. One server at a time does it, and a part of it each time. Without a bus a
@@ -50,9 +50,15 @@ impl Postgres {
     pub async fn beat(&self, version: &str) -> Result<Vec<ServerRow>, StoreError> {
         let mut lent = self.readers.lend().await?;
         let query = sqlx::query_as(BEAT).bind(self.incarnation).bind(&self.server_name).bind(version);
-        let rows: Vec<(Uuid, String, String, i64)> = query.fetch_all(&mut lent.connection).await?;
+        let rows: Vec<(Uuid, String, String, i64, bool)> = query.fetch_all(&mut lent.connection).await?;
         lent.keep();
-        let row = |(incarnation, label, version, beats)| ServerRow { incarnation, label, version, beats };
+        let row = |(incarnation, label, version, beats, is_recent)| ServerRow {
+            incarnation,
+            label,
+            version,
+            beats,
+            is_recent,
+        };
         Ok(rows.into_iter().map(row).collect())
     }
 

@@ -1,6 +1,7 @@
 // Several servers on one Postgres behind HAProxy. Stands where a single server stands otherwise: `TUTTI_SERVERS=3` runs the suites
 // against it.
 
+import { freshDatabase } from './database.mjs'
 import { HaProxy } from './haproxy.mjs'
 import { Server } from './server.mjs'
 import { until } from './until.mjs'
@@ -99,5 +100,17 @@ export class Cluster {
     await this.#balancer?.close()
     for (const server of this.servers) await server.close()
     await this.#database.drop()
+  }
+}
+
+/** So many servers on a fresh database, whatever `TUTTI_SERVERS` says. */
+export async function startCluster(count, options = {}) {
+  const database = await freshDatabase('postgres')
+  const cluster = new Cluster(database, options, count)
+  try {
+    return await cluster.start()
+  } catch (error) {
+    await cluster.close()
+    throw error
   }
 }

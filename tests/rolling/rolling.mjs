@@ -1,0 +1,45 @@
+// `make rolling`: replaces three servers behind HAProxy, one after another, under thousands of people. tests/clients/rolling.test.mjs
+// does the same with few.
+
+import { startCluster } from '../clients/support/cluster.mjs'
+import { Crowd } from '../clients/support/rolling.mjs'
+
+const people = Number(process.env.PEOPLE ?? 5_000)
+const each = 10
+/** Rooms in which something is said and typed before each replacement. */
+const speaking = 50
+const patient = { withinMs: 300_000 }
+
+// All come from one address, and some at once.
+const args = ['--sockets-per-ip-max', '15000', '--rate-address', '100000']
+const cluster = await startCluster(3, { args, logLevel: 'warn' })
+const crowd = new Crowd(cluster)
+process.setMaxListeners(people)
+let isGood = true
+try {
+  while (crowd.size < people) {
+    for (let room = 0; room < 10; room += 1) crowd.opens(each)
+    await crowd.isHere(patient)
+  }
+  await crowd.isWhole(patient)
+  console.log(`rolling: ${crowd.size} people in rooms of ${each}, on ${cluster.servers.length} servers behind HAProxy`)
+  for (const server of cluster.servers) {
+    await crowd.speaks(speaking)
+    const backMs = await crowd.replaces(server)
+    isGood &&= backMs <= 15_000
+    console.log(`rolling: all are back ${(backMs / 1000).toFixed(1)} s after the server ended`)
+    await cluster.isWhole()
+  }
+  await crowd.isWhole(patient)
+  const untrue = crowd.untrueLeaves().length
+  isGood &&= untrue === 0
+  console.log(`rolling: ${await crowd.nothingIsLost()} acknowledged, none lost; ${untrue} shown to leave who were back within 10 s`)
+} catch (error) {
+  isGood = false
+  console.error(error.message)
+} finally {
+  crowd.close()
+  await cluster.close()
+}
+console.log(isGood ? 'rolling: good' : 'rolling: FAILED')
+process.exit(isGood ? 0 : 1)
