@@ -7,6 +7,7 @@
 //! - [`document`]: what is kept of a document, and how it is read. [`store`]: the timelines in Postgres or SQLite.
 //! - [`archive`]: the way from the store to a document. [`outgoing`]: requests to others. [`seed`]: first contents. [`webhooks`]: who is told what happens.
 //! - [`bus`]: what servers on one database tell each other.
+//! - [`comments`]: threads of comments, folded from events.
 //! - [`history`]: a room's past: any state, who wrote what, what changed, how to undo it.
 //! - [`room`]: the actor that orders what happens in a room, the relays that show it, the journal that commits it.
 //! - [`socket`]: the actor that owns one connection.
@@ -21,6 +22,7 @@ pub mod auth;
 pub mod budget;
 pub mod bus;
 pub mod cli;
+pub mod comments;
 pub mod config;
 pub mod document;
 pub mod entry_key;

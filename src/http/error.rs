@@ -77,6 +77,9 @@ pub enum ApiError {
     /// A history of this size is not read.
     #[error("the room's history is too large to be read")]
     HistoryTooLarge,
+    /// So many comments are not folded.
+    #[error("the room has too many comments to be read")]
+    TooManyComments,
     /// No such endpoint, or no such delivery in its log.
     #[error("there is no such webhook or delivery")]
     NoWebhook,
@@ -142,7 +145,7 @@ impl ApiError {
             ApiError::AfterHead(_) => "seq_not_found",
             ApiError::NoSuchVersion => "version_not_found",
             ApiError::VersionTaken => "version_exists",
-            ApiError::HistoryTooLarge => "too_costly",
+            ApiError::HistoryTooLarge | ApiError::TooManyComments => "too_costly",
             ApiError::NoWebhook => "webhook_not_found",
             ApiError::NoStream => "stream_not_found",
             ApiError::NoSuchPath => "not_found",
@@ -239,7 +242,9 @@ impl ResponseError for ApiError {
             | ApiError::AfterHead(_)
             | ApiError::NoSuchVersion
             | ApiError::Root(RenderError::NoSuchRoot) => StatusCode::NOT_FOUND,
-            ApiError::Root(RenderError::TooCostly) | ApiError::HistoryTooLarge => StatusCode::UNPROCESSABLE_ENTITY,
+            ApiError::Root(RenderError::TooCostly) | ApiError::HistoryTooLarge | ApiError::TooManyComments => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             ApiError::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             ApiError::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             ApiError::Encoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -5,6 +5,7 @@
 mod body;
 mod caller;
 mod client;
+mod comments;
 mod cors;
 mod demo;
 mod document;
@@ -115,6 +116,7 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
                 .service(read("/rooms/{room:.+}/blame", past::blame))
                 .service(read("/rooms/{room:.+}/activity", past::activity))
                 .service(read("/rooms/{room:.+}/replay", replay::replay))
+                .service(read("/rooms/{room:.+}/comments", comments::page))
                 .service(read("/rooms/{room:.+}/presence", rooms::presence))
                 .service(post("/rooms/{room:.+}/messages", publish::messages))
                 .service(post("/rooms/{room:.+}/disconnect", publish::disconnect))

@@ -9,8 +9,8 @@ use utoipa::{Modify, OpenApi};
 use super::failures::{self, Always};
 use super::static_file::Text;
 use super::{
-    document, events, health, history, past, publish, replay, restore, revocations, rooms, stats, tickets, versions,
-    webhooks, writing,
+    comments, document, events, health, history, past, publish, replay, restore, revocations, rooms, stats, tickets,
+    versions, webhooks, writing,
 };
 
 static DOCUMENT: LazyLock<Text> = LazyLock::new(|| {
@@ -36,6 +36,7 @@ const ABOUT: &str = "Times are RFC 3339 in UTC with milliseconds. An unknown or 
         writing::put,
         writing::patch,
         history::page,
+        comments::page,
         publish::messages,
         events::of_room,
         events::of_client,

@@ -162,6 +162,8 @@ pub enum Kinds {
     Only(EntryKind),
     /// All but edits, which are most of many timelines; an index finds the others.
     NotEdits,
+    /// Events whose bodies begin so. The store does not know what that means.
+    EventsThatBegin(&'static [u8]),
 }
 
 /// A page of a room's timeline.

@@ -67,6 +67,8 @@ pub(super) struct HistoryColumns<'q> {
     pub limit: i64,
     /// The kind whose bodies stay behind; 0, which is none, for all bodies.
     pub bodiless: i16,
+    /// What bodies begin with; null for all.
+    pub beginning: Option<&'q [u8]>,
 }
 
 impl<'q> From<&'q HistoryQuery> for HistoryColumns<'q> {
@@ -76,6 +78,7 @@ impl<'q> From<&'q HistoryQuery> for HistoryColumns<'q> {
             before: query.before.map_or(i64::MAX, seq_column),
             kind: match query.kinds {
                 Kinds::Only(kind) => Some(kind_column(kind)),
+                Kinds::EventsThatBegin(_) => Some(kind_column(EntryKind::Event)),
                 Kinds::All | Kinds::NotEdits => None,
             },
             author: query.author.as_ref().map(UserId::as_str),
@@ -83,6 +86,10 @@ impl<'q> From<&'q HistoryQuery> for HistoryColumns<'q> {
             bodiless: match query.bodies {
                 Bodies::All => 0,
                 Bodies::NotOfEdits => kind_column(EntryKind::Edit),
+            },
+            beginning: match query.kinds {
+                Kinds::EventsThatBegin(beginning) => Some(beginning),
+                Kinds::Only(_) | Kinds::All | Kinds::NotEdits => None,
             },
         }
     }
@@ -105,7 +112,7 @@ macro_rules! history_sql {
         concat!(
             "select seq, kind, author, via, at, key, ", $length, ", case when kind = $7 then null else body end from entry \
              where room_id = $1 and seq > $2 and seq < $3 and ($4 is null or kind = $4)", $kinds,
-            " and ($5 is null or author = $5) order by seq ", $order, " limit $6"
+            " and ($5 is null or author = $5) and ($8 is null or substr(body, 1, length($8)) = $8) order by seq ", $order, " limit $6"
         )
     };
 }

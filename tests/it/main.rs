@@ -9,6 +9,7 @@ mod broken_network;
 mod browser_client;
 mod browser_side;
 mod cluster;
+mod comments;
 mod compression;
 mod crowded;
 mod damage;

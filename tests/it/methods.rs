@@ -11,7 +11,7 @@ const DOCUMENT: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH"];
 const VERSIONS: &[&str] = &["GET", "HEAD", "POST", "PATCH", "DELETE"];
 
 /// Every path of the server, and what it takes.
-const PATHS: [(&str, &[&str]); 35] = [
+const PATHS: [(&str, &[&str]); 36] = [
     ("/healthz", READ),
     ("/readyz", READ),
     ("/tutti.js", READ),
@@ -38,6 +38,7 @@ const PATHS: [(&str, &[&str]); 35] = [
     ("/api/v1/rooms/docs/plan/diff", READ),
     ("/api/v1/rooms/docs/plan/versions", VERSIONS),
     ("/api/v1/rooms/docs/plan/restore", POST),
+    ("/api/v1/rooms/docs/plan/comments", READ),
     ("/api/v1/rooms/docs/plan/presence", READ),
     ("/api/v1/rooms/docs/plan/messages", POST),
     ("/api/v1/rooms/docs/plan/disconnect", POST),

@@ -78,6 +78,18 @@ contract! {
         assert_eq!(found(&store, room, HistoryQuery { page: Page::Newest, limit: 1, ..steps }).await, [6]);
     }
 
+    async fn events_are_found_by_what_their_bodies_begin_with(db: &Database) {
+        let store = db.store("s1").await;
+        let room = room(&store, "a").await;
+        let bodies = [(EntryKind::Event, "{\"a.b"), (EntryKind::Event, "{\"a.c"), (EntryKind::Message, "{\"a.b"), (EntryKind::Event, "{\"a"), (EntryKind::Event, "{\"a.b\u{0}x")];
+        placed(&store, &append(room, bodies.map(|(kind, body)| entry(kind, "ada", body)).into())).await;
+        let begins = |beginning: &'static [u8]| HistoryQuery { kinds: Kinds::EventsThatBegin(beginning), ..everything() };
+        assert_eq!(found(&store, room, begins(b"{\"a.b")).await, [1, 5]);
+        assert_eq!(found(&store, room, HistoryQuery { page: Page::Newest, limit: 1, ..begins(b"{\"a.") }).await, [5]);
+        assert_eq!(found(&store, room, HistoryQuery { after: Some(Seq(1)), author: Some(UserId::new("ada")), ..begins(b"{\"a.") }).await, [2, 5]);
+        assert_eq!(found(&store, room, begins(b"{\"b")).await, NONE);
+    }
+
     async fn entries_but_edits_are_counted_up_to_a_limit(db: &Database) {
         let (store, room) = filled(db).await;
         for (after, limit, expected) in [(0, 100, 5), (0, 5, 5), (0, 4, 4), (4, 100, 3), (10, 100, 0), (0, 0, 0)] {

@@ -56,6 +56,7 @@ impl Postgres {
             .bind(columns.author)
             .bind(columns.limit)
             .bind(columns.bodiless)
+            .bind(columns.beginning)
             .fetch(&mut lent.connection);
         let page = rows::page(query, found).await?;
         // What was left unread would come before the next one's answer.

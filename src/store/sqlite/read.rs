@@ -48,6 +48,7 @@ impl Sqlite {
             .bind(columns.author)
             .bind(columns.limit)
             .bind(columns.bodiless)
+            .bind(columns.beginning)
             .fetch(&self.readers);
         Ok(rows::page(query, found).await?.entries)
     }

@@ -1,0 +1,170 @@
+//! REST: the comments of a room, folded from its events when they are asked for.
+
+use std::time::Duration;
+
+use actix_web::web::{self, Data, Json};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::time::timeout;
+use utoipa::ToSchema;
+
+use super::caller::{May, ReadHistory};
+use super::error::ApiError;
+use super::failures::{Fails, InRoom};
+use super::parameters::{Parameters, RoomPath};
+use super::state::AppState;
+use crate::comments::{BEGINNING, Comment, Folding, Resolution, Thread};
+use crate::ids::{RoomName, Seq, UserId};
+use crate::protocol::json::rfc3339;
+use crate::store::{Bodies, Entry, HistoryQuery, Kinds, Page, RoomRow};
+
+/// Threads in a page if the caller does not say, and at most.
+const PAGE_DEFAULT: u32 = 100;
+const PAGE_MAX: u32 = 500;
+/// Events of comments that are read for a page, and their bytes: of those of a later time, one may be the answer to its first thread.
+const EVENTS_MAX: usize = 100_000;
+const BYTES_MAX: u64 = 64 << 20;
+/// How long a page may take, waiting for others included.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+#[derive(Serialize, ToSchema)]
+pub struct CommentPage {
+    room: RoomName,
+    /// Up to which entry the threads are told.
+    seq: Seq,
+    threads: Vec<ThreadView>,
+    /// To pass as `after` for the next page; null at the end.
+    #[schema(required)]
+    next: Option<Seq>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Thread)]
+struct ThreadView {
+    #[serde(flatten)]
+    comment: CommentView,
+    /// The text that it is about, as it was then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quote: Option<String>,
+    /// The place in the document, as its author's editor tells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Value>)]
+    anchor: Option<Box<RawValue>>,
+    replies: Vec<CommentView>,
+    /// Replies beyond the first 200.
+    #[serde(skip_serializing_if = "is_zero")]
+    more: u64,
+    /// Missing while it is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resolved: Option<ResolutionView>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Comment)]
+struct CommentView {
+    seq: Seq,
+    user: UserId,
+    name: String,
+    #[schema(format = DateTime)]
+    at: String,
+    text: String,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Resolution)]
+struct ResolutionView {
+    seq: Seq,
+    user: UserId,
+    name: String,
+    #[schema(format = DateTime)]
+    at: String,
+}
+
+impl From<Comment> for CommentView {
+    fn from(Comment { seq, user, name, at_ms, text }: Comment) -> Self {
+        Self { seq, user, name, at: rfc3339(at_ms), text }
+    }
+}
+
+impl From<Resolution> for ResolutionView {
+    fn from(Resolution { seq, user, name, at_ms }: Resolution) -> Self {
+        Self { seq, user, name, at: rfc3339(at_ms) }
+    }
+}
+
+impl From<Thread> for ThreadView {
+    fn from(Thread { comment, quote, anchor, replies, more, resolved }: Thread) -> Self {
+        let replies = replies.into_iter().map(CommentView::from).collect();
+        Self { comment: comment.into(), quote, anchor, replies, more, resolved: resolved.map(ResolutionView::from) }
+    }
+}
+
+/// Threads of comments, the oldest first: the events `comment.created`, `comment.replied` and `comment.resolved`, folded.
+///
+/// A page may have fewer than `limit` threads while `next` is not null.
+#[utoipa::path(
+    get, path = "/api/v1/rooms/{room}/comments", operation_id = "listComments", tag = "timeline",
+    params(
+        RoomPath,
+        ("after" = Option<Seq>, Query, description = "The `next` of the page before"),
+        ("limit" = Option<u32>, Query, description = "100 if not given", minimum = 1, maximum = 500),
+    ),
+    responses((status = 200, description = "A page of threads", body = CommentPage), InRoom, Fails<422>),
+)]
+pub async fn page(
+    may: May<ReadHistory>,
+    mut parameters: Parameters,
+    state: Data<AppState>,
+) -> Result<Json<CommentPage>, ApiError> {
+    let limit = parameters.limit(PAGE_DEFAULT, PAGE_MAX)? as usize;
+    let after = parameters.value("after", "a seq")?.map_or(Seq::ZERO, Seq);
+    parameters.end()?;
+    let too_slow = || ApiError::TryLater("the comments take too long to read now, try again later".into());
+    let work = async {
+        let _turn = state.pages.take(&may.identity.user).await.ok_or_else(ApiError::too_many_questions)?;
+        let row = state.store.room(&may.room).await?.ok_or(ApiError::RoomNotFound)?;
+        let seq = row.head;
+        let (threads, has_more) = threads(&row, after, limit, &state).await?;
+        let next = threads.last().map(|thread| thread.comment.seq).filter(|_| has_more);
+        let threads = threads.into_iter().map(ThreadView::from).collect();
+        Ok(Json(CommentPage { room: may.room, seq, threads, next }))
+    };
+    timeout(DEADLINE, work).await.map_err(|_| too_slow())?
+}
+
+/// The first threads after a seq, with what was said of them up to the room's head, and whether there are more.
+async fn threads(row: &RoomRow, after: Seq, limit: usize, state: &AppState) -> Result<(Vec<Thread>, bool), ApiError> {
+    let mut folding = Folding::new(limit);
+    let mut after = after;
+    let (mut events, mut bytes) = (0, 0);
+    loop {
+        let query = HistoryQuery {
+            after: Some(after),
+            before: Some(Seq(row.head.0 + 1)),
+            kinds: Kinds::EventsThatBegin(BEGINNING),
+            author: None,
+            limit: EVENTS_MAX as u32,
+            page: Page::Oldest,
+            bodies: Bodies::All,
+        };
+        let page = state.store.history(row.id, query).await?;
+        // A page may be shorter than asked for; only an empty one says that there are no more.
+        let Some(last) = page.last() else { return Ok(folding.end()) };
+        after = last.seq;
+        events += page.len();
+        bytes += page.iter().map(|entry| entry.body_bytes).sum::<u64>();
+        if events > EVENTS_MAX || bytes > BYTES_MAX {
+            return Err(ApiError::TooManyComments);
+        }
+        folding = web::block(move || fold(folding, page)).await.map_err(|_| ApiError::Internal)?;
+    }
+}
+
+fn fold(mut folding: Folding, page: Vec<Entry>) -> Folding {
+    page.into_iter().for_each(|entry| folding.take(entry));
+    folding
+}
