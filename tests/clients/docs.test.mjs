@@ -61,3 +61,13 @@ test('the figures that the README quotes are those of PERFORMANCE.md', () => {
     `An idle connection takes ${idle}, ${hocuspocusIdle} and ${peerIdle} KiB`
   ]) assert.ok(text.includes(said), said)
 })
+
+test('MIGRATING.md says of each hook and each extension of Hocuspocus what becomes of it', () => {
+  const types = readFileSync(fileURLToPath(new URL('node_modules/@hocuspocus/server/src/types.ts', import.meta.url)), 'utf8')
+  const hooks = [.../export type HookName =([^;]*);/.exec(types)[1].matchAll(/"(\w+)"/g)].map(([, name]) => name)
+  assert.ok(hooks.length > 20, hooks.join())
+  const rows = read('docs/MIGRATING.md').split('\n').filter((line) => line.startsWith('| ')).map((line) => line.split('|')[1])
+  const named = (name) => rows.some((cell) => new RegExp(`\\b${name}\\b`).test(cell))
+  assert.deepEqual(hooks.filter((name) => !named(name)), [])
+  assert.deepEqual(['Database', 'SQLite', 'S3', 'Redis', 'Webhook', 'Logger', 'Throttle', 'Transformer'].filter((name) => !named(name)), [])
+})
