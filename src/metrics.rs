@@ -2,8 +2,11 @@
 //! stays the same however many there are.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
-use prometheus::{IntCounter, IntGauge, TextEncoder, register_int_counter, register_int_gauge};
+use prometheus::{
+    Histogram, IntCounter, IntGauge, TextEncoder, register_histogram, register_int_counter, register_int_gauge,
+};
 
 macro_rules! counters {
     ($kind:ty, $register:ident: $($name:ident = $metric:literal, $help:literal;)*) => {$(
@@ -64,6 +67,20 @@ counters! { IntGauge, register_int_gauge:
     UNCOMMITTED_BYTES = "tutti_uncommitted_bytes", "Bytes of entries that are not committed yet.";
 }
 
+/// From 1 ms, what a bus takes, to what a server that stood still has missed.
+const LAG_BUCKETS_S: [f64; 14] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
+
+static FOREIGN_LAG: LazyLock<Histogram> = LazyLock::new(|| {
+    let help = "Time from an entry's own time, of the server that stored it, until it was shown here.";
+    register_histogram!("tutti_foreign_entry_lag_seconds", help, LAG_BUCKETS_S.to_vec())
+        .expect("each metric is registered once, under a valid name")
+});
+
+/// An entry of another server is shown, so long after its own time.
+pub fn saw_foreign_entry(lag: Duration) {
+    FOREIGN_LAG.observe(lag.as_secs_f64());
+}
+
 /// All metrics in Prometheus' text format.
 pub fn text() -> String {
     // What nothing has touched yet stands there as 0, so that an alert on it can be written.
@@ -120,6 +137,7 @@ pub fn text() -> String {
     ] {
         LazyLock::force(gauge);
     }
+    LazyLock::force(&FOREIGN_LAG);
     TextEncoder::new().encode_to_string(&prometheus::gather()).unwrap_or_default()
 }
 
@@ -128,8 +146,22 @@ mod tests {
     #[test]
     fn every_metric_is_in_the_text_with_its_help() {
         let text = super::text();
-        for metric in ["tutti_entries_committed_total", "tutti_sockets", "tutti_uncommitted_bytes"] {
+        for metric in [
+            "tutti_entries_committed_total",
+            "tutti_sockets",
+            "tutti_uncommitted_bytes",
+            "tutti_foreign_entry_lag_seconds",
+        ] {
             assert!(text.contains(&format!("# HELP {metric} ")), "{metric} in {text}");
         }
+    }
+    #[test]
+    fn every_metric_is_explained_to_operators() {
+        let docs = include_str!("../docs/OPERATIONS.md");
+        let text = super::text();
+        let ours = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+        let missing: Vec<&str> =
+            ours.filter(|name| name.starts_with("tutti_") && !docs.contains(&format!("`{name}`"))).collect();
+        assert!(missing.is_empty(), "not in OPERATIONS.md: {missing:?}");
     }
 }

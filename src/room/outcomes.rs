@@ -1,5 +1,7 @@
 //! What the store answers, passed to the parts of a room: outcomes of appends, what other processes wrote, pages of the past.
 
+use std::time::Duration;
+
 use actix::{Context, Handler};
 
 use super::commit::{Behind, Commit, Committed, Pending};
@@ -10,6 +12,7 @@ use super::room::{Parts, Room};
 use super::signals;
 use super::timeline::{AppendOutcome, ForeignStep, LookupOutcome, Timeline, on_missed, refuse, send_saved};
 use crate::archive::weight;
+use crate::auth::now_ms;
 use crate::metrics;
 use crate::protocol::Dialect;
 use crate::store::{Entry, EntryKind, NewEntry, Placed, Refused, StoreError};
@@ -156,8 +159,10 @@ impl Room {
         let Some((document, Parts { timeline, commit, mut io, .. })) = self.live() else { return };
         let io = &mut io;
         tracing::debug!(entries = page.len(), "another server wrote to the room");
-        let mut unknown = Vec::new();
+        let (mut unknown, now_ms) = (Vec::new(), now_ms());
         for Entry { seq, at_ms, kind, author, body, .. } in page {
+            // Clocks need not agree.
+            metrics::saw_foreign_entry(Duration::from_millis(now_ms.saturating_sub(at_ms).try_into().unwrap_or(0)));
             let entry =
                 NewEntry { kind, author, via: None, key: None, condition: None, body: body.unwrap_or_default() };
             match entry.kind {

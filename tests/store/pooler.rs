@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tutti::bus::{Bus, BusReceiver, BusSender, Channel, PostgresBus};
 use tutti::store::{Store, StoreSettings};
 
 use crate::postgres_server::{PgBouncer, Pooling};
@@ -65,5 +66,24 @@ fn a_pooler_that_keeps_no_sessions_is_refused_with_what_to_do() {
             let refused = refused.unwrap_or_else(|| panic!("{mode} pooling is taken ({more})"));
             assert!(refused.contains("pool_mode = session"), "{mode} ({more}): {refused}");
         }
+    });
+}
+
+#[test]
+fn trap_41_a_bus_through_a_pooler_that_keeps_no_sessions_is_refused_with_what_to_do() {
+    on_postgres(async |db: &Database| {
+        let cluster = uuid::Uuid::new_v4();
+        for mode in ["transaction", "statement"] {
+            let pooler = PgBouncer::start(address(db), &Pooling { mode, more: "" });
+            let refused = PostgresBus::new(&through(db, &pooler), cluster).await.err().map(|error| error.to_string());
+            let refused = refused.unwrap_or_else(|| panic!("{mode} pooling is taken"));
+            assert!(refused.contains("pool_mode = session"), "{mode}: {refused}");
+        }
+        let pooler = PgBouncer::start(address(db), &Pooling { mode: "session", more: "" });
+        let bus = PostgresBus::new(&through(db, &pooler), cluster).await.expect("sessions are kept");
+        let (mut sender, mut receiver) = bus.open(uuid::Uuid::new_v4()).await.expect("it opens");
+        sender.send(vec![(Channel::All, "hello".to_owned())]).await.expect("it is sent");
+        let heard = within_seconds(20, receiver.receive()).await.expect("it comes");
+        assert_eq!(heard, "hello");
     });
 }

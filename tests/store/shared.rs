@@ -148,6 +148,31 @@ fn a_room_that_is_heard_of_is_appended_to_by_the_short_way_and_never_twice() {
 }
 
 #[test]
+fn trap_08_a_bad_entry_in_a_shared_room_hinders_neither_its_batch_nor_other_servers() {
+    on_postgres(async |db: &Database| {
+        let (store, other) = (db.store("a").await, db.store("b").await);
+        let (shared, own) = (room(&store, "shared").await, room(&store, "own").await);
+        db.execute(
+            "create function refuse() returns trigger language plpgsql as $$ begin \
+               if new.body = 'bad'::bytea then raise exception 'bad'; end if; return new; end $$; \
+             create trigger refuse before insert on entry for each row execute function refuse()",
+        )
+        .await;
+        for round in 1..=5 {
+            let bad = append(shared, vec![edit("1"), edit("bad"), edit("2")]);
+            let here = store.append_shared(vec![bad, append(own, vec![edit("x")])]);
+            let there = other.append_shared(vec![append(shared, vec![edit("3")])]);
+            let (here, there) = within_seconds(20, async { tokio::join!(here, there) }).await;
+            let [Ok(bad), Ok(good)] = &here[..] else { panic!("{here:?}") };
+            assert!(bad[0].is_ok() && bad[1] == Err(Refused::ByDatabase) && bad[2].is_ok(), "{bad:?}");
+            assert!(good[0].is_ok() && there[0].as_ref().is_ok_and(|there| there[0].is_ok()), "{there:?}");
+            assert_gap_free(&store, shared, 3 * round).await;
+            assert_gap_free(&store, own, round).await;
+        }
+    });
+}
+
+#[test]
 fn trap_09_a_room_that_others_write_to_does_not_make_the_other_rooms_forgotten() {
     on_postgres(async |db: &Database| {
         let (store, other) = (db.store("a").await, db.store("b").await);

@@ -285,6 +285,27 @@ fn trap_07_a_head_that_may_be_the_rooms_own_append_is_not_read_while_that_is_on_
 }
 
 #[test]
+fn trap_16_of_two_gaps_one_is_read_and_what_that_brings_of_the_other_is_not_sent_twice() {
+    let mut live = Live::new();
+    live.timeline.on_told(Seq(13), vec![entry(13)]);
+    assert_eq!(live.timeline.next_foreign(&live.commit), ForeignStep::Wait);
+    assert!(matches!(live.timeline.take_lookups()[..], [Lookup::Foreign { upto: Seq(13), .. }]));
+    // The second gap opens while the first is read.
+    live.timeline.on_told(Seq(16), vec![entry(16)]);
+    assert_eq!(live.timeline.next_foreign(&live.commit), ForeignStep::Wait);
+    assert!(live.timeline.take_lookups().is_empty(), "one reading at a time");
+    // What is read holds what came with the bus.
+    assert!(live.timeline.on_foreign(Seq(13), &[entry(11), entry(12), entry(13)], &live.room.io()));
+    (11..=13).for_each(|seq| live.commits(EntryKind::Event, seq));
+    assert_eq!(live.timeline.next_foreign(&live.commit), ForeignStep::Wait);
+    assert!(matches!(live.timeline.take_lookups()[..], [Lookup::Foreign { upto: Seq(16), .. }]));
+    assert!(live.timeline.on_foreign(Seq(16), &[entry(14), entry(15), entry(16)], &live.room.io()));
+    (14..=16).for_each(|seq| live.commits(EntryKind::Event, seq));
+    assert_eq!(live.timeline.next_foreign(&live.commit), ForeignStep::LetIn);
+    assert!(live.timeline.take_lookups().is_empty());
+}
+
+#[test]
 fn trap_17_what_cannot_be_read_is_given_up_by_the_databases_word_alone() {
     let mut live = Live::new();
     let row = |head| {

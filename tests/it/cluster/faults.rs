@@ -58,6 +58,29 @@ on_each_bus! {
         late.until_text(&ada.text());
     }
 
+    fn trap_26_a_room_that_waits_for_the_database_keeps_no_other_from_what_is_told(by: By) {
+        let mut servers = Servers::start(by, "slow", 1);
+        let network = servers.add_behind_for_the_database();
+        servers.have_met();
+        let mut adas = ["slow", "fast"].map(|room| Editor::join(servers.at(0), room, &writer("ada"), 1));
+        let mut bobs = ["slow", "fast"].map(|room| Editor::join(servers.at(1), room, &writer("bob"), 2));
+        for (ada, bob) in adas.iter_mut().zip(&mut bobs) {
+            ada.saves("a");
+            bob.until_text("a");
+        }
+        network.freeze();
+        // Too long to be told, so it has to be read.
+        adas[0].saves(&"x".repeat(100_000));
+        for _ in 0..5 {
+            adas[1].saves("y");
+            bobs[1].until_text(&adas[1].text());
+        }
+        assert_eq!(bobs[0].text(), "a");
+        network.restore();
+        network.drop_connections();
+        bobs[0].until_text(&adas[0].text());
+    }
+
     fn trap_28_a_server_that_stood_still_reads_what_it_missed_and_is_taken_back(by: By) {
         let servers = Servers::with(by, "frozen", 2, &["--presence-grace-ms", "500"]);
         let mut ada = Client::join(servers.at(0), &writer("ada"), "r");
@@ -87,6 +110,76 @@ on_each_bus! {
         assert_eq!(answer.status, 201, "{answer:?}");
         assert_eq!(ada.closed().0, 4401);
     }
+}
+
+#[test]
+fn trap_18_what_is_told_of_a_room_that_has_ended_here_does_not_wake_it_and_who_comes_back_misses_nothing() {
+    let servers = Servers::with(By::Postgres, "ended", 2, &["--room-idle-ms", "200"]);
+    let mut ada = Editor::join(servers.at(0), "r", &writer("ada"), 1);
+    for round in 0..4 {
+        let mut bob = Editor::join(servers.at(1), "r", &writer("bob"), 10 + round);
+        ada.saves("a");
+        bob.until_text(&ada.text());
+        // He goes while something comes.
+        ada.types("b");
+        drop(bob);
+        ada.barrier();
+        if round % 2 == 0 {
+            eventually("the room ends there", || (servers.metric(1, "tutti_rooms") == 0.0).then_some(()));
+            ada.saves("c");
+            assert_eq!(servers.metric(1, "tutti_rooms"), 0.0);
+        }
+        let back = Editor::join(servers.at(1), "r", &writer("bob"), 20 + round);
+        assert_eq!(back.text(), ada.text());
+    }
+}
+
+#[test]
+fn trap_20_no_commit_takes_the_lock_of_notifications() {
+    let servers = Servers::start(By::Postgres, "notify", 2);
+    let typing: Vec<_> = (0..2)
+        .map(|n| {
+            let address = servers.at(n);
+            std::thread::spawn(move || {
+                let mut editor = Editor::join(address, "r", &writer(&format!("u{n}")), n as u64 + 1);
+                (0..60).for_each(|_| editor.saves("x"));
+            })
+        })
+        .collect();
+    // The lock that a notification's commit takes is on no database's object; and nothing in the database notifies by itself.
+    let held = "select count(*) from pg_locks join pg_stat_activity using (pid) \
+                where classid = 1262 and objid = 0 and query like '%insert into entry%'";
+    while typing.iter().any(|typist| !typist.is_finished()) {
+        assert_eq!(servers.database.number(held), 0);
+    }
+    typing.into_iter().for_each(|typist| typist.join().unwrap());
+    assert_eq!(servers.database.number("select count(*) from pg_trigger where not tgisinternal"), 0);
+}
+
+#[test]
+fn trap_22_a_server_that_does_not_listen_holds_up_neither_commits_nor_the_database() {
+    let servers = Servers::start(By::Postgres, "deaf", 2);
+    let mut ada = Editor::join(servers.at(0), "r", &writer("ada"), 1);
+    let mut bob = Editor::join(servers.at(1), "r", &writer("bob"), 2);
+    ada.saves("a");
+    bob.until_text("a");
+    signal(servers.id(1), "-STOP");
+    while servers.metric(0, "tutti_bus_peers") > 0.0 {
+        ada.saves("x");
+    }
+    // It is told nothing any more, so the queue of notifications does not grow.
+    let texts = servers.metric(0, "tutti_bus_texts_sent_total");
+    for _ in 0..50 {
+        ada.saves("y");
+    }
+    assert_eq!(servers.metric(0, "tutti_bus_texts_sent_total"), texts);
+    assert_eq!(servers.database.number("select floor(pg_notification_queue_usage() * 100)::bigint"), 0);
+    let holding = "select count(*) from pg_stat_activity where datname = current_database() and state <> 'active' and backend_xmin is not null";
+    assert_eq!(servers.database.number(holding), 0, "a session that keeps what is dead from being cleaned up");
+    signal(servers.id(1), "-CONT");
+    bob.until_text(&ada.text());
+    bob.saves("z");
+    ada.until_text(&bob.text());
 }
 
 /// Sends a process a signal.

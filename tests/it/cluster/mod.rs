@@ -11,11 +11,11 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::network::Network;
-use crate::support::eventually;
 use crate::support::http::get;
 use crate::support::nats::Nats;
 use crate::support::postgres::Postgres;
 use crate::support::process::Process;
+use crate::support::{DEADLINE, eventually};
 
 /// What carries what servers tell each other.
 #[derive(Clone, Copy, PartialEq)]
@@ -99,11 +99,16 @@ impl Servers {
 
     /// One more, with a network between it and the bus that may fail.
     fn add_behind(&mut self) -> Network {
-        let (before, after) = self.bus.rsplit_once("127.0.0.1:").expect("a bus on this machine");
-        let port: String = after.chars().take_while(char::is_ascii_digit).collect();
-        let network = Network::to(format!("127.0.0.1:{port}"));
-        let url = format!("{before}127.0.0.1:{}{}", network.address().port(), &after[port.len()..]);
+        let (network, url) = through(&self.bus);
         self.add(&["--bus-url", &url]);
+        network
+    }
+
+    /// One more, with a network between it and the database that may fail; the bus does not pass it.
+    fn add_behind_for_the_database(&mut self) -> Network {
+        let (network, url) = through(&self.database.url);
+        let bus = self.bus.clone();
+        self.add(&["--database-url", &url, "--bus-url", &bus]);
         network
     }
 
@@ -137,10 +142,26 @@ impl Servers {
         self.servers[index].process.address
     }
 
+    /// Stops one as its supervisor does.
+    fn stop(&mut self, index: usize) {
+        let mut stopped = self.servers.remove(index);
+        stopped.process.terminate();
+        assert!(stopped.process.wait(DEADLINE).success());
+    }
+
     /// Kills one as the system does that is out of memory.
     fn kill(&mut self, index: usize) {
         drop(self.servers.remove(index));
     }
+}
+
+/// A network before a URL on this machine, and the URL that leads through it.
+fn through(url: &str) -> (Network, String) {
+    let (before, after) = url.rsplit_once("127.0.0.1:").expect("an address on this machine");
+    let port: String = after.chars().take_while(char::is_ascii_digit).collect();
+    let network = Network::to(format!("127.0.0.1:{port}"));
+    let url = format!("{before}127.0.0.1:{}{}", network.address().port(), &after[port.len()..]);
+    (network, url)
 }
 
 /// Options of which later ones replace earlier ones.

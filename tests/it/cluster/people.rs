@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Servers, on_each_bus};
 use crate::support::editor::Editor;
+use crate::support::eventually;
 use crate::support::http::{get, post_json};
 use crate::support::json::Client;
 use crate::support::message;
@@ -140,5 +141,76 @@ on_each_bus! {
         let presence = get(servers.at(1), "/api/v1/rooms/r/presence", Some(&writer("x"))).json();
         let names: Vec<&Value> = presence["users"].as_array().unwrap().iter().map(|user| &user["user"]).collect();
         assert_eq!(names, ["bob", "watcher"], "{presence}");
+    }
+
+    fn trap_32_a_server_that_stops_keeps_its_people_for_those_that_go_on(by: By) {
+        let mut servers = Servers::with(by, "stopped", 2, &["--presence-grace-ms", "30000"]);
+        let mut watcher = Client::join(servers.at(0), &writer("watcher"), "r");
+        let _ada = Client::join(servers.at(1), &writer("ada"), "r");
+        told(&mut watcher, "joins", "ada");
+        let _bob = Client::join(servers.at(1), &writer("bob"), "r");
+        told(&mut watcher, "joins", "bob");
+        servers.stop(1);
+        eventually("the other one is known to be gone", || (servers.metric(0, "tutti_bus_peers") == 0.0).then_some(()));
+        // Ada is back, and Bob is waited for.
+        let _ada = Client::join(servers.at(0), &writer("ada"), "r");
+        let presence = get(servers.at(0), "/api/v1/rooms/r/presence", Some(&writer("x"))).json();
+        assert_eq!(presence["partial"], Value::Null, "{presence}");
+        watcher.ask(json!({ "type": "presence.update", "room": "r", "state": { "end": 1 } }));
+        watcher.find("the own state", |message| {
+            let moves = ["joins", "leaves"].map(|list| message[list].as_array().map_or(0, Vec::len));
+            assert_eq!(moves, [0, 0], "{message}");
+            message.to_string().contains(r#""end":1"#)
+        });
+    }
+
+    fn trap_33_who_goes_while_the_bus_is_away_has_left_once_on_either_side(by: By) {
+        let mut servers = Servers::with(by, "split", 1, &["--presence-grace-ms", "500"]);
+        let network = servers.add_behind();
+        servers.have_met();
+        let mut watchers: Vec<Client> = (0..2).map(|n| Client::join(servers.at(n), &writer("watcher"), "r")).collect();
+        let bob = Client::join(servers.at(1), &writer("bob"), "r");
+        told(&mut watchers[0], "joins", "bob");
+        let dan = Client::join(servers.at(0), &writer("dan"), "r");
+        told(&mut watchers[1], "joins", "dan");
+        network.freeze();
+        eventually("the server notices", || (servers.bus_of(1) == "degraded").then_some(()));
+        drop((bob, dan));
+        // Each on its own side, and behind the heal on the other.
+        let leaves = |watcher: &mut Client, until: &dyn Fn(&[Value]) -> bool| {
+            let mut leaves = Vec::new();
+            watcher.find("who has left", |message| {
+                leaves.extend(message["leaves"].as_array().into_iter().flatten().cloned());
+                until(&leaves)
+            });
+            leaves
+        };
+        let one = |leaves: &[Value]| leaves.len() == 1;
+        assert_eq!(leaves(&mut watchers[0], &one), ["dan"]);
+        assert_eq!(leaves(&mut watchers[1], &one), ["bob"]);
+        network.restore();
+        network.drop_connections();
+        assert_eq!(leaves(&mut watchers[0], &one), ["bob"]);
+        assert_eq!(leaves(&mut watchers[1], &one), ["dan"]);
+        eventually("the bus is back", || (servers.bus_of(1) == "ok").then_some(()));
+        for watcher in &mut watchers {
+            watcher.ask(json!({ "type": "presence.update", "room": "r", "state": { "end": 1 } }));
+            watcher.find("the own state", |message| {
+                assert_eq!(message["leaves"].as_array().map_or(0, Vec::len), 0, "{message}");
+                message.to_string().contains(r#""end":1"#)
+            });
+        }
+    }
+
+    fn trap_40_what_a_user_may_say_counts_on_each_server_by_itself(by: By) {
+        let servers = Servers::with(by, "rates", 2, &["--rate-user", "5", "--rate-socket", "100"]);
+        let mut clients: Vec<Client> = (0..2).map(|n| Client::join(servers.at(n), &writer("ada"), "r")).collect();
+        let says = json!({ "type": "chat.message", "room": "r", "text": "x", "requestId": "r" });
+        (0..100).for_each(|_| clients[0].say(says.clone()));
+        let refused = clients[0].find("a refusal", |message| message["type"] == "error");
+        assert_eq!(refused["code"], "rate_limited", "{refused}");
+        clients[1].chats("r", "here as if there were no other");
+        let said = include_str!("../../../docs/OPERATIONS.md");
+        assert!(said.contains("With three servers a user may say three times as much."));
     }
 }

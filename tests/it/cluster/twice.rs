@@ -1,14 +1,23 @@
 //! What two servers are given at once stands in the timeline once, whichever of them stores it.
 
-use super::{Servers, on_each_bus};
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{Servers, on_each_bus, seqs};
 use crate::support::editor::{Editor, document, text, typed};
 use crate::support::eventually;
-use crate::support::message;
+use crate::support::json::Client;
+use crate::support::message::{self, Message};
 use crate::support::postgres::Postgres;
-use crate::support::token::writer;
+use crate::support::token::{reader, writer};
 
 const ENTRIES: &str = "select count(*) from entry";
 const LOCK: &str = "begin; select from room for no key update";
+
+/// The process in the database of an append that waits.
+const WAITING_ID: &str =
+    "select pid::bigint from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
 
 /// Waits until so many appends wait for the lock of their room.
 fn wait_for_waiting(database: &Postgres, count: i64) {
@@ -79,6 +88,77 @@ on_each_bus! {
         // As it is read from the database.
         let late = Editor::join(servers.at(0), "r", &writer("late"), 9);
         assert_eq!(text(&late.doc), shown);
+    }
+
+    fn trap_01_what_another_server_was_shown_first_is_acknowledged_once_it_is_committed(by: By) {
+        let mut servers = Servers::start(by, "first", 2);
+        let mut bob = Editor::join(servers.at(1), "r", &writer("bob"), 2);
+        bob.saves("a");
+        let mut ada = Editor::join(servers.at(0), "r", &writer("ada"), 1);
+        let held = servers.database.hold(LOCK);
+        let edit = ada.types("x");
+        wait_for_waiting(&servers.database, 1);
+        let transaction = servers.database.number(WAITING_ID);
+        bob.socket.say(&message::step2(&edit));
+        bob.socket.say(message::BARRIER);
+        wait_for_waiting(&servers.database, 2);
+        servers.kill(0);
+        // Nothing of the dead server will be committed any more.
+        servers.database.execute(&format!("select pg_terminate_backend({transaction})"));
+        wait_for_waiting(&servers.database, 1);
+        while let Some(frame) = bob.socket.next_within(Duration::from_millis(100)) {
+            let said = frame.payload;
+            assert!(said != message::BARRIER && said != message::update(&edit), "acknowledged before it was committed");
+        }
+        held.end("rollback");
+        bob.until("the barrier's echo", |_, message| *message == Message::Update(vec![0, 0]));
+        assert_eq!(servers.database.number(ENTRIES), 2);
+    }
+
+    fn trap_02_what_was_shown_and_not_committed_by_a_dead_server_comes_once_with_who_saw_it(by: By) {
+        let mut servers = Servers::start(by, "saw", 2);
+        let mut ada = Editor::join(servers.at(0), "r", &writer("ada"), 1);
+        let mut zoe = Editor::join(servers.at(0), "r", &writer("zoe"), 2);
+        ada.saves("a");
+        let held = servers.database.hold(LOCK);
+        ada.types("x");
+        zoe.until_text("ax");
+        wait_for_waiting(&servers.database, 1);
+        let transaction = servers.database.number(WAITING_ID);
+        servers.kill(0);
+        servers.database.execute(&format!("select pg_terminate_backend({transaction})"));
+        held.end("rollback");
+        let mut carl = Client::enter(servers.at(0), &reader("carl"));
+        carl.ask(json!({ "type": "room.join", "room": "r", "edits": true }));
+        let mut zoe = Editor::join_with(servers.at(0), "r", &writer("zoe"), zoe.leave());
+        zoe.barrier();
+        let edit = carl.find("the edit", |message| message["type"] == "edit");
+        assert_eq!((&edit["seq"], &edit["user"]), (&json!(2), &json!("ada")), "{edit}");
+        assert_eq!(servers.database.number(ENTRIES), 2);
+    }
+
+    fn trap_06_a_message_sent_again_to_another_server_is_stored_and_shown_once(by: By) {
+        let servers = Servers::start(by, "again", 2);
+        let mut readers: Vec<Client> = (0..2).map(|n| Client::join(servers.at(n), &reader("carl"), "r")).collect();
+        for round in 1..=4 {
+            let said = json!({ "type": "chat.message", "room": "r", "text": "hello", "key": format!("k{round}") });
+            for n in 0..2 {
+                let mut alice = Client::join(servers.at((n + round) % 2), &writer("alice"), "r");
+                let saved = alice.ask(said.clone());
+                assert_eq!((&saved["type"], &saved["seq"]), (&json!("saved"), &json!(round)), "{saved}");
+            }
+        }
+        let mut bob = Client::join(servers.at(0), &writer("bob"), "r");
+        bob.chats("r", "end");
+        for reader in &mut readers {
+            let mut heard = Vec::new();
+            reader.find("the last one", |message| {
+                heard.push(message.clone());
+                message["text"] == "end"
+            });
+            heard.retain(|message| message["type"] == "chat.message");
+            assert_eq!(seqs(&heard), [1, 2, 3, 4, 5]);
+        }
     }
 
     fn people_who_type_at_once_on_three_servers_are_all_saved(by: By) {
