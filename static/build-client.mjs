@@ -1,5 +1,6 @@
-// Joins the client's modules into the one file that the server serves as /tutti.js, and their types into tutti.d.ts. Both are
-// committed, so that the server can be built without Node.js; a test holds them to their sources.
+// Joins the client's modules into the one file that the server serves as /tutti.js, and their types into tutti.d.ts; and those of the
+// history panel into /tutti-history.js. All are committed, so that the server can be built without Node.js; a test holds them to their
+// sources.
 //
 //   node build-client.mjs [folder, default client]
 
@@ -20,8 +21,8 @@ const TYPED = ['error', 'types', 'emitter', 'presence', 'past', 'room', 'tutti',
 
 await esbuild.build({
   absWorkingDir: here,
-  entryPoints: ['client/src/index.ts'],
-  outfile: join(out, 'tutti.js'),
+  entryPoints: { tutti: 'client/src/index.ts', 'tutti-history': 'client/src/history/index.ts' },
+  outdir: out,
   bundle: true,
   minify: true,
   lineLimit: 160,

@@ -43,8 +43,8 @@ const { metafile } = await esbuild.build({
   assetNames: '[name]-[hash]',
   publicPath: '/assets',
   bundle: true,
-  // The server has it under this name, for every page.
-  external: ['/tutti.js'],
+  // The server has them under these names, for every page; the second is loaded when it is asked for.
+  external: ['/tutti.js', '/tutti-history.js'],
   alias: { '@codemirror/lang-html': './markdown/no-html.js', linkifyjs: './tiptap/no-domains.js' },
   plugins: [regions],
   minify: true,

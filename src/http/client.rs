@@ -1,4 +1,4 @@
-//! The browser client: one module, and its types.
+//! The browser client: one module, and its types; and the history panel beside it.
 
 use std::sync::LazyLock;
 
@@ -9,6 +9,8 @@ use super::static_file::Text;
 static MODULE: LazyLock<Text> = LazyLock::new(|| Text::new(include_str!("../../static/client/tutti.js")));
 static TYPES: LazyLock<Text> = LazyLock::new(|| Text::new(include_str!("../../static/client/tutti.d.ts")));
 
+static HISTORY: LazyLock<Text> = LazyLock::new(|| Text::new(include_str!("../../static/client/tutti-history.js")));
+
 /// `GET /tutti.js`.
 pub async fn module(req: HttpRequest) -> HttpResponse {
     MODULE.answer(&req, "text/javascript; charset=utf-8")
@@ -17,4 +19,9 @@ pub async fn module(req: HttpRequest) -> HttpResponse {
 /// `GET /tutti.d.ts`: its types.
 pub async fn types(req: HttpRequest) -> HttpResponse {
     TYPES.answer(&req, "application/typescript; charset=utf-8")
+}
+
+/// `GET /tutti-history.js`: the history panel.
+pub async fn history(req: HttpRequest) -> HttpResponse {
+    HISTORY.answer(&req, "text/javascript; charset=utf-8")
 }

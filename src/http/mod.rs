@@ -80,6 +80,7 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
         .service(socket("/yjs/{room:.*}", upgrade::yjs))
         .service(read("/tutti.js", client::module))
         .service(read("/tutti.d.ts", client::types))
+        .service(read("/tutti-history.js", client::history))
         .service(socket("/ws", upgrade::json))
         .service(socket("/hocuspocus", upgrade::hocuspocus))
         .service(

@@ -4,4 +4,4 @@ import { startPage } from '../page/start.js'
 import { openEditor } from './editor.js'
 import code from '../../examples/codemirror/main.js?region=page'
 
-startPage({ prefix: '', path: '/d/', protocol: 'y-websocket, at /yjs', openEditor, code })
+startPage({ prefix: '', path: '/d/', root: 'content', protocol: 'y-websocket, at /yjs', openEditor, code })

@@ -5,6 +5,7 @@ import { restOf, ROOM_PREFIX } from './api.js'
 import { createConversation } from './conversation.js'
 import { createDocuments, createNewDocumentButton, pathOf } from './documents.js'
 import { enter } from './guest.js'
+import { createHistory } from './history.js'
 import { isDocumentName, randomDocumentName, slugify } from './names.js'
 import { Outbox } from './outbox.js'
 import { createPanels } from './panels.js'
@@ -27,16 +28,17 @@ const VIEW = 'view'
  * @param {object} options
  * @param {string} options.prefix of the documents of this page, such as `tiptap/`
  * @param {string} options.path under which they are, such as `/tiptap/`
+ * @param {string} options.root the root type of the document
  * @param {string} options.protocol by which the text travels, for the details
  * @param {(given: object) => import('./text.js').Editor} options.openEditor
  * @param {string} options.code the lines that make such a page
  */
-export function startPage ({ prefix, path, protocol, openEditor, code }) {
+export function startPage ({ prefix, path, root, protocol, openEditor, code }) {
   createThemeToggle()
   if (location.pathname === '/' || location.pathname === path) history.replaceState(null, '', pathOf(prefix + FIRST_DOCUMENT) + location.search)
   createNewDocumentButton(prefix)
   const written = prefix + writtenName(path)
-  if (isDocumentName(written)) start({ name: written, prefix, protocol, openEditor, code })
+  if (isDocumentName(written)) start({ name: written, prefix, root, protocol, openEditor, code })
   else showUnknownName(written, prefix)
 }
 
@@ -60,7 +62,7 @@ function showUnknownName (written, prefix) {
   })
 }
 
-async function start ({ name, prefix, protocol, openEditor, code }) {
+async function start ({ name, prefix, root, protocol, openEditor, code }) {
   const mayEdit = !new URLSearchParams(location.search).has(VIEW)
   const heading = document.getElementById('title')
   const ownName = name.slice(prefix.length)
@@ -101,6 +103,7 @@ async function start ({ name, prefix, protocol, openEditor, code }) {
     colourOfPresent: people.colourOfPresent,
     isInSight: () => panels?.isInSight('side-panel') ?? false
   })
+  const lookBack = createHistory({ root, colourOfPresent: people.colourOfPresent })
   const page = location.origin + pathOf(name)
   const share = createShare({ editLink: page, viewLink: `${page}?${VIEW}`, mayEdit, people: people.everybody })
   panels = createPanels({ onChange: conversation.noticeSight })
@@ -113,6 +116,7 @@ async function start ({ name, prefix, protocol, openEditor, code }) {
     people.followTalk(talk)
     conversation.follow(talk)
     works.follow(talk)
+    lookBack.follow(talk)
   }
 
   async function startText (before = null) {

@@ -12,11 +12,11 @@ const run = (program, ...options) => promisify(execFile)(program, options, { cwd
   .catch(({ stdout, stderr }) => assert.fail(stdout + stderr))
 const tsc = (...options) => run(join(root, 'node_modules/.bin/tsc'), ...options)
 
-test('tutti.js and tutti.d.ts are what follows from their sources (else: npm run client)', async (t) => {
+test('tutti.js, tutti.d.ts and tutti-history.js are what follows from their sources (else: npm run client)', async (t) => {
   const out = await mkdtemp(join(tmpdir(), 'tutti-client-'))
   t.after(() => rm(out, { recursive: true }))
   await run(process.execPath, 'build-client.mjs', out)
-  for (const file of ['tutti.js', 'tutti.d.ts']) {
+  for (const file of ['tutti.js', 'tutti.d.ts', 'tutti-history.js']) {
     assert.equal(await readFile(join(root, 'client', file), 'utf8'), await readFile(join(out, file), 'utf8'), file)
   }
 })
@@ -34,5 +34,7 @@ test('the types leave nothing unchecked', async () => {
 })
 
 test('the client imports nothing', async () => {
-  assert.doesNotMatch(await readFile(join(root, 'client/tutti.js'), 'utf8'), /^import |[^.\w]import\(|require\(/m)
+  for (const file of ['tutti.js', 'tutti-history.js']) {
+    assert.doesNotMatch(await readFile(join(root, 'client', file), 'utf8'), /^import |[^.\w]import\(|require\(/m)
+  }
 })

@@ -4,4 +4,4 @@ import { startPage } from '../page/start.js'
 import { openEditor } from './editor.js'
 import code from '../../examples/react-tiptap/src/Editor.jsx?region=page'
 
-startPage({ prefix: 'tiptap/', path: '/tiptap/', protocol: 'Hocuspocus, at /hocuspocus', openEditor, code })
+startPage({ prefix: 'tiptap/', path: '/tiptap/', root: 'default', protocol: 'Hocuspocus, at /hocuspocus', openEditor, code })

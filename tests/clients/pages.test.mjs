@@ -294,7 +294,7 @@ test('a page’s scripts are at most 180 KiB compressed, and come compressed as 
 })
 
 test('what a browser has is confirmed in a few bytes', async () => {
-  for (const path of ['/tutti.js', '/tutti.d.ts', '/d/hello', '/tiptap/hello', '/dashboard']) {
+  for (const path of ['/tutti.js', '/tutti-history.js', '/tutti.d.ts', '/d/hello', '/tiptap/hello', '/dashboard']) {
     const first = await server.fetch(path, { as: null, headers: gzip })
     assert.equal(first.status, 200)
     const etag = first.headers.get('etag')

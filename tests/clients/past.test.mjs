@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import * as Y from 'yjs'
+import { blocksOf, plainTextOf, Timeline } from '../../static/client/tutti-history.js'
 import { join, newRoom, versions } from './support/client.mjs'
 import { startServer } from './support/server.mjs'
 import { token } from './support/token.mjs'
@@ -10,7 +11,7 @@ import { talk } from './support/tutti.mjs'
 
 let server
 before(async () => {
-  server = await startServer()
+  server = await startServer({ args: ['--rate-user', '100000', '--rate-room', '100000'] })
 })
 after(() => server?.close())
 
@@ -88,4 +89,124 @@ test('a reader does not look back, unless the token says so', async (t) => {
   assert.equal(await refusal(reader(undefined).versions()), 'forbidden')
   assert.equal((await reader(true).document({ at: 1, format: 'text' })).content, 'one two three')
   assert.equal(await refusal(reader(true).restore(1)), 'forbidden')
+})
+
+/** Numbers that look random, the same in each run. */
+function dice(seed) {
+  let state = seed
+  return (sides) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return Math.floor((state / 2 ** 32) * sides)
+  }
+}
+
+/** Three people who edit at once, each hearing of the others now and then; `change` makes an edit in a document. */
+async function editsOfThree(name, edits, roll, change) {
+  const people = ['ada', 'bob', 'carol'].map((sub) => ({ doc: new Y.Doc(), as: token({ sub }), unheard: [] }))
+  for (let i = 0; i < edits; i += 1) {
+    const person = people[roll(3)]
+    if (roll(3) > 0) for (const update of person.unheard.splice(0)) Y.applyUpdate(person.doc, update)
+    const before = Y.encodeStateVector(person.doc)
+    person.doc.transact(() => change(person.doc, roll))
+    const update = Y.encodeStateAsUpdate(person.doc, before)
+    for (const other of people) if (other !== person) other.unheard.push(update)
+    const response = await server.fetch(`/api/v1/rooms/${name}/document`, { method: 'POST', body: update, as: person.as })
+    assert.ok(response.ok, await response.clone().text())
+    await response.arrayBuffer()
+  }
+}
+
+/** The replay of a room, and its past. */
+async function replayed(t, name) {
+  const { past } = talk(t, server).tutti.room(name)
+  return { past, timeline: new Timeline(await past.replay()) }
+}
+
+test('a replay shows the text that the server shows at every seq, and the same authors', async (t) => {
+  const name = newRoom()
+  const change = (doc, roll) => {
+    const text = doc.getText('content')
+    const units = text.toString()
+    // Editors neither type nor delete within a surrogate pair.
+    const whole = (at) => at - Number(/[\udc00-\udfff]/.test(units[at] ?? ''))
+    const at = whole(roll(units.length + 1))
+    const end = whole(Math.min(units.length, at + 1 + roll(6)))
+    if (roll(3) > 0 || end <= at) text.insert(at, ['a', 'wörd ', '\n', 'two\nlines', '😀', 'x'.repeat(1 + roll(9))][roll(6)])
+    else text.delete(at, end - at)
+  }
+  await editsOfThree(name, 150, dice(7), change)
+  const { past, timeline } = await replayed(t, name)
+  assert.ok(timeline.count > 100)
+  for (let seq = 0; seq <= timeline.head; seq += 1) {
+    const { content } = await past.document({ at: seq, format: 'text' })
+    assert.equal(plainTextOf(blocksOf(timeline, timeline.editAt(seq))), content, `at ${seq}`)
+  }
+  const { runs } = await past.blame()
+  const blamed = runs.flatMap(({ from, to, by }) => Array(to - from).fill(by))
+  const units = Array.from({ length: timeline.text.length }, (_, unit) => unit)
+  const shown = units.filter((unit) => timeline.isThere(unit, timeline.count)).map((unit) => timeline.authors[timeline.by[unit]])
+  assert.deepEqual(shown, blamed)
+})
+
+/** ProseMirror's JSON of a type after an edit, as far as the tests make such documents. */
+function nodesOf(timeline, type, edit) {
+  const nodes = []
+  const marks = new Map()
+  const isThere = (unit) => timeline.isThere(unit, edit)
+  for (const part of type.parts) {
+    if (part.kind === 'mark' && isThere(part.unit)) part.value === null ? marks.delete(part.key) : marks.set(part.key, part.value)
+    if (part.kind === 'type' && isThere(part.unit)) {
+      const inner = nodesOf(timeline, part, edit)
+      if (part.name === null) nodes.push(...inner)
+      else nodes.push({ type: part.name, attrs: timeline.attributesOf(part, edit), content: inner })
+    }
+    if (part.kind !== 'units') continue
+    for (let unit = part.from; unit < part.to; unit += 1) {
+      if (isThere(unit)) nodes.push({ type: 'text', text: timeline.text[unit], marks: [...marks].map(([type, attrs]) => ({ type, attrs })) })
+    }
+  }
+  return nodes
+}
+
+/** With what may be written in several ways in one of them. */
+function inOneForm(nodes = []) {
+  const found = []
+  for (const { type, text, attrs = {}, marks = [], content } of nodes) {
+    if (type !== 'text') {
+      found.push({ type, attrs: Object.fromEntries(Object.entries(attrs).sort()), content: inOneForm(content) })
+      continue
+    }
+    const sorted = marks.map(({ type, attrs = {} }) => JSON.stringify([type, attrs])).sort()
+    const last = found.at(-1)
+    if (last?.text !== undefined && last.marks.join() === sorted.join()) last.text += text
+    else found.push({ text, marks: sorted })
+  }
+  return found
+}
+
+test('a replay shows the elements, attributes and formats that the server shows at every seq', async (t) => {
+  const name = newRoom()
+  const change = (doc, roll) => {
+    const root = doc.getXmlFragment('default')
+    const blocks = root.toArray()
+    const block = blocks[roll(blocks.length || 1)]
+    const what = roll(6)
+    if (!block || what === 0) {
+      const added = new Y.XmlElement(['paragraph', 'heading', 'blockquote'][roll(3)])
+      added.insert(0, [new Y.XmlText(['one', 'two', ''][roll(3)])])
+      return root.insert(roll(blocks.length + 1), [added])
+    }
+    if (what === 1) return block.setAttribute(['level', 'align'][roll(2)], [1, 2, 'left'][roll(3)])
+    if (what === 2 && blocks.length > 2) return root.delete(blocks.indexOf(block), 1)
+    const text = block.get(0)
+    if (what === 3 && text.length > 0) return text.delete(roll(text.length), 1)
+    if (what === 4 && text.length > 1) return text.format(roll(text.length - 1), 1 + roll(2), { bold: [{}, null][roll(2)] })
+    text.insert(roll(text.length + 1), ['a', 'word '][roll(2)])
+  }
+  await editsOfThree(name, 150, dice(11), change)
+  const { past, timeline } = await replayed(t, name)
+  for (let seq = 0; seq <= timeline.head; seq += 1) {
+    const { content } = await past.document({ at: seq, format: 'prosemirror' })
+    assert.deepEqual(inOneForm(nodesOf(timeline, timeline.root, timeline.editAt(seq))), inOneForm(content.content), `at ${seq}`)
+  }
 })

@@ -8,7 +8,7 @@ use crate::support::socket::Socket;
 use crate::support::token::writer;
 
 /// Paths of every kind: pages, their files, the client, REST, errors.
-const PATHS: [&str; 12] = [
+const PATHS: [&str; 13] = [
     "/",
     "/d/welcome",
     "/tiptap/welcome",
@@ -16,6 +16,7 @@ const PATHS: [&str; 12] = [
     "/assets/none.js",
     "/tutti.js",
     "/tutti.d.ts",
+    "/tutti-history.js",
     "/healthz",
     "/readyz",
     "/api/v1/rooms",

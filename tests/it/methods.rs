@@ -11,11 +11,12 @@ const DOCUMENT: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH"];
 const VERSIONS: &[&str] = &["GET", "HEAD", "POST", "PATCH", "DELETE"];
 
 /// Every path of the server, and what it takes.
-const PATHS: [(&str, &[&str]); 36] = [
+const PATHS: [(&str, &[&str]); 37] = [
     ("/healthz", READ),
     ("/readyz", READ),
     ("/tutti.js", READ),
     ("/tutti.d.ts", READ),
+    ("/tutti-history.js", READ),
     ("/yjs/room", SOCKET),
     ("/yjs/docs/plan", SOCKET),
     ("/ws", SOCKET),

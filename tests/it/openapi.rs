@@ -10,7 +10,7 @@ use crate::support::process::Process;
 use crate::support::server::Server;
 
 /// What the server has beside the API: sockets, files for browsers, the demo.
-const BESIDE: [&str; 14] = [
+const BESIDE: [&str; 15] = [
     "/",
     "/assets/{file}",
     "/d/{document}",
@@ -21,6 +21,7 @@ const BESIDE: [&str; 14] = [
     "/hocuspocus",
     "/tiptap",
     "/tiptap/{document}",
+    "/tutti-history.js",
     "/tutti.d.ts",
     "/tutti.js",
     "/ws",

@@ -1,0 +1,297 @@
+// Generated from static/client/src by `npm run client`: do not edit.
+function c(r,e={},...t){let n=document.createElement(r);for(let[i,o]of Object.entries(e))o==null||o===!1||(typeof o=="function"?n.addEventListener(i.slice(2),o):
+i.startsWith("--")?n.style.setProperty(i,String(o)):n.setAttribute(i,o===!0?"":String(o)));return n.append(...t.filter(i=>i!==null&&i!==!1)),n}var ne={close:"m5\
+ 5 10 10M15 5 5 15",play:"M6.5 4.2v11.6l9-5.8z",pause:"M7 4.5v11M13 4.5v11",back:"m12.5 4.5-6 5.5 6 5.5",forth:"m7.5 4.5 6 5.5-6 5.5",flag:"M5 17V3.5h9.5L12 7.2\
+l2.5 3.8H5",restore:"M4 5v4h4M4.3 9a6.2 6.2 0 1 1-.2 3M10 6.8V10l2.3 1.6",compare:"M10 3v14M3.5 6H7M3.5 10H7M3.5 14H7M13 6h3.5M13 10h3.5M13 14h3.5",pen:"m4 16 .\
+8-3.3L13.3 4.2a1.6 1.6 0 0 1 2.3 0l.2.2a1.6 1.6 0 0 1 0 2.3L7.3 15.2 4 16Z"};function x(r){let e=document.createElementNS("http://www.w3.org/2000/svg","svg");e.
+setAttribute("viewBox","0 0 20 20"),e.setAttribute("class","icon"),e.setAttribute("aria-hidden","true");let t=document.createElementNS("http://www.w3.org/2000/s\
+vg","path");return t.setAttribute("d",ne[r]),e.append(t),e}var ie=200;function E(r,{title:e,text:t,name:n,confirm:i,other:o,act:a,note:d}){let s=n!==void 0&&c("input",{type:"text",value:n,maxlength:ie,required:!0,autocomplete:"\
+off","data-testid":"history-name"}),l=c("p",{class:"error",role:"alert",hidden:!0}),h=c("p",{"data-testid":"history-note"},"");return d?.then(m=>{h.textContent=
+m},()=>{h.textContent=""}),new Promise(m=>{let p=!1,u=async f=>{for(let b of y.querySelectorAll("button"))b.disabled=!0;l.hidden=!0;try{await f(),p=!0,y.close()}catch(b){
+l.textContent=b instanceof Error?b.message:String(b),l.hidden=!1;for(let T of y.querySelectorAll("button"))T.disabled=!1}},w=c("form",{onsubmit:f=>{f.preventDefault(),
+u(()=>a(s?s.value.trim():""))}},c("h2",{id:"ask-title"},e),t?c("p",{},t):null,d?h:null,s&&c("label",{},"Name",s),l,c("div",{class:"ask-actions"},o?c("button",{type:"\
+button",class:"button quiet",onclick:()=>{u(o.act)}},o.label):null,c("button",{type:"button",class:"button",onclick:()=>{y.close()}},"Cancel"),c("button",{type:"\
+submit",class:"button primary","data-testid":"history-confirm"},i))),y=c("dialog",{class:"ask","aria-labelledby":"ask-title",onclose:()=>{y.remove(),m(p)}},w);r.
+append(y),y.showModal()})}var k=r=>"text"in r;var D={paragraph:"p",blockquote:"blockquote",codeblock:"pre",bulletlist:"ul",orderedlist:"ol",listitem:"li",tasklist:"ul",taskitem:"li",table:"table",tablerow:"\
+tr",tablecell:"td",tableheader:"th",horizontalrule:"hr",hardbreak:"br"},oe={bold:"bold",strong:"bold",italic:"italic",em:"italic",strike:"strike",code:"code",underline:"\
+underline",link:"underline"};function j(r,e,t=null){let n=new B(r,e,t),i=t===null?re:{before:!0,after:!0};return r.isXml?de(n.elements(r.root,i)):ce(n.inline(r.
+root,i))}var se=r=>r.map(X).join(`
+`),X=r=>r.children.map(e=>k(e)?e.text:X(e)).join(""),re={before:!1,after:!0},B=class{#e;#n;#t;constructor(e,t,n){this.#e=e,this.#n=t,this.#t=n}#r(e,{before:t,after:n}){
+return{before:t&&this.#e.isThere(e,this.#t),after:n&&this.#e.isThere(e,this.#n)}}#a({before:e,after:t}){return this.#t===null?t?"both":null:e&&t?"both":t?"after":
+e?"before":null}elements(e,t){return e.parts.flatMap(n=>{if(n.kind!=="type")return this.inline({...e,parts:[n]},t);if(n.name!==null)return this.#m(n,t);let i=this.#r(
+n.unit,t);return this.#a(i)?this.inline(n,i):[]})}#m(e,t){let n=e.unit,i=this.#r(n,t),o=this.#a(i);if(!o)return[];let a=i.after?this.#n:this.#t,d=this.#e.attributesOf(
+e,a),s=this.#t!==null&&o==="both"&&JSON.stringify(d)!==JSON.stringify(this.#e.attributesOf(e,this.#t)),l=e.name,h=l.toLowerCase().replaceAll("_",""),m=Number(d.
+level),p=h==="heading"?`h${m>=1&&m<=6?m:1}`:Object.hasOwn(D,h)?D[h]:null,u=this.elements(e,i);return p?[{tag:p,presence:o,isChanged:s,children:u}]:u.length>0?[{
+tag:"div",presence:o,isChanged:s,label:l,children:u}]:[{tag:"div",presence:o,isChanged:s,children:[this.#l(l,n,o)]}]}#l(e,t,n){let{by:i,inserted:o}=this.#e;return{
+text:e,by:i[t],unit:t,presence:n,formats:[],isChanged:!1,isNew:o[t]===this.#n,object:!0}}inline(e,t){let n=[],[i,o]=[new Map,new Map];for(let a of e.parts)this.#k(
+a,t,n,i,o);return n}#k(e,t,n,i,o){let a=this.#e;if(e.kind==="mark")a.isThere(e.unit,this.#n)&&V(i,e),this.#t!==null&&a.isThere(e.unit,this.#t)&&V(o,e);else if(e.
+kind==="embed"){let d=this.#a(this.#r(e.unit,t));d&&n.push(this.#l(ae(e.value),e.unit,d))}else e.kind==="type"?n.push(...e.name===null?this.elements({...e,parts:[
+e]},t):this.#m(e,t)):this.#g(e.from,e.to,t,n,i,o)}#g(e,t,n,i,o,a){let{inserted:d,deleted:s,by:l,text:h}=this.#e,[m,p]=[this.#n,this.#t??-1],u=U(o),w=this.#t===null?
+u:U(a),y=this.#t!==null&&JSON.stringify([...o].sort())!==JSON.stringify([...a].sort()),f=e,b=0,T=0,$=!1,z=g=>{if(b===0||g===f)return;let v=this.#t===null||b===3?
+"both":b===1?"after":"before";le(i,{text:h.slice(f,g),by:T,unit:f,presence:v,formats:v==="before"?w:u,isChanged:y&&v==="both",isNew:$})};for(let g=e;g<t;g++){let[
+v,A]=[d[g],s[g]],L=(n.after&&v<=m&&(A===0||A>m)?1:0)|(n.before&&v<=p&&(A===0||A>p)?2:0),F=v===m;L===b&&(L===0||l[g]===T&&F===$)&&(g===e||h.charCodeAt(g-1)!==10)||
+(z(g),f=g,b=L,T=l[g],$=F)}z(t)}};function V(r,{key:e,value:t}){t===null?r.delete(e):r.set(e,t)}var U=r=>[...r.keys()].map(e=>oe[e.split("--")[0].toLowerCase()]).
+filter(e=>e!==void 0).sort(),ae=r=>r&&typeof r=="object"?Object.keys(r)[0]??"object":"object";function le(r,e){let t=r.at(-1);t&&k(t)&&!t.object&&!t.text.endsWith(
+`
+`)&&t.by===e.by&&t.presence===e.presence&&t.isNew===e.isNew&&t.isChanged===e.isChanged&&t.formats.join()===e.formats.join()?t.text+=e.text:r.push(e)}function ce(r){
+let e=[H("div",[])];for(let t of r){let n=k(t)&&t.text.endsWith(`
+`),i=n?t.text.slice(0,-1)+(t.presence==="both"?"":"\xB6"):null;i===null?e.at(-1).children.push(t):i!==""&&e.at(-1).children.push({...t,text:i}),n&&e.push(H("div",
+[]))}return e}function de(r){let e=[],t=!1;for(let n of r)k(n)?t?e.at(-1).children.push(n):e.push(H("p",[n])):e.push(n),t=k(n);return e}var H=(r,e)=>({tag:r,presence:"\
+both",isChanged:!1,children:e});var W=new Intl.DateTimeFormat(void 0,{hour:"2-digit",minute:"2-digit"}),he=new Intl.DateTimeFormat(void 0,{hour:"2-digit",minute:"2-digit",second:"2-digit"}),pe=new Intl.
+DateTimeFormat(void 0,{day:"numeric",month:"short",year:"numeric"}),ue=new Intl.DateTimeFormat(void 0,{dateStyle:"medium",timeStyle:"medium"}),me=new Intl.NumberFormat,
+J=r=>new Date(r).setHours(0,0,0,0),fe=r=>Math.round((J(Date.now())-J(r))/864e5);function P(r){let e=fe(r);return e===0?"Today":e===1?"Yesterday":pe.format(r)}var I=r=>ue.
+format(r),M=r=>`${P(r)}, ${he.format(r)}`;function q(r,e){let[t,n]=[W.format(r),W.format(e)];return t===n?n:`${t} \u2013 ${n}`}var O=r=>me.format(r),S=r=>`${O(r)}\
+ ${r===1?"character":"characters"}`;var C=class{element;#e=[];#n=[];constructor(e){this.element=e}show(e){let t=e.map(p=>JSON.stringify(p)),[n,i]=[this.#e,this.#n],o=0;for(;o<t.length&&o<n.length&&
+t[o]===n[o];)o++;let a=0;for(;a<t.length-o&&a<n.length-o&&t.at(-1-a)===n.at(-1-a);)a++;let[d,s]=[t.length-a,n.length-a],l=new Map;for(let p=o;p<s;p++){let u=l.get(
+n[p]);u?u.push(i[p]):l.set(n[p],[i[p]])}let h=e.slice(o,d).map((p,u)=>l.get(t[o+u])?.shift()??K(p));for(let p of l.values())for(let u of p)u.remove();let m=i[s]??
+null;for(let p=h.length-1;p>=0;p--){let u=h[p];(u.nextSibling!==m||u.parentNode!==this.element)&&this.element.insertBefore(u,m),m=u}return this.#e=t,this.#n=[...i.
+slice(0,o),...h,...i.slice(s)],h[0]??null}};function K(r){let{tag:e,presence:t,isChanged:n,label:i,children:o}=r,a=o.map(s=>k(s)?be(s):K(s)),d=o.length===0&&e!==
+"hr"&&e!=="br";return c(e,{class:["block",t!=="both"&&t,n&&"changed",i&&"labelled"].filter(Boolean).join(" "),dir:"auto","data-label":i},...a,d&&document.createElement(
+"br"))}function be({text:r,by:e,unit:t,presence:n,formats:i,isChanged:o,isNew:a,object:d}){let s=n==="after"?"ins":n==="before"?"del":"span",l=["run",`by-${e}`,
+...i,o&&"changed",a&&"new",d&&"object"];return c(s,{class:l.filter(Boolean).join(" "),"data-unit":t},r)}function Y(r,e,t){let n=({to:a,startedAt:d,endedAt:s,authors:l})=>({kind:"session",seq:a,edit:r.editAt(a),fromMs:Date.parse(d),toMs:Date.parse(s),users:l.map(({
+user:h})=>h),inserted:l.reduce((h,{inserted:m})=>h+m,0),deleted:l.reduce((h,{deleted:m})=>h+m,0)}),i=({seq:a,label:d,authors:s})=>{let l=r.editAt(a),h=r.timeOf(
+l);return{kind:"version",seq:a,edit:l,fromMs:h,toMs:h,users:s,label:d,inserted:0,deleted:0}},o=a=>a.kind==="version"?0:1;return[...e.map(n),...t.map(i)].sort((a,d)=>d.
+seq-a.seq||o(a)-o(d))}function G(r,e){let t=new Map(r.authors.map((n,i)=>[n,i]));return Array.from({length:Math.min(e,r.count)},(n,i,o=Math.min(e,r.count))=>{let a=new Map,
+[d,s]=[Math.floor(i*r.count/o),Math.floor((i+1)*r.count/o)];for(let l=d+1;l<=s;l++){let h=t.get(r.editorOf(l));a.set(h,(a.get(h)??0)+1)}return[...a].reduce((l,h)=>h[1]>
+l[1]?h:l,[0,0])[0]})}var Q=`
+:host {
+  --page: var(--tutti-page, light-dark(#f5f1ea, #15131a));
+  --surface: var(--tutti-surface, light-dark(#fffdf9, #1d1a23));
+  --hover: var(--tutti-hover, light-dark(#ebe5da, #262230));
+  --line: var(--tutti-line, light-dark(#e3dccf, #2f2a39));
+  --line-strong: var(--tutti-line-strong, light-dark(#cfc6b6, #443d52));
+  --ink: var(--tutti-ink, light-dark(#241f2e, #ece7f1));
+  --ink-2: var(--tutti-ink-2, light-dark(#5d5668, #b3abbf));
+  --accent: var(--tutti-accent, light-dark(#94620f, #e5b75f));
+  --primary: var(--tutti-primary, light-dark(#241f2e, #efe9dd));
+  --on-primary: var(--tutti-on-primary, light-dark(#fffdf9, #1d1a23));
+  --came: light-dark(#1f6b43, #7fd6a5);
+  --went: light-dark(#a3271d, #f5998b);
+  --sans: var(--tutti-sans, system-ui, -apple-system, 'Segoe UI', sans-serif);
+  --serif: var(--tutti-serif, var(--sans));
+  --mono: ui-monospace, 'SF Mono', 'Cascadia Code', 'Liberation Mono', Menlo, monospace;
+}
+*, ::before, ::after { box-sizing: border-box; }
+[hidden] { display: none !important; }
+h2, h3, p, ol, ul { margin: 0; padding: 0; }
+button, input, select { font: inherit; color: inherit; }
+button { cursor: pointer; }
+button:disabled { opacity: 0.45; cursor: default; }
+:focus { outline: none; }
+:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+.visually-hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.icon { flex: none; width: 18px; height: 18px; fill: none; stroke: currentColor; stroke-width: 1.6; stroke-linecap: round; stroke-linejoin: round; }
+
+dialog { padding: 0; border: 0; background: var(--surface); color: var(--ink); font: 400 14px/1.45 var(--sans); accent-color: var(--accent); }
+dialog::backdrop { background: #15131a80; }
+.panel { position: fixed; inset: 0; width: calc(100vw - 48px); max-width: 1360px; height: calc(100dvh - 48px); max-height: none; margin: auto; border-radius: 16\
+px; overflow: hidden; box-shadow: 0 24px 64px -12px #0007; }
+.panel[open] { display: grid; grid-template: auto minmax(0, 1fr) auto / minmax(0, 1fr) 320px; }
+
+.head { grid-column: 1 / -1; display: flex; align-items: center; gap: 12px; min-height: 60px; padding: 8px 12px 8px 24px; border-bottom: 1px solid var(--line); \
+}
+.head h2 { font: 400 23px/1.3 var(--serif); }
+.legend { display: flex; flex-wrap: wrap; gap: 4px 14px; flex: 1; min-width: 0; max-height: 44px; overflow: hidden; margin-left: 12px; list-style: none; }
+.legend li { display: inline-flex; align-items: center; gap: 7px; color: var(--ink-2); font-size: 13px; white-space: nowrap; }
+.dot { flex: none; width: 10px; height: 10px; border-radius: 50%; background: var(--who); }
+
+.button { display: inline-flex; align-items: center; justify-content: center; gap: 8px; min-height: 38px; padding: 0 14px; border: 1px solid var(--line-strong);\
+ border-radius: 10px; background: var(--surface); font-weight: 550; white-space: nowrap; }
+.button:hover:not(:disabled) { background: var(--hover); }
+.button.primary { border-color: transparent; background: var(--primary); color: var(--on-primary); }
+.button.primary:hover:not(:disabled) { background: var(--primary); opacity: 0.88; }
+.icon-button { display: inline-grid; place-items: center; flex: none; width: 40px; height: 40px; padding: 0; border: 0; border-radius: 10px; background: none; c\
+olor: var(--ink-2); }
+.icon-button:hover:not(:disabled) { background: var(--hover); color: var(--ink); }
+.play { border-radius: 50%; background: var(--primary); color: var(--on-primary); }
+.play:hover:not(:disabled) { background: var(--primary); color: var(--on-primary); opacity: 0.88; }
+
+.stage { position: relative; min-height: 0; overflow: auto; padding: 28px clamp(16px, 5vw, 72px) 48px; background: var(--page); }
+.stage:focus-visible { outline-offset: -3px; }
+.caption { max-width: 760px; margin: 0 auto 14px; color: var(--ink-2); font-size: 13px; font-variant-numeric: tabular-nums; }
+.caption b { color: var(--ink); font-weight: 600; }
+.came { color: var(--came); }
+.went { color: var(--went); }
+.sheet { max-width: 760px; min-height: 160px; margin: 0 auto; padding: clamp(18px, 4vw, 44px); border: 1px solid var(--line); border-radius: 12px; background: v\
+ar(--surface); font-size: 16px; line-height: 1.75; overflow-wrap: anywhere; }
+.sheet:empty::before { content: attr(data-empty); color: var(--ink-2); }
+.sheet > .block { content-visibility: auto; contain-intrinsic-size: auto 1.75em; }
+.sheet.is-text .block { white-space: pre-wrap; }
+.sheet p, .sheet pre, .sheet ul, .sheet ol, .sheet blockquote, .sheet h1, .sheet h2, .sheet h3, .sheet h4, .sheet h5, .sheet h6 { margin: 0 0 0.6em; }
+.sheet h1, .sheet h2, .sheet h3 { font: 400 1.7em/1.25 var(--serif); }
+.sheet h2 { font-size: 1.4em; }
+.sheet h3 { font-size: 1.2em; }
+.sheet ul, .sheet ol { padding-inline-start: 1.5em; }
+.sheet li > p { margin: 0; }
+.sheet blockquote { padding-inline-start: 1em; border-inline-start: 3px solid var(--line-strong); }
+.sheet pre { padding: 0.8em 1em; border-radius: 8px; background: var(--page); font: 0.88em/1.6 var(--mono); white-space: pre-wrap; }
+.sheet td, .sheet th { padding: 4px 8px; border: 1px solid var(--line-strong); text-align: start; vertical-align: top; }
+.labelled { padding: 6px 10px; border: 1px dashed var(--line-strong); border-radius: 8px; }
+.labelled::before { content: attr(data-label); display: block; color: var(--ink-2); font-size: 12px; }
+.object { padding: 1px 6px; border: 1px dashed var(--line-strong); border-radius: 6px; color: var(--ink-2); font-size: 0.85em; }
+.bold { font-weight: 680; }
+.italic { font-style: italic; }
+.code { font-family: var(--mono); font-size: 0.9em; }
+.underline { text-decoration: underline; }
+.strike { text-decoration: line-through; }
+ins, del { text-decoration: none; border-radius: 3px; }
+
+.sheet:not(.is-compared) .run { background: color-mix(in srgb, var(--who) 11%, transparent); box-shadow: inset 0 -2px color-mix(in srgb, var(--who) 62%, transpa\
+rent); }
+.sheet:not(.is-compared) .run.new { background: color-mix(in srgb, var(--who) 42%, transparent); }
+.is-compared ins.run { background: color-mix(in srgb, var(--came) 20%, transparent); text-decoration: underline 2px color-mix(in srgb, var(--came) 70%, transpar\
+ent); text-underline-offset: 3px; }
+.is-compared del.run { background: color-mix(in srgb, var(--went) 16%, transparent); color: var(--went); text-decoration: line-through; }
+.is-compared .run.changed, .is-compared .block.changed { background: color-mix(in srgb, var(--accent) 18%, transparent); }
+.is-compared .block.after { box-shadow: -6px 0 var(--surface), -9px 0 var(--came); }
+.is-compared .block.before { box-shadow: -6px 0 var(--surface), -9px 0 var(--went); }
+
+.is-compared .block:is(.after, .before) .block { box-shadow: none; }
+
+.list { display: flex; flex-direction: column; min-height: 0; border-left: 1px solid var(--line); }
+.rows { flex: 1; overflow: auto; padding: 8px; list-style: none; }
+.rows h3 { padding: 14px 12px 6px; color: var(--ink-2); font-size: 12px; font-weight: 600; }
+.row { display: flex; align-items: center; border-radius: 10px; }
+.row:hover { background: var(--hover); }
+.row.is-current { background: var(--hover); box-shadow: inset 3px 0 var(--accent); }
+.go { flex: 1; min-width: 0; padding: 9px 12px; border: 0; border-radius: 10px; background: none; text-align: start; }
+.row-title { display: flex; align-items: center; gap: 8px; font-weight: 550; font-variant-numeric: tabular-nums; }
+.row-title .icon { width: 16px; height: 16px; color: var(--accent); }
+.row-label { overflow: hidden; text-overflow: ellipsis; }
+.row-people { display: flex; flex-wrap: wrap; align-items: center; gap: 2px 8px; margin-top: 3px; color: var(--ink-2); font-size: 12.5px; }
+.row-people span { display: inline-flex; align-items: center; gap: 5px; }
+.row-people .dot { width: 8px; height: 8px; }
+.note { padding: 16px 20px; color: var(--ink-2); }
+
+.foot { grid-column: 1 / -1; display: flex; align-items: center; gap: 8px 16px; padding: 12px 16px; border-top: 1px solid var(--line); }
+.player { display: flex; align-items: center; gap: 4px; flex: 1; min-width: 0; }
+.track { position: relative; flex: 1; min-width: 0; margin: 0 8px; }
+.strip { position: absolute; inset-inline: 9px; top: 50%; height: 8px; margin-top: -4px; border-radius: 4px; background: var(--line-strong); }
+.pin { position: absolute; top: -13px; width: 10px; height: 12px; margin-left: -5px; background: var(--accent); clip-path: polygon(0 0, 100% 0, 100% 60%, 50% 10\
+0%, 0 60%); }
+.slider { position: relative; display: block; width: 100%; height: 40px; margin: 0; background: none; appearance: none; cursor: pointer; }
+.slider::-webkit-slider-runnable-track { height: 8px; background: none; }
+.slider::-moz-range-track { height: 8px; background: none; }
+.slider::-webkit-slider-thumb { appearance: none; width: 18px; height: 26px; margin-top: -9px; border: 3px solid var(--surface); border-radius: 9px; background:\
+ var(--primary); box-shadow: 0 1px 4px #0006; }
+.slider::-moz-range-thumb { width: 12px; height: 20px; border: 3px solid var(--surface); border-radius: 9px; background: var(--primary); box-shadow: 0 1px 4px #\
+0006; }
+.steps { flex: none; min-width: 9ch; color: var(--ink-2); font-size: 13px; font-variant-numeric: tabular-nums; text-align: end; white-space: nowrap; }
+.actions { display: flex; align-items: center; gap: 8px; }
+.compare { display: inline-flex; align-items: center; gap: 8px; min-height: 38px; padding-inline-start: 12px; border: 1px solid var(--line-strong); border-radiu\
+s: 10px; color: var(--ink-2); }
+.compare:focus-within { outline: 2px solid var(--accent); outline-offset: 2px; }
+.compare select { max-width: 170px; min-height: 36px; padding-inline: 2px 8px; border: 0; border-radius: 10px; background: var(--surface); outline: none; }
+
+.skeleton { max-width: 760px; margin: 0 auto; padding: 44px; }
+.skeleton i { display: block; height: 14px; margin: 0 0 18px; border-radius: 7px; background: var(--line); animation: breathe 1.4s ease-in-out infinite; }
+.skeleton i:nth-child(2n) { width: 82%; }
+.skeleton i:nth-child(3n) { width: 64%; }
+@keyframes breathe { 50% { opacity: 0.45; } }
+@media (prefers-reduced-motion: reduce) { .skeleton i { animation: none; } }
+.card { max-width: 460px; margin: 10vh auto; text-align: center; }
+.card p { margin: 8px 0 20px; color: var(--ink-2); }
+
+.ask { width: min(440px, calc(100vw - 32px)); padding: 24px; border-radius: 16px; box-shadow: 0 24px 64px -12px #0009; }
+.ask h2 { font: 400 21px/1.3 var(--serif); }
+.ask p { margin-top: 10px; color: var(--ink-2); }
+.ask .error { color: var(--went); }
+.ask label { display: block; margin-top: 16px; font-weight: 550; }
+.ask input { width: 100%; min-height: 42px; margin-top: 6px; padding: 0 12px; border: 1px solid var(--line-strong); border-radius: 10px; background: var(--page)\
+; }
+.ask-actions { display: flex; flex-wrap: wrap; justify-content: flex-end; gap: 8px; margin-top: 22px; }
+.ask-actions .quiet { margin-inline-end: auto; border-color: transparent; background: none; color: var(--went); }
+
+.list-button { display: none; }
+@media (max-width: 899px) {
+  .panel { width: 100vw; height: 100dvh; border-radius: 0; }
+  .panel[open] { grid-template-columns: minmax(0, 1fr); }
+  .head { padding-inline-start: 16px; min-height: 56px; }
+  .legend { flex-wrap: nowrap; overflow-x: auto; margin-left: 4px; scrollbar-width: none; }
+  .list-button { display: inline-flex; }
+  .stage { grid-area: 2 / 1; }
+  .list { grid-area: 2 / 1; justify-self: end; z-index: 1; width: min(340px, 88vw); background: var(--surface); box-shadow: -12px 0 32px -16px #0008; }
+  .list:not(.is-open) { display: none; }
+  .foot { flex-direction: column; align-items: stretch; padding: 8px 12px max(10px, env(safe-area-inset-bottom)); }
+  .actions { flex-wrap: wrap; }
+  .actions .button { flex: 1; padding: 0 10px; }
+  .compare { flex: 1 1 100%; }
+  .compare select { flex: 1; max-width: none; }
+  .stage { padding: 16px 12px 32px; }
+  .sheet { padding: 18px; }
+  .steps { min-width: 0; font-size: 12px; }
+}
+`;var N=class{count;authors;text;root;isXml;head;inserted;deleted;by;#e;#n;#t;constructor({seq:e,kind:t,authors:n,edits:i,units:o,nodes:a}){let{length:d}=o.text;this.
+head=e,this.count=i.count,this.authors=n,this.text=o.text,this.isXml=t==="xml",this.inserted=R(o.inserted,new Uint32Array(d)),this.deleted=R(o.deleted,new Uint32Array(
+d)),this.by=R(o.by,new Uint32Array(d)),this.#e=R(i.seq,new Float64Array(i.count)),this.#t=R(i.by,new Uint32Array(i.count));let s=0;this.#n=Float64Array.from(i.at,
+l=>s+=l),this.root=ge(a,d,this.isXml)}seqOf(e){return this.#e[e-1]??0}timeOf(e){return this.#n[Math.max(e,1)-1]??0}editorOf(e){return this.authors[this.#t[e-1]??
+-1]}editAt(e){let[t,n]=[0,this.count];for(;t<n;){let i=t+n>>1;this.#e[i]<=e?t=i+1:n=i}return t}isThere(e,t){let n=this.deleted[e];return this.inserted[e]<=t&&(n===
+0||n>t)}attributesOf(e,t){return Object.fromEntries(e.attributes.filter(({unit:n})=>this.isThere(n,t)).map(({key:n,value:i})=>[n,i]))}};function R(r,e){let t=0;
+for(let n=0;n<r.length;n+=3){let i=r[n],o=r[n+1];for(let a=r[n+2];a>0;a--,i+=o)e[t++]=i}return e}function ge(r,e,t){let n=Z(null,t?"":null,e),i=[n],o=0,a=s=>{s>
+o&&i.at(-1).parts.push({kind:"units",from:o,to:s}),o=Math.max(o,s)},d=s=>{for(;i.length>1&&i.at(-1).end<=s;)a(i.at(-1).end),i.pop()};for(let s of r){d(s.at),a(s.
+at);let l=i.at(-1);if(o=s.at+1,s.kind==="attribute")l.attributes.push({unit:s.at,key:s.key,value:s.value});else if(s.kind==="mark")l.parts.push({kind:"mark",unit:s.
+at,key:s.key,value:s.value});else if(s.kind==="embed")l.parts.push({kind:"embed",unit:s.at,value:s.value});else{let h=Z(s.at,s.kind==="element"?s.name:null,s.end);
+l.parts.push(h),i.push(h)}}return d(e),a(e),n}var Z=(r,e,t)=>({kind:"type",unit:r,name:e,end:t,attributes:[],parts:[]});var xe=1e3,ye=240,we=3e4,ke=90,ee=["#b4472e","#a8650f","#64762a","#2d7d53","#1f7a80","#2f6fb0","#5e5fc0","#8a4fae","#b03f86","#b93c5d"],te=12;function ve(r){return new _(
+r)}var _=class{#e;#n=c("div",{"data-testid":"history"});#t;#r;#a=c("div",{class:"stage",tabindex:0,role:"region","aria-label":"The document as it was"});#m=c("p",
+{class:"caption","data-testid":"history-caption"});#l=c("div",{class:"sheet","data-testid":"history-document","data-empty":"Nothing was written yet."});#k=new C(
+this.#l);#g=c("ul",{class:"legend","aria-label":"Authors"});#A=c("ol",{class:"rows","data-testid":"history-rows"});#v=c("aside",{class:"list",id:"list","aria-la\
+bel":"Versions and sessions"},this.#A);#E=this.#s({class:"button list-button","aria-controls":"list","aria-expanded":"false",onclick:()=>this.#q()},x("flag"),"V\
+ersions");#x=this.#s({class:"icon-button play","data-testid":"history-play","aria-label":"Play",title:"Play",onclick:()=>this.#d(!this.#h)},x("play"));#P=this.#s(
+{class:"icon-button","aria-label":"One step back",title:"One step back",onclick:()=>this.#u(this.#o-1)},x("back"));#C=this.#s({class:"icon-button","aria-label":"\
+One step forward",title:"One step forward",onclick:()=>this.#u(this.#o+1)},x("forth"));#c=c("input",{class:"slider",type:"range",min:0,max:0,step:1,"aria-label":"\
+Moment","data-testid":"history-slider",oninput:()=>this.#u(Number(this.#c.value))});#M=c("div",{class:"strip","aria-hidden":"true"});#$=c("span",{class:"steps",
+"data-testid":"history-steps"});#f=c("select",{"aria-label":"Compare with","data-testid":"history-compare",onchange:()=>this.#w(!1)});#L=this.#s({class:"button",
+"data-testid":"history-name-version",onclick:()=>this.#J()},x("flag"),"Name");#B=this.#s({class:"button primary","data-testid":"history-restore",onclick:()=>this.#Y()},
+x("restore"),"Restore");#y;#i=null;#H=[];#O=[];#T=[];#o=0;#h=!1;#j=0;#b=!1;constructor(e){this.#e=e,this.#t=this.#n.attachShadow({mode:"open"});let t=new CSSStyleSheet;
+t.replaceSync(Q),this.#t.adoptedStyleSheets=[t];let n=c("div",{class:"player"},this.#x,this.#P,c("div",{class:"track"},this.#M,this.#c),this.#C,this.#$),i=c("la\
+bel",{class:"compare",title:"Compare with"},x("compare"),this.#f);this.#y=c("footer",{class:"foot",hidden:!0},n,c("div",{class:"actions"},i,this.#S&&this.#L,this.#S&&
+this.#B)),this.#r=c("dialog",{class:"panel","aria-labelledby":"title",onclose:()=>this.#_(),onkeydown:o=>this.#z(o)},c("header",{class:"head"},c("h2",{id:"title"},
+"History"),this.#g,this.#E,this.#s({class:"icon-button","aria-label":"Close",title:"Close","data-testid":"history-close",onclick:()=>this.close()},x("close"))),
+this.#a,this.#v,this.#y),this.#l.addEventListener("pointerover",({target:o})=>this.#X(o)),this.#t.append(this.#r),document.body.append(this.#n),this.#r.showModal(),
+this.#I()}close(){this.#r.close()}get#S(){return this.#e.mayWrite??(this.#e.room.access==="write"||this.#e.room.access==="admin")}#s(e,...t){return c("button",{
+type:"button",...e},...t)}#_(){this.#b=!0,this.#d(!1),this.#n.remove(),this.#e.onClose?.()}#z(e){e.key!==" "||e.composedPath()[0]!==this.#c||(e.preventDefault(),
+this.#d(!this.#h))}async#I(){let{room:{past:e},root:t}=this.#e;this.#a.replaceChildren(c("div",{class:"skeleton",role:"status","aria-label":"Loading the history"},
+...Array.from({length:6},()=>c("i"))));let n=Promise.all([e.activity({limit:xe}),e.versions()]);n.catch(()=>{});try{let i=await e.replay({root:t});if(this.#b)return;
+this.#D(new N(i));let[{sessions:o},a]=await n;if(this.#b)return;this.#H=o,this.#O=a,this.#R()}catch(i){this.#b||this.#F(i)}}#F({code:e,message:t}){this.#y.hidden=
+!0;let n=(i,o,...a)=>{this.#a.replaceChildren(c("div",{class:"card",role:"alert"},c("h2",{},i),c("p",{},o),...a))};e==="room_not_found"||e==="root_not_found"?n(
+"No history yet","It begins with the first word that is written."):e==="too_costly"?n("This history is too long to be shown",t):n("The history cannot be shown n\
+ow",t,this.#s({class:"button primary",onclick:()=>{this.#I()}},"Try again"))}#D(e){this.#i=e,this.#V(e),this.#l.classList.toggle("is-text",!e.isXml),this.#a.replaceChildren(
+this.#m,this.#l),this.#c.max=String(e.count),this.#y.hidden=!1,this.#R(),this.#u(e.count,!1),this.#c.focus()}#V(e){let t=e.authors.map(d=>this.#p(d)),n=new CSSStyleSheet;
+n.replaceSync(t.map(({colour:d},s)=>`.by-${s} { --who: ${d}; }`).join(`
+`)),this.#t.adoptedStyleSheets=[this.#t.adoptedStyleSheets[0],n];let i=t.length-te;this.#g.replaceChildren(...t.slice(0,te).map(({name:d},s)=>c("li",{},c("span",
+{class:`dot by-${s}`}),d)),...i>0?[c("li",{},`+${i}`)]:[]);let o=G(e,ye),a=o.map((d,s)=>`${t[d]?.colour} ${s/o.length*100}% ${(s+1)/o.length*100}%`);a.length>0&&
+(this.#M.style.background=`linear-gradient(to right, ${a.join(", ")})`)}#p(e){let{name:t,colour:n}=this.#e.personOf?.(e)??{name:e,colour:""},i=0;for(let o of e)
+i=i*31+o.codePointAt(0)>>>0;return{name:t,colour:/^#[0-9a-f]{6}$/i.test(n)?n:ee[i%ee.length]}}#u(e,t=!0){let{count:n}=this.#i,i=this.#o;if(this.#o=Math.min(Math.
+max(e,0),n),this.#c.value=String(this.#o),cancelAnimationFrame(this.#j),this.#h)return this.#w(t);this.#j=requestAnimationFrame(()=>this.#w(t&&Math.abs(this.#o-
+i)<=1))}#w(e){let t=this.#i,[n,{count:i}]=[this.#o,t],o=this.#f.value===""?null:Number(this.#f.value),[a,d]=o===null?[null,n]:[Math.min(o,n),Math.max(o,n)],s=j(
+t,d,a);this.#l.classList.toggle("is-compared",a!==null);let l=this.#k.show(s.length===1&&s[0].children.length===0?[]:s);e&&l?.scrollIntoView({block:"nearest"});
+let h=n===0?"Before the first word":M(t.timeOf(n)),m=n>0?this.#p(t.editorOf(n)).name:"",p=`${O(n)} of ${O(i)}`;this.#c.setAttribute("aria-valuetext",[h,m,`step ${p}`].
+filter(Boolean).join(", ")),this.#$.textContent=p.replace(" of "," / "),this.#m.replaceChildren(...a===null?[c("b",{},h),m&&` \xB7 ${m}`,n===i?" \xB7 now":""]:this.#U(
+s,a,d)),this.#P.disabled=n===0,this.#C.disabled=n===i,this.#B.disabled=n===i,this.#L.disabled=n===0;for(let{row:u,element:w}of this.#T)w.classList.toggle("is-cu\
+rrent",u.edit===n),u.edit===n?w.firstElementChild.setAttribute("aria-current","true"):w.firstElementChild.removeAttribute("aria-current")}#U(e,t,n){let i={after:0,
+before:0,both:0},o=s=>{for(let l of s.children)k(l)?l.object||(i[l.presence]+=l.text.length):o(l)};e.forEach(o);let a=s=>s===0?"the beginning":s===this.#i.count?
+"now":M(this.#i.timeOf(s)),d=[i.after>0&&c("span",{class:"came"},`+${S(i.after)}`),i.before>0&&c("span",{class:"went"},`\u2212${S(i.before)}`)];return[c("b",{},
+`From ${a(t)} to ${a(n)}`),...d.filter(s=>s!==!1).flatMap(s=>[" \xB7 ",s])]}#X(e){let t=e.dataset?.unit;if(t===void 0||e.title)return;let{inserted:n,deleted:i,by:o,
+authors:a}=this.#i,d=this.#i,s=[`${this.#p(a[o[Number(t)]]).name}, ${M(d.timeOf(n[Number(t)]))}`],l=i[Number(t)];e.tagName==="DEL"&&l>0&&s.push(`deleted by ${this.#p(
+d.editorOf(l)).name}, ${M(d.timeOf(l))}`),e.title=s.join(`
+`)}#d(e){if(this.#h===e)return;this.#h=e;let t=e?"Pause":"Play";if(this.#x.replaceChildren(x(e?"pause":"play")),this.#x.setAttribute("aria-label",t),this.#x.title=
+t,!e)return;let{count:n}=this.#i,i=this.#o===n?0:this.#o,o=Math.min(ke,we/n),a=performance.now(),d=s=>{if(!this.#h)return;let l=Math.min(i+Math.max(Math.floor((s-
+a)/o),0),n);if(l!==this.#o&&this.#u(l),l===n)return this.#d(!1);requestAnimationFrame(d)};requestAnimationFrame(d)}#q(e=!this.#v.classList.contains("is-open")){
+this.#v.classList.toggle("is-open",e),this.#E.setAttribute("aria-expanded",String(e))}#R(){let e=this.#i,t=Y(e,this.#H,this.#O);this.#T=t.map(s=>({row:s,element:this.#W(
+s)}));let n=[],i="";for(let{row:s,element:l}of this.#T){let h=P(s.toMs);h!==i&&n.push(c("li",{},c("h3",{},h))),i=h,n.push(l)}this.#A.replaceChildren(...n);let o=(s,l)=>c(
+"option",{value:s,selected:String(s)===this.#f.value},l),a=t.map(s=>o(s.edit,s.label??`${P(s.toMs)}, ${q(s.fromMs,s.toMs)}`));this.#f.replaceChildren(o("","Comp\
+are\u2026"),o(e.count,"Now"),o(0,"The beginning"),...a);let d=t.filter(({kind:s})=>s==="version").map(({edit:s,label:l})=>{let h=c("span",{class:"pin",title:l});
+return h.style.left=`${s/Math.max(e.count,1)*100}%`,h});this.#M.replaceChildren(...d),this.#w(!1)}#W(e){let{kind:t,edit:n,fromMs:i,toMs:o,users:a,label:d,inserted:s,
+deleted:l}=e,h=new Map(this.#i.authors.map((f,b)=>[f,b])),m=a.slice(0,4).map(f=>c("span",{},c("span",{class:`dot by-${h.get(f)??""}`,"--who":this.#p(f).colour}),
+this.#p(f).name)),p=t==="version"?[x("flag"),c("span",{class:"row-label"},d)]:[q(i,o)],u=[s>0&&c("span",{class:"came"},`+${O(s)}`),l>0&&c("span",{class:"went"},
+`\u2212${O(l)}`)],w=this.#s({class:"go","data-testid":"history-row","data-kind":t,onclick:()=>{this.#d(!1),this.#u(n),this.#q(!1)}},c("span",{class:"row-title"},
+...p),c("span",{class:"row-people"},t==="version"?M(o):"",...m,...u)),y=t==="version"&&this.#S&&this.#s({class:"icon-button","aria-label":`Rename ${d}`,title:"R\
+ename",onclick:()=>{this.#K(e)}},x("pen"));return c("li",{class:"row"},w,y)}async#N(){this.#O=await this.#e.room.past.versions(),this.#R()}async#J(){let{past:e}=this.#e.
+room;this.#d(!1);let[t,n]=[this.#i,this.#o];await E(this.#t,{title:"Name this version",text:`The document as it was on ${I(t.timeOf(n))}.`,name:"",confirm:"Name\
+ it",act:async i=>{await e.nameVersion({seq:t.seqOf(n),label:i}),await this.#N()}})}async#K({seq:e,label:t}){let{past:n}=this.#e.room,i={seq:e,label:t};await E(
+this.#t,{title:"Rename this version",name:t,confirm:"Rename",act:async o=>{o!==t&&await n.changeVersion(i,{label:o}),await this.#N()},other:{label:"Remove the n\
+ame",act:async()=>{await n.removeVersion(i),await this.#N()}}})}async#Y(){let{past:e}=this.#e.room;this.#d(!1);let[t,n]=[this.#i,this.#o],i=t.seqOf(n),o=`histor\
+y-${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`,a=null;await E(this.#t,{title:"Restore this version?",text:`Everybody will see the document\
+ as it was ${n===0?"before the first word":`on ${I(t.timeOf(n))}`}. What it is now stays in the history, so you can come back to it.`,note:e.restore(i,{dryRun:!0}).
+then(({inserted:d,deleted:s})=>`${S(d)} will come back, ${S(s)} will go.`),confirm:"Restore",act:async()=>{a=await e.restore(i,{key:o})}}),!(!a||this.#b)&&(this.
+close(),this.#e.onRestored?.(a))}};export{N as Timeline,j as blocksOf,ve as openHistory,se as plainTextOf};

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { blocksOf, plainTextOf, Timeline } from '../client/tutti-history.js'
+
+/** Ada writes "one two", Bob puts a line end before "two", and Ada deletes "one". */
+const text = () => new Timeline({
+  room: 'docs/plan', seq: 9, root: 'content', kind: 'text', authors: ['ada', 'bob'],
+  edits: { count: 3, seq: [2, 3, 2, 9, 0, 1], at: [1_000, 10, 20], by: [0, 1, 2, 0, 0, 1] },
+  units: { text: 'one \ntwo', inserted: [1, 0, 4, 2, 0, 1, 1, 0, 3], deleted: [3, 0, 3, 0, 0, 5], by: [0, 0, 4, 1, 0, 1, 0, 0, 3] },
+  nodes: []
+})
+
+/** A paragraph that says "Hi", made a heading, whose "Hi" becomes bold; a list item behind it that is deleted again. */
+const xml = () => new Timeline({
+  room: 'docs/plan', seq: 4, root: 'default', kind: 'xml', authors: ['ada'],
+  edits: { count: 4, seq: [1, 1, 4], at: [0, 1, 1, 1], by: [0, 0, 4] },
+  units: {
+    text: '\ufffc\ufffc\ufffcHi\ufffc\ufffc\ufffc\ufffc\ufffcgone',
+    inserted: [1, 0, 2, 3, 0, 1, 1, 0, 2, 3, 0, 1, 1, 0, 1, 2, 0, 1, 1, 0, 6],
+    deleted: [0, 0, 6, 2, 0, 1, 0, 0, 1, 2, 0, 1, 0, 0, 5], by: [0, 0, 14]
+  },
+  nodes: [
+    { kind: 'element', at: 0, end: 8, name: 'heading' },
+    { kind: 'text', at: 1, end: 6 },
+    { kind: 'mark', at: 2, key: 'bold', value: {} },
+    { kind: 'mark', at: 5, key: 'bold', value: null },
+    { kind: 'attribute', at: 6, key: 'level', value: 1 },
+    { kind: 'attribute', at: 7, key: 'level', value: 2 },
+    { kind: 'element', at: 8, end: 14, name: 'listItem' },
+    { kind: 'text', at: 9, end: 14 }
+  ]
+})
+
+const runsOf = (block) => block.children.flatMap((part) => 'text' in part ? [part] : runsOf(part))
+const told = (blocks) => blocks.map((block) => runsOf(block).map(({ text, by, presence }) => [text, by, presence]))
+
+test('a text is shown as it was after each edit, by its lines and their authors', () => {
+  const timeline = text()
+  assert.deepEqual([0, 1, 2, 3].map((edit) => plainTextOf(blocksOf(timeline, edit))), ['', 'one two', 'one \ntwo', ' \ntwo'])
+  assert.deepEqual(told(blocksOf(timeline, 2)), [[['one ', 0, 'both']], [['two', 0, 'both']]])
+  assert.deepEqual(blocksOf(timeline, 1)[0].children.map(({ unit, isNew }) => [unit, isNew]), [[0, true]])
+})
+
+test('a comparison has what came and what went, also line ends', () => {
+  const timeline = text()
+  assert.deepEqual(told(blocksOf(timeline, 3, 1)), [
+    [['one', 0, 'before'], [' ', 0, 'both'], ['¶', 1, 'after']], [['two', 0, 'both']]
+  ])
+  assert.deepEqual(told(blocksOf(timeline, 1, 0)), [[['one two', 0, 'after']]])
+  assert.deepEqual(told(blocksOf(timeline, 1, 1)), [[['one two', 0, 'both']]])
+})
+
+test('moments, entries and edits lead to each other', () => {
+  const timeline = text()
+  assert.deepEqual([0, 1, 2, 3].map((edit) => timeline.seqOf(edit)), [0, 2, 5, 9])
+  assert.deepEqual([0, 1, 2, 4, 5, 8, 9, 99].map((seq) => timeline.editAt(seq)), [0, 0, 1, 1, 2, 2, 3, 3])
+  assert.deepEqual([0, 1, 3].map((edit) => timeline.timeOf(edit)), [1_000, 1_000, 1_030])
+  assert.deepEqual([0, 1, 2].map((edit) => timeline.editorOf(edit)), [undefined, 'ada', 'bob'])
+})
+
+test('elements, attributes and formats are as they were', () => {
+  const timeline = xml()
+  const looks = (edit) => blocksOf(timeline, edit).map(({ tag, children }) => [tag, children.map(({ text, formats }) => [text, formats])])
+  assert.deepEqual(looks(0), [])
+  // What lies in an element that is gone is gone with it, whether or not an edit says so.
+  assert.deepEqual(looks(1), [['h1', [['Hi', []]]], ['li', [['gone', []]]]])
+  assert.deepEqual(looks(2), [['h2', [['Hi', []]]]])
+  assert.deepEqual(looks(3), [['h2', [['Hi', ['bold']]]]])
+})
+
+test('a comparison tells changed attributes and formats, and elements that came or went', () => {
+  const timeline = xml()
+  const compared = (at, before) => blocksOf(timeline, at, before).map((block) =>
+    [block.tag, block.presence, block.isChanged, runsOf(block).map(({ text, presence, isChanged }) => [text, presence, isChanged])])
+  assert.deepEqual(compared(3, 1), [
+    ['h2', 'both', true, [['Hi', 'both', true]]], ['li', 'before', false, [['gone', 'before', false]]]
+  ])
+  assert.deepEqual(compared(3, 2), [['h2', 'both', false, [['Hi', 'both', true]]]])
+})
+
+test('a history without edits is an empty page', () => {
+  const timeline = new Timeline({
+    room: 'docs/plan', seq: 0, root: null, kind: 'text', authors: [], edits: { count: 0, seq: [], at: [], by: [] },
+    units: { text: '', inserted: [], deleted: [], by: [] }, nodes: []
+  })
+  assert.equal(plainTextOf(blocksOf(timeline, 0)), '')
+  assert.deepEqual([timeline.count, timeline.seqOf(0), timeline.timeOf(0), timeline.editAt(7)], [0, 0, 0, 0])
+})
