@@ -35,6 +35,7 @@ const { metafile } = await esbuild.build({
     icon: 'page/icon.svg',
     tiptap: 'tiptap/main.js',
     'tiptap-style': 'tiptap/style.css',
+    comments: 'tiptap/comments.js',
     dashboard: 'dashboard/dashboard.js',
     'dashboard-style': 'dashboard/dashboard.css'
   },

@@ -188,6 +188,39 @@ export interface HistoryPage {
     entries: HistoryEntry[];
     next: number | null;
 }
+export interface Comment {
+    seq: number;
+    user: string;
+    name: string;
+    at: string;
+    text: string;
+}
+export interface Resolution {
+    seq: number;
+    user: string;
+    name: string;
+    at: string;
+}
+/** A comment on a place, which is named by its `seq`, and what was said to it. Open while `resolved` is missing. */
+export interface CommentThread extends Comment {
+    /** The text that it is about, as it was then. */
+    quote?: string;
+    anchor?: unknown;
+    /** The first 200; `more` follow. */
+    replies: Comment[];
+    more?: number;
+    resolved?: Resolution;
+}
+export interface CommentQuery {
+    after?: number;
+    limit?: number;
+}
+/** `seq`: the entry up to which the threads are told. */
+export interface CommentPage {
+    seq: number;
+    threads: CommentThread[];
+    next: number | null;
+}
 /** A seq (0: before all), or a time: a `Date`, or RFC 3339. */
 export type Moment = number | Date | string;
 export interface DocumentQuery<Format extends string = 'json'> {
@@ -515,6 +548,8 @@ export declare class Room<App = object> extends Emitter<RoomEvents<App>> {
     stepsSince(version: number): Promise<PushRejected>;
     /** A page of the timeline, by REST; the query is that of the REST API. */
     history(query?: HistoryQuery): Promise<HistoryPage>;
+    /** A page of the threads of comments, by REST. `tutti/comments` keeps them up to date. */
+    comments(query?: CommentQuery): Promise<CommentPage>;
     /** For good; what still waited is rejected. `tutti.room(name)` makes a new one. */
     leave(): void;
 }

@@ -23,7 +23,7 @@ t===429)return await new Promise(s=>setTimeout(s,1e3)),this.#e.signal.aborted?vo
 let e=this.#n.shift(),t=[e],s=C(e);for(;le(e)&&t.length<256&&le(this.#n[0])&&(s+=C(this.#n[0])+1,!(s+2>1048576));)t.push(this.#n.shift());return t.length===1?e:
 (this.bufferedAmount+=t.length+1,`[${t.join(",")}]`)}#p(e,t,s){let n={authorization:`Bearer ${this.#i()}`};s!==void 0&&(n["content-type"]=typeof s=="string"?"ap\
 plication/json":"application/octet-stream");let{signal:i}=this.#e;return fetch(this.#t+t,{method:e,headers:n,body:s,signal:i,cache:"no-store"})}#h(e,t){this.#e.
-abort(),this.onclose?.({code:e,reason:t}),this.onclose=null}},C=r=>typeof r=="string"?R(r):r.length,le=r=>typeof r=="string"&&r.startsWith("{");var f=class{#t;get isSet(){return this.#t!==void 0}set(e,t){this.clear(),this.#t=setTimeout(()=>{this.#t=void 0,e()},t)}clear(){clearTimeout(this.#t),this.#t=void 0}};var Re=500,Me=2e4,ke=1e4,K=15e3,Pe=25e3,Oe=1e4,xe=3e3,_e=800,je=2,pe=2e3,De=6e5,W=class{state={state:"idle"};clientId;token;#t;#i;#e;#s;#n;#r="";#a=!1;#o=0;#f=0;#u=!1;#c="\
+abort(),this.onclose?.({code:e,reason:t}),this.onclose=null}},C=r=>typeof r=="string"?R(r):r.length,le=r=>typeof r=="string"&&r.startsWith("{");var f=class{#t;get isSet(){return this.#t!==void 0}set(e,t){this.clear(),this.#t=setTimeout(()=>{this.#t=void 0,e()},t)}clear(){clearTimeout(this.#t),this.#t=void 0}};var Re=500,Me=2e4,ke=1e4,Q=15e3,Pe=25e3,Oe=1e4,xe=3e3,_e=800,je=2,pe=2e3,De=6e5,W=class{state={state:"idle"};clientId;token;#t;#i;#e;#s;#n;#r="";#a=!1;#o=0;#f=0;#u=!1;#c="\
 websocket";#l=!1;#p=new f;#h=pe;#m;#y=0;#d=0;#S=Pe;#g=new f;#v=[];#b=0;constructor(e,t,s){this.#t=e,this.#i=t,this.#e=s}get isOnline(){return this.state.state===
 "online"}get bufferedBytes(){return this.#b+(this.#n?.bufferedAmount??0)}open(){["idle","closed"].includes(this.state.state)&&(globalThis.addEventListener?.("on\
 line",this.#k),globalThis.addEventListener?.("offline",this.#U),globalThis.document?.addEventListener("visibilitychange",this.#k),this.#o=0,this.#a=!1,this.#w())}end(e,t){
@@ -31,13 +31,13 @@ this.state.state!=="closed"&&(this.#_(),this.#x(1e3),globalThis.removeEventListe
 document?.removeEventListener("visibilitychange",this.#k),this.#E({state:"closed",code:e,reason:t}))}write(e,t=R(e)){this.#v.length===0&&queueMicrotask(()=>this.#_()),
 this.#v.push({text:e,bytes:t}),this.#b+=t+1}writeBytes(e){this.#_(),this.#n?.send(e),this.#e.frame({direction:"sent",text:"",bytes:e.length})}authenticate(e){this.
 token=e,this.write(A({type:"authenticate",token:e}))}async currentToken(){return this.token??this.#O()}async#w(){let e=this.#s={};this.#r="",this.#g.set(()=>this.#R(
-0,`no connection within ${K/1e3} s`),K),this.#E({state:"connecting"});let t;try{t=await this.#O()}catch(i){e===this.#s&&this.#R(0,`no token: ${k(i)}`);return}if(e!==
+0,`no connection within ${Q/1e3} s`),Q),this.#E({state:"connecting"});let t;try{t=await this.#O()}catch(i){e===this.#s&&this.#R(0,`no token: ${k(i)}`);return}if(e!==
 this.#s)return;if(!t)return this.end(4401,"there is no token");this.token=t;let s=this.#f>=je&&!this.#u;this.#c=s?"stream":"websocket",this.#l=!1;let n;try{n=s?
 new N(this.#A,()=>this.token):this.#T()}catch(i){return this.end(0,k(i))}n.binaryType="arraybuffer",n.onmessage=({data:i})=>{e===this.#s&&this.#C(i,e)},n.onclose=
 ({code:i,reason:a})=>{e===this.#s&&this.#L(i,a)},n.onerror=()=>{},this.#n=n}#T(){return new this.#i.WebSocket(this.#t,["tutti.v1",`auth.${this.token}`])}get#A(){
 let e=new URL("api/v1/events",this.#t);return e.protocol=e.protocol.replace("ws","http"),e.href}#P(e){this.#l||!this.#n||![0,1006].includes(e)||(this.#u=this.#c===
 "stream",this.#c==="websocket"&&(this.#f+=1))}#D(){let e=this.#h*(.5+Math.random()/2);this.#h=Math.min(2*this.#h,De),this.#p.set(()=>{let t=this.#m=this.#T(),s=setTimeout(
-()=>t.close(),K);t.onerror=()=>{},t.onclose=()=>{clearTimeout(s),t===this.#m&&this.#D()},t.onmessage=()=>{t===this.#m&&(this.#q(),this.#f=0,this.#x(4501),this.#E(
+()=>t.close(),Q);t.onerror=()=>{},t.onclose=()=>{clearTimeout(s),t===this.#m&&this.#D()},t.onmessage=()=>{t===this.#m&&(this.#q(),this.#f=0,this.#x(4501),this.#E(
 {state:"offline",code:0,reason:"WebSockets work again",retryInMs:0}),this.#w())}},e)}#q(){let e=this.#m;this.#m=void 0,this.#p.clear(),e?.close(1e3)}async#O(){let{
 token:e}=this.#i;return typeof e=="function"?e():e}#L(e,t){let s=t||this.#r||he.get(e)||`close code ${e}`,n=e===4401&&typeof this.#i.token=="function"&&!this.#a;
 if(B(e)&&!n)return this.end(e,s);this.#a||=n,this.#R(e,s)}#R(e,t){this.#P(e),this.isOnline&&Date.now()-this.#y>=ke&&(this.#o=0);let s=Math.round(Math.random()*Math.
@@ -68,44 +68,44 @@ return(await this.#e("activity",{query:e})).body}async versions({automatic:e}={}
 root:e}={}){return(await this.#e("replay",{query:{root:e}})).body}async nameVersion(e){return(await this.#e("versions",{method:"POST",body:e})).body}async changeVersion({
 seq:e,label:t},s){return(await this.#e("versions",{method:"PATCH",query:{seq:e,label:t},body:s})).body}async removeVersion({seq:e,label:t}){await this.#e("versi\
 ons",{method:"DELETE",query:{seq:e,label:t}})}async restore(e,t={}){return(await this.#e("restore",{method:"POST",body:{...t,to:e}})).body}#e(e,t){return this.#i(
-`${X(this.#t)}/${e}`,t)}},X=r=>`rooms/${r.split("/").map(encodeURIComponent).join("/")}`,$=r=>r instanceof Date?r.toISOString():r;var qe=100,q=class{users=new Map;count=0;isCapped=!1;#t;#i;#e;#s=!1;#n=new f;constructor(e,t){this.#t=e,this.#i=t}set(e){this.#e=e,this.announce()}announce(){this.#s=
+`${Y(this.#t)}/${e}`,t)}},Y=r=>`rooms/${r.split("/").map(encodeURIComponent).join("/")}`,$=r=>r instanceof Date?r.toISOString():r;var qe=100,q=class{users=new Map;count=0;isCapped=!1;#t;#i;#e;#s=!1;#n=new f;constructor(e,t){this.#t=e,this.#i=t}set(e){this.#e=e,this.announce()}announce(){this.#s=
 this.#e!==void 0,this.#n.isSet||this.#r()}#r(){!this.#s||!this.#t.isJoined||(this.#s=!this.#i({type:"presence.update",state:this.#e}),this.#n.set(()=>this.#r(),
 qe))}replace({count:e,users:t=[],capped:s=!1}){let n=this.users,i=t,a=new Map(i.map(o=>[o.user,o]));return this.count=e,this.isCapped=s,this.users=a,{count:e,joins:i.
 filter(({user:o})=>!n.has(o)),updates:i.filter(o=>n.has(o.user)&&JSON.stringify(n.get(o.user))!==JSON.stringify(o)),leaves:[...n.values()].filter(({user:o})=>!a.
 has(o))}}change({count:e,joins:t=[],updates:s=[],leaves:n=[],capped:i=!1}){if(i)return this.replace({count:e,capped:i});let a=new Map(this.users),[o,c]=[t,s];for(let u of[
 ...o,...c])a.set(u.user,u);let m=n.map(u=>a.get(u)).filter(u=>u!==void 0);for(let u of n)a.delete(u);return this.count=e,this.isCapped=!1,this.users=a,{count:e,
-joins:o,updates:c,leaves:m}}};var Ie=3e3,Ue=4e3,Y,Q,z,G,Z,ee,I=class extends S{name;presence;past;typists=new Map;isJoined=!1;access=null;seq;#t;#i;#e="";#s=null;#n=new f;#r=[];#a=new f;#o=0;static{
-Y=e=>e.#l(),Q=(e,t)=>e.#S(t),z=(e,t)=>e.#e===t,G=(e,t,s)=>{d(e,"bytes",{user:t,bytes:s})},Z=e=>e.#p(),ee=(e,t)=>e.#d(t)}constructor(e,t,s){super(),this.name=e,this.
+joins:o,updates:c,leaves:m}}};var Ie=3e3,Ue=4e3,J,X,z,G,Z,ee,I=class extends S{name;presence;past;typists=new Map;isJoined=!1;access=null;seq;#t;#i;#e="";#s=null;#n=new f;#r=[];#a=new f;#o=0;static{
+J=e=>e.#l(),X=(e,t)=>e.#S(t),z=(e,t)=>e.#e===t,G=(e,t,s)=>{d(e,"bytes",{user:t,bytes:s})},Z=e=>e.#p(),ee=(e,t)=>e.#d(t)}constructor(e,t,s){super(),this.name=e,this.
 seq=s.since??null,this.#t=t,this.#i=s.edits,this.presence=new q(this,n=>this.#c(n)),this.past=new D(e,t.rest)}joined(){return this.isJoined?Promise.resolve(this):
 this.#s?Promise.reject(this.#s):new Promise((e,t)=>this.#r.push({resolve:e,reject:t}))}send(e,{payload:t,key:s}={}){return this.typing(!1),this.#f({type:"chat.m\
 essage",text:e,payload:t,key:s}).then(ge)}publish(e,t,{key:s}={}){return this.#f({type:e,payload:t,key:s}).then(ge)}signal(e,t){return this.#c({type:e,payload:t,
 ephemeral:!0})}signalBytes(e){let t=ae(this.name,e);if(t.length>65536)throw new l("too_large",`a binary signal has at most ${65536} bytes with its room's name`);
 return this.isJoined&&this.#t.castBytes(t)}typing(e=!0){if(e){if(this.#a.set(()=>this.typing(!1),Ue),Date.now()-this.#o<Ie)return;this.#c({type:"typing.started"})&&
 (this.#o=Date.now())}else this.#a.clear(),this.#o>0&&this.#c({type:"typing.stopped"}),this.#o=0}push(e,t,s){return this.#u({type:"edit.push",version:e,steps:t,clientId:s}).
-then(ve)}stepsSince(e){return this.#u({type:"edit.push",version:e,steps:[],clientId:0}).then(t=>ve(t))}async history(e={}){return(await this.#t.rest(`${X(this.name)}\
-/history`,{query:e})).body}leave(){this.typing(!1),this.#e&&this.#t.write({type:"room.leave",room:this.name}),this.#m(new l("left","the room was left",{room:this.
-name}))}#f(e){return this.#u({...e,key:e.key??this.#t.newKey()})}#u(e){return this.#s?Promise.reject(this.#s):this.#t.request({...e,room:this.name},this)}#c(e){
-return this.isJoined&&this.#t.cast({...e,room:this.name})}#l(){this.#e||(this.#n.clear(),this.#s=null,this.#e=this.#t.newId(),this.#t.write({type:"room.join",room:this.
-name,since:this.seq??void 0,edits:this.#i,requestId:this.#e}))}#p(){this.isJoined=!1,this.#e="",this.#n.clear(),this.#h()}#h(){this.#a.clear(),this.#o=0;for(let[
-e,t]of this.typists)d(this,"typing",{user:e,name:t,typing:!1});this.typists.clear()}#m(e){this.#p(),this.#y(e),this.#t.forget(this)}#y(e){this.#s=e,this.#d(e),this.#t.
-abandon(this,e)}#d(e){for(let{reject:t}of this.#r.splice(0))t(e)}#S(e){switch(e.type){case"room.joined":return this.#g(e);case"room.access":this.access=e.access,
-d(this,"access",{access:e.access});return;case"room.evicted":this.#m(new l("evicted",e.reason??"the server closed the room to this client",{room:this.name})),d(
-this,"evicted",{reason:e.reason});return;case"presence.state":d(this,"presence",this.presence.replace(e));return;case"presence.diff":d(this,"presence",this.presence.
-change(e));return;case"user.typing":return this.#v(e);case"error":return this.#b(e);case"room.left":return;default:this.#w(e)}}#g(e){if(e.requestId!==this.#e)return;
-let{seq:t,access:s,recovered:n,members:i}=e,a=this.seq;this.isJoined=!0,this.access=s,(a===null||!n)&&(this.seq=t);for(let{resolve:o}of this.#r.splice(0))o(this);
-d(this,"joined",{seq:t,access:s,recovered:n,members:i}),a!==null&&!n&&d(this,"gap",{since:a,seq:t}),this.presence.announce(),this.#t.pump()}#v({user:e,name:t,typing:s}){
-s?this.typists.set(e,t):this.typists.delete(e),d(this,"typing",{user:e,name:t,typing:s})}#b(e){let t=M(e);if(e.requestId!==void 0&&e.requestId===this.#e){if(this.#e=
-"",t.temporary)return this.#n.set(()=>this.#l(),t.retryAfterMs??1e3);this.#y(t)}d(this,"error",t)===0&&this.#t.report(t)}#w(e){if(e.seq!==void 0){if(this.seq===
-null||e.seq<=this.seq)return;this.seq=e.seq}e.type==="chat.message"?d(this,"message",e):e.type==="edit.steps"?d(this,"steps",e):e.type==="edit"?d(this,"edit",{...e,
-update:L(e.update??"")}):de.has(e.type.split(".")[0])||(d(this,"event",e),d(this,e.type,e))}},ge=r=>{let{seq:e,timestamp:t}=r;return{seq:e,timestamp:t}},ve=r=>{
-if(r.type==="saved")return{accepted:!0,seq:r.seq,version:r.version,timestamp:r.timestamp};let{version:e,since:t,steps:s,clientIds:n}=r;return{accepted:!1,version:e,
-since:t,steps:s,clientIds:n}};var Le=50,J=class extends S{userId;userName;#t;#i;#e;#s;#n=new Map;#r=1;#a=ce();#o=new f;#f=new f;#u=[];constructor(e,t){super();let{queueMax:s=1e3,queueBytesMax:n=4*
+then(ve)}stepsSince(e){return this.#u({type:"edit.push",version:e,steps:[],clientId:0}).then(t=>ve(t))}async history(e={}){return(await this.#t.rest(`${Y(this.name)}\
+/history`,{query:e})).body}async comments(e={}){return(await this.#t.rest(`${Y(this.name)}/comments`,{query:e})).body}leave(){this.typing(!1),this.#e&&this.#t.write(
+{type:"room.leave",room:this.name}),this.#m(new l("left","the room was left",{room:this.name}))}#f(e){return this.#u({...e,key:e.key??this.#t.newKey()})}#u(e){return this.#s?
+Promise.reject(this.#s):this.#t.request({...e,room:this.name},this)}#c(e){return this.isJoined&&this.#t.cast({...e,room:this.name})}#l(){this.#e||(this.#n.clear(),
+this.#s=null,this.#e=this.#t.newId(),this.#t.write({type:"room.join",room:this.name,since:this.seq??void 0,edits:this.#i,requestId:this.#e}))}#p(){this.isJoined=
+!1,this.#e="",this.#n.clear(),this.#h()}#h(){this.#a.clear(),this.#o=0;for(let[e,t]of this.typists)d(this,"typing",{user:e,name:t,typing:!1});this.typists.clear()}#m(e){
+this.#p(),this.#y(e),this.#t.forget(this)}#y(e){this.#s=e,this.#d(e),this.#t.abandon(this,e)}#d(e){for(let{reject:t}of this.#r.splice(0))t(e)}#S(e){switch(e.type){case"\
+room.joined":return this.#g(e);case"room.access":this.access=e.access,d(this,"access",{access:e.access});return;case"room.evicted":this.#m(new l("evicted",e.reason??
+"the server closed the room to this client",{room:this.name})),d(this,"evicted",{reason:e.reason});return;case"presence.state":d(this,"presence",this.presence.replace(
+e));return;case"presence.diff":d(this,"presence",this.presence.change(e));return;case"user.typing":return this.#v(e);case"error":return this.#b(e);case"room.lef\
+t":return;default:this.#w(e)}}#g(e){if(e.requestId!==this.#e)return;let{seq:t,access:s,recovered:n,members:i}=e,a=this.seq;this.isJoined=!0,this.access=s,(a===null||
+!n)&&(this.seq=t);for(let{resolve:o}of this.#r.splice(0))o(this);d(this,"joined",{seq:t,access:s,recovered:n,members:i}),a!==null&&!n&&d(this,"gap",{since:a,seq:t}),
+this.presence.announce(),this.#t.pump()}#v({user:e,name:t,typing:s}){s?this.typists.set(e,t):this.typists.delete(e),d(this,"typing",{user:e,name:t,typing:s})}#b(e){
+let t=M(e);if(e.requestId!==void 0&&e.requestId===this.#e){if(this.#e="",t.temporary)return this.#n.set(()=>this.#l(),t.retryAfterMs??1e3);this.#y(t)}d(this,"er\
+ror",t)===0&&this.#t.report(t)}#w(e){if(e.seq!==void 0){if(this.seq===null||e.seq<=this.seq)return;this.seq=e.seq}e.type==="chat.message"?d(this,"message",e):e.
+type==="edit.steps"?d(this,"steps",e):e.type==="edit"?d(this,"edit",{...e,update:L(e.update??"")}):de.has(e.type.split(".")[0])||(d(this,"event",e),d(this,e.type,
+e))}},ge=r=>{let{seq:e,timestamp:t}=r;return{seq:e,timestamp:t}},ve=r=>{if(r.type==="saved")return{accepted:!0,seq:r.seq,version:r.version,timestamp:r.timestamp};
+let{version:e,since:t,steps:s,clientIds:n}=r;return{accepted:!1,version:e,since:t,steps:s,clientIds:n}};var Le=50,V=class extends S{userId;userName;#t;#i;#e;#s;#n=new Map;#r=1;#a=ce();#o=new f;#f=new f;#u=[];constructor(e,t){super();let{queueMax:s=1e3,queueBytesMax:n=4*
 1024*1024,bufferedBytesMax:i=256*1024}=t,a=t.WebSocket??globalThis.WebSocket;if(!a)throw new TypeError("there is no WebSocket here: pass one, such as that of th\
 e npm package ws");this.#t={...t,WebSocket:a,bufferedBytesMax:i};let o=new URL(e,globalThis.location?.href);o.protocol=o.protocol.replace("http","ws"),this.#i=new URL(
 "api/v1/",o),this.#i.protocol=o.protocol.replace("ws","http"),this.#s=new H(s,n),this.#e=new W(o.href,this.#t,{state:c=>this.#S(c),online:c=>this.#g(c),message:c=>this.#v(
 c),bytes:c=>this.#w(c),frame:c=>{d(this,"frame",c)},error:c=>this.#T(c)})}getState(){return this.#e.state}get clientId(){return this.#e.clientId}get bufferedAmount(){
 return this.#e.bufferedBytes}open(){this.#e.open()}close(){this.#e.end(1e3,"closed by the app")}room(e,t={}){let s=this.#n.get(e);if(s)return s;let n=new I(e,this.#c,
-t);return this.#n.set(e,n),this.#e.isOnline&&Y(n),n}direct(e,t){return this.#m({type:"direct.message",to:e,payload:t},void 0,!1).then(s=>({sockets:s.type==="don\
+t);return this.#n.set(e,n),this.#e.isOnline&&J(n),n}direct(e,t){return this.#m({type:"direct.message",to:e,payload:t},void 0,!1).then(s=>({sockets:s.type==="don\
 e"?s.sockets:0}))}setToken(e){this.#t.token=e,this.#e.isOnline&&this.#e.authenticate(e)}ready(){return this.getState().state==="closed"?Promise.reject(this.#A()):
 new Promise((e,t)=>{this.#u.push({resolve:e,reject:t}),this.#d()})}#c={write:e=>this.#e.write(A(e)),cast:e=>this.#p(e),castBytes:e=>this.#h(e),request:(e,t)=>this.#m(
 e,t),newId:()=>this.#y(),newKey:()=>`${this.#a}-${this.#y()}`,pump:()=>this.#d(),abandon:(e,t)=>{this.#s.reject(s=>s.room===e,t),this.#d()},forget:e=>{this.#n.get(
@@ -116,10 +116,10 @@ let n=this.#y(),i=A({...e,requestId:n}),a=R(i);if(a>1048576)throw new l("too_lar
 let t=this.#s.next();if(!t)break;this.#e.write(t.text,t.bytes)}if(!this.#e.isOnline)return;if(this.#s.isEmpty&&this.#l())for(let{resolve:t}of this.#u.splice(0))
 t();else!this.#l()&&!this.#f.isSet&&this.#f.set(()=>this.#d(),Le)}#S(e){if(e.state==="offline"||e.state==="closed"){this.#o.clear(),this.#f.clear(),this.#s.lose();
 for(let t of this.#n.values())Z(t)}if(e.state==="closed"){this.#s.reject(()=>!0,this.#A());for(let t of this.#n.values())ee(t,this.#A());for(let{reject:t}of this.#u.
-splice(0))t(this.#A())}d(this,"state",e)}#g({userId:e,name:t}){this.userId=e,this.userName=t;for(let s of this.#n.values())Y(s);this.#d()}#v(e){let t=this.#n.get(
+splice(0))t(this.#A())}d(this,"state",e)}#g({userId:e,name:t}){this.userId=e,this.userName=t;for(let s of this.#n.values())J(s);this.#d()}#v(e){let t=this.#n.get(
 e.room??"")??this.#b(e);if(Be(e)){if(e.type==="error"&&e.temporary&&this.#s.putBack(e.requestId??""))return this.#o.set(()=>this.#d(),e.retryAfterMs??1e3);if(this.#s.
 answer(e))return this.#d()}e.type==="error"&&e.code==="overtaken"||(e.type==="direct.message"?d(this,"direct",e):e.type==="token.expiring"?d(this,"expiring",{expiresAt:e.
-expiresAt}):e.type==="server.draining"?d(this,"draining",{}):t?Q(t,e):e.type==="error"&&this.#T(M(e)))}#b(e){if(e.type!=="error"||!e.requestId)return;let{requestId:t}=e;
+expiresAt}):e.type==="server.draining"?d(this,"draining",{}):t?X(t,e):e.type==="error"&&this.#T(M(e)))}#b(e){if(e.type!=="error"||!e.requestId)return;let{requestId:t}=e;
 return[...this.#n.values()].find(s=>z(s,t))}#w(e){let[t,s]=x(e,0),[n,i]=x(e,s),a=this.#n.get(t);a&&G(a,n,e.subarray(i))}#T(e){d(this,"error",e)===0&&console.warn(
 `tutti: ${e.message} (${e.code})`)}#A(){return new l("closed",this.getState().reason??"the connection is closed")}async#P(e,{method:t="GET",query:s={},body:n,as:i}){
 let a=new URL(e,this.#i);for(let[p,h]of Object.entries(s))h!==void 0&&a.searchParams.set(p,String(h));let o=await this.#e.currentToken();if(!o)throw new l("unau\
@@ -127,7 +127,7 @@ thorized","there is no token");let c={authorization:`Bearer ${o}`};n&&(c["conten
  cannot be reached: ${k(p)}`,{temporary:!0})},u=await fetch(a,{method:t,headers:c,body:n&&A(n)}).catch(m);if(u.ok){let h=await(i==="bytes"?u.arrayBuffer().then(
 E=>new Uint8Array(E)):u.text()).catch(m);return{body:i?h:h&&JSON.parse(h),headers:u.headers}}let b=await u.json().catch(()=>({})),{code:y="unknown",message:g=`t\
 he server answered ${u.status}`}=b.error??{},w=Number(u.headers.get("retry-after"))*1e3||void 0;throw new l(y,g,{temporary:u.status===503||u.status===429,retryAfterMs:w})}},
-Be=r=>ue.has(r.type)&&"requestId"in r&&r.requestId!==void 0;function Ce(r,e){let t=new J(r,e);return t.open(),t}var Se=3e3,Ne=2e4,te=5e3,be=800;function Fe({connection:r,isSaved:e,unsavedSinceMs:t,access:s},n=Date.now()){let i=t===null?0:n-t;return r==="closed"?e?"Closed":
+Be=r=>ue.has(r.type)&&"requestId"in r&&r.requestId!==void 0;function Ce(r,e){let t=new V(r,e);return t.open(),t}var Se=3e3,Ne=2e4,te=5e3,be=800;function Fe({connection:r,isSaved:e,unsavedSinceMs:t,access:s},n=Date.now()){let i=t===null?0:n-t;return r==="closed"?e?"Closed":
 "Closed \u2013 not saved":r==="offline"?e?"Offline":`Offline \u2013 not saved: ${we(i)}`:r==="connecting"?"Connecting\u2026":e?s==="read"?"View only":"Saved":i<
 Se?"Saving\u2026":`Not saved yet: ${we(i)}`}function we(r){let e=Math.round(r/1e3);return e<60?`${e} s`:e<3600?`${Math.floor(e/60)} min`:`${Math.floor(e/3600)} \
 h`}var U=class extends S{state={connection:"connecting",isSaved:!0,unsavedSinceMs:null,access:null,reason:""};#t;#i=new f;#e=new f;#s=[];constructor(e){super(),
@@ -156,5 +156,5 @@ closed",reason:c})}),i}var Ae=2e3;function Ke({url:r="/yjs",room:e,doc:t,token:s
 !B(h)}),y=b,g=re(b,{isDirty:i}),w=async()=>{let h;try{h=typeof s=="function"?await s():s}catch{return m.set(w,Ae)}if(!c){if(!h)return g.put({connection:"closed",
 reason:"there is no token"});y.protocols=["tutti.v1",`auth.${h}`],y.connect()}};y.on("connection-close",h=>{!h||!u(h.code)||(o=h.code===4401,y.shouldConnect=!1,
 m.set(w,y.wsUnsuccessfulReconnects>0?Ae:0))}),g.on("change",({connection:h})=>{h==="online"&&(o=!1)});let p=()=>{y.shouldConnect&&y.connect()};return globalThis.
-addEventListener?.("online",p),w(),{doc:t,provider:b,sync:g,close(){c=!0,m.clear(),globalThis.removeEventListener?.("online",p),g.stop(),b.destroy()}}}export{U as DocumentSync,D as Past,q as Presence,I as Room,J as Tutti,l as TuttiError,Ce as connect,Fe as describeSync,Ke as openDocument,Je as watchHocuspocusProvider,
+addEventListener?.("online",p),w(),{doc:t,provider:b,sync:g,close(){c=!0,m.clear(),globalThis.removeEventListener?.("online",p),g.stop(),b.destroy()}}}export{U as DocumentSync,D as Past,q as Presence,I as Room,V as Tutti,l as TuttiError,Ce as connect,Fe as describeSync,Ke as openDocument,Je as watchHocuspocusProvider,
 re as watchWebsocketProvider};

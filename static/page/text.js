@@ -46,7 +46,7 @@ export async function openText ({ name, room, guest, mayEdit, people, documents,
     isDirty ||= doc.store.clients.size > 0
   }
   const editor = openEditor({
-    parent: byTestId('editor'), tools: byTestId('tools'), room, doc, guest, isDirty, label: `Text of ${name}`, place: before?.place, onFrame
+    parent: byTestId('editor'), tools: byTestId('tools'), room, doc, guest, talk, isDirty, label: `Text of ${name}`, place: before?.place, onFrame
   })
   const { sync, awareness } = editor
   let forgetAccess = sync.takeAccess(talk.room)

@@ -6,6 +6,10 @@ import Collaboration from '@tiptap/extension-collaboration'
 import CollaborationCaret from '@tiptap/extension-collaboration-caret'
 import { Placeholder } from '@tiptap/extensions'
 import StarterKit from '@tiptap/starter-kit'
+import { absolutePositionToRelativePosition, relativePositionToAbsolutePosition, ySyncPluginKey } from '@tiptap/y-tiptap'
+import {
+  createAbsolutePositionFromRelativePosition, createRelativePositionFromJSON, createRelativePositionFromTypeIndex, relativePositionToJSON
+} from 'yjs'
 import { watchHocuspocusProvider } from '/tutti.js'
 import { h } from '../page/element.js'
 import { personOf } from '../page/person.js'
@@ -57,8 +61,17 @@ function connect ({ room, doc, guest, onFrame }) {
   return { provider, sync }
 }
 
+/** Loads the panel of comments, which the text does not wait for. */
+function openComments (editor, doc, room) {
+  const yjs = { createAbsolutePositionFromRelativePosition, createRelativePositionFromJSON, createRelativePositionFromTypeIndex, relativePositionToJSON }
+  const binding = { absolutePositionToRelativePosition, relativePositionToAbsolutePosition, ySyncPluginKey }
+  const opened = import(document.body.dataset.comments).then(({ createComments }) => createComments({ editor, doc, room, yjs, binding }))
+  opened.catch((error) => console.error('no comments:', error))
+  return opened
+}
+
 /** Connects the document and shows it. @returns {import('../page/text.js').Editor} */
-export function openEditor ({ parent, tools, room, doc, guest, label, place, onFrame }) {
+export function openEditor ({ parent, tools, room, doc, guest, talk, label, place, onFrame }) {
   const { provider, sync } = connect({ room, doc, guest, onFrame })
   const editor = new Editor({
     element: parent,
@@ -88,6 +101,7 @@ export function openEditor ({ parent, tools, room, doc, guest, label, place, onF
   const toolbar = createTools(tools, editor)
   const bubble = createBubble(parent, editor)
   if (place) parent.scrollTop = place.scrollTop
+  const comments = openComments(editor, doc, talk.room)
   return {
     sync,
     awareness: provider.awareness,
@@ -108,6 +122,7 @@ export function openEditor ({ parent, tools, room, doc, guest, label, place, onF
       sync.stop()
       toolbar.remove()
       bubble.remove()
+      comments.then(({ remove }) => remove(), () => {})
       editor.destroy()
       provider.destroy()
     }

@@ -107,6 +107,74 @@ test('an editor in the browser and a provider in Node meet in one document', asy
   assert.deepEqual(ada.errors, [])
 })
 
+test('comments on the text: written, answered and resolved in two windows, and they say when their text is gone', async (t) => {
+  const room = 'demo/tiptap/comments'
+  const [ada, bob] = await twoWindows(t, '/tiptap/comments')
+  await ada.type('One two three')
+  await ada.is('saved')
+  /** What is marked, without the others' carets in it. */
+  const marked = (window) => window.page.evaluate(() => [...CSS.highlights.get('comments') ?? []].map((range) => {
+    const copy = range.cloneContents()
+    for (const caret of copy.querySelectorAll('.caret')) caret.remove()
+    return copy.textContent.replaceAll('\u2060', '')
+  }))
+  const marks = async (window, expected) => {
+    let seen
+    await until(async () => JSON.stringify(seen = await marked(window)) === JSON.stringify(expected), `the window marks ${expected}`, { state: () => seen })
+  }
+  // "three", from the end of the line.
+  await ada.page.keyboard.press('End')
+  for (let letter = 0; letter < 5; letter++) await ada.page.keyboard.press('Shift+ArrowLeft')
+  await ada.page.getByTestId('comment-quote').filter({ hasText: /^three$/ }).waitFor()
+  await ada.page.getByTestId('comment-field').fill('Is it really three?')
+  await ada.page.getByTestId('add-comment').click()
+  const thread = (window) => window.page.getByTestId('comments').locator('.comment-thread')
+  await thread(bob).filter({ hasText: 'Is it really three?' }).waitFor()
+  for (const window of [ada, bob]) await marks(window, ['three'])
+
+  await thread(bob).getByLabel('Reply').fill('I counted.')
+  await thread(bob).getByLabel('Reply').press('Enter')
+  await thread(ada).filter({ hasText: 'I counted.' }).waitFor()
+  await bob.page.locator('.tiptap').press('Home')
+  await bob.type('Zero ')
+  await ada.reads('Zero One two three')
+  for (const window of [ada, bob]) await marks(window, ['three'])
+  await ada.page.getByTestId('comments').getByRole('button', { name: 'three' }).click()
+  await ada.picture('comments')
+
+  // A heading is a new text to Yjs: the quote finds it.
+  await ada.use('Heading')
+  await ada.page.locator('.tiptap h1').waitFor()
+  for (const window of [ada, bob]) await marks(window, ['three'])
+  await bob.page.locator('.tiptap').press('Control+a')
+  await bob.page.locator('.tiptap').press('Delete')
+  await ada.reads('')
+  for (const window of [ada, bob]) {
+    await thread(window).getByText('Its text is gone.').waitFor()
+    await marks(window, [])
+  }
+  await ada.picture('comments-gone')
+
+  const [seq] = await thread(ada).evaluateAll((all) => all.map((element) => Number(element.dataset.seq)))
+  await thread(ada).getByRole('button', { name: 'Resolve' }).click()
+  for (const window of [ada, bob]) await until(async () => await thread(window).count() === 0, 'the thread is put away')
+  await bob.page.getByRole('button', { name: 'Show 1 resolved' }).click()
+  await thread(bob).getByRole('button', { name: 'Open again' }).waitFor()
+  const { threads } = await (await server.fetch(`/api/v1/rooms/${encodeURIComponent(room)}/comments`)).json()
+  assert.deepEqual(threads.map(({ seq, text, quote, replies, resolved }) => [seq, text, quote, replies.map((reply) => reply.text), Boolean(resolved)]),
+    [[seq, 'Is it really three?', 'three', ['I counted.'], true]])
+
+  // What the document was comes back by a restore, with ids of its own.
+  const { entries } = await (await server.fetch(`/api/v1/rooms/${encodeURIComponent(room)}/history?kind=edit&limit=1000`)).json()
+  await thread(bob).getByRole('button', { name: 'Open again' }).click()
+  await thread(ada).getByText('Its text is gone.').waitFor()
+  const restored = await server.fetch(`/api/v1/rooms/${encodeURIComponent(room)}/restore`, { method: 'POST', body: JSON.stringify({ to: entries.at(-2).seq }) })
+  assert.equal(restored.status, 200)
+  for (const window of [ada, bob]) await marks(window, ['three'])
+  assert.equal(await thread(ada).getByText('Its text is gone.').isVisible(), false)
+  assert.deepEqual([...ada.errors, ...bob.errors], [])
+})
+
 test('the page fits a phone, and the demo leads to it', async (t) => {
   const context = await browser.newContext({ viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true })
   t.after(() => context.close())

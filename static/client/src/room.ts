@@ -8,7 +8,7 @@ import { Past, pathOf, type Rest } from './past.js'
 import { Presence } from './presence.js'
 import { Timer } from './timer.js'
 import type {
-  Access, EventNameOf, EventsOf, HistoryPage, HistoryQuery, PayloadOf, PresenceOf, PushAccepted, PushRejected, RoomEvents, RoomOptions, Saved
+  Access, CommentPage, CommentQuery, EventNameOf, EventsOf, HistoryPage, HistoryQuery, PayloadOf, PresenceOf, PushAccepted, PushRejected, RoomEvents, RoomOptions, Saved
 } from './types.js'
 import type { AnswerMessage, EntryMessage, ErrorMessage, JoinedMessage, RejectedMessage, RoomMessage, SavedMessage, TypingMessage } from './wire.js'
 
@@ -158,6 +158,11 @@ export class Room<App = object> extends Emitter<RoomEvents<App>> {
   /** A page of the timeline, by REST; the query is that of the REST API. */
   async history (query: HistoryQuery = {}): Promise<HistoryPage> {
     return (await this.#link.rest(`${pathOf(this.name)}/history`, { query })).body as HistoryPage
+  }
+
+  /** A page of the threads of comments, by REST. `tutti/comments` keeps them up to date. */
+  async comments (query: CommentQuery = {}): Promise<CommentPage> {
+    return (await this.#link.rest(`${pathOf(this.name)}/comments`, { query })).body as CommentPage
   }
 
   /** For good; what still waited is rejected. `tutti.room(name)` makes a new one. */
