@@ -34,6 +34,15 @@ pub use verifier::{Inspection, Verifier};
 
 use crate::ids::{RoomName, UserId};
 
+/// What somebody may do in a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rights {
+    /// What its token allows there.
+    pub access: Access,
+    /// Whether it is shown what is no more.
+    pub looks_back: bool,
+}
+
 /// Who holds a token, and what it opens. Made by [`Verifier`] only from a token that it has verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -62,6 +71,11 @@ impl Identity {
             _ if room.is_reserved() => Access::None,
             access => access,
         }
+    }
+
+    /// What this identity is let in with.
+    pub fn rights(&self, room: &RoomName) -> Rights {
+        Rights { access: self.access(room), looks_back: self.allows(room, Action::ReadPast) }
     }
 
     /// Whether it may do something in `room`.

@@ -24,6 +24,15 @@ pub(super) struct Part {
     pub keeps_deleted: bool,
 }
 
+/// Whether the content of what is deleted is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DeletedContent {
+    /// Only its length.
+    Dropped,
+    /// As far as the document has it.
+    Kept,
+}
+
 /// What stands before a block's content.
 #[derive(Clone, Copy)]
 pub(super) struct Head<'b> {
@@ -178,7 +187,12 @@ impl Blocks {
 
     /// The whole document as one update, v1 encoding.
     pub fn state(&self) -> Vec<u8> {
-        self.encode(&Clocks::default())
+        self.encode(&Clocks::default(), DeletedContent::Kept)
+    }
+
+    /// As [`state`](Self::state), for who is not shown what is deleted.
+    pub fn state_without_deleted(&self) -> Vec<u8> {
+        self.encode(&Clocks::default(), DeletedContent::Dropped)
     }
 
     /// What a peer with the encoded `state_vector` lacks, as an update in v1 encoding; with all deletions, as Yjs does.
@@ -186,10 +200,19 @@ impl Blocks {
     /// # Errors
     /// A state vector that cannot be read.
     pub fn diff(&self, state_vector: &Bytes) -> Result<Vec<u8>, DecodeError> {
-        Ok(self.encode(&Clocks::read(state_vector)?))
+        Ok(self.encode(&Clocks::read(state_vector)?, DeletedContent::Kept))
     }
 
-    fn encode(&self, known: &Clocks) -> Vec<u8> {
+    /// As [`diff`](Self::diff), for who is not shown what is deleted.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn diff_without_deleted(&self, state_vector: &Bytes) -> Result<Vec<u8>, DecodeError> {
+        Ok(self.encode(&Clocks::read(state_vector)?, DeletedContent::Dropped))
+    }
+
+    fn encode(&self, known: &Clocks, content: DeletedContent) -> Vec<u8> {
+        let keeps_deleted = self.keeps_deleted && content == DeletedContent::Kept;
         let numbers = self.by_client();
         let lacks = |number: &&usize| {
             let (client, own) = self.clients.get_index(**number)?;
@@ -204,7 +227,7 @@ impl Blocks {
         for number in numbers.iter().filter(|number| lacks(number).is_some()) {
             if let Some((client, own)) = self.clients.get_index(*number) {
                 let deleted = own.deleted.after(known.get(*client));
-                let part = Part { from: known.get(*client), to: own.end, keeps_deleted: self.keeps_deleted };
+                let part = Part { from: known.get(*client), to: own.end, keeps_deleted };
                 self.put_section(&mut out, *number as u32, *client, part, deleted);
             }
         }

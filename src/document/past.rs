@@ -12,7 +12,7 @@ use super::Clocks;
 use super::apply::{Gaps, Trust};
 use super::blocks::Blocks;
 use super::content::Kind;
-use super::encode::Part;
+use super::encode::{DeletedContent, Part};
 use super::scan::scan;
 use crate::protocol::lib0::put_var_uint;
 
@@ -60,15 +60,6 @@ pub struct PastState {
     pub clocks: Clocks,
     /// What was deleted, by client: ranges that do not overlap, ascending.
     pub deleted: HashMap<u64, Vec<(u32, u32)>>,
-}
-
-/// Whether the content of what is deleted is given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeletedContent {
-    /// Only its length.
-    Dropped,
-    /// As far as the document has it.
-    Kept,
 }
 
 impl Blocks {

@@ -90,7 +90,10 @@ pub async fn read(
     let work = async {
         let turn = state.renders.take(&may.identity.user).await.ok_or_else(ApiError::too_many_questions)?;
         let source = match at {
-            None => Source::Head(state.archive.read(&may.room).await?.ok_or(ApiError::RoomNotFound)?),
+            None => {
+                let looks_back = may.identity.allows(&may.room, Action::ReadPast);
+                Source::Head(state.archive.read(&may.room).await?.ok_or(ApiError::RoomNotFound)?, looks_back)
+            }
             Some(when) => Source::Past(state.histories.open(&may.room).await?.ok_or(ApiError::RoomNotFound)?, when),
         };
         let body = web::block(move || {
@@ -111,13 +114,15 @@ pub async fn read(
 
 /// What a document is read from.
 enum Source {
-    Head(Stored),
+    /// The present, and whether with the content of what is deleted, if that is kept.
+    Head(Stored, bool),
     Past(Open, When),
 }
 
 fn render(source: &Source, format: Format, root: Option<&str>) -> Result<(Seq, &'static str, Vec<u8>), ApiError> {
     let (seq, state) = match source {
-        Source::Head(stored) => (stored.head, stored.document.state()),
+        Source::Head(stored, true) => (stored.head, stored.document.state()),
+        Source::Head(stored, false) => (stored.head, stored.document.state_without_deleted()),
         Source::Past(open, when) => open.state(*when)?,
     };
     let state = Bytes::from(state);

@@ -49,10 +49,10 @@ pub async fn yjs(req: HttpRequest, name: UrlPath<String>, state: Data<AppState>)
         Ok((room, identity)) => {
             let visit = state.pace.enter(visitor, Instant::now());
             tokio::time::sleep(visit.wait()).await;
-            let access = identity.access(&room);
+            let rights = identity.rights(&room);
             let lease = state.directory.lookup(&room);
             let place = lease.place();
-            Path::Yjs { room, lease, place, identity, access, visit }
+            Path::Yjs { room, lease, place, identity, rights, visit }
         }
         Err((code, reason)) => {
             let hold = state.pace.deny(visitor, Instant::now()).max(DENIED_HOLD_MIN);

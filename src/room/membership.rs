@@ -5,7 +5,7 @@ use actix::Context;
 use super::members::{ClientState, LoggedRefusals, Member};
 use super::messages::{Join, Leave, Renew};
 use super::room::{Parts, Phase, Room};
-use crate::auth::{Action, allows};
+use crate::auth::{Action, Rights, allows};
 use crate::ids::UserId;
 use crate::protocol::Dialect;
 
@@ -20,12 +20,13 @@ impl Room {
         let Some((document, Parts { presence, timeline, commit, mut io })) = self.live() else { return };
         let io = &mut io;
         let link = io.outbound.link(&join.relay);
-        let Join { lease, member: id, dialect, user, name, access, json, .. } = join;
+        let Join { lease, member: id, dialect, user, name, rights: Rights { access, looks_back }, json, .. } = join;
         tracing::debug!(member.id = %id, user.id = %user, "joined");
         let may_edit = allows(access, Action::Edit);
         let client = ClientState::new(dialect, may_edit);
         let logged = LoggedRefusals::default();
-        let member = Member { link, client, user, name, access, own_client: None, awareness_asked: None, logged };
+        let (own_client, awareness_asked) = (None, None);
+        let member = Member { link, client, user, name, access, looks_back, own_client, awareness_asked, logged };
         // A reader has nothing to give, and its answer could be longer than it may send.
         let is_asked = may_edit && member.editor().is_asked_on_join();
         io.members.insert(id, member);
@@ -65,11 +66,15 @@ impl Room {
     }
 
     /// Lets a member do what its renewed token allows, and calls it as that does.
-    pub(super) fn on_renew(&mut self, Renew { member: id, access, name }: Renew) {
-        let Some((document, Parts { presence, mut io, .. })) = self.live() else { return };
+    pub(super) fn on_renew(&mut self, Renew { member: id, rights, name }: Renew) {
+        let Some((document, Parts { presence, timeline, mut io, .. })) = self.live() else { return };
+        let Rights { access, looks_back } = rights;
         let Some(member) = io.members.get_mut(id) else { return };
         let (could_edit, may_edit) = (allows(member.access, Action::Edit), allows(access, Action::Edit));
-        member.access = access;
+        (member.access, member.looks_back) = (access, looks_back);
+        if let Some(json) = member.json_mut().filter(|_| !looks_back) {
+            json.edits_after = timeline.head().max(json.edits_after);
+        }
         if member.name != name {
             member.name = name;
             presence.on_rename(id, &mut io);

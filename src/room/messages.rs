@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::fanout::RelayHandle;
 use super::slots::LeaseGuard;
-use crate::auth::Access;
+use crate::auth::Rights;
 use crate::document::Refusal;
 use crate::ids::{MemberId, Seq, UserId};
 use crate::protocol::json::UserPresence;
@@ -39,7 +39,7 @@ pub struct Join {
     /// The name shown to others.
     pub name: Arc<str>,
     /// What its token allows here; at least read.
-    pub access: Access,
+    pub rights: Rights,
 }
 
 /// An edit of the document.
@@ -133,7 +133,7 @@ pub struct Renew {
     /// Whose.
     pub member: MemberId,
     /// What it allows here; at least read.
-    pub access: Access,
+    pub rights: Rights,
     /// The name shown to others.
     pub name: Arc<str>,
 }

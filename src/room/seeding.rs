@@ -21,7 +21,7 @@ const ATTEMPTS: u32 = 5;
 
 /// Whether this member's document needs its first content.
 fn may_write(join: &Join) -> bool {
-    join.dialect != Dialect::Json && allows(join.access, Action::Edit)
+    join.dialect != Dialect::Json && allows(join.rights.access, Action::Edit)
 }
 
 impl Room {

@@ -78,6 +78,7 @@ impl TestRoom {
             user: UserId::new(user),
             name: user.into(),
             access,
+            looks_back: allows(access, Action::ReadPast),
             own_client: None,
             awareness_asked: None,
             logged: LoggedRefusals::default(),

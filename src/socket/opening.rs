@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::gate::Permit;
 use super::pace::Visit;
-use crate::auth::{Access, Identity};
+use crate::auth::{Identity, Rights};
 use crate::ids::{RoomName, Seq, UserId};
 use crate::protocol::CloseCode;
 use crate::room::{Directory, Lease, Place};
@@ -28,7 +28,7 @@ pub enum Path {
         /// Who connects.
         identity: Arc<Identity>,
         /// What the token allows there; at least read.
-        access: Access,
+        rights: Rights,
         /// Tells how long it lasts.
         visit: Visit,
     },

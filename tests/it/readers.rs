@@ -1,13 +1,17 @@
 //! Who may only read: sees everything, is seen, and changes nothing.
 
+use serde_json::json;
 use yrs::Doc;
 
 use crate::support::editor::{Editor, deleted, deleted_at, document, typed};
-use crate::support::http::get;
+use crate::support::events::Events;
+use crate::support::http::{get, post_json};
+use crate::support::json::Client;
 use crate::support::message::{self, BARRIER, Message, QUERY, State, awareness};
+use crate::support::provider::{Provider, READER, WRITER, auth};
 use crate::support::server::Server;
 use crate::support::socket::Socket;
-use crate::support::token::{reader, writer};
+use crate::support::token::{looking_back, reader, writer};
 
 fn head(server: &Server) -> u64 {
     get(server.address, "/api/v1/rooms/room", Some(&writer("auditor"))).json()["seq"].as_u64().unwrap()
@@ -182,4 +186,128 @@ fn a_state_may_have_32_kib_and_a_longer_one_is_told_so_in_band() {
     assert!(matches!(denial, Message::Denied(reason) if reason.contains("32768")));
     alice.saves("still typing");
     bob.until_text("still typing");
+}
+
+/// Alice types `secret draft` into `room`, deletes `secret `, and says something.
+fn with_draft(server: &Server) -> Editor {
+    let mut alice = Editor::join(server.address, "room", &writer("alice"), 1);
+    alice.saves("secret draft");
+    alice.socket.say(&message::update(&deleted(&alice.doc, 7)));
+    alice.barrier();
+    let said = json!({ "text": "hello" });
+    assert_eq!(post_json(server.address, "/api/v1/rooms/room/messages", Some(&writer("alice")), &said).status, 201);
+    alice
+}
+
+/// Comes back to `room` for all of it, edits included; the types of the entries up to the next edit that is made there.
+fn entries_on_ws(server: &Server, token: &str, alice: &mut Editor) -> Vec<String> {
+    let mut client = Client::enter(server.address, token);
+    client.say(json!({ "type": "room.join", "room": "room", "since": 0, "edits": true }));
+    assert_eq!(client.until("room.joined")["recovered"], true);
+    let mut kinds = Vec::new();
+    client.find("who is there", |message| {
+        kinds.extend(message["seq"].is_u64().then(|| message["type"].as_str().unwrap().to_owned()));
+        message["type"] == "presence.state"
+    });
+    alice.saves("!");
+    assert_eq!(client.until("edit")["user"], "alice");
+    kinds
+}
+
+fn entries_of_events(server: &Server, token: &str, alice: &mut Editor) -> Vec<String> {
+    let mut events = Events::open(server.address, "/api/v1/rooms/room/events?since=0&edits=true", token);
+    assert_eq!(events.until("room.joined")["recovered"], true);
+    let entries = std::iter::repeat_with(|| events.next()).take_while(|event| event.name != "presence.state");
+    let kinds = entries.filter(|event| event.id.is_some()).map(|event| event.name).collect();
+    alice.saves("!");
+    assert_eq!(events.until("edit")["user"], "alice");
+    kinds
+}
+
+#[test]
+fn trap_3_a_reader_is_told_no_edits_from_before_it_came() {
+    let server = Server::start();
+    let mut alice = with_draft(&server);
+    let drafts = ["edit", "edit", "chat.message"];
+    for entries in [entries_on_ws, entries_of_events] {
+        assert_eq!(entries(&server, &reader("bob"), &mut alice), ["chat.message"]);
+    }
+    let all = entries_on_ws(&server, &looking_back("carol"), &mut alice);
+    assert_eq!((&all[..3], all.len()), (&drafts.map(str::to_owned)[..], 5));
+    let all = entries_of_events(&server, &writer("dora"), &mut alice);
+    assert_eq!((&all[..3], all.len()), (&drafts.map(str::to_owned)[..], 6));
+}
+
+#[test]
+fn a_reader_who_asks_for_edits_is_told_of_more_messages_than_edits_may_be_replayed() {
+    let server = Server::with(&["--replay-entries-max", "2"]);
+    let mut alice = with_draft(&server);
+    assert_eq!(entries_on_ws(&server, &reader("bob"), &mut alice), ["chat.message"]);
+    let mut carol = Client::enter(server.address, &writer("carol"));
+    carol.say(json!({ "type": "room.join", "room": "room", "since": 0, "edits": true }));
+    assert_eq!(carol.until("room.joined")["recovered"], false);
+}
+
+/// The state as `/yjs` gives it to who has nothing.
+fn state_on_yjs(server: &Server, token: &str) -> Vec<u8> {
+    let mut socket = Socket::yjs(server.address, "room", token);
+    socket.say(message::STEP1_EMPTY);
+    let answer = socket.until("the state", |message| matches!(message, Message::Step2(_)));
+    let Message::Step2(state) = answer else { unreachable!() };
+    state
+}
+
+fn state_on_hocuspocus(server: &Server, token: &str) -> Vec<u8> {
+    let mut provider = Provider::connect(server.address);
+    provider.say("room", &auth(token, None));
+    provider.say("room", message::STEP1_EMPTY);
+    loop {
+        let payload = provider.socket.payload();
+        // The address, the kind, and whether it is a Step2.
+        if let Some([0 | 4, 1, rest @ ..]) = payload.get(5..) {
+            return rest.to_vec();
+        }
+    }
+}
+
+fn state_of_rest(server: &Server, token: &str) -> Vec<u8> {
+    let answer = get(server.address, "/api/v1/rooms/room/document?format=yjs", Some(token));
+    assert_eq!(answer.status, 200);
+    answer.body
+}
+
+#[test]
+fn trap_3_a_reader_is_not_sent_what_is_deleted_also_where_it_is_kept() {
+    let server = Server::with(&["--gc-off-rooms", "*"]);
+    let _alice = with_draft(&server);
+    let shows = |state: &[u8], what: &str| state.windows(what.len()).any(|bytes| bytes == what.as_bytes());
+    for state in [state_on_yjs, state_on_hocuspocus, state_of_rest] {
+        // Twice each: what is kept for one is not for the other.
+        for _ in 0..2 {
+            let told = state(&server, &reader("bob"));
+            assert!(shows(&told, "draft") && !shows(&told, "secret"), "{told:?}");
+            for token in [writer("carol"), looking_back("dora")] {
+                assert!(shows(&state(&server, &token), "secret draft"));
+            }
+        }
+    }
+    let mut bob = Editor::join(server.address, "room", &reader("bob"), 2);
+    bob.until_text("draft");
+}
+
+#[test]
+fn who_may_look_back_no_more_is_shown_no_more_of_the_past() {
+    let server = Server::with(&["--gc-off-rooms", "*"]);
+    let _alice = with_draft(&server);
+    let mut bob = Provider::open(server.address, "room", &writer("bob"), WRITER);
+    bob.say("room", &auth(&reader("bob"), None));
+    bob.until("room", READER);
+    bob.say("room", message::STEP1_EMPTY);
+    let state = loop {
+        let payload = bob.socket.payload();
+        if let Some([0 | 4, 1, rest @ ..]) = payload.get(5..) {
+            break rest.to_vec();
+        }
+    };
+    assert!(!state.windows(6).any(|bytes| bytes == b"secret"), "{state:?}");
 }

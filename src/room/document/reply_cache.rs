@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::large_frames::{FrameHold, LARGE_BYTES, StateBudget};
 use crate::budget::Payer;
+use crate::document::DeletedContent;
 use crate::protocol::Dialect;
 use crate::wire::Frame;
 
@@ -15,8 +16,16 @@ const KEPT_MAX: usize = 16;
 /// The state vector of who has nothing.
 pub const NOTHING: &[u8] = &[0];
 
-/// What somebody asks for: dialect, and the state vector of what it has.
-pub type ReplyKey = (Dialect, Bytes);
+/// What somebody asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ReplyKey {
+    /// What it speaks.
+    pub dialect: Dialect,
+    /// Whether it is shown the content of what is deleted.
+    pub deleted: DeletedContent,
+    /// The state vector of what it has.
+    pub known: Bytes,
+}
 
 /// Replies that hold until the next edit. Peers get large ones guarded by their hold, the table has them as they are: so it knows whether any peer
 /// is still taking one.
@@ -33,14 +42,14 @@ impl ReplyCache {
     /// Keeps a reply to `payer` if it may serve others; `None` if the budget has no room for it.
     pub fn add(&mut self, key: ReplyKey, frame: Frame, budget: &StateBudget, payer: Payer) -> Option<Frame> {
         if frame.plain_bytes() <= LARGE_BYTES {
-            let (dialect, known) = key;
-            if known == NOTHING || known.len() <= LARGE_BYTES && self.0.len() < KEPT_MAX {
+            if key.known == NOTHING || key.known.len() <= LARGE_BYTES && self.0.len() < KEPT_MAX {
                 // A copy: as it came it holds the whole message that it is a part of.
-                self.0.insert((dialect, Bytes::copy_from_slice(&known)), (frame.clone(), None));
+                let known = Bytes::copy_from_slice(&key.known);
+                self.0.insert(ReplyKey { known, ..key }, (frame.clone(), None));
             }
             return Some(frame);
         }
-        if key.1 != NOTHING {
+        if key.known != NOTHING {
             return budget.count(frame, payer);
         }
         let hold = budget.hold_uncounted(&frame, payer)?;
@@ -67,10 +76,14 @@ impl ReplyCache {
 mod tests {
     use super::*;
 
+    fn asked(known: Bytes) -> ReplyKey {
+        ReplyKey { dialect: Dialect::Yjs, deleted: DeletedContent::Kept, known }
+    }
+
     #[test]
     fn the_whole_state_is_shared_however_many_ask_for_something_else() {
         let (budget, frame) = (StateBudget::new(0), Frame::binary(&[b"frame"]));
-        let request = |known: &[u8]| (Dialect::Yjs, Bytes::copy_from_slice(known));
+        let request = |known: &[u8]| asked(Bytes::copy_from_slice(known));
         let mut cache = ReplyCache::default();
         for other in 1..=u8::MAX {
             cache.add(request(&[1, other, 1]), frame.clone(), &budget, Payer::of("ada"));
@@ -82,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_state_outlives_sweeps_for_as_long_as_a_peer_takes_it_and_counts_once_the_document_is_another() {
-        let whole = (Dialect::Yjs, Bytes::from_static(NOTHING));
+        let whole = asked(Bytes::from_static(NOTHING));
         let frame = Frame::binary(&[&vec![0; LARGE_BYTES + 1]]);
         let ada = Payer::of("ada");
         let budget = StateBudget::new(2 * frame.plain_bytes());

@@ -9,6 +9,7 @@ use super::large_frames::TOO_MANY_LARGE;
 use super::reply_cache::{NOTHING, ReplyKey};
 use crate::auth::{Action, allows};
 use crate::budget::Payer;
+use crate::document::DeletedContent;
 use crate::ids::MemberId;
 use crate::protocol::{CloseCode, Dialect, EditorMessage};
 use crate::room::commit::Commit;
@@ -50,10 +51,10 @@ impl LiveDocument {
     /// Replies to all who wait, as far as there is time for it.
     fn send_replies(&mut self, commit: &mut Commit, io: &mut Io) {
         while let Some(ask) = self.queue.next() {
-            let asker = io.members.get(ask.from);
-            let dialect = asker.map_or(Dialect::Json, |member| member.dialect());
-            let payer = Payer::of(asker.map(|member| &member.user));
-            let key = (dialect, ask.state_vector.clone());
+            let payer = Payer::of(io.members.get(ask.from).map(|member| &member.user));
+            let shown = shown_to(ask.from, self.blocks.keeps_deleted(), io);
+            let (dialect, deleted) = shown.unwrap_or((Dialect::Json, DeletedContent::Dropped));
+            let key = ReplyKey { dialect, deleted, known: ask.state_vector.clone() };
             let reply = match self.replies.get(&key) {
                 Some(frame) => Ok(Some(frame)),
                 None if self.queue.has_time(Instant::now()) => self.encode(key.clone(), payer, io),
@@ -65,21 +66,22 @@ impl LiveDocument {
 
     fn encode(&mut self, key: ReplyKey, payer: Payer, io: &Io) -> Result<Option<Frame>, ReplyRefusal> {
         let began = Instant::now();
-        let update =
-            self.blocks.diff(&key.1).map_err(|_| (CloseCode::EditRefused, "the state vector cannot be read"))?;
-        let frame = key.0.step2(update, io.name);
+        let update = match key.deleted {
+            DeletedContent::Kept => self.blocks.diff(&key.known),
+            DeletedContent::Dropped => self.blocks.diff_without_deleted(&key.known),
+        };
+        let update = update.map_err(|_| (CloseCode::EditRefused, "the state vector cannot be read"))?;
+        let frame = key.dialect.step2(update, io.name);
         let now = Instant::now();
         self.queue.spend(now.duration_since(began), now);
         let Some(frame) = frame else { return Ok(None) };
-        let (dialect, is_whole) = (key.0, key.1 == NOTHING);
+        let whole = ReplyKey { known: Bytes::from_static(NOTHING), ..key };
+        let is_whole = key.known == NOTHING;
         match self.replies.add(key, frame, &self.states, payer) {
             Some(frame) => Ok(Some(frame)),
             None if is_whole => Err((CloseCode::TryLater, TOO_MANY_LARGE)),
             // More than it lacks does no harm, and is shared.
-            None => {
-                let whole = (dialect, Bytes::from_static(NOTHING));
-                self.replies.get(&whole).map_or_else(|| self.encode(whole, payer, io), |frame| Ok(Some(frame)))
-            }
+            None => self.replies.get(&whole).map_or_else(|| self.encode(whole, payer, io), |frame| Ok(Some(frame))),
         }
     }
 
@@ -91,9 +93,11 @@ impl LiveDocument {
         commit: &mut Commit,
         io: &mut Io,
     ) {
+        let same = (key.dialect, key.deleted);
+        let keeps_deleted = self.blocks.keeps_deleted();
         let is_same = |ask: &AskState| {
-            let dialect = io.members.get(ask.from).map(|member| member.dialect());
-            dialect.is_none_or(|dialect| dialect == key.0 && ask.state_vector == key.1)
+            let shown = shown_to(ask.from, keeps_deleted, io);
+            shown.is_none_or(|shown| shown == same && ask.state_vector == key.known)
         };
         for AskState { from, state_vector, charge } in self.queue.take(is_same) {
             let Some(member) = io.credit(from, charge) else { continue };
@@ -110,4 +114,11 @@ impl LiveDocument {
             }
         }
     }
+}
+
+/// In which dialect a member is answered, and whether with the content of what is deleted: who does not look back is not shown it.
+fn shown_to(member: MemberId, keeps_deleted: bool, io: &Io) -> Option<(Dialect, DeletedContent)> {
+    let member = io.members.get(member)?;
+    let is_shown = member.looks_back && keeps_deleted;
+    Some((member.dialect(), if is_shown { DeletedContent::Kept } else { DeletedContent::Dropped }))
 }

@@ -10,6 +10,8 @@ use crate::ids::Seq;
 pub struct JsonMember {
     /// Whether it is shown the document's edits.
     pub wants_edits: bool,
+    /// Those until this one it is not shown.
+    pub edits_after: Seq,
     /// Up to which seq it has come, while it is behind; until then it gets nothing live.
     pub catching_up: Option<Seq>,
     /// What the store is asked for on its behalf.

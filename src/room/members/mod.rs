@@ -66,6 +66,8 @@ pub struct Member {
     pub name: Arc<str>,
     /// What it may do here.
     pub access: Access,
+    /// Whether it is shown what is no more.
+    pub looks_back: bool,
     /// The Yjs client that it announced first, its own.
     pub own_client: Option<u64>,
     /// How often it has asked for all awareness, if it has.

@@ -54,8 +54,12 @@ impl Replay {
         let JsonJoin { since, wants_edits, request_id } = join;
         let replay_max = at.io.settings.replay_entries_max;
         let head = at.recent.head();
+        if !show_edits(id, wants_edits, at) {
+            return;
+        }
         let Some(json) = at.io.members.json_mut(id) else { return };
-        json.wants_edits = wants_edits;
+        // Who does not look back is shown none of those that it lacks.
+        let wants_edits = wants_edits && json.edits_after == Seq::ZERO;
         let lacks = since.map_or(Some(0), |since| head.0.checked_sub(since.0));
         match lacks {
             Some(0) => send_joined(id, true, request_id, at),
@@ -86,12 +90,14 @@ impl Replay {
                 Lookup::Count { of, row, since: after, most: at.io.settings.replay_entries_max + 1 }
             }
             Some(StoreRead::Page) => {
-                let upto = at.recent.head();
+                let shows_edits = json.wants_edits && after >= json.edits_after;
+                let end = if json.wants_edits && !shows_edits { json.edits_after } else { Seq(u64::MAX) };
+                let upto = at.recent.head().min(end);
                 let query = HistoryQuery {
                     after: Some(after),
                     // What is committed beyond this is sent live, later.
                     before: Some(Seq(upto.0 + 1)),
-                    kinds: if json.wants_edits { Kinds::All } else { Kinds::NotEdits },
+                    kinds: if shows_edits { Kinds::All } else { Kinds::NotEdits },
                     author: None,
                     limit: json.page_entries.unwrap_or(PAGE_ENTRIES),
                     page: Page::Oldest,
@@ -189,9 +195,19 @@ impl Replay {
 /// Lets a JSON member in while it cannot be told what it lacks.
 pub fn enter_unsure(id: MemberId, join: JsonJoin, at: &mut ReplayIo) {
     let JsonJoin { wants_edits, request_id, .. } = join;
-    let Some(json) = at.io.members.json_mut(id) else { return };
-    json.wants_edits = wants_edits;
-    send_joined(id, false, request_id, at);
+    if show_edits(id, wants_edits, at) {
+        send_joined(id, false, request_id, at);
+    }
+}
+
+/// Notes which edits a JSON member is shown. Whether it is there.
+fn show_edits(id: MemberId, wants_edits: bool, at: &mut ReplayIo) -> bool {
+    let head = at.recent.head();
+    let Some(member) = at.io.members.get_mut(id) else { return false };
+    let edits_after = if member.looks_back { Seq::ZERO } else { head };
+    let Some(json) = member.json_mut() else { return false };
+    (json.wants_edits, json.edits_after) = (wants_edits, edits_after);
+    true
 }
 
 /// Answers a request to join, and lets the member in if it lacks nothing.

@@ -8,7 +8,7 @@ use actix::Addr;
 use super::charges::Charges;
 use super::io::SessionIo;
 use super::member_outlet::{MemberKind, MemberOutlet};
-use crate::auth::{Access, Identity};
+use crate::auth::{Identity, Rights};
 use crate::ids::MemberId;
 use crate::room::{Join, JsonJoin, Lease, Leave, LocalRelay, Renew, Room};
 
@@ -36,7 +36,7 @@ impl<M: MemberKind> Membership<M> {
     pub fn join(
         lease: Lease,
         identity: &Identity,
-        access: Access,
+        rights: Rights,
         json: Option<Box<JsonJoin>>,
         member: M,
         has_news: Rc<Cell<bool>>,
@@ -53,7 +53,7 @@ impl<M: MemberKind> Membership<M> {
             dialect: M::DIALECT,
             user: identity.user.clone(),
             name: identity.name.clone(),
-            access,
+            rights,
             json,
         });
         Self { link: RoomLink { member, room, charges }, outlet, relay: io.relay.clone(), is_for_good: false }
@@ -69,9 +69,9 @@ impl<M: MemberKind> Membership<M> {
         &self.outlet
     }
 
-    /// A renewed token allows `access`, and calls the user as `identity` does.
-    pub fn renew(&self, identity: &Identity, access: Access) {
-        self.link.room.do_send(Renew { member: self.link.member, access, name: identity.name.clone() });
+    /// A renewed token has these rights, and calls the user as `identity` does.
+    pub fn renew(&self, identity: &Identity, rights: Rights) {
+        self.link.room.do_send(Renew { member: self.link.member, rights, name: identity.name.clone() });
     }
 
     /// Leaves the room while the socket goes on.

@@ -39,10 +39,10 @@ impl Opened {
 pub fn open(path: Path, io: &SessionIo) -> Opened {
     let span = Span::current();
     match path {
-        Path::Yjs { room, lease, place, identity, access, visit } => {
+        Path::Yjs { room, lease, place, identity, rights, visit } => {
             span.record("room.name", display(&room)).record("user.id", display(&identity.user));
             tracing::info!("socket opened");
-            Opened::new(YjsSession::join(lease, place, visit, identity, access, io))
+            Opened::new(YjsSession::join(lease, place, visit, identity, rights, io))
         }
         Path::Hocuspocus { identity } => Opened::new(HocuspocusSession::new(identity)),
         Path::Json { identity, network } => {

@@ -12,7 +12,7 @@ use super::member_outlet::MemberKind;
 use super::membership::Membership;
 use super::request_queue::RequestQueue;
 use super::session::{Session, SocketClose};
-use crate::auth::{Access, Action, Identity, Revocations, allows};
+use crate::auth::{Access, Action, Identity, Revocations, Rights, allows};
 use crate::ids::UserId;
 use crate::protocol::{CloseCode, Dialect, yjs};
 use crate::rate::{Bucket, Rate};
@@ -58,16 +58,16 @@ impl YjsSession {
         place: Place,
         visit: Visit,
         identity: Arc<Identity>,
-        access: Access,
+        rights: Rights,
         io: &SessionIo,
     ) -> Self {
         Self {
-            membership: Membership::join(lease, &identity, access, None, YjsMember, Rc::default(), io),
+            membership: Membership::join(lease, &identity, rights, None, YjsMember, Rc::default(), io),
             identity,
             replies: RequestQueue::default(),
             unknown: Bucket::new(UNKNOWN_RATE, Instant::now()),
             awareness: 0,
-            access,
+            access: rights.access,
             _place: place,
             _visit: visit,
         }

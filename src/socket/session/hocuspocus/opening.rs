@@ -42,7 +42,7 @@ impl HocuspocusSession {
             Some(joined) if joined.identity.user == identity.user => {
                 joined.lifetime = TokenLifetime::new(&identity, now_s());
                 joined.access = access;
-                joined.membership.renew(&identity, access);
+                joined.membership.renew(&identity, identity.rights(&joined.name));
                 joined.identity = identity;
                 io.send(&authenticated(&address, access));
                 Ok(())
@@ -76,7 +76,7 @@ impl HocuspocusSession {
         io.send(&authenticated(&address, access));
         let span = tracing::error_span!("document", room.name = %name, user.id = %identity.user);
         span.in_scope(|| tracing::info!("document opened"));
-        let membership = self.ask(utf8(&address), &name, &identity, access, io);
+        let membership = self.ask(utf8(&address), &name, &identity, io);
         let lifetime = TokenLifetime::new(&identity, now_s());
         let (opening, retry_s) = (Some(held), None);
         let joined = Joined { membership, name, identity, access, lifetime, opening, retry_s, span };
@@ -85,24 +85,18 @@ impl HocuspocusSession {
     }
 
     /// Asks a document's room to let it in.
-    fn ask(
-        &self,
-        address: &str,
-        name: &RoomName,
-        identity: &Identity,
-        access: Access,
-        io: &SessionIo,
-    ) -> Membership<DocumentMember> {
+    fn ask(&self, address: &str, name: &RoomName, identity: &Identity, io: &SessionIo) -> Membership<DocumentMember> {
         let directory = &io.context.directory;
         let payer = io.payer(Some(&identity.user));
         let member = DocumentMember::new(name.as_str(), address, directory.states().clone(), payer);
-        Membership::join(directory.lookup(name), identity, access, None, member, self.has_news.clone(), io)
+        let rights = identity.rights(name);
+        Membership::join(directory.lookup(name), identity, rights, None, member, self.has_news.clone(), io)
     }
 
     /// Asks a room again that could not be loaded.
     pub(super) fn ask_again(&mut self, address: &Bytes, io: &SessionIo) {
         let Some(joined) = self.documents.joined_at(address) else { return };
-        let membership = self.ask(utf8(address), &joined.name, &joined.identity, joined.access, io);
+        let membership = self.ask(utf8(address), &joined.name, &joined.identity, io);
         if let Some(joined) = self.documents.joined_at_mut(address) {
             std::mem::replace(&mut joined.membership, membership).leave(true);
             joined.retry_s = None;

@@ -77,7 +77,8 @@ impl JsonSession {
         let lease = context.directory.lookup(&name);
         let member = RoomMember::new(name.clone(), request_id.clone());
         let json = Some(Box::new(JsonJoin { since, wants_edits, request_id }));
-        let membership = Membership::join(lease, &identity, access, json, member, self.has_news.clone(), io);
+        let rights = identity.rights(&name);
+        let membership = Membership::join(lease, &identity, rights, json, member, self.has_news.clone(), io);
         let joined = JoinedRoom { membership, access };
         if since.is_some() {
             self.replies.ask(joined.more(), io);
@@ -125,7 +126,7 @@ impl JsonSession {
                 lost.push(room.clone());
                 continue;
             }
-            joined.membership.renew(&user.identity, access);
+            joined.membership.renew(&user.identity, user.identity.rights(room));
             if std::mem::replace(&mut joined.access, access) != access {
                 io.send(&ServerMessage::RoomAccess { room, access }.frame());
             }
