@@ -709,6 +709,11 @@ impl Cluster {
         self.to_rooms(|deliver| deliver.head(row));
     }
 
+    /// The database told that a room was deleted.
+    pub(super) fn on_deleted(&self, room: &RoomName) {
+        self.to_rooms(|deliver| deliver.deleted(room));
+    }
+
     fn to_rooms(&self, tell: impl FnOnce(&dyn Deliver)) {
         if let Some(deliver) = self.deliver.get() {
             tell(&**deliver);

@@ -16,6 +16,8 @@ pub trait Deliver: Send + Sync + std::fmt::Debug {
     fn left(&self, room: &RoomName, by: Uuid);
     /// The database told where a room's timeline ends.
     fn head(&self, row: &RoomRow);
+    /// The database told that a room was deleted.
+    fn deleted(&self, room: &RoomName);
     /// A server asks something, to be answered with [`Cluster::answer`](super::Cluster::answer).
     fn ask(&self, from: Uuid, id: u64, question: Question);
     /// A revocation was added to the database.

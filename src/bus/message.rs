@@ -117,6 +117,8 @@ pub enum RoomMessage {
     },
     /// What is said and not kept.
     Signal(Signal),
+    /// It was deleted, as the sender has found.
+    Deleted,
 }
 
 /// Who is on a server in a room, and what they show of themselves.
@@ -276,6 +278,11 @@ pub enum Question {
         user: Option<UserId>,
         /// What they are told.
         reason: String,
+    },
+    /// Puts everyone out of a room there that was deleted.
+    RoomDeleted {
+        /// The room.
+        room: RoomName,
     },
     /// Tells all JSON sockets of a user there something.
     Direct {

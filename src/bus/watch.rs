@@ -71,10 +71,12 @@ pub async fn heads(cluster: Arc<Cluster>, store: Store) {
             match store.heads(rooms.to_vec()).await {
                 Ok(rows) => {
                     metrics::BUS_HEADS_READ.inc_by(rows.len() as u64);
-                    let heads: Vec<_> = rows.iter().map(|row| (row.id, row.head, row.updated_at_ms)).collect();
+                    let heads: Vec<_> = rows.iter().map(|(row, _)| (row.id, row.head, row.updated_at_ms)).collect();
                     store.hear(&heads);
-                    for row in rows {
-                        if told.insert(row.name.clone(), row.head) != Some(row.head) {
+                    for (row, is_deleted) in rows {
+                        if is_deleted {
+                            cluster.on_deleted(&row.name);
+                        } else if told.insert(row.name.clone(), row.head) != Some(row.head) {
                             cluster.on_head(&row);
                         }
                     }

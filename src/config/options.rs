@@ -110,6 +110,9 @@ pub(super) struct StoreOptions {
     /// How long to wait at startup for a database that cannot be opened yet, such as 60s
     #[arg(long, env = "TUTTI_DATABASE_WAIT", value_name = "DURATION", default_value = "0s")]
     pub database_wait: String,
+    /// How long a deleted room can be taken back before its content goes for good
+    #[arg(long, env = "TUTTI_DELETED_ROOMS_KEPT", value_name = "DURATION", default_value = "30d")]
+    pub deleted_rooms_kept: String,
     /// This server's name among those on the same database, for people
     #[arg(long, env = "TUTTI_SERVER_NAME", value_name = "NAME", default_value = "main")]
     pub server_name: String,

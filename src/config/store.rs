@@ -6,6 +6,8 @@ use super::DatabaseUrl;
 use super::options::StoreOptions;
 use super::reading::Reading;
 
+/// Longest time that a deleted room is kept: ten years, in seconds.
+const DELETED_KEPT_S_MAX: u64 = 3_650 * 86_400;
 /// Longest wait for the database: a day, in seconds.
 const WAIT_S_MAX: u64 = 86_400;
 
@@ -18,6 +20,8 @@ pub struct StoreConfig {
     pub connections_max: u32,
     /// How long a start waits for a database that is not there yet.
     pub wait: Duration,
+    /// How long a deleted room can be taken back.
+    pub deleted_rooms_kept: Duration,
     /// This server's name among those on the same database.
     pub server_name: String,
 }
@@ -29,6 +33,11 @@ impl StoreConfig {
             url: DatabaseUrl::read(reading, &options.database_url),
             connections_max: reading.number("database-connections-max", connections, 1..=1000) as u32,
             wait: reading.duration("database-wait", &options.database_wait, 0..=WAIT_S_MAX),
+            deleted_rooms_kept: reading.duration(
+                "deleted-rooms-kept",
+                &options.deleted_rooms_kept,
+                1..=DELETED_KEPT_S_MAX,
+            ),
             server_name: reading.parsed("server-name", &options.server_name, String::new(), |name| {
                 let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
                 match (1..=64).contains(&name.len()) && name.bytes().all(is_allowed) {

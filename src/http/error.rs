@@ -23,6 +23,14 @@ pub enum ApiError {
     /// The room is unknown, or the caller may not read it: both look alike.
     #[error("there is no such room, or the token does not allow it")]
     RoomNotFound,
+    /// It can be taken back.
+    #[error("the room was deleted; an admin may take that back")]
+    RoomDeleted,
+    /// It cannot be taken back.
+    #[error(
+        "the room was deleted and its content is gone; its name is free once it is deleted with hard=true and free=true"
+    )]
+    RoomPurged,
     /// The caller may see the room, but not do this.
     #[error("the token does not allow this")]
     Forbidden,
@@ -125,6 +133,8 @@ impl ApiError {
         match self {
             ApiError::Unauthorized(_) => "unauthorized",
             ApiError::RoomNotFound => "room_not_found",
+            ApiError::RoomDeleted => "room_deleted",
+            ApiError::RoomPurged => "room_purged",
             ApiError::Forbidden => "forbidden",
             ApiError::Origin(_) => "origin_not_allowed",
             ApiError::Host => "host_not_allowed",
@@ -218,6 +228,7 @@ impl From<RoomNameError> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
+            StoreError::RoomDeleted => ApiError::RoomDeleted,
             StoreError::Unavailable(_) => {
                 tracing::warn!(%error, "a request needs the database");
                 ApiError::TryLater("the database does not answer now, try again later".into())
@@ -245,6 +256,7 @@ impl ResponseError for ApiError {
             ApiError::Root(RenderError::TooCostly) | ApiError::HistoryTooLarge | ApiError::TooManyComments => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
+            ApiError::RoomDeleted | ApiError::RoomPurged => StatusCode::GONE,
             ApiError::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             ApiError::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             ApiError::Encoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,

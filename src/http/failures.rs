@@ -12,7 +12,7 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 type Failure = (u16, &'static str, &'static [(&'static str, &'static str)]);
 
 /// All errors. Each code of [`super::error::ApiError`] has one place here.
-const FAILURES: [Failure; 15] = [
+const FAILURES: [Failure; 16] = [
     (
         400,
         "BadRequest",
@@ -55,6 +55,14 @@ const FAILURES: [Failure; 15] = [
             ("other_shape", "the document has a type of another kind there; the message says which"),
             ("incomplete", "the edit builds on what the document does not have"),
             ("version_exists", "the seq has a version of that label already"),
+        ],
+    ),
+    (
+        410,
+        "Gone",
+        &[
+            ("room_deleted", "the room was deleted; an admin may take that back"),
+            ("room_purged", "the room was deleted and its content is gone; an admin may free its name"),
         ],
     ),
     (412, "PreconditionFailed", &[("changed", "the room is not as `If-Match`, `If-None-Match` or `ifHead` says")]),
@@ -145,7 +153,7 @@ shared! {
     /// What every path may answer that needs a token.
     WithToken: 401 403 415 500 503;
     /// What every path below a room may answer.
-    InRoom: 400 401 403 404 415 500 503;
+    InRoom: 400 401 403 404 410 415 500 503;
     /// What a path that takes a body may answer besides.
     WithBody: 400 408;
 }

@@ -7,6 +7,7 @@ mod caller;
 mod client;
 mod comments;
 mod cors;
+mod deletion;
 mod demo;
 mod document;
 mod error;
@@ -29,6 +30,7 @@ mod publish;
 mod replay;
 mod restore;
 mod revocations;
+mod room_entry;
 mod rooms;
 mod state;
 mod static_file;
@@ -112,6 +114,7 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
                         .route(web::delete().to(versions::remove))
                         .default_service(web::to(versions::other_method)),
                 )
+                .service(post("/rooms/{room:.+}/undelete", deletion::undelete))
                 .service(post("/rooms/{room:.+}/restore", restore::restore))
                 .service(read("/rooms/{room:.+}/diff", past::diff))
                 .service(read("/rooms/{room:.+}/blame", past::blame))
@@ -147,7 +150,12 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
                 .service(post("/tickets", tickets::issue))
                 .service(read("/stats", stats::newest))
                 .service(read("/openapi.json", openapi::served))
-                .service(read("/rooms/{room:.+}", rooms::one))
+                .service(
+                    web::resource("/rooms/{room:.+}")
+                        .route(paths::reading().to(rooms::one))
+                        .route(web::delete().to(deletion::delete))
+                        .default_service(web::to(deletion::other_method)),
+                )
                 .default_service(web::to(error::no_such_path)),
         );
     if state.is_demo {

@@ -9,8 +9,8 @@ use utoipa::{Modify, OpenApi};
 use super::failures::{self, Always};
 use super::static_file::Text;
 use super::{
-    comments, document, events, health, history, past, publish, replay, restore, revocations, rooms, stats, tickets,
-    versions, webhooks, writing,
+    comments, deletion, document, events, health, history, past, publish, replay, restore, revocations, rooms, stats,
+    tickets, versions, webhooks, writing,
 };
 
 static DOCUMENT: LazyLock<Text> = LazyLock::new(|| {
@@ -29,6 +29,8 @@ const ABOUT: &str = "Times are RFC 3339 in UTC with milliseconds. An unknown or 
     paths(
         rooms::list,
         rooms::one,
+        deletion::delete,
+        deletion::undelete,
         rooms::presence,
         publish::disconnect,
         document::read,

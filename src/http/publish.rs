@@ -178,6 +178,7 @@ pub(super) async fn committed(reply: oneshot::Receiver<Result<Placed, PostError>
     match timeout(COMMIT_TIMEOUT, reply).await {
         Ok(Ok(Ok(placed))) => Ok(placed),
         Ok(Ok(Err(PostError::Refused(refused)))) => Err(ApiError::body(refused)),
+        Ok(Ok(Err(PostError::RoomDeleted))) => Err(ApiError::RoomDeleted),
         Ok(Ok(Err(PostError::TooMany(wait)))) => Err(ApiError::TooMany(wait)),
         Ok(Ok(Err(error @ PostError::TryLater))) => Err(ApiError::TryLater(error.to_string())),
         // The room died, or the database takes too long: nobody knows whether it will be stored.

@@ -10,13 +10,14 @@ use super::caller::{Caller, ListRoom, May, ReadPresence};
 use super::error::ApiError;
 use super::failures::{Fails, InRoom, WithToken};
 use super::parameters::{Parameters, RoomPath};
+use super::room_entry::RoomEntry;
 use super::state::AppState;
 use crate::auth::{Access, Action, allows};
 use crate::bus::{Answer, Answers, Question};
-use crate::ids::{RoomName, Seq, UserId};
-use crate::protocol::json::{UserPresence, rfc3339};
+use crate::ids::{RoomName, UserId};
+use crate::protocol::json::UserPresence;
 use crate::room::GetPresence;
-use crate::store::RoomRow;
+use crate::store::{DeletedRoom, RoomRow};
 
 /// Rooms in a page if the caller does not say, and at most.
 const PAGE_DEFAULT: u32 = 100;
@@ -24,26 +25,24 @@ const PAGE_MAX: u32 = 1000;
 /// Rooms looked at for one page: the token may open few of many.
 const LOOKED_AT_MAX: u32 = 10_000;
 
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct RoomEntry {
-    room: RoomName,
-    seq: Seq,
-    #[schema(format = DateTime)]
-    created_at: String,
-    #[schema(format = DateTime)]
-    updated_at: String,
-    access: Access,
+/// One of the rooms that are listed.
+enum Listed {
+    Living(RoomRow),
+    Deleted(DeletedRoom),
 }
 
-impl RoomEntry {
-    fn new(row: RoomRow, access: Access) -> Self {
-        Self {
-            room: row.name,
-            seq: row.head,
-            created_at: rfc3339(row.created_at_ms),
-            updated_at: rfc3339(row.updated_at_ms),
-            access,
+impl Listed {
+    fn name(&self) -> &RoomName {
+        match self {
+            Self::Living(row) | Self::Deleted(DeletedRoom { row, .. }) => &row.name,
+        }
+    }
+
+    /// As whoever has this access is shown it.
+    fn shown(self, access: Access) -> Option<RoomEntry> {
+        match self {
+            Self::Living(row) => allows(access, Action::ListRoom).then(|| RoomEntry::new(row, access)),
+            Self::Deleted(room) => allows(access, Action::Administer).then(|| RoomEntry::deleted(room, access)),
         }
     }
 }
@@ -65,6 +64,7 @@ pub struct RoomList {
         ("prefix" = Option<String>, Query, description = "What their names begin with"),
         ("after" = Option<RoomName>, Query, description = "The `next` of the page before"),
         ("limit" = Option<u32>, Query, description = "100 if not given", minimum = 1, maximum = 1000),
+        ("deleted" = Option<bool>, Query, description = "Instead those that were deleted, of which the caller is an admin"),
     ),
     responses((status = 200, description = "A page of rooms", body = RoomList), WithToken, Fails<400>),
 )]
@@ -77,6 +77,7 @@ pub async fn list(
     let limit = parameters.limit(PAGE_DEFAULT, PAGE_MAX)?;
     let prefix = parameters.text("prefix").unwrap_or_default();
     let after = parameters.text("after");
+    let of_deleted = parameters.value::<bool>("deleted", "true or false")?.unwrap_or(false);
     parameters.end()?;
     let wrong = |error| ApiError::Parameter(format!("after must be a room's name: {error}"));
     let mut after = after.as_deref().map(RoomName::parse).transpose().map_err(wrong)?;
@@ -84,18 +85,25 @@ pub async fn list(
     let mut rooms = Vec::new();
     let mut looked_at = 0;
     loop {
-        let rows = state.store.rooms(&prefix, after.as_ref(), PAGE_MAX).await?;
+        let rows: Vec<Listed> = match of_deleted {
+            false => {
+                let rows = state.store.rooms(&prefix, after.as_ref(), PAGE_MAX).await?;
+                rows.into_iter().map(Listed::Living).collect()
+            }
+            true => {
+                let rows = state.store.deleted_rooms(&prefix, after.as_ref(), PAGE_MAX).await?;
+                rows.into_iter().map(Listed::Deleted).collect()
+            }
+        };
         let is_end = rows.len() < PAGE_MAX as usize;
         looked_at += rows.len() as u32;
         for row in rows {
             if rooms.len() == limit as usize {
                 return Ok(Json(RoomList { rooms, next: after }));
             }
-            after = Some(row.name.clone());
-            let access = identity.access(&row.name);
-            if allows(access, Action::ListRoom) {
-                rooms.push(RoomEntry::new(row, access));
-            }
+            let access = identity.access(row.name());
+            after = Some(row.name().clone());
+            rooms.extend(row.shown(access));
         }
         if is_end || looked_at >= LOOKED_AT_MAX {
             return Ok(Json(RoomList { rooms, next: after.filter(|_| !is_end) }));

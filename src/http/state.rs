@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
@@ -78,6 +78,8 @@ pub struct AppState {
     pub archive: Archive,
     /// Reads the past.
     pub histories: Histories,
+    /// How long a deleted room can be taken back.
+    pub deleted_kept: Duration,
     /// Who is told what happens in rooms.
     pub webhooks: Arc<Webhooks>,
     /// By which names the server may be reached.

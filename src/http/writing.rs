@@ -490,6 +490,7 @@ pub(super) fn refused(error: WriteError) -> ApiError {
         WriteError::Edit(refusal) => ApiError::Edit(refusal),
         WriteError::Entry(refused) => ApiError::body(refused),
         WriteError::Stale => CHANGED,
+        WriteError::RoomDeleted => ApiError::RoomDeleted,
         WriteError::TryLater => ApiError::TryLater(error.to_string()),
         WriteError::TooMany(wait) => ApiError::TooMany(wait),
     }

@@ -23,6 +23,8 @@ pub enum CloseCode {
     Unauthorized = 4401,
     /// The token does not allow this room, known or not. Final.
     Forbidden = 4403,
+    /// The room was deleted. Final.
+    RoomDeleted = 4404,
     /// An edit larger than the server takes. Final: all later typing of this client would build on it.
     EditTooLarge = 4413,
     /// An edit or message that cannot be read. Final, as above.
@@ -55,6 +57,7 @@ impl CloseCode {
             CloseCode::TryLater => "try again later",
             CloseCode::Unauthorized => "a valid token is needed",
             CloseCode::Forbidden => "no access to this room",
+            CloseCode::RoomDeleted => "the room was deleted",
             CloseCode::EditTooLarge => "edit too large",
             CloseCode::EditRefused => "edit refused",
             CloseCode::SlowConsumer => "too slow in reading",

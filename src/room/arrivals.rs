@@ -86,6 +86,12 @@ impl Arrivals {
         std::mem::replace(&mut self.asked, std::mem::take(&mut self.later))
     }
 
+    /// Takes out what all of them say: nobody comes in.
+    pub fn take_all(&mut self) -> Vec<FromMember> {
+        let Self { asked, later, .. } = std::mem::take(self);
+        asked.into_iter().chain(later).collect()
+    }
+
     /// Lets everybody in whatever is missing: it cannot be read now.
     pub fn give_up(&mut self) {
         if self.target.is_some() {

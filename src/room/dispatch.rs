@@ -102,7 +102,8 @@ impl Room {
     /// Takes an edit of a server.
     fn on_write(&mut self, write: WriteDocument) {
         let Some((document, Parts { timeline, commit, mut io, .. })) = self.live() else {
-            return write.refuse(WriteError::TryLater);
+            let is_deleted = matches!(self.phase, Phase::Deleted);
+            return write.refuse(if is_deleted { WriteError::RoomDeleted } else { WriteError::TryLater });
         };
         let io = &mut io;
         if let Err(wait) = timeline.may_say(io) {
@@ -143,6 +144,8 @@ impl Handler<Post> for Room {
     fn handle(&mut self, post: Post, ctx: &mut Self::Context) {
         if matches!(self.phase, Phase::Failed | Phase::Ended) {
             post.refuse(PostError::TryLater);
+        } else if matches!(self.phase, Phase::Deleted) {
+            post.refuse(PostError::RoomDeleted);
         } else {
             let Parts { timeline, commit, io, .. } = self.parts();
             timeline.on_post(post, commit, &io);
@@ -155,7 +158,7 @@ impl Handler<AwaitEntry> for Room {
     type Result = ();
 
     fn handle(&mut self, message: AwaitEntry, _: &mut Self::Context) {
-        if !matches!(self.phase, Phase::Failed | Phase::Ended) {
+        if !matches!(self.phase, Phase::Failed | Phase::Deleted | Phase::Ended) {
             self.parts().timeline.on_await_entry(message);
         }
     }

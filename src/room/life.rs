@@ -14,10 +14,11 @@ use super::room::{Parts, Phase, Room, Seeding};
 use super::servers::sender;
 use super::timers::Timer;
 use super::turn::TurnEnd;
-use crate::archive::Stored;
+use crate::archive::{ArchiveError, Stored};
 use crate::bus::Entered;
 use crate::metrics;
 use crate::protocol::CloseCode;
+use crate::store::StoreError;
 
 impl Actor for Room {
     type Context = Context<Self>;
@@ -88,7 +89,7 @@ impl Room {
     }
 
     fn loaded(&mut self, stored: Option<Stored>, holders: HashSet<Uuid>, ctx: &mut Context<Self>) {
-        if matches!(self.phase, Phase::Ended) {
+        if matches!(self.phase, Phase::Deleted | Phase::Ended) {
             return;
         }
         self.commit.on_loaded(stored.as_ref().map(|stored| stored.id));
@@ -121,7 +122,11 @@ impl Room {
     }
 
     fn load_failed(&mut self, error: &LoadError, ctx: &mut Context<Self>) {
-        if matches!(self.phase, Phase::Ended) {
+        if matches!(self.phase, Phase::Deleted | Phase::Ended) {
+            return;
+        }
+        if let LoadError::Archive(ArchiveError::Store(StoreError::RoomDeleted)) = error {
+            self.found_deleted(ctx);
             return;
         }
         let wait = self.commit.on_load_failed();
@@ -141,11 +146,15 @@ impl Room {
         }
     }
 
-    /// Refuses a join to a room that cannot be loaded.
+    /// Refuses a join to a room that cannot be loaded, or was deleted.
     pub(super) fn refuse_join(&mut self, join: &Join) {
+        let (code, reason) = match self.phase {
+            Phase::Deleted => (CloseCode::RoomDeleted, CloseCode::RoomDeleted.reason()),
+            _ => (CloseCode::TryLater, "the room cannot be loaded now, try again later"),
+        };
         let outbound = &mut self.fanout.outbound;
         let link = outbound.link(&join.relay);
-        outbound.close(link, join.member, CloseCode::TryLater, "the room cannot be loaded now, try again later");
+        outbound.close(link, join.member, code, reason);
     }
 
     /// (Re)starts the wait for the room's end, if nobody is in.

@@ -305,6 +305,9 @@ pub enum WriteError {
     /// The database does not answer.
     #[error("the database does not answer now, try again later")]
     TryLater,
+    /// The room was deleted.
+    #[error("the room was deleted")]
+    RoomDeleted,
     /// Too much is said in the room.
     #[error("too much is said in this room, wait a little")]
     TooMany(Duration),
@@ -325,6 +328,15 @@ pub enum Reply {
 }
 
 impl Reply {
+    /// Tells that the room was deleted.
+    pub(super) fn send_deleted(self) {
+        // Whoever asked may have stopped waiting.
+        match self {
+            Self::Post(to) => drop(to.send(Err(PostError::RoomDeleted))),
+            Self::Write { to, .. } => drop(to.send(Err(WriteError::RoomDeleted))),
+        }
+    }
+
     /// Tells what became of the entry. Whoever asked may have stopped waiting.
     pub(super) fn send(self, outcome: Result<Placed, Refused>) {
         match self {
@@ -360,6 +372,9 @@ pub enum PostError {
     /// The database does not answer.
     #[error("the database does not answer now, try again later")]
     TryLater,
+    /// The room was deleted.
+    #[error("the room was deleted")]
+    RoomDeleted,
     /// Too much is said in the room.
     #[error("too much is said in this room, wait a little")]
     TooMany(Duration),
@@ -384,6 +399,11 @@ pub struct Disconnect {
     /// What they are told.
     pub reason: String,
 }
+
+/// The room was deleted: ends all memberships; how many. Nothing is taken any more, and nothing acknowledged.
+#[derive(Debug, Message)]
+#[rtype(result = "usize")]
+pub struct EndDeleted;
 
 /// An event of the server's own for the JSON members. Not kept.
 #[derive(Message)]

@@ -10,6 +10,7 @@
 mod arrivals;
 mod commit;
 mod context;
+mod deleted;
 mod directory;
 mod dispatch;
 mod document;
@@ -46,8 +47,8 @@ pub use fanout::{
 };
 pub use messages::{
     Announce, AskAwareness, AskSaved, AskState, AwaitEntry, BroadcastBinary, BroadcastStateless, Disconnect, Edit,
-    Flush, GetPresence, HandOver, Join, JsonJoin, Leave, Post, PostError, RefuseLongEdit, Renew, ReplayMore, Say,
-    Showing, StartCount, UpdateAwareness, WriteDocument, WriteError, Written,
+    EndDeleted, Flush, GetPresence, HandOver, Join, JsonJoin, Leave, Post, PostError, RefuseLongEdit, Renew,
+    ReplayMore, Say, Showing, StartCount, UpdateAwareness, WriteDocument, WriteError, Written,
 };
 pub use room::Room;
 pub use servers::FromServer;

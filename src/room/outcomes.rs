@@ -47,6 +47,11 @@ impl Room {
                 metrics::APPENDS_FAILED.inc();
                 vec![Err(Refused::TooSlow)]
             }
+            // One without a row was deleted, too, and its name is free.
+            Err(StoreError::RoomDeleted | StoreError::NoSuchRoom) => {
+                self.found_deleted(ctx);
+                return self.end_turn(ctx);
+            }
             Err(error) => {
                 metrics::APPENDS_FAILED.inc();
                 self.retry_commit(&error, ctx);
@@ -118,6 +123,12 @@ impl Room {
 
     /// The store has answered a question of the timeline.
     pub(super) fn on_found(&mut self, found: LookupOutcome, ctx: &mut Context<Self>) {
+        if let LookupOutcome::Head(Err(StoreError::RoomDeleted))
+        | LookupOutcome::Checked { answer: Err(StoreError::RoomDeleted), .. } = found
+        {
+            self.found_deleted(ctx);
+            return;
+        }
         let Parts { presence, timeline, commit, mut io } = self.parts();
         let io = &mut io;
         match found {

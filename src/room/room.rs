@@ -37,6 +37,8 @@ pub(super) enum Phase {
     Failed,
     /// Open.
     Live(Box<LiveDocument>),
+    /// It was deleted: the directory has let it go, and who still comes is told.
+    Deleted,
     /// The directory has let it go.
     Ended,
 }

@@ -33,6 +33,8 @@ pub enum FromServer {
     Entered(Uuid),
     /// The room does not live there any more, or the server is gone.
     Left(Uuid),
+    /// The database told that the room was deleted.
+    Deleted,
     /// The database told the room's row, and where the timeline ends.
     Head(RoomId, Seq),
 }
@@ -62,7 +64,7 @@ impl Handler<FromServer> for Room {
     type Result = ();
 
     fn handle(&mut self, message: FromServer, ctx: &mut Context<Self>) {
-        if matches!(self.phase, Phase::Ended) {
+        if matches!(self.phase, Phase::Deleted | Phase::Ended) {
             return;
         }
         self.in_span(|room| {
@@ -89,6 +91,12 @@ fn absent(users: &[AbsentUser]) -> RoomMessage {
 impl Room {
     fn on_server(&mut self, message: FromServer, ctx: &mut Context<Self>) {
         match message {
+            FromServer::Told { say: RoomMessage::Entries { row, .. }, .. } | FromServer::Head(RoomId(row), _)
+                if self.commit.row().is_some_and(|known| known != RoomId(row)) =>
+            {
+                // Its name was freed, and another room has it.
+                self.end_deleted(ctx);
+            }
             FromServer::Told { say: RoomMessage::Entries { row, head, at, entries, clients }, .. } => {
                 self.commit.found_row(Some(RoomId(row)));
                 self.context.store.hear(&[(RoomId(row), head, at)]);
@@ -99,6 +107,7 @@ impl Room {
                 }
                 self.catch_up(ctx);
             }
+            FromServer::Told { say: RoomMessage::Deleted, .. } => drop(self.end_deleted(ctx)),
             FromServer::Told { from, say: RoomMessage::State { head, state }, .. } => {
                 self.arrivals.on_told(from);
                 self.hold_with(from);
@@ -135,6 +144,7 @@ impl Room {
                 let Parts { presence, mut io, .. } = self.parts();
                 presence.on_server_left(by, &mut io);
             }
+            FromServer::Deleted => self.found_deleted(ctx),
             FromServer::Head(row, head) => {
                 self.commit.found_row(Some(row));
                 self.timeline.on_told(head, Vec::new());
@@ -191,6 +201,10 @@ impl Room {
         };
         let then = |room: &mut Self, row: Result<Option<RoomRow>, StoreError>, ctx: &mut Context<Self>| {
             let head = match row {
+                Err(StoreError::RoomDeleted) => {
+                    room.found_deleted(ctx);
+                    return room.end_turn(ctx);
+                }
                 Ok(row) => {
                     room.commit.found_row(row.as_ref().map(|row| row.id));
                     Some(row.map_or(Seq::ZERO, |row| row.head))

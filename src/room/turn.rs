@@ -91,6 +91,7 @@ impl Room {
                 let next = room.commit.on_row(row, Instant::now());
                 room.run_commit(next, ctx);
             }
+            Err(StoreError::RoomDeleted) => room.found_deleted(ctx),
             Err(error) => room.retry_commit(&error, ctx),
         };
         self.spawn(made, then, ctx);
@@ -151,7 +152,7 @@ impl Room {
     fn arm_parts(&mut self, now: Instant, ctx: &mut Context<Self>) {
         let (replies, missing) = match &self.phase {
             Phase::Live(document) => (document.replies_due(), document.missing_due(now)),
-            Phase::Loading | Phase::Failed => (None, None),
+            Phase::Loading | Phase::Failed | Phase::Deleted => (None, None),
             Phase::Ended => return,
         };
         let due = [

@@ -11,7 +11,7 @@ use crate::budget::ByteBudget;
 use crate::bus::{Answer, Bus, BusError, BusRuntime, Cluster, Deliver, NatsBus, PostgresBus, Question, RoomMessage};
 use crate::config::{BusConfig, Config};
 use crate::ids::RoomName;
-use crate::room::{Directory, Disconnect, FromServer, GetPresence, UserSockets};
+use crate::room::{Directory, Disconnect, EndDeleted, FromServer, GetPresence, UserSockets};
 use crate::store::{RoomRow, Store, StoreError, StoreSettings};
 use crate::wire::Frame;
 
@@ -47,7 +47,7 @@ fn bytes(say: &RoomMessage) -> usize {
                 states.sum::<usize>() + MESSAGE_BYTES * state.users.len()
             }
             RoomMessage::Absent { users } => MESSAGE_BYTES * users.len(),
-            RoomMessage::Signal(_) => MESSAGE_BYTES,
+            RoomMessage::Signal(_) | RoomMessage::Deleted => MESSAGE_BYTES,
         }
 }
 
@@ -58,6 +58,7 @@ impl Deliver for Mail {
             // What was committed is read later; what is said and not kept is lost.
             match &mut say {
                 RoomMessage::Entries { entries, .. } => entries.clear(),
+                RoomMessage::Deleted => {}
                 _ => return,
             }
         }
@@ -80,6 +81,12 @@ impl Deliver for Mail {
     fn head(&self, row: &RoomRow) {
         if let Some(room) = self.directory.peek(&row.name) {
             room.do_send(FromServer::Head(row.id, row.head));
+        }
+    }
+
+    fn deleted(&self, room: &RoomName) {
+        if let Some(room) = self.directory.peek(room) {
+            room.do_send(FromServer::Deleted);
         }
     }
 
@@ -114,6 +121,13 @@ async fn answer(question: Question, directory: &Directory, user_sockets: &UserSo
         Question::Disconnect { room, user, reason } => {
             let count = match directory.peek(&room) {
                 Some(room) => room.send(Disconnect { user, reason }).await.unwrap_or_default(),
+                None => 0,
+            };
+            Answer::Count { count }
+        }
+        Question::RoomDeleted { room } => {
+            let count = match directory.peek(&room) {
+                Some(room) => room.send(EndDeleted).await.unwrap_or_default(),
                 None => 0,
             };
             Answer::Count { count }

@@ -9,6 +9,7 @@ mod error;
 mod key_set;
 mod listener;
 mod pacing;
+mod purge;
 mod requests;
 mod revocations;
 mod stats;
@@ -158,6 +159,7 @@ impl Server {
             json_message_bytes_max: limits.json_message_bytes_max,
             archive,
             histories: histories.clone(),
+            deleted_kept: config.store.deleted_rooms_kept,
             webhooks: webhooks.webhooks(),
             hosts: hosts(config),
             origins: Origins::new(AllowedOrigins {
@@ -205,6 +207,7 @@ impl Server {
         let mut tasks = vec![actix_rt::spawn(stats::publish(state.clone()))];
         tasks.push(actix_rt::spawn(revocations));
         tasks.push(actix_rt::spawn(sweep::follow(store.clone())));
+        tasks.push(actix_rt::spawn(purge::follow(store.clone())));
         tasks.push(actix_rt::spawn(history::build_all(histories, store.clone())));
         tasks.extend(key_set.map(actix_rt::spawn));
         tasks.extend(certificate.map(|certificate| actix_rt::spawn(certificate.follow())));

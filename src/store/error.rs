@@ -36,6 +36,9 @@ pub enum StoreError {
     /// read up to there, and send what is still new under another id.
     #[error("the room's timeline has moved to {}", .0.0)]
     Moved(Seq),
+    /// The room was deleted: nothing is read of it, and nothing stored in it.
+    #[error("the room was deleted")]
+    RoomDeleted,
     /// Two appends of one batch name the same room; the second was not tried. A room has one append in flight.
     #[error("two appends of one batch name the same room")]
     RoomRepeated,

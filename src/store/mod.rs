@@ -5,6 +5,7 @@
 //! executor, and what was begun goes on when the caller stops waiting.
 
 mod append;
+mod deletion;
 mod entry;
 mod error;
 mod foreign;
@@ -36,6 +37,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+pub use deletion::{DeletedRoom, Deletion, Remains, Undeletion};
 pub use entry::{
     Append, Bodies, Condition, Entry, EntryKind, HISTORY_BYTES_MAX, HISTORY_ENTRIES_MAX, HistoryQuery, KEY_BYTES_MAX,
     Kinds, Loaded, NewEntry, Outcome, Page, Placed, Refused, RoomId, RoomRow,
@@ -50,8 +52,8 @@ pub use settings::StoreSettings;
 pub use statements::CLIENTS_AT_ONCE;
 pub use version::{VERSIONS_MAX, VersionChange, VersionRow};
 pub use webhook::{
-    Attempt, Delivery, DeliveryState, DueRoom, Found, NewDelivery, NextDelivery, QueueKey, QueueLease, RoomEvent,
-    WEBHOOKS_MAX, WebhookRow,
+    Attempt, DELETED, Delivery, DeliveryState, DueRoom, Found, NewDelivery, NextDelivery, QueueKey, QueueLease,
+    RoomEvent, WEBHOOKS_MAX, WebhookRow,
 };
 
 use crate::ids::{RoomName, Seq, UserId};
@@ -153,7 +155,7 @@ impl Store {
         self.probe.answer(async { on_backend!(self, backend => backend.probe()) }).await
     }
 
-    /// The row of the room `name`, made if there is none.
+    /// The row of the room `name`, made if there is none. A room that was deleted is an error.
     pub async fn ensure_room(&self, name: &RoomName) -> Result<RoomId, StoreError> {
         let name = name.clone();
         on_backend!(self, backend => backend.ensure_room(&name))
@@ -252,8 +254,8 @@ impl Store {
         on_backend!(self, backend => backend.sweep_servers())
     }
 
-    /// Where the timelines of these rooms end.
-    pub async fn heads(&self, rooms: Vec<RoomName>) -> Result<Vec<RoomRow>, StoreError> {
+    /// Where the timelines of these rooms end, and whether they were deleted.
+    pub async fn heads(&self, rooms: Vec<RoomName>) -> Result<Vec<(RoomRow, bool)>, StoreError> {
         on_backend!(self, backend => backend.heads(&rooms))
     }
 
@@ -262,7 +264,7 @@ impl Store {
         on_backend!(self, backend => backend.clients(room, &clients))
     }
 
-    /// All that is needed to bring the room `name` to life; `None` if there is no such room.
+    /// All that is needed to bring the room `name` to life; `None` if there is no such room. One that was deleted is an error.
     pub async fn load(&self, name: &RoomName) -> Result<Option<Loaded>, StoreError> {
         let name = name.clone();
         on_backend!(self, backend => backend.load(&name))
@@ -279,13 +281,74 @@ impl Store {
         on_backend!(self, backend => backend.count_but_edits(room, after, limit))
     }
 
-    /// The room `name`, if it exists.
+    /// The room `name`, if it exists. One that was deleted is an error.
     pub async fn room(&self, name: &RoomName) -> Result<Option<RoomRow>, StoreError> {
         let name = name.clone();
-        on_backend!(self, backend => backend.room(&name))
+        match on_backend!(self, backend => backend.room(&name))? {
+            Some((_, true)) => Err(StoreError::RoomDeleted),
+            found => Ok(found.map(|(row, _)| row)),
+        }
     }
 
-    /// At most `limit` and [`ROOMS_MAX`] rooms whose names start with `prefix` (taken literally) and sort after
+    /// The room `name`, if it exists, deleted or not.
+    pub async fn any_room(&self, name: &RoomName) -> Result<Option<RoomRow>, StoreError> {
+        let name = name.clone();
+        Ok(on_backend!(self, backend => backend.room(&name))?.map(|(row, _)| row))
+    }
+
+    /// Deletes a room: from then on nothing is stored in it, and nothing read. Of one that is deleted already it takes the time to take
+    /// it back. `None` if there is no such room.
+    pub async fn delete_room(
+        &self,
+        room: &RoomName,
+        by: (&UserId, &str),
+        how: Deletion,
+        now_ms: i64,
+    ) -> Result<Option<DeletedRoom>, StoreError> {
+        let (room, by, shown) = (room.clone(), by.0.clone(), by.1.to_owned());
+        on_backend!(self, backend => backend.delete_room(&room, (&by, &shown), &how, now_ms))
+    }
+
+    /// Takes a deletion back, as long as all of the room is there.
+    pub async fn undelete_room(&self, room: &RoomName) -> Result<Undeletion, StoreError> {
+        let room = room.clone();
+        on_backend!(self, backend => backend.undelete_room(&room))
+    }
+
+    /// The room `name`, if it was deleted and its name is not free.
+    pub async fn deleted_room(&self, name: &RoomName) -> Result<Option<DeletedRoom>, StoreError> {
+        let name = name.clone();
+        on_backend!(self, backend => backend.deleted_room(&name))
+    }
+
+    /// As [`rooms`](Self::rooms), of those that were deleted.
+    pub async fn deleted_rooms(
+        &self,
+        prefix: &str,
+        after_name: Option<&RoomName>,
+        limit: u32,
+    ) -> Result<Vec<DeletedRoom>, StoreError> {
+        if prefix.contains('\0') {
+            return Ok(Vec::new());
+        }
+        let limit = limit.min(ROOMS_MAX);
+        let prefix = prefix.to_owned();
+        let after = after_name.map_or(String::new(), RoomName::to_string);
+        on_backend!(self, backend => backend.deleted_rooms(&prefix, &after, limit))
+    }
+
+    /// Deleted rooms of which something is to go for good now, those first that wait longest.
+    pub async fn rooms_to_purge(&self, now_ms: i64, limit: u32) -> Result<Vec<RoomId>, StoreError> {
+        on_backend!(self, backend => backend.rooms_to_purge(now_ms, limit))
+    }
+
+    /// Deletes a part of what is in a deleted room whose time has come; whether there may be more. With the last part its name is
+    /// free, if it is to be.
+    pub async fn purge_part(&self, room: RoomId, now_ms: i64) -> Result<bool, StoreError> {
+        on_backend!(self, backend => backend.purge_part(room, now_ms))
+    }
+
+    /// At most `limit` and [`ROOMS_MAX`] rooms, not deleted, whose names start with `prefix` (taken literally) and sort after
     /// `after_name`, in the order of their bytes.
     pub async fn rooms(
         &self,

@@ -12,6 +12,12 @@ use crate::ids::{RoomName, Seq, UserId};
 /// id, name, head, created_at, last_at.
 pub(super) type RoomColumns = (i64, String, i64, i64, i64);
 
+/// As of a room, then whether it was deleted.
+pub(super) type AnyRoomColumns = (i64, String, i64, i64, i64, bool);
+
+pub(super) const ROOM_SQL: &str =
+    "select id, name, head, created_at, last_at, deleted_at is not null from room where name = $1";
+
 /// seq, kind, author, via, at, key, the body's length, the body or null.
 pub(super) type EntryColumns = (i64, i16, String, Option<String>, i64, Option<String>, i64, Option<Vec<u8>>);
 
@@ -20,6 +26,12 @@ pub(super) fn room(columns: RoomColumns) -> Result<RoomRow, StoreError> {
     let name =
         RoomName::parse(&name).map_err(|error| StoreError::Unexpected(format!("the name of room {id}: {error}")))?;
     Ok(RoomRow { id: RoomId(id), name, head: seq(head), created_at_ms, updated_at_ms })
+}
+
+/// A room, and whether it was deleted.
+pub(super) fn any_room(columns: AnyRoomColumns) -> Result<(RoomRow, bool), StoreError> {
+    let (id, name, head, created_at, last_at, is_deleted) = columns;
+    Ok((room((id, name, head, created_at, last_at))?, is_deleted))
 }
 
 fn entry(columns: EntryColumns) -> Result<Entry, StoreError> {

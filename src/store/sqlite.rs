@@ -1,7 +1,9 @@
 //! The store on an embedded SQLite file: opening, migrations. One server at a time, beside which others may read and import.
 
+mod access;
 mod append;
 mod claim;
+mod deletion;
 mod read;
 mod revocation;
 mod room;
@@ -29,7 +31,7 @@ use super::writer::Writer;
 use append::SqliteSource;
 use claim::claim;
 
-pub(super) static MIGRATIONS: LazyLock<Migrator> = migrations!("sqlite": 1 "0001_timeline", 2 "0002_entries_but_edits", 3 "0003_steps", 4 "0004_revocation", 5 "0005_via", 7 "0007_history", 10 "0010_version_meta", 17 "0017_webhooks");
+pub(super) static MIGRATIONS: LazyLock<Migrator> = migrations!("sqlite": 1 "0001_timeline", 2 "0002_entries_but_edits", 3 "0003_steps", 4 "0004_revocation", 5 "0005_via", 7 "0007_history", 10 "0010_version_meta", 17 "0017_webhooks", 18 "0018_room_deletion");
 
 pub(super) struct Sqlite {
     /// Everything that writes: SQLite has one writer at a time, and waiting in order beats polling for its lock.

@@ -6,6 +6,7 @@ use super::entry::{Append, Placed, Refused, RoomId};
 use super::error::StoreError;
 use super::last_append::LastAppend;
 use super::number::{Head, Numbering, Row};
+use super::rows;
 use crate::ids::{Seq, UserId};
 
 /// The statements of an append, within a transaction.
@@ -23,7 +24,7 @@ pub(super) trait Statements: Connection + Send + Sized {
     fn run(&mut self, statement: &'static str) -> impl Future<Output = sqlx::Result<()>> + Send;
 
     /// Locks the rooms' rows in the order of their ids, until the transaction ends. Leaves out those that do not exist.
-    fn lock(&mut self, rooms: &[RoomId]) -> impl Future<Output = sqlx::Result<Vec<Head>>> + Send;
+    fn lock(&mut self, rooms: &[RoomId]) -> impl Future<Output = sqlx::Result<Vec<Locked>>> + Send;
 
     /// What `server` appended last in each of the rooms. To be asked after [`lock`](Self::lock), by a statement of its
     /// own: one that waited for the lock may see the table as it was before the wait.
@@ -54,7 +55,7 @@ pub(super) trait Statements: Connection + Send + Sized {
     fn bind_clients(&mut self, clients: &[(RoomId, &(u64, UserId))]) -> impl Future<Output = sqlx::Result<()>> + Send;
 
     /// A whole transaction in one trip, from begin to commit: locks the rooms as [`lock`](Self::lock) does, and writes as
-    /// [`write`](Self::write) does if each room's head is still the one before. Otherwise it tells the rooms where it is not, or an
+    /// [`write`](Self::write) does if each room is there and its head is still the one before. Otherwise it tells the rooms where it is not, or an
     /// error, and nothing is committed; the transaction may be left open.
     fn commit_at_once(
         &mut self,
@@ -66,6 +67,27 @@ pub(super) trait Statements: Connection + Send + Sized {
 
 /// So many clients are bound at once: far fewer than a statement has time for.
 pub const CLIENTS_AT_ONCE: usize = 4_096;
+
+/// A room that is locked.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Locked {
+    /// It takes entries after this head.
+    Open(Head),
+    /// It was deleted, and takes nothing.
+    Deleted(RoomId),
+}
+
+/// id, head, last_at, whether it was deleted.
+pub(super) type LockedColumns = (i64, i64, i64, bool);
+
+impl From<LockedColumns> for Locked {
+    fn from((room, head, at_ms, is_deleted): LockedColumns) -> Self {
+        match is_deleted {
+            true => Self::Deleted(RoomId(room)),
+            false => Self::Open(Head { room: RoomId(room), seq: rows::seq(head), at_ms }),
+        }
+    }
+}
 
 /// A key to look up.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,7 @@
 //! One transaction of an append, from begin to commit: finds what is stored already, numbers the rest, writes it. The
 //! rules are here, once for both databases.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::time::timeout;
@@ -11,7 +11,7 @@ use super::entry::{Append, Condition, NewEntry, Outcome, Placed, Refused, RoomId
 use super::error::{Reach, StoreError, is_slow, reach};
 use super::last_append::LastAppend;
 use super::number::{Head, Numbering, Row, check};
-use super::statements::{CLIENTS_AT_ONCE, EntryKey, Settled, Statements};
+use super::statements::{CLIENTS_AT_ONCE, EntryKey, Locked, Settled, Statements};
 use super::writer::Writer;
 use crate::ids::Seq;
 
@@ -110,8 +110,13 @@ struct Content<'t, 'a, C> {
 impl<'a, C: Statements> Content<'_, 'a, C> {
     async fn fill(&mut self, batch: &[&'a Append]) -> sqlx::Result<(Vec<Outcome>, Vec<Settled<'a>>)> {
         let rooms: Vec<RoomId> = batch.iter().map(|append| append.room).collect();
-        let heads = self.connection.lock(&rooms).await?;
-        let heads: HashMap<RoomId, Head> = heads.into_iter().map(|head| (head.room, head)).collect();
+        let (mut heads, mut deleted) = (HashMap::new(), HashSet::new());
+        for locked in self.connection.lock(&rooms).await? {
+            match locked {
+                Locked::Open(head) => drop(heads.insert(head.room, head)),
+                Locked::Deleted(room) => drop(deleted.insert(room)),
+            }
+        }
         let last = self.connection.last_appends(&self.rules.server, &rooms).await?;
         let last: HashMap<RoomId, LastAppend> = last.into_iter().map(|last| (last.room, last)).collect();
         let mut known = self.known_keys(batch).await?;
@@ -122,7 +127,8 @@ impl<'a, C: Statements> Content<'_, 'a, C> {
         let (mut outcomes, mut settled) = (Vec::with_capacity(batch.len()), Vec::new());
         for &append in batch {
             let Some(&head) = heads.get(&append.room) else {
-                outcomes.push(Err(StoreError::NoSuchRoom));
+                let is_deleted = deleted.contains(&append.room);
+                outcomes.push(Err(if is_deleted { StoreError::RoomDeleted } else { StoreError::NoSuchRoom }));
                 continue;
             };
             if let Some(last) = last.get(&append.room).filter(|last| last.id == append.id) {

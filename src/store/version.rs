@@ -42,8 +42,18 @@ pub(super) const VERSIONS_SQL: &str =
     "select seq, label, author, at, meta from version where room_id = $1 order by seq desc, label";
 pub(super) const HAS_SQL: &str = "select count(*) from version where room_id = $1 and seq = $2 and label = $3";
 pub(super) const COUNT_SQL: &str = "select count(*) from version where room_id = $1";
-pub(super) const ADD_SQL: &str = "insert into version (room_id, seq, label, author, at, meta) \
-    values ($1, $2, $3, $4, $5, $6) on conflict (room_id, seq, label) do nothing";
+/// Nothing is kept of a room that was deleted; `$lock` keeps it from being, in the words of the database.
+macro_rules! add_sql {
+    ($lock:literal) => {
+        concat!(
+            "insert into version (room_id, seq, label, author, at, meta) select id, $2, $3, $4, $5, $6 from room \
+             where id = $1 and deleted_at is null",
+            $lock,
+            " on conflict (room_id, seq, label) do nothing"
+        )
+    };
+}
+pub(super) use add_sql;
 pub(super) const CHANGE_SQL: &str = "update version set label = $4, author = $5, at = $6, meta = $7 \
     where room_id = $1 and seq = $2 and label = $3";
 pub(super) const REMOVE_SQL: &str = "delete from version where room_id = $1 and seq = $2 and label = $3";

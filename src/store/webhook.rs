@@ -12,6 +12,8 @@ use crate::ids::{RoomName, Seq};
 
 /// Most endpoints.
 pub const WEBHOOKS_MAX: u32 = 64;
+/// A room was deleted: the type of the event.
+pub const DELETED: &str = "room.deleted";
 /// How long a server that works on a queue is taken to live, in milliseconds: longer than a delivery may take.
 pub const LEASE_MS: i64 = 25_000;
 /// Deliveries that are kept of an endpoint's log, but for those that were given up.

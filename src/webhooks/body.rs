@@ -103,7 +103,7 @@ pub async fn body(
 ) -> Result<Option<Vec<u8>>, ArchiveError> {
     let Ok(name) = RoomName::parse(&delivery.room) else { return Ok(None) };
     let Some(seq) = delivery.seq else { return Ok(event(delivery)) };
-    let Some(row) = store.room(&name).await? else { return Ok(None) };
+    let Some(row) = store.any_room(&name).await? else { return Ok(None) };
     match delivery.after {
         None => Ok(entry(store, row.id, seq, delivery).await?.and_then(|entry| told(delivery, entry))),
         Some(after) => {

@@ -9,7 +9,8 @@ use super::endpoint::Endpoint;
 use super::known::Webhooks;
 use crate::ids::{RoomName, Seq};
 use crate::store::{
-    Bodies, DueRoom, Entry, EntryKind, Found, HistoryQuery, Kinds, NewDelivery, Page, QueueKey, RoomEvent, StoreError,
+    Bodies, DELETED, DueRoom, Entry, EntryKind, Found, HistoryQuery, Kinds, NewDelivery, Page, QueueKey, RoomEvent,
+    StoreError,
 };
 
 /// A document that has changed is told so long after its last edit, and so long after the first one at most, in milliseconds.
@@ -25,7 +26,6 @@ const BEST_EFFORT: Duration = Duration::from_secs(300);
 const CHANGED: &str = "document.changed";
 const MESSAGE: &str = "message.created";
 const CREATED: &str = "room.created";
-const DELETED: &str = "room.deleted";
 
 /// Sorts a part of what is there; whether there may be more.
 pub async fn collect(webhooks: &Webhooks, now_ms: i64) -> Result<bool, StoreError> {

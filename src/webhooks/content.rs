@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use crate::archive::{Archive, ArchiveError, Stored};
 use crate::document::{ReadingBudget, View};
 use crate::ids::{RoomName, Seq};
+use crate::store::StoreError;
 
 /// Longest document that comes along, in bytes.
 const CONTENT_BYTES_MAX: usize = 1 << 20;
@@ -61,7 +62,11 @@ pub async fn content(
     root: Option<String>,
     archive: &Archive,
 ) -> Result<Option<Content>, ArchiveError> {
-    let Some(Stored { head, document, .. }) = archive.read(room).await? else { return Ok(None) };
+    let stored = match archive.read(room).await {
+        Err(ArchiveError::Store(StoreError::RoomDeleted)) => None,
+        stored => stored?,
+    };
+    let Some(Stored { head, document, .. }) = stored else { return Ok(None) };
     let rendered = tokio::task::spawn_blocking(move || {
         let json = render(&Bytes::from(document.state()), format, root.as_deref())?;
         if json.get().len() > CONTENT_BYTES_MAX { Err("too_large") } else { Ok(json) }

@@ -13,6 +13,7 @@ mod comments;
 mod compression;
 mod crowded;
 mod damage;
+mod deletion;
 mod descriptors;
 mod documents;
 mod echo;

@@ -8,10 +8,11 @@ const READ: &[&str] = &["GET", "HEAD"];
 const POST: &[&str] = &["POST"];
 const SOCKET: &[&str] = &["GET"];
 const DOCUMENT: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH"];
+const ROOM: &[&str] = &["GET", "HEAD", "DELETE"];
 const VERSIONS: &[&str] = &["GET", "HEAD", "POST", "PATCH", "DELETE"];
 
 /// Every path of the server, and what it takes.
-const PATHS: [(&str, &[&str]); 37] = [
+const PATHS: [(&str, &[&str]); 38] = [
     ("/healthz", READ),
     ("/readyz", READ),
     ("/tutti.js", READ),
@@ -23,8 +24,8 @@ const PATHS: [(&str, &[&str]); 37] = [
     ("/hocuspocus", SOCKET),
     ("/echo", SOCKET),
     ("/api/v1/rooms", READ),
-    ("/api/v1/rooms/room", READ),
-    ("/api/v1/rooms/docs/plan", READ),
+    ("/api/v1/rooms/room", ROOM),
+    ("/api/v1/rooms/docs/plan", ROOM),
     ("/api/v1/rooms/docs/plan/history", READ),
     ("/api/v1/rooms/docs/plan/document", DOCUMENT),
     ("/api/v1/rooms/docs/plan/blame", READ),
@@ -40,6 +41,7 @@ const PATHS: [(&str, &[&str]); 37] = [
     ("/api/v1/rooms/docs/plan/versions", VERSIONS),
     ("/api/v1/rooms/docs/plan/restore", POST),
     ("/api/v1/rooms/docs/plan/comments", READ),
+    ("/api/v1/rooms/docs/plan/undelete", POST),
     ("/api/v1/rooms/docs/plan/presence", READ),
     ("/api/v1/rooms/docs/plan/messages", POST),
     ("/api/v1/rooms/docs/plan/disconnect", POST),

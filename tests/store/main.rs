@@ -3,6 +3,7 @@
 
 mod append;
 mod claim;
+mod deletion;
 mod faults;
 mod history;
 mod load;

@@ -234,6 +234,6 @@ fn whose_clients_are_is_told_as_they_were_bound_first() {
         placed(&store, &Append { clients: bound("ada"), ..append(room, vec![edit("1")]) }).await;
         placed(&other, &Append { clients: bound("bob"), ..append(room, vec![edit("2")]) }).await;
         assert_eq!(other.clients(room, vec![7, 8]).await, Ok(vec![(7, UserId::new("ada"))]));
-        assert_eq!(store.heads(vec![name("a")]).await.expect("an answer")[0].head, Seq(2));
+        assert_eq!(store.heads(vec![name("a")]).await.expect("an answer")[0].0.head, Seq(2));
     });
 }

@@ -59,6 +59,8 @@ pub enum ErrorCode {
     Unauthorized,
     /// No access to the room.
     Forbidden,
+    /// The room was deleted.
+    RoomDeleted,
     /// The token does not allow writing.
     ReadOnly,
     /// The client is not in the room.

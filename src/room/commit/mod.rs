@@ -129,9 +129,6 @@ impl Commit {
 
     /// The store could not make the row, or not store the append in flight. Returns how long to wait for the next attempt.
     pub fn on_failed(&mut self, error: &StoreError) -> Duration {
-        if *error == StoreError::NoSuchRoom {
-            self.row = None;
-        }
         self.is_waiting = true;
         let wait = self.backoff.next();
         tracing::warn!(%error, retry_ms = wait.as_millis() as u64, "edits are not committed yet");

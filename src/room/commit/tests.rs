@@ -56,17 +56,6 @@ fn an_append_that_failed_is_sent_again_under_the_same_id_and_no_other_before_it_
 }
 
 #[test]
-fn a_room_whose_row_is_gone_gets_another_one() {
-    let (room, now) = (TestRoom::new(), Instant::now());
-    let mut commit = room.commit();
-    commit.uncommitted.push(entry());
-    let id = submitted(commit.next(now));
-    commit.on_failed(&StoreError::NoSuchRoom);
-    assert!(matches!(commit.retry(now), NextCommit::MakeRow));
-    assert_eq!(submitted(commit.on_row(RoomId(8), now)), id);
-}
-
-#[test]
 fn under_load_few_entries_wait_for_more() {
     let (room, now) = (TestRoom::new(), Instant::now());
     let mut commit = room.commit();

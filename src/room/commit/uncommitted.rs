@@ -316,6 +316,14 @@ impl Uncommitted {
         self.in_flight.is_some_and(|in_flight| in_flight.id == id)
     }
 
+    /// Takes out all that waits and is in flight, of which nobody hears any more whether it was stored.
+    pub fn take_all(&mut self) -> Vec<Pending> {
+        self.in_flight = None;
+        self.suspects = 0;
+        self.held.set(0);
+        std::mem::take(&mut self.queue).into()
+    }
+
     /// Takes the outcome of the append in flight: the entries in order, with what became of each.
     pub fn settle(&mut self, outcome: Vec<Result<Placed, Refused>>) -> Vec<(Pending, Result<Placed, Refused>)> {
         self.in_flight = None;

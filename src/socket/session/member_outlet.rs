@@ -22,12 +22,14 @@ pub enum Standing {
     In,
     /// The room has ended its membership.
     Ended,
+    /// The room was deleted.
+    Deleted,
 }
 
 impl Standing {
     /// Whether the room has not let it in, or has put it out.
     pub fn is_over(self) -> bool {
-        matches!(self, Self::PutOff | Self::Ended)
+        matches!(self, Self::PutOff | Self::Ended | Self::Deleted)
     }
 }
 
@@ -53,6 +55,11 @@ pub trait MemberKind: 'static {
 
     /// What the client is told if the room ends the membership; the connection goes on.
     fn ended(&self, reason: &str) -> Option<Frame>;
+
+    /// What the client is told if the room was deleted; the connection goes on.
+    fn deleted(&self, _standing: Standing, reason: &str) -> Option<Frame> {
+        self.ended(reason)
+    }
 
     /// What the client is told if the member leaves before the room has answered.
     fn left(&self) -> Option<Frame> {
@@ -97,7 +104,7 @@ impl<M: MemberKind> MemberOutlet<M> {
     }
 
     fn takes_frames(&self) -> bool {
-        self.standing.get() != Standing::Ended && !self.charges.has_left()
+        !matches!(self.standing.get(), Standing::Ended | Standing::Deleted) && !self.charges.has_left()
     }
 
     fn tell(&self, frame: Option<Frame>) {
@@ -176,6 +183,10 @@ impl<M: MemberKind> Outlet for MemberOutlet<M> {
             // The room does not know it, so nothing else gives its credit back.
             self.charges.forgive();
         }
+        if code == CloseCode::RoomDeleted {
+            // It handles nothing more.
+            self.charges.forgive();
+        }
         if self.charges.has_left() || self.standing.get().is_over() {
             return;
         }
@@ -187,6 +198,10 @@ impl<M: MemberKind> Outlet for MemberOutlet<M> {
         if M::IS_ONLY_MEMBER || !code.is_final() {
             // Whatever may work later, the client tries again with the whole connection.
             return self.outbox.close(code, reason);
+        }
+        if code == CloseCode::RoomDeleted {
+            self.tell(self.member.deleted(self.standing.get(), reason));
+            return self.stand(Standing::Deleted);
         }
         self.tell(self.member.ended(reason));
         self.stand(Standing::Ended);
@@ -255,11 +270,21 @@ mod tests {
     #[test]
     fn what_a_room_says_to_a_member_ends_the_socket_only_if_nothing_else_is_left_to_do() {
         type Act = fn(&MemberOutlet<Shared>);
-        let cases: [(Act, (Standing, bool, bool)); 7] = [
+        let cases: [(Act, (Standing, bool, bool)); 8] = [
             (|_| {}, (Standing::Asking, false, false)),
             (|outlet| outlet.let_in(), (Standing::In, true, false)),
             (|outlet| outlet.close(CloseCode::TryLater, "later"), (Standing::PutOff, true, false)),
             (|outlet| outlet.close(CloseCode::Forbidden, "out"), (Standing::Ended, true, false)),
+            (
+                |outlet| {
+                    outlet.let_in();
+                    outlet.charges.charge(100);
+                    outlet.close(CloseCode::RoomDeleted, "deleted");
+                    outlet.leave();
+                    assert!(outlet.is_over(), "nothing is owed");
+                },
+                (Standing::Deleted, true, false),
+            ),
             (|outlet| outlet.close(CloseCode::Internal, "fault"), (Standing::Asking, false, true)),
             (
                 |outlet| {
@@ -279,7 +304,7 @@ mod tests {
         for (number, (act, expected)) in cases.into_iter().enumerate() {
             assert_eq!(after(Shared, act), expected, "case {number}");
         }
-        for code in [CloseCode::TryLater, CloseCode::Forbidden, CloseCode::Internal] {
+        for code in [CloseCode::TryLater, CloseCode::Forbidden, CloseCode::RoomDeleted, CloseCode::Internal] {
             let ended = after(Only, |outlet| outlet.close(code, code.reason()));
             assert_eq!(ended, (Standing::Asking, false, true), "{code:?}");
         }

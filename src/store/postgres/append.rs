@@ -11,9 +11,9 @@ use crate::ids::{Seq, UserId};
 use crate::store::entry::RoomId;
 use crate::store::error::StoreError;
 use crate::store::last_append::LastAppend;
-use crate::store::number::{Head, Row};
+use crate::store::number::Row;
 use crate::store::rows::{client_column, kind_column, seq, seq_column};
-use crate::store::statements::{EntryKey, Settled, Statements};
+use crate::store::statements::{EntryKey, Locked, LockedColumns, Settled, Statements};
 
 impl Statements for PgConnection {
     type Source = Arc<Sessions>;
@@ -28,13 +28,12 @@ impl Statements for PgConnection {
         sqlx::raw_sql(statement).execute(self).await.map(drop)
     }
 
-    async fn lock(&mut self, rooms: &[RoomId]) -> sqlx::Result<Vec<Head>> {
+    async fn lock(&mut self, rooms: &[RoomId]) -> sqlx::Result<Vec<Locked>> {
         // "No key": enough to keep other appends out, and no obstacle to a snapshot's foreign key, which "for update" is.
-        let sql = "select id, head, last_at from room where id = any($1) order by id for no key update";
-        let rows: Vec<(i64, i64, i64)> =
+        let sql = "select id, head, last_at, deleted_at is not null from room where id = any($1) order by id for no key update";
+        let rows: Vec<LockedColumns> =
             sqlx::query_as(sql).bind(rooms.iter().map(|room| room.0).bind_iter()).fetch_all(self).await?;
-        let head = |(room, head, at_ms)| Head { room: RoomId(room), seq: seq(head), at_ms };
-        Ok(rows.into_iter().map(head).collect())
+        Ok(rows.into_iter().map(Locked::from).collect())
     }
 
     async fn last_appends(&mut self, server: &str, rooms: &[RoomId]) -> sqlx::Result<Vec<LastAppend>> {
@@ -106,7 +105,7 @@ impl Statements for PgConnection {
         let sql = "with locked as (\
                      select room.id from room \
                      join unnest($8::bigint[], $18::bigint[], $19::bigint[]) as b (room_id, head, last_at) on b.room_id = room.id \
-                     where room.head = b.head and room.last_at = b.last_at \
+                     where room.head = b.head and room.last_at = b.last_at and room.deleted_at is null \
                      order by room.id for no key update of room\
                    ), entries as (\
                      insert into entry (room_id, seq, kind, author, at, key, body, via) \

@@ -14,12 +14,12 @@ impl Postgres {
         // One view for all four statements: the head and the edits belong together.
         let mut lent = self.readers.lend().await?;
         let mut tx = lent.connection.begin_with("begin isolation level repeatable read read only").await?;
-        let sql = "select id, head from room where name = $1";
-        let room: Option<(i64, i64)> = sqlx::query_as(sql).bind(name.as_str()).fetch_optional(&mut *tx).await?;
-        let Some((room, head)) = room else {
+        let sql = "select id, head, deleted_at is not null from room where name = $1";
+        let room: Option<(i64, i64, bool)> = sqlx::query_as(sql).bind(name.as_str()).fetch_optional(&mut *tx).await?;
+        let Some((room, head, false)) = room else {
             tx.commit().await?;
             lent.keep();
-            return Ok(None);
+            return if room.is_some() { Err(StoreError::RoomDeleted) } else { Ok(None) };
         };
 
         let sql = "select seq, state from snapshot where room_id = $1 order by seq desc limit 1";

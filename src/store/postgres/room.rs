@@ -7,7 +7,7 @@ use super::Postgres;
 use crate::ids::{RoomName, Seq};
 use crate::store::entry::{RoomId, RoomRow};
 use crate::store::error::StoreError;
-use crate::store::rows::{self, RoomColumns};
+use crate::store::rows::{self, AnyRoomColumns, RoomColumns};
 use crate::store::statements::Statements;
 use crate::store::transaction::now_ms;
 
@@ -34,27 +34,27 @@ impl Postgres {
         // Looked up first: an insert that conflicts would spend an id each time.
         if let Some(room) = room_id(&mut lent.connection, name).await? {
             lent.keep();
-            return Ok(room);
+            return room;
         }
         let sql = "insert into room (name, last_at, created_at) values ($1, $2, $2) on conflict (name) do nothing";
         sqlx::query(sql).bind(name.as_str()).bind(now_ms()).execute(&mut lent.connection).await?;
         let room = room_id(&mut lent.connection, name).await?;
         lent.keep();
-        room.ok_or_else(|| StoreError::Unexpected(format!("room {name} is neither there nor can it be made")))
+        room.unwrap_or_else(|| Err(StoreError::Unexpected(format!("room {name} is neither there nor can it be made"))))
     }
 
-    pub async fn room(&self, name: &RoomName) -> Result<Option<RoomRow>, StoreError> {
-        let sql = "select id, name, head, created_at, last_at from room where name = $1";
+    /// And whether it was deleted.
+    pub async fn room(&self, name: &RoomName) -> Result<Option<(RoomRow, bool)>, StoreError> {
         let mut lent = self.readers.lend().await?;
-        let query = sqlx::query_as(sql).bind(name.as_str());
-        let row: Option<RoomColumns> = query.fetch_optional(&mut lent.connection).await?;
+        let query = sqlx::query_as(rows::ROOM_SQL).bind(name.as_str());
+        let row: Option<AnyRoomColumns> = query.fetch_optional(&mut lent.connection).await?;
         lent.keep();
-        row.map(rows::room).transpose()
+        row.map(rows::any_room).transpose()
     }
 
     pub async fn rooms(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<RoomRow>, StoreError> {
         let sql = "select id, name, head, created_at, last_at from room \
-                   where name >= $1 and name < $2 and name > $3 order by name limit $4";
+                   where name >= $1 and name < $2 and name > $3 and deleted_at is null order by name limit $4";
         let query = sqlx::query_as(sql).bind(prefix).bind(rows::prefix_end(prefix)).bind(after).bind(i64::from(limit));
         let mut lent = self.readers.lend().await?;
         let found: Vec<RoomColumns> = query.fetch_all(&mut lent.connection).await?;
@@ -64,7 +64,9 @@ impl Postgres {
 
     pub async fn save_snapshot(&self, room: RoomId, seq: Seq, state: &Bytes) -> Result<(), StoreError> {
         // Snapshots of one seq hold the same edits; the one that is there may be damaged.
-        let sql = "insert into snapshot (room_id, seq, state) values ($1, $2, $3) \
+        // Nothing is kept of a room that was deleted.
+        let sql = "insert into snapshot (room_id, seq, state) select id, $2, $3 from room \
+            where id = $1 and deleted_at is null for key share \
             on conflict (room_id, seq) do update set state = excluded.state";
         let query = sqlx::query(sql).bind(room.0).bind(rows::seq_column(seq)).bind(&state[..]);
         let mut lent = self.readers.lend().await?;
@@ -91,8 +93,9 @@ impl Postgres {
     }
 }
 
-async fn room_id(connection: &mut PgConnection, name: &RoomName) -> sqlx::Result<Option<RoomId>> {
-    let sql = "select id from room where name = $1";
-    let id = sqlx::query_scalar(sql).bind(name.as_str()).fetch_optional(connection).await?;
-    Ok(id.map(RoomId))
+/// The room's row, or that it was deleted.
+async fn room_id(connection: &mut PgConnection, name: &RoomName) -> sqlx::Result<Option<Result<RoomId, StoreError>>> {
+    let sql = "select id, deleted_at is not null from room where name = $1";
+    let row: Option<(i64, bool)> = sqlx::query_as(sql).bind(name.as_str()).fetch_optional(connection).await?;
+    Ok(row.map(|(id, is_deleted)| if is_deleted { Err(StoreError::RoomDeleted) } else { Ok(RoomId(id)) }))
 }

@@ -6,7 +6,7 @@ use super::Postgres;
 use crate::ids::{RoomName, UserId};
 use crate::store::entry::{RoomId, RoomRow};
 use crate::store::error::StoreError;
-use crate::store::rows::{self, RoomColumns};
+use crate::store::rows::{self, AnyRoomColumns};
 use crate::store::server::{SWEPT_EACH, ServerRow};
 
 /// Raises the server's beats and tells the others that were seen lately. Whether it is on disk does not matter.
@@ -78,13 +78,13 @@ impl Postgres {
         Ok(swept >= u64::from(SWEPT_EACH))
     }
 
-    pub async fn heads(&self, rooms: &[RoomName]) -> Result<Vec<RoomRow>, StoreError> {
-        let sql = "select id, name, head, created_at, last_at from room where name = any($1)";
+    pub async fn heads(&self, rooms: &[RoomName]) -> Result<Vec<(RoomRow, bool)>, StoreError> {
+        let sql = "select id, name, head, created_at, last_at, deleted_at is not null from room where name = any($1)";
         let names: Vec<&str> = rooms.iter().map(RoomName::as_str).collect();
         let mut lent = self.readers.lend().await?;
-        let found: Vec<RoomColumns> = sqlx::query_as(sql).bind(names).fetch_all(&mut lent.connection).await?;
+        let found: Vec<AnyRoomColumns> = sqlx::query_as(sql).bind(names).fetch_all(&mut lent.connection).await?;
         lent.keep();
-        found.into_iter().map(rows::room).collect()
+        found.into_iter().map(rows::any_room).collect()
     }
 
     pub async fn clients(&self, room: RoomId, clients: &[u64]) -> Result<Vec<(u64, UserId)>, StoreError> {

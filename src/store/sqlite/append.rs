@@ -11,9 +11,9 @@ use crate::ids::{Seq, UserId};
 use crate::store::entry::RoomId;
 use crate::store::error::StoreError;
 use crate::store::last_append::LastAppend;
-use crate::store::number::{Head, Row};
+use crate::store::number::Row;
 use crate::store::rows::{client_column, kind_column, seq, seq_column};
-use crate::store::statements::{EntryKey, Settled, Statements};
+use crate::store::statements::{EntryKey, Locked, LockedColumns, Settled, Statements};
 
 /// How to connect to the file, and how long that may take.
 pub(in crate::store) struct SqliteSource {
@@ -39,11 +39,11 @@ impl Statements for SqliteConnection {
         sqlx::raw_sql(statement).execute(self).await.map(drop)
     }
 
-    async fn lock(&mut self, rooms: &[RoomId]) -> sqlx::Result<Vec<Head>> {
-        let sql = "select id, head, last_at from room where id in (select value from json_each($1))";
-        let rows: Vec<(i64, i64, i64)> = sqlx::query_as(sql).bind(json(rooms)).fetch_all(self).await?;
-        let head = |(room, head, at_ms)| Head { room: RoomId(room), seq: seq(head), at_ms };
-        Ok(rows.into_iter().map(head).collect())
+    async fn lock(&mut self, rooms: &[RoomId]) -> sqlx::Result<Vec<Locked>> {
+        let sql =
+            "select id, head, last_at, deleted_at is not null from room where id in (select value from json_each($1))";
+        let rows: Vec<LockedColumns> = sqlx::query_as(sql).bind(json(rooms)).fetch_all(self).await?;
+        Ok(rows.into_iter().map(Locked::from).collect())
     }
 
     async fn last_appends(&mut self, server: &str, rooms: &[RoomId]) -> sqlx::Result<Vec<LastAppend>> {
@@ -114,7 +114,7 @@ impl Statements for SqliteConnection {
 /// Fails, since a script has no other way to stop, unless all the rooms are as they were.
 const CHECK_HEADS: &str = "select case when count(*) = ? then 0 else json('no longer so: ' || count(*)) end \
     from json_each(?) join room \
-      on room.id = value ->> 0 and room.head = value ->> 6 and room.last_at = value ->> 7;";
+      on room.id = value ->> 0 and room.head = value ->> 6 and room.last_at = value ->> 7 and room.deleted_at is null;";
 
 const SETTLE: &str = "update room set head = value ->> 1, last_at = value ->> 2 from json_each(?) where room.id = value ->> 0; \
     insert or replace into last_append (server, room_id, at, append_id, first_seq, outcome) \

@@ -12,9 +12,12 @@ impl Sqlite {
     pub async fn load(&self, name: &RoomName) -> Result<Option<Loaded>, StoreError> {
         // One view for all four statements: the head and the edits belong together.
         let mut tx = self.readers.begin().await?;
-        let sql = "select id, head from room where name = $1";
-        let room: Option<(i64, i64)> = sqlx::query_as(sql).bind(name.as_str()).fetch_optional(&mut *tx).await?;
-        let Some((room, head)) = room else { return Ok(None) };
+        let sql = "select id, head, deleted_at is not null from room where name = $1";
+        let room: Option<(i64, i64, bool)> = sqlx::query_as(sql).bind(name.as_str()).fetch_optional(&mut *tx).await?;
+        let Some((room, head, is_deleted)) = room else { return Ok(None) };
+        if is_deleted {
+            return Err(StoreError::RoomDeleted);
+        }
 
         let sql = "select seq, state from snapshot where room_id = $1 order by seq desc limit 1";
         let snapshot: Option<(i64, Vec<u8>)> = sqlx::query_as(sql).bind(room).fetch_optional(&mut *tx).await?;

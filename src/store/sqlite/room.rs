@@ -6,7 +6,7 @@ use super::Sqlite;
 use crate::ids::{RoomName, Seq};
 use crate::store::entry::{RoomId, RoomRow};
 use crate::store::error::StoreError;
-use crate::store::rows::{self, RoomColumns};
+use crate::store::rows::{self, AnyRoomColumns, RoomColumns};
 use crate::store::statements::Statements;
 use crate::store::transaction::now_ms;
 
@@ -28,14 +28,13 @@ impl Sqlite {
 
     pub async fn ensure_room(&self, name: &RoomName) -> Result<RoomId, StoreError> {
         // Looked up first: most rooms exist, and readers need not wait for the writer.
-        let sql = "select id from room where name = $1";
-        let found = sqlx::query_scalar(sql).bind(name.as_str()).fetch_optional(&self.readers).await?;
-        if let Some(id) = found {
-            return Ok(RoomId(id));
+        if let Some((row, is_deleted)) = self.room(name).await? {
+            return if is_deleted { Err(StoreError::RoomDeleted) } else { Ok(row.id) };
         }
         let mut begun = self.writer.begin().await?;
         // The update changes nothing; without one, a room that exists by now would not be returned.
-        let sql = "insert into room (name, last_at, created_at) values ($1, $2, $2) \
+        let sql = "insert into room (id, name, last_at, created_at) \
+                   select 1 + max((select freed from room_id), coalesce((select max(id) from room), 0)), $1, $2, $2 where true \
                    on conflict (name) do update set name = excluded.name returning id";
         let query = sqlx::query_scalar(sql).bind(name.as_str()).bind(now_ms());
         let id = query.fetch_one(&mut begun.0.connection).await?;
@@ -43,15 +42,16 @@ impl Sqlite {
         Ok(RoomId(id))
     }
 
-    pub async fn room(&self, name: &RoomName) -> Result<Option<RoomRow>, StoreError> {
-        let sql = "select id, name, head, created_at, last_at from room where name = $1";
-        let row: Option<RoomColumns> = sqlx::query_as(sql).bind(name.as_str()).fetch_optional(&self.readers).await?;
-        row.map(rows::room).transpose()
+    /// And whether it was deleted.
+    pub async fn room(&self, name: &RoomName) -> Result<Option<(RoomRow, bool)>, StoreError> {
+        let query = sqlx::query_as(rows::ROOM_SQL).bind(name.as_str());
+        let row: Option<AnyRoomColumns> = query.fetch_optional(&self.readers).await?;
+        row.map(rows::any_room).transpose()
     }
 
     pub async fn rooms(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<RoomRow>, StoreError> {
         let sql = "select id, name, head, created_at, last_at from room \
-                   where name >= $1 and name < $2 and name > $3 order by name limit $4";
+                   where name >= $1 and name < $2 and name > $3 and deleted_at is null order by name limit $4";
         let query = sqlx::query_as(sql).bind(prefix).bind(rows::prefix_end(prefix)).bind(after).bind(i64::from(limit));
         let found: Vec<RoomColumns> = query.fetch_all(&self.readers).await?;
         found.into_iter().map(rows::room).collect()
@@ -60,7 +60,9 @@ impl Sqlite {
     pub async fn save_snapshot(&self, room: RoomId, seq: Seq, state: &Bytes) -> Result<(), StoreError> {
         let mut begun = self.writer.begin().await?;
         // Snapshots of one seq hold the same edits; the one that is there may be damaged.
-        let sql = "insert into snapshot (room_id, seq, state) values ($1, $2, $3) \
+        // Nothing is kept of a room that was deleted.
+        let sql = "insert into snapshot (room_id, seq, state) select id, $2, $3 from room \
+            where id = $1 and deleted_at is null \
             on conflict (room_id, seq) do update set state = excluded.state";
         let query = sqlx::query(sql).bind(room.0).bind(rows::seq_column(seq)).bind(&state[..]);
         query.execute(&mut begun.0.connection).await?;

@@ -5,7 +5,7 @@ use crate::ids::{RoomName, Seq, UserId};
 use crate::store::entry::RoomId;
 use crate::store::error::StoreError;
 use crate::store::rows::{self, seq_column};
-use crate::store::segment::{self, BEHIND_SQL, FORGET_SQL, HistorySegment, LAST_ROOM_SQL, SAVE_SQL, SEGMENTS_SQL};
+use crate::store::segment::{self, BEHIND_SQL, FORGET_SQL, HistorySegment, LAST_ROOM_SQL, SEGMENTS_SQL, save_sql};
 
 impl Sqlite {
     pub async fn segments(&self, room: RoomId, after: Seq) -> Result<Vec<HistorySegment>, StoreError> {
@@ -15,7 +15,8 @@ impl Sqlite {
 
     pub async fn save_segment(&self, room: RoomId, segment: &HistorySegment) -> Result<bool, StoreError> {
         let mut begun = self.writer.begin().await?;
-        let query = sqlx::query(SAVE_SQL).bind(room.0).bind(seq_column(segment.after)).bind(seq_column(segment.seq));
+        let query =
+            sqlx::query(save_sql!("")).bind(room.0).bind(seq_column(segment.after)).bind(seq_column(segment.seq));
         let saved = query.bind(&segment.body[..]).execute(&mut begun.0.connection).await?;
         begun.commit().await?;
         Ok(saved.rows_affected() > 0)

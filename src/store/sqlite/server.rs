@@ -33,7 +33,7 @@ impl Sqlite {
         Ok(swept >= u64::from(SWEPT_EACH))
     }
 
-    pub async fn heads(&self, rooms: &[RoomName]) -> Result<Vec<RoomRow>, StoreError> {
+    pub async fn heads(&self, rooms: &[RoomName]) -> Result<Vec<(RoomRow, bool)>, StoreError> {
         let mut found = Vec::with_capacity(rooms.len());
         for room in rooms {
             found.extend(self.room(room).await?);

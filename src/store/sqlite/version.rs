@@ -6,7 +6,7 @@ use crate::store::entry::RoomId;
 use crate::store::error::StoreError;
 use crate::store::rows::seq_column;
 use crate::store::version::{
-    self, ADD_SQL, CHANGE_SQL, COUNT_SQL, HAS_SQL, REMOVE_SQL, VERSIONS_SQL, VersionChange, VersionColumns, VersionRow,
+    self, CHANGE_SQL, COUNT_SQL, HAS_SQL, REMOVE_SQL, VERSIONS_SQL, VersionChange, VersionColumns, VersionRow, add_sql,
 };
 
 impl Sqlite {
@@ -23,7 +23,7 @@ impl Sqlite {
         let change = version::judge(has > 0, count, true);
         let mut added = 0;
         if change == VersionChange::Done {
-            let query = sqlx::query(ADD_SQL).bind(room.0).bind(seq_column(row.seq)).bind(&row.label);
+            let query = sqlx::query(add_sql!("")).bind(room.0).bind(seq_column(row.seq)).bind(&row.label);
             let query = query.bind(row.author.as_str()).bind(row.at_ms).bind(row.meta.as_deref());
             added = query.execute(&mut begun.0.connection).await?.rows_affected();
         }

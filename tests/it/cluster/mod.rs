@@ -1,6 +1,7 @@
 //! Several servers on one Postgres, each in a process of its own: what people do on one is shown on the others, whatever the bus does.
 
 mod crossing;
+mod deletion;
 mod faults;
 mod people;
 mod twice;

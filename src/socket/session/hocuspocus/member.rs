@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::budget::Payer;
 use crate::protocol::{Dialect, hocuspocus};
 use crate::room::StateBudget;
-use crate::socket::session::member_outlet::MemberKind;
+use crate::socket::session::member_outlet::{MemberKind, Standing};
 use crate::wire::Frame;
 
 /// One document.
@@ -40,5 +40,12 @@ impl MemberKind for DocumentMember {
 
     fn ended(&self, reason: &str) -> Option<Frame> {
         Some(hocuspocus::close(&self.address, reason))
+    }
+
+    fn deleted(&self, standing: Standing, reason: &str) -> Option<Frame> {
+        match standing {
+            Standing::Asking => Some(hocuspocus::denied(&self.address, reason)),
+            _ => self.ended(reason),
+        }
     }
 }

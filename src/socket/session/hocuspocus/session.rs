@@ -227,7 +227,7 @@ impl Session for HocuspocusSession {
                 Standing::Asking => {}
                 Standing::In => self.on_let_in(&address, io)?,
                 Standing::PutOff => self.on_put_off(&address),
-                Standing::Ended => self.shut(address, io),
+                Standing::Ended | Standing::Deleted => self.shut(address, io),
             }
         }
         io.outbox.flush();

@@ -24,9 +24,9 @@ impl JoinedRoom {
         self.membership.outlet().standing().is_over()
     }
 
-    /// Whether the room cannot be loaded now.
-    pub fn is_put_off(&self) -> bool {
-        self.membership.outlet().standing() == Standing::PutOff
+    /// How the client stands with the room.
+    pub fn standing(&self) -> Standing {
+        self.membership.outlet().standing()
     }
 
     /// Whether the room has no more of the past to send.

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use crate::ids::RoomName;
 use crate::protocol::Dialect;
 use crate::protocol::json::{ErrorCode, ErrorMessage, ServerMessage};
-use crate::socket::session::member_outlet::MemberKind;
+use crate::socket::session::member_outlet::{MemberKind, Standing};
 use crate::wire::Frame;
 
 /// When to ask again for a room that cannot be loaded, in milliseconds.
@@ -40,6 +40,15 @@ impl MemberKind for RoomMember {
 
     fn ended(&self, reason: &str) -> Option<Frame> {
         Some(ServerMessage::Evicted { room: &self.room, reason }.frame())
+    }
+
+    fn deleted(&self, standing: Standing, reason: &str) -> Option<Frame> {
+        if standing != Standing::Asking {
+            return self.ended(reason);
+        }
+        let request_id = self.request_id.take();
+        let error = ErrorMessage::permanent(ErrorCode::RoomDeleted, reason);
+        Some(error.about(request_id.as_deref(), Some(&self.room)).frame())
     }
 
     /// Its request to join, if the room has not answered that, is answered now; the room's answer goes nowhere.

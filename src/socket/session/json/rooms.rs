@@ -11,6 +11,7 @@ use crate::protocol::CloseCode;
 use crate::protocol::json::{ErrorCode, ErrorMessage, ServerMessage};
 use crate::room::JsonJoin;
 use crate::socket::session::io::SessionIo;
+use crate::socket::session::member_outlet::Standing;
 use crate::socket::session::membership::{Membership, RoomLink};
 use crate::socket::session::session::{DENIALS_LOGGED_MAX, SocketClose};
 
@@ -148,15 +149,17 @@ impl JsonSession {
 
     /// Notes which rooms have sent all of the past, and lets go of those that have put the client out.
     pub(super) fn follow_memberships(&mut self, io: &SessionIo) {
-        let over: Vec<(RoomName, bool)> = self
+        let over: Vec<(RoomName, Standing)> = self
             .rooms
             .iter()
             .filter(|(_, joined)| joined.is_over())
-            .map(|(name, joined)| (name.clone(), joined.is_put_off()))
+            .map(|(name, joined)| (name.clone(), joined.standing()))
             .collect();
-        for (name, is_put_off) in over {
-            if is_put_off {
-                self.end_only_with(CloseCode::TryLater, &name);
+        for (name, standing) in over {
+            match standing {
+                Standing::PutOff => self.end_only_with(CloseCode::TryLater, &name),
+                Standing::Deleted => self.end_only_with(CloseCode::RoomDeleted, &name),
+                Standing::Asking | Standing::In | Standing::Ended => {}
             }
             self.leave_room(&name, true, io);
         }

@@ -1,0 +1,13 @@
+-- Deleted rooms. The row stays, so that the name is taken and no append revives the room: every append reads this column under the
+-- row's lock.
+alter table room add column deleted_at bigint;
+-- Who deleted it.
+alter table room add column deleted_by text;
+-- From then on its content may go for good.
+alter table room add column purge_at bigint;
+-- 0 all is there, 1 what is in it is being deleted, 2 it is gone.
+alter table room add column purge smallint not null default 0 check (purge between 0 and 2);
+-- Whether the row goes as well once that is done, so that a new room may have the name.
+alter table room add column frees_name boolean not null default false;
+
+create index room_deleted on room (purge_at) where deleted_at is not null;
