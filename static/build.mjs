@@ -37,7 +37,9 @@ const { metafile } = await esbuild.build({
     'tiptap-style': 'tiptap/style.css',
     comments: 'tiptap/comments.js',
     dashboard: 'dashboard/dashboard.js',
-    'dashboard-style': 'dashboard/dashboard.css'
+    'dashboard-style': 'dashboard/dashboard.css',
+    api: 'api/main.js',
+    'api-style': 'api/style.css'
   },
   outdir: join(out, 'assets'),
   entryNames: '[name]-[hash]',
@@ -62,7 +64,7 @@ const builtFrom = new Map(Object.entries(metafile.outputs)
   .filter(([, output]) => output.entryPoint)
   .map(([file, output]) => [output.entryPoint, `/assets/${basename(file)}`]))
 
-const pages = { 'markdown/index.html': 'index.html', 'tiptap/index.html': 'tiptap.html', 'dashboard/index.html': 'dashboard.html' }
+const pages = { 'markdown/index.html': 'index.html', 'tiptap/index.html': 'tiptap.html', 'dashboard/index.html': 'dashboard.html', 'api/index.html': 'api.html' }
 for (const [source, built] of Object.entries(pages)) await writeFile(join(out, built), await filled(source))
 
 /** A page in which `{{file}}` has become what it names: a piece of HTML itself, of anything built its URL. */

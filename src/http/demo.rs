@@ -1,15 +1,13 @@
 //! The demo, with `--demo` only: its pages, and tokens for guests who may edit below `demo/` and see the server's figures.
 
-use actix_web::http::header::{self, HeaderValue};
-use actix_web::web::{Data, Json, Path};
+use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, HttpResponse};
-use rust_embed::{Embed, EmbeddedFile};
 use serde::{Deserialize, Serialize};
 
 use super::body::Object;
 use super::error::ApiError;
+use super::pages::built;
 use super::state::AppState;
-use super::static_file;
 use crate::auth::{self, Grant, Grants, NewToken};
 use crate::protocol::json::rfc3339;
 
@@ -25,16 +23,6 @@ const GUEST_RETURN_S: u64 = 24 * 3600;
 const GUEST_NAME_BYTES_MAX: usize = 60;
 /// Separates a guest's name from what makes it unique.
 const GUEST_MARK: char = '~';
-
-/// Scripts, styles and fonts come from here and nowhere else, and nothing goes elsewhere.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; \
-     img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-/// The built pages; empty in a binary that was built without them.
-#[derive(Embed)]
-#[folder = "static/dist"]
-#[allow_missing = true]
-struct Pages;
 
 #[derive(Deserialize)]
 pub struct TokenRequest {
@@ -114,49 +102,4 @@ pub async fn tiptap(req: HttpRequest) -> HttpResponse {
 /// `GET /dashboard`: the server's figures, live.
 pub async fn dashboard(req: HttpRequest) -> HttpResponse {
     built(&req, "dashboard.html")
-}
-
-fn built(req: &HttpRequest, file: &str) -> HttpResponse {
-    match Pages::get(file) {
-        Some(page) => {
-            let mut response = static_file::revalidated(req, page.metadata.sha256_hash(), |response| {
-                response.content_type("text/html; charset=utf-8").body(page.data)
-            });
-            // Also of a 304, whose headers take the place of those that the browser has.
-            let policy = HeaderValue::from_static(CONTENT_SECURITY_POLICY);
-            response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
-            response
-        }
-        None => HttpResponse::NotFound()
-            .content_type("text/plain; charset=utf-8")
-            .body("This binary was built without the demo's pages. Build them with `make demo`, then build the server again.\n"),
-    }
-}
-
-/// `GET /assets/{file}`: scripts, styles, fonts; their names change with their content.
-///
-/// Each text was compressed when it was built; the few browsers that ask for no gzip get it as it is.
-pub async fn asset(req: HttpRequest, file: Path<String>) -> Result<HttpResponse, ApiError> {
-    let plain = Pages::get(&format!("assets/{file}")).ok_or(ApiError::NoSuchPath)?;
-    let compressed = Pages::get(&format!("assets/{file}.gz"));
-    let is_compressible = compressed.is_some();
-    let compressed = compressed.filter(|_| static_file::takes_gzip(&req));
-    let is_compressed = compressed.is_some();
-    let EmbeddedFile { data, .. } = compressed.unwrap_or(plain);
-    let content_type = match req.path().rsplit('.').next() {
-        Some("js") => "text/javascript; charset=utf-8",
-        Some("css") => "text/css; charset=utf-8",
-        Some("svg") => "image/svg+xml",
-        Some("woff2") => "font/woff2",
-        _ => "text/plain; charset=utf-8",
-    };
-    let mut response = HttpResponse::Ok();
-    response.content_type(content_type).insert_header((header::CACHE_CONTROL, "public, max-age=31536000, immutable"));
-    if is_compressible {
-        response.insert_header((header::VARY, "accept-encoding"));
-    }
-    if is_compressed {
-        response.insert_header((header::CONTENT_ENCODING, "gzip"));
-    }
-    Ok(response.body(data))
 }

@@ -22,6 +22,7 @@ mod limits;
 mod moment;
 mod openapi;
 mod origins;
+mod pages;
 mod parameters;
 mod past;
 mod paths;
@@ -80,6 +81,8 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
         .service(read("/healthz", health::alive))
         .service(read("/readyz", health::ready))
         .service(socket("/yjs/{room:.*}", upgrade::yjs))
+        .service(read("/api", pages::api))
+        .service(read("/assets/{file}", pages::asset))
         .service(read("/tutti.js", client::module))
         .service(read("/tutti.d.ts", client::types))
         .service(read("/tutti-history.js", client::history))
@@ -167,8 +170,7 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
             .service(read("/tiptap/{document:.*}", demo::tiptap))
             .service(read("/dashboard", demo::dashboard))
             .service(web::redirect("/dashboard/", "/dashboard"))
-            .service(web::redirect("/tiptap", "/tiptap/"))
-            .service(read("/assets/{file}", demo::asset));
+            .service(web::redirect("/tiptap", "/tiptap/"));
     }
     config.default_service(web::to(error::no_such_path));
 }

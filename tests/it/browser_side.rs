@@ -8,8 +8,9 @@ use crate::support::socket::Socket;
 use crate::support::token::writer;
 
 /// Paths of every kind: pages, their files, the client, REST, errors.
-const PATHS: [&str; 13] = [
+const PATHS: [&str; 14] = [
     "/",
+    "/api",
     "/d/welcome",
     "/tiptap/welcome",
     "/dashboard",

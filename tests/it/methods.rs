@@ -12,9 +12,10 @@ const ROOM: &[&str] = &["GET", "HEAD", "DELETE"];
 const VERSIONS: &[&str] = &["GET", "HEAD", "POST", "PATCH", "DELETE"];
 
 /// Every path of the server, and what it takes.
-const PATHS: [(&str, &[&str]); 38] = [
+const PATHS: [(&str, &[&str]); 39] = [
     ("/healthz", READ),
     ("/readyz", READ),
+    ("/api", READ),
     ("/tutti.js", READ),
     ("/tutti.d.ts", READ),
     ("/tutti-history.js", READ),
@@ -78,7 +79,7 @@ fn a_method_that_a_path_does_not_take_is_405_with_those_that_it_takes() {
             }
         }
     }
-    for path in ["/nothing", "/api/v1/nothing", "/api", "/healthz/x", "/ws/x"] {
+    for path in ["/nothing", "/api/v1/nothing", "/api/", "/healthz/x", "/ws/x"] {
         for method in ["GET", "POST", "DELETE"] {
             assert_eq!(
                 ask(method, process.address, path, Some(&token)).error(),

@@ -10,8 +10,9 @@ use crate::support::process::Process;
 use crate::support::server::Server;
 
 /// What the server has beside the API: sockets, files for browsers, the demo.
-const BESIDE: [&str; 15] = [
+const BESIDE: [&str; 16] = [
     "/",
+    "/api",
     "/assets/{file}",
     "/d/{document}",
     "/dashboard",
