@@ -12,31 +12,31 @@ l.textContent=b instanceof Error?b.message:String(b),l.hidden=!1;for(let T of y.
 u(()=>a(s?s.value.trim():""))}},c("h2",{id:"ask-title"},e),t?c("p",{},t):null,d?h:null,s&&c("label",{},"Name",s),l,c("div",{class:"ask-actions"},o?c("button",{type:"\
 button",class:"button quiet",onclick:()=>{u(o.act)}},o.label):null,c("button",{type:"button",class:"button",onclick:()=>{y.close()}},"Cancel"),c("button",{type:"\
 submit",class:"button primary","data-testid":"history-confirm"},i))),y=c("dialog",{class:"ask","aria-labelledby":"ask-title",onclose:()=>{y.remove(),m(p)}},w);r.
-append(y),y.showModal()})}var k=r=>"text"in r;var D={paragraph:"p",blockquote:"blockquote",codeblock:"pre",bulletlist:"ul",orderedlist:"ol",listitem:"li",tasklist:"ul",taskitem:"li",table:"table",tablerow:"\
+append(y),y.showModal()})}var v=r=>"text"in r;var D={paragraph:"p",blockquote:"blockquote",codeblock:"pre",bulletlist:"ul",orderedlist:"ol",listitem:"li",tasklist:"ul",taskitem:"li",table:"table",tablerow:"\
 tr",tablecell:"td",tableheader:"th",horizontalrule:"hr",hardbreak:"br"},oe={bold:"bold",strong:"bold",italic:"italic",em:"italic",strike:"strike",code:"code",underline:"\
 underline",link:"underline"};function j(r,e,t=null){let n=new B(r,e,t),i=t===null?re:{before:!0,after:!0};return r.isXml?de(n.elements(r.root,i)):ce(n.inline(r.
 root,i))}var se=r=>r.map(X).join(`
-`),X=r=>r.children.map(e=>k(e)?e.text:X(e)).join(""),re={before:!1,after:!0},B=class{#e;#n;#t;constructor(e,t,n){this.#e=e,this.#n=t,this.#t=n}#r(e,{before:t,after:n}){
+`),X=r=>r.children.map(e=>v(e)?e.text:X(e)).join(""),re={before:!1,after:!0},B=class{#e;#n;#t;constructor(e,t,n){this.#e=e,this.#n=t,this.#t=n}#r(e,{before:t,after:n}){
 return{before:t&&this.#e.isThere(e,this.#t),after:n&&this.#e.isThere(e,this.#n)}}#a({before:e,after:t}){return this.#t===null?t?"both":null:e&&t?"both":t?"after":
-e?"before":null}elements(e,t){return e.parts.flatMap(n=>{if(n.kind!=="type")return this.inline({...e,parts:[n]},t);if(n.name!==null)return this.#m(n,t);let i=this.#r(
-n.unit,t);return this.#a(i)?this.inline(n,i):[]})}#m(e,t){let n=e.unit,i=this.#r(n,t),o=this.#a(i);if(!o)return[];let a=i.after?this.#n:this.#t,d=this.#e.attributesOf(
+e?"before":null}elements(e,t){return e.parts.flatMap(n=>{if(n.kind!=="type")return this.inline({...e,parts:[n]},t);if(n.name!==null)return this.#u(n,t);let i=this.#r(
+n.unit,t);return this.#a(i)?this.inline(n,i):[]})}#u(e,t){let n=e.unit,i=this.#r(n,t),o=this.#a(i);if(!o)return[];let a=i.after?this.#n:this.#t,d=this.#e.attributesOf(
 e,a),s=this.#t!==null&&o==="both"&&JSON.stringify(d)!==JSON.stringify(this.#e.attributesOf(e,this.#t)),l=e.name,h=l.toLowerCase().replaceAll("_",""),m=Number(d.
 level),p=h==="heading"?`h${m>=1&&m<=6?m:1}`:Object.hasOwn(D,h)?D[h]:null,u=this.elements(e,i);return p?[{tag:p,presence:o,isChanged:s,children:u}]:u.length>0?[{
 tag:"div",presence:o,isChanged:s,label:l,children:u}]:[{tag:"div",presence:o,isChanged:s,children:[this.#l(l,n,o)]}]}#l(e,t,n){let{by:i,inserted:o}=this.#e;return{
-text:e,by:i[t],unit:t,presence:n,formats:[],isChanged:!1,isNew:o[t]===this.#n,object:!0}}inline(e,t){let n=[],[i,o]=[new Map,new Map];for(let a of e.parts)this.#k(
-a,t,n,i,o);return n}#k(e,t,n,i,o){let a=this.#e;if(e.kind==="mark")a.isThere(e.unit,this.#n)&&V(i,e),this.#t!==null&&a.isThere(e.unit,this.#t)&&V(o,e);else if(e.
+text:e,by:i[t],unit:t,presence:n,formats:[],isChanged:!1,isNew:o[t]===this.#n,object:!0}}inline(e,t){let n=[],[i,o]=[new Map,new Map];for(let a of e.parts)this.#v(
+a,t,n,i,o);return n}#v(e,t,n,i,o){let a=this.#e;if(e.kind==="mark")a.isThere(e.unit,this.#n)&&V(i,e),this.#t!==null&&a.isThere(e.unit,this.#t)&&V(o,e);else if(e.
 kind==="embed"){let d=this.#a(this.#r(e.unit,t));d&&n.push(this.#l(ae(e.value),e.unit,d))}else e.kind==="type"?n.push(...e.name===null?this.elements({...e,parts:[
-e]},t):this.#m(e,t)):this.#g(e.from,e.to,t,n,i,o)}#g(e,t,n,i,o,a){let{inserted:d,deleted:s,by:l,text:h}=this.#e,[m,p]=[this.#n,this.#t??-1],u=U(o),w=this.#t===null?
-u:U(a),y=this.#t!==null&&JSON.stringify([...o].sort())!==JSON.stringify([...a].sort()),f=e,b=0,T=0,$=!1,z=g=>{if(b===0||g===f)return;let v=this.#t===null||b===3?
-"both":b===1?"after":"before";le(i,{text:h.slice(f,g),by:T,unit:f,presence:v,formats:v==="before"?w:u,isChanged:y&&v==="both",isNew:$})};for(let g=e;g<t;g++){let[
-v,A]=[d[g],s[g]],L=(n.after&&v<=m&&(A===0||A>m)?1:0)|(n.before&&v<=p&&(A===0||A>p)?2:0),F=v===m;L===b&&(L===0||l[g]===T&&F===$)&&(g===e||h.charCodeAt(g-1)!==10)||
+e]},t):this.#u(e,t)):this.#b(e.from,e.to,t,n,i,o)}#b(e,t,n,i,o,a){let{inserted:d,deleted:s,by:l,text:h}=this.#e,[m,p]=[this.#n,this.#t??-1],u=U(o),w=this.#t===null?
+u:U(a),y=this.#t!==null&&JSON.stringify([...o].sort())!==JSON.stringify([...a].sort()),f=e,b=0,T=0,$=!1,z=g=>{if(b===0||g===f)return;let k=this.#t===null||b===3?
+"both":b===1?"after":"before";le(i,{text:h.slice(f,g),by:T,unit:f,presence:k,formats:k==="before"?w:u,isChanged:y&&k==="both",isNew:$})};for(let g=e;g<t;g++){let[
+k,A]=[d[g],s[g]],L=(n.after&&k<=m&&(A===0||A>m)?1:0)|(n.before&&k<=p&&(A===0||A>p)?2:0),F=k===m;L===b&&(L===0||l[g]===T&&F===$)&&(g===e||h.charCodeAt(g-1)!==10)||
 (z(g),f=g,b=L,T=l[g],$=F)}z(t)}};function V(r,{key:e,value:t}){t===null?r.delete(e):r.set(e,t)}var U=r=>[...r.keys()].map(e=>oe[e.split("--")[0].toLowerCase()]).
-filter(e=>e!==void 0).sort(),ae=r=>r&&typeof r=="object"?Object.keys(r)[0]??"object":"object";function le(r,e){let t=r.at(-1);t&&k(t)&&!t.object&&!t.text.endsWith(
+filter(e=>e!==void 0).sort(),ae=r=>r&&typeof r=="object"?Object.keys(r)[0]??"object":"object";function le(r,e){let t=r.at(-1);t&&v(t)&&!t.object&&!t.text.endsWith(
 `
 `)&&t.by===e.by&&t.presence===e.presence&&t.isNew===e.isNew&&t.isChanged===e.isChanged&&t.formats.join()===e.formats.join()?t.text+=e.text:r.push(e)}function ce(r){
-let e=[H("div",[])];for(let t of r){let n=k(t)&&t.text.endsWith(`
+let e=[H("div",[])];for(let t of r){let n=v(t)&&t.text.endsWith(`
 `),i=n?t.text.slice(0,-1)+(t.presence==="both"?"":"\xB6"):null;i===null?e.at(-1).children.push(t):i!==""&&e.at(-1).children.push({...t,text:i}),n&&e.push(H("div",
-[]))}return e}function de(r){let e=[],t=!1;for(let n of r)k(n)?t?e.at(-1).children.push(n):e.push(H("p",[n])):e.push(n),t=k(n);return e}var H=(r,e)=>({tag:r,presence:"\
+[]))}return e}function de(r){let e=[],t=!1;for(let n of r)v(n)?t?e.at(-1).children.push(n):e.push(H("p",[n])):e.push(n),t=v(n);return e}var H=(r,e)=>({tag:r,presence:"\
 both",isChanged:!1,children:e});var W=new Intl.DateTimeFormat(void 0,{hour:"2-digit",minute:"2-digit"}),he=new Intl.DateTimeFormat(void 0,{hour:"2-digit",minute:"2-digit",second:"2-digit"}),pe=new Intl.
 DateTimeFormat(void 0,{day:"numeric",month:"short",year:"numeric"}),ue=new Intl.DateTimeFormat(void 0,{dateStyle:"medium",timeStyle:"medium"}),me=new Intl.NumberFormat,
 J=r=>new Date(r).setHours(0,0,0,0),fe=r=>Math.round((J(Date.now())-J(r))/864e5);function P(r){let e=fe(r);return e===0?"Today":e===1?"Yesterday":pe.format(r)}var I=r=>ue.
@@ -45,7 +45,7 @@ format(r),M=r=>`${P(r)}, ${he.format(r)}`;function q(r,e){let[t,n]=[W.format(r),
 t[o]===n[o];)o++;let a=0;for(;a<t.length-o&&a<n.length-o&&t.at(-1-a)===n.at(-1-a);)a++;let[d,s]=[t.length-a,n.length-a],l=new Map;for(let p=o;p<s;p++){let u=l.get(
 n[p]);u?u.push(i[p]):l.set(n[p],[i[p]])}let h=e.slice(o,d).map((p,u)=>l.get(t[o+u])?.shift()??K(p));for(let p of l.values())for(let u of p)u.remove();let m=i[s]??
 null;for(let p=h.length-1;p>=0;p--){let u=h[p];(u.nextSibling!==m||u.parentNode!==this.element)&&this.element.insertBefore(u,m),m=u}return this.#e=t,this.#n=[...i.
-slice(0,o),...h,...i.slice(s)],h[0]??null}};function K(r){let{tag:e,presence:t,isChanged:n,label:i,children:o}=r,a=o.map(s=>k(s)?be(s):K(s)),d=o.length===0&&e!==
+slice(0,o),...h,...i.slice(s)],h[0]??null}};function K(r){let{tag:e,presence:t,isChanged:n,label:i,children:o}=r,a=o.map(s=>v(s)?be(s):K(s)),d=o.length===0&&e!==
 "hr"&&e!=="br";return c(e,{class:["block",t!=="both"&&t,n&&"changed",i&&"labelled"].filter(Boolean).join(" "),dir:"auto","data-label":i},...a,d&&document.createElement(
 "br"))}function be({text:r,by:e,unit:t,presence:n,formats:i,isChanged:o,isNew:a,object:d}){let s=n==="after"?"ins":n==="before"?"del":"span",l=["run",`by-${e}`,
 ...i,o&&"changed",a&&"new",d&&"object"];return c(s,{class:l.filter(Boolean).join(" "),"data-unit":t},r)}function Y(r,e,t){let n=({to:a,startedAt:d,endedAt:s,authors:l})=>({kind:"session",seq:a,edit:r.editAt(a),fromMs:Date.parse(d),toMs:Date.parse(s),users:l.map(({
@@ -231,67 +231,66 @@ for(let n=0;n<r.length;n+=3){let i=r[n],o=r[n+1];for(let a=r[n+2];a>0;a--,i+=o)e
 o&&i.at(-1).parts.push({kind:"units",from:o,to:s}),o=Math.max(o,s)},d=s=>{for(;i.length>1&&i.at(-1).end<=s;)a(i.at(-1).end),i.pop()};for(let s of r){d(s.at),a(s.
 at);let l=i.at(-1);if(o=s.at+1,s.kind==="attribute")l.attributes.push({unit:s.at,key:s.key,value:s.value});else if(s.kind==="mark")l.parts.push({kind:"mark",unit:s.
 at,key:s.key,value:s.value});else if(s.kind==="embed")l.parts.push({kind:"embed",unit:s.at,value:s.value});else{let h=Z(s.at,s.kind==="element"?s.name:null,s.end);
-l.parts.push(h),i.push(h)}}return d(e),a(e),n}var Z=(r,e,t)=>({kind:"type",unit:r,name:e,end:t,attributes:[],parts:[]});var xe=1e3,ye=240,we=3e4,ke=90,ee=["#b4472e","#a8650f","#64762a","#2d7d53","#1f7a80","#2f6fb0","#5e5fc0","#8a4fae","#b03f86","#b93c5d"],te=12;function ve(r){return new _(
-r)}var _=class{#e;#n=c("div",{"data-testid":"history"});#t;#r;#a=c("div",{class:"stage",tabindex:0,role:"region","aria-label":"The document as it was"});#m=c("p",
-{class:"caption","data-testid":"history-caption"});#l=c("div",{class:"sheet","data-testid":"history-document","data-empty":"Nothing was written yet."});#k=new C(
-this.#l);#g=c("ul",{class:"legend","aria-label":"Authors"});#A=c("ol",{class:"rows","data-testid":"history-rows"});#v=c("aside",{class:"list",id:"list","aria-la\
-bel":"Versions and sessions"},this.#A);#E=this.#s({class:"button list-button","aria-controls":"list","aria-expanded":"false",onclick:()=>this.#q()},x("flag"),"V\
-ersions");#x=this.#s({class:"icon-button play","data-testid":"history-play","aria-label":"Play",title:"Play",onclick:()=>this.#d(!this.#h)},x("play"));#P=this.#s(
-{class:"icon-button","aria-label":"One step back",title:"One step back",onclick:()=>this.#u(this.#o-1)},x("back"));#C=this.#s({class:"icon-button","aria-label":"\
-One step forward",title:"One step forward",onclick:()=>this.#u(this.#o+1)},x("forth"));#c=c("input",{class:"slider",type:"range",min:0,max:0,step:1,"aria-label":"\
-Moment","data-testid":"history-slider",oninput:()=>this.#u(Number(this.#c.value))});#M=c("div",{class:"strip","aria-hidden":"true"});#$=c("span",{class:"steps",
-"data-testid":"history-steps"});#f=c("select",{"aria-label":"Compare with","data-testid":"history-compare",onchange:()=>this.#w(!1)});#L=this.#s({class:"button",
-"data-testid":"history-name-version",onclick:()=>this.#J()},x("flag"),"Name");#B=this.#s({class:"button primary","data-testid":"history-restore",onclick:()=>this.#Y()},
-x("restore"),"Restore");#y;#i=null;#H=[];#O=[];#T=[];#o=0;#h=!1;#j=0;#b=!1;constructor(e){this.#e=e,this.#t=this.#n.attachShadow({mode:"open"});let t=new CSSStyleSheet;
-t.replaceSync(Q),this.#t.adoptedStyleSheets=[t];let n=c("div",{class:"player"},this.#x,this.#P,c("div",{class:"track"},this.#M,this.#c),this.#C,this.#$),i=c("la\
-bel",{class:"compare",title:"Compare with"},x("compare"),this.#f);this.#y=c("footer",{class:"foot",hidden:!0},n,c("div",{class:"actions"},i,this.#S&&this.#L,this.#S&&
-this.#B)),this.#r=c("dialog",{class:"panel","aria-labelledby":"title",onclose:()=>this.#_(),onkeydown:o=>this.#z(o)},c("header",{class:"head"},c("h2",{id:"title"},
-"History"),this.#g,this.#E,this.#s({class:"icon-button","aria-label":"Close",title:"Close","data-testid":"history-close",onclick:()=>this.close()},x("close"))),
-this.#a,this.#v,this.#y),this.#l.addEventListener("pointerover",({target:o})=>this.#X(o)),this.#t.append(this.#r),document.body.append(this.#n),this.#r.showModal(),
-this.#I()}close(){this.#r.close()}get#S(){return this.#e.mayWrite??(this.#e.room.access==="write"||this.#e.room.access==="admin")}#s(e,...t){return c("button",{
-type:"button",...e},...t)}#_(){this.#b=!0,this.#d(!1),this.#n.remove(),this.#e.onClose?.()}#z(e){e.key!==" "||e.composedPath()[0]!==this.#c||(e.preventDefault(),
-this.#d(!this.#h))}async#I(){let{room:{past:e},root:t}=this.#e;this.#a.replaceChildren(c("div",{class:"skeleton",role:"status","aria-label":"Loading the history"},
-...Array.from({length:6},()=>c("i"))));let n=Promise.all([e.activity({limit:xe}),e.versions()]);n.catch(()=>{});try{let i=await e.replay({root:t});if(this.#b)return;
-this.#D(new N(i));let[{sessions:o},a]=await n;if(this.#b)return;this.#H=o,this.#O=a,this.#R()}catch(i){this.#b||this.#F(i)}}#F({code:e,message:t}){this.#y.hidden=
+l.parts.push(h),i.push(h)}}return d(e),a(e),n}var Z=(r,e,t)=>({kind:"type",unit:r,name:e,end:t,attributes:[],parts:[]});var xe=1e3,ye=240,we=3e4,ve=90,ee=["#b4472e","#a8650f","#64762a","#2d7d53","#1f7a80","#2f6fb0","#5e5fc0","#8a4fae","#b03f86","#b93c5d"],te=12;function ke(r){return new _(
+r)}var _=class{#e;#n=c("div",{"data-testid":"history"});#t;#r;#a=c("div",{class:"stage",tabindex:0,role:"region","aria-label":"The document as it was"});#u=c("p",
+{class:"caption","data-testid":"history-caption"});#l=c("div",{class:"sheet","data-testid":"history-document","data-empty":"Nothing was written yet."});#v=new C(
+this.#l);#b=c("ul",{class:"legend","aria-label":"Authors"});#E=c("ol",{class:"rows","data-testid":"history-rows"});#k=c("section",{class:"list",id:"list","aria-\
+label":"Versions and sessions"},this.#E);#P=this.#s({class:"button list-button","aria-controls":"list","aria-expanded":"false",onclick:()=>this.#_()},x("flag"),
+"Versions");#g=this.#s({class:"icon-button play","data-testid":"history-play","aria-label":"Play",title:"Play",onclick:()=>this.#d(!this.#h)},x("play"));#C=this.#s(
+{class:"icon-button","aria-label":"One step back",title:"One step back",onclick:()=>this.#y(this.#o-1)},x("back"));#$=this.#s({class:"icon-button","aria-label":"\
+One step forward",title:"One step forward",onclick:()=>this.#y(this.#o+1)},x("forth"));#c=c("input",{class:"slider",type:"range",min:0,max:0,step:1,"aria-label":"\
+Moment","data-testid":"history-slider",oninput:()=>this.#y(Number(this.#c.value))});#M=c("div",{class:"strip","aria-hidden":"true"});#L=c("span",{class:"steps",
+"data-testid":"history-steps"});#m=c("select",{"aria-label":"Compare with","data-testid":"history-compare",onchange:()=>this.#w(!1)});#B=this.#s({class:"button",
+"data-testid":"history-name-version",onclick:()=>this.#K()},x("flag"),"Name");#H=this.#s({class:"button primary","data-testid":"history-restore",onclick:()=>this.#G()},
+x("restore"),"Restore");#x;#i=null;#j=[];#O=[];#T=[];#o=0;#h=!1;#I=0;#f=!1;constructor(e){this.#e=e,this.#t=this.#n.attachShadow({mode:"open"});let t=new CSSStyleSheet;
+t.replaceSync(Q),this.#t.adoptedStyleSheets=[t];let n=c("div",{class:"player"},this.#g,this.#C,c("div",{class:"track"},this.#M,this.#c),this.#$,this.#L),i=c("la\
+bel",{class:"compare",title:"Compare with"},x("compare"),this.#m);this.#x=c("div",{class:"foot",hidden:!0},n,c("div",{class:"actions"},i,this.#S&&this.#B,this.#S&&
+this.#H)),this.#r=c("dialog",{class:"panel","aria-labelledby":"title",onclose:()=>this.#z(),onkeydown:o=>this.#F(o)},c("div",{class:"head"},c("h2",{id:"title"},
+"History"),this.#b,this.#P,this.#s({class:"icon-button","aria-label":"Close",title:"Close","data-testid":"history-close",onclick:()=>this.close()},x("close"))),
+this.#a,this.#k,this.#x),this.#l.addEventListener("pointerover",({target:o})=>this.#W(o)),this.#t.append(this.#r),document.body.append(this.#n),this.#r.showModal(),
+this.#q()}close(){this.#r.close()}get#S(){return this.#e.mayWrite??(this.#e.room.access==="write"||this.#e.room.access==="admin")}#s(e,...t){return c("button",{
+type:"button",...e},...t)}#z(){this.#f=!0,this.#d(!1),this.#n.remove(),this.#e.onClose?.()}#F(e){e.key!==" "||e.composedPath()[0]!==this.#c||(e.preventDefault(),
+this.#d(!this.#h))}async#q(){let{room:{past:e},root:t}=this.#e;this.#a.replaceChildren(c("div",{class:"skeleton",role:"status","aria-label":"Loading the history"},
+...Array.from({length:6},()=>c("i"))));let n=Promise.all([e.activity({limit:xe}),e.versions()]);n.catch(()=>{});try{let i=await e.replay({root:t});if(this.#f)return;
+this.#V(new N(i));let[{sessions:o},a]=await n;if(this.#f)return;this.#j=o,this.#O=a,this.#N()}catch(i){this.#f||this.#D(i)}}#D({code:e,message:t}){this.#x.hidden=
 !0;let n=(i,o,...a)=>{this.#a.replaceChildren(c("div",{class:"card",role:"alert"},c("h2",{},i),c("p",{},o),...a))};e==="room_not_found"||e==="root_not_found"?n(
 "No history yet","It begins with the first word that is written."):e==="too_costly"?n("This history is too long to be shown",t):n("The history cannot be shown n\
-ow",t,this.#s({class:"button primary",onclick:()=>{this.#I()}},"Try again"))}#D(e){this.#i=e,this.#V(e),this.#l.classList.toggle("is-text",!e.isXml),this.#a.replaceChildren(
-this.#m,this.#l),this.#c.max=String(e.count),this.#y.hidden=!1,this.#R(),this.#u(e.count,!1),this.#c.focus()}#V(e){let t=e.authors.map(d=>this.#p(d)),n=new CSSStyleSheet;
+ow",t,this.#s({class:"button primary",onclick:()=>{this.#q()}},"Try again"))}#V(e){this.#i=e,this.#U(e),this.#l.classList.toggle("is-text",!e.isXml),this.#a.replaceChildren(
+this.#u,this.#l),this.#c.max=String(e.count),this.#x.hidden=!1,this.#N(),this.#R(e.count,!1),this.#c.focus()}#U(e){let t=e.authors.map(d=>this.#p(d)),n=new CSSStyleSheet;
 n.replaceSync(t.map(({colour:d},s)=>`.by-${s} { --who: ${d}; }`).join(`
-`)),this.#t.adoptedStyleSheets=[this.#t.adoptedStyleSheets[0],n];let i=t.length-te;this.#g.replaceChildren(...t.slice(0,te).map(({name:d},s)=>c("li",{},c("span",
+`)),this.#t.adoptedStyleSheets=[this.#t.adoptedStyleSheets[0],n];let i=t.length-te;this.#b.replaceChildren(...t.slice(0,te).map(({name:d},s)=>c("li",{},c("span",
 {class:`dot by-${s}`}),d)),...i>0?[c("li",{},`+${i}`)]:[]);let o=G(e,ye),a=o.map((d,s)=>`${t[d]?.colour} ${s/o.length*100}% ${(s+1)/o.length*100}%`);a.length>0&&
 (this.#M.style.background=`linear-gradient(to right, ${a.join(", ")})`)}#p(e){let{name:t,colour:n}=this.#e.personOf?.(e)??{name:e,colour:""},i=0;for(let o of e)
-i=i*31+o.codePointAt(0)>>>0;return{name:t,colour:/^#[0-9a-f]{6}$/i.test(n)?n:ee[i%ee.length]}}#u(e,t=!0){let{count:n}=this.#i,i=this.#o;if(this.#o=Math.min(Math.
-max(e,0),n),this.#c.value=String(this.#o),cancelAnimationFrame(this.#j),this.#h)return this.#w(t);this.#j=requestAnimationFrame(()=>this.#w(t&&Math.abs(this.#o-
-i)<=1))}#w(e){let t=this.#i,[n,{count:i}]=[this.#o,t],o=this.#f.value===""?null:Number(this.#f.value),[a,d]=o===null?[null,n]:[Math.min(o,n),Math.max(o,n)],s=j(
-t,d,a);this.#l.classList.toggle("is-compared",a!==null);let l=this.#k.show(s.length===1&&s[0].children.length===0?[]:s);e&&l?.scrollIntoView({block:"nearest"});
-let h=n===0?"Before the first word":M(t.timeOf(n)),m=n>0?this.#p(t.editorOf(n)).name:"",p=`${O(n)} of ${O(i)}`;this.#c.setAttribute("aria-valuetext",[h,m,`step ${p}`].
-filter(Boolean).join(", ")),this.#$.textContent=p.replace(" of "," / "),this.#m.replaceChildren(...a===null?[c("b",{},h),m&&` \xB7 ${m}`,n===i?" \xB7 now":""]:this.#U(
-s,a,d)),this.#P.disabled=n===0,this.#C.disabled=n===i,this.#B.disabled=n===i,this.#L.disabled=n===0;for(let{row:u,element:w}of this.#T)w.classList.toggle("is-cu\
-rrent",u.edit===n),u.edit===n?w.firstElementChild.setAttribute("aria-current","true"):w.firstElementChild.removeAttribute("aria-current")}#U(e,t,n){let i={after:0,
-before:0,both:0},o=s=>{for(let l of s.children)k(l)?l.object||(i[l.presence]+=l.text.length):o(l)};e.forEach(o);let a=s=>s===0?"the beginning":s===this.#i.count?
-"now":M(this.#i.timeOf(s)),d=[i.after>0&&c("span",{class:"came"},`+${S(i.after)}`),i.before>0&&c("span",{class:"went"},`\u2212${S(i.before)}`)];return[c("b",{},
-`From ${a(t)} to ${a(n)}`),...d.filter(s=>s!==!1).flatMap(s=>[" \xB7 ",s])]}#X(e){let t=e.dataset?.unit;if(t===void 0||e.title)return;let{inserted:n,deleted:i,by:o,
-authors:a}=this.#i,d=this.#i,s=[`${this.#p(a[o[Number(t)]]).name}, ${M(d.timeOf(n[Number(t)]))}`],l=i[Number(t)];e.tagName==="DEL"&&l>0&&s.push(`deleted by ${this.#p(
-d.editorOf(l)).name}, ${M(d.timeOf(l))}`),e.title=s.join(`
-`)}#d(e){if(this.#h===e)return;this.#h=e;let t=e?"Pause":"Play";if(this.#x.replaceChildren(x(e?"pause":"play")),this.#x.setAttribute("aria-label",t),this.#x.title=
-t,!e)return;let{count:n}=this.#i,i=this.#o===n?0:this.#o,o=Math.min(ke,we/n),a=performance.now(),d=s=>{if(!this.#h)return;let l=Math.min(i+Math.max(Math.floor((s-
-a)/o),0),n);if(l!==this.#o&&this.#u(l),l===n)return this.#d(!1);requestAnimationFrame(d)};requestAnimationFrame(d)}#q(e=!this.#v.classList.contains("is-open")){
-this.#v.classList.toggle("is-open",e),this.#E.setAttribute("aria-expanded",String(e))}#R(){let e=this.#i,t=Y(e,this.#H,this.#O);this.#T=t.map(s=>({row:s,element:this.#W(
-s)}));let n=[],i="";for(let{row:s,element:l}of this.#T){let h=P(s.toMs);h!==i&&n.push(c("li",{},c("h3",{},h))),i=h,n.push(l)}this.#A.replaceChildren(...n);let o=(s,l)=>c(
-"option",{value:s,selected:String(s)===this.#f.value},l),a=t.map(s=>o(s.edit,s.label??`${P(s.toMs)}, ${q(s.fromMs,s.toMs)}`));this.#f.replaceChildren(o("","Comp\
+i=i*31+o.codePointAt(0)>>>0;return{name:t,colour:/^#[0-9a-f]{6}$/i.test(n)?n:ee[i%ee.length]}}#y(e){this.#d(!1),this.#R(e)}#R(e,t=!0){let{count:n}=this.#i,i=this.#o;
+if(this.#o=Math.min(Math.max(e,0),n),this.#c.value=String(this.#o),cancelAnimationFrame(this.#I),this.#h)return this.#w(t);this.#I=requestAnimationFrame(()=>this.#w(
+t&&Math.abs(this.#o-i)<=1))}#w(e){let t=this.#i,[n,{count:i}]=[this.#o,t],o=this.#m.value===""?null:Number(this.#m.value),[a,d]=o===null?[null,n]:[Math.min(o,n),
+Math.max(o,n)],s=j(t,d,a);this.#l.classList.toggle("is-compared",a!==null);let l=this.#v.show(s.length===1&&s[0].children.length===0?[]:s);e&&l?.scrollIntoView(
+{block:"nearest"});let h=n===0?"Before the first word":M(t.timeOf(n)),m=n>0?this.#p(t.editorOf(n)).name:"",p=`${O(n)} of ${O(i)}`;this.#c.setAttribute("aria-val\
+uetext",[h,m,`step ${p}`].filter(Boolean).join(", ")),this.#L.textContent=p.replace(" of "," / "),this.#u.replaceChildren(...a===null?[c("b",{},h),m&&` \xB7 ${m}`,
+n===i?" \xB7 now":""]:this.#X(s,a,d)),this.#C.disabled=n===0,this.#$.disabled=n===i,this.#H.disabled=n===i,this.#B.disabled=n===0;for(let{row:u,element:w}of this.#T)
+w.classList.toggle("is-current",u.edit===n),u.edit===n?w.firstElementChild.setAttribute("aria-current","true"):w.firstElementChild.removeAttribute("aria-current")}#X(e,t,n){
+let i={after:0,before:0,both:0},o=s=>{for(let l of s.children)v(l)?l.object||(i[l.presence]+=l.text.length):o(l)};e.forEach(o);let a=s=>s===0?"the beginning":s===
+this.#i.count?"now":M(this.#i.timeOf(s)),d=[i.after>0&&c("span",{class:"came"},`+${S(i.after)}`),i.before>0&&c("span",{class:"went"},`\u2212${S(i.before)}`)];return[
+c("b",{},`From ${a(t)} to ${a(n)}`),...d.filter(s=>s!==!1).flatMap(s=>[" \xB7 ",s])]}#W(e){let t=e.dataset?.unit;if(t===void 0||e.title)return;let{inserted:n,deleted:i,
+by:o,authors:a}=this.#i,d=this.#i,s=[`${this.#p(a[o[Number(t)]]).name}, ${M(d.timeOf(n[Number(t)]))}`],l=i[Number(t)];e.tagName==="DEL"&&l>0&&s.push(`deleted by\
+ ${this.#p(d.editorOf(l)).name}, ${M(d.timeOf(l))}`),e.title=s.join(`
+`)}#d(e){if(this.#h===e)return;this.#h=e;let t=e?"Pause":"Play";if(this.#g.replaceChildren(x(e?"pause":"play")),this.#g.setAttribute("aria-label",t),this.#g.title=
+t,!e)return;let{count:n}=this.#i,i=this.#o===n?0:this.#o,o=Math.min(ve,we/n),a=performance.now(),d=s=>{if(!this.#h)return;let l=Math.min(i+Math.max(Math.floor((s-
+a)/o),0),n);if(l!==this.#o&&this.#R(l),l===n)return this.#d(!1);requestAnimationFrame(d)};requestAnimationFrame(d)}#_(e=!this.#k.classList.contains("is-open")){
+this.#k.classList.toggle("is-open",e),this.#P.setAttribute("aria-expanded",String(e))}#N(){let e=this.#i,t=Y(e,this.#j,this.#O);this.#T=t.map(s=>({row:s,element:this.#J(
+s)}));let n=[],i="";for(let{row:s,element:l}of this.#T){let h=P(s.toMs);h!==i&&n.push(c("li",{},c("h3",{},h))),i=h,n.push(l)}this.#E.replaceChildren(...n);let o=(s,l)=>c(
+"option",{value:s,selected:String(s)===this.#m.value},l),a=t.map(s=>o(s.edit,s.label??`${P(s.toMs)}, ${q(s.fromMs,s.toMs)}`));this.#m.replaceChildren(o("","Comp\
 are\u2026"),o(e.count,"Now"),o(0,"The beginning"),...a);let d=t.filter(({kind:s})=>s==="version").map(({edit:s,label:l})=>{let h=c("span",{class:"pin",title:l});
-return h.style.left=`${s/Math.max(e.count,1)*100}%`,h});this.#M.replaceChildren(...d),this.#w(!1)}#W(e){let{kind:t,edit:n,fromMs:i,toMs:o,users:a,label:d,inserted:s,
+return h.style.left=`${s/Math.max(e.count,1)*100}%`,h});this.#M.replaceChildren(...d),this.#w(!1)}#J(e){let{kind:t,edit:n,fromMs:i,toMs:o,users:a,label:d,inserted:s,
 deleted:l}=e,h=new Map(this.#i.authors.map((f,b)=>[f,b])),m=a.slice(0,4).map(f=>c("span",{},c("span",{class:`dot by-${h.get(f)??""}`,"--who":this.#p(f).colour}),
 this.#p(f).name)),p=t==="version"?[x("flag"),c("span",{class:"row-label"},d)]:[q(i,o)],u=[s>0&&c("span",{class:"came"},`+${O(s)}`),l>0&&c("span",{class:"went"},
-`\u2212${O(l)}`)],w=this.#s({class:"go","data-testid":"history-row","data-kind":t,onclick:()=>{this.#d(!1),this.#u(n),this.#q(!1)}},c("span",{class:"row-title"},
-...p),c("span",{class:"row-people"},t==="version"?M(o):"",...m,...u)),y=t==="version"&&this.#S&&this.#s({class:"icon-button","aria-label":`Rename ${d}`,title:"R\
-ename",onclick:()=>{this.#K(e)}},x("pen"));return c("li",{class:"row"},w,y)}async#N(){this.#O=await this.#e.room.past.versions(),this.#R()}async#J(){let{past:e}=this.#e.
-room;this.#d(!1);let[t,n]=[this.#i,this.#o];await E(this.#t,{title:"Name this version",text:`The document as it was on ${I(t.timeOf(n))}.`,name:"",confirm:"Name\
- it",act:async i=>{await e.nameVersion({seq:t.seqOf(n),label:i}),await this.#N()}})}async#K({seq:e,label:t}){let{past:n}=this.#e.room,i={seq:e,label:t};await E(
-this.#t,{title:"Rename this version",name:t,confirm:"Rename",act:async o=>{o!==t&&await n.changeVersion(i,{label:o}),await this.#N()},other:{label:"Remove the n\
-ame",act:async()=>{await n.removeVersion(i),await this.#N()}}})}async#Y(){let{past:e}=this.#e.room;this.#d(!1);let[t,n]=[this.#i,this.#o],i=t.seqOf(n),o=`histor\
-y-${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`,a=null;await E(this.#t,{title:"Restore this version?",text:`Everybody will see the document\
- as it was ${n===0?"before the first word":`on ${I(t.timeOf(n))}`}. What it is now stays in the history, so you can come back to it.`,note:e.restore(i,{dryRun:!0}).
-then(({inserted:d,deleted:s})=>`${S(d)} will come back, ${S(s)} will go.`),confirm:"Restore",act:async()=>{a=await e.restore(i,{key:o})}}),!(!a||this.#b)&&(this.
-close(),this.#e.onRestored?.(a))}};export{N as Timeline,j as blocksOf,ve as openHistory,se as plainTextOf};
+`\u2212${O(l)}`)],w=this.#s({class:"go","data-testid":"history-row","data-kind":t,onclick:()=>{this.#y(n),this.#_(!1)}},c("span",{class:"row-title"},...p),c("sp\
+an",{class:"row-people"},t==="version"?M(o):"",...m,...u)),y=t==="version"&&this.#S&&this.#s({class:"icon-button","aria-label":`Rename ${d}`,title:"Rename",onclick:()=>{
+this.#Y(e)}},x("pen"));return c("li",{class:"row"},w,y)}async#A(){this.#O=await this.#e.room.past.versions(),this.#N()}async#K(){let{past:e}=this.#e.room;this.#d(
+!1);let[t,n]=[this.#i,this.#o];await E(this.#t,{title:"Name this version",text:`The document as it was on ${I(t.timeOf(n))}.`,name:"",confirm:"Name it",act:async i=>{
+await e.nameVersion({seq:t.seqOf(n),label:i}),await this.#A()}})}async#Y({seq:e,label:t}){let{past:n}=this.#e.room,i={seq:e,label:t};await E(this.#t,{title:"Ren\
+ame this version",name:t,confirm:"Rename",act:async o=>{o!==t&&await n.changeVersion(i,{label:o}),await this.#A()},other:{label:"Remove the name",act:async()=>{
+await n.removeVersion(i),await this.#A()}}})}async#G(){let{past:e}=this.#e.room;this.#d(!1);let[t,n]=[this.#i,this.#o],i=t.seqOf(n),o=`history-${Date.now().toString(
+36)}-${Math.random().toString(36).slice(2)}`,a=null;await E(this.#t,{title:"Restore this version?",text:`Everybody will see the document as it was ${n===0?"befo\
+re the first word":`on ${I(t.timeOf(n))}`}. What it is now stays in the history, so you can come back to it.`,note:e.restore(i,{dryRun:!0}).then(({inserted:d,deleted:s})=>`${S(
+d)} will come back, ${S(s)} will go.`),confirm:"Restore",act:async()=>{a=await e.restore(i,{key:o})}}),!(!a||this.#f)&&(this.close(),this.#e.onRestored?.(a))}};export{N as Timeline,j as blocksOf,ke as openHistory,se as plainTextOf};

@@ -29,6 +29,10 @@ test('a back end in TypeScript gets the types', async () => {
   await tsc('--noEmit', '--strict', '--target', 'es2022', '--module', 'nodenext', '--lib', 'es2022,dom,dom.iterable', '--types', '', 'tests/support/usage-server.ts')
 })
 
+test('an app in TypeScript gets the types of the history panel', async () => {
+  await tsc('--noEmit', '--strict', '--target', 'es2022', '--module', 'nodenext', '--lib', 'es2022,dom,dom.iterable', '--types', '', 'tests/support/usage-history.ts')
+})
+
 test('the types leave nothing unchecked', async () => {
   assert.doesNotMatch(await readFile(join(root, 'client/tutti.d.ts'), 'utf8'), /: any\b|<any\b|any\[\]/)
 })

@@ -1,6 +1,8 @@
 // The history panel of the demo in a real browser.
 
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { after, before, test } from 'node:test'
 import * as Y from 'yjs'
 import { startBrowser, Window } from './support/browser.mjs'
@@ -20,6 +22,8 @@ after(async () => {
 
 const DESKTOP = { viewport: { width: 1280, height: 800 }, colorScheme: 'light' }
 const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true }
+
+const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 async function guest(name) {
   const response = await server.fetch('/demo/token', {
@@ -274,3 +278,32 @@ test('right-to-left text, and the panel on a phone', async (t) => {
   await phone.shows('مرحبا بالعالم\n')
   assert.deepEqual(phone.errors, [])
 })
+
+for (const [device, options] of [['desktop', DESKTOP], ['phone', PHONE]]) {
+  for (const colorScheme of ['light', 'dark']) {
+    test(`axe finds nothing in the panel on a ${device}, ${colorScheme}`, async (t) => {
+      const { name } = await concert()
+      const { page, ...window } = await openWindow(t, `/d/${name}`, { ...options, colorScheme, bypassCSP: true, reducedMotion: 'reduce' })
+      const checked = async (where) => {
+        await page.evaluate(AXE)
+        const { violations } = await page.evaluate(() => window.axe.run())
+        assert.deepEqual(violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id} ${target}: ${failureSummary}`)), [], where)
+      }
+      await page.getByTestId('history-open').click()
+      await page.getByTestId('history-row').first().waitFor({ state: 'attached' })
+      await checked('open')
+      await page.keyboard.press('ArrowLeft')
+      await page.getByTestId('history-compare').selectOption({ label: 'Now' })
+      await checked('compared')
+      await page.getByTestId('history-name-version').click()
+      await checked('a question')
+      await page.getByTestId('history-name').fill('To the printer')
+      await page.getByTestId('history-confirm').click()
+      await page.getByTestId('history-name').waitFor({ state: 'detached' })
+      if (device === 'phone') await page.getByRole('button', { name: 'Versions' }).tap()
+      await page.getByTestId('history-row').filter({ hasText: 'printer' }).waitFor()
+      await checked('the list')
+      assert.deepEqual(window.errors, [])
+    })
+  }
+}

@@ -52,12 +52,12 @@ class Panel implements HistoryPanel {
   #page = new Page(this.#sheet)
   #legend = h('ul', { class: 'legend', 'aria-label': 'Authors' })
   #rows = h('ol', { class: 'rows', 'data-testid': 'history-rows' })
-  #list = h('aside', { class: 'list', id: 'list', 'aria-label': 'Versions and sessions' }, this.#rows)
+  #list = h('section', { class: 'list', id: 'list', 'aria-label': 'Versions and sessions' }, this.#rows)
   #listButton = this.#button({ class: 'button list-button', 'aria-controls': 'list', 'aria-expanded': 'false', onclick: () => this.#showList() }, icon('flag'), 'Versions')
   #play = this.#button({ class: 'icon-button play', 'data-testid': 'history-play', 'aria-label': 'Play', title: 'Play', onclick: () => this.#setPlaying(!this.#isPlaying) }, icon('play'))
-  #back = this.#button({ class: 'icon-button', 'aria-label': 'One step back', title: 'One step back', onclick: () => this.#goTo(this.#at - 1) }, icon('back'))
-  #forth = this.#button({ class: 'icon-button', 'aria-label': 'One step forward', title: 'One step forward', onclick: () => this.#goTo(this.#at + 1) }, icon('forth'))
-  #slider = h('input', { class: 'slider', type: 'range', min: 0, max: 0, step: 1, 'aria-label': 'Moment', 'data-testid': 'history-slider', oninput: () => this.#goTo(Number(this.#slider.value)) })
+  #back = this.#button({ class: 'icon-button', 'aria-label': 'One step back', title: 'One step back', onclick: () => this.#stepTo(this.#at - 1) }, icon('back'))
+  #forth = this.#button({ class: 'icon-button', 'aria-label': 'One step forward', title: 'One step forward', onclick: () => this.#stepTo(this.#at + 1) }, icon('forth'))
+  #slider = h('input', { class: 'slider', type: 'range', min: 0, max: 0, step: 1, 'aria-label': 'Moment', 'data-testid': 'history-slider', oninput: () => this.#stepTo(Number(this.#slider.value)) })
   #strip = h('div', { class: 'strip', 'aria-hidden': 'true' })
   #steps = h('span', { class: 'steps', 'data-testid': 'history-steps' })
   #compare = h('select', { 'aria-label': 'Compare with', 'data-testid': 'history-compare', onchange: () => this.#draw(false) })
@@ -81,7 +81,7 @@ class Panel implements HistoryPanel {
     this.#shadow.adoptedStyleSheets = [style]
     const player = h('div', { class: 'player' }, this.#play, this.#back, h('div', { class: 'track' }, this.#strip, this.#slider), this.#forth, this.#steps)
     const compare = h('label', { class: 'compare', title: 'Compare with' }, icon('compare'), this.#compare)
-    this.#foot = h('footer', { class: 'foot', hidden: true }, player,
+    this.#foot = h('div', { class: 'foot', hidden: true }, player,
       h('div', { class: 'actions' }, compare, this.#mayWrite && this.#name, this.#mayWrite && this.#restore))
     this.#dialog = h('dialog', {
       class: 'panel',
@@ -89,7 +89,7 @@ class Panel implements HistoryPanel {
       onclose: () => this.#onClose(),
       onkeydown: (event: KeyboardEvent) => this.#onKey(event)
     },
-    h('header', { class: 'head' }, h('h2', { id: 'title' }, 'History'), this.#legend, this.#listButton,
+    h('div', { class: 'head' }, h('h2', { id: 'title' }, 'History'), this.#legend, this.#listButton,
       this.#button({ class: 'icon-button', 'aria-label': 'Close', title: 'Close', 'data-testid': 'history-close', onclick: () => this.close() }, icon('close'))),
     this.#stage, this.#list, this.#foot)
     this.#sheet.addEventListener('pointerover', ({ target }) => this.#tell(target as HTMLElement))
@@ -183,6 +183,12 @@ class Panel implements HistoryPanel {
     for (const char of user) sum = (sum * 31 + char.codePointAt(0)!) >>> 0
     // It becomes part of a style.
     return { name, colour: /^#[0-9a-f]{6}$/i.test(colour) ? colour : COLOURS[sum % COLOURS.length]! }
+  }
+
+  /** Somebody went there, which ends playing. */
+  #stepTo (edit: number): void {
+    this.#setPlaying(false)
+    this.#goTo(edit)
   }
 
   /** Shows the document after an edit. `follows`: brings what changed into view. */
@@ -319,8 +325,7 @@ class Panel implements HistoryPanel {
       'data-testid': 'history-row',
       'data-kind': kind,
       onclick: () => {
-        this.#setPlaying(false)
-        this.#goTo(edit)
+        this.#stepTo(edit)
         this.#showList(false)
       }
     }, h('span', { class: 'row-title' }, ...title), h('span', { class: 'row-people' }, kind === 'version' ? momentOf(toMs) : '', ...people, ...amounts))
