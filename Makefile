@@ -1,7 +1,7 @@
 # Every task of the project by one name. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-packages crash rolling fuzz conformance bench hostile demo screenshots fmt lint clean check-tools
+.PHONY: help run build test test-packages crash rolling fuzz conformance bench bench-cluster hostile demo screenshots fmt lint clean check-tools
 
 DEMO_SOURCES := $(shell find static examples -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -name app.js)
 CLIENT_PACKAGES := tests/clients/node_modules/.package-lock.json tests/clients/react-18/node_modules/.package-lock.json \
@@ -9,7 +9,7 @@ CLIENT_PACKAGES := tests/clients/node_modules/.package-lock.json tests/clients/r
 	examples/express-react/node_modules/.package-lock.json
 
 help: ## List the tasks
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: check-tools ## Build the demo and start it on http://127.0.0.1:8080
 	@exec scripts/run-demo.sh
@@ -38,6 +38,10 @@ conformance: check-tools ## Run the Autobahn Testsuite's 517 cases of WebSocket 
 
 bench: ## Measure the server and its peers side by side; see docs/PERFORMANCE.md
 	@scripts/bench.sh
+
+bench-cluster: tests/clients/node_modules/.package-lock.json ## Measure several servers on one Postgres; see docs/PERFORMANCE.md
+	@scripts/install-test-tools.sh
+	@scripts/bench-cluster.sh
 
 hostile: ## Measure 200 people who type alone and beside hostile clients (BENCH_TRANSPORT=plain|tls|compressed|events)
 	@BENCH_SERVERS=tutti BENCH_ROWS=hostile-answers,hostile-bodies,hostile-messages,hostile-awareness,hostile-edits,hostile-rooms,hostile-questions,hostile-streams,hostile-bombs,hostile-all scripts/bench.sh

@@ -1,24 +1,26 @@
-//! Tickets: what stands for a token in a URL, which proxies log. Random, good once and for half a minute, held in memory only.
+//! Tickets: what stands for a token in a URL, which proxies log. Random, good once and for half a minute, held in the memory of the
+//! server that issued them, whose mark they carry.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::Identity;
 use crate::ids::UserId;
 
 /// How long a ticket is good.
 pub const TICKET_LIFETIME: Duration = Duration::from_secs(30);
 /// Most that one user may have at a time.
 const USER_MAX: usize = 64;
-/// Most at a time; each holds what a token says.
+/// Most at a time; each holds a token.
 const ALL_MAX: usize = 16_384;
 /// Random bytes in a ticket.
 const BYTES: usize = 16;
+/// Bytes before them, by which the server is known that issued it.
+const MARK_BYTES: usize = 8;
 /// Places of used tickets that are kept in the order of their ends, beside as many as there are tickets.
 const USED_MAX: usize = 64;
 
@@ -29,57 +31,84 @@ pub struct TooManyTickets;
 
 type Code = [u8; BYTES];
 
+/// A token that a ticket stands for.
+#[derive(Debug)]
+struct Ticket {
+    user: UserId,
+    token: String,
+}
+
 #[derive(Debug, Default)]
 struct Open {
-    tickets: HashMap<Code, Arc<Identity>>,
+    tickets: HashMap<Code, Ticket>,
     by_user: HashMap<UserId, usize>,
     /// The oldest first. Some of them may have been used.
     ends: VecDeque<(Instant, Code)>,
 }
 
 /// The tickets of a server.
-#[derive(Debug, Default)]
-pub struct Tickets(Mutex<Open>);
+#[derive(Debug)]
+pub struct Tickets {
+    mark: u64,
+    open: Mutex<Open>,
+}
 
 impl Tickets {
+    /// Of the server of this mark.
+    pub fn new(mark: u64) -> Self {
+        Self { mark, open: Mutex::default() }
+    }
+
     /// Makes a ticket for who holds a token.
-    pub fn issue(&self, identity: Arc<Identity>, now: Instant) -> Result<String, TooManyTickets> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn issue(&self, user: &UserId, token: &str, now: Instant) -> Result<String, TooManyTickets> {
+        let mut open = self.lock();
         open.forget(now);
-        let of_user = open.by_user.get(&identity.user).copied().unwrap_or_default();
+        let of_user = open.by_user.get(user).copied().unwrap_or_default();
         if of_user >= USER_MAX || open.tickets.len() >= ALL_MAX {
             return Err(TooManyTickets);
         }
         let code: Code = rand::random();
-        open.by_user.insert(identity.user.clone(), of_user + 1);
-        open.tickets.insert(code, identity);
+        open.by_user.insert(user.clone(), of_user + 1);
+        open.tickets.insert(code, Ticket { user: user.clone(), token: token.to_owned() });
         open.ends.push_back((now + TICKET_LIFETIME, code));
-        Ok(URL_SAFE_NO_PAD.encode(code))
+        Ok(URL_SAFE_NO_PAD.encode([&self.mark.to_be_bytes()[..], &code].concat()))
     }
 
-    /// Whose ticket it is; it is used up by that.
-    pub fn redeem(&self, ticket: &str, now: Instant) -> Option<Arc<Identity>> {
-        let mut code = Code::default();
-        let decoded = URL_SAFE_NO_PAD.decode_slice(ticket, &mut code);
-        if decoded != Ok(BYTES) {
-            return None;
-        }
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The mark of the server that issued a ticket, if it looks like one.
+    pub fn issuer(ticket: &str) -> Option<u64> {
+        read(ticket).map(|(mark, _)| mark)
+    }
+
+    /// The token that a ticket of this server stands for; it is used up by that.
+    pub fn redeem(&self, ticket: &str, now: Instant) -> Option<String> {
+        let (_, code) = read(ticket).filter(|(mark, _)| *mark == self.mark)?;
+        let mut open = self.lock();
         open.forget(now);
         open.take(&code)
     }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn read(ticket: &str) -> Option<(u64, Code)> {
+    let mut bytes = [0; MARK_BYTES + BYTES];
+    let decoded = URL_SAFE_NO_PAD.decode_slice(ticket, &mut bytes);
+    let (mark, code) = bytes.split_at(MARK_BYTES);
+    (decoded == Ok(bytes.len())).then_some((u64::from_be_bytes(mark.try_into().ok()?), code.try_into().ok()?))
 }
 
 impl Open {
-    fn take(&mut self, code: &Code) -> Option<Arc<Identity>> {
-        let identity = self.tickets.remove(code)?;
-        if let Entry::Occupied(mut count) = self.by_user.entry(identity.user.clone()) {
+    fn take(&mut self, code: &Code) -> Option<String> {
+        let Ticket { user, token } = self.tickets.remove(code)?;
+        if let Entry::Occupied(mut count) = self.by_user.entry(user) {
             *count.get_mut() -= 1;
             if *count.get() == 0 {
                 count.remove();
             }
         }
-        Some(identity)
+        Some(token)
     }
 
     fn forget(&mut self, now: Instant) {
@@ -100,35 +129,30 @@ impl Open {
 mod tests {
     use super::*;
 
-    fn identity(user: &str) -> Arc<Identity> {
-        Arc::new(Identity {
-            user: UserId::new(user),
-            name: user.into(),
-            expires_at_s: 5000,
-            valid_until_s: 5000,
-            token_id: None,
-            issued_at_s: None,
-            grants: Default::default(),
-        })
+    /// A ticket of a user, whose token is their name.
+    fn issue(tickets: &Tickets, user: &str, now: Instant) -> Result<String, TooManyTickets> {
+        tickets.issue(&UserId::new(user), user, now)
     }
 
     #[test]
     fn rule_5_a_ticket_is_good_once_and_for_half_a_minute() {
-        let (tickets, now) = (Tickets::default(), Instant::now());
-        let [first, second] = [0, 1].map(|_| tickets.issue(identity("ada"), now).unwrap());
-        assert_eq!((first.len(), first != second), (22, true));
-        assert_eq!(tickets.redeem(&first, now).unwrap().user.as_str(), "ada");
+        let (tickets, now) = (Tickets::new(7), Instant::now());
+        let [first, second] = [0, 1].map(|_| issue(&tickets, "ada", now).unwrap());
+        assert_eq!((first.len(), first != second), (32, true));
+        assert_eq!(Tickets::issuer(&first), Some(7));
+        assert!(Tickets::new(8).redeem(&first, now).is_none(), "another server's");
+        assert_eq!(tickets.redeem(&first, now).unwrap(), "ada");
         assert!(tickets.redeem(&first, now).is_none());
         assert!(tickets.redeem(&second, now + TICKET_LIFETIME).is_none());
-        for nonsense in ["", "A", &"A".repeat(22), &"A".repeat(21), &"A".repeat(10_000), "????"] {
+        for nonsense in ["", "A", &"A".repeat(32), &"A".repeat(31), &"A".repeat(22), &"A".repeat(10_000), "????"] {
             assert!(tickets.redeem(nonsense, now).is_none(), "{nonsense}");
         }
     }
 
     #[test]
     fn rule_5_of_many_who_redeem_one_ticket_one_wins() {
-        let (tickets, now) = (Tickets::default(), Instant::now());
-        let ticket = tickets.issue(identity("ada"), now).unwrap();
+        let (tickets, now) = (Tickets::new(7), Instant::now());
+        let ticket = issue(&tickets, "ada", now).unwrap();
         let won = std::thread::scope(|scope| {
             let tries: Vec<_> = (0..50).map(|_| scope.spawn(|| tickets.redeem(&ticket, now).is_some())).collect();
             tries.into_iter().map(|one| one.join().unwrap()).filter(|won| *won).count()
@@ -138,27 +162,27 @@ mod tests {
 
     #[test]
     fn tickets_have_bounds_by_user_and_in_all_and_room_comes_back() {
-        let (tickets, now) = (Tickets::default(), Instant::now());
-        let held: Vec<String> = (0..USER_MAX).map(|_| tickets.issue(identity("ada"), now).unwrap()).collect();
-        assert_eq!(tickets.issue(identity("ada"), now), Err(TooManyTickets));
+        let (tickets, now) = (Tickets::new(7), Instant::now());
+        let held: Vec<String> = (0..USER_MAX).map(|_| issue(&tickets, "ada", now).unwrap()).collect();
+        assert_eq!(issue(&tickets, "ada", now), Err(TooManyTickets));
         assert!(tickets.redeem(&held[0], now).is_some());
-        assert!(tickets.issue(identity("ada"), now).is_ok());
+        assert!(issue(&tickets, "ada", now).is_ok());
         for user in 0..ALL_MAX - USER_MAX {
-            tickets.issue(identity(&user.to_string()), now).unwrap();
+            issue(&tickets, &user.to_string(), now).unwrap();
         }
-        assert_eq!(tickets.issue(identity("eve"), now), Err(TooManyTickets));
-        assert!(tickets.issue(identity("eve"), now + TICKET_LIFETIME).is_ok());
-        let open = tickets.0.lock().unwrap();
+        assert_eq!(issue(&tickets, "eve", now), Err(TooManyTickets));
+        assert!(issue(&tickets, "eve", now + TICKET_LIFETIME).is_ok());
+        let open = tickets.lock();
         assert_eq!((open.tickets.len(), open.by_user.len(), open.ends.len()), (1, 1, 1));
     }
 
     #[test]
     fn used_tickets_take_no_place() {
-        let (tickets, now) = (Tickets::default(), Instant::now());
+        let (tickets, now) = (Tickets::new(7), Instant::now());
         for _ in 0..10_000 {
-            let ticket = tickets.issue(identity("ada"), now).unwrap();
+            let ticket = issue(&tickets, "ada", now).unwrap();
             assert!(tickets.redeem(&ticket, now).is_some());
         }
-        assert!(tickets.0.lock().unwrap().ends.len() <= USED_MAX + 2);
+        assert!(tickets.lock().ends.len() <= USED_MAX + 2);
     }
 }

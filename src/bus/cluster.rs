@@ -64,6 +64,15 @@ impl Status {
     }
 }
 
+/// Why a server that was asked gave no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unanswered {
+    /// There is no such server.
+    Unknown,
+    /// It was silent for a second.
+    Silent,
+}
+
 /// A room has begun here.
 #[derive(Debug, Default)]
 pub struct Entered {
@@ -176,6 +185,11 @@ impl Cluster {
     /// This start of this server.
     pub fn me(&self) -> Uuid {
         self.me
+    }
+
+    /// Stands for this server in what it issues, so that others know whom to ask.
+    pub fn mark(&self) -> u64 {
+        mark(self.me)
     }
 
     /// Whether no other server is known.
@@ -333,6 +347,22 @@ impl Cluster {
         self.questions.close(id);
         let is_partial = !silent.is_empty() || self.lock().has_unheard;
         Answers { answers, is_partial }
+    }
+
+    /// Asks the server of a mark.
+    pub async fn ask_marked(&self, marked: u64, question: Question) -> Result<Answer, Unanswered> {
+        let (id, mut receiver) = {
+            let mut state = self.lock();
+            let server = state.peers.all().map(|(server, _)| server).find(|server| mark(*server) == marked);
+            let to = Channel::Server(server.ok_or(Unanswered::Unknown)?);
+            let (id, receiver) = self.questions.open();
+            state.outgoing.push(to, &text(&Message::Ask { id, question }));
+            (id, receiver)
+        };
+        self.wake.notify_one();
+        let answer = timeout(ANSWER_TIMEOUT, receiver.recv()).await;
+        self.questions.close(id);
+        answer.ok().flatten().map(|(_, answer)| answer).ok_or(Unanswered::Silent)
     }
 
     /// Answers a server.
@@ -792,6 +822,10 @@ impl State {
         self.outgoing.forget(server);
         rooms
     }
+}
+
+fn mark(server: Uuid) -> u64 {
+    server.as_u64_pair().0
 }
 
 fn text(message: &Message) -> Arc<str> {

@@ -16,7 +16,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// The first wait before connecting again; it doubles.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 /// The longest.
-const RETRY_MAX: Duration = Duration::from_secs(2);
+const RETRY_MAX: Duration = Duration::from_secs(1);
 /// How often it is looked whether the server hears itself.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 

@@ -293,6 +293,31 @@ pub enum Question {
     },
     /// How much there is of everything there.
     Stats,
+    /// Redeems a ticket that was issued there.
+    Redeem {
+        /// The ticket.
+        ticket: String,
+    },
+    /// Something that the client of an event stream there says.
+    Say {
+        /// The stream.
+        stream: Uuid,
+        /// Whose request it is.
+        user: UserId,
+        /// What, as a WebSocket would have brought it; none: it leaves for good.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        said: Option<StreamMessage>,
+    },
+}
+
+/// A message of an event stream's client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamMessage {
+    /// Whether it is no text.
+    pub is_binary: bool,
+    /// What it says.
+    #[serde(with = "base64_bytes")]
+    pub payload: Bytes,
 }
 
 /// What a server answers.
@@ -309,11 +334,33 @@ pub enum Answer {
         /// How many.
         count: usize,
     },
+    /// The token that a ticket stands for; none: it does not hold.
+    Token {
+        /// The token.
+        token: Option<String>,
+    },
+    /// What became of what a stream's client said.
+    Uplinked {
+        /// That.
+        outcome: Uplinked,
+    },
     /// Figures, by their names.
     Stats {
         /// The figures.
         figures: serde_json::Value,
     },
+}
+
+/// What became of what a stream's client said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Uplinked {
+    /// The stream has it.
+    Heard,
+    /// The stream has too much to handle.
+    Behind,
+    /// There is no such stream, or it is another user's.
+    Gone,
 }
 
 /// Reads the messages of a body; whether some were not understood.

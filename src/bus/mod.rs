@@ -20,10 +20,11 @@ mod runtime;
 mod transport;
 mod watch;
 
-pub use cluster::{Cluster, Entered, Status};
+pub use cluster::{Cluster, Entered, Status, Unanswered};
 pub use deliver::Deliver;
 pub use message::{
-    AbsentUser, Answer, Question, RoomMessage, RoomState, SharedEntry, SharedState, SharedUser, Signal, UserSignal,
+    AbsentUser, Answer, Question, RoomMessage, RoomState, SharedEntry, SharedState, SharedUser, Signal, StreamMessage,
+    Uplinked, UserSignal,
 };
 pub use nats::NatsBus;
 pub use postgres::PostgresBus;

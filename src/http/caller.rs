@@ -11,7 +11,8 @@ use actix_web::{FromRequest, HttpRequest, web};
 
 use super::error::ApiError;
 use super::state::AppState;
-use crate::auth::{self, Access, Action, Identity, TokenError};
+use crate::auth::{self, Access, Action, Identity, Tickets, TokenError};
+use crate::bus::{Answer, Question};
 use crate::ids::{RoomName, shortened};
 
 type LocalBoxFuture<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -75,14 +76,26 @@ pub async fn await_key(req: &HttpRequest, state: &AppState) {
 }
 
 /// Who opens a socket, if the request's token or ticket holds. A ticket is used up by that.
-pub fn identify_socket(req: &HttpRequest, state: &AppState) -> Result<Arc<Identity>, NoCaller> {
+pub async fn identify_socket(req: &HttpRequest, state: &AppState) -> Result<Arc<Identity>, NoCaller> {
     let ticket = req.query_string().split('&').find_map(|parameter| parameter.strip_prefix(TICKET_PARAMETER));
     let Some(ticket) = ticket.filter(|_| token(req, state).is_none()) else {
         return identify(req, state).map(Arc::new);
     };
-    let identity = state.tickets.redeem(ticket, Instant::now()).ok_or(NoCaller::Ticket)?;
-    state.verifier.confirm(&identity, auth::now_s())?;
-    Ok(identity)
+    let token = redeem(ticket, state).await.ok_or(NoCaller::Ticket)?;
+    state.verifier.await_key(&token).await;
+    Ok(Arc::new(state.verifier.verify(&token, auth::now_s())?))
+}
+
+/// The token that a ticket stands for, which this server has issued or another one.
+async fn redeem(ticket: &str, state: &AppState) -> Option<String> {
+    let issuer = Tickets::issuer(ticket)?;
+    if issuer == state.cluster.mark() {
+        return state.tickets.redeem(ticket, Instant::now());
+    }
+    match state.cluster.ask_marked(issuer, Question::Redeem { ticket: ticket.to_owned() }).await {
+        Ok(Answer::Token { token }) => token,
+        Ok(_) | Err(_) => None,
+    }
 }
 
 /// Someone with a valid token.

@@ -2,12 +2,10 @@
 //! client says. The stream is a socket like any other; who opens one passes what an upgrade would.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
-use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::caller::{self, Caller, identify_socket, permitted};
@@ -17,12 +15,11 @@ use super::parameters::{Parameters, RoomPath};
 use super::peer;
 use super::state::AppState;
 use crate::auth::{Action, Identity};
+use crate::bus::{Answer, Question, StreamMessage, Unanswered, Uplinked};
 use crate::ids::Seq;
 use crate::socket::{self, Opening, Permit, Said, StreamRoom, Uplink, UplinkError, network};
 use crate::wire::Encoding;
 
-/// How long a stream may take to hear what its client says.
-const HEARD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Where a client that comes back says what it saw last.
 pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Tells nginx, and others that have it from there, to pass events on as they come.
@@ -51,7 +48,7 @@ pub async fn of_room(
     let wants_edits = parameters.value("edits", "true or false")?.unwrap_or(false);
     let stream = Stream::admit(&req, parameters, &state).await?;
     let (name, _) = permitted(&stream.identity, &name, Action::Join)?;
-    Ok(stream.answer(Some(StreamRoom { name, since, wants_edits })))
+    Ok(stream.answer(Some(StreamRoom { name, since, wants_edits }), &state))
 }
 
 /// What `/ws` would say, as a stream of server-sent events.
@@ -67,7 +64,7 @@ pub async fn of_client(
     parameters: Parameters,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    Ok(Stream::admit(&req, parameters, &state).await?.answer(None))
+    Ok(Stream::admit(&req, parameters, &state).await?.answer(None, &state))
 }
 
 /// What the client of a stream says, as in a frame of `/ws`.
@@ -117,13 +114,36 @@ pub async fn other_method() -> Result<HttpResponse, ApiError> {
 }
 
 async fn send(client: &str, identity: Identity, said: Said, state: &AppState) -> Result<HttpResponse, ApiError> {
-    let stream = client.parse().ok().and_then(|client| state.event_streams.find(client)).ok_or(ApiError::NoStream)?;
-    let heard = timeout(HEARD_TIMEOUT, stream.send(Uplink { user: identity.user, said })).await;
-    match heard.unwrap_or(Ok(Err(UplinkError::Behind))) {
-        Ok(Ok(())) => Ok(HttpResponse::NoContent().finish()),
-        Ok(Err(error @ UplinkError::Behind)) => Err(ApiError::TryLater(error.to_string())),
-        // It has ended meanwhile.
-        Ok(Err(UplinkError::Gone)) | Err(_) => Err(ApiError::NoStream),
+    let client: Uuid = client.parse().map_err(|_| ApiError::NoStream)?;
+    let (issuer, _) = client.as_u64_pair();
+    let heard = match issuer == state.cluster.mark() {
+        true => state.event_streams.say(client, Uplink { user: identity.user, said }).await,
+        false => say_elsewhere(issuer, client, identity, said, state).await,
+    };
+    match heard {
+        Ok(()) => Ok(HttpResponse::NoContent().finish()),
+        Err(error @ UplinkError::Behind) => Err(ApiError::TryLater(error.to_string())),
+        Err(UplinkError::Gone) => Err(ApiError::NoStream),
+    }
+}
+
+/// Has the server hear it that has the stream.
+async fn say_elsewhere(
+    issuer: u64,
+    stream: Uuid,
+    identity: Identity,
+    said: Said,
+    state: &AppState,
+) -> Result<(), UplinkError> {
+    let said = match said {
+        Said::Text(payload) => Some(StreamMessage { is_binary: false, payload }),
+        Said::Binary(payload) => Some(StreamMessage { is_binary: true, payload }),
+        Said::End => None,
+    };
+    match state.cluster.ask_marked(issuer, Question::Say { stream, user: identity.user, said }).await {
+        Ok(Answer::Uplinked { outcome: Uplinked::Heard }) => Ok(()),
+        Ok(Answer::Uplinked { outcome: Uplinked::Behind }) | Err(Unanswered::Silent) => Err(UplinkError::Behind),
+        Ok(_) | Err(Unanswered::Unknown) => Err(UplinkError::Gone),
     }
 }
 
@@ -146,14 +166,16 @@ impl Stream {
         let address = peer::address(req, &state.trusted_proxies);
         let permit = state.gate.enter(address).map_err(|full| ApiError::TryLater(full.to_string()))?;
         caller::await_key(req, state).await;
-        let identity = identify_socket(req, state).map_err(|error| ApiError::Unauthorized(error.to_string()))?;
+        let identity = identify_socket(req, state).await.map_err(|error| ApiError::Unauthorized(error.to_string()))?;
         Ok(Self { identity, address, permit })
     }
 
     /// The head of the stream, with the decision.
-    fn answer(self, room: Option<StreamRoom>) -> HttpResponse {
+    fn answer(self, room: Option<StreamRoom>, state: &AppState) -> HttpResponse {
         let Self { identity, address, permit } = self;
-        let path = socket::Path::Events { client: Uuid::new_v4(), identity, room, network: network(address) };
+        // By its first half other servers know whom to ask.
+        let client = Uuid::from_u64_pair(state.cluster.mark(), rand::random());
+        let path = socket::Path::Events { client, identity, room, network: network(address) };
         let mut response = HttpResponse::Ok();
         response.content_type("text/event-stream").insert_header(NO_BUFFERING).force_close();
         let mut response = response.finish();

@@ -43,7 +43,7 @@ pub struct AppState {
     /// Checks tokens.
     pub verifier: Arc<Verifier>,
     /// What stands for tokens in URLs.
-    pub tickets: Tickets,
+    pub tickets: Arc<Tickets>,
     /// Makes guests' tokens, with `--demo`.
     pub minter: Option<Minter>,
     /// Counts connections.

@@ -1,14 +1,13 @@
 //! REST: tickets, which stand for a token in the URL of a socket.
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use actix_web::HttpResponse;
 use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::caller::Caller;
+use super::caller::{self, Caller};
 use super::error::ApiError;
 use super::failures::{Fails, WithToken};
 use super::state::AppState;
@@ -30,8 +29,13 @@ struct Ticket {
     post, path = "/api/v1/tickets", operation_id = "issueTicket", tag = "users",
     responses((status = 201, description = "The ticket", body = Ticket), WithToken, Fails<429>),
 )]
-pub async fn issue(Caller(identity): Caller, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
-    let ticket = state.tickets.issue(Arc::new(identity), Instant::now());
+pub async fn issue(
+    Caller(identity): Caller,
+    req: HttpRequest,
+    state: Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let token = caller::token(&req, &state).ok_or(ApiError::Internal)?;
+    let ticket = state.tickets.issue(&identity.user, token, Instant::now());
     let ticket = ticket.map_err(|_| ApiError::TooMany(TICKET_LIFETIME))?;
     let expires_at = rfc3339(auth::now_ms() + TICKET_LIFETIME.as_millis() as i64);
     Ok(HttpResponse::Created().json(Ticket { ticket, expires_at }))

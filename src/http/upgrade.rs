@@ -30,7 +30,7 @@ const DENIED_HOLD_MIN: Duration = Duration::from_secs(1);
 pub async fn yjs(req: HttpRequest, name: UrlPath<String>, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
     let admitted = admit(&req, &state)?;
     caller::await_key(&req, &state).await;
-    let identity = identify_socket(&req, &state);
+    let identity = identify_socket(&req, &state).await;
     // Not by the user's name, which a room full of guests may share; nor by a token that anyone could have made up.
     let is_genuine = matches!(identity, Ok(_) | Err(NoCaller::Token(TokenError::Expired)));
     let token = caller::token(&req, &state).filter(|_| is_genuine);
@@ -67,7 +67,7 @@ pub async fn json(req: HttpRequest, state: Data<AppState>) -> Result<HttpRespons
     let admitted = admit(&req, &state)?;
     let network = network(peer::address(&req, &state.trusted_proxies));
     caller::await_key(&req, &state).await;
-    let identity = identify_socket(&req, &state);
+    let identity = identify_socket(&req, &state).await;
     let user = user_of(&identity, &req, &state);
     let identity = match identity {
         Ok(identity) => Ok(Some(identity)),
@@ -82,7 +82,7 @@ pub async fn json(req: HttpRequest, state: Data<AppState>) -> Result<HttpRespons
 pub async fn hocuspocus(req: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
     let admitted = admit(&req, &state)?;
     caller::await_key(&req, &state).await;
-    Ok(admitted.answer(Path::Hocuspocus { identity: identify_socket(&req, &state).ok() }))
+    Ok(admitted.answer(Path::Hocuspocus { identity: identify_socket(&req, &state).await.ok() }))
 }
 
 /// `GET /echo`: sends back what comes, for testing proxies and clients.

@@ -2,16 +2,22 @@
 
 use std::fmt;
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::error::ServerError;
+use crate::auth::Tickets;
 use crate::budget::ByteBudget;
-use crate::bus::{Answer, Bus, BusError, BusRuntime, Cluster, Deliver, NatsBus, PostgresBus, Question, RoomMessage};
+use crate::bus::{
+    Answer, Bus, BusError, BusRuntime, Cluster, Deliver, NatsBus, PostgresBus, Question, RoomMessage, StreamMessage,
+    Uplinked,
+};
 use crate::config::{BusConfig, Config};
 use crate::ids::RoomName;
 use crate::room::{Directory, Disconnect, EndDeleted, FromServer, GetPresence, UserSockets};
+use crate::socket::{EventStreams, Said, Uplink, UplinkError};
 use crate::store::{RoomRow, Store, StoreError, StoreSettings};
 use crate::wire::Frame;
 
@@ -20,11 +26,19 @@ const MAIL_BYTES_MAX: usize = 32 << 20;
 /// What a message costs beside what it holds, about.
 const MESSAGE_BYTES: usize = 256;
 
+/// What other servers may ask for.
+#[derive(Clone)]
+pub(super) struct Here {
+    pub directory: Arc<Directory>,
+    pub user_sockets: Arc<UserSockets>,
+    pub event_streams: Arc<EventStreams>,
+    pub tickets: Arc<Tickets>,
+}
+
 /// Hands what comes from other servers to the rooms that live here, and answers questions.
 struct Mail {
     cluster: Weak<Cluster>,
-    directory: Arc<Directory>,
-    user_sockets: Arc<UserSockets>,
+    here: Here,
     revoked: Arc<Notify>,
     budget: Arc<ByteBudget>,
     /// Where answers are awaited.
@@ -53,7 +67,7 @@ fn bytes(say: &RoomMessage) -> usize {
 
 impl Deliver for Mail {
     fn room(&self, room: &RoomName, from: Uuid, mut say: RoomMessage) {
-        let Some(addr) = self.directory.peek(room) else { return };
+        let Some(addr) = self.here.directory.peek(room) else { return };
         if self.budget.is_full() {
             // What was committed is read later; what is said and not kept is lost.
             match &mut say {
@@ -67,34 +81,33 @@ impl Deliver for Mail {
     }
 
     fn entered(&self, room: &RoomName, by: Uuid) {
-        if let Some(room) = self.directory.peek(room) {
+        if let Some(room) = self.here.directory.peek(room) {
             room.do_send(FromServer::Entered(by));
         }
     }
 
     fn left(&self, room: &RoomName, by: Uuid) {
-        if let Some(room) = self.directory.peek(room) {
+        if let Some(room) = self.here.directory.peek(room) {
             room.do_send(FromServer::Left(by));
         }
     }
 
     fn head(&self, row: &RoomRow) {
-        if let Some(room) = self.directory.peek(&row.name) {
+        if let Some(room) = self.here.directory.peek(&row.name) {
             room.do_send(FromServer::Head(row.id, row.head));
         }
     }
 
     fn deleted(&self, room: &RoomName) {
-        if let Some(room) = self.directory.peek(room) {
+        if let Some(room) = self.here.directory.peek(room) {
             room.do_send(FromServer::Deleted);
         }
     }
 
     fn ask(&self, from: Uuid, id: u64, question: Question) {
-        let (cluster, directory, user_sockets) =
-            (self.cluster.clone(), self.directory.clone(), self.user_sockets.clone());
+        let (cluster, here) = (self.cluster.clone(), self.here.clone());
         self.runtime.spawn(async move {
-            let answer = answer(question, &directory, &user_sockets).await;
+            let answer = answer(question, &here).await;
             if let Some(cluster) = cluster.upgrade() {
                 cluster.answer(from, id, answer);
             }
@@ -107,8 +120,22 @@ impl Deliver for Mail {
 }
 
 /// What this server has to say to another one's question.
-async fn answer(question: Question, directory: &Directory, user_sockets: &UserSockets) -> Answer {
+async fn answer(question: Question, Here { directory, user_sockets, event_streams, tickets }: &Here) -> Answer {
     match question {
+        Question::Redeem { ticket } => Answer::Token { token: tickets.redeem(&ticket, Instant::now()) },
+        Question::Say { stream, user, said } => {
+            let said = match said {
+                Some(StreamMessage { is_binary: true, payload }) => Said::Binary(payload),
+                Some(StreamMessage { payload, .. }) => Said::Text(payload),
+                None => Said::End,
+            };
+            let outcome = match event_streams.say(stream, Uplink { user, said }).await {
+                Ok(()) => Uplinked::Heard,
+                Err(UplinkError::Behind) => Uplinked::Behind,
+                Err(UplinkError::Gone) => Uplinked::Gone,
+            };
+            Answer::Uplinked { outcome }
+        }
         Question::Presence { room } => {
             let users = match directory.peek(&room) {
                 // A room that ended meanwhile has nobody in it.
@@ -173,19 +200,12 @@ impl Link {
     }
 
     /// Hears the others, and is heard, from now on, until what is returned is dropped. Done once it knows those that live.
-    pub async fn start(
-        self,
-        store: &Store,
-        directory: Arc<Directory>,
-        user_sockets: Arc<UserSockets>,
-        revoked: Arc<Notify>,
-    ) -> Option<BusRuntime> {
+    pub async fn start(self, store: &Store, here: Here, revoked: Arc<Notify>) -> Option<BusRuntime> {
         let Self { cluster, runtime, bus } = self;
         let runtime = runtime?;
         let mail = Arc::new(Mail {
             cluster: Arc::downgrade(&cluster),
-            directory,
-            user_sockets,
+            here,
             revoked,
             budget: ByteBudget::new(MAIL_BYTES_MAX, None),
             runtime: actix::Arbiter::current(),

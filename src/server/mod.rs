@@ -34,7 +34,7 @@ use tokio::sync::Notify;
 
 use crate::archive::{Archive, DocumentRules};
 use crate::auth::origin::AllowedOrigins;
-use crate::auth::{Minter, Verifier};
+use crate::auth::{Minter, Tickets, Verifier};
 use crate::budget::ByteBudget;
 use crate::bus::BusRuntime;
 use crate::config::{Bind, Config, JwtKey, StoreConfig};
@@ -48,7 +48,7 @@ use crate::socket::{EventStreams, Gate, Rates, Rhythm, RoomOpenings, SharedRates
 use crate::store::{Store, StoreError, StoreSettings};
 use crate::webhooks::WebhooksRuntime;
 use certificate::Certificate;
-use cluster::Link;
+use cluster::{Here, Link};
 use connections::Connections;
 pub use error::{CertificateError, ServerError, TooFewDescriptors};
 use listener::Listener;
@@ -131,17 +131,24 @@ impl Server {
         let relays = Arc::new(Relays::default());
         let user_sockets = Arc::new(UserSockets::default());
         let openings = Arc::new(RoomOpenings::new(limits.rate_rooms_user));
+        let event_streams = Arc::new(EventStreams::default());
         let revoked = Arc::new(Notify::new());
-        let bus = link.start(&store, directory.clone(), user_sockets.clone(), revoked.clone()).await;
+        let tickets = Arc::new(Tickets::new(cluster.mark()));
+        let here = Here {
+            directory: directory.clone(),
+            user_sockets: user_sockets.clone(),
+            event_streams: event_streams.clone(),
+            tickets: tickets.clone(),
+        };
+        let bus = link.start(&store, here, revoked.clone()).await;
         let rates = Arc::new(SharedRates::new(rates(config), editor_rates(config)));
         let histories = Histories::new(store.clone());
-        let event_streams = Arc::new(EventStreams::default());
         let state = web::Data::new(AppState {
             store: store.clone(),
             directory: directory.clone(),
             cluster: cluster.clone(),
             verifier: verifier.clone(),
-            tickets: Default::default(),
+            tickets,
             minter,
             gate: Gate::new(places.sockets_max, limits.sockets_per_ip_max),
             pace: Default::default(),

@@ -2,13 +2,18 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use actix::{Message, Recipient};
 use bytes::Bytes;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::ids::UserId;
 use crate::wire;
+
+/// How long a stream may take to hear what its client says.
+const HEARD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A message of a stream's client, as a WebSocket would have brought it.
 #[derive(Message)]
@@ -63,9 +68,15 @@ impl EventStreams {
         self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The stream of this name.
-    pub fn find(&self, client: Uuid) -> Option<Recipient<Uplink>> {
-        self.sockets().get(&client).cloned()
+    /// Has a stream hear what its client says.
+    pub async fn say(&self, client: Uuid, uplink: Uplink) -> Result<(), UplinkError> {
+        let socket = self.sockets().get(&client).cloned().ok_or(UplinkError::Gone)?;
+        match timeout(HEARD_TIMEOUT, socket.send(uplink)).await {
+            Ok(Ok(heard)) => heard,
+            // It has ended meanwhile.
+            Ok(Err(_)) => Err(UplinkError::Gone),
+            Err(_) => Err(UplinkError::Behind),
+        }
     }
 
     /// Lets requests find a stream, as long as the entry lives.

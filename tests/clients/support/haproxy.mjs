@@ -49,7 +49,6 @@ export class HaProxy {
     put('maxconn 20000', 'maxconn 8000')
     put('bind :8080', `bind ${this.address}`)
     put(/( +server tutti-\d+ .*\n)+/, addresses.map((address, i) => `    server tutti-${i + 1} ${address}\n`).join(''))
-    put(/( +server tutti-\d+ .*track.*\n)+/, addresses.map((address, i) => `    server tutti-${i + 1} ${address} track anywhere/tutti-${i + 1}\n`).join(''))
     return site
   }
 

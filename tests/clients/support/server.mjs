@@ -67,6 +67,11 @@ export class Server {
     return this.#process !== null
   }
 
+  /** Its process, for who looks at it from outside. */
+  get pid() {
+    return this.#process.pid
+  }
+
   /** Where a proxy finds it, as nginx writes that. */
   get upstream() {
     return this.#isAtFile ? `unix:${join(this.#database.folder, 'tutti.sock')}` : this.#address

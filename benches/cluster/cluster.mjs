@@ -1,0 +1,262 @@
+// `make bench-cluster`: what several servers on one Postgres cost, and how fast one shows what another saved. Each row compares within
+// one run; docs/PERFORMANCE.md says what they are.
+
+import { setTimeout as delay } from 'node:timers/promises'
+import { awarenessFrame } from '../../tests/clients/support/frames.mjs'
+import { openSocket } from '../../tests/clients/support/socket.mjs'
+import { until } from '../../tests/clients/support/until.mjs'
+import { cpuMs, enter, Group, haveMet, median, memoryMib, Nats, natsPing, notifyPing, paced, quantile, watchNotifyLock } from './support.mjs'
+
+const seconds = Number(process.env.BENCH_SECONDS ?? 4)
+const pairs = 5
+const ms = (number) => `${number.toFixed(1)} ms`
+const times = (number) => `${number.toFixed(2)} ×`
+const chat = (client, room, text) => client.say({ type: 'chat.message', room, text, requestId: text })
+
+/** Says something on A and waits until it is shown on B: ms since A was told that it is saved. */
+async function shown(name, group, { ping, close }) {
+  const [a, b] = group.servers
+  let [saved, heard] = [null, null]
+  const sender = await enter(a, 'ada', 'r', (message, at) => message.type === 'saved' && (saved = at))
+  const receiver = await enter(b, 'bob', 'r', (message, at) => message.type === 'chat.message' && (heard = at))
+  const [after, pings] = [[], []]
+  for (let n = 0; n < 200 + 20; n += 1) {
+    ;[saved, heard] = [null, null]
+    chat(sender, 'r', `${n}`)
+    await until(() => saved !== null && heard !== null, 'it is shown')
+    const pinged = await ping()
+    // The first ones warm up.
+    if (n >= 20) after.push(Math.max(0, heard - saved)), pings.push(pinged)
+    await delay(20)
+  }
+  sender.drop()
+  receiver.drop()
+  await close()
+  const [p50, p99] = [0.5, 0.99].map((part) => [quantile(after, part), quantile(pings, part)])
+  return [
+    [`shown on B after A is told that it is saved, ${name}`, `p50 ${ms(p50[0])}, p99 ${ms(p99[0])}`],
+    [`a bare ping by ${name} in the same run`, `p50 ${ms(p50[1])}, p99 ${ms(p99[1])}; p99 of the above: ${times(p99[0] / p99[1])}`],
+  ]
+}
+
+const rows = {
+  async notify() {
+    const group = await Group.start(2)
+    await haveMet(group)
+    const result = await shown('NOTIFY', group, await notifyPing(group))
+    await group.close()
+    return result
+  },
+
+  async nats() {
+    const nats = await Nats.start()
+    const group = await Group.start(2, nats.args)
+    await haveMet(group)
+    const result = await shown('NATS', group, await natsPing(nats))
+    await group.close()
+    await nats.close()
+    return result
+  },
+
+  /** Twenty rooms with somebody on each of two servers; who is on the first sends the next message when one is saved. */
+  async durable() {
+    const groups = [await Group.start(2), await Group.start(2, ['--bus', 'none'])]
+    await haveMet(groups[0])
+    const loads = []
+    for (const { servers: [a, b] } of groups) {
+      const load = { count: 0, isOn: false, writers: [] }
+      for (let n = 0; n < 20; n += 1) {
+        await enter(b, `listener-${n}`, `r${n}`)
+        const writer = await enter(a, `writer-${n}`, `r${n}`, (message) => {
+          if (message.type !== 'saved') return
+          load.count += 1
+          if (load.isOn) chat(writer, `r${n}`, `${load.count}-${n}`)
+        })
+        load.writers.push([writer, `r${n}`])
+      }
+      loads.push(load)
+    }
+    const run = async (load) => {
+      Object.assign(load, { isOn: true, count: 0 })
+      load.writers.forEach(([writer, room]) => chat(writer, room, `begin-${room}-${Date.now()}`))
+      await delay(seconds * 1000)
+      const { count } = load
+      load.isOn = false
+      // What is on its way ends.
+      await delay(500)
+      return count / seconds
+    }
+    const [withBus, without, ratios] = [[], [], []]
+    const stop = await watchNotifyLock(groups[0])
+    for (let pair = 0; pair < pairs; pair += 1) {
+      withBus.push(await run(loads[0]))
+      without.push(await run(loads[1]))
+      ratios.push(withBus[pair] / without[pair])
+    }
+    const { looks, waits } = await stop()
+    for (const group of groups) await group.close()
+    return [
+      ['messages saved a second in 20 rooms on two servers, with the bus beside without it', `${median(withBus).toFixed(0)} and ${median(without).toFixed(0)}; median of ${pairs} pairs: ${times(median(ratios))}`],
+      ['sessions that saved and waited for the lock of NOTIFY', `${waits} in ${looks} looks`],
+    ]
+  },
+
+  /** Private rooms on two servers, paced; a third one comes and goes. */
+  async third() {
+    const group = await Group.start(2)
+    const people = []
+    for (const [index, server] of group.servers.entries()) {
+      for (let n = 0; n < 20; n += 1) {
+        const room = `private-${index}-${n}`
+        await enter(server, 'reader', room)
+        people.push([await enter(server, 'writer', room), room])
+      }
+    }
+    let said = 0
+    const run = async () => {
+      const before = group.servers.slice(0, 2).map(cpuMs)
+      await paced(200, seconds, (n) => chat(...people[n % people.length], `${(said += 1)}`))
+      const after = group.servers.slice(0, 2).map(cpuMs)
+      return after[0] + after[1] - before[0] - before[1]
+    }
+    const [ratios, texts] = [[], []]
+    await run()
+    for (let pair = 0; pair < pairs; pair += 1) {
+      const alone = await run()
+      const third = await group.add()
+      await haveMet(group)
+      await delay(500)
+      const before = await third.metric('tutti_bus_texts_received_total')
+      ratios.push((await run()) / alone)
+      texts.push((await third.metric('tutti_bus_texts_received_total')) - before)
+      await group.remove()
+      await delay(500)
+    }
+    await group.close()
+    return [
+      ['CPU of two servers with private rooms, with a third one beside without it', `median of ${pairs} pairs: ${times(median(ratios))}`],
+      [`texts that the third one got of them in ${seconds} s, all of them signs of life`, `${median(texts)}`],
+    ]
+  },
+
+  async away() {
+    const nats = await Nats.start()
+    const group = await Group.start(2, nats.args)
+    await haveMet(group)
+    const [a, b] = group.servers
+    const [saved, heard] = [new Map(), new Map()]
+    const sender = await enter(a, 'ada', 'r', (message, at) => message.type === 'saved' && saved.set(message.requestId, at))
+    const receiver = await enter(b, 'bob', 'r', (message, at) => message.type === 'chat.message' && heard.set(message.text, at))
+    let backAt = 0
+    const outage = (async () => {
+      await delay(2_000)
+      await nats.goes()
+      await delay(30_000)
+      await nats.comes()
+      backAt = performance.now()
+    })()
+    await paced(5, 42, (n) => chat(sender, 'r', `${n}`))
+    await outage
+    await until(() => saved.size === 210 && heard.size === 210, 'all is saved and shown')
+    const delays = [...heard].map(([text, at]) => ({ at, late: at - saved.get(text) }))
+    const late = delays.filter(({ late }) => late > 100)
+    const isOpen = [sender, receiver].every(({ closed }) => closed === null)
+    await group.close()
+    await nats.close()
+    return [
+      ['the bus is away for 30 s: latest that anything was shown on B', `${(Math.max(...late.map(({ late }) => late)) / 1000).toFixed(1)} s after it was saved`],
+      ['and after it is back: the last one that was more than 100 ms late', `${(Math.max(0, ...late.map(({ at }) => at - backAt)) / 1000).toFixed(1)} s; saved ${saved.size} of 210, connections lost: ${isOpen ? 'none' : 'some'}`],
+    ]
+  },
+
+  /** Cursors of one room, each moving once a second. */
+  async cursors() {
+    const people = Number(process.env.BENCH_CURSORS ?? 150)
+    const measured = []
+    for (const count of [1, 3]) {
+      const group = await Group.start(count)
+      await haveMet(group)
+      let bytes = 0
+      const sockets = []
+      for (let n = 0; n < people; n += 1) {
+        const server = group.servers[n % count]
+        const socket = openSocket(server, 'cursors', { as: server.token({ sub: `u${n}` }) })
+        await socket.opened()
+        socket.on('message', (data) => (bytes += data.byteLength))
+        sockets.push(socket)
+      }
+      const move = (n) => sockets[n % people].send(awarenessFrame(1000 + (n % people), 1 + Math.floor(n / people), { user: { name: `u${n % people}` }, x: n }))
+      await paced(people, 3, move)
+      const texts = () => Promise.all(group.servers.map((server) => server.metric('tutti_bus_texts_sent_total')))
+      const [cpu, sent, before] = [group.servers.map(cpuMs), await texts(), bytes]
+      await paced(people, 10, (n) => move(n + 3 * people))
+      const used = group.servers.map(cpuMs).reduce((sum, now, index) => sum + now - cpu[index], 0)
+      const texted = (await texts()).map((now, index) => (now - sent[index]) / 10)
+      measured.push({ perKib: (used * 1000) / ((bytes - before) / 1024), kib: (bytes - before) / 1024, texts: Math.max(...texted) })
+      sockets.forEach((socket) => socket.terminate())
+      await group.close()
+    }
+    const [one, three] = measured
+    return [[`${people} cursors of one room over three servers beside one: CPU for each delivered KiB`, `${three.perKib.toFixed(1)} and ${one.perKib.toFixed(1)} µs: ${times(three.perKib / one.perKib)}; ${three.texts.toFixed(0)} texts a second and server on the bus`]]
+  },
+
+  async steps() {
+    const group = await Group.start(3)
+    await haveMet(group)
+    const rounds = 1_000
+    let answers = []
+    const pushers = []
+    for (const [n, server] of group.servers.entries()) {
+      pushers.push(await enter(server, `u${n}`, 'steps', (message) => message.requestId && answers.push(message)))
+    }
+    let good = 0
+    for (let version = 0; version < rounds; version += 1) {
+      answers = []
+      pushers.forEach((pusher, n) => pusher.say({ type: 'edit.push', room: 'steps', version, steps: [{ by: n }], clientId: n, requestId: `${version}` }))
+      await until(() => answers.length === 3, 'all three are answered', { state: () => answers })
+      const kinds = answers.map(({ type }) => type).sort()
+      good += kinds.join() === 'edit.rejected,edit.rejected,saved' && answers.every((answer) => answer.version === version + 1) ? 1 : 0
+    }
+    await group.close()
+    return [['steps that are pushed at one version on three servers: exactly one saved, the others told of it', `${good} of ${rounds} rounds`]]
+  },
+
+  /** Ten rooms of nine, each saying something once a second; people spread over the servers. */
+  async cost() {
+    const lines = []
+    for (const count of [1, 2, 3]) {
+      const group = await Group.start(count)
+      await haveMet(group)
+      const delays = []
+      const people = []
+      for (let n = 0; n < 90; n += 1) {
+        const room = `room-${n % 10}`
+        const client = await enter(group.servers[Math.floor(n / 10) % count], `u${n}`, room, (message, at) => {
+          if (message.type === 'chat.message') delays.push(at - Number(message.text.split(' ')[0]))
+        })
+        people.push([client, room])
+      }
+      const say = (n) => chat(...people[n % 90], `${performance.now()} ${n}`)
+      await paced(90, 2, say)
+      await until(() => delays.length === 90 * 2 * 9, 'the warm-up is delivered', { state: () => delays.length })
+      delays.length = 0
+      const texts = () => Promise.all(group.servers.map((server) => server.metric('tutti_bus_texts_sent_total')))
+      const [cpu, sent] = [group.servers.map(cpuMs), await texts()]
+      await paced(90, 2 * seconds, say)
+      await until(() => delays.length === 90 * 2 * seconds * 9, 'all is delivered', { state: () => delays.length })
+      const used = group.servers.map(cpuMs).reduce((sum, now, index) => sum + now - cpu[index], 0)
+      const texted = (await texts()).reduce((sum, now, index) => sum + now - sent[index], 0) / (2 * seconds)
+      const memory = Math.max(...group.servers.map(memoryMib))
+      lines.push([`${count} server${count > 1 ? 's' : ''}: 90 messages a second in 10 rooms of 9`, `CPU ${((used * 1000) / delays.length).toFixed(0)} µs a delivery, delivered after p50 ${ms(median(delays))}, p99 ${ms(quantile(delays, 0.99))}, ${texted.toFixed(0)} texts a second on the bus, ${memory.toFixed(0)} MiB a server`])
+      await group.close()
+    }
+    return lines
+  },
+}
+
+const wanted = process.env.BENCH_ROWS?.split(',') ?? Object.keys(rows)
+console.log('| what | figure |\n|---|---|')
+for (const name of wanted) {
+  for (const [what, figure] of await rows[name]()) console.log(`| ${what} | ${figure} |`)
+}
+process.exit(0)
