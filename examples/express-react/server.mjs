@@ -24,6 +24,7 @@ const statements = {
   list: database.prepare('select id, title, changed_at as changedAt from articles order by changed_at desc, id desc limit 100'),
   one: database.prepare('select body from articles where id = ?'),
   add: database.prepare('insert into articles (title, body, changed_at) values (?, ?, ?)'),
+  remove: database.prepare('delete from articles where id = ?'),
   // Deliveries may come again, or late: what is older than the row is left.
   save: database.prepare('update articles set title = @title, body = @body, seq = @seq, changed_at = @at where id = @id and seq < @seq')
 }
@@ -44,6 +45,14 @@ app.get('/articles', (_request, response) => response.json(statements.list.all()
 app.post('/articles', express.json(), ({ body: { title } }, response) => {
   if (typeof title !== 'string' || !title || title.length > 200) return response.sendStatus(400)
   response.status(201).json({ id: add(title) })
+})
+
+// The room first: with it go those who are writing, and what they might still send.
+app.delete('/articles/:id', async ({ params: { id } }, response) => {
+  if (!/^\d{1,15}$/.test(id)) return response.sendStatus(404)
+  await tutti.deleteRoom(roomOf(id)).catch((error) => { if (error.code !== 'room_not_found') throw error }) // nobody has opened it yet
+  statements.remove.run(id)
+  response.sendStatus(204)
 })
 
 // #region seed

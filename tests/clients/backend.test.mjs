@@ -78,6 +78,19 @@ test('rooms are listed by pages, and messages published alone and together', asy
   assert.deepEqual((await api.readHistory(names[0], { kind: 'event' })).entries[0].body.payload, { id: 7 })
 })
 
+test('a room is deleted and taken back, and gone for good', async () => {
+  const room = `${newRoom()}/deleted`
+  await api.putDocument(room, { content: 'Hello' })
+  const { deletion, disconnected } = await api.deleteRoom(room)
+  assert.deepEqual([deletion.by, deletion.remains, disconnected], ['back-end', 'all', 0])
+  await assert.rejects(api.readDocument(room), coded('room_deleted'))
+  assert.equal((await api.undeleteRoom(room)).room, room)
+  assert.deepEqual((await api.readDocument(room)).content, { content: 'Hello' })
+  await api.deleteRoom(room, { hard: true, free: true })
+  await until(async () => (await api.putDocument(room, { content: 'Anew' }).catch(() => null))?.seq === 1, 'the name is free')
+  await assert.rejects(api.deleteRoom(newRoom()), coded('room_not_found'))
+})
+
 /** A server of HTTP that answers as it is told. */
 async function startFake (t, answer) {
   const fake = createServer(answer)

@@ -184,6 +184,11 @@ test('express-react: from a row of a database to a live document and back', asyn
   const row = () => database.prepare('select body from articles where id = 1').get().body
   await until(() => row().includes('and Bob'), 'the row has what both have written', { state: row })
   await until(async () => (await titles()).join() === 'Written long before Tutti, now with Ada,Newer', 'the article is listed first, by what it says now', { state: titles })
+  await list.locator('li').filter({ hasText: 'now with Ada' }).getByRole('button', { name: 'Delete' }).click()
+  await until(async () => (await titles()).join() === 'Newer', 'the deleted article is listed no more', { state: titles })
+  const gone = await server.fetch('/api/v1/rooms/articles%2F1/document', { as: token({ rooms: [{ room: '*', access: 'admin' }] }) })
+  assert.equal((await gone.json()).error.code, 'room_deleted')
+  assert.equal(database.prepare('select count(*) as count from articles where id = 1').get().count, 0)
   const stranger = (path, method) => fetch(`${origin}${path}`, { method, headers: { 'content-type': 'application/json' }, body: method === 'POST' ? '{}' : undefined })
   assert.equal((await stranger('/seed?room=articles/1', 'GET')).status, 401)
   assert.equal((await stranger('/webhook', 'POST')).status, 401)

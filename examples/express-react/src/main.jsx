@@ -17,6 +17,10 @@ function List () {
     const timer = setInterval(load, 1_000)
     return () => clearInterval(timer)
   }, [])
+  const remove = async (id) => {
+    await fetch(`/articles/${id}`, { method: 'DELETE' })
+    await load()
+  }
   const onSubmit = async (event) => {
     event.preventDefault()
     const form = event.target
@@ -30,7 +34,8 @@ function List () {
       <ol>
         {articles.map(({ id, title, changedAt }) => (
           <li key={id}>
-            <a href={`?user=${user}&article=${id}`}>{title}</a> <time dateTime={changedAt}>{new Date(changedAt).toLocaleString()}</time>
+            <a href={`?user=${user}&article=${id}`}>{title}</a> <time dateTime={changedAt}>{new Date(changedAt).toLocaleString()}</time>{' '}
+            <button onClick={() => remove(id)}>Delete</button>
           </li>
         ))}
       </ol>

@@ -101,11 +101,12 @@ export interface DocumentChanged extends Told<'document.changed'> {
 }
 export interface MessageCreated extends ToldOfEntry<'message.created'> { text: string }
 export type RoomCreated = ToldOfEntry<'room.created'>
+export interface RoomDeleted extends Told<'room.deleted'> { user: string, name: string }
 export interface RoomEmpty extends Told<'room.empty'> { bestEffort: true }
 export interface PresenceChanged extends Told<'presence.joined' | 'presence.left'> { user: string, name: string, bestEffort: true }
 
 /** By `type`; whatever else it is, an event of the app, or one that this client does not know. */
-export type WebhookEvent = DocumentChanged | MessageCreated | RoomCreated | RoomEmpty | PresenceChanged
+export type WebhookEvent = DocumentChanged | MessageCreated | RoomCreated | RoomDeleted | RoomEmpty | PresenceChanged
 
 /**
  * What a webhook tells, once its signature holds. Give it the body as it came: parsed and written again, it is another one.
@@ -136,6 +137,10 @@ export interface TuttiServerOptions {
 export interface RoomInfo { room: string, seq: number, createdAt: string, updatedAt: string, access: Access }
 export interface RoomQuery { prefix?: string, after?: string, limit?: number }
 export interface RoomPage { rooms: RoomInfo[], next: string | null }
+
+/** What becomes of a deleted room: it can be taken back while `remains` is `all`; its name stays taken, unless that is `nothing`. */
+export interface Deletion { at: string, by: string, purgeAt?: string, remains: 'all' | 'some' | 'name' | 'nothing' }
+export interface DeletedRoom { room: string, deletion: Deletion, disconnected: number }
 
 /** A document by the format in which it is read. */
 export interface ReadFormats { json: unknown, text: string, prosemirror: unknown, xml: string, yjs: Uint8Array<ArrayBuffer> }
@@ -206,6 +211,17 @@ export class TuttiServer {
   async listRooms (query: RoomQuery = {}): Promise<RoomPage> { return answered(await this.request('GET', '/rooms', { query })) }
 
   async getRoom (room: string): Promise<RoomInfo> { return answered(await this.request('GET', roomPath(room))) }
+
+  /**
+   * Deletes a room, and puts out who is in it. It can be taken back for a while; `hard`: its content goes at once; `free`, too: a new room may
+   * have its name.
+   */
+  async deleteRoom (room: string, query: { hard?: boolean, free?: boolean } = {}): Promise<DeletedRoom> {
+    return answered(await this.request('DELETE', roomPath(room), { query }))
+  }
+
+  /** Takes the deletion of a room back. */
+  async undeleteRoom (room: string): Promise<RoomInfo> { return answered(await this.request('POST', roomPath(room, '/undelete'))) }
 
   /** A page of the timeline. With `after` and `wait` (seconds, at most 30), it waits for the first entry. */
   async readHistory (room: string, query: HistoryQuery & { wait?: number } = {}): Promise<HistoryPage> {

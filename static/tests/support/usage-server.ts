@@ -12,6 +12,7 @@ await server.patchDocument('docs/plan', [{ op: 'insert', path: ['content'], inde
 export const saved: Saved = await server.publish('docs/plan', { text: 'hi' })
 export const all: Saved[] = await server.publish('docs/plan', [{ text: 'hi' }, { type: 'order.updated' }])
 export const page: HistoryPage = await server.readHistory('docs/plan', { after: 0, wait: 30 })
+export const remains: 'all' | 'some' | 'name' | 'nothing' = (await server.deleteRoom('docs/plan', { hard: true })).deletion.remains
 const event = await verifyWebhook('whsec_', new Headers(), '{}')
 if (event.type === 'document.changed') event.authors.map((author) => author.length)
 if (event.type === 'message.created') event.text.length
