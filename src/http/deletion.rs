@@ -99,5 +99,5 @@ pub async fn undelete(may: May<Administer>, state: Data<AppState>) -> Result<Jso
 
 /// Answers the methods that the path does not take.
 pub async fn other_method() -> Result<&'static str, ApiError> {
-    Err(ApiError::WrongMethod("GET, HEAD, DELETE"))
+    Err(ApiError::WrongMethod("GET, HEAD, PATCH, DELETE"))
 }

@@ -156,6 +156,7 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
                 .service(
                     web::resource("/rooms/{room:.+}")
                         .route(paths::reading().to(rooms::one))
+                        .route(web::patch().to(rooms::change))
                         .route(web::delete().to(deletion::delete))
                         .default_service(web::to(deletion::other_method)),
                 )

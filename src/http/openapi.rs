@@ -29,6 +29,7 @@ const ABOUT: &str = "Times are RFC 3339 in UTC with milliseconds. An unknown or 
     paths(
         rooms::list,
         rooms::one,
+        rooms::change,
         deletion::delete,
         deletion::undelete,
         rooms::presence,

@@ -1,12 +1,13 @@
 //! A room, as REST shows it.
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::auth::Access;
 use crate::ids::{RoomName, Seq, UserId};
 use crate::protocol::json::rfc3339;
-use crate::store::{DeletedRoom, Remains, RoomRow};
+use crate::store::{DeletedRoom, Remains, RoomRow, RoomSize};
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -18,6 +19,12 @@ pub struct RoomEntry {
     #[schema(format = DateTime)]
     updated_at: String,
     access: Access,
+    /// What the app keeps with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<std::collections::BTreeMap<String, serde_json::Value>>)]
+    meta: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<SizeView>,
     /// Of a room that was deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     deletion: Option<DeletionView>,
@@ -32,8 +39,18 @@ impl RoomEntry {
             created_at: rfc3339(row.created_at_ms),
             updated_at: rfc3339(row.updated_at_ms),
             access,
+            meta: row.meta.and_then(|meta| RawValue::from_string(meta).ok()),
+            size: None,
             deletion: None,
         }
+    }
+
+    /// The same with how much it holds.
+    pub fn with_size(self, size: &RoomSize) -> Self {
+        let [edits, messages, events, steps] = size.entries;
+        let RoomSize { entry_bytes, derived_bytes, versions, .. } = *size;
+        let size = Some(SizeView { edits, messages, events, steps, versions, entry_bytes, derived_bytes });
+        Self { size, ..self }
     }
 
     /// The same of a room that was deleted.
@@ -41,6 +58,23 @@ impl RoomEntry {
         let deletion = Some(DeletionView::from(&deleted));
         Self { deletion, ..Self::new(deleted.row, access) }
     }
+}
+
+/// How much a room holds.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = RoomSize)]
+struct SizeView {
+    edits: u64,
+    messages: u64,
+    events: u64,
+    steps: u64,
+    /// Named ones.
+    versions: u64,
+    /// What is in its entries.
+    entry_bytes: u64,
+    /// Snapshots and the index of its history.
+    derived_bytes: u64,
 }
 
 /// How a room was deleted.

@@ -63,11 +63,11 @@ pub(super) const PART_ROWS: i64 = 500;
 pub(super) const PART_SEGMENTS: i64 = 16;
 
 /// As of a room, then deleted_at, deleted_by, purge_at, purge, frees_name.
-pub(super) type DeletedColumns = (i64, String, i64, i64, i64, i64, String, i64, i16, bool);
+pub(super) type DeletedColumns = (i64, String, i64, i64, i64, Option<String>, i64, String, i64, i16, bool);
 
 pub(super) fn deleted(columns: DeletedColumns) -> Result<DeletedRoom, StoreError> {
-    let (id, name, head, created_at, last_at, at_ms, by, purge_at_ms, purge, frees_name) = columns;
-    let row: RoomColumns = (id, name, head, created_at, last_at);
+    let (id, name, head, created_at, last_at, meta, at_ms, by, purge_at_ms, purge, frees_name) = columns;
+    let row: RoomColumns = (id, name, head, created_at, last_at, meta);
     let remains = match purge {
         0 => Remains::All,
         1 => Remains::Some,
@@ -238,7 +238,7 @@ macro_rules! deletion_methods {
                     (true, _) => {}
                     (false, true) => Self::free_name(writing.connection(), room).await?,
                     (false, false) => {
-                        let sql = "update room set purge = 2 where id = $1";
+                        let sql = "update room set purge = 2, meta = null where id = $1";
                         sqlx::query(sql).bind(room.0).execute(&mut *writing.connection()).await?;
                     }
                 }
@@ -252,7 +252,7 @@ pub(super) use deletion_methods;
 
 macro_rules! deleted_sql {
     () => {
-        "select id, name, head, created_at, last_at, deleted_at, deleted_by, purge_at, purge, frees_name from room"
+        "select id, name, head, created_at, last_at, meta, deleted_at, deleted_by, purge_at, purge, frees_name from room"
     };
 }
 pub(super) use deleted_sql;

@@ -198,6 +198,8 @@ pub struct RoomRow {
     pub created_at_ms: i64,
     /// The newest entry's time, or the creation's, in Unix milliseconds.
     pub updated_at_ms: i64,
+    /// What an app keeps with it, as a JSON object.
+    pub meta: Option<String>,
 }
 
 /// All that is needed to bring a room to life, read at one moment.

@@ -15,6 +15,7 @@ mod migrate;
 mod number;
 mod postgres;
 mod probe;
+mod resource;
 mod revocation;
 mod rows;
 mod runtime;
@@ -45,6 +46,7 @@ pub use entry::{
 pub use error::StoreError;
 pub use foreign::{DocumentRow, DocumentTable};
 pub use postgres::{Listener, NOTIFICATION_BYTES_MAX, Notifications, Notifier};
+pub use resource::RoomSize;
 pub use revocation::{RevocationRow, RevokedKind};
 pub use segment::HistorySegment;
 pub use server::ServerRow;
@@ -364,6 +366,34 @@ impl Store {
         let prefix = prefix.to_owned();
         let after = after_name.map_or(String::new(), RoomName::to_string);
         on_backend!(self, backend => backend.rooms(&prefix, &after, limit))
+    }
+
+    /// As [`rooms`](Self::rooms), those that were changed last first, after one that was changed at a time in Unix milliseconds. Looks at
+    /// all of them.
+    pub async fn rooms_by_change(
+        &self,
+        prefix: &str,
+        after: Option<(i64, &RoomName)>,
+        limit: u32,
+    ) -> Result<Vec<RoomRow>, StoreError> {
+        if prefix.contains('\0') {
+            return Ok(Vec::new());
+        }
+        let limit = limit.min(ROOMS_MAX);
+        let prefix = prefix.to_owned();
+        let (at_ms, after) = after.map_or((i64::MAX, String::new()), |(at_ms, name)| (at_ms, name.to_string()));
+        on_backend!(self, backend => backend.rooms_by_change(&prefix, (at_ms, &after), limit))
+    }
+
+    /// Keeps a JSON object with a room, in place of what was kept; whether there is such a room.
+    pub async fn set_room_meta(&self, room: &RoomName, meta: Option<&str>) -> Result<bool, StoreError> {
+        let (room, meta) = (room.clone(), meta.map(str::to_owned));
+        on_backend!(self, backend => backend.set_room_meta(&room, meta.as_deref()))
+    }
+
+    /// How much a room holds. Looks at all of its entries.
+    pub async fn room_size(&self, room: RoomId) -> Result<RoomSize, StoreError> {
+        on_backend!(self, backend => backend.room_size(room))
     }
 
     /// Keeps `state` as the document's state up to `seq`, and thins the older ones out. A snapshot makes loading fast and replaces

@@ -8,6 +8,7 @@ mod notify;
 mod pooler;
 mod read;
 mod readers;
+mod resource;
 mod revocation;
 mod room;
 mod segment;
@@ -38,7 +39,7 @@ use readers::Readers;
 use sessions::Sessions;
 
 pub(super) static MIGRATIONS: LazyLock<Migrator> = migrations!("postgres": 1 "0001_timeline", 2 "0002_entries_but_edits", 3 "0003_steps", 4 "0004_revocation", 5 "0005_via",
-    6 "0006_servers", 7 "0007_history", 10 "0010_version_meta", 17 "0017_webhooks", 18 "0018_room_deletion");
+    6 "0006_servers", 7 "0007_history", 10 "0010_version_meta", 17 "0017_webhooks", 18 "0018_room_deletion", 19 "0019_room_meta");
 
 /// A migration waits this long for tables that are in use; how long it then takes is not limited.
 const MIGRATION_WAITS: &str =

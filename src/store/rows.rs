@@ -9,29 +9,29 @@ use super::entry::{
 use super::error::StoreError;
 use crate::ids::{RoomName, Seq, UserId};
 
-/// id, name, head, created_at, last_at.
-pub(super) type RoomColumns = (i64, String, i64, i64, i64);
+/// id, name, head, created_at, last_at, meta.
+pub(super) type RoomColumns = (i64, String, i64, i64, i64, Option<String>);
 
 /// As of a room, then whether it was deleted.
-pub(super) type AnyRoomColumns = (i64, String, i64, i64, i64, bool);
+pub(super) type AnyRoomColumns = (i64, String, i64, i64, i64, Option<String>, bool);
 
 pub(super) const ROOM_SQL: &str =
-    "select id, name, head, created_at, last_at, deleted_at is not null from room where name = $1";
+    "select id, name, head, created_at, last_at, meta, deleted_at is not null from room where name = $1";
 
 /// seq, kind, author, via, at, key, the body's length, the body or null.
 pub(super) type EntryColumns = (i64, i16, String, Option<String>, i64, Option<String>, i64, Option<Vec<u8>>);
 
 pub(super) fn room(columns: RoomColumns) -> Result<RoomRow, StoreError> {
-    let (id, name, head, created_at_ms, updated_at_ms) = columns;
+    let (id, name, head, created_at_ms, updated_at_ms, meta) = columns;
     let name =
         RoomName::parse(&name).map_err(|error| StoreError::Unexpected(format!("the name of room {id}: {error}")))?;
-    Ok(RoomRow { id: RoomId(id), name, head: seq(head), created_at_ms, updated_at_ms })
+    Ok(RoomRow { id: RoomId(id), name, head: seq(head), created_at_ms, updated_at_ms, meta })
 }
 
 /// A room, and whether it was deleted.
 pub(super) fn any_room(columns: AnyRoomColumns) -> Result<(RoomRow, bool), StoreError> {
-    let (id, name, head, created_at, last_at, is_deleted) = columns;
-    Ok((room((id, name, head, created_at, last_at))?, is_deleted))
+    let (id, name, head, created_at, last_at, meta, is_deleted) = columns;
+    Ok((room((id, name, head, created_at, last_at, meta))?, is_deleted))
 }
 
 fn entry(columns: EntryColumns) -> Result<Entry, StoreError> {

@@ -47,6 +47,7 @@ mod past;
 mod questions;
 mod readers;
 mod replay;
+mod resources;
 mod rest;
 mod restore;
 mod revocation;

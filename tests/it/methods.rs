@@ -8,7 +8,7 @@ const READ: &[&str] = &["GET", "HEAD"];
 const POST: &[&str] = &["POST"];
 const SOCKET: &[&str] = &["GET"];
 const DOCUMENT: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH"];
-const ROOM: &[&str] = &["GET", "HEAD", "DELETE"];
+const ROOM: &[&str] = &["GET", "HEAD", "PATCH", "DELETE"];
 const VERSIONS: &[&str] = &["GET", "HEAD", "POST", "PATCH", "DELETE"];
 
 /// Every path of the server, and what it takes.

@@ -1,7 +1,7 @@
 //! Rooms: made once, found by name and by prefix.
 
 use tutti::ids::Seq;
-use tutti::store::Store;
+use tutti::store::{RoomSize, Store};
 
 use crate::support::*;
 
@@ -58,6 +58,37 @@ contract! {
         for nothing in ["%", "docs%", "_ocs", "docs\0", "\u{10FFFF}", "';--"] {
             assert_eq!(listed(&store, nothing, None, 9).await, Vec::<String>::new(), "{nothing:?}");
         }
+    }
+
+    async fn rooms_are_listed_by_their_last_changes_with_what_is_kept_with_them(db: &Database) {
+        let store = db.store("main").await;
+        for text in ["a", "b", "c", "x"] {
+            room(&store, text).await;
+        }
+        db.execute("update room set last_at = 5 where name in ('a', 'c'); update room set last_at = 7 where name = 'b'").await;
+        assert_eq!(store.set_room_meta(&name("b"), Some("{\"k\":1}")).await, Ok(true));
+        assert_eq!(store.set_room_meta(&name("nobody"), None).await, Ok(false));
+        let page = async |prefix: &str, after: Option<(i64, &str)>, limit| {
+            let after_name = after.map(|(_, text)| name(text));
+            let after = after.map(|(at_ms, _)| at_ms).zip(after_name.as_ref());
+            let rows = store.rooms_by_change(prefix, after, limit).await.expect("rooms");
+            rows.into_iter().map(|row| (row.name.to_string(), row.meta)).collect::<Vec<_>>()
+        };
+        let told = |names: &[&str]| -> Vec<(String, Option<String>)> {
+            let meta = |text: &str| (text == "b").then(|| "{\"k\":1}".to_owned());
+            names.iter().map(|text| ((*text).to_owned(), meta(text))).collect()
+        };
+        assert_eq!(page("", None, 10).await, told(&["x", "b", "a", "c"]));
+        assert_eq!(page("", None, 2).await, told(&["x", "b"]));
+        assert_eq!(page("", Some((7, "b")), 1).await, told(&["a"]));
+        assert_eq!(page("", Some((5, "a")), 10).await, told(&["c"]));
+        assert_eq!(page("b", None, 10).await, told(&["b"]));
+        let id = room(&store, "a").await;
+        assert_eq!(store.room_size(id).await, Ok(RoomSize::default()));
+        placed(&store, &append(id, vec![edit("abc"), keyed("ada", "k")])).await;
+        store.save_snapshot(id, Seq(1), "state".into()).await.expect("it is kept");
+        let size = RoomSize { entries: [1, 1, 0, 0], entry_bytes: 8, derived_bytes: 5, versions: 0 };
+        assert_eq!(store.room_size(id).await, Ok(size));
     }
 }
 

@@ -50,7 +50,7 @@ impl Sqlite {
     }
 
     pub async fn rooms(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<RoomRow>, StoreError> {
-        let sql = "select id, name, head, created_at, last_at from room \
+        let sql = "select id, name, head, created_at, last_at, meta from room \
                    where name >= $1 and name < $2 and name > $3 and deleted_at is null order by name limit $4";
         let query = sqlx::query_as(sql).bind(prefix).bind(rows::prefix_end(prefix)).bind(after).bind(i64::from(limit));
         let found: Vec<RoomColumns> = query.fetch_all(&self.readers).await?;
