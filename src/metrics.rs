@@ -24,6 +24,7 @@ counters! { IntCounter, register_int_counter:
     ROOM_DEATHS = "tutti_room_deaths_total", "Rooms that died of a panic.";
     SNAPSHOTS_SAVED = "tutti_snapshots_saved_total", "Snapshots of documents that were saved.";
     EDITS_REFUSED = "tutti_edits_refused_total", "Edits that were refused for ever.";
+    STORING_DENIED = "tutti_storing_denied_total", "What was not stored, since a room or user has as much on disk as is allowed, or the room would be new.";
     SOCKETS_OPENED = "tutti_sockets_opened_total", "WebSocket connections that were opened.";
     SOCKETS_CLOSED = "tutti_sockets_closed_total", "WebSocket connections that have ended.";
     MESSAGES_RECEIVED = "tutti_messages_received_total", "Messages that came from clients.";
@@ -92,6 +93,7 @@ pub fn text() -> String {
         &ROOM_DEATHS,
         &SNAPSHOTS_SAVED,
         &EDITS_REFUSED,
+        &STORING_DENIED,
         &SOCKETS_OPENED,
         &SOCKETS_CLOSED,
         &MESSAGES_RECEIVED,

@@ -52,6 +52,12 @@ pub struct Limits {
     pub rate_room: usize,
     /// Rooms a minute that a user may open while nobody is in them.
     pub rate_rooms_user: usize,
+    /// Most bytes of a room on disk, if there is a limit.
+    pub quota_room_bytes: Option<u64>,
+    /// Most bytes of a user on disk, in all rooms together, if there is a limit.
+    pub quota_user_bytes: Option<u64>,
+    /// Whether only who has admin access may make a room.
+    pub admins_make_rooms: bool,
     /// Messages a second of Yjs clients: of one socket.
     pub rate_yjs_socket: usize,
     /// Messages a second of Yjs clients: of a user.
@@ -111,6 +117,9 @@ impl Limits {
             rate_address: reading.number("rate-address", &options.rate_address, 1..=RATE_MAX),
             rate_room: reading.number("rate-room", &options.rate_room, 1..=RATE_MAX),
             rate_rooms_user: reading.number("rate-rooms-user", &options.rate_rooms_user, 1..=RATE_MAX),
+            quota_room_bytes: quota(reading, "quota-room-bytes", &options.quota_room_bytes),
+            quota_user_bytes: quota(reading, "quota-user-bytes", &options.quota_user_bytes),
+            admins_make_rooms: reading.boolean("admins-make-rooms", &options.admins_make_rooms),
             rate_yjs_socket: reading.number("rate-yjs-socket", &options.rate_yjs_socket, 1..=RATE_MAX),
             rate_yjs_user: reading.number("rate-yjs-user", &options.rate_yjs_user, 1..=RATE_MAX),
             rate_yjs_address: reading.number("rate-yjs-address", &options.rate_yjs_address, 1..=RATE_MAX),
@@ -158,4 +167,10 @@ impl Limits {
             }
         }
     }
+}
+
+/// 0 stands for none.
+fn quota(reading: &mut Reading, option: &'static str, text: &str) -> Option<u64> {
+    let bytes = reading.number(option, text, 0..=BYTES_MAX);
+    (bytes > 0).then_some(bytes as u64)
 }

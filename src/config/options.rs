@@ -329,6 +329,15 @@ pub(super) struct LimitOptions {
     /// Rooms per minute that a user may open while nobody is in them; bursts are a minute's worth
     #[arg(long, hide_short_help = true, env = "TUTTI_RATE_ROOMS_USER", value_name = "COUNT", default_value = "1200")]
     pub rate_rooms_user: String,
+    /// Maximum bytes that a room may have on disk; 0 for no limit
+    #[arg(long, hide_short_help = true, env = "TUTTI_QUOTA_ROOM_BYTES", value_name = "BYTES", default_value = "0")]
+    pub quota_room_bytes: String,
+    /// Maximum bytes that a user may have on disk, in all rooms together; 0 for no limit
+    #[arg(long, hide_short_help = true, env = "TUTTI_QUOTA_USER_BYTES", value_name = "BYTES", default_value = "0")]
+    pub quota_user_bytes: String,
+    /// Let only tokens with admin access make a room, instead of everybody who may write in it
+    #[arg(long, hide_short_help = true, env = "TUTTI_ADMINS_MAKE_ROOMS", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", default_value = "false")]
+    pub admins_make_rooms: String,
     /// Messages per second from one Yjs connection, a message counting once more per 16 KiB; beyond a burst of 10 s, it is read more slowly
     #[arg(long, hide_short_help = true, env = "TUTTI_RATE_YJS_SOCKET", value_name = "COUNT", default_value = "1000")]
     pub rate_yjs_socket: String,

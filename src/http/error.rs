@@ -12,6 +12,7 @@ use crate::archive::ArchiveError;
 use crate::document::{DraftError, Refusal, RenderError, ViewError};
 use crate::history::HistoryError;
 use crate::ids::{RoomNameError, Seq};
+use crate::room::Denied;
 use crate::store::StoreError;
 
 /// Why a request is not answered as asked.
@@ -67,6 +68,9 @@ pub enum ApiError {
     /// A body that does not come.
     #[error("the request's body came too slowly; it must come at 16 KiB a second at least")]
     Late,
+    /// The room, or the caller, has as much on disk as is allowed.
+    #[error("{0}")]
+    Quota(Denied),
     /// Not a WebSocket handshake, or one that cannot be answered.
     #[error("{0}")]
     Handshake(String),
@@ -148,6 +152,7 @@ impl ApiError {
             ApiError::Edit(Refusal::TooLarge { .. }) => "document_full",
             ApiError::Edit(_) => "edit_refused",
             ApiError::Late => "timeout",
+            ApiError::Quota(_) => "quota_exceeded",
             ApiError::Handshake(_) => "invalid_handshake",
             ApiError::Root(RenderError::NoSuchRoot) => "root_not_found",
             ApiError::Root(RenderError::SeveralRoots(_)) => "root_needed",
@@ -186,6 +191,15 @@ impl From<DraftError> for ApiError {
             DraftError::OtherShape { .. } => ApiError::OtherShape(error.to_string()),
             DraftError::Invalid(reason) => ApiError::Body(reason),
             DraftError::TooCostly => ApiError::Root(RenderError::TooCostly),
+        }
+    }
+}
+
+impl From<Denied> for ApiError {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::RoomFull | Denied::UserFull => ApiError::Quota(denied),
+            Denied::NoRoom => ApiError::Forbidden,
         }
     }
 }
@@ -264,7 +278,7 @@ impl ResponseError for ApiError {
             ApiError::OtherShape(_) | ApiError::VersionTaken | ApiError::Edit(Refusal::Incomplete) => {
                 StatusCode::CONFLICT
             }
-            ApiError::Edit(Refusal::TooLarge { .. }) => StatusCode::INSUFFICIENT_STORAGE,
+            ApiError::Edit(Refusal::TooLarge { .. }) | ApiError::Quota(_) => StatusCode::INSUFFICIENT_STORAGE,
             ApiError::Edit(_) => StatusCode::UNPROCESSABLE_ENTITY,
             ApiError::Parameter(_) | ApiError::Body(_) | ApiError::Handshake(_) | ApiError::Root(_) => {
                 StatusCode::BAD_REQUEST

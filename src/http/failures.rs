@@ -83,7 +83,14 @@ const FAILURES: [Failure; 16] = [
     (429, "TooManyRequests", &[("rate_limited", "more than the caller, or all in the room, may say")]),
     (500, "InternalServerError", &[("internal", "the server's log has the cause")]),
     (503, "ServiceUnavailable", &[("try_later", "full, stopping, or the database is unavailable")]),
-    (507, "InsufficientStorage", &[("document_full", "the document would become too large")]),
+    (
+        507,
+        "InsufficientStorage",
+        &[
+            ("document_full", "the document would become too large"),
+            ("quota_exceeded", "the room, or the caller, has as much on disk as is allowed"),
+        ],
+    ),
 ];
 
 /// The reusable answers, by their names.

@@ -113,7 +113,7 @@ struct AppEvent {
     request_body = Publications,
     responses(
         (status = 201, description = "Where it stands in the timeline, or an array of that", body = PublishedAll),
-        InRoom, WithBody, Fails<429>,
+        InRoom, WithBody, Fails<429>, Fails<507>,
     ),
 )]
 pub async fn messages(
@@ -153,7 +153,8 @@ pub async fn messages(
     let lease = state.open(&may.identity, &may.room)?;
     let room = lease.room().clone();
     let (author, name) = (may.identity.user.clone(), may.identity.name.clone());
-    room.do_send(Post { lease: lease.into_guard(), author, name, publications });
+    let access = may.identity.access(&may.room);
+    room.do_send(Post { lease: lease.into_guard(), author, access, name, publications });
     let mut published = Vec::with_capacity(replies.len());
     for reply in replies {
         published.push(Published::from(committed(reply).await?));
@@ -179,6 +180,7 @@ pub(super) async fn committed(reply: oneshot::Receiver<Result<Placed, PostError>
         Ok(Ok(Ok(placed))) => Ok(placed),
         Ok(Ok(Err(PostError::Refused(refused)))) => Err(ApiError::body(refused)),
         Ok(Ok(Err(PostError::RoomDeleted))) => Err(ApiError::RoomDeleted),
+        Ok(Ok(Err(PostError::Denied(denied)))) => Err(denied.into()),
         Ok(Ok(Err(PostError::TooMany(wait)))) => Err(ApiError::TooMany(wait)),
         Ok(Ok(Err(error @ PostError::TryLater))) => Err(ApiError::TryLater(error.to_string())),
         // The room died, or the database takes too long: nobody knows whether it will be stored.

@@ -132,6 +132,7 @@ async fn tell(may: &May<Edit>, restored: &Restored, key: String, state: &AppStat
     room.do_send(Post {
         lease: lease.into_guard(),
         author: may.identity.user.clone(),
+        access: may.identity.access(&may.room),
         name: may.identity.name.clone(),
         publications: vec![(Publication { event, key: Some(key) }, reply)],
     });

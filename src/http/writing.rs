@@ -474,8 +474,9 @@ pub(super) async fn write(
     let (reply, answer) = oneshot::channel();
     let lease = state.open(identity, room)?;
     let user = identity.user.clone();
+    let access = identity.access(room);
     let room = lease.room().clone();
-    room.do_send(WriteDocument { lease: lease.into_guard(), user, update, showing, reply });
+    room.do_send(WriteDocument { lease: lease.into_guard(), user, access, update, showing, reply });
     let unknown = || {
         let message = "it is not known whether this is stored; read the document, or send it again with the same key";
         ApiError::TryLater(message.into())
@@ -489,6 +490,7 @@ pub(super) fn refused(error: WriteError) -> ApiError {
     match error {
         WriteError::Edit(refusal) => ApiError::Edit(refusal),
         WriteError::Entry(refused) => ApiError::body(refused),
+        WriteError::Denied(denied) => denied.into(),
         WriteError::Stale => CHANGED,
         WriteError::RoomDeleted => ApiError::RoomDeleted,
         WriteError::TryLater => ApiError::TryLater(error.to_string()),

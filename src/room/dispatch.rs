@@ -14,6 +14,9 @@ use crate::protocol::CloseCode;
 use crate::protocol::json::request::Said;
 use crate::protocol::json::{ErrorCode, ErrorMessage};
 
+/// Requests to publish that wait until the room is loaded, where they may be denied.
+const POSTS_EARLY_MAX: usize = 64;
+
 macro_rules! handle_from_members {
     ($($name:ident),*) => {
         $(impl Handler<$name> for Room {
@@ -63,6 +66,7 @@ impl Room {
             }
             FromMember::Leave(leave) => return self.on_leave(leave, ctx),
             FromMember::WriteDocument(write) => return self.on_write(write),
+            FromMember::Post(post) => return self.on_post(post),
             message => message,
         };
         // Members are let in once the room is loaded.
@@ -95,7 +99,7 @@ impl Room {
             FromMember::ReplayMore(more) => timeline.on_more(more, presence, commit, io),
             FromMember::Renew(renew) => self.on_renew(renew),
             FromMember::Say(say) => self.on_say(say),
-            FromMember::Join(_) | FromMember::Leave(_) | FromMember::WriteDocument(_) => {}
+            FromMember::Join(_) | FromMember::Leave(_) | FromMember::WriteDocument(_) | FromMember::Post(_) => {}
         }
     }
 
@@ -113,6 +117,18 @@ impl Room {
         if document.is_over_budget() {
             self.end_idle_rooms();
         }
+    }
+
+    /// Takes what a server publishes.
+    fn on_post(&mut self, post: Post) {
+        if matches!(self.phase, Phase::Failed | Phase::Ended) {
+            return post.refuse(PostError::TryLater);
+        }
+        if matches!(self.phase, Phase::Deleted) {
+            return post.refuse(PostError::RoomDeleted);
+        }
+        let Parts { timeline, commit, io, .. } = self.parts();
+        timeline.on_post(post, commit, &io);
     }
 
     /// Does what a JSON member says.
@@ -142,13 +158,12 @@ impl Handler<Post> for Room {
     type Result = ();
 
     fn handle(&mut self, post: Post, ctx: &mut Self::Context) {
-        if matches!(self.phase, Phase::Failed | Phase::Ended) {
-            post.refuse(PostError::TryLater);
-        } else if matches!(self.phase, Phase::Deleted) {
-            post.refuse(PostError::RoomDeleted);
+        if !matches!(self.phase, Phase::Loading) || !self.commit.has_quotas() {
+            self.on_post(post);
+        } else if self.early.iter().filter(|message| matches!(message, FromMember::Post(_))).count() < POSTS_EARLY_MAX {
+            self.early.push(FromMember::Post(post));
         } else {
-            let Parts { timeline, commit, io, .. } = self.parts();
-            timeline.on_post(post, commit, &io);
+            post.refuse(PostError::TryLater);
         }
         self.count_message(ctx);
     }

@@ -60,18 +60,28 @@ impl Room {
             self.end_idle_rooms();
             return self.load_failed(&LoadError::Full, ctx);
         }
-        let (archive, name) = (self.context.archive.clone(), self.name.clone());
+        let (archive, store, name) = (self.context.archive.clone(), self.context.store.clone(), self.name.clone());
+        let counts = self.context.settings.quotas.room_bytes_max.is_some();
         let mut entered = self.enter();
         // Off this thread: a large document takes long, and other rooms live here.
         let loading = async move {
             // From here on they tell what they commit; what they committed before is read.
             entered.is_known().await;
-            (archive.read(&name).await, entered.holders)
+            let read = async {
+                let stored = archive.read(&name).await?;
+                let stored_bytes = match &stored {
+                    Some(stored) if counts => store.stored_bytes(stored.id).await?,
+                    _ => 0,
+                };
+                Ok((stored, stored_bytes))
+            };
+            (read.await, entered.holders)
         };
-        let then = |room: &mut Self, (loaded, holders), ctx: &mut Context<Self>| match loaded {
-            Ok(stored) => room.loaded(stored, holders, ctx),
-            Err(error) => room.load_failed(&LoadError::from(error), ctx),
-        };
+        let then =
+            |room: &mut Self, (loaded, holders): (Result<_, ArchiveError>, _), ctx: &mut Context<Self>| match loaded {
+                Ok((stored, stored_bytes)) => room.loaded(stored, stored_bytes, holders, ctx),
+                Err(error) => room.load_failed(&LoadError::from(error), ctx),
+            };
         self.spawn(loading, then, ctx);
     }
 
@@ -88,11 +98,11 @@ impl Room {
         entered
     }
 
-    fn loaded(&mut self, stored: Option<Stored>, holders: HashSet<Uuid>, ctx: &mut Context<Self>) {
+    fn loaded(&mut self, stored: Option<Stored>, stored_bytes: u64, holders: HashSet<Uuid>, ctx: &mut Context<Self>) {
         if matches!(self.phase, Phase::Deleted | Phase::Ended) {
             return;
         }
-        self.commit.on_loaded(stored.as_ref().map(|stored| stored.id));
+        self.commit.on_loaded(stored.as_ref().map(|stored| stored.id), stored_bytes);
         if self.context.back_end.seed.is_some() && stored.as_ref().is_none_or(|stored| !stored.has_document) {
             self.seeding = Seeding::Due;
         }

@@ -10,8 +10,9 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::fanout::RelayHandle;
+use super::quotas::Denied;
 use super::slots::LeaseGuard;
-use crate::auth::Rights;
+use crate::auth::{Access, Rights};
 use crate::document::Refusal;
 use crate::ids::{MemberId, Seq, UserId};
 use crate::protocol::json::UserPresence;
@@ -238,6 +239,8 @@ pub struct Post {
     pub lease: LeaseGuard,
     /// Whose they are.
     pub author: UserId,
+    /// What they may do in the room.
+    pub access: Access,
     /// The name shown to others.
     pub name: Arc<str>,
     /// In their order.
@@ -252,6 +255,8 @@ pub struct WriteDocument {
     pub lease: LeaseGuard,
     /// Whose it is.
     pub user: UserId,
+    /// What they may do in the room.
+    pub access: Access,
     /// The update, v1 encoding.
     pub update: Bytes,
     /// When it is shown.
@@ -299,6 +304,9 @@ pub enum WriteError {
     /// The store does not take it.
     #[error(transparent)]
     Entry(#[from] Refused),
+    /// It is more than may be stored, or there is no such room.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The timeline goes on behind the entry that was to be the newest.
     #[error("the room has changed meanwhile")]
     Stale,
@@ -369,6 +377,9 @@ pub enum PostError {
     /// It never will be.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// It is more than may be stored, or there is no such room.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The database does not answer.
     #[error("the database does not answer now, try again later")]
     TryLater,
@@ -429,5 +440,6 @@ pub(super) enum FromMember {
     ReplayMore(ReplayMore),
     BroadcastBinary(BroadcastBinary),
     WriteDocument(WriteDocument),
+    Post(Post),
     Leave(Leave),
 }

@@ -23,6 +23,7 @@ mod membership;
 mod messages;
 mod outcomes;
 mod presence;
+mod quotas;
 mod residence;
 #[allow(clippy::module_inception)]
 mod room;
@@ -50,6 +51,7 @@ pub use messages::{
     EndDeleted, Flush, GetPresence, HandOver, Join, JsonJoin, Leave, Post, PostError, RefuseLongEdit, Renew,
     ReplayMore, Say, Showing, StartCount, UpdateAwareness, WriteDocument, WriteError, Written,
 };
+pub use quotas::{Denied, Quotas};
 pub use room::Room;
 pub use servers::FromServer;
 pub use settings::RoomSettings;

@@ -105,6 +105,7 @@ impl Room {
                             EntryKind::Edit => document.snapshots.lengthen(weight(&entry.body)),
                             EntryKind::Message | EntryKind::Event | EntryKind::Step => {}
                         }
+                        commit.count(&entry);
                         timeline.on_committed(&entry, placed, io);
                         timeline.on_push_committed(&entry, placed, commit);
                     }
@@ -182,6 +183,7 @@ impl Room {
                 EntryKind::Event => signals::on_foreign_event(&entry.body, io),
                 EntryKind::Message => {}
             }
+            commit.count(&entry);
             timeline.on_committed(&entry, Placed { seq, at_ms, is_new: true }, io);
         }
         timeline.look_up_clients(unknown, commit);

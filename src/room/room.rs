@@ -123,7 +123,7 @@ impl Room {
             had_members: false,
             presence: Presence::new(context.settings.awareness_bytes_max, now),
             timeline: Timeline::new(settings.say_rate, now),
-            commit: Commit::new(uncommitted),
+            commit: Commit::new(uncommitted, context.settings.quotas.clone()),
             fanout: Fanout::new(Outbound::new(key), context.settings.inflow_rate, now),
             elsewhere: Elsewhere::default(),
             holders: HashSet::new(),

@@ -42,7 +42,7 @@ pub enum FromServer {
 /// Which member's message it is, if it is one's.
 pub(super) fn sender(message: &FromMember) -> Option<MemberId> {
     Some(match message {
-        FromMember::WriteDocument(_) => return None,
+        FromMember::WriteDocument(_) | FromMember::Post(_) => return None,
         FromMember::Join(join) => join.member,
         FromMember::Edit(edit) => edit.from,
         FromMember::RefuseLongEdit(edit) => edit.from,

@@ -1,7 +1,9 @@
 //! The limits and waits of rooms, as the configuration gives them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::quotas::Quotas;
 use crate::rate::Rate;
 
 /// What bounds each room and all of them together.
@@ -31,6 +33,8 @@ pub struct RoomSettings {
     pub inflow_rate: Rate,
     /// Whether Hocuspocus apps' own texts are entries of the timeline.
     pub keeps_stateless: bool,
+    /// What rooms and users may have on disk, and who may make rooms.
+    pub quotas: Arc<Quotas>,
     /// Most entries in one transaction.
     pub batch_entries_max: usize,
     /// Most bytes in one transaction, but always one append.

@@ -6,9 +6,11 @@ use super::commit::{Commit, Pending};
 use super::io::Io;
 use super::members::{Acknowledgement, Receipt};
 use super::messages::{BroadcastBinary, BroadcastStateless};
+use super::quotas::Sender;
 use crate::auth::{Action, allows, now_ms};
 use crate::bus::{Signal, UserSignal};
 use crate::ids::{MemberId, UserId};
+use crate::metrics;
 use crate::protocol::json::request::Event;
 use crate::protocol::json::{entry, signal};
 use crate::protocol::{Dialect, hocuspocus};
@@ -47,8 +49,8 @@ pub(super) fn on_stateless(message: BroadcastStateless, commit: &mut Commit, io:
     let BroadcastStateless { from, payload, charge } = message;
     let is_kept = io.settings.keeps_stateless;
     let Some(member) = io.credit(from, charge) else { return };
-    let (author, name) = (member.user.clone(), member.name.clone());
-    let is_allowed = allows(member.access, if is_kept { Action::Publish } else { Action::Signal });
+    let (author, name, access) = (member.user.clone(), member.name.clone(), member.access);
+    let is_allowed = allows(access, if is_kept { Action::Publish } else { Action::Signal });
     if !is_allowed || payload.len() > STATELESS_BYTES_MAX {
         // The protocol has no answer for that.
         return tracing::debug!(member.id = %from, "a stateless message is dropped");
@@ -63,6 +65,10 @@ pub(super) fn on_stateless(message: BroadcastStateless, commit: &mut Commit, io:
     let entry = NewEntry { kind: EntryKind::Event, author, via: None, key: None, condition: None, body };
     if !commit.uncommitted.has_room() {
         return tracing::warn!("a stateless message is dropped, too much is not committed");
+    }
+    if let Err(denied) = commit.admit(Sender { user: &entry.author, access }, entry.body.len()) {
+        metrics::STORING_DENIED.inc();
+        return tracing::info!(%denied, "a stateless message is dropped");
     }
     let acknowledgement = Acknowledgement { to: from, receipt: Receipt::Broadcast(frame) };
     commit.uncommitted.push(Pending::new(entry, vec![acknowledgement]));

@@ -1,5 +1,6 @@
 //! A room without actors, for the tests of its parts: members, settings and a time, and what was sent.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::commit::{Commit, Uncommitted};
@@ -43,6 +44,7 @@ impl TestRoom {
             say_rate: rate,
             inflow_rate: rate,
             keeps_stateless: false,
+            quotas: Arc::default(),
             batch_entries_max: 100,
             batch_bytes_max: 1 << 20,
         };
@@ -95,7 +97,7 @@ impl TestRoom {
     /// The way into the store of a room that has a row.
     pub fn commit(&self) -> Commit {
         let mut commit = self.new_commit();
-        commit.on_loaded(Some(RoomId(1)));
+        commit.on_loaded(Some(RoomId(1)), 0);
         commit
     }
 
@@ -104,7 +106,8 @@ impl TestRoom {
         let settings = &self.settings;
         let budget = ByteBudget::new(settings.uncommitted_bytes_max, None);
         let (entries_max, bytes_max) = (settings.batch_entries_max, settings.batch_bytes_max);
-        Commit::new(Uncommitted::new(settings.unsaved_bytes_max, &budget, entries_max, bytes_max))
+        let uncommitted = Uncommitted::new(settings.unsaved_bytes_max, &budget, entries_max, bytes_max);
+        Commit::new(uncommitted, settings.quotas.clone())
     }
 }
 

@@ -10,6 +10,7 @@ mod key_set;
 mod listener;
 mod pacing;
 mod purge;
+mod quotas;
 mod requests;
 mod revocations;
 mod stats;
@@ -42,7 +43,7 @@ use crate::history::{self, Histories};
 use crate::http::{self, AppState, Hosts, Origins};
 use crate::metrics;
 use crate::rate::Rate;
-use crate::room::{BackEnd, Directory, Journal, Relays, RoomSettings, UserSockets};
+use crate::room::{BackEnd, Directory, Journal, Quotas, Relays, RoomSettings, UserSockets};
 use crate::seed::Seed;
 use crate::socket::{EventStreams, Gate, Rates, Rhythm, RoomOpenings, SharedRates, SocketContext, SocketSettings};
 use crate::store::{Store, StoreError, StoreSettings};
@@ -124,6 +125,7 @@ impl Server {
         let (webhooks, events) = WebhooksRuntime::start(&config.hooks, store.clone(), archive.clone()).await?;
         let back_end = BackEnd { seed, events };
         let settings = room_settings(config);
+        let quotas = settings.quotas.clone();
         let directory =
             Directory::new(room_threads, store.clone(), archive.clone(), journal, cluster.clone(), back_end, settings);
         arbiters.push(journal_arbiter);
@@ -215,6 +217,7 @@ impl Server {
         tasks.push(actix_rt::spawn(revocations));
         tasks.push(actix_rt::spawn(sweep::follow(store.clone())));
         tasks.push(actix_rt::spawn(purge::follow(store.clone())));
+        tasks.push(actix_rt::spawn(quotas::follow(store.clone(), quotas)));
         tasks.push(actix_rt::spawn(history::build_all(histories, store.clone())));
         tasks.extend(key_set.map(actix_rt::spawn));
         tasks.extend(certificate.map(|certificate| actix_rt::spawn(certificate.follow())));
@@ -329,6 +332,11 @@ fn room_settings(config: &Config) -> RoomSettings {
         idle: config.timing.room_idle,
         presence_grace: config.timing.presence_grace,
         keeps_stateless: config.edge.keeps_stateless,
+        quotas: Arc::new(Quotas::new(
+            config.limits.quota_room_bytes,
+            config.limits.quota_user_bytes,
+            config.limits.admins_make_rooms,
+        )),
         awareness_bytes_max: config.limits.room_awareness_bytes_max,
         presence_users_max: config.limits.presence_users_max,
         replay_entries_max: config.limits.replay_entries_max as u64,

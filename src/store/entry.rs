@@ -11,6 +11,9 @@ pub const HISTORY_ENTRIES_MAX: u32 = 10_000;
 /// Most bytes of bodies in one history page, its first entry aside. A page that reaches it is shorter than asked for.
 pub const HISTORY_BYTES_MAX: usize = 8 << 20;
 
+/// What an entry takes on disk beside its body, about.
+pub const ENTRY_OVERHEAD_BYTES: u64 = 64;
+
 /// A room's row in the database. Stays the same for the room's whole life.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct RoomId(pub i64);

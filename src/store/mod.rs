@@ -27,6 +27,7 @@ mod sqlite;
 mod statements;
 mod thinning;
 mod transaction;
+mod usage;
 mod version;
 mod webhook;
 mod writer;
@@ -40,8 +41,8 @@ use uuid::Uuid;
 
 pub use deletion::{DeletedRoom, Deletion, Remains, Undeletion};
 pub use entry::{
-    Append, Bodies, Condition, Entry, EntryKind, HISTORY_BYTES_MAX, HISTORY_ENTRIES_MAX, HistoryQuery, KEY_BYTES_MAX,
-    Kinds, Loaded, NewEntry, Outcome, Page, Placed, Refused, RoomId, RoomRow,
+    Append, Bodies, Condition, ENTRY_OVERHEAD_BYTES, Entry, EntryKind, HISTORY_BYTES_MAX, HISTORY_ENTRIES_MAX,
+    HistoryQuery, KEY_BYTES_MAX, Kinds, Loaded, NewEntry, Outcome, Page, Placed, Refused, RoomId, RoomRow,
 };
 pub use error::StoreError;
 pub use foreign::{DocumentRow, DocumentTable};
@@ -430,6 +431,16 @@ impl Store {
         entries: u32,
     ) -> Result<Vec<(RoomId, RoomName)>, StoreError> {
         on_backend!(self, backend => backend.rooms_behind(span, entries.into()))
+    }
+
+    /// What a room's entries take on disk, about.
+    pub async fn stored_bytes(&self, room: RoomId) -> Result<u64, StoreError> {
+        on_backend!(self, backend => backend.stored_bytes(room))
+    }
+
+    /// What the entries that each user sent take on disk, about, in the rooms of a span of rows, its first excluded.
+    pub async fn stored_by_user(&self, span: (RoomId, RoomId)) -> Result<Vec<(UserId, u64)>, StoreError> {
+        on_backend!(self, backend => backend.stored_by_user(span))
     }
 
     /// The row of the newest room; 0 without rooms.

@@ -14,6 +14,7 @@ mod room;
 mod segment;
 mod server;
 mod sessions;
+mod usage;
 mod version;
 mod webhook;
 

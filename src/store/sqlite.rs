@@ -10,6 +10,7 @@ mod revocation;
 mod room;
 mod segment;
 mod server;
+mod usage;
 mod version;
 mod webhook;
 

@@ -45,6 +45,7 @@ mod pace;
 mod passing_on;
 mod past;
 mod questions;
+mod quotas;
 mod readers;
 mod replay;
 mod resources;

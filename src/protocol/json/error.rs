@@ -71,6 +71,8 @@ pub enum ErrorCode {
     TooManyRooms,
     /// A binary frame is too large.
     TooLarge,
+    /// The room, or the user, has as much on disk as is allowed.
+    QuotaExceeded,
     /// Too many messages.
     RateLimited,
     /// It cannot be done now.

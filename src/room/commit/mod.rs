@@ -7,14 +7,16 @@ mod journal;
 mod tests;
 mod uncommitted;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
 use crate::ids::Seq;
-use crate::store::{Append, Placed, Refused, RoomId, StoreError};
+use crate::store::{Append, NewEntry, Placed, Refused, RoomId, StoreError};
 
 use super::fanout::Pace;
+use super::quotas::{Denied, Quotas, Sender};
 
 pub use backoff::Backoff;
 pub use journal::{Committed, Journal, Submit};
@@ -50,18 +52,23 @@ pub struct Commit {
     is_waiting: bool,
     /// The newest entry that the room has read, and that what waits does not repeat.
     read: Seq,
+    quotas: Arc<Quotas>,
+    /// What the room has on disk, as far as that is counted.
+    stored_bytes: u64,
     pace: Pace,
     backoff: Backoff,
 }
 
 impl Commit {
     /// Of a room with nothing to commit.
-    pub fn new(uncommitted: Uncommitted) -> Self {
+    pub fn new(uncommitted: Uncommitted, quotas: Arc<Quotas>) -> Self {
         Self {
             uncommitted,
             row: None,
             is_waiting: false,
             read: Seq::ZERO,
+            quotas,
+            stored_bytes: 0,
             pace: Pace::new(COMMIT_EVERY),
             backoff: Backoff::default(),
         }
@@ -70,6 +77,23 @@ impl Commit {
     /// The room's row in the store, if it is known to have one.
     pub fn row(&self) -> Option<RoomId> {
         self.row
+    }
+
+    /// Whether anything may be denied, which is known once the room is loaded.
+    pub fn has_quotas(&self) -> bool {
+        self.quotas.are_set()
+    }
+
+    /// Whether a body of so many bytes may be stored.
+    pub fn admit(&self, from: Sender, bytes: usize) -> Result<(), Denied> {
+        let is_there = self.row.is_some() || !self.uncommitted.is_empty();
+        let room_bytes = self.stored_bytes + self.uncommitted.bytes() as u64;
+        self.quotas.admit(is_there.then_some(room_bytes), from, bytes)
+    }
+
+    /// An entry of the room was stored.
+    pub fn count(&mut self, entry: &NewEntry) {
+        self.stored_bytes += self.quotas.count(entry);
     }
 
     /// The store told of the room's row.
@@ -141,9 +165,10 @@ impl Commit {
         self.uncommitted.settle(outcome)
     }
 
-    /// The room is loaded; it has this row.
-    pub fn on_loaded(&mut self, row: Option<RoomId>) {
+    /// The room is loaded; it has this row, and so much on disk.
+    pub fn on_loaded(&mut self, row: Option<RoomId>, stored_bytes: u64) {
         self.row = row.or(self.row);
+        self.stored_bytes = stored_bytes;
         self.backoff.reset();
     }
 

@@ -167,6 +167,11 @@ impl Uncommitted {
         self.room_left().is_some()
     }
 
+    /// What waits, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.held.bytes()
+    }
+
     /// Adds an entry and what its commit sends.
     pub fn push(&mut self, pending: Pending) {
         self.held.set(self.held.bytes() + cost(&pending.entry));

@@ -20,6 +20,7 @@ use crate::room::commit::{Behind, Commit, Dropped, Pending};
 use crate::room::io::Io;
 use crate::room::members::{Acknowledgement, EditRefusal, Receipt};
 use crate::room::messages::{Edit, RefuseLongEdit, StartCount};
+use crate::room::quotas::Sender;
 use crate::store::{EntryKind, NewEntry};
 
 /// The update that adds nothing: a barrier.
@@ -60,6 +61,14 @@ impl LiveDocument {
             };
         }
         let messages = member.editor().messages_per_edit();
+        let sender = Sender { user: &member.user, access: member.access };
+        if let Err(denied) = commit.admit(sender, update.len())
+            && !self.blocks.brings_nothing(&update)
+        {
+            metrics::STORING_DENIED.inc();
+            self.missing.refused(from, kind, io.now);
+            return refuse_for_good(from, denied.into(), &denied, io);
+        }
         if !commit.uncommitted.has_room() {
             if !self.blocks.brings_nothing(&update) {
                 return self.missing.put_off(from, kind, update.len(), messages);

@@ -26,7 +26,11 @@ pub fn refuse_for_good(from: MemberId, refusal: EditRefusal, error: &dyn std::er
     if !member.editor().is_closed_on_refusal() {
         return refuse(from, refusal, io);
     }
-    let code = if refusal == EditRefusal::DocumentFull { CloseCode::EditTooLarge } else { CloseCode::EditRefused };
+    let code = match refusal {
+        EditRefusal::DocumentFull | EditRefusal::StorageFull => CloseCode::EditTooLarge,
+        EditRefusal::NoRoom => CloseCode::Forbidden,
+        _ => CloseCode::EditRefused,
+    };
     io.close(from, code, error.to_string());
 }
 

@@ -7,10 +7,12 @@ use super::LiveDocument;
 use super::origin::EditOrigin;
 use crate::document::scan;
 use crate::ids::{Seq, UserId};
+use crate::metrics;
 use crate::protocol::EditKind;
 use crate::room::commit::{Commit, Pending};
 use crate::room::io::Io;
 use crate::room::messages::{Reply, Showing, WriteDocument, WriteError, Written};
+use crate::room::quotas::Sender;
 use crate::store::{Condition, EntryKind, NewEntry, Placed};
 
 /// The author of first contents, whom no token names.
@@ -21,6 +23,13 @@ impl LiveDocument {
     pub fn on_write(&mut self, write: WriteDocument, newest: Seq, commit: &mut Commit, io: &mut Io) {
         if !commit.uncommitted.has_room() {
             return write.refuse(WriteError::TryLater);
+        }
+        let sender = Sender { user: &write.user, access: write.access };
+        if let Err(denied) = commit.admit(sender, write.update.len())
+            && !self.blocks.brings_nothing(&write.update)
+        {
+            metrics::STORING_DENIED.inc();
+            return write.refuse(denied.into());
         }
         match write.showing.clone() {
             Showing::AtOnce => self.write_now(write, newest, commit, io),

@@ -1,6 +1,7 @@
 //! Why a member's edit is refused, and which of the reasons are in the log already.
 
 use crate::document::Refusal;
+use crate::room::quotas::Denied;
 
 /// Why an edit is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +13,10 @@ pub enum EditRefusal {
     TooLong,
     /// The document would be too large.
     DocumentFull,
+    /// No more of it may be on disk.
+    StorageFull,
+    /// There is no such room, and its sender may not make it.
+    NoRoom,
     /// No Yjs client makes it.
     Harmful,
     /// The store failed on it.
@@ -25,6 +30,8 @@ impl EditRefusal {
             Self::ReadOnly => "this room is read-only for you",
             Self::TooLong => "the edit is longer than a message may be",
             Self::DocumentFull => "the document would be too large",
+            Self::StorageFull => "the room, or you, have as much on disk as is allowed",
+            Self::NoRoom => "there is no such room, and you may not make it",
             Self::Harmful => "the edit cannot be taken",
             Self::Failed => "the edit cannot be stored",
         }
@@ -36,6 +43,15 @@ impl From<&Refusal> for EditRefusal {
         match refusal {
             Refusal::TooLarge { .. } => Self::DocumentFull,
             _ => Self::Harmful,
+        }
+    }
+}
+
+impl From<Denied> for EditRefusal {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::RoomFull | Denied::UserFull => Self::StorageFull,
+            Denied::NoRoom => Self::NoRoom,
         }
     }
 }
@@ -65,6 +81,8 @@ mod tests {
             EditRefusal::ReadOnly,
             EditRefusal::TooLong,
             EditRefusal::DocumentFull,
+            EditRefusal::StorageFull,
+            EditRefusal::NoRoom,
             EditRefusal::Harmful,
             EditRefusal::Failed,
         ];

@@ -1,8 +1,9 @@
 //! What is said in a room for the timeline: committed first, then sent to all with its seq and time. And what its author hears.
 
 use super::recent::Recent;
-use crate::auth::Action;
+use crate::auth::{Access, Action};
 use crate::ids::{MemberId, UserId};
+use crate::metrics;
 use crate::protocol::Dialect;
 use crate::protocol::json::request::Publication;
 use crate::protocol::json::{ErrorCode, ErrorMessage, ServerMessage, entry, rfc3339};
@@ -11,6 +12,7 @@ use crate::room::fanout::Counted;
 use crate::room::io::Io;
 use crate::room::members::{Acknowledgement, Receipt};
 use crate::room::messages::{Post, PostError, Reply};
+use crate::room::quotas::{Denied, Sender};
 use crate::store::{EntryKind, NewEntry, Placed, Refused};
 
 /// When to try again what there is no room for now, in milliseconds.
@@ -44,18 +46,28 @@ pub fn keep(
         io.send_error(from, ErrorMessage::temporary(ErrorCode::TryLater, message, RETRY_AFTER_MS), &request_id);
         return false;
     }
+    let access = io.members.get(from).map_or(Access::None, |member| member.access);
+    if let Err(denied) = commit.admit(Sender { user: &entry.author, access }, entry.body.len()) {
+        metrics::STORING_DENIED.inc();
+        let code = if denied == Denied::NoRoom { ErrorCode::Forbidden } else { ErrorCode::QuotaExceeded };
+        io.send_error(from, ErrorMessage::permanent(code, denied.to_string()), &request_id);
+        return false;
+    }
     let receipt = Receipt::Saved { request_id, version };
     commit.uncommitted.push(Pending::new(entry, vec![Acknowledgement { to: from, receipt }]));
     true
 }
 
-/// Puts what REST publishes on its way; answered after the commit, one by one. Also while the room loads: its bound is that of what
-/// is uncommitted, since no credit bounds these senders.
+/// Puts what REST publishes on its way; answered after the commit, one by one. Also while the room loads, unless it may be denied: its
+/// bound is that of what is uncommitted, since no credit bounds these senders.
 pub fn post(post: Post, commit: &mut Commit) {
-    let Post { lease, author, name, publications } = post;
+    let Post { lease, author, access, name, publications } = post;
     for (publication, reply) in publications {
         let entry = new_entry(author.clone(), &name, publication);
-        if commit.uncommitted.has_room() {
+        if let Err(denied) = commit.admit(Sender { user: &entry.author, access }, entry.body.len()) {
+            metrics::STORING_DENIED.inc();
+            let _ = reply.send(Err(PostError::Denied(denied)));
+        } else if commit.uncommitted.has_room() {
             commit.uncommitted.push(Pending { replies: vec![Reply::Post(reply)], ..Pending::new(entry, Vec::new()) });
         } else {
             // Whoever asked may have stopped waiting.

@@ -1,0 +1,105 @@
+//! What rooms and users may have on disk, and who may make rooms: whoever may store no more is told so, and nobody else notices.
+
+use serde_json::json;
+
+use crate::support::editor::{Editor, document, typed};
+use crate::support::eventually;
+use crate::support::http::{get, post_json};
+use crate::support::json::{Client, problem};
+use crate::support::message::update;
+use crate::support::process::Process;
+use crate::support::provider::{Provider, REFUSED, WRITER};
+use crate::support::server::Server;
+use crate::support::token::{token, writer};
+
+fn is_full() -> (u16, String) {
+    (507, "quota_exceeded".to_owned())
+}
+
+fn message(length: usize) -> serde_json::Value {
+    json!({ "text": "x".repeat(length) })
+}
+
+#[test]
+fn rule_41_a_full_room_takes_nothing_more_by_any_protocol_and_others_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = ["--quota-room-bytes", "20000"];
+    let process = Process::start(folder.path(), &options);
+    let posted =
+        |address| post_json(address, "/api/v1/rooms/full/messages", Some(&writer("eve")), &message(10_000)).error();
+    let mut bob = Editor::join(process.address, "full", &writer("bob"), 2);
+    let mut ada = Editor::join(process.address, "full", &writer("ada"), 1);
+    ada.saves(&"x".repeat(15_000));
+    ada.types(&"y".repeat(10_000));
+    let (code, reason) = ada.socket.closed();
+    assert_eq!(code, 4413, "{reason}");
+    assert!(reason.contains("on disk"), "{reason}");
+
+    let mut json = Client::join(process.address, &writer("carl"), "full");
+    let answer = json.ask(json!({ "type": "chat.message", "room": "full", "text": "z".repeat(10_000) }));
+    assert_eq!(problem(&answer), ("quota_exceeded", false));
+    let mut provider = Provider::open(process.address, "full", &writer("dora"), WRITER);
+    provider.say("full", &update(&typed(&document(4), &"x".repeat(10_000))));
+    provider.until("full", REFUSED);
+    assert_eq!(posted(process.address), is_full());
+
+    // Whoever is in the room reads on, and what fits is taken.
+    bob.until_text(&"x".repeat(15_000));
+    bob.barrier();
+    bob.saves("!");
+    json.chats("full", "it is full");
+    let mut other = Editor::join(process.address, "other", &writer("ada"), 1);
+    other.saves(&"x".repeat(15_000));
+
+    process.kill();
+    let process = Process::start(folder.path(), &options);
+    // The first that is heard of it: what it has is read before.
+    assert_eq!(posted(process.address), is_full());
+    let mut bob = Editor::join_with(process.address, "full", &writer("bob"), bob.leave());
+    bob.barrier();
+    assert_eq!(
+        get(process.address, "/api/v1/rooms/full/document?format=text", Some(&writer("eve"))).body.len(),
+        15_001
+    );
+}
+
+#[test]
+fn rule_41_a_user_who_has_enough_on_disk_stores_no_more_anywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = ["--quota-user-bytes", "20000"];
+    let process = Process::start(folder.path(), &options);
+    Editor::join(process.address, "room-1", &writer("ada"), 1).saves(&"x".repeat(12_000));
+    let mut bob = Editor::join(process.address, "room-2", &writer("bob"), 2);
+    let mut ada = Editor::join(process.address, "room-2", &writer("ada"), 1);
+    ada.types(&"y".repeat(12_000));
+    assert_eq!(ada.socket.closed().0, 4413);
+    bob.saves(&"x".repeat(12_000));
+    assert_eq!(bob.text().len(), 12_000);
+
+    process.kill();
+    let process = Process::start(folder.path(), &options);
+    eventually("what users have is counted", || {
+        let answer = post_json(process.address, "/api/v1/rooms/room-3/messages", Some(&writer("ada")), &message(6_000));
+        (answer.status == 507).then_some(())
+    });
+    let answer = post_json(process.address, "/api/v1/rooms/room-3/messages", Some(&writer("carl")), &message(6_000));
+    assert_eq!(answer.status, 201);
+}
+
+#[test]
+fn rule_41_only_who_has_admin_access_makes_a_room_where_that_is_asked_for() {
+    let server = Server::with(&["--admins-make-rooms"]);
+    let mut ada = Editor::join(server.address, "new", &writer("ada"), 1);
+    ada.types("mine");
+    assert_eq!(ada.socket.closed().0, 4403);
+    let messages = "/api/v1/rooms/new/messages";
+    let posted = || post_json(server.address, messages, Some(&writer("ada")), &message(1));
+    assert_eq!(posted().error(), (403, "forbidden".into()));
+    let mut json = Client::join(server.address, &writer("ada"), "new");
+    let answer = json.ask(json!({ "type": "chat.message", "room": "new", "text": "mine" }));
+    assert_eq!(problem(&answer), ("forbidden", false));
+    Editor::join(server.address, "new", &token("root", &["*=admin"]), 2).saves("welcome");
+    Editor::join(server.address, "new", &writer("ada"), 1).saves("ours");
+    json.chats("new", "ours");
+    assert_eq!(posted().status, 201);
+}
