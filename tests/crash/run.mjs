@@ -138,13 +138,13 @@ function tell(run, say, seconds) {
 }
 
 async function keepEvidence(run, say) {
-  const { database, server, findings, typists, store, mode, kills, seed, clients, rooms } = run
+  const { database, server, findings, typists, store, mode, servers, bus, kills, seed, clients, rooms } = run
   await database.postgres?.kill().catch(() => {})
   const ledger = typists.map((typist) => {
     const unacknowledged = Array.from({ length: typist.typed }, (_, i) => i).filter((number) => !typist.acknowledged.has(number))
     return { typist: typist.number, room: typist.room, clientId: typist.clientId, typed: typist.typed, unacknowledged }
   })
-  const evidence = { plan: { store, mode, kills, seed, clients, rooms }, findings, ledger }
+  const evidence = { plan: { store, mode, servers, bus, kills, seed, clients, rooms }, findings, ledger }
   await writeFile(join(database.folder, 'evidence.json'), JSON.stringify(evidence, null, 1))
   await writeFile(join(database.folder, 'server.log'), server.log)
   for (const fault of [...findings.faults].slice(0, 10)) say(`  fault: ${fault}`)

@@ -81,6 +81,21 @@ on_each_bus! {
         bobs[0].until_text(&adas[0].text());
     }
 
+    fn trap_43_a_bus_that_swallows_one_direction_is_told_though_it_is_connected(by: By) {
+        let mut servers = Servers::start(by, "swallowed", 1);
+        let network = servers.add_behind();
+        servers.have_met();
+        for direction in [Direction::Up, Direction::Down] {
+            network.lose(direction);
+            eventually("the server notices", || (servers.bus_of(1) == "degraded").then_some(()));
+            assert_eq!((servers.metric(1, "tutti_bus_degraded"), servers.metric(0, "tutti_bus_degraded")), (1.0, 0.0));
+            network.restore();
+            network.drop_connections();
+            eventually("the bus is back", || (servers.bus_of(1) == "ok").then_some(()));
+            assert_eq!(servers.metric(1, "tutti_bus_degraded"), 0.0);
+        }
+    }
+
     fn trap_28_a_server_that_stood_still_reads_what_it_missed_and_is_taken_back(by: By) {
         let servers = Servers::with(by, "frozen", 2, &["--presence-grace-ms", "500"]);
         let mut ada = Client::join(servers.at(0), &writer("ada"), "r");
