@@ -516,6 +516,9 @@ impl Cluster {
                 state.outgoing.push(Channel::Server(server), &text(&Message::Want));
             }
         }
+        for server in state.peers.owed(now) {
+            state.want(server, now);
+        }
         for server in state.peers.dead(now) {
             tracing::warn!(server.incarnation = %server, "a server is silent and counts as gone");
             let rooms = state.remove(server);
@@ -629,7 +632,7 @@ impl Cluster {
         if has_batch {
             self.wake.notify_one();
         }
-        self.hand_out(from, deliveries);
+        self.hand_out(from, deliveries, now);
         if is_due {
             self.look.notify_one();
         }
@@ -722,15 +725,21 @@ impl Cluster {
         }
     }
 
-    fn hand_out(&self, from: Uuid, deliveries: Deliveries) {
+    fn hand_out(&self, from: Uuid, deliveries: Deliveries, now: Instant) {
+        let mut is_all_known = true;
         for delivery in deliveries.0 {
             self.to_rooms(|deliver| match delivery {
-                Delivery::Room(room, say) => deliver.room(&room, from, say),
+                Delivery::Room(room, say) => is_all_known &= deliver.room(&room, from, say),
                 Delivery::Entered(room) => deliver.entered(&room, from),
                 Delivery::Left(room) => deliver.left(&room, from),
                 Delivery::Ask(id, question) => deliver.ask(from, id, question),
                 Delivery::Revoked => deliver.revoked(),
             });
+        }
+        if !is_all_known {
+            metrics::BUS_GAPS.inc();
+            self.lock().want(from, now);
+            self.wake.notify_one();
         }
     }
 
@@ -831,4 +840,73 @@ fn mark(server: Uuid) -> u64 {
 fn text(message: &Message) -> Arc<str> {
     // Nothing in a message fails to become JSON.
     serde_json::to_string(message).unwrap_or_default().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bus::RoomState;
+
+    /// A server whose rooms' mailboxes may be full.
+    #[derive(Debug, Default)]
+    struct Rooms(AtomicBool);
+
+    impl Deliver for Rooms {
+        fn room(&self, _: &RoomName, _: Uuid, _: RoomMessage) -> bool {
+            !self.0.load(Ordering::Relaxed)
+        }
+        fn entered(&self, _: &RoomName, _: Uuid) {}
+        fn left(&self, _: &RoomName, _: Uuid) {}
+        fn head(&self, _: &RoomRow) {}
+        fn deleted(&self, _: &RoomName) {}
+        fn ask(&self, _: Uuid, _: u64, _: Question) {}
+        fn revoked(&self) {}
+    }
+
+    /// Brings what one says to the other; how many texts that were.
+    fn pass(from: &Cluster, to: &Cluster, now: Instant) -> usize {
+        let texts = from.take_batch(1 << 20).texts;
+        texts.iter().for_each(|(_, text)| to.on_text(text, now));
+        texts.len()
+    }
+
+    #[test]
+    fn what_finds_no_room_in_the_mailboxes_is_asked_for_again_and_less_and_less_often() {
+        let start = Instant::now();
+        let later = |ms| start + Duration::from_millis(ms);
+        let rooms = Arc::new(Rooms::default());
+        let [one, other] =
+            [1, 2].map(|id| Cluster::new(Uuid::from_u128(id), "s".into(), true, Duration::from_secs(10)));
+        one.deliver_to(rooms.clone());
+        [&one, &other].iter().for_each(|cluster| cluster.on_connected(start));
+        let row =
+            |beats| ServerRow { incarnation: one.me(), label: "s".into(), version: "1".into(), beats, is_recent: true };
+        (1..=2).for_each(|beats| other.on_rows(&[row(beats)], start));
+        for _ in 0..3 {
+            pass(&other, &one, start);
+            pass(&one, &other, start);
+        }
+        let room = RoomName::parse("r").unwrap();
+        one.begin(&room);
+        pass(&one, &other, start);
+        let tells = |at| {
+            other.tell(&room, RoomMessage::Change(RoomState::default()));
+            assert_eq!(pass(&other, &one, at), 1);
+            one.take_batch(1 << 20).texts.len()
+        };
+        assert_eq!(tells(later(20_000)), 0);
+        rooms.0.store(true, Ordering::Relaxed);
+        assert_eq!(tells(later(30_000)), 1, "it is asked to tell everything again");
+        assert_eq!(tells(later(30_100)), 0, "not at once");
+        one.tick(later(30_400), false);
+        assert_eq!(one.take_batch(1 << 20).texts.len(), 0);
+        one.tick(later(30_600), false);
+        assert_eq!(one.take_batch(1 << 20).texts.len(), 1, "what was put off is done");
+        assert_eq!(tells(later(31_200)), 0, "twice as long is waited each time");
+        rooms.0.store(false, Ordering::Relaxed);
+        one.tick(later(31_700), false);
+        assert_eq!(one.take_batch(1 << 20).texts.len(), 1);
+        one.tick(later(33_000), false);
+        assert_eq!(one.take_batch(1 << 20).texts.len(), 0);
+    }
 }

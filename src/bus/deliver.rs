@@ -8,8 +8,9 @@ use crate::store::RoomRow;
 
 /// Who hears what comes from other servers. Nothing here may wait.
 pub trait Deliver: Send + Sync + std::fmt::Debug {
-    /// A server tells something about a room, which may not live here any more.
-    fn room(&self, room: &RoomName, from: Uuid, say: RoomMessage);
+    /// A server tells something about a room, which may not live here any more. Whether the room knows of that server what it is to
+    /// know: if not, there was no room for it, and it has to be told again.
+    fn room(&self, room: &RoomName, from: Uuid, say: RoomMessage) -> bool;
     /// A room that lives here lives there as well, and the server is to be told who is here.
     fn entered(&self, room: &RoomName, by: Uuid);
     /// A room that lives here does not live there any more, or the server is gone.

@@ -13,8 +13,10 @@ use crate::store::ServerRow;
 
 /// A server that is silent for so long, on the bus and in the database, is dead.
 pub const DEAD_AFTER: Duration = Duration::from_secs(8);
-/// How often one server is asked to tell everything again.
+/// How often one server is asked to tell everything again, at first; twice as long is waited each time that it has to be asked once more.
 const WANT_EVERY: Duration = Duration::from_millis(500);
+/// The longest wait for that.
+const WANT_EVERY_MAX: Duration = Duration::from_secs(8);
 
 /// Another server.
 #[derive(Debug)]
@@ -31,8 +33,10 @@ pub struct Peer {
     pub rooms: TheirRooms,
     /// Whether it has told those.
     pub has_told_rooms: bool,
-    /// When it was asked last to tell everything again.
-    wanted: Option<Instant>,
+    /// When it was asked last to tell everything again, and how long after that it may be asked once more.
+    wanted: Option<(Instant, Duration)>,
+    /// Whether that has been put off.
+    is_want_owed: bool,
     /// Whether what it said last did not fit what this server knows: what lies between may be on its way.
     is_doubted: bool,
 }
@@ -56,6 +60,7 @@ impl Peer {
             rooms: TheirRooms::default(),
             has_told_rooms: false,
             wanted: None,
+            is_want_owed: false,
             is_doubted: false,
         }
     }
@@ -74,13 +79,19 @@ impl Peer {
         }
     }
 
-    /// Whether to ask it now to tell everything again.
+    /// Whether to ask it now to tell everything again; if not, it is [owed](Peers::owed). All of it may be much, and come because there
+    /// was too much already.
     pub fn may_want(&mut self, now: Instant) -> bool {
-        let may = self.wanted.is_none_or(|wanted| now.duration_since(wanted) >= WANT_EVERY);
-        if may {
-            self.wanted = Some(now);
-        }
-        may
+        let wait = match self.wanted {
+            Some((at, wait)) if now.duration_since(at) < wait => {
+                self.is_want_owed = true;
+                return false;
+            }
+            Some((at, wait)) if now.duration_since(at) < 2 * WANT_EVERY_MAX => (2 * wait).min(WANT_EVERY_MAX),
+            _ => WANT_EVERY,
+        };
+        (self.wanted, self.is_want_owed) = (Some((now, wait)), false);
+        true
     }
 }
 
@@ -135,6 +146,13 @@ impl Peers {
         let lives =
             |&(_, changed, is_alive): &(i64, Instant, bool)| is_alive && now.duration_since(changed) < DEAD_AFTER;
         self.beats.iter().any(|(server, beats)| lives(beats) && !self.peers.contains_key(server))
+    }
+
+    /// Those that are to be asked now to tell everything again, which was put off.
+    pub fn owed(&self, now: Instant) -> Vec<Uuid> {
+        let is_due =
+            |peer: &Peer| peer.is_want_owed && peer.wanted.is_none_or(|(at, wait)| now.duration_since(at) >= wait);
+        self.all().filter(|(_, peer)| is_due(peer)).map(|(server, _)| server).collect()
     }
 
     /// Those that have been silent for too long.
@@ -214,6 +232,24 @@ mod tests {
         assert!(peer.compare(rooms, 0));
         peer.rooms.begin(&[7]);
         assert!(!peer.compare(rooms, 0) && !peer.compare(rooms, 1) && peer.compare(rooms, 1));
+    }
+
+    #[test]
+    fn a_server_that_has_to_be_asked_again_and_again_is_asked_less_and_less_often() {
+        let (mut peers, start) = (Peers::default(), Instant::now());
+        peers.greet(A, About::default(), start);
+        let later = |ms| start + Duration::from_millis(ms);
+        let mut asked = Vec::new();
+        for ms in (0..40_000).step_by(100) {
+            if peers.get_mut(A).unwrap().may_want(later(ms)) {
+                asked.push(ms);
+            }
+        }
+        assert_eq!(asked, [0, 500, 1_500, 3_500, 7_500, 15_500, 23_500, 31_500, 39_500]);
+        assert!(peers.owed(later(40_000)).is_empty());
+        assert_eq!(peers.owed(later(47_500)), [A]);
+        assert!(peers.get_mut(A).unwrap().may_want(later(60_000)), "after a long peace it is as at first");
+        assert!(peers.owed(later(70_000)).is_empty() && peers.get_mut(A).unwrap().may_want(later(60_500)));
     }
 
     #[test]

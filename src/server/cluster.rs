@@ -66,18 +66,20 @@ fn bytes(say: &RoomMessage) -> usize {
 }
 
 impl Deliver for Mail {
-    fn room(&self, room: &RoomName, from: Uuid, mut say: RoomMessage) {
-        let Some(addr) = self.here.directory.peek(room) else { return };
+    fn room(&self, room: &RoomName, from: Uuid, mut say: RoomMessage) -> bool {
+        let Some(addr) = self.here.directory.peek(room) else { return true };
         if self.budget.is_full() {
             // What was committed is read later; what is said and not kept is lost.
             match &mut say {
                 RoomMessage::Entries { entries, .. } => entries.clear(),
                 RoomMessage::Deleted => {}
-                _ => return,
+                RoomMessage::Signal(_) => return true,
+                RoomMessage::State { .. } | RoomMessage::Change(_) | RoomMessage::Absent { .. } => return false,
             }
         }
         let held = self.budget.hold(bytes(&say));
         addr.do_send(FromServer::Told { from, say, held });
+        true
     }
 
     fn entered(&self, room: &RoomName, by: Uuid) {
