@@ -10,6 +10,7 @@ use super::blame::is_soon;
 use super::error::HistoryError;
 use super::past::History;
 use super::pieces::{Part, Pieces};
+use super::unified::unified;
 use super::units::{Units, range_of};
 use crate::document::{IdRange, Kind, Meter, TypeKind, View};
 use crate::ids::Seq;
@@ -104,6 +105,37 @@ impl History {
             }
         }
         Ok(differences)
+    }
+
+    /// What of a root that is a text or XML differs between two seqs, as a unified diff whose files have the given names; empty if nothing
+    /// does. In XML each tag that follows another begins a line.
+    ///
+    /// # Errors
+    /// As [`diff`](Self::diff).
+    pub fn unified_diff(
+        &self,
+        root: Option<&str>,
+        (from, from_name): (Seq, &str),
+        (to, to_name): (Seq, &str),
+    ) -> Result<String, HistoryError> {
+        let view =
+            |seq| -> Result<View, HistoryError> { Ok(View::read(&Bytes::from(self.state_at(seq)?), self.budget)?) };
+        let (before, after) = (view(from)?, view(to)?);
+        let later = if from > to { &before } else { &after };
+        let Some(root) = later.root_named(root)? else { return Ok(String::new()) };
+        let is_xml = match later.root_kind(root)? {
+            TypeKind::Text => false,
+            TypeKind::XmlFragment => true,
+            _ => return Err(HistoryError::NoText),
+        };
+        let text = |view: &View| match is_xml {
+            _ if !view.roots().any(|name| name == root) => Ok(String::new()),
+            // What is no tag is escaped.
+            true => view.xml(Some(root)).map(|xml| xml.replace("><", ">\n<") + "\n"),
+            false => view.text(Some(root)),
+        };
+        let mut meter = Meter::new(self.budget);
+        Ok(unified((from_name, &text(&before)?), (to_name, &text(&after)?), &mut meter)?)
     }
 
     /// What was deleted after a seq, and by whom.

@@ -23,6 +23,7 @@ mod segment;
 #[cfg(test)]
 mod tests;
 mod undo;
+mod unified;
 mod units;
 
 pub use activity::{GAP_MS, Session, Work};

@@ -279,6 +279,16 @@ impl Open {
         self.history.replay(root, authors)
     }
 
+    /// What of a text or XML differs between two moments, for people; see [`History::unified_diff`].
+    ///
+    /// # Errors
+    /// As there; or a moment is after the head.
+    pub fn unified_diff(&self, root: Option<&str>, (from, to): (When, When)) -> Result<String, HistoryError> {
+        let (from, to) = (self.seq(from)?, self.seq(to)?);
+        let name = |seq: Seq| format!("{}@{seq}", self.row.name);
+        self.history.unified_diff(root, (from, &name(from)), (to, &name(to)))
+    }
+
     /// The edit that undoes what came after a seq, of all or of one user; see [`History::restore`].
     ///
     /// # Errors

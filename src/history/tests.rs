@@ -48,6 +48,16 @@ fn typed(client: u64, clock: u32, behind: Option<(u64, u32)>, text: &str) -> Vec
     update
 }
 
+/// Text of a client from a clock on, between a unit of client 1 and the next one.
+fn between(client: u64, clock: u32, left: u64, text: &str) -> Vec<u8> {
+    let mut update = Vec::new();
+    [1, 1, client, clock.into()].into_iter().for_each(|number| put_var_uint(&mut update, number));
+    update.push(0xc4);
+    [1, left, 1, left + 1].into_iter().for_each(|number| put_var_uint(&mut update, number));
+    put_buf(&mut update, text.as_bytes());
+    update
+}
+
 /// Ends an update by what it deletes.
 fn deleting(mut update: Vec<u8>, client: u64, start: u32, len: u32) -> Vec<u8> {
     [1, client, 1, start.into(), len.into()].into_iter().for_each(|number| put_var_uint(&mut update, number));
@@ -257,4 +267,121 @@ fn deletions_of_one_author_are_one_until_it_pauses() {
     };
     history.push(later);
     assert_eq!(history.diff(None, Seq(1), Seq(4), &authors()).unwrap().len(), 3);
+}
+
+#[test]
+fn trap_4_a_step2_with_one_new_letter_and_all_old_deletions_is_credited_with_the_letter() {
+    let mut history = History::default();
+    enter(&mut history, "ada", None, whole(typed(1, 0, None, "abcd")));
+    let first = enter(&mut history, "bob", None, deleting(vec![0], 1, 1, 2));
+    // Carol was away, and brings back what she knows.
+    let step2 = enter(&mut history, "carol", None, deleting(typed(3, 0, Some((1, 3)), "!"), 1, 1, 2));
+    let told: Vec<_> = history.diff(None, Seq(1), step2, &authors()).unwrap();
+    let [Difference::Retain(1), Difference::Delete(gone), Difference::Retain(1), Difference::Insert(new)] = &told[..]
+    else {
+        panic!("{told:?}")
+    };
+    assert_eq!((&gone.text[..], gone.credit.by.as_str(), gone.seq), ("bc", "bob", first));
+    assert_eq!((&new.text[..], new.credit.by.as_str(), new.seq), ("!", "carol", step2));
+    // Only the letter is taken back.
+    let plan = history.restore(Seq(1), Some(&UserId::new("carol")), &authors()).unwrap();
+    assert_eq!(plan.undone, Undone { inserted: 0, deleted: 1 });
+}
+
+#[test]
+fn trap_5_text_of_a_client_that_never_came_itself_is_its_senders() {
+    let mut history = History::default();
+    // Bob's page types under a client that another tab of his had.
+    enter(&mut history, "bob", None, whole(typed(77, 0, None, "offline")));
+    assert_eq!(runs(&history, Seq(1)), [(0, 7, "bob".to_owned())]);
+}
+
+#[test]
+fn trap_7_a_client_that_came_first_in_anothers_step2_is_its_users_once_that_is_known() {
+    let mut history = History::default();
+    enter(&mut history, "bob", None, whole(typed(1, 0, None, "early ")));
+    enter(&mut history, "ada", None, whole(typed(1, 6, Some((1, 5)), "late")));
+    // Ada's client is bound to her: all of it is hers, and bob is told to have sent some.
+    let told = history.blame(None, Seq(2), &authors()).unwrap();
+    let told: Vec<_> =
+        told.iter().map(|run| (run.from, run.to, run.credit.by.as_str(), run.credit.via.as_ref())).collect();
+    let bob = UserId::new("bob");
+    assert_eq!(told, [(0, 6, "ada", Some(&bob)), (6, 10, "ada", None)]);
+    for _ in 0..2 {
+        assert_eq!(history.blame(None, Seq(1), &authors()).unwrap()[0].credit.by, UserId::new("ada"));
+    }
+}
+
+#[test]
+fn trap_19_offsets_are_utf_16_units_also_beside_pairs_line_ends_and_combining_marks() {
+    let mut history = History::default();
+    // Six units: a pair, CR, LF, a letter and its accent.
+    enter(&mut history, "ada", None, whole(typed(1, 0, None, "😀\r\ne\u{301}")));
+    // Bob goes between the pair and the line's end, between CR and LF, and between letter and accent.
+    for (at, behind) in [1, 2, 4].into_iter().enumerate() {
+        enter(&mut history, "bob", None, whole(between(2, at as u32, behind, "ß")));
+    }
+    let head = history.upto();
+    assert_eq!(text(&history, head), "😀ß\rß\neß\u{301}");
+    let whose = |from, to, who: &str| (from, to, who.to_owned());
+    let told =
+        [(0, 2, "ada"), (2, 3, "bob"), (3, 4, "ada"), (4, 5, "bob"), (5, 7, "ada"), (7, 8, "bob"), (8, 9, "ada")];
+    assert_eq!(runs(&history, head), told.map(|(from, to, who)| whose(from, to, who)));
+    let told = history.diff(None, Seq(1), head, &authors()).unwrap();
+    let lens: Vec<_> =
+        told.iter().filter_map(|one| if let Difference::Retain(len) = one { Some(*len) } else { None }).collect();
+    assert_eq!(lens, [2, 1, 2, 1]);
+    // One that goes into the pair leaves two halves for good.
+    enter(&mut history, "bob", None, whole(between(2, 3, 0, "|")));
+    assert_eq!(history.blame(None, history.upto(), &authors()).unwrap().last().unwrap().to, 10);
+    let told = history.diff(None, head, history.upto(), &authors()).unwrap();
+    assert!(
+        matches!(&told[..2], [Difference::Retain(1), Difference::Insert(change)] if change.text == "|"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn trap_20_a_difference_shows_no_text_that_was_at_neither() {
+    let mut history = History::default();
+    enter(&mut history, "ada", None, whole(typed(1, 0, None, "ac")));
+    // What came and went between the two.
+    enter(&mut history, "bob", None, whole(typed(2, 0, Some((1, 1)), "passing")));
+    enter(&mut history, "bob", None, deleting(typed(2, 7, Some((2, 6)), "stays"), 2, 0, 7));
+    for format in [history.diff(None, Seq(1), Seq(3), &authors()), history.diff(None, Seq(3), Seq(1), &authors())] {
+        assert!(!format!("{format:?}").contains("passing"));
+    }
+    let told = history.unified_diff(None, (Seq(1), "a"), (Seq(3), "b")).unwrap();
+    assert!(!told.contains("passing") && told.contains("+acstays"), "{told}");
+}
+
+#[test]
+fn trap_21_differences_backwards_of_nothing_and_across_a_restore() {
+    let mut history = History::default();
+    enter(&mut history, "ada", None, whole(typed(1, 0, None, "one two")));
+    let gone = enter(&mut history, "bob", None, deleting(vec![0], 1, 0, 4));
+    restore(&mut history, Seq(1), None);
+    let head = history.upto();
+    assert_eq!(changes(&history, Seq(1), head), (4, 4), "what comes back has other ids");
+    assert_eq!(history.unified_diff(None, (Seq(1), "a"), (head, "b")).unwrap(), "", "and reads the same");
+    assert_eq!(changes(&history, gone, head), (4, 0));
+    assert_eq!(changes(&history, head, gone), (0, 4));
+    for seq in 1..=head.0 {
+        assert_eq!(changes(&history, Seq(seq), Seq(seq)), (0, 0), "{seq}");
+        let all = text(&history, head).len() as u64;
+        assert_eq!(changes(&history, Seq::ZERO, head), (all, 0), "{seq}");
+    }
+}
+
+#[test]
+fn trap_16_what_was_deleted_at_once_comes_back_as_one_block_and_going_back_again_is_the_state_before() {
+    let mut history = of_letters();
+    let gone = enter(&mut history, "bob", None, deleting(vec![0], 1, 0, LETTERS));
+    let RestorePlan { update, .. } = history.restore(Seq(1), None, &authors()).unwrap();
+    assert!(update.unwrap().len() < LETTERS as usize + 100);
+    restore(&mut history, Seq(1), None);
+    assert_eq!(text(&history, history.upto()), text(&history, Seq(1)));
+    let RestorePlan { update, undone } = history.restore(gone, None, &authors()).unwrap();
+    assert_eq!(undone, Undone { inserted: 0, deleted: LETTERS.into() });
+    assert!(update.unwrap().len() < 100);
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use actix_web::HttpResponse;
 use actix_web::web::{self, Data, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -247,22 +248,43 @@ impl From<Difference> for Operation {
         ("root" = Option<String>, Query, description = "The text; needed for one of several root types"),
         ("from" = inline(Moment), Query, description = "After which entry, or at which time"),
         ("to" = inline(Option<Moment>), Query, description = "Likewise; now if not given"),
+        ("format" = Option<String>, Query, description = "`json`, which is the default, or `text`: a unified diff, also of XML"),
     ),
-    responses((status = 200, description = "The operations that lead from one to the other", body = Diff), InRoom, Fails<422>),
+    responses(
+        (
+            status = 200, description = "The operations that lead from one to the other",
+            content((Diff = "application/json"), (String = "text/plain")),
+        ),
+        InRoom, Fails<422>,
+    ),
 )]
 pub async fn diff(
     may: May<ReadPast>,
     mut parameters: Parameters,
     state: Data<AppState>,
-) -> Result<Json<Diff>, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     let root = parameters.text("root");
+    let is_text = match parameters.text("format").as_deref() {
+        None | Some("json") => false,
+        Some("text") => true,
+        Some(_) => return Err(ApiError::Parameter("format is json or text".into())),
+    };
     let from = when("from", &mut parameters)?.ok_or_else(|| ApiError::Parameter("from is a seq or a time".into()))?;
     let to = when("to", &mut parameters)?;
     parameters.end()?;
+    if is_text {
+        let read = move |open: Open, _| {
+            let to = to.unwrap_or(When::Seq(open.row.head));
+            open.unified_diff(root.as_deref(), (from, to)).map_err(ApiError::from)
+        };
+        let told = look_back(&may.room, &may.identity.user, &state, read).await?;
+        return Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(told));
+    }
     let read = move |open: Open, authors: Authors| {
         let to = to.unwrap_or(When::Seq(open.row.head));
         open.diff(root.as_deref(), (from, to), &authors).map_err(ApiError::from)
     };
     let (from, to, differences) = look_back(&may.room, &may.identity.user, &state, read).await?;
-    Ok(Json(Diff { room: may.room, from, to, ops: differences.into_iter().map(Operation::from).collect() }))
+    let ops = differences.into_iter().map(Operation::from).collect();
+    Ok(HttpResponse::Ok().json(Diff { room: may.room, from, to, ops }))
 }

@@ -189,6 +189,24 @@ fn blame_tells_who_sent_what_is_under_anothers_client() {
 }
 
 #[test]
+fn a_difference_is_read_as_a_unified_diff_too() {
+    let server = with_two_sessions();
+    let ask = |query: &str, token: &str| get(server.address, &format!("/api/v1/rooms/plan/diff?{query}"), Some(token));
+    let told = ask("from=1&to=5&format=text", &writer("carol"));
+    assert_eq!((told.status, told.header("content-type")), (200, Some("text/plain; charset=utf-8")));
+    let end = "\n\\ No newline at end of file\n";
+    let lines = format!("--- plan@1\n+++ plan@5\n@@ -1,1 +1,1 @@\n-one {end}+ two😀three{end}");
+    assert_eq!(String::from_utf8(told.body).unwrap(), lines);
+    assert_eq!(ask("from=5&to=5&format=text", &writer("carol")).body, b"");
+    let all = String::from_utf8(ask("from=0&format=text&root=t", &writer("carol")).body).unwrap();
+    assert!(all.ends_with(&format!("@@ -0,0 +1,1 @@\n+ two😀three{end}")), "{all}");
+    assert_eq!(ask("from=1&format=html", &writer("carol")).error(), (400, "invalid_parameter".into()));
+    assert_eq!(ask("from=1&to=9&format=text", &writer("carol")).error(), (404, "seq_not_found".into()));
+    assert_eq!(ask("from=1&format=text", &reader("carol")).error(), (403, "forbidden".into()));
+    assert_eq!(ask("from=1&format=text&root=other", &writer("carol")).error(), (404, "root_not_found".into()));
+}
+
+#[test]
 fn a_difference_tells_what_came_and_went_and_by_whom() {
     let server = with_two_sessions();
     let ask = |query: &str, token: &str| get(server.address, &format!("/api/v1/rooms/plan/diff?{query}"), Some(token));
