@@ -19,7 +19,7 @@ export const CLOSE_REASONS = new Map([
   [1007, 'a text was not UTF-8'], [1009, 'a message was too large'], [1011, 'the server had a fault'],
   [1013, 'the server asks to try later'],
   [UNAUTHORIZED, 'the token is not valid'], [4403, 'the token does not allow this'],
-  [4413, 'something was too large'], [4422, 'a message could not be read'],
+  [4404, 'the room was deleted'], [4413, 'something was too large'], [4422, 'a message could not be read'],
   [4500, 'this client read its messages too slowly'], [HEARTBEAT_LOST, 'the heartbeat was lost'],
   [4502, 'this client sent too much'], [TOKEN_EXPIRED, 'the token expired']
 ])
