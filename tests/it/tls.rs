@@ -148,7 +148,7 @@ fn renewed_files_are_used_within_5_s_and_a_bad_pair_leaves_the_one_before_it() {
         assert!(second.connect(address).await.is_ok());
         fs::write(&third.key_file, good_key).unwrap();
         until(&process, async || third.connect(address).await.is_ok()).await;
-        assert_eq!(process.log().matches(complaint).count(), 1, "{}", process.log());
+        assert_eq!(process.log_with(complaint, 1).matches(complaint).count(), 1, "{}", process.log());
         fs::remove_file(&third.key_file).unwrap();
         until(&process, async || process.log().contains("TUTTI_TLS_KEY_FILE cannot be read")).await;
         assert!(third.connect(address).await.is_ok());
@@ -213,8 +213,8 @@ fn rule_6_a_handshake_that_stops_halfway_ends_in_time_and_others_come_in() {
         let _ = half.read_to_end(&mut rest);
     }
     assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
-    let told = |process: &Process| process.log().matches("did not finish its TLS handshake in time").count();
-    assert_eq!(told(&process), 1, "{}", process.log());
+    let late = "did not finish its TLS handshake in time";
+    assert_eq!(process.log_with(late, 1).matches(late).count(), 1, "{}", process.log());
     drop(silent);
     assert_eq!(get(process.address, "/healthz", None).status, 200);
 }
@@ -229,7 +229,15 @@ fn plain_http_at_the_tls_port_is_told_what_to_do_and_logged_once() {
         assert!(answer.status == 400 && answer.text().contains("use https or wss"), "{answer:?}");
         assert_eq!(answer.header("content-length"), Some(answer.body.len().to_string().as_str()));
     }
-    assert_eq!(process.log().matches("a client speaks plain HTTP to the TLS port").count(), 1, "{}", process.log());
+    assert_eq!(
+        process
+            .log_with("a client speaks plain HTTP to the TLS port", 1)
+            .matches("a client speaks plain HTTP to the TLS port")
+            .count(),
+        1,
+        "{}",
+        process.log()
+    );
     assert_eq!(get(process.address, "/healthz", None).status, 200);
     assert!(!process.log().contains("panicked"), "{}", process.log());
 }

@@ -258,8 +258,8 @@ fn every_protocol_says_why_a_token_does_not_hold_and_the_log_who_had_it() {
         let mut json = Client::open_with(process.address, "/ws", &[&format!("Authorization: Bearer {token}")]);
         assert_eq!((&json.next()["message"], json.socket.closed()), (&json!(yjs), (4401, yjs.clone())));
     }
-    let log = process.log();
     for (_, reason, is_genuine) in cases {
+        let log = process.log_with(reason, 4);
         let lines: Vec<&str> = log.lines().filter(|line| line.contains(reason)).collect();
         assert_eq!(lines.len(), 4, "{reason}: {lines:?}");
         let named = lines.iter().filter(|line| line.contains("user.id=ada")).count();
@@ -283,7 +283,7 @@ fn every_protocol_says_that_there_is_no_access_and_the_log_to_whom_and_where() {
         let answer = json.ask(json!({ "type": "room.join", "room": "private" }));
         assert_eq!((&answer["code"], &answer["message"]), (&json!("forbidden"), &json!("no access to this room")));
     }
-    let log = process.log();
+    let log = process.log_with("room denied", 8);
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("denied") && line.contains("user.id=ada")).collect();
     assert!(lines.iter().all(|line| line.contains("private")), "{lines:?}");
     for (protocol, count) in [("socket denied", 1), ("document denied", 1), ("room denied", 8)] {

@@ -137,6 +137,13 @@ impl Process {
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
     }
+
+    /// What it has logged, once that has a text so many times: lines are written a little after what they tell of.
+    pub fn log_with(&self, text: &str, count: usize) -> String {
+        eventually(&format!("{count} times in the log: {text}"), || {
+            Some(self.log()).filter(|log| log.matches(text).count() >= count)
+        })
+    }
 }
 
 impl Drop for Process {
