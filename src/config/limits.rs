@@ -158,6 +158,7 @@ impl Limits {
                 self.uncommitted_bytes_max,
             ),
             ("document-bytes-max", self.document_bytes_max, "documents-bytes-max", self.documents_bytes_max),
+            ("document-bytes-max", self.document_bytes_max, "unfinished-bytes-max", self.unfinished_bytes_max),
             ("reader-message-bytes-max", self.reader_message_bytes_max, "document-bytes-max", self.document_bytes_max),
         ];
         let has_problem = |reading: &Reading, option| reading.problems.iter().any(|problem| problem.option == option);

@@ -99,6 +99,10 @@ fn the_bound_of_one_must_not_pass_the_bound_of_all() {
     let problems = problems(&["--outbox-bytes-max=8192", "--outboxes-bytes-max=8191"]);
     assert!(problems.len() == 1 && problems[0].starts_with("--outbox-bytes-max"), "{problems:?}");
     assert!(serve_config(["--outbox-bytes-max=8192", "--outboxes-bytes-max=8192"]).is_ok());
+    // A message as long as a document has to find room.
+    let problems = self::problems(&["--document-bytes-max=100000000"]);
+    assert!(problems.len() == 1 && problems[0].contains("--unfinished-bytes-max"), "{problems:?}");
+    assert!(serve_config(["--document-bytes-max=100000000", "--unfinished-bytes-max=100000000"]).is_ok());
 }
 
 #[test]

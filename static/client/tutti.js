@@ -6,9 +6,9 @@ from(atob(r),e=>e.charCodeAt(0)),ce=()=>Array.from(crypto.getRandomValues(new Ui
 temporary=s,this.retryAfterMs=n,this.room=i}},M=({code:r,message:e,temporary:t,retryAfterMs:s,room:n})=>new l(r,e,{temporary:t,retryAfterMs:s,room:n}),k=r=>r instanceof
 Error?r.message:String(r);var he=new Map([[1001,"the server restarts"],[1002,"a frame was against the WebSocket protocol"],[1006,"the connection was lost"],[1007,"a text was not UTF-8"],
 [1009,"a message was too large"],[1011,"the server had a fault"],[1013,"the server asks to try later"],[4401,"the token is not valid"],[4403,"the token does not\
- allow this"],[4413,"something was too large"],[4422,"a message could not be read"],[4500,"this client read its messages too slowly"],[4501,"the heartbeat was l\
-ost"],[4502,"this client sent too much"],[4504,"the token expired"]]),B=r=>r>=4400&&r<4500,de=new Set(["auth","chat","direct","edit","presence","room","server",
-"token","typing","user"]),ue=new Set(["saved","done","edit.rejected","error"]);var Ee=5e3,N=class{binaryType="arraybuffer";bufferedAmount=0;onmessage=null;onclose=null;onerror=null;#t;#i;#e=new AbortController;#s="";#n=[];#r=!1;#a=!1;constructor(e,t){
+ allow this"],[4404,"the room was deleted"],[4413,"something was too large"],[4422,"a message could not be read"],[4500,"this client read its messages too slowl\
+y"],[4501,"the heartbeat was lost"],[4502,"this client sent too much"],[4504,"the token expired"]]),B=r=>r>=4400&&r<4500,de=new Set(["auth","chat","direct","edi\
+t","presence","room","server","token","typing","user"]),ue=new Set(["saved","done","edit.rejected","error"]);var Ee=5e3,N=class{binaryType="arraybuffer";bufferedAmount=0;onmessage=null;onclose=null;onerror=null;#t;#i;#e=new AbortController;#s="";#n=[];#r=!1;#a=!1;constructor(e,t){
 this.#t=e,this.#i=t,this.#o().catch(()=>this.#h(1006,""))}send(e){this.bufferedAmount+=C(e),this.#n.push(e),this.#u()}close(e){if(this.onmessage=this.onclose=null,
 this.#a=!0,e!==1e3||!this.#s)return this.#e.abort();setTimeout(()=>this.#e.abort(),Ee),this.#u()}async#o(){let e=await this.#p("GET","");if(!e.ok||!e.body){let{
 error:n}=await e.json().catch(()=>({}));return this.#h(e.status===401?4401:1006,n?.message??"")}let t=e.body.pipeThrough(new TextDecoderStream).getReader(),s="";

@@ -220,7 +220,8 @@ fn rule_22_of_an_edit_too_long_once_it_is_inflated_the_document_is_told_and_the_
 
 #[test]
 fn rule_22_what_inflates_counts_among_unfinished_messages() {
-    let server = Server::with(&[&ON[..], &["--unfinished-bytes-max", "4194304"]].concat());
+    let server =
+        Server::with(&[&ON[..], &["--document-bytes-max", "4194304", "--unfinished-bytes-max", "4194304"]].concat());
     let mut good = Editor::join(server.address, "room", &writer("good"), 1);
     let begun = |user: &str| {
         let mut socket = offering(server.address, "/yjs/hoard", OFFER, &writer(user));

@@ -96,7 +96,7 @@ fn rule_38_a_deep_state_reaches_nobody_and_its_sender_goes_on() {
 
 #[test]
 fn rule_37_who_holds_most_of_what_has_begun_gives_way_to_the_next() {
-    let server = Server::with(&["--unfinished-bytes-max", "8388608"]);
+    let server = Server::with(&["--document-bytes-max", "8388608", "--unfinished-bytes-max", "8388608"]);
     let begin = |user: &str, room: &str, bytes: usize| {
         let mut socket = Socket::yjs(server.address, room, &writer(user));
         assert_eq!(socket.payload(), STEP1_EMPTY);

@@ -246,7 +246,7 @@ fn another_implementation_of_rfc_6455_connects_talks_and_closes_cleanly() {
 
 #[test]
 fn rule_21_unfinished_messages_hold_a_bounded_amount_together_and_a_good_client_goes_on() {
-    let server = Server::with(&["--unfinished-bytes-max", "1048576"]);
+    let server = Server::with(&["--document-bytes-max", "1048576", "--unfinished-bytes-max", "1048576"]);
     let mut good = Editor::join(server.address, "room", &writer("good"), 1);
     let begun = |number: usize| {
         let mut socket = Socket::yjs(server.address, "hoard", &writer(&format!("hoarder{number}")));
