@@ -12,7 +12,7 @@ use crate::support::frame::{CLOSE, PING, PONG, TEXT, frame};
 use crate::support::json::Client;
 use crate::support::process::Process;
 use crate::support::server::Server;
-use crate::support::token::{reader, writer};
+use crate::support::token::{looking_back, writer};
 
 const ROOM: &str = "general";
 const RATES: [&str; 8] =
@@ -47,7 +47,7 @@ fn read_through_drops(
     let mut got = BTreeMap::new();
     let mut last = 0;
     loop {
-        let mut client = Client::enter(address, &reader(user));
+        let mut client = Client::enter(address, &looking_back(user));
         client.say(json!({ "type": "room.join", "room": ROOM, "since": last, "edits": wants_edits }));
         let joined = client.until("room.joined");
         assert_eq!(joined["recovered"], true, "{joined}");
@@ -160,7 +160,7 @@ fn every_entry_comes_exactly_once_over_servers_that_are_killed() {
     for round in 0..4 {
         let process = Process::start(folder.path(), &RATES);
         let is_last = round == 3;
-        let mut watcher = Client::enter(process.address, &reader("bob"));
+        let mut watcher = Client::enter(process.address, &looking_back("bob"));
         watcher.say(json!({ "type": "room.join", "room": ROOM, "since": last, "edits": true }));
         let joined = watcher.until("room.joined");
         assert_eq!(joined["recovered"], true, "{joined}");
