@@ -172,11 +172,11 @@ impl Room {
         let io = &mut io;
         tracing::debug!(entries = page.len(), "another server wrote to the room");
         let (mut unknown, now_ms) = (Vec::new(), now_ms());
-        for Entry { seq, at_ms, kind, author, body, .. } in page {
+        for entry in page {
+            let (entry, placed) = as_own(entry);
             // Clocks need not agree.
-            metrics::saw_foreign_entry(Duration::from_millis(now_ms.saturating_sub(at_ms).try_into().unwrap_or(0)));
-            let entry =
-                NewEntry { kind, author, via: None, key: None, condition: None, body: body.unwrap_or_default() };
+            let lag_ms = now_ms.saturating_sub(placed.at_ms).try_into().unwrap_or(0);
+            metrics::saw_foreign_entry(Duration::from_millis(lag_ms));
             match entry.kind {
                 EntryKind::Edit => unknown.extend(document.on_foreign_edit(&entry.body, commit, io)),
                 EntryKind::Step => timeline.forget_version(),
@@ -184,11 +184,17 @@ impl Room {
                 EntryKind::Message => {}
             }
             commit.count(&entry);
-            timeline.on_committed(&entry, Placed { seq, at_ms, is_new: true }, io);
+            timeline.on_committed(&entry, placed, io);
         }
         timeline.look_up_clients(unknown, commit);
         self.make_snapshot_if_due(ctx);
     }
+}
+
+/// What another process wrote, as what this one writes.
+fn as_own(Entry { seq, at_ms, kind, author, via, body, .. }: Entry) -> (NewEntry, Placed) {
+    let entry = NewEntry { kind, author, via, key: None, condition: None, body: body.unwrap_or_default() };
+    (entry, Placed { seq, at_ms, is_new: true })
 }
 
 /// Tells those who wait that all before it is committed.
@@ -246,5 +252,28 @@ fn refuse_entry(
                 refuse_for_good(to, EditRefusal::Failed, &refused, io);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::Access;
+    use crate::ids::{Seq, UserId};
+    use crate::room::quotas::Sender;
+    use crate::room::{Denied, Quotas};
+
+    #[test]
+    fn what_another_process_wrote_counts_for_who_sent_it() {
+        let [ada, bob] = ["ada", "bob"].map(UserId::new);
+        let (author, via, body) = (ada.clone(), Some(bob.clone()), vec![0; 900].into());
+        let (seq, kind) = (Seq(7), EntryKind::Edit);
+        let (entry, placed) =
+            as_own(Entry { seq, at_ms: 5, kind, author, via, key: None, body_bytes: 900, body: Some(body) });
+        assert_eq!((placed, entry.body.len()), (Placed { seq, at_ms: 5, is_new: true }, 900));
+        let quotas = Quotas::new(None, Some(1_000), false);
+        quotas.count(&entry);
+        let admitted = |user| quotas.admit(Some(0), Sender { user, access: Access::Write }, 500);
+        assert_eq!((admitted(&ada), admitted(&bob)), (Ok(()), Err(Denied::UserFull)));
     }
 }
