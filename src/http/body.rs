@@ -27,8 +27,8 @@ type LocalBoxFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 /// So much is unpacked between two looks at what all bodies hold.
 const STEP_BYTES: usize = 256 * 1024;
 
-/// Most values of a JSON body, and what one takes in memory, about.
-const VALUES_MAX: usize = 1_000_000;
+/// Most values of a JSON body, and what one takes in memory, about: less than all bodies may have, by default.
+const VALUES_MAX: usize = 500_000;
 const VALUE_BYTES: usize = 96;
 
 /// A body as it came.
@@ -179,6 +179,9 @@ impl Unpacked {
             return Err(ApiError::Body(format!("a body has at most {VALUES_MAX} values, this one about {values}")));
         }
         let bytes = self.held.bytes() + values * VALUE_BYTES;
+        if bytes > self.held.budget().bytes_max() {
+            return Err(ApiError::TooManyValues(values));
+        }
         hold(&mut self.held, bytes)
     }
 }
@@ -234,7 +237,11 @@ mod tests {
         assert_eq!(read(list(1_000), 1 << 30).ok(), Some(1_000 * VALUE_BYTES));
         assert!(read(list(VALUES_MAX), 1 << 30).is_ok());
         assert!(matches!(read(list(VALUES_MAX + 1), 1 << 30), Err(ApiError::Body(_))));
-        assert!(matches!(read(list(100_000), 8 << 20), Err(ApiError::BodyTooLarge(_))));
+        assert!(matches!(read(list(100_000), 8 << 20), Err(ApiError::TooManyValues(100_000))));
+        // By default 80 MiB are for all bodies: as many values as there may be fit beside a body of 32 MiB.
+        let mut long = list(VALUES_MAX);
+        long.resize(32 << 20, b' ');
+        assert_eq!(read(long, 80 << 20).ok(), Some(VALUES_MAX * VALUE_BYTES));
         // Whatever stands in a string is one value.
         assert_eq!(read(br#"["a,[{\"",",[{"]"#.to_vec(), 1 << 20).ok(), Some(3 * VALUE_BYTES));
     }

@@ -66,7 +66,11 @@ const FAILURES: [Failure; 16] = [
         ],
     ),
     (412, "PreconditionFailed", &[("changed", "the room is not as `If-Match`, `If-None-Match` or `ifHead` says")]),
-    (413, "ContentTooLarge", &[("too_large", "the body, as it came or unpacked")]),
+    (
+        413,
+        "ContentTooLarge",
+        &[("too_large", "the body, as it came or unpacked, or in memory with the values of its JSON")],
+    ),
     (
         415,
         "UnsupportedMediaType",
