@@ -6,29 +6,30 @@ use std::collections::HashMap;
 use bytes::Bytes;
 
 use super::apply::{deletions, put_part};
+use super::content::Kind;
 use super::ranges::Ranges;
-use super::scan::scan;
+use super::scan::{Block, Scan, Section, scan};
 
 /// What stored updates type and delete.
 #[derive(Debug, Default)]
 pub struct Known {
-    /// By Yjs client, the clock after all that is stored of it: whatever is stored follows what was stored before it.
-    ends: HashMap<u64, u32>,
+    /// By Yjs client. There may be gaps: the store may have refused for good what came before.
+    typed: HashMap<u64, Ranges>,
     deleted: HashMap<u64, Ranges>,
 }
 
 impl Known {
     /// Whether nothing was added.
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty() && self.deleted.is_empty()
+        self.typed.is_empty() && self.deleted.is_empty()
     }
 
     /// Adds a stored update that has joined the document. One that cannot be read has not.
     pub fn add(&mut self, update: &Bytes) {
         let Ok(scan) = scan(update) else { return };
         for section in &scan.sections {
-            let end = self.ends.entry(section.client).or_default();
-            *end = section.end.max(*end);
+            let typed = self.typed.entry(section.client).or_default();
+            blocks(&scan, section).for_each(|block| typed.insert(block.clock, block.end()));
         }
         for (client, ranges) in deletions(&scan) {
             let deleted = self.deleted.entry(client).or_default();
@@ -40,18 +41,18 @@ impl Known {
     pub fn rest_of(&self, update: &Bytes) -> Option<Bytes> {
         // What waits was read when it came.
         let Ok(scan) = scan(update) else { return Some(update.clone()) };
-        let ends = |client| self.ends.get(&client).copied().unwrap_or_default();
+        let nothing = Ranges::default();
         let mut is_touched = false;
         let mut typed = Vec::new();
         for section in &scan.sections {
-            let known = ends(section.client);
-            is_touched |= known > section.start;
-            if section.end > known {
-                let blocks = scan.blocks(section).filter(|block| block.end() > known).count();
-                typed.push((section, known.max(section.start), blocks));
+            let known = self.typed.get(&section.client).unwrap_or(&nothing);
+            // All from there on, also if some of that is known: what an update types hangs together.
+            let first = blocks(&scan, section).find_map(|block| known.missing(block.clock, block.end()).next());
+            is_touched |= first.is_none_or(|(first, _)| first > section.start);
+            if let Some((first, _)) = first {
+                typed.push((section, first, scan.blocks(section).filter(|block| block.end() > first).count()));
             }
         }
-        let nothing = Ranges::default();
         let mut deleted = Vec::new();
         for (client, ranges) in deletions(&scan) {
             let known = self.deleted.get(&client).unwrap_or(&nothing);
@@ -66,6 +67,11 @@ impl Known {
         }
         (!typed.is_empty() || !deleted.is_empty()).then(|| put_part(&scan, &typed, &deleted).into())
     }
+}
+
+/// The blocks of a section that type something.
+fn blocks<'u>(scan: &Scan<'u>, section: &Section) -> impl Iterator<Item = Block<'u>> + use<'u> {
+    scan.blocks(section).filter(|block| block.content.kind != Kind::Skip)
 }
 
 #[cfg(test)]
@@ -140,6 +146,36 @@ mod tests {
         assert_eq!(text(&other), "hello, ünd 🚀");
         assert_eq!(known(&[&stored, &rest]).rest_of(&whole(&ada)), None);
         assert!(rest.len() < whole(&ada).len());
+    }
+
+    #[test]
+    fn what_was_typed_before_what_is_stored_is_not_known_with_it() {
+        let ada = doc(1);
+        let (first, next) = (types(&ada, "hello"), types(&ada, ", there"));
+        // A server refused the first for good, and stored what goes on behind it.
+        assert_eq!(known(&[&next]).rest_of(&first), Some(first.clone()));
+        assert_eq!(known(&[&next]).rest_of(&next), None);
+        let all = whole(&ada);
+        assert_eq!(known(&[&next]).rest_of(&all), Some(all.clone()));
+        assert_eq!(known(&[&next, &first]).rest_of(&all), None);
+    }
+
+    #[test]
+    fn what_an_update_leaves_out_is_not_known_with_it() {
+        let ada = doc(1);
+        let parts = [types(&ada, "one"), types(&ada, " two"), types(&ada, " three")];
+        let with_gap = Bytes::from(yrs::merge_updates_v1([&parts[0], &parts[2]]).unwrap());
+        assert_eq!(known(&[&with_gap]).rest_of(&parts[1]), Some(parts[1].clone()));
+        for part in [&parts[0], &parts[2], &with_gap] {
+            assert_eq!(known(&[&with_gap]).rest_of(part), None);
+        }
+        assert_eq!(known(&[&parts[0], &parts[2]]).rest_of(&with_gap), None);
+        let rest = known(&[&parts[0]]).rest_of(&with_gap).unwrap();
+        let other = doc(3);
+        for update in [&parts[0], &rest, &parts[1]] {
+            takes(&other, update);
+        }
+        assert_eq!(text(&other), "one two three");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Ranges of clocks of one Yjs client: what of it is deleted.
+//! Ranges of clocks of one Yjs client: what of it is deleted, or stored.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map;
