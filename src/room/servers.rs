@@ -130,7 +130,7 @@ impl Room {
             FromServer::Entered(by) => {
                 self.hold_with(by);
                 // First: who waits there for this server's word is told of all at once.
-                for users in self.presence.absent(Instant::now()).chunks(ABSENT_EACH) {
+                for users in self.presence.absent(by, Instant::now()).chunks(ABSENT_EACH) {
                     self.context.cluster.tell_one(&self.name, by, absent(users));
                 }
                 let state = self.presence.whole_state(&self.members);

@@ -117,7 +117,7 @@ impl Presence {
             self.broadcast_typing(user, &gone.name, false, io);
         }
         self.tell_user(user, is_for_good, io);
-        self.note_departed(user, &gone.name, is_for_good, io);
+        self.note_departed(user, &gone.name, None, is_for_good, io);
         if let Some(roster) = &mut self.roster {
             roster.leave(user, is_for_good, io.now);
             let state = current_state(user, io.members, &self.awareness, &self.others);
@@ -130,11 +130,11 @@ impl Presence {
         self.plan(io.now);
     }
 
-    /// A socket of a user has gone, here or elsewhere.
-    fn note_departed(&mut self, user: &UserId, name: &Arc<str>, is_for_good: bool, io: &Io) {
+    /// A socket of a user has come or gone, here or on the server `at`.
+    fn note_departed(&mut self, user: &UserId, name: &Arc<str>, at: Option<Uuid>, is_for_good: bool, io: &Io) {
         match self.is_here(user, io) || is_for_good {
             true => self.absent.remove(user),
-            false => self.absent.add(user, name, io.now),
+            false => self.absent.add(user, name, io.now, at),
         }
     }
 
@@ -418,13 +418,17 @@ impl Presence {
 
     /// A server tells who is there and what they show: all of it, or what has changed.
     pub fn on_server_state(&mut self, server: Uuid, state: RoomState, is_all: bool, io: &mut Io) {
+        self.take_state(server, state, if is_all { Scope::Whole } else { Scope::Change }, io);
+    }
+
+    fn take_state(&mut self, server: Uuid, state: RoomState, scope: Scope, io: &mut Io) {
         let RoomState { users, states, typing } = state;
         let mut news = Vec::new();
-        if is_all {
+        if scope != Scope::Change {
             let there = states.iter().map(|state| state.client).collect();
             news = self.awareness.leave_elsewhere(server, &there, io.now);
             let gone = self.others.missing(server, &users);
-            self.take_users(server, gone, io);
+            self.take_users(server, gone, scope, io);
         }
         let announced = |state: SharedState| {
             let SharedState { client, clock, user, state, is_placeholder } = state;
@@ -437,7 +441,7 @@ impl Presence {
         self.tell_states(&change.dropped, io);
         send_raised(change.renew, io);
         news.extend(change.news);
-        self.take_users(server, users, io);
+        self.take_users(server, users, Scope::Change, io);
         for (user, state) in owners {
             self.on_editor_state(&user, state.as_ref(), io);
         }
@@ -455,8 +459,8 @@ impl Presence {
     }
 
     /// Who has dropped and may come back, as a server is told that knows nothing of it.
-    pub fn absent(&self, now: Instant) -> Vec<AbsentUser> {
-        self.absent.told(now)
+    pub fn absent(&self, to: Uuid, now: Instant) -> Vec<AbsentUser> {
+        self.absent.told(Some(to), now)
     }
 
     /// All who may come back elsewhere when this server stops; those who are here drop `within` that time.
@@ -464,7 +468,7 @@ impl Presence {
         let gone_ms = -i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
         let here = members.users().into_iter();
         let here = here.map(|user| AbsentUser { user: user.user, name: user.name.to_string(), gone_ms });
-        here.chain(self.absent.told(now)).collect()
+        here.chain(self.absent.told(None, now)).collect()
     }
 
     /// Of these users a server tells that they have dropped and may come back.
@@ -477,7 +481,7 @@ impl Presence {
         for (gone, AbsentUser { user, name, .. }) in known.collect::<Vec<_>>() {
             if io.now.duration_since(gone) < io.settings.presence_grace && !self.is_here(&user, io) {
                 let name = name.into();
-                self.absent.add(&user, &name, gone);
+                self.absent.add(&user, &name, gone, None);
                 if let Some(roster) = &mut self.roster {
                     roster.expect(&user, &name, gone, io.now);
                 }
@@ -486,13 +490,14 @@ impl Presence {
         self.plan(io.now);
     }
 
-    fn take_users(&mut self, server: Uuid, users: Vec<SharedUser>, io: &mut Io) {
+    fn take_users(&mut self, server: Uuid, users: Vec<SharedUser>, scope: Scope, io: &mut Io) {
         for user in users {
             let was_there = self.others.take_user(server, &user);
             let SharedUser { user, name, sockets, is_for_good, .. } = user;
             let name = name.into();
-            if was_there || sockets > 0 {
-                self.note_departed(&user, &name, is_for_good, io);
+            // When those have dropped who are only missing is known there, and not here: nobody is told.
+            if (was_there || sockets > 0) && (scope != Scope::Whole || self.is_here(&user, io)) {
+                self.note_departed(&user, &name, Some(server), is_for_good, io);
             }
             if let Some(roster) = &mut self.roster {
                 roster.set_elsewhere(server, &user, &name, sockets, is_for_good, io.now);
@@ -504,7 +509,7 @@ impl Presence {
 
     /// A server has gone, or the room does not live there any more: its users may come back here or elsewhere.
     pub fn on_server_left(&mut self, server: Uuid, io: &mut Io) {
-        self.on_server_state(server, RoomState::default(), true, io);
+        self.take_state(server, RoomState::default(), Scope::Gone, io);
         for (user, name) in self.others.end_typing(Some(server), io.now) {
             self.show_typing(&user, &name, false, io);
         }
@@ -522,6 +527,17 @@ impl Presence {
             io.broadcast_message(EditorMessage::Awareness(&chunk), None, &[]);
         }
     }
+}
+
+/// What a server's state tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// What has changed.
+    Change,
+    /// All that is there: what it leaves out has gone.
+    Whole,
+    /// Nothing: the server is gone, or the room does not live there any more.
+    Gone,
 }
 
 fn broadcast_entries(entries: &[Entry], sender: Option<MemberId>, io: &mut Io) {

@@ -125,7 +125,7 @@ fn who_drops_where_nobody_wants_to_know_is_here_for_who_comes_in_and_leaves_when
     };
     drop_one(&mut presence, &mut room, false);
     drop_one(&mut presence, &mut room, true);
-    assert_eq!(presence.absent(room.now), [], "she left for good");
+    assert_eq!(presence.absent(Uuid::nil(), room.now), [], "she left for good");
     drop_one(&mut presence, &mut room, false);
     room.now += Duration::from_secs(4);
     let absent = |user: &str, gone_ms| AbsentUser { user: UserId::new(user), name: user.to_owned(), gone_ms };
@@ -134,13 +134,13 @@ fn who_drops_where_nobody_wants_to_know_is_here_for_who_comes_in_and_leaves_when
     presence.on_join(cleo, &mut room.io());
     presence.send_state(cleo, &mut room.io());
     let told: Vec<String> =
-        presence.absent(room.now).iter().map(|user| format!("{} {}", user.user, user.gone_ms)).collect();
+        presence.absent(Uuid::nil(), room.now).iter().map(|user| format!("{} {}", user.user, user.gone_ms)).collect();
     assert_eq!(told.len(), 2);
     assert!(told.contains(&"ada 4000".to_owned()) && told.contains(&"bob 5000".to_owned()), "{told:?}");
     // As an absent user of a server that stops would be told, too.
     assert_eq!(presence.leaving(&room.members, Duration::from_secs(1), room.now).len(), 3);
     presence.on_absent(vec![absent("cleo", 0)], &mut room.io());
-    assert_eq!(presence.absent(room.now).len(), 2, "she is here");
+    assert_eq!(presence.absent(Uuid::nil(), room.now).len(), 2, "she is here");
     room.sent();
     // Bob's time is over, then Ada's.
     for seconds in [9, 10] {
@@ -149,5 +149,42 @@ fn who_drops_where_nobody_wants_to_know_is_here_for_who_comes_in_and_leaves_when
         assert_eq!(kinds(&mut room), ["presence.diff"], "{seconds}");
     }
     presence.sweep(&mut room.io());
-    assert_eq!((presence.due(), presence.absent(room.now).len()), (None, 0));
+    assert_eq!((presence.due(), presence.absent(Uuid::nil(), room.now).len()), (None, 0));
+}
+
+#[test]
+fn who_is_only_missing_from_what_a_server_tells_leaves_here_and_no_server_is_told_of_who_was_on_it() {
+    let mut room = TestRoom::new();
+    let mut presence = Presence::new(1 << 20, room.now - Duration::from_secs(60));
+    let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let watcher = room.join(Dialect::Json, "watcher", Access::Write);
+    presence.on_join(watcher, &mut room.io());
+    presence.send_state(watcher, &mut room.io());
+    let bob =
+        SharedUser { user: UserId::new("bob"), name: "bob".to_owned(), sockets: 1, state: None, is_for_good: false };
+    let here = || RoomState { users: vec![bob.clone()], ..RoomState::default() };
+    let told = |presence: &Presence, room: &TestRoom| {
+        [one, other]
+            .map(|to| presence.absent(to, room.now).iter().map(|user| user.user.to_string()).collect::<Vec<_>>())
+    };
+    let nobody: [Vec<String>; 2] = Default::default();
+    presence.on_server_state(one, here(), true, &mut room.io());
+    // He went while nothing could be told: when is known there.
+    presence.on_server_state(one, RoomState::default(), true, &mut room.io());
+    assert_eq!(told(&presence, &room), nobody);
+    room.now += Duration::from_secs(20);
+    presence.on_due(&mut room.io());
+    assert!(presence.roster.as_ref().unwrap().members().iter().all(|user| user.user.as_str() != "bob"));
+    // He goes as that server tells, or with it.
+    let gone = RoomState { users: vec![SharedUser { sockets: 0, ..bob.clone() }], ..RoomState::default() };
+    for is_told in [true, false] {
+        presence.on_server_state(one, here(), true, &mut room.io());
+        assert_eq!(told(&presence, &room), nobody);
+        match is_told {
+            true => presence.on_server_state(one, gone.clone(), false, &mut room.io()),
+            false => presence.on_server_left(one, &mut room.io()),
+        }
+        assert_eq!(told(&presence, &room), [vec![], vec!["bob".to_owned()]]);
+    }
+    assert_eq!(presence.leaving(&room.members, Duration::ZERO, room.now).len(), 2, "all are told when this one stops");
 }
