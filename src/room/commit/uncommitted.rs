@@ -236,15 +236,21 @@ impl Uncommitted {
     pub fn keep_rest(&mut self, rest_of: impl Fn(&Bytes) -> Option<Bytes>) -> Dropped {
         let mut dropped = Dropped::default();
         let mut kept: VecDeque<Pending> = VecDeque::with_capacity(self.queue.len());
+        let suspects = self.suspects;
         for (place, mut pending) in std::mem::take(&mut self.queue).into_iter().enumerate() {
             if pending.is_shown_edit() {
-                match rest_of(&pending.entry.body) {
+                let rest = rest_of(&pending.entry.body);
+                if place == 0 && rest.as_ref() != Some(&pending.entry.body) {
+                    // Another entry is the first, or less is left of it.
+                    self.slow_tries = 0;
+                }
+                match rest {
                     Some(rest) => pending.entry.body = rest,
                     None => {
                         let waiting = kept.back_mut().map_or(&mut dropped.settled, |before| &mut before.behind);
                         pending.move_waiting(waiting);
                         dropped.clients.extend(pending.clients.iter().map(|(client, _)| *client));
-                        self.suspects -= usize::from(place < self.suspects);
+                        self.suspects -= usize::from(place < suspects);
                         continue;
                     }
                 }
@@ -517,6 +523,26 @@ mod tests {
         assert_eq!(queue.repeat(RoomId(1)).unwrap().after, Some(Seq(7)));
         queue.put_back();
         assert_eq!(queue.next_append(RoomId(1), Seq(9), Uuid::new_v4).unwrap().after, Some(Seq(9)));
+    }
+
+    #[test]
+    fn what_is_dropped_of_those_that_go_one_by_one_counts_once_and_the_next_has_its_own_tries() {
+        let mut queue = edits(0);
+        for body in ["new", "known", "known", "new", "new"] {
+            let mut pending = edits(1).queue.pop_front().unwrap();
+            pending.entry.body = Bytes::from_static(body.as_bytes());
+            queue.push(pending);
+        }
+        let rest_of = |body: &Bytes| (&body[..] != b"known").then(|| body.clone());
+        queue.suspects = 3;
+        queue.slow_tries = 2;
+        queue.keep_rest(rest_of);
+        assert_eq!((queue.suspects, queue.slow_tries), (1, 2), "the first is still the first");
+        queue.keep_rest(|_| Some(Bytes::from_static(b"n")));
+        assert_eq!((queue.suspects, queue.slow_tries), (1, 0), "less is left of it");
+        queue.slow_tries = 2;
+        queue.keep_rest(|_| None);
+        assert_eq!((queue.suspects, queue.slow_tries, queue.entries()), (0, 0, 0));
     }
 
     #[test]
