@@ -90,6 +90,9 @@ const ENTRY_BYTES: usize = 256;
 /// So often a single entry may take the database too long while it stores others.
 const SLOW_TRIES_MAX: u32 = 3;
 
+/// So often in a row others may have written first; then what waits is sent all the same.
+const OVERTAKEN_MAX: u32 = 3;
+
 /// So many places an empty queue keeps after a burst: there are many rooms.
 const QUEUE_KEPT: usize = 4;
 
@@ -103,8 +106,8 @@ struct InFlight {
     id: Uuid,
     /// How many entries from the front it has.
     count: usize,
-    /// What the room had read of the timeline.
-    after: Seq,
+    /// What the room had read of the timeline, if it is stored only where that goes on no further.
+    after: Option<Seq>,
 }
 
 /// What waited and is not to be stored: others have.
@@ -130,6 +133,8 @@ pub struct Uncommitted {
     suspects: usize,
     /// How often the first of them alone did, while others were stored.
     slow_tries: u32,
+    /// How often in a row others have written before what waits here.
+    overtaken: u32,
 }
 
 impl Uncommitted {
@@ -149,6 +154,7 @@ impl Uncommitted {
             bytes_per_append_max,
             suspects: 0,
             slow_tries: 0,
+            overtaken: 0,
         }
     }
 
@@ -258,13 +264,28 @@ impl Uncommitted {
             kept.push_back(pending);
         }
         self.queue = kept;
+        if self.queue.is_empty() {
+            self.overtaken = 0;
+        }
         self.held.set(self.queue.iter().map(|pending| cost(&pending.entry)).sum());
         dropped
     }
 
-    /// The append in flight is not stored: its entries wait again.
+    /// The append in flight is not stored, since others have written first: its entries wait again.
     pub fn put_back(&mut self) {
         self.in_flight = None;
+        self.be_overtaken();
+    }
+
+    /// Others have written once more before what waits here was sent or stored.
+    pub fn be_overtaken(&mut self) {
+        self.overtaken = self.overtaken.saturating_add(1);
+    }
+
+    /// Whether others have written first again and again: what waits is stored wherever the timeline ends, though they may have
+    /// stored it, too. That changes nothing in a document; waiting for ever would.
+    pub fn is_overtaken_for_long(&self) -> bool {
+        self.overtaken >= OVERTAKEN_MAX
     }
 
     /// Whether an append is on its way.
@@ -286,6 +307,7 @@ impl Uncommitted {
         };
         let entries_max = if self.is_suspect() { 1 } else { self.entries_per_append_max };
         let count = self.queue.iter().take(entries_max).take_while(fits).count().max(1);
+        let after = (!self.is_overtaken_for_long()).then_some(after);
         self.in_flight = Some(InFlight { id: new_id(), count, after });
         self.repeat(room)
     }
@@ -298,7 +320,7 @@ impl Uncommitted {
             room,
             id,
             is_repeated: false,
-            after: sent.clone().any(Pending::is_shown_edit).then_some(after),
+            after: after.filter(|_| sent.clone().any(Pending::is_shown_edit)),
             entries: sent.clone().map(|waiting| waiting.entry.clone()).collect(),
             clients: sent.flat_map(|waiting| waiting.clients.iter().cloned()).collect(),
         })
@@ -339,6 +361,7 @@ impl Uncommitted {
     pub fn settle(&mut self, outcome: Vec<Result<Placed, Refused>>) -> Vec<(Pending, Result<Placed, Refused>)> {
         self.in_flight = None;
         self.slow_tries = 0;
+        self.overtaken = 0;
         let count = outcome.len().min(self.queue.len());
         let settled: Vec<_> = self.queue.drain(..count).zip(outcome).collect();
         self.suspects = self.suspects.saturating_sub(count);
@@ -523,6 +546,23 @@ mod tests {
         assert_eq!(queue.repeat(RoomId(1)).unwrap().after, Some(Seq(7)));
         queue.put_back();
         assert_eq!(queue.next_append(RoomId(1), Seq(9), Uuid::new_v4).unwrap().after, Some(Seq(9)));
+    }
+
+    #[test]
+    fn what_others_overtake_again_and_again_is_stored_wherever_the_timeline_ends() {
+        let mut queue = edits(2);
+        let after = |queue: &mut Uncommitted| queue.next_append(RoomId(1), Seq(7), Uuid::new_v4).unwrap().after;
+        for _ in 0..OVERTAKEN_MAX {
+            assert_eq!(after(&mut queue), Some(Seq(7)));
+            queue.put_back();
+        }
+        assert_eq!(after(&mut queue), None);
+        assert_eq!(queue.repeat(RoomId(1)).unwrap().after, None, "repeated it is the same");
+        queue.settle(vec![Ok(Placed { seq: Seq(9), at_ms: 0, is_new: true })]);
+        assert_eq!(after(&mut queue), Some(Seq(7)), "only what is overtaken in a row");
+        (0..OVERTAKEN_MAX).for_each(|_| queue.put_back());
+        queue.keep_rest(|_| None);
+        assert!(!queue.is_overtaken_for_long(), "nothing waits any more");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::lookups::Lookup;
 use super::recent::Recent;
 use crate::ids::{MemberId, RoomName, Seq};
-use crate::room::commit::{Backoff, Commit};
+use crate::room::commit::{Backoff, Commit, Uncommitted};
 use crate::room::messages::JsonJoin;
 use crate::store::{Bodies, Entry, HistoryQuery, Kinds, Page, Placed, Refused};
 
@@ -31,6 +31,8 @@ pub struct Foreign {
     known: Seq,
     /// The outcome of the room's own append, while what was committed before it is read.
     held: Option<AppendOutcome>,
+    /// What waits to be stored is sent once this is read.
+    reading_first: Option<Seq>,
     /// What came with the bus, and does not follow yet what is known.
     inbox: Inbox,
     is_reading: bool,
@@ -131,6 +133,21 @@ impl Foreign {
     /// Whether the timeline is known to go on behind `head`.
     pub fn is_behind(&self, head: Seq) -> bool {
         head < self.known
+    }
+
+    /// Whether what waits is sent only once all is read that is known to be committed. Where others commit faster than it is read, not
+    /// for ever: it is overtaken each time all is read that was known before, and more is known.
+    pub fn must_read_first(&mut self, head: Seq, is_wanted: bool, uncommitted: &mut Uncommitted) -> bool {
+        if !self.is_behind(head) || !is_wanted {
+            self.reading_first = None;
+            return false;
+        }
+        if self.reading_first.is_some_and(|upto| upto <= head) {
+            self.reading_first = None;
+            uncommitted.be_overtaken();
+        }
+        self.reading_first.get_or_insert(self.known);
+        !uncommitted.is_overtaken_for_long()
     }
 
     /// Another server told what it committed.
@@ -253,6 +270,33 @@ mod tests {
         let mut inbox = Inbox::default();
         inbox.add((2..100).map(|seq| entry(seq, INBOX_BYTES_MAX / 10)).collect());
         assert!(inbox.bytes <= INBOX_BYTES_MAX && inbox.entries.len() == 9, "{}", inbox.bytes);
+    }
+
+    #[test]
+    fn what_waits_is_not_kept_for_ever_by_others_who_commit_faster_than_it_is_read() {
+        let budget = crate::budget::ByteBudget::new(1 << 20, None);
+        let mut uncommitted = Uncommitted::new(1 << 20, &budget, 10, 1 << 20);
+        let mut foreign = Foreign::default();
+        assert!(!foreign.must_read_first(Seq(0), true, &mut uncommitted), "all is read");
+        foreign.hear(Seq(5));
+        assert!(!foreign.must_read_first(Seq(0), false, &mut uncommitted));
+        // Each time what was known is read, and more is known.
+        let mut reads = 0;
+        for head in 0.. {
+            foreign.hear(Seq(head + 5));
+            if !foreign.must_read_first(Seq(head), true, &mut uncommitted) {
+                break;
+            }
+            reads += 1;
+        }
+        assert_eq!(reads, 15);
+        assert!(uncommitted.is_overtaken_for_long());
+        // However long what was known from the first takes to be read.
+        let (mut foreign, mut uncommitted) = (Foreign::default(), Uncommitted::new(1 << 20, &budget, 10, 1 << 20));
+        foreign.hear(Seq(10_000));
+        assert!((0..10_000).all(|head| foreign.must_read_first(Seq(head), true, &mut uncommitted)));
+        assert!(!foreign.must_read_first(Seq(10_000), true, &mut uncommitted));
+        assert!(!uncommitted.is_overtaken_for_long());
     }
 
     #[test]

@@ -251,8 +251,10 @@ impl Timeline {
     }
 
     /// Whether what waits to be stored may repeat what others have stored and is not read yet: it would come back.
-    pub fn must_read_first(&self, commit: &Commit) -> bool {
-        self.foreign.is_behind(self.recent.head()) && commit.row().is_some() && commit.uncommitted.has_shown_edits()
+    pub fn must_read_first(&mut self, commit: &mut Commit) -> bool {
+        let uncommitted = &commit.uncommitted;
+        let is_wanted = commit.row().is_some() && uncommitted.has_shown_edits() && !uncommitted.is_in_flight();
+        self.foreign.must_read_first(self.recent.head(), is_wanted, &mut commit.uncommitted)
     }
 
     /// What to do next until all that is known to be committed is sent.
