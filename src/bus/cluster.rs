@@ -328,7 +328,8 @@ impl Cluster {
         if self.is_alone() {
             return Answers::default();
         }
-        let (id, mut receiver) = self.questions.open();
+        let mut asked = self.questions.open();
+        let id = asked.id();
         let mut silent: HashSet<Uuid> = {
             let mut state = self.lock();
             state.tell_all_peers(&Message::Ask { id, question });
@@ -338,30 +339,28 @@ impl Cluster {
         let deadline = tokio::time::Instant::now() + ANSWER_TIMEOUT;
         let mut answers = Vec::new();
         while !silent.is_empty()
-            && let Ok(Some((from, answer))) = timeout_at(deadline, receiver.recv()).await
+            && let Ok(Some((from, answer))) = timeout_at(deadline, asked.next()).await
         {
             if silent.remove(&from) {
                 answers.push(answer);
             }
         }
-        self.questions.close(id);
         let is_partial = !silent.is_empty() || self.lock().has_unheard;
         Answers { answers, is_partial }
     }
 
     /// Asks the server of a mark.
     pub async fn ask_marked(&self, marked: u64, question: Question) -> Result<Answer, Unanswered> {
-        let (id, mut receiver) = {
+        let mut asked = {
             let mut state = self.lock();
             let server = state.peers.all().map(|(server, _)| server).find(|server| mark(*server) == marked);
             let to = Channel::Server(server.ok_or(Unanswered::Unknown)?);
-            let (id, receiver) = self.questions.open();
-            state.outgoing.push(to, &text(&Message::Ask { id, question }));
-            (id, receiver)
+            let asked = self.questions.open();
+            state.outgoing.push(to, &text(&Message::Ask { id: asked.id(), question }));
+            asked
         };
         self.wake.notify_one();
-        let answer = timeout(ANSWER_TIMEOUT, receiver.recv()).await;
-        self.questions.close(id);
+        let answer = timeout(ANSWER_TIMEOUT, asked.next()).await;
         answer.ok().flatten().map(|(_, answer)| answer).ok_or(Unanswered::Silent)
     }
 

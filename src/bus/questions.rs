@@ -38,15 +38,15 @@ struct Open {
 }
 
 impl Questions {
-    /// Opens a question, which is closed when what is returned second is dropped and [`close`](Self::close) is called.
-    pub fn open(&self) -> (u64, mpsc::UnboundedReceiver<(Uuid, Answer)>) {
+    /// Opens a question.
+    pub fn open(&self) -> Asked<'_> {
         // One answer a server that was asked.
         let (sender, receiver) = mpsc::unbounded_channel();
         let mut open = self.lock();
         open.last += 1;
         let id = open.last;
         open.asking.insert(id, sender);
-        (id, receiver)
+        Asked { questions: self, id, receiver }
     }
 
     /// A server has answered.
@@ -57,12 +57,59 @@ impl Questions {
         }
     }
 
-    /// Nobody waits for more answers.
-    pub fn close(&self, id: u64) {
-        self.lock().asking.remove(&id);
-    }
-
     fn lock(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A question that waits for answers, until this is dropped.
+#[derive(Debug)]
+pub struct Asked<'q> {
+    questions: &'q Questions,
+    id: u64,
+    receiver: mpsc::UnboundedReceiver<(Uuid, Answer)>,
+}
+
+impl Asked<'_> {
+    /// Names the question.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Waits for the next answer, and who gives it.
+    pub async fn next(&mut self) -> Option<(Uuid, Answer)> {
+        self.receiver.recv().await
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.questions.lock().asking.remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_stops_waiting_leaves_no_question_open() {
+        let questions = Questions::default();
+        let open = || questions.lock().asking.len();
+        let (mut one, other) = (questions.open(), questions.open());
+        questions.answer(one.id(), Uuid::nil(), Answer::Count { count: 3 });
+        assert!(matches!(one.next().await, Some((_, Answer::Count { count: 3 }))));
+        assert_eq!(open(), 2);
+        drop(one);
+        assert_eq!(open(), 1);
+        // The request for which it was asked goes while it waits.
+        let waits = async {
+            let mut other = other;
+            other.next().await
+        };
+        assert!(tokio::time::timeout(Duration::ZERO, waits).await.is_err());
+        assert_eq!(open(), 0);
     }
 }
