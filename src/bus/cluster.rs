@@ -711,9 +711,15 @@ impl Cluster {
                 deliveries.0.extend(state.remove(from).into_iter().map(Delivery::Left));
             }
             Message::Room { room, say } => {
-                if let RoomMessage::Absent { users } = &say {
+                match &say {
                     // The room may begin here in a moment.
-                    state.kept.add(&room, users, now);
+                    RoomMessage::Absent { users, is_to_one: false } => state.kept.add(&room, users, now),
+                    RoomMessage::State { state: told, .. } | RoomMessage::Change(told) => {
+                        for user in told.users.iter().filter(|user| user.is_for_good) {
+                            state.kept.remove(&room, &user.user);
+                        }
+                    }
+                    _ => {}
                 }
                 deliveries.0.push(Delivery::Room(room, say));
             }
@@ -775,7 +781,7 @@ impl State {
     /// Tells a server that has just begun of the users of those that have stopped.
     fn tell_kept(&mut self, to: Uuid, now: Instant) {
         for (room, users) in self.kept.all(now) {
-            let say = RoomMessage::Absent { users };
+            let say = RoomMessage::Absent { users, is_to_one: false };
             self.outgoing.push(Channel::Server(to), &text(&Message::Room { room, say }));
         }
     }

@@ -1,11 +1,11 @@
 //! Users of servers that have stopped, as those told: a room that begins here, or on a server that starts now, waits for them as the
 //! room did in which they were. Pure.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use super::message::AbsentUser;
-use crate::ids::RoomName;
+use crate::ids::{RoomName, UserId};
 
 /// Most users that are kept; of more than that nobody waits for the rest.
 const USERS_MAX: usize = 20_000;
@@ -13,7 +13,7 @@ const USERS_MAX: usize = 20_000;
 /// The users of servers that have stopped, by room.
 #[derive(Debug)]
 pub struct KeptUsers {
-    rooms: HashMap<RoomName, Vec<Kept>>,
+    rooms: HashMap<RoomName, BTreeMap<UserId, Kept>>,
     count: usize,
     /// How long users are waited for.
     grace: Duration,
@@ -41,23 +41,35 @@ impl KeptUsers {
         Self { rooms: HashMap::new(), count: 0, grace }
     }
 
-    /// A server tells of users who may come back to a room.
+    /// A server tells of users who may come back to a room; the newest word of each user counts.
     pub fn add(&mut self, room: &RoomName, users: &[AbsentUser], now: Instant) {
         if self.count + users.len() > USERS_MAX {
             self.expire(now);
         }
-        let users = &users[..users.len().min(USERS_MAX - self.count)];
-        if users.is_empty() {
-            return;
+        for user in users {
+            let known = self.rooms.get_mut(room).and_then(|users| users.get_mut(&user.user));
+            let kept = Kept { user: user.clone(), at: now };
+            if let Some(known) = known {
+                *known = kept;
+            } else if self.count < USERS_MAX {
+                self.rooms.entry(room.clone()).or_default().insert(user.user.clone(), kept);
+                self.count += 1;
+            }
         }
-        self.count += users.len();
-        let kept = users.iter().map(|user| Kept { user: user.clone(), at: now });
-        self.rooms.entry(room.clone()).or_default().extend(kept);
+    }
+
+    /// A user has left a room for good.
+    pub fn remove(&mut self, room: &RoomName, user: &UserId) {
+        let Some(users) = self.rooms.get_mut(room) else { return };
+        self.count -= usize::from(users.remove(user).is_some());
+        if users.is_empty() {
+            self.rooms.remove(room);
+        }
     }
 
     /// Those of a room.
     pub fn of(&self, room: &RoomName, now: Instant) -> Vec<AbsentUser> {
-        let kept = self.rooms.get(room).into_iter().flatten();
+        let kept = self.rooms.get(room).into_iter().flat_map(BTreeMap::values);
         kept.filter_map(|kept| kept.now(self.grace, now)).collect()
     }
 
@@ -71,17 +83,16 @@ impl KeptUsers {
     pub fn expire(&mut self, now: Instant) {
         let grace = self.grace;
         self.rooms.retain(|_, users| {
-            users.retain(|kept| kept.now(grace, now).is_some());
+            users.retain(|_, kept| kept.now(grace, now).is_some());
             !users.is_empty()
         });
-        self.count = self.rooms.values().map(Vec::len).sum();
+        self.count = self.rooms.values().map(BTreeMap::len).sum();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::UserId;
 
     const GRACE: Duration = Duration::from_secs(10);
 
@@ -101,6 +112,23 @@ mod tests {
         assert_eq!(kept.all(start + GRACE).len(), 1);
         assert_eq!(kept.all(start + GRACE + Duration::from_secs(1)), []);
         assert_eq!(kept.count, 0);
+    }
+
+    #[test]
+    fn a_user_is_kept_once_in_a_room_as_told_last_and_not_once_they_have_left_for_good() {
+        let (mut kept, start) = (KeptUsers::new(GRACE), Instant::now());
+        let (room, other) = (RoomName::parse("a").unwrap(), RoomName::parse("b").unwrap());
+        for gone_ms in [1_000, 2_000] {
+            kept.add(&room, &[user(1, gone_ms), user(2, gone_ms)], start);
+            kept.add(&other, &[user(1, gone_ms)], start);
+        }
+        assert_eq!(kept.of(&room, start), [user(1, 2_000), user(2, 2_000)]);
+        assert_eq!((kept.of(&other, start), kept.count), (vec![user(1, 2_000)], 3));
+        kept.remove(&room, &user(1, 0).user);
+        kept.remove(&room, &user(3, 0).user);
+        kept.remove(&other, &user(1, 0).user);
+        assert_eq!((kept.all(start), kept.count), (vec![(room, vec![user(2, 2_000)])], 1));
+        assert_eq!(kept.rooms.len(), 1);
     }
 
     #[test]

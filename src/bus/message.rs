@@ -114,6 +114,9 @@ pub enum RoomMessage {
     Absent {
         /// The users.
         users: Vec<AbsentUser>,
+        /// Whether one server is told, where the room lives. Else they are kept, too, for the room to begin.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_to_one: bool,
     },
     /// What is said and not kept.
     Signal(Signal),

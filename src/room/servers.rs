@@ -79,13 +79,13 @@ impl Handler<HandOver> for Room {
 
     fn handle(&mut self, HandOver { within }: HandOver, _: &mut Context<Self>) {
         for users in self.presence.leaving(&self.members, within, Instant::now()).chunks(ABSENT_EACH) {
-            self.context.cluster.tell_everywhere(&self.name, absent(users));
+            self.context.cluster.tell_everywhere(&self.name, absent(users, false));
         }
     }
 }
 
-fn absent(users: &[AbsentUser]) -> RoomMessage {
-    RoomMessage::Absent { users: users.to_vec() }
+fn absent(users: &[AbsentUser], is_to_one: bool) -> RoomMessage {
+    RoomMessage::Absent { users: users.to_vec(), is_to_one }
 }
 
 impl Room {
@@ -120,7 +120,7 @@ impl Room {
                 let Parts { presence, mut io, .. } = self.parts();
                 presence.on_server_state(from, state, false, &mut io);
             }
-            FromServer::Told { say: RoomMessage::Absent { users }, .. } => {
+            FromServer::Told { say: RoomMessage::Absent { users, .. }, .. } => {
                 let Parts { presence, mut io, .. } = self.parts();
                 presence.on_absent(users, &mut io);
             }
@@ -131,7 +131,7 @@ impl Room {
                 self.hold_with(by);
                 // First: who waits there for this server's word is told of all at once.
                 for users in self.presence.absent(by, Instant::now()).chunks(ABSENT_EACH) {
-                    self.context.cluster.tell_one(&self.name, by, absent(users));
+                    self.context.cluster.tell_one(&self.name, by, absent(users, true));
                 }
                 let state = self.presence.whole_state(&self.members);
                 let say = RoomMessage::State { head: self.timeline.head(), state };

@@ -60,7 +60,7 @@ fn bytes(say: &RoomMessage) -> usize {
                     state.states.iter().map(|state| MESSAGE_BYTES + state.state.as_ref().map_or(0, String::len));
                 states.sum::<usize>() + MESSAGE_BYTES * state.users.len()
             }
-            RoomMessage::Absent { users } => MESSAGE_BYTES * users.len(),
+            RoomMessage::Absent { users, .. } => MESSAGE_BYTES * users.len(),
             RoomMessage::Signal(_) | RoomMessage::Deleted => MESSAGE_BYTES,
         }
 }
