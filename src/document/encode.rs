@@ -2,10 +2,12 @@
 //! length, and neighbours that were written one after another go out as one block.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::blocks::{Blocks, Stored, Unit};
 use super::content::{self, Cutter, Kind};
 use super::scan::{Block, Parent};
+use super::slots::{Owner, UNKNOWN};
 use super::{BlockId, Clocks};
 use crate::protocol::DecodeError;
 use crate::protocol::lib0::{put_buf, put_var_uint};
@@ -24,10 +26,47 @@ pub(super) struct Part {
     pub keeps_deleted: bool,
 }
 
+/// Which places lie in something deleted, found out once for each.
+pub(super) struct Within<D> {
+    is_deleted: D,
+    /// By slot.
+    known: Vec<Option<bool>>,
+}
+
+impl<D: Fn(Unit) -> bool> Within<D> {
+    /// Where nothing is deleted but what `is_deleted` says.
+    pub fn new(blocks: &Blocks, is_deleted: D) -> Self {
+        Self { is_deleted, known: vec![None; blocks.slots.len()] }
+    }
+
+    fn lies_in_deleted(&mut self, blocks: &Blocks, slot: u32) -> bool {
+        let (mut at, mut path) = (slot, SmallVec::<[u32; 8]>::new());
+        // A type is made before what lies in it, so that this ends.
+        let lies_in_deleted = loop {
+            match (self.known.get(at as usize), blocks.slots.owner(at)) {
+                // It was written beside something collected, and is collected by whoever integrates it.
+                (None, _) | (_, None) => break true,
+                (Some(Some(known)), _) => break *known,
+                (Some(None), Some(owner)) => {
+                    path.push(at);
+                    let Owner::Type(client, clock) = owner else { break false };
+                    let unit = Unit { client: *client, clock: *clock };
+                    if (self.is_deleted)(unit) {
+                        break true;
+                    }
+                    at = blocks.block(unit).map_or(UNKNOWN, |block| block.slot);
+                }
+            }
+        };
+        path.into_iter().for_each(|slot| self.known[slot as usize] = Some(lies_in_deleted));
+        lies_in_deleted
+    }
+}
+
 /// Whether the content of what is deleted is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DeletedContent {
-    /// Only its length.
+    /// Only its length, also of what lies in something deleted.
     Dropped,
     /// As far as the document has it.
     Kept,
@@ -213,6 +252,7 @@ impl Blocks {
 
     fn encode(&self, known: &Clocks, content: DeletedContent) -> Vec<u8> {
         let keeps_deleted = self.keeps_deleted && content == DeletedContent::Kept;
+        let mut within = (content == DeletedContent::Dropped).then(|| Within::new(self, |unit| self.is_deleted(unit)));
         let numbers = self.by_client();
         let lacks = |number: &&usize| {
             let (client, own) = self.clients.get_index(**number)?;
@@ -228,7 +268,7 @@ impl Blocks {
             if let Some((client, own)) = self.clients.get_index(*number) {
                 let deleted = own.deleted.after(known.get(*client));
                 let part = Part { from: known.get(*client), to: own.end, keeps_deleted };
-                self.put_section(&mut out, *number as u32, *client, part, deleted);
+                self.put_section(&mut out, *number as u32, *client, part, deleted, within.as_mut());
             }
         }
         let deleted = || numbers.iter().filter_map(|number| self.clients.get_index(*number));
@@ -256,7 +296,8 @@ impl Blocks {
         numbers
     }
 
-    /// Appends a part of a client's blocks; `deleted` are the ranges that end in it or later.
+    /// Appends a part of a client's blocks; `deleted` are the ranges that end in it or later. What lies `within` something deleted is
+    /// given by its length, too: the edit that deletes a type says nothing of what is in it.
     pub(super) fn put_section(
         &self,
         out: &mut Vec<u8>,
@@ -264,6 +305,7 @@ impl Blocks {
         client: u64,
         Part { from, to: part_end, keeps_deleted }: Part,
         deleted: impl Iterator<Item = (u32, u32)>,
+        mut within: Option<&mut Within<impl Fn(Unit) -> bool>>,
     ) {
         let own = &self.clients[number as usize];
         let begin = out.len();
@@ -274,6 +316,7 @@ impl Blocks {
         for (at, stored) in blocks.take_while(|(_, stored)| stored.clock < part_end) {
             let end = own.block_end(at).min(part_end);
             let mut start = stored.clock.max(from);
+            let is_within = within.as_mut().is_some_and(|within| within.lies_in_deleted(self, stored.slot));
             let mut cutter = Cutter::new(own.content(at));
             cutter.skip(start - stored.clock);
             while start < end {
@@ -284,6 +327,7 @@ impl Blocks {
                 part.clock = start;
                 while deleted.next_if(|(_, to)| *to <= start).is_some() {}
                 let (is_deleted, to) = match deleted.peek() {
+                    _ if is_within => (true, end),
                     _ if keeps_deleted => (false, end),
                     Some((deleted_from, deleted_to)) if *deleted_from <= start => (true, end.min(*deleted_to)),
                     Some((deleted_from, _)) => (false, end.min(*deleted_from)),

@@ -10,9 +10,9 @@ use smallvec::SmallVec;
 
 use super::Clocks;
 use super::apply::{Gaps, Trust};
-use super::blocks::Blocks;
+use super::blocks::{Blocks, Unit};
 use super::content::Kind;
-use super::encode::{DeletedContent, Part};
+use super::encode::{DeletedContent, Part, Within};
 use super::scan::scan;
 use crate::protocol::lib0::put_var_uint;
 
@@ -120,10 +120,19 @@ impl Blocks {
             }
         }
         let ranges = |client: u64| deleted.get(&client).map_or(&[][..], Vec::as_slice);
+        let is_deleted = |unit: Unit| {
+            let id = self.id(unit);
+            id.is_some_and(|id| {
+                let own = ranges(id.client);
+                let before = own.partition_point(|(start, _)| *start <= id.clock);
+                own[..before].last().is_some_and(|(_, end)| id.clock < *end)
+            })
+        };
+        let mut within = (content == DeletedContent::Dropped).then(|| Within::new(self, is_deleted));
         let mut out = Vec::new();
         put_var_uint(&mut out, parts.len() as u64);
         for (number, client, part) in &parts {
-            self.put_section(&mut out, *number, *client, *part, ranges(*client).iter().copied());
+            self.put_section(&mut out, *number, *client, *part, ranges(*client).iter().copied(), within.as_mut());
         }
         let parts = || parts.iter().filter(|(_, client, _)| !ranges(*client).is_empty());
         put_var_uint(&mut out, parts().count() as u64);

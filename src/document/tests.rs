@@ -195,6 +195,11 @@ proptest! {
         // It is causally closed: whoever integrates it leaves nothing out.
         let view = View::read(&whole, ReadingBudget::default()).unwrap();
         prop_assert_eq!(view.left_out(), 0);
+        // Nor is anything else read by who is not shown what is deleted, or lies in something deleted.
+        let seen = Bytes::from(document.state_without_deleted());
+        let collected = state(&loaded(&stored, false));
+        let read = |state: &Bytes| View::read(state, ReadingBudget::default()).unwrap().json(None);
+        prop_assert_eq!(read(&seen), read(&collected));
         // Who has a part gets the rest, and nothing that it has.
         if let Some((part, vector)) = early {
             let mut late = loaded(&[part], keeps_deleted);
@@ -457,6 +462,56 @@ fn a_document_holds_no_more_after_it_was_stored_and_loaded() {
     assert_eq!(state(&again), state(&document));
     let vector = update(&[1, 1, 100]);
     assert_eq!(again.diff(&vector).unwrap(), document.diff(&vector).unwrap());
+}
+
+/// An edit of the server's deletes an element by its one unit, and says nothing of what is in it.
+#[test]
+fn what_lies_in_something_deleted_is_left_out_and_read_as_before() {
+    use yrs::updates::decoder::Decode;
+    use yrs::{Doc, GetString, Transact, Update, Xml, XmlElementPrelim, XmlFragment, XmlTextPrelim};
+
+    let read = |updates: &[&[u8]]| {
+        let doc = Doc::new();
+        let root = doc.get_or_insert_xml_fragment("x");
+        for update in updates {
+            doc.transact_mut().apply_update(Update::decode_v1(update).unwrap()).unwrap();
+        }
+        root.get_string(&doc.transact())
+    };
+    let shows = |state: &[u8], what: &str| state.windows(what.len()).any(|bytes| bytes == what.as_bytes());
+    let doc = Doc::with_options(yrs::Options::with_client_id(yrs::ClientID::new(1)));
+    let root = doc.get_or_insert_xml_fragment("x");
+    let written = {
+        let mut txn = doc.transact_mut();
+        let outer = root.push_back(&mut txn, XmlElementPrelim::empty("p"));
+        outer.insert_attribute(&mut txn, "key", "secret one");
+        outer.push_back(&mut txn, XmlTextPrelim::new("secret two"));
+        let inner = outer.push_back(&mut txn, XmlElementPrelim::empty("b"));
+        inner.push_back(&mut txn, XmlTextPrelim::new("secret three"));
+        root.push_back(&mut txn, XmlTextPrelim::new("shown"));
+        Bytes::from(txn.encode_update_v1())
+    };
+    for keeps_deleted in [false, true] {
+        let mut document = Blocks::new(BYTES_MAX, keeps_deleted);
+        document.apply(&written).unwrap();
+        let before = document.state_without_deleted();
+        assert_eq!(read(&[&before[..]]), read(&[&written[..]]));
+        document.apply(&update(&[0, 1, 1, 1, 0, 1])).unwrap();
+        let state = document.state_without_deleted();
+        assert!(shows(&state, "shown") && !shows(&state, "secret"), "{state:?}");
+        assert_eq!((read(&[&state[..]]), read(&[&document.state()[..]])), ("shown".to_owned(), "shown".to_owned()));
+        // Also from the middle on of what lies there, and as it was.
+        for clock in 1..document.clock(1) as u8 {
+            let rest = document.diff_without_deleted(&update(&[1, 1, clock])).unwrap();
+            assert!(!shows(&rest, "secret") && !shows(&rest, "ree"), "{rest:?}");
+            assert_eq!(read(&[&before[..], &rest[..]]), "shown");
+        }
+        let mut past = PastState { clocks: document.clocks(), ..PastState::default() };
+        assert!(shows(&document.state_at(&past, DeletedContent::Dropped), "secret three"));
+        past.deleted.insert(1, vec![(0, 1)]);
+        assert!(shows(&document.state_at(&past, DeletedContent::Kept), "secret three"));
+        assert!(!shows(&document.state_at(&past, DeletedContent::Dropped), "secret"));
+    }
 }
 
 #[test]
