@@ -9,7 +9,7 @@ const { TUTTI_JWT_SECRET, TUTTI_SEED_SECRET, TUTTI_WEBHOOK_SECRET } = process.en
 
 const tutti = new TuttiServer(TUTTI_URL, { secret: TUTTI_JWT_SECRET })
 const roomOf = (id) => `articles/${id}`
-const idOf = (room) => Number(room.replace('articles/', ''))
+const idOf = (room) => Number(/^articles\/([1-9]\d{0,14})$/.exec(room)?.[1] ?? 0) // 0, which no row has: articles/01 is not article 1
 const root = 'default' // where Tiptap has its text
 
 const database = new Database(DATABASE)
@@ -49,7 +49,7 @@ app.post('/articles', express.json(), ({ body: { title } }, response) => {
 
 // The room first: with it go those who are writing, and what they might still send.
 app.delete('/articles/:id', async ({ params: { id } }, response) => {
-  if (!/^\d{1,15}$/.test(id)) return response.sendStatus(404)
+  if (!idOf(roomOf(id))) return response.sendStatus(404)
   await tutti.deleteRoom(roomOf(id)).catch((error) => { if (error.code !== 'room_not_found') throw error }) // nobody has opened it yet
   statements.remove.run(id)
   response.sendStatus(204)
@@ -67,7 +67,7 @@ app.get('/seed', async ({ query: { room }, headers }, response) => {
 // #region webhook
 app.post('/webhook', express.raw({ type: 'application/json' }), async ({ headers, body }, response) => {
   const event = await verifyWebhook(TUTTI_WEBHOOK_SECRET, headers, body)
-  if (event.type === 'document.changed') {
+  if (event.type === 'document.changed' && idOf(event.room)) {
     const { content, seq } = await tutti.readDocument(event.room, { format: 'prosemirror', root })
     const title = textOf(content.content[0] ?? {}).slice(0, 200) || 'Untitled'
     statements.save.run({ id: idOf(event.room), title, body: JSON.stringify(content), seq, at: event.timestamp })
