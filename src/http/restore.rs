@@ -91,10 +91,10 @@ pub async fn restore(
         publish::count(&req, &may.identity, 1, &state)?;
     }
     // Two at once would each put back what is gone, or at least work it out.
-    let turn = timeout(COMMIT_TIMEOUT, state.restores.take(&may.room)).await;
+    let turn = timeout(COMMIT_TIMEOUT, state.restores.take(&may.identity.user, &may.room)).await;
     let _turn = turn
         .map_err(|_| ApiError::TryLater("another restore takes long, try again later".into()))?
-        .ok_or(ApiError::Internal)?;
+        .ok_or_else(ApiError::too_many_questions)?;
     for attempt in 0..=ATTEMPTS {
         let author = by.clone();
         let read =

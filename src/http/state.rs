@@ -26,7 +26,7 @@ use crate::webhooks::Webhooks;
 /// Documents rendered at once, and of one caller; each may be large.
 const RENDERS_MAX: usize = 2;
 const RENDERS_EACH_MAX: usize = 1;
-/// Restores at once, each of another room; each holds its edit until that is committed.
+/// Restores at once, each of another room and by another caller; each holds its edit until that is committed.
 const RESTORES_MAX: usize = 4;
 /// Pages of timelines and lists of rooms read at once, and of one caller.
 const PAGES_MAX: usize = 8;

@@ -74,29 +74,32 @@ impl Turns {
     }
 }
 
-/// Who does something to a room: one at a time, and of all rooms some.
+/// Who does something to a room: one at a time, of all rooms some, and each caller to one room.
 pub struct RoomTurns {
-    all: Arc<Semaphore>,
+    callers: Turns,
     rooms: Mutex<HashMap<RoomName, Weak<tokio::sync::Mutex<()>>>>,
 }
 
 /// A turn, until this is dropped.
 pub struct RoomTurn {
-    _own: OwnedMutexGuard<()>,
-    _all: OwnedSemaphorePermit,
+    _room: OwnedMutexGuard<()>,
+    _turn: Turn,
 }
 
 impl RoomTurns {
     /// `max` at once.
     pub fn new(max: usize) -> Self {
-        Self { all: Arc::new(Semaphore::new(max)), rooms: Mutex::default() }
+        Self { callers: Turns::new(max, 1), rooms: Mutex::default() }
     }
 
-    /// Waits for the next turn of a room. `None`: there are none any more.
-    pub async fn take(&self, room: &RoomName) -> Option<RoomTurn> {
-        let own = self.lock(room).lock_owned().await;
-        let all = self.all.clone().acquire_owned().await.ok()?;
-        Some(RoomTurn { _own: own, _all: all })
+    /// Waits for `user`'s next turn, and then for the room's. `None`: too many of that user wait already.
+    pub async fn take(&self, user: &UserId, room: &RoomName) -> Option<RoomTurn> {
+        let asking = self.callers.ask(user)?;
+        let own = asking.0.turns.clone().acquire_owned().await.ok()?;
+        let lock = self.lock(room).lock_owned().await;
+        // Last, so that who waits for a room takes no turn from who does not.
+        let all = self.callers.all.clone().acquire_owned().await.ok()?;
+        Some(RoomTurn { _room: lock, _turn: Turn { _all: all, _own: own, _asking: asking } })
     }
 
     fn lock(&self, room: &RoomName) -> Arc<tokio::sync::Mutex<()>> {
@@ -132,21 +135,39 @@ mod tests {
         drop(first);
         assert!(waiting[0].as_mut().now_or_never().flatten().is_some());
     }
+
     #[test]
     fn of_one_room_one_turn_is_taken_and_other_rooms_go_on_as_far_as_there_are_turns() {
         let room = |name: &str| RoomName::parse(name).unwrap();
         let (turns, a, b, c) = (RoomTurns::new(2), room("a"), room("b"), room("c"));
-        let first = turns.take(&a).now_or_never().flatten().unwrap();
-        let mut again = Box::pin(turns.take(&a));
+        let [ada, bob, carol] = ["ada", "bob", "carol"].map(UserId::new);
+        let first = turns.take(&ada, &a).now_or_never().flatten().unwrap();
+        let mut again = Box::pin(turns.take(&bob, &a));
         assert!(again.as_mut().now_or_never().is_none(), "the same room waits");
-        let other = turns.take(&b).now_or_never().flatten().unwrap();
-        assert!(turns.take(&c).now_or_never().is_none(), "there are two turns");
+        let other = turns.take(&carol, &b).now_or_never().flatten().unwrap();
+        assert!(turns.take(&UserId::new("dave"), &c).now_or_never().is_none(), "there are two turns");
         drop(other);
         drop(first);
         assert!(again.now_or_never().flatten().is_some());
         for number in 0..3 * SWEEP_AT {
-            drop(turns.take(&room(&format!("room{number}"))).now_or_never().flatten().unwrap());
+            drop(turns.take(&ada, &room(&format!("room{number}"))).now_or_never().flatten().unwrap());
         }
         assert!(turns.rooms.lock().unwrap().len() <= 2 * SWEEP_AT, "rooms are forgotten");
+    }
+
+    #[test]
+    fn one_caller_takes_one_rooms_turn_however_many_rooms_there_are() {
+        let room = |number: usize| RoomName::parse(&format!("room{number}")).unwrap();
+        let (turns, ada, bob) = (RoomTurns::new(2), UserId::new("ada"), UserId::new("bob"));
+        let first = turns.take(&ada, &room(0)).now_or_never().flatten().unwrap();
+        let rooms: Vec<_> = (1..WAITING_MAX + 3).map(room).collect();
+        let mut waiting: Vec<_> = rooms.iter().map(|room| Box::pin(turns.take(&ada, room))).collect();
+        let answers: Vec<_> = waiting.iter_mut().map(|turn| turn.now_or_never()).collect();
+        assert!(answers[..WAITING_MAX - 1].iter().all(Option::is_none), "they wait");
+        assert!(answers[WAITING_MAX - 1..].iter().all(|answer| matches!(answer, Some(None))), "they are too many");
+        // Nor do the rooms wait that hers would be next.
+        assert!(turns.take(&bob, &rooms[0]).now_or_never().flatten().is_some());
+        drop(first);
+        assert!(waiting[0].as_mut().now_or_never().flatten().is_some());
     }
 }
