@@ -303,8 +303,8 @@ impl Walk {
 
     fn node(&mut self, at: u64, what: What) -> Result<(), HistoryError> {
         let texts = match &what {
-            What::Type { name, .. } => name.as_ref().map_or(0, String::len),
-            What::Attribute { key, value } | What::Mark { key, value } => key.len() + value.len(),
+            What::Type { name, .. } => name.as_deref().map_or(0, json_bytes),
+            What::Attribute { key, value } | What::Mark { key, value } => json_bytes(key) + value.len(),
             What::Embed { value } => value.len(),
         };
         self.replay.nodes.push(Node { at, what });
@@ -330,7 +330,7 @@ impl Walk {
             // All that was inserted is credited; a column must not be shorter than the others whatever happens.
             writers.push(0, range.end - told);
         }
-        let held = (runs([inserted, deleted, writers]) - before) * RUN_BYTES + text.len();
+        let held = (runs([inserted, deleted, writers]) - before) * RUN_BYTES + json_bytes(text);
         self.replay.text.push_str(text);
         self.units += u64::from(range.len());
         self.hold(held)
@@ -340,6 +340,16 @@ impl Walk {
         self.left = self.left.checked_sub(bytes).ok_or(HistoryError::TooLarge)?;
         Ok(())
     }
+}
+
+/// How long a text is within a string of JSON, in bytes.
+fn json_bytes(text: &str) -> usize {
+    let escape = |byte: &u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | b'\x08' | b'\x0c' => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    text.as_bytes().iter().map(escape).sum()
 }
 
 fn repeat(column: &mut Column, edit: u32, count: u32) {
@@ -377,15 +387,15 @@ mod tests {
         assert_eq!(letters.runs(), [1, 1, 100_000]);
     }
 
-    /// Alice writes `hello`, and then deletes the first letters, each by an edit, the last of them first.
-    fn typed_and_deleted(letters: u32) -> History {
+    /// Alice writes a text, and then deletes the first letters, each by an edit, the last of them first.
+    fn typed_and_deleted(typed: &str, letters: u32) -> History {
         let doc = Doc::with_options(Options::with_client_id(ClientID::new(1)));
         let text = doc.get_or_insert_text("t");
         let mut history = History::default();
         for (at, seq) in [None].into_iter().chain((0..letters).rev().map(Some)).zip(1..) {
             let mut txn = doc.transact_mut();
             match at {
-                None => text.push(&mut txn, "hello"),
+                None => text.push(&mut txn, typed),
                 Some(at) => text.remove_range(&mut txn, at, 1),
             }
             let body = Bytes::from(txn.encode_update_v1());
@@ -405,7 +415,7 @@ mod tests {
 
     #[test]
     fn a_replay_tells_of_each_unit_when_it_came_and_went() {
-        let replay = typed_and_deleted(2).replay(None, &Authors::default()).unwrap();
+        let replay = typed_and_deleted("hello", 2).replay(None, &Authors::default()).unwrap();
         assert_eq!((replay.text.as_str(), replay.is_xml, replay.root.as_deref()), ("hello", false, Some("t")));
         assert_eq!((replay.edits, unrolled(&replay.seqs), replay.times), (3, vec![1, 2, 3], vec![1_010, 10, 10]));
         assert_eq!(unrolled(&replay.inserted), [1; 5]);
@@ -417,12 +427,23 @@ mod tests {
     }
 
     #[test]
+    fn the_length_of_a_text_is_counted_as_json_has_it() {
+        let all: String = (0..=0x2000).filter_map(char::from_u32).chain(['\u{fffc}', '😀']).collect();
+        for text in all.split_inclusive(|_| true).chain([&all[..], ""]) {
+            assert_eq!(json_bytes(text) + 2, serde_json::to_string(text).unwrap().len(), "{text:?}");
+        }
+    }
+
+    #[test]
     fn a_replay_that_would_be_too_long_is_refused() {
-        let history = typed_and_deleted(3);
-        // Four edits, five letters, and runs: one of edits that inserted, one of writers, two of edits that deleted.
-        let needed = 4 * RUN_BYTES + 5 + 4 * RUN_BYTES;
-        assert!(history.replay_within(None, &Authors::default(), needed).is_ok());
-        let refused = history.replay_within(None, &Authors::default(), needed - 1);
-        assert!(matches!(refused, Err(HistoryError::TooLarge)), "{refused:?}");
+        // Five letters, one of which takes six bytes in JSON; four edits, and runs: one of edits that inserted, one of writers, two of
+        // edits that deleted.
+        for (typed, text_bytes) in [("hello", 5), ("hell\u{1}", 10)] {
+            let history = typed_and_deleted(typed, 3);
+            let needed = 4 * RUN_BYTES + text_bytes + 4 * RUN_BYTES;
+            assert!(history.replay_within(None, &Authors::default(), needed).is_ok());
+            let refused = history.replay_within(None, &Authors::default(), needed - 1);
+            assert!(matches!(refused, Err(HistoryError::TooLarge)), "{refused:?}");
+        }
     }
 }

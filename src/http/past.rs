@@ -49,6 +49,19 @@ pub(super) async fn look_back<T: Send + 'static>(
     tokio::time::timeout(DEADLINE, work).await.map_err(|_| too_slow())?
 }
 
+/// As [`look_back`]; what was read becomes JSON on that thread, too, for it may be long.
+pub(super) async fn answer<T: Serialize>(
+    room: &RoomName,
+    user: &UserId,
+    state: &Data<AppState>,
+    read: impl FnOnce(Open, Authors) -> Result<T, ApiError> + Send + 'static,
+) -> Result<HttpResponse, ApiError> {
+    let json =
+        move |open: Open, authors: Authors| serde_json::to_vec(&read(open, authors)?).map_err(|_| ApiError::Internal);
+    let body = look_back(room, user, state, json).await?;
+    Ok(HttpResponse::Ok().content_type("application/json").body(body))
+}
+
 #[derive(Serialize, ToSchema)]
 pub struct ActivityPage {
     room: RoomName,
@@ -167,20 +180,21 @@ pub async fn blame(
     may: May<ReadPast>,
     mut parameters: Parameters,
     state: Data<AppState>,
-) -> Result<Json<Blame>, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     let root = parameters.text("root");
     let at = when("at", &mut parameters)?;
     parameters.end()?;
-    let read = move |open: Open, authors: Authors| {
-        let at = at.unwrap_or(When::Seq(open.row.head));
-        open.blame(root.as_deref(), at, &authors).map_err(ApiError::from)
-    };
-    let (seq, runs) = look_back(&may.room, &may.identity.user, &state, read).await?;
+    let room = may.room.clone();
     let run = |run: BlameRun| {
         let BlameRun { from, to, credit: Credit { by, via }, seq, at_ms } = run;
         RunView { from, to, by, via, seq, at: rfc3339(at_ms) }
     };
-    Ok(Json(Blame { room: may.room, seq, runs: runs.into_iter().map(run).collect() }))
+    let read = move |open: Open, authors: Authors| {
+        let at = at.unwrap_or(When::Seq(open.row.head));
+        let (seq, runs) = open.blame(root.as_deref(), at, &authors)?;
+        Ok(Blame { room, seq, runs: runs.into_iter().map(run).collect() })
+    };
+    answer(&may.room, &may.identity.user, &state, read).await
 }
 
 #[derive(Serialize, ToSchema)]
@@ -280,11 +294,11 @@ pub async fn diff(
         let told = look_back(&may.room, &may.identity.user, &state, read).await?;
         return Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(told));
     }
+    let room = may.room.clone();
     let read = move |open: Open, authors: Authors| {
         let to = to.unwrap_or(When::Seq(open.row.head));
-        open.diff(root.as_deref(), (from, to), &authors).map_err(ApiError::from)
+        let (from, to, differences) = open.diff(root.as_deref(), (from, to), &authors)?;
+        Ok(Diff { room, from, to, ops: differences.into_iter().map(Operation::from).collect() })
     };
-    let (from, to, differences) = look_back(&may.room, &may.identity.user, &state, read).await?;
-    let ops = differences.into_iter().map(Operation::from).collect();
-    Ok(HttpResponse::Ok().json(Diff { room: may.room, from, to, ops }))
+    answer(&may.room, &may.identity.user, &state, read).await
 }

@@ -1,6 +1,7 @@
 //! REST: a document's whole history in one answer, for who shows it step by step without asking again.
 
-use actix_web::web::{Data, Json};
+use actix_web::HttpResponse;
+use actix_web::web::Data;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -9,7 +10,7 @@ use super::caller::{May, ReadPast};
 use super::error::ApiError;
 use super::failures::{Fails, InRoom};
 use super::parameters::{Parameters, RoomPath};
-use super::past::look_back;
+use super::past;
 use super::state::AppState;
 use crate::history::{Authors, Column, Node, Open, What};
 use crate::ids::{RoomName, Seq, UserId};
@@ -129,7 +130,7 @@ pub async fn replay(
     may: May<ReadPast>,
     mut parameters: Parameters,
     state: Data<AppState>,
-) -> Result<Json<Replay>, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     let root = parameters.text("root");
     parameters.end()?;
     let room = may.room.clone();
@@ -151,5 +152,5 @@ pub async fn replay(
             nodes: replay.nodes.into_iter().map(NodeView::from).collect(),
         })
     };
-    look_back(&may.room, &may.identity.user, &state, read).await.map(Json)
+    past::answer(&may.room, &may.identity.user, &state, read).await
 }
