@@ -12,7 +12,7 @@ use super::hosts::Hosts;
 use super::origins::Origins;
 use super::turns::{RoomTurns, Turns};
 use crate::archive::Archive;
-use crate::auth::{Identity, Minter, Tickets, Verifier};
+use crate::auth::{self, Identity, Minter, Tickets, Verifier};
 use crate::budget::ByteBudget;
 use crate::bus::Cluster;
 use crate::config::IpRange;
@@ -99,6 +99,12 @@ pub struct AppState {
 }
 
 impl AppState {
+    /// Whether the token of somebody who was let in a while ago still holds.
+    pub fn confirm(&self, identity: &Identity) -> Result<(), ApiError> {
+        let still = self.verifier.confirm(identity, auth::now_s());
+        still.map_err(|error| ApiError::Unauthorized(error.to_string()))
+    }
+
     /// The caller's way into a room, which is opened for it if need be: a user opens so many a minute.
     pub fn open(&self, identity: &Identity, room: &RoomName) -> Result<Lease, ApiError> {
         if !identity.is_server() {

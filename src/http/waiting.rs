@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::error::ApiError;
 use super::peer;
 use super::state::AppState;
-use crate::auth::{self, Identity};
+use crate::auth::Identity;
 use crate::ids::{RoomName, Seq};
 use crate::room::{AwaitEntry, Lease};
 use crate::socket::Permit;
@@ -65,8 +65,7 @@ impl Waiting {
             }
             let outcome = timeout(left.min(LOOK_EVERY), &mut told).await;
             // Who may not any more hears nothing more.
-            let still = state.verifier.confirm(&self.identity, auth::now_s());
-            still.map_err(|error| ApiError::Unauthorized(error.to_string()))?;
+            state.confirm(&self.identity)?;
             match outcome {
                 Ok(Ok(())) => return Ok(true),
                 // The room has died; its entries are where they were.

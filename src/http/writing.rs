@@ -170,9 +170,8 @@ pub async fn post(
     let key = key(&mut parameters)?;
     parameters.end()?;
     let condition = Condition::read(&req)?;
-    count_write(&may, &req, &state)?;
     let bytes_max = state.document_bytes_max;
-    let body = Body::read(&req, payload, bytes_max, &state).await?;
+    let body = read_body(&may, &req, payload, bytes_max, &state).await?;
     let is_costly = body.is_packed() || encoding == Encoding::V2;
     let turn = if is_costly { Some(turn(&may, &state).await?) } else { None };
     let unpacked = web::block(move || {
@@ -298,8 +297,7 @@ pub async fn put(
     let key = key(&mut parameters)?;
     parameters.end()?;
     let condition = Condition::read(&req)?;
-    count_write(&may, &req, &state)?;
-    let body = Body::read(&req, payload, state.document_bytes_max, &state).await?;
+    let body = read_body(&may, &req, payload, state.document_bytes_max, &state).await?;
     let turn = turn(&may, &state).await?;
     let read = web::block(move || {
         let _turn = turn;
@@ -349,8 +347,7 @@ pub async fn patch(
     let key = key(&mut parameters)?;
     parameters.end()?;
     let condition = Condition::read(&req)?;
-    count_write(&may, &req, &state)?;
-    let mut body = Body::read(&req, payload, state.json_message_bytes_max, &state).await?.unpack()?;
+    let mut body = read_body(&may, &req, payload, state.json_message_bytes_max, &state).await?.unpack()?;
     let Operations { operations } = body.object()?;
     if operations.len() > OPERATIONS_MAX {
         return Err(ApiError::Body(format!("at most {OPERATIONS_MAX} operations in one request")));
@@ -384,6 +381,20 @@ fn take(
     let Some(update) = make(client)? else { return Ok(None) };
     document.apply_whole(&update).map_err(ApiError::Edit)?;
     Ok(Some(update))
+}
+
+/// Counts the write, and reads its body. That may take long, so the token must still hold then.
+async fn read_body(
+    may: &May<Edit>,
+    req: &HttpRequest,
+    payload: Payload,
+    bytes_max: usize,
+    state: &AppState,
+) -> Result<Body, ApiError> {
+    count_write(may, req, state)?;
+    let body = Body::read(req, payload, bytes_max, state).await?;
+    state.confirm(&may.identity)?;
+    Ok(body)
 }
 
 fn count_write(may: &May<Edit>, req: &HttpRequest, state: &AppState) -> Result<(), ApiError> {
@@ -463,7 +474,7 @@ pub(super) async fn check_room(may: &May<Edit>, update: &Bytes, state: &AppState
     judge(may, Condition::Any, check, state).await.map(drop)
 }
 
-/// Hands an edit of a user to its room, and waits for what becomes of it.
+/// Hands an edit of a user to its room, if the user's token still holds, and waits for what becomes of it.
 pub(super) async fn write(
     room: &RoomName,
     identity: &Identity,
@@ -471,6 +482,7 @@ pub(super) async fn write(
     showing: Showing,
     state: &AppState,
 ) -> Result<Result<Written, WriteError>, ApiError> {
+    state.confirm(identity)?;
     let (reply, answer) = oneshot::channel();
     let lease = state.open(identity, room)?;
     let user = identity.user.clone();

@@ -1,6 +1,7 @@
 //! Rule 14: who is revoked is out within a second, on every protocol and by REST, and stays out.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -8,8 +9,7 @@ use serde_json::{Value, json};
 use tutti::auth::now_s;
 
 use crate::support::database::Lock;
-use crate::support::editor::Editor;
-use crate::support::eventually;
+use crate::support::editor::{Editor, document, typed};
 use crate::support::http::{Answer, ask, get, post_json};
 use crate::support::json::Client;
 use crate::support::postgres::Postgres;
@@ -18,6 +18,7 @@ use crate::support::provider::{Provider, WRITER, auth};
 use crate::support::server::Server;
 use crate::support::socket::Socket;
 use crate::support::token::{SECRET, reader, rooms, signed, token, writer};
+use crate::support::{DEADLINE, eventually};
 
 const PATH: &str = "/api/v1/revocations";
 /// What "within a second" is allowed on a machine that is busy with other tests.
@@ -72,6 +73,48 @@ fn rule_14_a_revoked_user_is_closed_with_4401_on_every_protocol_and_refused_by_r
     // Who is not meant goes on.
     other.saves("still here");
     assert_eq!(status(server.address, &writer("bob")), 200);
+}
+
+#[test]
+fn rule_14_who_is_revoked_while_a_body_comes_writes_nothing() {
+    let server = Server::start();
+    let path = "/api/v1/rooms/room/document";
+    let update = {
+        let document = document(1);
+        typed(&document, "not mine to write any more")
+    };
+    let json = br#"{"operations":[{"op":"set","path":["map","key"],"value":1}]}"#;
+    let cases = [
+        ("POST", path.to_owned(), &*update),
+        ("PUT", format!("{path}?format=text&root=t"), b"not mine to write any more"),
+        ("PATCH", path.to_owned(), json),
+    ];
+    let token = writer("ada");
+    let mut streams = cases.map(|(method, path, body)| {
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        let length = body.len();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Length: {length}\r\n\
+             Expect: 100-continue\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        // The server asks for a body when it is about to read it.
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        let mut asked = [0; 25];
+        stream.read_exact(&mut asked).unwrap();
+        assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
+        let (first, second) = body.split_at(length / 2);
+        stream.write_all(first).unwrap();
+        (stream, second)
+    });
+    assert_eq!(revoke(server.address, &json!({ "sub": "ada" })).status, 201);
+    for (stream, second) in &mut streams {
+        stream.write_all(second).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("revoked"), "{answer}");
+    }
+    assert_eq!(get(server.address, path, Some(&reader("bob"))).status, 404, "nobody wrote, so there is no room");
 }
 
 #[test]
