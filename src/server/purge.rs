@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::auth;
-use crate::store::{Store, StoreError};
+use crate::store::{RoomId, Store, StoreError};
 
 const EVERY: Duration = Duration::from_secs(5);
 const BETWEEN_PARTS: Duration = Duration::from_millis(20);
@@ -17,18 +17,25 @@ pub(super) async fn follow(store: Store) {
     loop {
         sleep(EVERY).await;
         if let Err(error) = purge(&store).await {
-            // The next time does what this one left.
-            tracing::debug!(%error, "what is in deleted rooms cannot be deleted now");
+            tracing::debug!(%error, "deleted rooms cannot be looked for now");
         }
     }
 }
 
 async fn purge(store: &Store) -> Result<(), StoreError> {
     for room in store.rooms_to_purge(auth::now_ms(), ROOMS_MAX).await? {
-        while store.purge_part(room, auth::now_ms()).await? {
-            sleep(BETWEEN_PARTS).await;
+        match purge_room(store, room).await {
+            Ok(()) => tracing::info!(room.id = room.0, "a deleted room is gone for good"),
+            // The next time does what this one left, and the other rooms need not wait for it.
+            Err(error) => tracing::warn!(room.id = room.0, %error, "what is in a deleted room cannot be deleted now"),
         }
-        tracing::info!(room.id = room.0, "a deleted room is gone for good");
+    }
+    Ok(())
+}
+
+async fn purge_room(store: &Store, room: RoomId) -> Result<(), StoreError> {
+    while store.purge_part(room, auth::now_ms()).await? {
+        sleep(BETWEEN_PARTS).await;
     }
     Ok(())
 }

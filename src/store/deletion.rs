@@ -79,7 +79,12 @@ pub(super) fn deleted(columns: DeletedColumns) -> Result<DeletedRoom, StoreError
 /// A part of what is in a room; deleted one after another.
 pub(super) const PARTS: [(&str, i64); 6] = [
     (
-        "delete from entry where room_id = $1 and seq in (select seq from entry where room_id = $1 order by seq limit $2)",
+        // Bodies of 8 MiB together, or one that alone is longer: a statement has so much time.
+        "delete from entry where room_id = $1 and seq in \
+         (select seq from \
+          (select seq, row_number() over (order by seq) as place, sum(bytes) over (order by seq) as total from \
+           (select seq, length(body) as bytes from entry where room_id = $1 order by seq limit $2) as next) as part \
+          where place = 1 or total <= 8388608)",
         PART_ROWS,
     ),
     (

@@ -245,6 +245,32 @@ fn what_is_in_a_deleted_room_goes_by_itself_after_a_while() {
 }
 
 #[test]
+fn a_deleted_room_that_cannot_be_emptied_holds_no_other_one_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(folder.path(), &["--deleted-rooms-kept", "1s"]);
+    let address = process.address;
+    for room in ["damaged", "plan"] {
+        Editor::join(address, room, &writer("alice"), 1).saves("one ");
+    }
+    let refusing = "create trigger refuse before delete on entry \
+                    when old.room_id = (select id from room where name = 'damaged') \
+                    begin select raise(abort, 'refused'); end";
+    execute(&database_url(folder.path()), refusing);
+    // The first to go is the one that cannot.
+    assert_eq!(ask("DELETE", address, "/api/v1/rooms/damaged", Some(&admin())).status, 200);
+    assert_eq!(delete(address, "").status, 200);
+    eventually("the other one is empty", || {
+        let listed = get(address, "/api/v1/rooms?deleted=true", Some(&admin())).json();
+        let remains = |place: usize| listed["rooms"][place]["deletion"]["remains"].clone();
+        assert_ne!(remains(0), "name", "{listed}");
+        (remains(1) == "name").then_some(())
+    });
+    let log = process.log_with("what is in a deleted room cannot be deleted now", 1);
+    let line = log.lines().find(|line| line.contains("cannot be deleted now")).unwrap();
+    assert!(line.contains("WARN") && line.contains("room.id"), "{line}");
+}
+
+#[test]
 fn a_request_that_waits_for_the_next_entry_hears_that_there_is_none() {
     let server = with_plan();
     let address = server.address;

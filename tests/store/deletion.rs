@@ -1,7 +1,9 @@
 //! Deleted rooms: nothing is stored in them, by whatever way it comes; what is in them goes part by part; names stay taken.
 
 use tutti::ids::{Seq, UserId};
-use tutti::store::{DeletedRoom, Deletion, HistorySegment, Remains, Store, StoreError, Undeletion, WebhookRow};
+use tutti::store::{
+    DeletedRoom, Deletion, HistorySegment, NewEntry, Remains, Store, StoreError, Undeletion, WebhookRow,
+};
 
 use crate::support::{Database, append, contract, edit, insistently, keyed, name, one, placed, room};
 
@@ -119,6 +121,27 @@ contract! {
         assert_ne!(new, id);
         assert_eq!(one(&store, &append(id, vec![edit("b")])).await, Err(StoreError::NoSuchRoom));
         assert_eq!(placed(&store, &append(new, vec![edit("c")])).await[0].seq, Seq(1));
+    }
+
+    async fn of_large_entries_so_many_go_in_one_part_as_a_statement_has_time_for(db: &Database) {
+        const MIB: usize = 1 << 20;
+        let store = db.store("main").await;
+        let id = room(&store, "plan").await;
+        // In one part: 1 + 7; 1; 9, which alone is more than a part has; 8, to the byte; 1.
+        for bytes in [MIB, 7 * MIB, 1, 9 * MIB, 8 * MIB, 1] {
+            insistently(&store, vec![append(id, vec![NewEntry { body: vec![0; bytes].into(), ..edit("") }])]).await;
+        }
+        deletes(&store, Deletion::Hard { frees_name: false }, 5_000).await;
+        for left in [4, 3, 2, 1, 0] {
+            assert_eq!(store.purge_part(id, 5_000).await, Ok(true));
+            db.execute(&format!(
+                "insert into version (room_id, seq, label, author, at) select {}, 1, 'not {left}', '', 0 \
+                 where {left} <> (select count(*) from entry)",
+                id.0
+            ))
+            .await;
+        }
+        assert_eq!(store.versions(id).await, Ok(vec![]));
     }
 
     async fn a_room_that_is_deleted_for_good_cannot_be_taken_back(db: &Database) {
