@@ -257,7 +257,7 @@ impl Store {
         on_backend!(self, backend => backend.sweep_servers())
     }
 
-    /// Where the timelines of these rooms end, and whether they were deleted.
+    /// Where the timelines of these rooms end, and whether they were deleted. Without their metadata, which may be long.
     pub async fn heads(&self, rooms: Vec<RoomName>) -> Result<Vec<(RoomRow, bool)>, StoreError> {
         on_backend!(self, backend => backend.heads(&rooms))
     }

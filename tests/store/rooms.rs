@@ -68,6 +68,9 @@ contract! {
         db.execute("update room set last_at = 5 where name in ('a', 'c'); update room set last_at = 7 where name = 'b'").await;
         assert_eq!(store.set_room_meta(&name("b"), Some("{\"k\":1}")).await, Ok(true));
         assert_eq!(store.set_room_meta(&name("nobody"), None).await, Ok(false));
+        let heads = store.heads(vec![name("b"), name("nobody")]).await.expect("the store answers");
+        let heads: Vec<_> = heads.iter().map(|(row, is_deleted)| (row.name.as_str(), &row.meta, *is_deleted)).collect();
+        assert_eq!(heads, [("b", &None, false)], "whoever asks for heads, and often, is not sent the metadata");
         let page = async |prefix: &str, after: Option<(i64, &str)>, limit| {
             let after_name = after.map(|(_, text)| name(text));
             let after = after.map(|(at_ms, _)| at_ms).zip(after_name.as_ref());

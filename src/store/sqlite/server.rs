@@ -4,7 +4,7 @@ use super::Sqlite;
 use crate::ids::{RoomName, UserId};
 use crate::store::entry::{RoomId, RoomRow};
 use crate::store::error::StoreError;
-use crate::store::rows;
+use crate::store::rows::{self, AnyRoomColumns};
 use crate::store::server::{SWEPT_EACH, ServerRow};
 use crate::store::transaction::now_ms;
 
@@ -34,11 +34,14 @@ impl Sqlite {
     }
 
     pub async fn heads(&self, rooms: &[RoomName]) -> Result<Vec<(RoomRow, bool)>, StoreError> {
+        let sql = "select id, name, head, created_at, last_at, null, deleted_at is not null from room where name = $1";
         let mut found = Vec::with_capacity(rooms.len());
         for room in rooms {
-            found.extend(self.room(room).await?);
+            let query = sqlx::query_as(sql).bind(room.as_str());
+            let row: Option<AnyRoomColumns> = query.fetch_optional(&self.readers).await?;
+            found.extend(row);
         }
-        Ok(found)
+        found.into_iter().map(rows::any_room).collect()
     }
 
     pub async fn clients(&self, room: RoomId, clients: &[u64]) -> Result<Vec<(u64, UserId)>, StoreError> {
