@@ -186,11 +186,6 @@ impl Blocks {
         Self { clients: IndexMap::new(), slots: Slots::default(), keeps_deleted, bytes_max, clients_held: 0 }
     }
 
-    /// Whether the content of what is deleted stays.
-    pub fn keeps_deleted(&self) -> bool {
-        self.keeps_deleted
-    }
-
     /// What the document holds in memory, in bytes: contents, and a constant for each block, Yjs client, deleted range and key. Growing
     /// may leave up to an eighth more.
     pub fn held(&self) -> usize {

@@ -1,11 +1,12 @@
 //! Who may only read: sees everything, is seen, and changes nothing.
 
-use serde_json::json;
-use yrs::Doc;
+use serde_json::{Value, json};
+use yrs::updates::decoder::Decode;
+use yrs::{Doc, GetString, Transact, Update};
 
 use crate::support::editor::{Editor, deleted, deleted_at, document, typed};
 use crate::support::events::Events;
-use crate::support::http::{get, post_json};
+use crate::support::http::{get, post_json, request};
 use crate::support::json::Client;
 use crate::support::message::{self, BARRIER, Message, QUERY, State, awareness};
 use crate::support::provider::{Provider, READER, WRITER, auth};
@@ -293,6 +294,48 @@ fn trap_3_a_reader_is_not_sent_what_is_deleted_also_where_it_is_kept() {
     }
     let mut bob = Editor::join(server.address, "room", &reader("bob"), 2);
     bob.until_text("draft");
+}
+
+/// A request with a body of JSON, by a writer.
+fn write(server: &Server, method: &str, path: &str, body: &Value) {
+    let (body, token) = (body.to_string(), writer("alice"));
+    let answer = request(
+        server.address,
+        &format!(
+            "{method} /api/v1/rooms/room/{path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            server.address,
+            body.len(),
+        ),
+    );
+    assert!(matches!(answer.status, 200 | 201), "{}", answer.text());
+}
+
+#[test]
+fn trap_3_a_reader_is_not_sent_what_lies_in_an_element_that_the_server_deleted() {
+    let paragraph = |text: &str| json!({ "type": "paragraph", "content": [{ "type": "text", "text": text }] });
+    let without = json!({ "type": "doc", "content": [paragraph("shown")] });
+    let with = json!({ "type": "doc", "content": [paragraph("shown"), paragraph("secret")] });
+    let delete = json!({ "operations": [{ "op": "delete", "path": ["x"], "index": 1, "length": 1 }] });
+    let put = "document?format=prosemirror&root=x";
+    for args in [&[][..], &["--gc-off-rooms", "*"]] {
+        for (method, path, body) in
+            [("PUT", put, &without), ("PATCH", "document", &delete), ("POST", "restore", &json!({ "to": 1 }))]
+        {
+            let server = Server::with(args);
+            write(&server, "PUT", put, &without);
+            write(&server, "PUT", put, &with);
+            write(&server, method, path, body);
+            for state in [state_on_yjs, state_of_rest] {
+                let told = state(&server, &reader("carol"));
+                let shows = |what: &[u8]| told.windows(what.len()).any(|bytes| bytes == what);
+                assert!(shows(b"shown") && !shows(b"secret"), "{method}: {told:?}");
+                let doc = Doc::new();
+                let root = doc.get_or_insert_xml_fragment("x");
+                doc.transact_mut().apply_update(Update::decode_v1(&told).unwrap()).unwrap();
+                assert_eq!(root.get_string(&doc.transact()), "<paragraph>shown</paragraph>", "{method}");
+            }
+        }
+    }
 }
 
 #[test]

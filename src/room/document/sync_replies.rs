@@ -52,7 +52,7 @@ impl LiveDocument {
     fn send_replies(&mut self, commit: &mut Commit, io: &mut Io) {
         while let Some(ask) = self.queue.next() {
             let payer = Payer::of(io.members.get(ask.from).map(|member| &member.user));
-            let shown = shown_to(ask.from, self.blocks.keeps_deleted(), io);
+            let shown = shown_to(ask.from, io);
             let (dialect, deleted) = shown.unwrap_or((Dialect::Json, DeletedContent::Dropped));
             let key = ReplyKey { dialect, deleted, known: ask.state_vector.clone() };
             let reply = match self.replies.get(&key) {
@@ -94,9 +94,8 @@ impl LiveDocument {
         io: &mut Io,
     ) {
         let same = (key.dialect, key.deleted);
-        let keeps_deleted = self.blocks.keeps_deleted();
         let is_same = |ask: &AskState| {
-            let shown = shown_to(ask.from, keeps_deleted, io);
+            let shown = shown_to(ask.from, io);
             shown.is_none_or(|shown| shown == same && ask.state_vector == key.known)
         };
         for AskState { from, state_vector, charge } in self.queue.take(is_same) {
@@ -117,8 +116,7 @@ impl LiveDocument {
 }
 
 /// In which dialect a member is answered, and whether with the content of what is deleted: who does not look back is not shown it.
-fn shown_to(member: MemberId, keeps_deleted: bool, io: &Io) -> Option<(Dialect, DeletedContent)> {
+fn shown_to(member: MemberId, io: &Io) -> Option<(Dialect, DeletedContent)> {
     let member = io.members.get(member)?;
-    let is_shown = member.looks_back && keeps_deleted;
-    Some((member.dialect(), if is_shown { DeletedContent::Kept } else { DeletedContent::Dropped }))
+    Some((member.dialect(), if member.looks_back { DeletedContent::Kept } else { DeletedContent::Dropped }))
 }

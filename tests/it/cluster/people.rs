@@ -18,6 +18,19 @@ fn told(client: &mut Client, list: &str, user: &str) -> Value {
     })
 }
 
+/// Shows a state of one's own and reads up to it: how many have joined and left before.
+fn moves_until_now(client: &mut Client, end: usize) -> [usize; 2] {
+    client.say(json!({ "type": "presence.update", "room": "r", "state": { "end": end } }));
+    let mut moves = [0, 0];
+    client.find("the own state", |message| {
+        for (list, moves) in ["joins", "leaves"].into_iter().zip(&mut moves) {
+            *moves += message[list].as_array().map_or(0, Vec::len);
+        }
+        message.to_string().contains(&json!({ "end": end }).to_string())
+    });
+    moves
+}
+
 fn users(joined: &Value) -> Vec<(String, u64)> {
     let members = joined["members"].as_array().unwrap().iter();
     members.map(|user| (user["user"].as_str().unwrap().to_owned(), user["sockets"].as_u64().unwrap())).collect()
@@ -129,14 +142,8 @@ on_each_bus! {
             assert_eq!(leaves, ["ada"]);
         }
         // The servers have noticed by now that the other one is gone: nobody leaves twice, and Bob is there.
-        for watcher in &mut watchers {
-            watcher.ask(json!({ "type": "presence.update", "room": "r", "state": { "end": 1 } }));
-            let mut leaves = 0;
-            watcher.find("the own state", |message| {
-                leaves += message["leaves"].as_array().map_or(0, Vec::len);
-                message.to_string().contains(r#""end":1"#)
-            });
-            assert_eq!(leaves, 0);
+        for (end, watcher) in watchers.iter_mut().enumerate() {
+            assert_eq!(moves_until_now(watcher, end), [0, 0]);
         }
         let presence = get(servers.at(1), "/api/v1/rooms/r/presence", Some(&writer("x"))).json();
         let names: Vec<&Value> = presence["users"].as_array().unwrap().iter().map(|user| &user["user"]).collect();
@@ -156,12 +163,7 @@ on_each_bus! {
         let _ada = Client::join(servers.at(0), &writer("ada"), "r");
         let presence = get(servers.at(0), "/api/v1/rooms/r/presence", Some(&writer("x"))).json();
         assert_eq!(presence["partial"], Value::Null, "{presence}");
-        watcher.ask(json!({ "type": "presence.update", "room": "r", "state": { "end": 1 } }));
-        watcher.find("the own state", |message| {
-            let moves = ["joins", "leaves"].map(|list| message[list].as_array().map_or(0, Vec::len));
-            assert_eq!(moves, [0, 0], "{message}");
-            message.to_string().contains(r#""end":1"#)
-        });
+        assert_eq!(moves_until_now(&mut watcher, 1), [0, 0]);
     }
 
     fn trap_33_who_goes_while_the_bus_is_away_has_left_once_on_either_side(by: By) {
@@ -176,29 +178,26 @@ on_each_bus! {
         network.freeze();
         eventually("the server notices", || (servers.bus_of(1) == "degraded").then_some(()));
         drop((bob, dan));
-        // Each on its own side, and behind the heal on the other.
-        let leaves = |watcher: &mut Client, until: &dyn Fn(&[Value]) -> bool| {
-            let mut leaves = Vec::new();
+        // Each on its own side, and behind the heal on the other, to which nobody comes back then.
+        let moves = |watcher: &mut Client| {
+            let (mut joins, mut leaves) = (0, Vec::new());
             watcher.find("who has left", |message| {
+                joins += message["joins"].as_array().map_or(0, Vec::len);
                 leaves.extend(message["leaves"].as_array().into_iter().flatten().cloned());
-                until(&leaves)
+                !leaves.is_empty()
             });
-            leaves
+            (joins, leaves)
         };
-        let one = |leaves: &[Value]| leaves.len() == 1;
-        assert_eq!(leaves(&mut watchers[0], &one), ["dan"]);
-        assert_eq!(leaves(&mut watchers[1], &one), ["bob"]);
+        assert_eq!(moves(&mut watchers[0]).1, ["dan"]);
+        assert_eq!(moves(&mut watchers[1]).1, ["bob"]);
         network.restore();
         network.drop_connections();
-        assert_eq!(leaves(&mut watchers[0], &one), ["bob"]);
-        assert_eq!(leaves(&mut watchers[1], &one), ["dan"]);
+        assert_eq!(moves(&mut watchers[0]), (0, vec![json!("bob")]));
+        assert_eq!(moves(&mut watchers[1]), (0, vec![json!("dan")]));
         eventually("the bus is back", || (servers.bus_of(1) == "ok").then_some(()));
-        for watcher in &mut watchers {
-            watcher.ask(json!({ "type": "presence.update", "room": "r", "state": { "end": 1 } }));
-            watcher.find("the own state", |message| {
-                assert_eq!(message["leaves"].as_array().map_or(0, Vec::len), 0, "{message}");
-                message.to_string().contains(r#""end":1"#)
-            });
+        // Nobody leaves once more.
+        for (end, watcher) in watchers.iter_mut().enumerate() {
+            assert_eq!(moves_until_now(watcher, end), [0, 0]);
         }
     }
 
