@@ -171,6 +171,7 @@ impl Replay {
     fn take_page(&mut self, FoundPage { to, upto, limit, page }: FoundPage, at: &mut ReplayIo) {
         let Some(json) = at.io.members.json_mut(to) else { return };
         json.reading = None;
+        let edits_after = json.edits_after;
         let mut page = match page {
             Ok(page) => page,
             Err(error) => return close_unreadable(to, &error, at.io),
@@ -182,6 +183,8 @@ impl Replay {
         json.page_entries = if is_cut { Some(page.len() as u32) } else { Some(PAGE_ENTRIES.min(limit * 2)) };
         let after = page.last().map_or(upto, |last| if is_end && !is_cut { upto } else { last.seq });
         json.catching_up = Some(after);
+        // The right to look back may have gone while the page was read.
+        page.retain(|entry| entry.kind != EntryKind::Edit || entry.seq > edits_after);
         let frames: Vec<Frame> = page.iter().map(|entry| frame_of(entry, at.io.name)).collect();
         let is_empty = frames.is_empty();
         at.io.send_page(to, frames);

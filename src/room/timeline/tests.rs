@@ -155,6 +155,29 @@ fn a_page_that_cannot_be_read_ends_the_membership() {
 }
 
 #[test]
+fn who_may_look_back_no_more_is_sent_no_edits_of_a_page_that_was_being_read() {
+    let edit = |seq| Entry { kind: EntryKind::Edit, body: Some(Bytes::from_static(b"edit")), ..entry(seq) };
+    // The bytes sent of a page, if the right was lost when the newest entry was this one.
+    let sent = |lost_at: u64, entries| {
+        let mut live = Live::new();
+        let ada = live.joins(Some(7), true);
+        live.told_head(10);
+        live.timeline.take_lookups();
+        live.asks_for_more(ada);
+        assert!(matches!(live.timeline.take_lookups()[..], [Lookup::Page { .. }]));
+        live.room.sent();
+        live.room.members.json_mut(ada).unwrap().edits_after = Seq(lost_at);
+        live.told_page(ada, 10, entries);
+        let pages = live.room.sent().into_iter();
+        pages.map(|sent| if let Sent::Page { bytes, .. } = sent { bytes } else { 0 }).sum::<usize>()
+    };
+    let page = || vec![edit(8), entry(9), edit(10)];
+    assert_eq!(sent(9, page()), sent(0, vec![entry(9), edit(10)]));
+    assert!(sent(9, page()) < sent(0, page()));
+    assert_eq!(sent(10, vec![edit(8)]), 0);
+}
+
+#[test]
 fn two_members_read_at_once_and_the_third_after_one_of_them() {
     let mut live = Live::new();
     let members = [0; 3].map(|_| live.joins(Some(7), false));
