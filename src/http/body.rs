@@ -1,5 +1,6 @@
 //! The bodies of requests that write a document: read within a bound, at a rate that all bodies must have, and unpacked within the same
 //! bound. The one place where what a client sends is unpacked. One that still comes lets go for others if its caller holds most.
+//! And short bodies, whose caller's token still holds once they are there.
 
 use std::future::poll_fn;
 use std::io::Read;
@@ -15,6 +16,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use super::caller::confirm;
 use super::error::ApiError;
 use super::limits::network;
 use super::state::AppState;
@@ -112,7 +114,24 @@ pub fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, ApiError> {
     }
 }
 
-/// A short body that is a JSON object.
+/// A short body, all of it there, of someone whose token still holds then.
+pub struct Short(pub Bytes);
+
+impl FromRequest for Short {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<Result<Self, ApiError>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        let (bytes, req) = (Bytes::from_request(req, payload), req.clone());
+        Box::pin(async move {
+            let bytes = bytes.await.map_err(ApiError::body)?;
+            confirm(&req)?;
+            Ok(Self(bytes))
+        })
+    }
+}
+
+/// A short body that is a JSON object, likewise.
 pub struct Object<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequest for Object<T> {
@@ -120,8 +139,12 @@ impl<T: DeserializeOwned> FromRequest for Object<T> {
     type Future = LocalBoxFuture<Result<Self, actix_web::Error>>;
 
     fn from_request(req: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
-        let json = web::Json::<Box<RawValue>>::from_request(req, payload);
-        Box::pin(async move { Ok(Self(object(json.await?.get())?)) })
+        let (json, req) = (web::Json::<Box<RawValue>>::from_request(req, payload), req.clone());
+        Box::pin(async move {
+            let json = json.await?;
+            confirm(&req)?;
+            Ok(Self(object(json.get())?))
+        })
     }
 }
 

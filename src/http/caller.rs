@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use actix_web::dev::Payload;
 use actix_web::http::header;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 
 use super::error::ApiError;
 use super::state::AppState;
@@ -105,8 +105,16 @@ impl Caller {
     async fn of(req: &HttpRequest) -> Result<Self, ApiError> {
         let state = req.app_data::<web::Data<AppState>>().ok_or(ApiError::Internal)?;
         await_key(req, state).await;
-        identify(req, state).map(Caller).map_err(|error| ApiError::Unauthorized(error.to_string()))
+        let identity = identify(req, state).map_err(|error| ApiError::Unauthorized(error.to_string()))?;
+        req.extensions_mut().insert(identity.clone());
+        Ok(Caller(identity))
     }
+}
+
+/// Whether the caller's token still holds, if it was looked at before. For what takes a while to come.
+pub fn confirm(req: &HttpRequest) -> Result<(), ApiError> {
+    let state = req.app_data::<web::Data<AppState>>().ok_or(ApiError::Internal)?;
+    req.extensions().get::<Identity>().map_or(Ok(()), |identity| state.confirm(identity))
 }
 
 impl FromRequest for Caller {

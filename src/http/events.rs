@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use actix_web::http::header::{self, HeaderName, HeaderValue};
-use actix_web::web::{Bytes, Data, Path};
+use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use uuid::Uuid;
 
+use super::body::Short;
 use super::caller::{self, Caller, identify_socket, permitted};
 use super::error::ApiError;
 use super::failures::{Fails, InRoom, WithBody, WithToken};
@@ -79,11 +80,10 @@ pub async fn of_client(
 pub async fn say(
     Caller(identity): Caller,
     client: Path<String>,
-    body: Result<Bytes, actix_web::Error>,
+    Short(body): Short,
     req: HttpRequest,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    let body = body.map_err(ApiError::body)?;
     let is_binary = req.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/octet-stream");
     let said = match is_binary {
         true => Said::Binary(body),

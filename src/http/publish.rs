@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
-use super::body::object;
+use super::body::{Short, object};
 use super::caller::{Administer, Caller, May, Publish};
 use super::error::ApiError;
 use super::failures::{Fails, InRoom, WithBody, WithToken};
@@ -118,11 +118,10 @@ struct AppEvent {
 )]
 pub async fn messages(
     may: May<Publish>,
-    body: Result<Bytes, actix_web::Error>,
+    Short(body): Short,
     req: HttpRequest,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    let body = body.map_err(ApiError::body)?;
     let text = &json(&body)?[..];
     let is_batch = text.trim_start().starts_with('[');
     let items: Vec<&RawValue> = match is_batch {
@@ -218,10 +217,9 @@ pub struct Disconnected {
 )]
 pub async fn disconnect(
     may: May<Administer>,
-    body: Result<Bytes, actix_web::Error>,
+    Short(body): Short,
     state: Data<AppState>,
 ) -> Result<Json<Disconnected>, ApiError> {
-    let body = body.map_err(ApiError::body)?;
     if body.len() > DISCONNECT_BYTES_MAX {
         return Err(ApiError::Body(format!("the body has at most {DISCONNECT_BYTES_MAX} bytes")));
     }
@@ -264,7 +262,7 @@ pub struct Told {
 pub async fn direct(
     caller: Caller,
     user: Path<String>,
-    body: Result<Bytes, actix_web::Error>,
+    Short(body): Short,
     req: HttpRequest,
     state: Data<AppState>,
 ) -> Result<Json<Told>, ApiError> {
@@ -272,7 +270,6 @@ pub async fn direct(
     if !identity.may_message() {
         return Err(ApiError::Forbidden);
     }
-    let body = body.map_err(ApiError::body)?;
     let Direct { payload } = object(&json(&body)?)?;
     check(&payload).map_err(ApiError::body)?;
     if !identity.is_server() {

@@ -117,6 +117,52 @@ fn rule_14_who_is_revoked_while_a_body_comes_writes_nothing() {
     assert_eq!(get(server.address, path, Some(&reader("bob"))).status, 404, "nobody wrote, so there is no room");
 }
 
+/// Paths and methods of the API that take a body, but for those that write documents.
+fn with_bodies(address: SocketAddr) -> Vec<(String, String)> {
+    let api = get(address, "/api/v1/openapi.json", None).json();
+    let mut found = Vec::new();
+    for (path, methods) in api["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            if operation["requestBody"].is_object() && !path.ends_with("/document") {
+                let path = path.replace("{room}", "room").replace("{client}", "00000000-0000-0000-0000-000000000000");
+                found.push((method.to_uppercase(), path.replace("{user}", "bob").replace("{webhook}", "wh_1")));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn rule_14_who_is_revoked_while_a_short_body_comes_does_nothing_at_any_path() {
+    let server = Server::start();
+    let ada = token("ada", &["*=admin"]);
+    let cases = with_bodies(server.address);
+    assert!(cases.len() >= 10, "{cases:?}");
+    let mut streams: Vec<_> = cases
+        .iter()
+        .map(|(method, path)| {
+            let mut stream = TcpStream::connect(server.address).unwrap();
+            let head = format!(
+                "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {ada}\r\nContent-Length: 7\r\n\
+                 Expect: 100-continue\r\nConnection: close\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).unwrap();
+            stream.set_read_timeout(Some(DEADLINE)).unwrap();
+            let mut asked = [0; 25];
+            stream.read_exact(&mut asked).unwrap();
+            stream.write_all(b"{\"x\"").unwrap();
+            stream
+        })
+        .collect();
+    assert_eq!(revoke(server.address, &json!({ "sub": "ada" })).status, 201);
+    for (stream, case) in streams.iter_mut().zip(&cases) {
+        stream.write_all(b":1}").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("revoked"), "{case:?}: {answer}");
+    }
+}
+
 #[test]
 fn rule_14_by_sub_tokens_up_to_now_are_hit_and_by_jti_one_token() {
     let server = Server::start();
