@@ -162,23 +162,28 @@ impl Presence {
             member.own_client = Some(own.client);
         }
         let user = member.user.clone();
-        let change = match self.awareness.take(from, &user, member.own_client, entries, io.now) {
-            Ok(change) => change,
-            Err(error) => {
-                refuse_awareness(from, error, io);
-                return false;
-            }
-        };
+        let change = self.awareness.take(from, &user, member.own_client, entries, io.now);
         if let Some(newest) = change.news.last() {
             self.on_editor_state(&user, newest.state.as_ref(), io);
         }
         self.tell_states(&change.news, io);
         let is_news = !change.news.is_empty();
-        let news = self.batch.add(change.news, io.members.count(), io.now);
-        broadcast_entries(&news, Some(from), io);
+        self.show(change.news, Some(from), io);
         send_entries(from, &change.dropped, io);
         send_raised(change.renew, io);
+        if let Some(error) = change.refused {
+            refuse_awareness(from, error, io);
+        }
         is_news
+    }
+
+    /// Shows editors what a member has changed, at the pace that it may have.
+    fn show(&mut self, news: Vec<Entry>, from: Option<MemberId>, io: &mut Io) {
+        let (count, mut never) = (io.members.count(), None);
+        let member = from.and_then(|from| io.members.get_mut(from));
+        let shown = member.map_or(&mut never, |member| &mut member.awareness_shown);
+        let news = self.batch.add(news, shown, count, io.now);
+        broadcast_entries(&news, from, io);
     }
 
     /// Shows JSON members what an editor has announced of itself.
@@ -304,9 +309,10 @@ impl Presence {
             return;
         }
         let placeholder = io.members.json_only(user).map(|(id, member)| (id, placeholder_state(user, member)));
+        let from = placeholder.as_ref().map(|(id, _)| *id);
         let news = self.awareness.set_placeholder(user, placeholder, rand::random::<u32>, io.now);
-        broadcast_entries(&news, None, io);
         self.tell_states(&news, io);
+        self.show(news, from, io);
     }
 
     /// Forgets what nobody renews, and renews the states that stand in for users without an editor.
@@ -445,7 +451,8 @@ impl Presence {
         for (user, state) in owners {
             self.on_editor_state(&user, state.as_ref(), io);
         }
-        let news = self.batch.add(news, io.members.count(), io.now);
+        // Servers gather what they tell.
+        let news = self.batch.add(news, &mut None, io.members.count(), io.now);
         for chunk in chunks(&news) {
             io.broadcast_message(EditorMessage::Awareness(&chunk), None, &[]);
         }

@@ -50,6 +50,45 @@ fn what_is_no_json_ends_the_connection_and_what_is_too_long_is_refused_in_the_me
 }
 
 #[test]
+fn of_a_message_with_several_states_all_that_may_be_shown_are_and_its_sender_hears_of_the_rest() {
+    let mut room = TestRoom::new();
+    let mut presence = Presence::new(1 << 20, room.now - Duration::from_secs(60));
+    let ada = room.join(Dialect::Yjs, "ada", Access::Write);
+    room.join(Dialect::Yjs, "bob", Access::Write);
+    let long: Bytes = format!("\"{}\"", "x".repeat(40_000)).into();
+    let states = [(1, Bytes::from_static(b"1")), (2, long), (3, Bytes::from_static(b"3"))];
+    let entries = states.map(|(client, state)| Entry { client, clock: 1, state: Some(state) });
+    let message = UpdateAwareness { from: ada, entries: encode(entries.iter()).into(), charge: 1 };
+    assert!(presence.on_awareness(message, &mut room.io()));
+    let sent = room.sent();
+    assert!(matches!(sent[..], [Sent::All { .. }, Sent::One { to, .. }] if to == ada), "{sent:?}");
+    let shown: Vec<u64> = presence.awareness.entries().map(|entry| entry.client).collect();
+    assert!(shown.len() == 2 && !shown.contains(&2), "{shown:?}");
+}
+
+#[test]
+fn rule_38_a_cursor_that_moves_all_the_time_is_sent_at_a_pace_and_the_newest_of_it() {
+    let mut room = TestRoom::new();
+    let mut presence = Presence::new(1 << 20, room.now - Duration::from_secs(60));
+    let [ada, bob] = ["ada", "bob"].map(|user| room.join(Dialect::Yjs, user, Access::Read));
+    let announce = |presence: &mut Presence, from: MemberId, clock, room: &mut TestRoom| {
+        let entry = Entry { client: from.0, clock, state: Some(Bytes::from(clock.to_string())) };
+        let message = UpdateAwareness { from, entries: encode([&entry].into_iter()).into(), charge: 1 };
+        presence.on_awareness(message, &mut room.io());
+        room.sent().len()
+    };
+    let sent: Vec<usize> = (1..=100).map(|clock| announce(&mut presence, ada, clock, &mut room)).collect();
+    assert_eq!((sent[0], sent[1..].iter().sum::<usize>()), (1, 0));
+    assert_eq!(announce(&mut presence, bob, 1, &mut room), 1, "others wait for nothing");
+    room.now = presence.batch_due().unwrap();
+    presence.send_batch(&mut room.io());
+    let newest = Entry { client: ada.0, clock: 100, state: Some(Bytes::from_static(b"100")) };
+    let frame = EditorMessage::Awareness(&encode([&newest].into_iter())).frame(Dialect::Yjs, &room.name).unwrap();
+    assert!(matches!(&room.sent()[..], [Sent::All { frame: sent, .. }] if sent.payload() == frame.payload()));
+    assert_eq!(presence.batch_due(), None);
+}
+
+#[test]
 fn editors_see_a_json_user_as_an_awareness_state_until_its_last_socket_leaves() {
     let mut room = TestRoom::new();
     let mut presence = Presence::new(1 << 20, room.now);

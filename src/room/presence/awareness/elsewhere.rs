@@ -125,12 +125,11 @@ impl AwarenessStates {
     }
 
     /// A client that was connected to another server has come over: peers there may hear that it left, so it goes on beyond that.
-    pub(super) fn come_over(&mut self, client: u64, user: &UserId, now: Instant) {
+    /// What to show if it shows nothing here.
+    pub(super) fn come_over(&mut self, client: u64, user: &UserId, now: Instant) -> Option<Entry> {
         let is_elsewhere = |state: &&State| state.server.is_some() && state.user == *user;
-        let Some(state) = self.states.get(&client).filter(is_elsewhere) else { return };
-        let departed = Departed { clock: state.entry.clock + 1, at: now, server: state.server };
-        self.states.remove(&client);
-        self.departed.remember(client, departed);
+        self.states.get(&client).filter(is_elsewhere)?;
+        self.remove(client, now)
     }
 
     /// Removes the states of a server's clients, but for some; the removals to show to all editors here.
@@ -188,7 +187,7 @@ mod tests {
 
         fn own(&mut self, clock: u64) -> Vec<(u64, bool)> {
             let entries = vec![entry(clock, Some("{}"))];
-            let change = self.0.take(MemberId(1), &UserId::new("ada"), Some(7), entries, self.1).unwrap();
+            let change = self.0.take(MemberId(1), &UserId::new("ada"), Some(7), entries, self.1);
             change.news.into_iter().map(|entry| (entry.clock, entry.state.is_some())).collect()
         }
     }
@@ -211,7 +210,7 @@ mod tests {
         table.says(A, 3, Some("{}"));
         for user in ["bob", "ada"] {
             let echo = vec![entry(3, Some("{}"))];
-            let change = table.0.take(MemberId(1), &UserId::new(user), Some(9), echo, table.1).unwrap();
+            let change = table.0.take(MemberId(1), &UserId::new(user), Some(9), echo, table.1);
             assert_eq!(change.news, []);
         }
         assert_eq!(table.0.own().count(), 0, "and not this server's to tell");
@@ -257,7 +256,7 @@ mod tests {
     fn who_comes_back_on_another_server_sees_those_here_who_have_not_changed() {
         let mut table = Table::new();
         let bob = vec![Entry { client: 9, ..entry(3, Some("{}")) }];
-        table.0.take(MemberId(2), &UserId::new("bob"), Some(9), bob, table.1).unwrap();
+        table.0.take(MemberId(2), &UserId::new("bob"), Some(9), bob, table.1);
         assert_eq!(raised(&mut table, A, 3), [], "new here");
         assert_eq!(raised(&mut table, A, 4), [], "a change");
         assert_eq!(raised(&mut table, B, 5), [(9, 103)], "moved over");

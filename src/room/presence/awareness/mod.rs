@@ -93,6 +93,17 @@ pub struct Change {
     pub dropped: Vec<Entry>,
     /// States with raised clocks for their owners, each for its own member only: see the module's documentation.
     pub renew: Vec<(MemberId, Entry)>,
+    /// Why the first one that was refused was; all others are taken.
+    pub refused: Option<AwarenessError>,
+}
+
+/// Who sends a message.
+struct Sender<'a> {
+    member: MemberId,
+    user: &'a UserId,
+    own_client: Option<u64>,
+    /// How many states it has; counted once a message, for that takes a look at all.
+    states: Option<usize>,
 }
 
 /// The awareness states of one room.
@@ -112,7 +123,7 @@ impl AwarenessStates {
         Self { states: HashMap::new(), budget, departed: DepartedClients::default(), started: now }
     }
 
-    /// Takes entries that `member` of `user` sent; `own_client` is the client that it announced first.
+    /// Takes entries that `member` of `user` sent, each by itself; `own_client` is the client that it announced first.
     pub fn take(
         &mut self,
         member: MemberId,
@@ -120,72 +131,90 @@ impl AwarenessStates {
         own_client: Option<u64>,
         entries: Vec<Entry>,
         now: Instant,
-    ) -> Result<Change, AwarenessError> {
+    ) -> Change {
         let mut change = Change::default();
-        for mut entry in entries {
-            let is_own = own_client == Some(entry.client);
+        let mut sender = Sender { member, user, own_client, states: None };
+        for entry in entries {
             let client = entry.client;
-            if is_own && entry.state.is_some() {
-                self.come_over(client, user, now);
-            }
+            let is_own = own_client == Some(client);
+            let left = if is_own && entry.state.is_some() { self.come_over(client, user, now) } else { None };
             let is_taken_over = self.states.get(&client).is_some_and(|state| is_own && state.member != member);
-            match self.states.get_mut(&entry.client) {
-                Some(state) if state.user != *user || state.is_placeholder => {}
-                Some(state) => match &entry.state {
-                    None if entry.clock >= if is_own { state.heard } else { state.entry.clock } => {
-                        let entry = Entry { clock: entry.clock.max(state.entry.clock), ..entry };
-                        let server = state.server;
-                        self.states.remove(&entry.client);
-                        self.departed.remember(entry.client, Departed { clock: entry.clock, at: now, server });
-                        change.news.push(entry);
-                    }
-                    // The owner has taken the raised clock over, and sends back what it was sent. Later it would be a renewal.
-                    Some(json)
-                        if is_own
-                            && entry.clock == state.entry.clock
-                            && state.entry.state.as_ref() == Some(json)
-                            && now.duration_since(state.renewed) < SENT_BACK_WITHIN =>
-                    {
-                        (state.member, state.heard) = (member, entry.clock);
-                    }
-                    Some(json) if entry.clock > if is_own { state.heard } else { state.entry.clock } => {
-                        let json = accept(json)?;
-                        hold(&mut state.held, json.len())?;
-                        entry.state = Some(json);
-                        if is_own {
-                            state.member = member;
-                        }
-                        state.renewed = now;
-                        state.heard = entry.clock;
-                        let raised = Entry { clock: entry.clock.max(state.entry.clock + 1), ..entry };
-                        let is_told = state.told.is_some_and(|told| now.duration_since(told) < TELL_EVERY);
-                        if raised.clock > state.heard && !is_told {
-                            // Sent before the owner took the raised clock over.
-                            state.told = Some(now);
-                            change.renew.push((member, raised.clone()));
-                        }
-                        state.entry = raised.clone();
-                        change.news.push(raised);
-                    }
-                    // The same client came back while its old member had not ended: that one's end must not remove the state.
-                    Some(_) if is_own && entry.clock == state.heard => state.member = member,
-                    _ => {}
-                },
-                None => self.announced(member, user, is_own, entry, now, &mut change)?,
+            if let Err(error) = self.take_entry(&mut sender, entry, now, &mut change) {
+                change.refused.get_or_insert(error);
+                // It is here now, and shows nothing.
+                change.news.extend(left);
+                continue;
             }
             if is_taken_over && self.states.get(&client).is_some_and(|state| state.member == member) {
                 // It dropped the others' states when it lost its connection, however fast it came back.
                 self.raise_unheard(client, now, &mut change);
             }
         }
-        Ok(change)
+        change
+    }
+
+    /// Takes one entry, whole or not at all.
+    fn take_entry(
+        &mut self,
+        sender: &mut Sender,
+        mut entry: Entry,
+        now: Instant,
+        change: &mut Change,
+    ) -> Result<(), AwarenessError> {
+        let is_own = sender.own_client == Some(entry.client);
+        let Some(state) = self.states.get_mut(&entry.client) else {
+            return self.announced(sender, is_own, entry, now, change);
+        };
+        if state.user != *sender.user || state.is_placeholder {
+            return Ok(());
+        }
+        match &entry.state {
+            None if entry.clock >= if is_own { state.heard } else { state.entry.clock } => {
+                let entry = Entry { clock: entry.clock.max(state.entry.clock), ..entry };
+                let server = state.server;
+                self.states.remove(&entry.client);
+                self.departed.remember(entry.client, Departed { clock: entry.clock, at: now, server });
+                change.news.push(entry);
+            }
+            // The owner has taken the raised clock over, and sends back what it was sent. Later it would be a renewal.
+            Some(json)
+                if is_own
+                    && entry.clock == state.entry.clock
+                    && state.entry.state.as_ref() == Some(json)
+                    && now.duration_since(state.renewed) < SENT_BACK_WITHIN =>
+            {
+                (state.member, state.heard) = (sender.member, entry.clock);
+            }
+            Some(json) if entry.clock > if is_own { state.heard } else { state.entry.clock } => {
+                let json = accept(json)?;
+                hold(&mut state.held, json.len())?;
+                entry.state = Some(json);
+                if is_own {
+                    state.member = sender.member;
+                }
+                state.renewed = now;
+                state.heard = entry.clock;
+                let raised = Entry { clock: entry.clock.max(state.entry.clock + 1), ..entry };
+                let is_told = state.told.is_some_and(|told| now.duration_since(told) < TELL_EVERY);
+                if raised.clock > state.heard && !is_told {
+                    // Sent before the owner took the raised clock over.
+                    state.told = Some(now);
+                    change.renew.push((sender.member, raised.clone()));
+                }
+                state.entry = raised.clone();
+                change.news.push(raised);
+            }
+            // The same client came back while its old member had not ended: that one's end must not remove the state.
+            Some(_) if is_own && entry.clock == state.heard => state.member = sender.member,
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Takes an entry of a client that has no state, which its owner sent or another.
     fn announced(
         &mut self,
-        member: MemberId,
-        user: &UserId,
+        sender: &mut Sender,
         is_own: bool,
         mut entry: Entry,
         now: Instant,
@@ -198,22 +227,27 @@ impl AwarenessStates {
             // A peer sends back what it has not yet heard to be gone.
             return Ok(());
         }
+        let json = accept(json)?;
+        let states = sender.states.get_or_insert_with(|| self.count(sender.member));
+        if *states >= STATES_PER_SOCKET_MAX {
+            return Err(AwarenessError::TooMany);
+        }
+        let mut held = self.budget.hold_for(Payer::of(sender.user), 0);
+        hold(&mut held, json.len())?;
+        *states += 1;
         if is_own && let Some(departed) = departed {
             self.raise_unheard(entry.client, departed.at, change);
         }
-        let json = accept(json)?;
-        self.count(member)?;
-        let mut held = self.budget.hold_for(Payer::of(user), 0);
-        hold(&mut held, json.len())?;
         entry.state = Some(json);
         self.departed.forget(entry.client);
         let heard = entry.clock;
         let may_be_back = is_known || (departed.is_none() && now.duration_since(self.started) < RETURN_WITHIN);
+        let member = sender.member;
         if is_own && may_be_back {
             entry.clock = departed.map_or(entry.clock, |departed| departed.clock.max(entry.clock)) + 1;
             change.renew.push((member, entry.clone()));
         }
-        let (user, told) = (user.clone(), may_be_back.then_some(now));
+        let (user, told) = (sender.user.clone(), may_be_back.then_some(now));
         let (server, is_placeholder) = (None, false);
         let state =
             State { entry: entry.clone(), heard, member, server, user, renewed: now, held, told, is_placeholder };
@@ -290,9 +324,8 @@ impl AwarenessStates {
         self.budget.held()
     }
 
-    fn count(&self, member: MemberId) -> Result<(), AwarenessError> {
-        let own = self.states.values().filter(|state| state.member == member).count();
-        if own >= STATES_PER_SOCKET_MAX { Err(AwarenessError::TooMany) } else { Ok(()) }
+    fn count(&self, member: MemberId) -> usize {
+        self.states.values().filter(|state| state.member == member).count()
     }
 }
 

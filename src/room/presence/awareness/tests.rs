@@ -16,7 +16,7 @@ struct Table(AwarenessStates);
 
 impl Table {
     fn take_at(&mut self, now: Instant, member: MemberId, user: &str, own: u64, entry: Entry) -> Change {
-        self.0.take(member, &UserId::new(user), Some(own), vec![entry], now).unwrap()
+        self.0.take(member, &UserId::new(user), Some(own), vec![entry], now)
     }
 
     fn take(&mut self, member: MemberId, user: &str, own: u64, entry: Entry) -> Change {
@@ -217,16 +217,45 @@ fn a_second_window_of_the_same_user_does_not_take_over_by_sending_back() {
 fn what_is_not_json_too_large_or_one_state_too_many_is_refused() {
     let mut table = table();
     let ada = UserId::new("ada");
-    let mut take = |entries| table.0.take(A, &ada, None, entries, Instant::now());
-    assert_eq!(take(vec![entry(1, 1, Some("{"))]), Err(AwarenessError::NotJson));
+    let mut refused = |entries| table.0.take(A, &ada, None, entries, Instant::now()).refused;
+    assert_eq!(refused(vec![entry(1, 1, Some("{"))]), Some(AwarenessError::NotJson));
     let text = |bytes: usize| Some(Bytes::from(format!("\"{}\"", "x".repeat(bytes - 2))));
     let longest = Entry { state: text(STATE_BYTES_MAX), ..entry(0, 1, None) };
-    assert!(take(vec![longest]).is_ok());
+    assert_eq!(refused(vec![longest]), None);
     let longer = Entry { state: text(STATE_BYTES_MAX + 1), ..entry(0, 2, None) };
-    assert_eq!(take(vec![longer]), Err(AwarenessError::TooLarge));
+    assert_eq!(refused(vec![longer]), Some(AwarenessError::TooLarge));
     let states = |n: usize| (0..n as u64).map(|client| entry(client, 1, Some("{}"))).collect();
-    assert!(take(states(STATES_PER_SOCKET_MAX)).is_ok());
-    assert_eq!(take(vec![entry(99, 1, Some("{}"))]), Err(AwarenessError::TooMany));
+    assert_eq!(refused(states(STATES_PER_SOCKET_MAX)), None);
+    assert_eq!(refused(vec![entry(99, 1, Some("{}"))]), Some(AwarenessError::TooMany));
+}
+
+#[test]
+fn of_a_message_what_may_be_shown_is_news_whatever_stands_beside_it() {
+    let mut table = table();
+    let ada = UserId::new("ada");
+    let states = |n: u64| (1..=n).map(|client| entry(client, 1, Some("{}"))).collect::<Vec<_>>();
+    let too_many = STATES_PER_SOCKET_MAX as u64 + 2;
+    let mixed = [vec![entry(90, 1, Some("{"))], states(too_many)].concat();
+    let change = table.0.take(A, &ada, None, mixed, Instant::now());
+    assert_eq!(change.news, states(STATES_PER_SOCKET_MAX as u64));
+    assert_eq!(change.refused, Some(AwarenessError::NotJson), "the first reason");
+    let deep = Entry { state: Some("[".repeat(1_000).into()), ..entry(2, 2, None) };
+    let change = table.0.take(A, &ada, None, vec![entry(1, 2, None), deep, entry(3, 2, Some("1"))], Instant::now());
+    assert_eq!(change.news, [entry(1, 2, None), entry(3, 2, Some("1"))]);
+    assert!(change.refused.is_some());
+    // What is refused leaves what was shown before.
+    let known: Vec<_> = table.0.entries().filter(|known| known.client == 2).collect();
+    assert_eq!(known, [&entry(2, 1, Some("{}"))]);
+}
+
+#[test]
+fn who_comes_over_from_another_server_with_what_is_refused_is_shown_no_more() {
+    let (mut table, now) = (table(), Instant::now());
+    let ada = Announced { entry: entry(1, 3, Some("{}")), user: UserId::new("ada"), is_placeholder: false };
+    table.0.take_elsewhere(Uuid::from_u128(1), vec![ada], now);
+    let change = table.take(A, "ada", 1, entry(1, 4, Some("{")));
+    assert_eq!(change, Change { refused: Some(AwarenessError::NotJson), ..news(entry(1, 4, None)) });
+    assert_eq!(table.0.entries().len(), 0);
 }
 
 #[test]
@@ -238,16 +267,16 @@ fn rule_38_what_a_room_and_a_user_show_has_a_bound_and_the_next_one_who_comes_ha
         clock: 1,
         state: Some(Bytes::from(format!("\"{}\"", "x".repeat(bytes - 2)))),
     };
-    let mut take = |user: &str, member: u64, entry: Entry| {
-        table.take(MemberId(member), &UserId::new(user), None, vec![entry], now).map(|change| change.news.len())
+    let mut refused = |user: &str, member: u64, entry: Entry| {
+        table.take(MemberId(member), &UserId::new(user), None, vec![entry], now).refused
     };
     // One user with many connections.
-    let taken = (0..100).filter(|client| take("mallory", client / 16, state(*client, 32 * kib)).is_ok()).count();
+    let taken = (0..100).filter(|client| refused("mallory", client / 16, state(*client, 32 * kib)).is_none()).count();
     assert_eq!(taken, 16, "half of what the room may show");
-    assert_eq!(take("mallory", 99, state(1_000, kib)), Err(AwarenessError::NoRoom));
+    assert_eq!(refused("mallory", 99, state(1_000, kib)), Some(AwarenessError::NoRoom));
     // The room is for all others as well.
     for person in 0..100 {
-        assert_eq!(take(&format!("person-{person}"), 200 + person, state(2_000 + person, 4 * kib)), Ok(1));
+        assert_eq!(refused(&format!("person-{person}"), 200 + person, state(2_000 + person, 4 * kib)), None);
     }
 }
 
@@ -258,37 +287,21 @@ fn rule_38_a_state_that_is_too_deep_is_refused_however_short_it_is() {
         state: Some(format!("{}{}", "[".repeat(depth), "]".repeat(depth)).into()),
         ..entry(1, 1, None)
     };
-    let mut take = |entry| table.0.take(A, &UserId::new("ada"), None, vec![entry], Instant::now());
-    assert_eq!(take(nested(DEPTH_MAX + 1)), Err(AwarenessError::TooDeep));
-    assert!(take(nested(DEPTH_MAX)).is_ok());
+    let mut refused = |entry| table.0.take(A, &UserId::new("ada"), None, vec![entry], Instant::now()).refused;
+    assert_eq!(refused(nested(DEPTH_MAX + 1)), Some(AwarenessError::TooDeep));
+    assert_eq!(refused(nested(DEPTH_MAX)), None);
 }
 
 #[test]
 fn rule_38_a_state_holds_no_more_than_its_own_bytes() {
     let mut table = table();
     let message = Bytes::from(vec![b'1'; 1 << 20]);
-    table
-        .0
-        .take(
-            A,
-            &UserId::new("ada"),
-            None,
-            vec![Entry { state: Some(message.slice(..2)), ..entry(1, 1, None) }],
-            Instant::now(),
-        )
-        .unwrap();
-    assert!(message.is_unique(), "the message is let go");
-    table
-        .0
-        .take(
-            A,
-            &UserId::new("ada"),
-            None,
-            vec![Entry { state: Some(message.slice(..3)), ..entry(1, 2, None) }],
-            Instant::now(),
-        )
-        .unwrap();
-    assert!(message.is_unique());
+    for clock in [1, 2] {
+        let state = Some(message.slice(..1 + clock as usize));
+        table.take(A, "ada", 1, Entry { state, ..entry(1, clock, None) });
+        assert_eq!(table.0.bytes(), 1 + clock as usize);
+        assert!(message.is_unique(), "the message is let go");
+    }
 }
 
 #[test]
