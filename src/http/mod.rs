@@ -47,15 +47,16 @@ mod writing;
 use std::sync::Arc;
 
 use actix_web::web::{self, JsonConfig, ServiceConfig};
-use tokio::sync::Semaphore;
 
 pub use guard::{check_host, headers};
 pub use hosts::Hosts;
 pub use limits::{check_body, late_body, network, too_many_answers};
 pub use origins::Origins;
 use paths::{post, read, socket};
+pub use peer::HungUp;
 pub use state::AppState;
 
+use crate::budget::ByteBudget;
 use crate::metrics;
 
 /// Short requests, JSON whatever type their sender gave them: `curl` calls it a form.
@@ -67,8 +68,8 @@ fn json_config() -> JsonConfig {
         .error_handler(|error, _| error::ApiError::body(error).into())
 }
 
-/// Permits of requests that wait for something to happen, of `requests_max` at the same time.
-pub fn waiting_places(requests_max: usize) -> Arc<Semaphore> {
+/// Places of requests that wait for something to happen, of `requests_max` at the same time.
+pub fn waiting_places(requests_max: usize) -> Arc<ByteBudget> {
     waiting::Waiting::places(requests_max)
 }
 

@@ -1,10 +1,28 @@
-//! Whose address a connection has: the peer's own, or what a configured proxy says in front of it.
+//! Whose address a connection has: the peer's own, or what a configured proxy says in front of it. And whether the peer is still there.
 
+use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::rc::Rc;
 
 use actix_web::HttpRequest;
 
 use crate::config::IpRange;
+
+/// Whether the peer of a connection has ended its side of it. Set by who reads the connection, for the requests that came by it.
+#[derive(Debug, Clone, Default)]
+pub struct HungUp(Rc<Cell<bool>>);
+
+impl HungUp {
+    /// It has.
+    pub fn set(&self) {
+        self.0.set(true);
+    }
+
+    /// Whether it has.
+    pub fn is_set(&self) -> bool {
+        self.0.get()
+    }
+}
 
 /// The client's address. `X-Forwarded-For` is read from its end as long as the one who wrote it is a trusted proxy.
 pub fn address(req: &HttpRequest, trusted: &[IpRange]) -> IpAddr {

@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
-
 use super::error::ApiError;
 use super::figures::Newest;
 use super::hosts::Hosts;
@@ -54,8 +52,8 @@ pub struct AppState {
     pub renders: Turns,
     /// Who reads pages of timelines and of the list of rooms.
     pub pages: Turns,
-    /// Permits of requests that wait for something to happen.
-    pub waiting_places: Arc<Semaphore>,
+    /// Places of requests that wait for something to happen, each as one byte.
+    pub waiting_places: Arc<ByteBudget>,
     /// Whose turn it is to restore.
     pub restores: RoomTurns,
     /// The JSON sockets of each user.

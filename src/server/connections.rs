@@ -145,6 +145,7 @@ impl Connections {
             .keep_alive(keep_alive)
             .on_connect_ext(move |connection: &Takeable<Watched<C>>, extensions| {
                 if let Some(watch) = connection.peek(Watched::watch) {
+                    extensions.insert(watch.hung_up());
                     extensions.insert(watch);
                 }
                 connection.offer(extensions);

@@ -12,11 +12,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 use super::requests::RequestPlace;
+use crate::http::HungUp;
 use crate::metrics;
 use crate::socket::{Detach, Detached};
 
 /// What a peer must take within the time in which one that takes nothing is given up, in bytes.
 const TAKEN_BYTES_MIN: usize = 16 * 1024;
+/// How often in a row the dispatcher of HTTP may be woken without reading or writing. It reads each time, unless its peer has sent as
+/// much ahead of an answer as it takes; then it wakes itself until that answer is there, without a pause.
+const POLLS_UNREAD_MAX: u32 = 1_000;
 
 /// What is known of a connection's request.
 #[derive(Debug, Default)]
@@ -25,9 +29,15 @@ pub(super) struct Watch {
     due: Cell<Option<Instant>>,
     /// Whether a request is being answered.
     is_answering: Cell<bool>,
+    hung_up: HungUp,
 }
 
 impl Watch {
+    /// Whether the peer has ended its side.
+    pub fn hung_up(&self) -> HungUp {
+        self.hung_up.clone()
+    }
+
     /// A request's head is there.
     pub fn begin_answer(&self) {
         self.is_answering.set(true);
@@ -55,6 +65,7 @@ pub(super) struct Watched<C> {
     behind: Option<(Instant, usize)>,
     reading: Timer,
     writing: Timer,
+    polls_unread: u32,
     _place: RequestPlace,
 }
 
@@ -76,8 +87,8 @@ impl Timer {
 impl<C> Watched<C> {
     /// Watches `io`. A head must come within `head_timeout`; a peer that takes next to nothing for `stall_timeout` is given up.
     pub fn new(io: C, place: RequestPlace, head_timeout: Duration, stall_timeout: Duration) -> Self {
-        let (watch, behind, reading, writing) = Default::default();
-        Self { io, watch, head_timeout, stall_timeout, behind, reading, writing, _place: place }
+        let (watch, behind, reading, writing, polls_unread) = Default::default();
+        Self { io, watch, head_timeout, stall_timeout, behind, reading, writing, polls_unread, _place: place }
     }
 
     /// What the routes tell.
@@ -111,9 +122,20 @@ impl<C> Watched<C> {
         Ok(())
     }
 
+    /// An error if the peer has sent more ahead than is read, and has the dispatcher spin for it.
+    fn check_ahead(&mut self) -> io::Result<()> {
+        // Nothing more is to be read of who has ended its side.
+        self.polls_unread += u32::from(!self.watch.hung_up.is_set());
+        match self.polls_unread > POLLS_UNREAD_MAX {
+            true => Err(self.give_up("a peer sent many requests ahead of their answers")),
+            false => Ok(()),
+        }
+    }
+
     fn note_written(&mut self, written: Poll<io::Result<usize>>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         match &written {
             Poll::Ready(Ok(bytes)) => {
+                self.polls_unread = 0;
                 if let Some((_, taken)) = &mut self.behind {
                     *taken += bytes;
                 }
@@ -135,6 +157,10 @@ impl<C: AsyncRead + Unpin> AsyncRead for Watched<C> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.io).poll_read(cx, buf);
+        self.polls_unread = 0;
+        if matches!(read, Poll::Ready(Ok(()))) && buf.filled().len() == before {
+            self.watch.hung_up.set();
+        }
         if buf.filled().len() > before && !self.watch.is_answering.get() && self.watch.due.get().is_none() {
             // The next request has begun.
             self.watch.due.set(Some(Instant::now() + self.head_timeout));
@@ -168,6 +194,7 @@ impl<C: AsyncWrite + Unpin> AsyncWrite for Watched<C> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // The last thing that is done before it is waited: what is late is to wake, then.
         self.check_read(cx)?;
+        self.check_ahead()?;
         let flushed = Pin::new(&mut self.io).poll_flush(cx);
         match &flushed {
             Poll::Ready(_) => self.behind = None,

@@ -90,6 +90,26 @@ fn rule_36_each_request_of_a_connection_must_come_in_time() {
 }
 
 #[test]
+fn rule_36_who_sends_more_requests_ahead_of_an_answer_than_are_read_is_ended() {
+    let server = Server::start();
+    Editor::join(server.address, "room", &writer("ada"), 1).saves("x");
+    let request = |path: &str| {
+        format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n\r\n", reader("bob"))
+    };
+    let waiting = request("/api/v1/rooms/room/history?after=1&wait=30");
+    // A few are answered once it is their turn.
+    let mut patient =
+        connect(server.address, &format!("{}{}", waiting.replace("wait=30", "wait=1"), request("/healthz")));
+    assert_eq!([next_answer(&mut patient).status, next_answer(&mut patient).status], [200, 200]);
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    let began = Instant::now();
+    // The server may have ended it before it has taken all.
+    let _ = stream.write_all(format!("{waiting}{}", request("/healthz").repeat(2_000)).as_bytes());
+    assert_eq!(until_end(&mut stream), "");
+    assert!(began.elapsed() < Duration::from_secs(25), "before its first answer was due");
+}
+
+#[test]
 fn a_connection_serves_one_request_after_another_with_bodies_and_without() {
     let server = Server::start();
     let token = writer("bob");

@@ -1,6 +1,7 @@
 //! Long polling: requests for a room's history that wait for the next entry.
 
-use std::net::SocketAddr;
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -121,6 +122,46 @@ fn rule_36_requests_that_wait_count_as_sockets_of_their_address_and_in_all() {
         assert_eq!(seqs(&poll(server.address, "after=0&wait=30", &reader("bob"))), [1], "what is there needs no place");
         publish(server.address, "second");
         assert_eq!(seqs(&first.join().unwrap()), [2]);
+    }
+}
+
+#[test]
+fn rule_36_who_has_hung_up_waits_no_more() {
+    let (_folder, server) = start(&[]);
+    publish(server.address, "first");
+    let head = "GET /api/v1/rooms/room/history?after=1&wait=30 HTTP/1.1\r\nHost: localhost\r\n";
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    stream.write_all(format!("{head}Authorization: Bearer {}\r\n\r\n", reader("ada")).as_bytes()).unwrap();
+    waits(server.address, 1);
+    let began = Instant::now();
+    drop(stream);
+    waits(server.address, 0);
+    assert!(began.elapsed() < Duration::from_secs(25), "before its time was over");
+}
+
+#[test]
+fn rule_37_who_has_most_requests_waiting_has_one_answered_for_the_next_one_who_asks() {
+    let folder = tempfile::tempdir().unwrap();
+    // 128 requests at the same time, of which a quarter may wait.
+    let options = ["--workers", "2", "--room-threads", "2"];
+    let server = Process::start_after("ulimit -n 400", folder.path(), &options);
+    let address = server.address;
+    publish(address, "first");
+    let query = "after=1&wait=30";
+    let mut of_ada: Vec<_> = (0..32).map(|_| polling(address, query, &reader("ada"))).collect();
+    waits(address, 32);
+    assert_eq!(poll(address, query, &reader("ada")).error(), (503, "try_later".into()));
+    let of_others = ["bob", "cleo"].map(|user| {
+        let of_other = polling(address, query, &reader(user));
+        let answered = || of_ada.iter().position(JoinHandle::is_finished);
+        let answered = of_ada.swap_remove(eventually("one of the others is answered", answered));
+        assert_eq!(seqs(&answered.join().unwrap()), Vec::<u64>::new());
+        waits(address, 32);
+        of_other
+    });
+    publish(address, "second");
+    for waiting in of_ada.into_iter().chain(of_others) {
+        assert_eq!(seqs(&waiting.join().unwrap()), [2]);
     }
 }
 
