@@ -754,8 +754,13 @@ impl Cluster {
     }
 
     /// The database told that a room was deleted.
-    pub(super) fn on_deleted(&self, room: &RoomName) {
-        self.to_rooms(|deliver| deliver.deleted(room));
+    pub(super) fn on_deleted(&self, row: &RoomRow) {
+        self.to_rooms(|deliver| deliver.deleted(row));
+    }
+
+    /// The database told that there is no room of a name: it has no entry yet, or was deleted and its name is free.
+    pub(super) fn on_missing(&self, room: &RoomName) {
+        self.to_rooms(|deliver| deliver.missing(room));
     }
 
     fn to_rooms(&self, tell: impl FnOnce(&dyn Deliver)) {
@@ -863,7 +868,8 @@ mod tests {
         fn entered(&self, _: &RoomName, _: Uuid) {}
         fn left(&self, _: &RoomName, _: Uuid) {}
         fn head(&self, _: &RoomRow) {}
-        fn deleted(&self, _: &RoomName) {}
+        fn deleted(&self, _: &RoomRow) {}
+        fn missing(&self, _: &RoomName) {}
         fn ask(&self, _: Uuid, _: u64, _: Question) {}
         fn revoked(&self) {}
     }

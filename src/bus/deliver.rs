@@ -18,7 +18,9 @@ pub trait Deliver: Send + Sync + std::fmt::Debug {
     /// The database told where a room's timeline ends.
     fn head(&self, row: &RoomRow);
     /// The database told that a room was deleted.
-    fn deleted(&self, room: &RoomName);
+    fn deleted(&self, row: &RoomRow);
+    /// The database told that there is no room of a name.
+    fn missing(&self, room: &RoomName);
     /// A server asks something, to be answered with [`Cluster::answer`](super::Cluster::answer).
     fn ask(&self, from: Uuid, id: u64, question: Question);
     /// A revocation was added to the database.

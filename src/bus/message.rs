@@ -121,7 +121,11 @@ pub enum RoomMessage {
     /// What is said and not kept.
     Signal(Signal),
     /// It was deleted, as the sender has found.
-    Deleted,
+    Deleted {
+        /// Its row, where the sender knows it. By now another room may have the name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        row: Option<i64>,
+    },
 }
 
 /// Who is on a server in a room, and what they show of themselves.
@@ -286,6 +290,9 @@ pub enum Question {
     RoomDeleted {
         /// The room.
         room: RoomName,
+        /// Its row; none: whoever has it is to look whether it was deleted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        row: Option<i64>,
     },
     /// Tells all JSON sockets of a user there something.
     Direct {

@@ -1,7 +1,7 @@
 //! What a server does about the others by the clock: shows in the database that it lives, looks for the dead, reads the heads of rooms
 //! that live elsewhere, too.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -67,15 +67,17 @@ pub async fn heads(cluster: Arc<Cluster>, store: Store) {
         }
         let rooms = cluster.rooms_to_look_at();
         told.retain(|room, _| !rooms.is_empty() && rooms.contains(room) || rooms.len() > HEADS_EACH);
-        for rooms in rooms.chunks(HEADS_EACH) {
-            match store.heads(rooms.to_vec()).await {
+        for asked in rooms.chunks(HEADS_EACH) {
+            match store.heads(asked.to_vec()).await {
                 Ok(rows) => {
                     metrics::BUS_HEADS_READ.inc_by(rows.len() as u64);
                     let heads: Vec<_> = rows.iter().map(|(row, _)| (row.id, row.head, row.updated_at_ms)).collect();
                     store.hear(&heads);
+                    let found: HashSet<&RoomName> = rows.iter().map(|(row, _)| &row.name).collect();
+                    asked.iter().filter(|room| !found.contains(room)).for_each(|room| cluster.on_missing(room));
                     for (row, is_deleted) in rows {
                         if is_deleted {
-                            cluster.on_deleted(&row.name);
+                            cluster.on_deleted(&row);
                         } else if told.insert(row.name.clone(), row.head) != Some(row.head) {
                             cluster.on_head(&row);
                         }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use actix_web::web::{Data, Json};
+use futures_util::future::join;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -16,7 +17,7 @@ use crate::auth;
 use crate::bus::Question;
 use crate::ids::RoomName;
 use crate::room::EndDeleted;
-use crate::store::{Deletion, Undeletion};
+use crate::store::{Deletion, RoomId, Undeletion};
 
 /// How long a request waits until what was in the room is gone; the server goes on with it after that.
 const PURGE_WITHIN: Duration = Duration::from_secs(10);
@@ -60,15 +61,16 @@ pub async fn delete(
     };
     let by = (&may.identity.user, &*may.identity.name);
     let now_ms = auth::now_ms();
-    let deleted = state.store.delete_room(&may.room, by, how, now_ms).await?.ok_or(ApiError::RoomNotFound)?;
-    tracing::info!(room.name = %may.room, user.id = %may.identity.user, is_hard, frees_name, "room deleted");
-    let elsewhere = state.cluster.ask(Question::RoomDeleted { room: may.room.clone() });
-    let here = match state.directory.peek(&may.room) {
-        // A room that ended meanwhile has nobody in it.
-        Some(room) => room.send(EndDeleted).await.unwrap_or_default(),
-        None => 0,
+    let deleted = match state.store.delete_room(&may.room, by, how, now_ms).await {
+        Ok(deleted) => deleted.ok_or(ApiError::RoomNotFound)?,
+        Err(error) => {
+            // It may be deleted all the same: whoever has it looks.
+            put_out(&may.room, None, &state).await;
+            return Err(error.into());
+        }
     };
-    let elsewhere = elsewhere.await;
+    tracing::info!(room.name = %may.room, user.id = %may.identity.user, is_hard, frees_name, "room deleted");
+    let (disconnected, partial) = put_out(&may.room, Some(deleted.row.id), &state).await;
     state.histories.forget(deleted.row.id);
     let mut deletion = DeletionView::from(&deleted);
     if is_hard {
@@ -77,8 +79,22 @@ pub async fn delete(
         let left = state.store.deleted_room(&may.room).await?;
         deletion = left.as_ref().map_or_else(|| deletion.of_nothing(), DeletionView::from);
     }
-    let (disconnected, partial) = (here + elsewhere.count(), elsewhere.is_partial);
     Ok(Json(Deleted { room: may.room, deletion, disconnected, partial }))
+}
+
+/// Puts out who is in a deleted room, on all servers: how many they are, and whether another server has not told in time. Without a row,
+/// it is not known whether the room was deleted.
+async fn put_out(name: &RoomName, row: Option<RoomId>, state: &AppState) -> (usize, bool) {
+    let elsewhere = state.cluster.ask(Question::RoomDeleted { room: name.clone(), row: row.map(|row| row.0) });
+    let here = async {
+        match state.directory.peek(name) {
+            // A room that ended meanwhile has nobody in it.
+            Some(room) => room.send(EndDeleted { row }).await.unwrap_or_default(),
+            None => 0,
+        }
+    };
+    let (here, elsewhere) = join(here, elsewhere).await;
+    (here + elsewhere.count(), elsewhere.is_partial)
 }
 
 /// Takes the deletion of a room back.

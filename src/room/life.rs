@@ -257,6 +257,7 @@ impl Room {
             }
             Timer::Elsewhere => self.tell_presence(),
             Timer::Arrivals => self.let_arrivals_in(ctx),
+            Timer::Deletion => self.on_look_due(ctx),
             // The turn's end does the rest.
             Timer::Commit | Timer::Flush | Timer::Missing => {}
         }

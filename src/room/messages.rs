@@ -19,7 +19,7 @@ use crate::protocol::json::UserPresence;
 use crate::protocol::json::request::{Publication, Said};
 use crate::protocol::yjs::SavedQuestion;
 use crate::protocol::{Dialect, EditKind};
-use crate::store::{Placed, Refused};
+use crate::store::{Placed, Refused, RoomId};
 
 /// Adds a member. Answered through the relay: with the joining state, or by ending the membership.
 #[derive(Message)]
@@ -411,10 +411,13 @@ pub struct Disconnect {
     pub reason: String,
 }
 
-/// The room was deleted: ends all memberships; how many. Nothing is taken any more, and nothing acknowledged.
+/// A room of this name was deleted. If it is this one, all memberships end; how many. Nothing is taken any more, and nothing acknowledged.
 #[derive(Debug, Message)]
 #[rtype(result = "usize")]
-pub struct EndDeleted;
+pub struct EndDeleted {
+    /// The row of the deleted room; `None`: it is not known whether one was deleted.
+    pub row: Option<RoomId>,
+}
 
 /// An event of the server's own for the JSON members. Not kept.
 #[derive(Message)]

@@ -85,6 +85,8 @@ pub struct Room {
     /// The other servers where the room lives.
     pub(super) holders: HashSet<Uuid>,
     pub(super) timers: RoomTimers<SpawnHandle>,
+    /// How often it still looks whether it was deleted.
+    pub(super) looks_left: u32,
     /// Whether its first content is asked for.
     pub(super) seeding: Seeding,
     /// Who waits for everything to be committed, see [`Flush`](super::Flush).
@@ -128,6 +130,7 @@ impl Room {
             elsewhere: Elsewhere::default(),
             holders: HashSet::new(),
             timers: RoomTimers::default(),
+            looks_left: 0,
             seeding: Seeding::Done,
             flushed: Vec::new(),
             context,

@@ -33,8 +33,10 @@ pub enum FromServer {
     Entered(Uuid),
     /// The room does not live there any more, or the server is gone.
     Left(Uuid),
-    /// The database told that the room was deleted.
-    Deleted,
+    /// The database told that the room of this row was deleted.
+    Deleted(RoomId),
+    /// The database told that there is no room of this name.
+    Missing,
     /// The database told the room's row, and where the timeline ends.
     Head(RoomId, Seq),
 }
@@ -107,7 +109,9 @@ impl Room {
                 }
                 self.catch_up(ctx);
             }
-            FromServer::Told { say: RoomMessage::Deleted, .. } => drop(self.end_deleted(ctx)),
+            FromServer::Told { say: RoomMessage::Deleted { row }, .. } => {
+                self.on_deletion_told(row.map(RoomId), ctx);
+            }
             FromServer::Told { from, say: RoomMessage::State { head, state }, .. } => {
                 self.arrivals.on_told(from);
                 self.hold_with(from);
@@ -144,7 +148,8 @@ impl Room {
                 let Parts { presence, mut io, .. } = self.parts();
                 presence.on_server_left(by, &mut io);
             }
-            FromServer::Deleted => self.found_deleted(ctx),
+            FromServer::Deleted(row) => self.on_deletion_told(Some(row), ctx),
+            FromServer::Missing => self.on_row_missed(ctx),
             FromServer::Head(row, head) => {
                 self.commit.found_row(Some(row));
                 self.timeline.on_told(head, Vec::new());

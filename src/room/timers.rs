@@ -34,9 +34,11 @@ pub(super) enum Timer {
     Arrivals,
     /// Other servers are told who is here.
     Elsewhere,
+    /// The room looks once more whether it was deleted.
+    Deletion,
 }
 
-const KINDS: usize = Timer::Elsewhere as usize + 1;
+const KINDS: usize = Timer::Deletion as usize + 1;
 
 /// The timers that run; `H` cancels one.
 pub(super) struct RoomTimers<H>([Option<(Instant, H)>; KINDS]);

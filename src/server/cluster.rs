@@ -18,7 +18,7 @@ use crate::config::{BusConfig, Config};
 use crate::ids::RoomName;
 use crate::room::{Directory, Disconnect, EndDeleted, FromServer, GetPresence, UserSockets};
 use crate::socket::{EventStreams, Said, Uplink, UplinkError};
-use crate::store::{RoomRow, Store, StoreError, StoreSettings};
+use crate::store::{RoomId, RoomRow, Store, StoreError, StoreSettings};
 use crate::wire::Frame;
 
 /// What may wait in rooms' mailboxes of what came with the bus, in bytes.
@@ -61,7 +61,7 @@ fn bytes(say: &RoomMessage) -> usize {
                 states.sum::<usize>() + MESSAGE_BYTES * state.users.len()
             }
             RoomMessage::Absent { users, .. } => MESSAGE_BYTES * users.len(),
-            RoomMessage::Signal(_) | RoomMessage::Deleted => MESSAGE_BYTES,
+            RoomMessage::Signal(_) | RoomMessage::Deleted { .. } => MESSAGE_BYTES,
         }
 }
 
@@ -72,7 +72,7 @@ impl Deliver for Mail {
             // What was committed is read later; what is said and not kept is lost.
             match &mut say {
                 RoomMessage::Entries { entries, .. } => entries.clear(),
-                RoomMessage::Deleted => {}
+                RoomMessage::Deleted { .. } => {}
                 RoomMessage::Signal(_) => return true,
                 RoomMessage::State { .. } | RoomMessage::Change(_) | RoomMessage::Absent { .. } => return false,
             }
@@ -100,9 +100,15 @@ impl Deliver for Mail {
         }
     }
 
-    fn deleted(&self, room: &RoomName) {
+    fn deleted(&self, row: &RoomRow) {
+        if let Some(room) = self.here.directory.peek(&row.name) {
+            room.do_send(FromServer::Deleted(row.id));
+        }
+    }
+
+    fn missing(&self, room: &RoomName) {
         if let Some(room) = self.here.directory.peek(room) {
-            room.do_send(FromServer::Deleted);
+            room.do_send(FromServer::Missing);
         }
     }
 
@@ -154,9 +160,9 @@ async fn answer(question: Question, Here { directory, user_sockets, event_stream
             };
             Answer::Count { count }
         }
-        Question::RoomDeleted { room } => {
+        Question::RoomDeleted { room, row } => {
             let count = match directory.peek(&room) {
-                Some(room) => room.send(EndDeleted).await.unwrap_or_default(),
+                Some(room) => room.send(EndDeleted { row: row.map(RoomId) }).await.unwrap_or_default(),
                 None => 0,
             };
             Answer::Count { count }

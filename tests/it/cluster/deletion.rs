@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Servers, on_each_bus};
+use super::{By, Servers, on_each_bus};
 use crate::support::editor::Editor;
 use crate::support::http::ask;
 use crate::support::json::Client;
@@ -48,4 +48,55 @@ on_each_bus! {
         assert_eq!(bob.socket.closed().0, 4404);
         assert_eq!(Socket::yjs(servers.at(1), "plan", &writer("bob")).closed().0, 4404);
     }
+
+    fn a_deletion_that_is_heard_of_late_does_not_end_the_new_room_of_the_name(by: By) {
+        let mut servers = Servers::start(by, "deleted_late", 1);
+        let network = servers.add_behind();
+        servers.have_met();
+        let mut alice = Editor::join(servers.at(0), "plan", &writer("alice"), 1);
+        alice.saves("one ");
+        let mut bob = Editor::join(servers.at(1), "plan", &writer("bob"), 2);
+        bob.until_text("one ");
+        network.freeze();
+        assert_eq!(delete(&servers, 0, "?hard=true&free=true")["partial"], json!(true));
+        assert_eq!(alice.socket.closed().0, 4404);
+        // Its row is gone, which the server finds by itself.
+        assert_eq!(bob.socket.closed().0, 4404);
+        let mut bob = Editor::join(servers.at(1), "plan", &writer("bob"), 3);
+        assert_eq!(bob.text(), "");
+        bob.saves("new ");
+        // Now it hears of the deletion.
+        network.restore();
+        servers.have_met();
+        bob.saves("and more");
+        let mut alice = Editor::join(servers.at(0), "plan", &writer("alice"), 4);
+        assert_eq!(alice.text(), "new and more");
+        alice.saves("!");
+        bob.until_text("new and more!");
+    }
+}
+
+#[test]
+fn a_deletion_whose_answer_is_lost_ends_the_room_where_nobody_types() {
+    let mut servers = Servers::start(By::Postgres, "deleted_unanswered", 0);
+    let network = servers.add_behind_for_the_database();
+    let mut alice = Editor::join(servers.at(0), "plan", &writer("alice"), 1);
+    alice.saves("one ");
+    network.cut_after(b"commit\0");
+    let admin = token("root", &["*=admin"]);
+    assert_eq!(ask("DELETE", servers.at(0), "/api/v1/rooms/plan", Some(&admin)).status, 503);
+    assert_eq!(alice.socket.closed().0, 4404);
+}
+
+#[test]
+fn a_room_that_was_not_deleted_after_all_goes_on() {
+    let mut servers = Servers::start(By::Postgres, "deleted_not", 0);
+    let network = servers.add_behind_for_the_database();
+    let mut alice = Editor::join(servers.at(0), "plan", &writer("alice"), 1);
+    alice.saves("one ");
+    network.cut_after(b"update room set deleted_at");
+    let admin = token("root", &["*=admin"]);
+    assert_eq!(ask("DELETE", servers.at(0), "/api/v1/rooms/plan", Some(&admin)).status, 503);
+    alice.saves("two ");
+    assert_eq!(Editor::join(servers.at(0), "plan", &writer("bob"), 2).text(), "one two ");
 }

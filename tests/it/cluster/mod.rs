@@ -131,7 +131,7 @@ impl Servers {
 
     /// Waits until each knows all others.
     fn have_met(&self) {
-        let others = self.servers.len() - 1;
+        let others = self.servers.len().saturating_sub(1);
         for server in &self.servers {
             eventually("the servers have met", || {
                 (metric(server.metrics, "tutti_bus_peers") == others as f64).then_some(())
