@@ -83,11 +83,22 @@ impl Json {
         }
     }
 
-    /// Reads a value in the `Any` encoding.
-    pub(super) fn of_any(raw: &[u8]) -> Result<Self, Refusal> {
+    /// How many values there are in it, itself among them.
+    pub fn count(&self) -> usize {
+        1 + match self {
+            Self::List(values) => values.iter().map(Self::count).sum(),
+            Self::Map(members) => members.values().map(Self::count).sum(),
+            _ => 0,
+        }
+    }
+
+    /// Reads a value in the `Any` encoding; `None` if there are more than so many values in it. One that cannot be read is null.
+    pub(super) fn of_any(raw: &[u8], values_max: usize) -> Option<Self> {
         // Refuses what is nested too deep, so that what follows may recurse.
-        content::value(&mut Input::raw(raw))?;
-        Self::of_checked(raw, usize::MAX)
+        match content::value(&mut Input::raw(raw)) {
+            Ok(_) => Self::of_checked(raw, values_max).ok(),
+            Err(_) => Some(Self::Null),
+        }
     }
 
     /// The same of at most so many values.
@@ -400,7 +411,7 @@ mod tests {
             let mut raw = Vec::new();
             value.put_any(&mut raw);
             assert_eq!(hex::encode(&raw), hex, "{json}");
-            assert_eq!(Json::of_any(&raw), Ok(value.clone()));
+            assert_eq!(Json::of_any(&raw, value.count()), Some(value.clone()));
             assert_eq!(value.to_string(), json);
         }
     }

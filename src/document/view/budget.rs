@@ -50,6 +50,11 @@ impl Meter {
         Ok(())
     }
 
+    /// How many values of `T` what is left suffices for.
+    pub fn room_for<T>(&self) -> usize {
+        self.bytes / size_of::<T>()
+    }
+
     /// Takes what `count` values of `T` need, before they are made.
     ///
     /// # Errors

@@ -5,13 +5,17 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use super::budget::TooCostly;
+use super::budget::{Meter, TooCostly};
 use super::writer::Writer;
+use crate::document::Json;
 use crate::protocol::DecodeError;
 use crate::protocol::lib0::Input;
 
 /// Whole numbers below it are written as such.
 const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+
+/// What a value takes in memory that is read to be compared, about: as much as a member of an object.
+pub(super) type InMemory = [u8; 96];
 
 /// A plain value as it stands on the wire.
 #[derive(Debug, Clone, Copy)]
@@ -38,24 +42,41 @@ impl Value<'_> {
         }
     }
 
-    /// The value of a JSON text.
-    pub fn parsed(&self) -> Option<crate::document::Json> {
+    /// As a value of its own, if that fits into what is left of the budget; what cannot be read is null. What is to be kept is taken from
+    /// the budget by who keeps it.
+    pub fn to_json(self, meter: &mut Meter) -> Result<Json, TooCostly> {
+        let values_max = meter.room_for::<InMemory>();
         match self {
-            Self::Json(text) => serde_json::from_str(&whole_pairs(text)).ok(),
-            Self::Any(_) => None,
+            Self::Any(raw) => {
+                meter.steps(raw.len() / 8)?;
+                Json::of_any(raw, values_max).ok_or(TooCostly)
+            }
+            Self::Json(text) => {
+                meter.steps(text.len() / 8)?;
+                // At most: some of these stand in strings.
+                let values = 1 + text.bytes().filter(|byte| b",[{".contains(byte)).count();
+                if values > values_max {
+                    return Err(TooCostly);
+                }
+                Ok(serde_json::from_str(&whole_pairs(text)).unwrap_or_default())
+            }
         }
     }
 
     /// The text, where the value is one.
-    pub fn as_text(&self) -> Option<Cow<'_, str>> {
-        match self {
+    pub fn as_text(&self, writer: &mut Writer) -> Result<Option<Cow<'_, str>>, TooCostly> {
+        Ok(match self {
             Self::Any(raw) => {
                 let mut input = Input::raw(raw);
                 let is_text = input.u8() == Ok(119);
                 is_text.then(|| input.text().ok().map(Cow::Borrowed)).flatten()
             }
-            Self::Json(text) => serde_json::from_str::<String>(&whole_pairs(text)).ok().map(Cow::Owned),
-        }
+            Self::Json(text) if text.trim_start().starts_with('"') => {
+                writer.meter().steps(text.len() / 64)?;
+                serde_json::from_str::<String>(&whole_pairs(text)).ok().map(Cow::Owned)
+            }
+            Self::Json(_) => None,
+        })
     }
 
     /// The members of an object that was written as JSON text, sorted by their keys; none of another value.
@@ -63,6 +84,11 @@ impl Value<'_> {
         match self {
             Self::Json(text) if text.starts_with('{') => {
                 writer.meter().steps(text.len())?;
+                // At most: some of these stand in strings.
+                let members = text.bytes().filter(|byte| *byte == b':').count();
+                if members > writer.meter().room_for::<InMemory>() {
+                    return Err(TooCostly);
+                }
                 Ok(serde_json::from_str(&whole_pairs(text)).unwrap_or_default())
             }
             _ => Ok(BTreeMap::new()),

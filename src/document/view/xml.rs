@@ -165,7 +165,7 @@ fn attribute(tree: &Tree, item: &Item, writer: &mut Writer) -> Result<(), TooCos
 
 /// Writes a text as it is, another value as JSON.
 fn put_value(value: Value<'_>, writer: &mut Writer) -> Result<(), TooCostly> {
-    match value.as_text() {
+    match value.as_text(writer)? {
         Some(text) => writer.put(&text),
         None if value.is_undefined() => writer.put("undefined"),
         None => value.write(writer),

@@ -6,6 +6,9 @@ use indexmap::IndexMap;
 
 use super::pieces::{New, Piece};
 use super::{Draft, DraftError, Ty};
+use crate::document::view::budget::{Meter, TooCostly};
+use crate::document::view::tree::Tree;
+use crate::document::view::values::{InMemory, Value};
 use crate::document::{Json, Kind};
 use crate::protocol::lib0::Input;
 
@@ -27,6 +30,28 @@ struct Mark {
     value: Json,
 }
 
+/// The mark that a piece is.
+fn mark(tree: &Tree, piece: &Piece, meter: &mut Meter) -> Result<Option<(String, Json)>, TooCostly> {
+    match piece {
+        Piece::New(New::Format(name, value)) => {
+            meter.steps(value.count())?;
+            Ok(Some((name.clone(), value.clone())))
+        }
+        Piece::Old { item, is_live: true, .. } if tree.item(*item).kind == Kind::Format => {
+            let mut input = Input::raw(tree.piece(tree.item(*item)).content.raw);
+            // Read when the update was scanned.
+            let (Ok(name), Ok(value)) = (input.text(), input.text()) else { return Ok(None) };
+            Ok(Some((name.to_owned(), Value::Json(value).to_json(meter)?)))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// How many values there are in formats: what it takes to compare them, or to have them once more.
+fn count(formats: &Formats) -> usize {
+    formats.values().map(|value| 1 + value.count()).sum()
+}
+
 fn apply(formats: &mut Formats, name: &str, value: &Json) {
     match value {
         Json::Null => drop(formats.shift_remove(name)),
@@ -35,35 +60,22 @@ fn apply(formats: &mut Formats, name: &str, value: &Json) {
 }
 
 impl Draft<'_> {
-    /// The mark that a piece is.
-    fn mark(&self, piece: &Piece) -> Option<(String, Json)> {
-        match piece {
-            Piece::New(New::Format(name, value)) => Some((name.clone(), value.clone())),
-            Piece::Old { item, is_live: true, .. } if self.tree.item(*item).kind == Kind::Format => {
-                let mut input = Input::raw(self.tree.piece(self.tree.item(*item)).content.raw);
-                // Read when the update was scanned.
-                let (name, value) = (input.text().ok()?, input.text().ok()?);
-                Some((name.to_owned(), crate::document::view::values::Value::Json(value).to_json()))
-            }
-            _ => None,
-        }
-    }
-
     /// The formats that hold along a list.
     pub(super) fn runs(&mut self, ty: Ty) -> Result<Vec<Run>, DraftError> {
         let mut runs: Vec<Run> = Vec::new();
-        let mut formats = Formats::new();
+        let (mut formats, mut values) = (Formats::new(), 0);
         for piece in &self.types[ty].list {
-            self.meter.steps(1 + formats.len())?;
-            if let Some((name, value)) = self.mark(piece) {
+            self.meter.steps(1 + values)?;
+            if let Some((name, value)) = mark(self.tree, piece, &mut self.meter)? {
                 apply(&mut formats, &name, &value);
+                values = count(&formats);
             }
             let len = piece.units(self.tree);
             match runs.last_mut() {
                 _ if len == 0 => {}
                 Some(last) if last.formats.as_ref() == Some(&formats) => last.len += len,
                 _ => {
-                    self.meter.hold::<(String, Json)>(1 + formats.len())?;
+                    self.meter.hold::<InMemory>(1 + values)?;
                     runs.push(Run { len, formats: Some(formats.clone()) });
                 }
             }
@@ -82,7 +94,7 @@ impl Draft<'_> {
         while let Some(piece) = rest.front() {
             self.meter.steps(1 + formats.len())?;
             let units = piece.units(self.tree);
-            if let Some((name, value)) = self.mark(piece) {
+            if let Some((name, value)) = mark(self.tree, piece, &mut self.meter)? {
                 marks.push(Mark { at: out.len(), name, value });
             }
             let run = match wanted.front_mut() {
@@ -92,6 +104,7 @@ impl Draft<'_> {
                     continue;
                 }
             };
+            self.meter.steps(run.formats.as_ref().map_or(0, count))?;
             let formats_wanted = run.formats.clone();
             let taken = units.min(run.len);
             run.len -= taken;

@@ -6,8 +6,9 @@ use indexmap::IndexMap;
 use super::align::{hunks, pairs, text_likeness};
 use super::pieces::{New, Piece, Splice};
 use super::{Draft, DraftError, Held, Slot, Ty, deeper, described};
+use crate::document::view::budget::TooCostly;
 use crate::document::view::tree::TypeKind;
-use crate::document::view::values::Value;
+use crate::document::view::values::InMemory;
 use crate::document::{Json, Kind};
 
 /// What a new object or list within a root becomes.
@@ -229,9 +230,14 @@ impl Draft<'_> {
             Kind::Any | Kind::Json | Kind::Embed => {
                 let offset = offset.min(item.len.saturating_sub(1)) as usize;
                 let value = self.tree.values(item).nth(offset);
-                value.filter(|value| !is_entry || !value.is_undefined()).map(|value| value.to_json())
+                let value = value.filter(|value| !is_entry || !value.is_undefined());
+                value.map(|value| value.to_json(&mut self.meter)).transpose()?
             }
             Kind::Binary => {
+                self.meter.steps(self.tree.binary(item).len() / 8)?;
+                if self.tree.binary(item).len() > self.meter.room_for::<InMemory>() {
+                    return Err(TooCostly.into());
+                }
                 Some(Json::List(self.tree.binary(item).iter().map(|byte| Json::Int((*byte).into())).collect()))
             }
             Kind::Document => Some(Json::Text(self.tree.guid(item).to_owned())),
@@ -292,15 +298,5 @@ fn likeness(kind: Option<TypeKind>, shown: &Json, wanted: &Json) -> u32 {
         (Some(TypeKind::Array), Json::List(_), Json::List(_)) => 1,
         (Some(TypeKind::Text), Json::Text(old), Json::Text(new)) => 1 + text_likeness(old, new) * 99 / 100,
         _ => 0,
-    }
-}
-
-impl Value<'_> {
-    /// As a value of its own; what cannot be read is null.
-    pub(super) fn to_json(self) -> Json {
-        match self {
-            Self::Any(raw) => Json::of_any(raw).unwrap_or_default(),
-            Self::Json(_) => self.parsed().unwrap_or_default(),
-        }
     }
 }
