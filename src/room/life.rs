@@ -70,7 +70,7 @@ impl Room {
             let read = async {
                 let stored = archive.read(&name).await?;
                 let stored_bytes = match &stored {
-                    Some(stored) if counts => store.stored_bytes(stored.id).await?,
+                    Some(stored) if counts => store.counted_bytes(stored.id).await?,
                     _ => 0,
                 };
                 Ok((stored, stored_bytes))

@@ -23,6 +23,9 @@ impl Room {
         let Join { lease, member: id, dialect, user, name, rights: Rights { access, looks_back }, json, .. } = join;
         tracing::debug!(member.id = %id, user.id = %user, "joined");
         let may_edit = allows(access, Action::Edit);
+        if may_edit {
+            commit.expect(&user);
+        }
         let client = ClientState::new(dialect, may_edit);
         let logged = LoggedRefusals::default();
         let (own_client, awareness_asked, awareness_shown) = (None, None, None);

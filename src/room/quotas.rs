@@ -1,14 +1,16 @@
-//! What rooms and users may have on disk, and who may make rooms. Counted by what this server stores; what others store, and what is
-//! deleted, counts once it is counted anew.
+//! What rooms and users may have on disk, and who may make rooms. The database counts; what users have in all rooms, on all servers, is
+//! read again a few seconds after they were let store something, and what this server stores meanwhile is added.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
 
 use crate::auth::Access;
 use crate::ids::UserId;
 use crate::store::{ENTRY_OVERHEAD_BYTES, NewEntry};
 
-/// Users whose bytes are remembered. Of more, those are forgotten who have little, until they are counted anew.
+/// Users whose bytes are remembered. Of more, those are forgotten who have little, until they are read again.
 const USERS_MAX: usize = 100_000;
 /// Little is one part in so many of what a user may have.
 const LITTLE_PART: u64 = 1_000;
@@ -36,7 +38,17 @@ pub struct Quotas {
     pub user_bytes_max: Option<u64>,
     /// Whether only who has admin access may make a room.
     pub admins_make_rooms: bool,
-    users: Mutex<HashMap<UserId, u64>>,
+    users: Mutex<HashMap<UserId, Own>>,
+    /// There are users of whom nothing is known.
+    unknown: Notify,
+}
+
+/// What a user has.
+#[derive(Debug, Clone, Copy, Default)]
+struct Own {
+    bytes: u64,
+    /// Whether it is to be read: nothing is known, or something was to be stored since.
+    is_due: bool,
 }
 
 /// Who wants something stored.
@@ -51,7 +63,12 @@ pub struct Sender<'u> {
 impl Quotas {
     /// With these limits, while nobody has anything.
     pub fn new(room_bytes_max: Option<u64>, user_bytes_max: Option<u64>, admins_make_rooms: bool) -> Self {
-        Self { room_bytes_max, user_bytes_max, admins_make_rooms, users: Mutex::default() }
+        Self { room_bytes_max, user_bytes_max, admins_make_rooms, ..Self::default() }
+    }
+
+    /// Whether bytes on disk are to be counted.
+    pub fn count_bytes(&self) -> bool {
+        self.room_bytes_max.is_some() || self.user_bytes_max.is_some()
     }
 
     /// Whether anything may be denied.
@@ -61,61 +78,120 @@ impl Quotas {
 
     /// Whether a room that has `room_bytes`, or is not there yet, may have an entry with a body of `bytes` more of `from`.
     pub fn admit(&self, room_bytes: Option<u64>, from: Sender, bytes: usize) -> Result<(), Denied> {
-        let bytes = bytes as u64 + ENTRY_OVERHEAD_BYTES;
-        if room_bytes.is_none() && self.admins_make_rooms && from.access < Access::Admin {
+        self.admit_all(room_bytes, from, bytes as u64 + ENTRY_OVERHEAD_BYTES)
+    }
+
+    /// As [`admit`](Self::admit), for entries that count so much together.
+    pub fn admit_all(&self, room_bytes: Option<u64>, from: Sender, bytes: u64) -> Result<(), Denied> {
+        if !self.may_make(room_bytes, from.access) {
             return Err(Denied::NoRoom);
         }
-        if self.room_bytes_max.is_some_and(|max| room_bytes.unwrap_or(0) + bytes > max) {
-            return Err(Denied::RoomFull);
-        }
+        self.fits(room_bytes, bytes)?;
         let Some(user_bytes_max) = self.user_bytes_max else { return Ok(()) };
-        let own = self.users().get(from.user).copied().unwrap_or(0);
-        if own + bytes > user_bytes_max { Err(Denied::UserFull) } else { Ok(()) }
+        if self.own(from.user, 0) + bytes > user_bytes_max { Err(Denied::UserFull) } else { Ok(()) }
+    }
+
+    /// Whether a room that has `room_bytes`, or is not there yet, may have a first content, which is nobody's, for somebody with `access`.
+    pub fn admit_first(&self, room_bytes: Option<u64>, access: Access, bytes: usize) -> Result<(), Denied> {
+        if !self.may_make(room_bytes, access) {
+            return Err(Denied::NoRoom);
+        }
+        self.fits(room_bytes, bytes as u64 + ENTRY_OVERHEAD_BYTES)
+    }
+
+    /// Whether somebody with `access` may store in a room that has `room_bytes`, or is not there yet.
+    pub fn may_make(&self, room_bytes: Option<u64>, access: Access) -> bool {
+        room_bytes.is_some() || !self.admins_make_rooms || access >= Access::Admin
+    }
+
+    fn fits(&self, room_bytes: Option<u64>, bytes: u64) -> Result<(), Denied> {
+        let is_full = self.room_bytes_max.is_some_and(|max| room_bytes.unwrap_or(0) + bytes > max);
+        if is_full { Err(Denied::RoomFull) } else { Ok(()) }
     }
 
     /// An entry was stored; what it counts.
     pub fn count(&self, entry: &NewEntry) -> u64 {
         let bytes = entry.body.len() as u64 + ENTRY_OVERHEAD_BYTES;
-        if let Some(max) = self.user_bytes_max {
-            let mut users = self.users();
-            let user = entry.via.as_ref().unwrap_or(&entry.author);
-            if let Some(own) = users.get_mut(user) {
-                *own += bytes;
-            } else {
-                forget_little(&mut users, max);
-                users.insert(user.clone(), bytes);
-            }
-        }
+        self.count_of(entry.via.as_ref().unwrap_or(&entry.author), bytes);
         bytes
     }
 
-    /// What users have was counted anew.
-    pub fn set_users(&self, counted: HashMap<UserId, u64>) {
-        *self.users() = counted;
-    }
-
-    /// Adds what users have in some rooms, while it is counted anew.
-    pub fn gather(&self, counted: &mut HashMap<UserId, u64>, part: Vec<(UserId, u64)>) {
-        for (user, bytes) in part {
-            *counted.entry(user).or_default() += bytes;
+    /// So much was stored of a user.
+    pub fn count_of(&self, user: &UserId, bytes: u64) {
+        if self.user_bytes_max.is_some() {
+            self.own(user, bytes);
         }
-        forget_little(counted, self.user_bytes_max.unwrap_or(0));
     }
 
-    fn users(&self) -> MutexGuard<'_, HashMap<UserId, u64>> {
+    /// A user may want to store something soon.
+    pub fn expect(&self, user: &UserId) {
+        self.count_of(user, 0);
+    }
+
+    /// What a user has, with so much more, as far as that is known; it is read again soon.
+    fn own(&self, user: &UserId, more: u64) -> u64 {
+        let mut users = self.users();
+        if let Some(own) = users.get_mut(user) {
+            own.bytes += more;
+            own.is_due = true;
+            return own.bytes;
+        }
+        forget_little(&mut users, self.user_bytes_max.unwrap_or(0));
+        users.insert(user.clone(), Own { bytes: more, is_due: true });
+        self.unknown.notify_one();
+        more
+    }
+
+    /// Waits for users of whom nothing is known.
+    pub async fn unknown(&self) {
+        self.unknown.notified().await;
+    }
+
+    /// At most so many users whose bytes are to be read now.
+    pub fn take_due(&self, limit: usize) -> Vec<UserId> {
+        let mut users = self.users();
+        let due = users.iter_mut().filter(|(_, own)| own.is_due).take(limit);
+        due.map(|(user, own)| {
+            own.is_due = false;
+            user.clone()
+        })
+        .collect()
+    }
+
+    /// What users have was read.
+    pub fn set(&self, read: impl IntoIterator<Item = (UserId, u64)>) {
+        let mut users = self.users();
+        for (user, bytes) in read {
+            if let Some(own) = users.get_mut(&user) {
+                own.bytes = bytes;
+            }
+        }
+    }
+
+    /// It could not be read.
+    pub fn put_back(&self, due: &[UserId]) {
+        let mut users = self.users();
+        for user in due {
+            if let Some(own) = users.get_mut(user) {
+                own.is_due = true;
+            }
+        }
+    }
+
+    fn users(&self) -> MutexGuard<'_, HashMap<UserId, Own>> {
         // Nothing panics while it is locked.
         self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Makes room for another user.
-fn forget_little(users: &mut HashMap<UserId, u64>, user_bytes_max: u64) {
+fn forget_little(users: &mut HashMap<UserId, Own>, user_bytes_max: u64) {
     if users.len() < USERS_MAX {
         return;
     }
     let mut little = user_bytes_max / LITTLE_PART;
     while users.len() >= USERS_MAX {
-        users.retain(|_, bytes| *bytes > little);
+        users.retain(|_, own| own.bytes > little);
         little = 2 * little + 1;
     }
 }
@@ -123,6 +199,7 @@ fn forget_little(users: &mut HashMap<UserId, u64>, user_bytes_max: u64) {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use futures_util::FutureExt;
 
     use super::*;
     use crate::store::EntryKind;
@@ -155,12 +232,41 @@ mod tests {
         assert_eq!(quotas.admit(Some(0), of(&ada), 600), Err(Denied::UserFull));
         quotas.count(&entry(&ada, None, 100));
         assert_eq!(quotas.admit(Some(0), of(&ada), 200), Err(Denied::UserFull));
-        let mut counted = HashMap::new();
-        quotas.gather(&mut counted, vec![(ada.clone(), 100), (bob.clone(), 1)]);
-        quotas.gather(&mut counted, vec![(bob.clone(), 999)]);
-        quotas.set_users(counted);
+        let mut due = quotas.take_due(10);
+        due.sort();
+        assert_eq!(due, [ada.clone(), bob.clone()]);
+        assert_eq!(quotas.take_due(10), []);
+        quotas.set([(ada.clone(), 100), (bob.clone(), 1_000), (UserId::new("gone"), 7)]);
         assert_eq!(quotas.admit(Some(0), of(&ada), 600), Ok(()));
         assert_eq!(quotas.admit(Some(0), of(&bob), 0), Err(Denied::UserFull));
+        // Whoever was let store something, or not, is read again; also after a database that did not answer.
+        assert_eq!(quotas.take_due(1).len(), 1);
+        let last = quotas.take_due(10);
+        quotas.put_back(&last);
+        assert_eq!((last.len(), quotas.take_due(10)), (1, last));
+    }
+
+    #[test]
+    fn somebody_of_whom_nothing_is_known_is_read_at_once() {
+        let (quotas, ada) = (Quotas::new(None, Some(1_000), false), UserId::new("ada"));
+        assert!(quotas.unknown().now_or_never().is_none());
+        quotas.expect(&ada);
+        assert!(quotas.unknown().now_or_never().is_some());
+        assert_eq!(quotas.take_due(10), [ada.clone()]);
+        quotas.expect(&ada);
+        assert!(quotas.unknown().now_or_never().is_none(), "it is read in its time");
+        Quotas::default().expect(&ada);
+    }
+
+    #[test]
+    fn a_first_content_is_nobodys_and_of_no_room_that_nobody_may_make() {
+        let quotas = Quotas::new(Some(1_000), Some(0), true);
+        let body = (1_000 - ENTRY_OVERHEAD_BYTES) as usize;
+        assert_eq!(quotas.admit_first(None, Access::Admin, body), Ok(()));
+        assert_eq!(quotas.admit_first(None, Access::Admin, body + 1), Err(Denied::RoomFull));
+        assert_eq!(quotas.admit_first(None, Access::Write, body), Err(Denied::NoRoom));
+        assert_eq!(quotas.admit_first(Some(0), Access::Write, body), Ok(()));
+        assert_eq!(quotas.admit_first(Some(1), Access::Write, body), Err(Denied::RoomFull));
     }
 
     #[test]
@@ -176,12 +282,13 @@ mod tests {
 
     #[test]
     fn of_very_many_users_those_with_little_are_forgotten() {
-        let mut users: HashMap<UserId, u64> =
-            (0..USERS_MAX as u64).map(|number| (UserId::new(number.to_string()), number)).collect();
+        let own = |bytes| Own { bytes, is_due: false };
+        let mut users: HashMap<UserId, Own> =
+            (0..USERS_MAX as u64).map(|number| (UserId::new(number.to_string()), own(number))).collect();
         forget_little(&mut users, 1_000_000);
         assert_eq!(users.len(), USERS_MAX - 1_001);
-        let mut alike: HashMap<UserId, u64> =
-            (0..USERS_MAX).map(|number| (UserId::new(number.to_string()), 9_000)).collect();
+        let mut alike: HashMap<UserId, Own> =
+            (0..USERS_MAX).map(|number| (UserId::new(number.to_string()), own(9_000))).collect();
         forget_little(&mut alike, 1_000_000);
         assert!(alike.is_empty());
     }

@@ -10,7 +10,8 @@ use tokio::time::timeout;
 
 use super::messages::{FromMember, Join, WriteError, Written};
 use super::room::{Parts, Room, Seeding};
-use crate::auth::{Action, allows};
+use crate::auth::{Access, Action, allows};
+use crate::metrics;
 use crate::protocol::Dialect;
 use crate::seed::SeedError;
 
@@ -31,21 +32,34 @@ impl Room {
             return Some(join);
         }
         let is_empty = self.live().is_some_and(|(document, _)| document.is_empty());
+        if is_empty && !self.commit.may_make(join.rights.access) {
+            // Who makes no room gets none: it is seeded for the first who may.
+            return Some(join);
+        }
         let Some(seed) = self.context.back_end.seed.clone().filter(|_| is_empty) else {
             self.seeding = if is_empty { self.seeding } else { Seeding::Done };
             return Some(join);
         };
         self.seeding = Seeding::Asking;
+        let access = join.rights.access;
         self.early.push(FromMember::Join(join));
         let (archive, name) = (self.context.archive.clone(), self.name.clone());
         let asking = async move { seed.ask(&name, &archive).await };
-        self.spawn(asking, Self::on_seed, ctx);
+        let then = move |room: &mut Self, answer, ctx: &mut Context<Self>| room.on_seed(answer, access, ctx);
+        self.spawn(asking, then, ctx);
         None
     }
 
-    fn on_seed(&mut self, answer: Result<Option<Bytes>, SeedError>, ctx: &mut Context<Self>) {
+    /// What there is is for somebody with `access`.
+    fn on_seed(&mut self, answer: Result<Option<Bytes>, SeedError>, access: Access, ctx: &mut Context<Self>) {
         match answer {
-            Ok(Some(update)) => self.write_seed(update, ATTEMPTS, ctx),
+            Ok(Some(update)) => match self.commit.admit_first(access, update.len()) {
+                Ok(()) => self.write_seed(update, ATTEMPTS, ctx),
+                Err(denied) => {
+                    metrics::STORING_DENIED.inc();
+                    self.refuse_unseeded(&denied.to_string(), ctx);
+                }
+            },
             Ok(None) => self.let_seeded_in(ctx),
             Err(error) => self.refuse_unseeded(&error.to_string(), ctx),
         }

@@ -93,7 +93,10 @@ impl Server {
         let certificate = config.edge.tls.as_ref().map(Certificate::open).transpose()?;
         let (listener, address) = Listener::open(&config.edge.bind)?;
         let metrics = config.edge.metrics_bind.map(listener::tcp).transpose()?;
-        let settings = store_settings(&config.store, config.limits.document_bytes_max);
+        let limits = &config.limits;
+        let counts_usage = limits.quota_room_bytes.is_some() || limits.quota_user_bytes.is_some();
+        let settings = store_settings(&config.store, limits.document_bytes_max);
+        let settings = StoreSettings { counts_usage, ..settings };
         let store = open_store(&settings, &config.store).await?;
         let link = Link::open(config, &settings, &store).await?;
         let cluster = link.cluster.clone();
@@ -217,7 +220,8 @@ impl Server {
         tasks.push(actix_rt::spawn(revocations));
         tasks.push(actix_rt::spawn(sweep::follow(store.clone())));
         tasks.push(actix_rt::spawn(purge::follow(store.clone())));
-        tasks.push(actix_rt::spawn(quotas::follow(store.clone(), quotas)));
+        tasks.push(actix_rt::spawn(quotas::count(store.clone(), quotas.clone())));
+        tasks.push(actix_rt::spawn(quotas::read(store.clone(), quotas)));
         tasks.push(actix_rt::spawn(history::build_all(histories, store.clone())));
         tasks.extend(key_set.map(actix_rt::spawn));
         tasks.extend(certificate.map(|certificate| actix_rt::spawn(certificate.follow())));

@@ -1,6 +1,6 @@
-//! Counts what users have on disk: at the start, and every hour, for what other servers have stored and what was deleted.
+//! Counts what rooms and users have on disk, as far as no append has: of what there was before there were quotas, and of what servers without
+//! them have stored. And reads what users have who want to store more.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,19 +9,24 @@ use tokio::time::sleep;
 use crate::room::Quotas;
 use crate::store::{RoomId, Store, StoreError};
 
-const EVERY: Duration = Duration::from_secs(3_600);
+/// Between two looks for rooms with entries that are not counted.
+const COUNT_EVERY: Duration = Duration::from_secs(600);
+/// Rooms that are looked at, and counted, at once. Others use the database, too.
+const ROOMS_AT_ONCE: i64 = 10_000;
+const COUNTED_AT_ONCE: u32 = 100;
+/// Between two readings of what users have who were let store something.
+const READ_EVERY: Duration = Duration::from_secs(3);
+const USERS_AT_ONCE: usize = 100;
 /// After a database that did not answer.
-const SOON: Duration = Duration::from_secs(30);
-/// Rooms that are counted at once. Others use the database, too.
-const ROOMS_AT_ONCE: i64 = 100;
+const SOON: Duration = Duration::from_secs(10);
 
-/// Goes on until it is aborted. Does nothing where users may have any number of bytes.
-pub(super) async fn follow(store: Store, quotas: Arc<Quotas>) {
-    while quotas.user_bytes_max.is_some() {
-        let wait = match count(&store, &quotas).await {
-            Ok(()) => EVERY,
+/// Counts what is not counted. Goes on until it is aborted; does nothing where anybody may have any number of bytes.
+pub(super) async fn count(store: Store, quotas: Arc<Quotas>) {
+    while quotas.count_bytes() {
+        let wait = match count_all(&store).await {
+            Ok(()) => COUNT_EVERY,
             Err(error) => {
-                tracing::warn!(%error, "what users have on disk cannot be counted now");
+                tracing::warn!(%error, "what rooms have on disk cannot be counted now");
                 SOON
             }
         };
@@ -29,15 +34,47 @@ pub(super) async fn follow(store: Store, quotas: Arc<Quotas>) {
     }
 }
 
-async fn count(store: &Store, quotas: &Quotas) -> Result<(), StoreError> {
+/// What is counted stays counted, so that each attempt goes on where the one before ended.
+async fn count_all(store: &Store) -> Result<(), StoreError> {
     let last = store.last_room().await?;
-    let (mut counted, mut after) = (HashMap::new(), RoomId(0));
+    let mut after = RoomId(0);
     while after < last {
         let upto = RoomId(after.0 + ROOMS_AT_ONCE);
-        quotas.gather(&mut counted, store.stored_by_user((after, upto)).await?);
-        after = upto;
-        tokio::task::yield_now().await;
+        let rooms = store.rooms_to_count((after, upto), COUNTED_AT_ONCE).await?;
+        after = if rooms.len() < COUNTED_AT_ONCE as usize { upto } else { *rooms.last().unwrap_or(&upto) };
+        for room in rooms {
+            store.counted_bytes(room).await?;
+        }
     }
-    quotas.set_users(counted);
     Ok(())
+}
+
+/// Reads what users have: at once of whom nothing is known, else every few seconds. Goes on until it is aborted.
+pub(super) async fn read(store: Store, quotas: Arc<Quotas>) {
+    while quotas.user_bytes_max.is_some() {
+        if let Err(error) = read_due(&store, &quotas).await {
+            tracing::warn!(%error, "what users have on disk cannot be read now");
+            sleep(SOON).await;
+        }
+        tokio::select! {
+            () = quotas.unknown() => {}
+            () = sleep(READ_EVERY) => {}
+        }
+    }
+}
+
+async fn read_due(store: &Store, quotas: &Quotas) -> Result<(), StoreError> {
+    loop {
+        let due = quotas.take_due(USERS_AT_ONCE);
+        if due.is_empty() {
+            return Ok(());
+        }
+        match store.stored_of(due.clone()).await {
+            Ok(bytes) => quotas.set(due.into_iter().zip(bytes)),
+            Err(error) => {
+                quotas.put_back(&due);
+                return Err(error);
+            }
+        }
+    }
 }

@@ -77,7 +77,7 @@ pub(super) fn deleted(columns: DeletedColumns) -> Result<DeletedRoom, StoreError
 }
 
 /// A part of what is in a room; deleted one after another.
-pub(super) const PARTS: [(&str, i64); 6] = [
+pub(super) const PARTS: [(&str, i64); 7] = [
     (
         // Bodies of 8 MiB together, or one that alone is longer: a statement has so much time.
         "delete from entry where room_id = $1 and seq in \
@@ -102,6 +102,11 @@ pub(super) const PARTS: [(&str, i64); 6] = [
     ),
     (
         "delete from version where room_id = $1 and seq in (select seq from version where room_id = $1 order by seq limit $2)",
+        PART_ROWS,
+    ),
+    (
+        "delete from room_usage where room_id = $1 and user_id in \
+         (select user_id from room_usage where room_id = $1 order by user_id limit $2)",
         PART_ROWS,
     ),
     (

@@ -110,7 +110,7 @@ mod tests {
         let head = Head { room: RoomId(1), seq: Seq(7), at_ms: 5 };
         let last = LastAppend::new(head.room, Uuid::from_u128(3), 5, &[]);
         let mut heads = Heads::default();
-        heads.learn(&[Settled { before: head, head, last, newest_step: None, clients: Vec::new() }]);
+        heads.learn(&[Settled { before: head, head, last, newest_step: None, clients: Vec::new(), used: None }]);
         let before = |head| Some(Before { head, newest_step: None });
         assert_eq!(heads.before(&append(1, 4, None)), before(head));
         assert_eq!(heads.before(&Append { is_repeated: true, ..append(1, 4, None) }), None, "sent again");

@@ -71,6 +71,9 @@ pub const ROOMS_MAX: u32 = 1_000;
 
 /// How long [`Store::shutdown`] waits for what is under way.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Parts of a room that are counted in one go.
+const COUNT_PARTS_MAX: u32 = 10_000;
+
 
 /// The database. Cheap to clone; all clones share its connections and its runtimes, which end with
 /// [`shutdown`](Self::shutdown) or with the last clone.
@@ -433,14 +436,35 @@ impl Store {
         on_backend!(self, backend => backend.rooms_behind(span, entries.into()))
     }
 
-    /// What a room's entries take on disk, about.
+    /// Counts what the next entries of a room take on disk, which no append has counted; whether there may be more of them.
+    pub async fn count_part(&self, room: RoomId) -> Result<bool, StoreError> {
+        on_backend!(self, backend => backend.count_part(room))
+    }
+
+    /// What a room's entries take on disk, about, once all of them are counted.
+    pub async fn counted_bytes(&self, room: RoomId) -> Result<u64, StoreError> {
+        // As many as any room has; more are counted later.
+        for _ in 0..COUNT_PARTS_MAX {
+            if !self.count_part(room).await? {
+                break;
+            }
+        }
+        self.stored_bytes(room).await
+    }
+
+    /// Rooms of a span of rows, its first excluded, with entries that are not counted.
+    pub async fn rooms_to_count(&self, span: (RoomId, RoomId), limit: u32) -> Result<Vec<RoomId>, StoreError> {
+        on_backend!(self, backend => backend.rooms_to_count(span, limit))
+    }
+
+    /// What a room's entries take on disk, about, as far as they are counted.
     pub async fn stored_bytes(&self, room: RoomId) -> Result<u64, StoreError> {
         on_backend!(self, backend => backend.stored_bytes(room))
     }
 
-    /// What the entries that each user sent take on disk, about, in the rooms of a span of rows, its first excluded.
-    pub async fn stored_by_user(&self, span: (RoomId, RoomId)) -> Result<Vec<(UserId, u64)>, StoreError> {
-        on_backend!(self, backend => backend.stored_by_user(span))
+    /// What each of these users has on disk, about, as far as that is counted; not in rooms that were deleted.
+    pub async fn stored_of(&self, users: Vec<UserId>) -> Result<Vec<u64>, StoreError> {
+        on_backend!(self, backend => backend.stored_of(&users))
     }
 
     /// The row of the newest room; 0 without rooms.

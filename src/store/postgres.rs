@@ -40,7 +40,7 @@ use readers::Readers;
 use sessions::Sessions;
 
 pub(super) static MIGRATIONS: LazyLock<Migrator> = migrations!("postgres": 1 "0001_timeline", 2 "0002_entries_but_edits", 3 "0003_steps", 4 "0004_revocation", 5 "0005_via",
-    6 "0006_servers", 7 "0007_history", 10 "0010_version_meta", 17 "0017_webhooks", 18 "0018_room_deletion", 19 "0019_room_meta");
+    6 "0006_servers", 7 "0007_history", 10 "0010_version_meta", 17 "0017_webhooks", 18 "0018_room_deletion", 19 "0019_room_meta", 22 "0022_usage");
 
 /// A migration waits this long for tables that are in use; how long it then takes is not limited.
 const MIGRATION_WAITS: &str =
@@ -77,7 +77,11 @@ impl Postgres {
         let writer = Writer::new(sessions.clone(), settings.connect_timeout, settings.operation_timeout());
         let aside =
             Writer::new(sessions.clone(), settings.connect_timeout, ASIDE_TIMEOUT.max(settings.operation_timeout()));
-        let rules = Rules { server: settings.incarnation.to_string(), entry_bytes_max: settings.entry_bytes_max };
+        let rules = Rules {
+            server: settings.incarnation.to_string(),
+            entry_bytes_max: settings.entry_bytes_max,
+            counts_usage: settings.counts_usage,
+        };
         let (incarnation, server_name) = (settings.incarnation, settings.server_name.clone());
         Ok(Self { sessions, writer, shared, aside, readers, rules, incarnation, server_name })
     }

@@ -34,6 +34,8 @@ pub struct StoreSettings {
     pub statement_timeout: Duration,
     /// Longest body of an entry.
     pub entry_bytes_max: usize,
+    /// Whether appends keep count of what rooms and users have on disk.
+    pub counts_usage: bool,
 }
 
 /// Which database a URL means.
@@ -55,6 +57,7 @@ impl StoreSettings {
             lock_timeout: Duration::from_secs(2),
             statement_timeout: Duration::from_secs(5),
             entry_bytes_max: 64 << 20,
+            counts_usage: false,
         }
     }
 

@@ -29,7 +29,7 @@ pub(super) async fn shortcut<C: Statements>(
         let mut numbering = Numbering::new(before, now_ms);
         numbering.know_newest_step(newest_step);
         let outcome = numbering.place_all(append, rules.entry_bytes_max, &mut rows);
-        settled.push(Settled::new(append, before, &numbering, &outcome));
+        settled.push(Settled::new(append, before, &numbering, &outcome, rules.counts_usage));
         outcomes.push(Ok(outcome));
     }
     let limit = writer.transaction_timeout;

@@ -6,7 +6,7 @@ use super::entry::{Append, Placed, Refused, RoomId};
 use super::error::StoreError;
 use super::last_append::LastAppend;
 use super::number::{Head, Numbering, Row};
-use super::rows;
+use super::{rows, usage};
 use crate::ids::{Seq, UserId};
 
 /// The statements of an append, within a transaction.
@@ -107,6 +107,8 @@ pub(super) struct Settled<'a> {
     /// The newest step, if that is known.
     pub newest_step: Option<Seq>,
     pub clients: Vec<&'a (u64, UserId)>,
+    /// What users have more on disk, in bytes; `None` if that is not counted.
+    pub used: Option<Vec<(&'a str, i64)>>,
 }
 
 impl<'a> Settled<'a> {
@@ -116,11 +118,13 @@ impl<'a> Settled<'a> {
         before: Head,
         numbering: &Numbering<'_>,
         outcome: &[Result<Placed, Refused>],
+        counts_usage: bool,
     ) -> Self {
         let head = numbering.head();
         let last = LastAppend::new(append.room, append.id, head.at_ms, outcome);
         // A user whose id cannot be stored makes no entries either, so nothing will ask for their clients.
         let clients = append.clients.iter().filter(|(_, user)| !user.as_str().contains('\0')).collect();
-        Self { before, head, last, newest_step: numbering.newest_step(), clients }
+        let used = counts_usage.then(|| usage::of_append(&append.entries, outcome).collect());
+        Self { before, head, last, newest_step: numbering.newest_step(), clients, used }
     }
 }

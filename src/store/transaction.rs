@@ -22,6 +22,8 @@ pub(super) struct Rules {
     pub server: String,
     /// Longest body.
     pub entry_bytes_max: usize,
+    /// Whether appends keep count of what rooms and users have on disk.
+    pub counts_usage: bool,
 }
 
 /// How far the data of a transaction is trusted.
@@ -149,7 +151,7 @@ impl<'a, C: Statements> Content<'_, 'a, C> {
                 How::Together => numbering.place_all(append, self.rules.entry_bytes_max, &mut self.rows),
                 How::EntryByEntry => self.insert_each(append, &mut numbering).await?,
             };
-            settled.push(Settled::new(append, head, &numbering, &outcome));
+            settled.push(Settled::new(append, head, &numbering, &outcome, self.rules.counts_usage));
             outcomes.push(Ok(outcome));
         }
         self.bind_many(&mut settled).await?;

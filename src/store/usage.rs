@@ -1,26 +1,133 @@
-//! What entries take on disk: their bodies, and [`ENTRY_OVERHEAD_BYTES`] each. A body's length is read without the body.
+//! What rooms and users have on disk: the bodies of entries, and [`ENTRY_OVERHEAD_BYTES`] each, whatever form they lie in. Appends keep
+//! count in their transactions, as far as all that came before is counted; the rest is counted a part at a time. Both databases run the
+//! same statements; `usage_methods!` makes the methods of each.
 
-use super::entry::ENTRY_OVERHEAD_BYTES;
-use crate::ids::UserId;
+use std::collections::BTreeMap;
 
-pub(super) fn room_sql() -> String {
-    format!(
-        "select cast(coalesce(sum(length(body) + {ENTRY_OVERHEAD_BYTES}), 0) as bigint) from entry where room_id = $1"
-    )
+use super::entry::{Bodies, ENTRY_OVERHEAD_BYTES, Entry, HistoryQuery, Kinds, NewEntry, Page, Placed, Refused};
+use super::rows;
+use crate::ids::{Seq, UserId};
+
+/// Entries that are counted at once.
+const PART_ENTRIES: u32 = 5_000;
+
+/// What an entry counts.
+fn bytes(body_bytes: u64) -> i64 {
+    i64::try_from(body_bytes + ENTRY_OVERHEAD_BYTES).unwrap_or(i64::MAX)
 }
 
-/// By who sent them.
-pub(super) fn users_sql() -> String {
-    format!(
-        "select coalesce(via, author), cast(sum(length(body) + {ENTRY_OVERHEAD_BYTES}) as bigint) from entry \
-         where room_id > $1 and room_id <= $2 group by 1"
-    )
+/// Adds up what each user sent.
+fn add<'u>(used: &mut BTreeMap<&'u str, i64>, author: &'u UserId, via: Option<&'u UserId>, body_bytes: u64) {
+    let own = used.entry(via.unwrap_or(author).as_str()).or_default();
+    *own = own.saturating_add(bytes(body_bytes));
 }
 
-pub(super) fn user((user, bytes): (String, i64)) -> (UserId, u64) {
-    (UserId::new(user), bytes_column(bytes))
+/// What users have more once an append is stored.
+pub(super) fn of_append<'a>(
+    entries: &'a [NewEntry],
+    outcome: &[Result<Placed, Refused>],
+) -> impl Iterator<Item = (&'a str, i64)> {
+    let mut used = BTreeMap::new();
+    let new = entries.iter().zip(outcome).filter(|(_, placed)| placed.is_ok_and(|placed| placed.is_new));
+    new.for_each(|(entry, _)| add(&mut used, &entry.author, entry.via.as_ref(), entry.body.len() as u64));
+    used.into_iter()
+}
+
+/// What users have in these entries.
+pub(super) fn of_entries(entries: &[Entry]) -> BTreeMap<&str, i64> {
+    let mut used = BTreeMap::new();
+    entries.iter().for_each(|entry| add(&mut used, &entry.author, entry.via.as_ref(), entry.body_bytes));
+    used
+}
+
+/// The next entries to count.
+pub(super) fn part(counted: i64, head: i64) -> HistoryQuery {
+    HistoryQuery {
+        after: Some(rows::seq(counted)),
+        before: Some(Seq(rows::seq(head).0 + 1)),
+        kinds: Kinds::All,
+        author: None,
+        limit: PART_ENTRIES,
+        page: Page::Oldest,
+        bodies: Bodies::NotOfEdits,
+    }
 }
 
 pub(super) fn bytes_column(bytes: i64) -> u64 {
     bytes.max(0).unsigned_abs()
 }
+
+pub(super) const ADD_SQL: &str = "insert into room_usage (room_id, user_id, bytes) values ($1, $2, $3) \
+    on conflict (room_id, user_id) do update set bytes = room_usage.bytes + excluded.bytes";
+
+/// The methods of a backend.
+macro_rules! usage_methods {
+    ($backend:ty) => {
+        impl $backend {
+            /// Counts the next entries of a room; whether there may be more.
+            pub async fn count_part(&self, room: RoomId) -> Result<bool, StoreError> {
+                let mut reading = self.reading().await?;
+                let sql = "select counted, head from room where id = $1 and deleted_at is null and counted < head";
+                let query = sqlx::query_as(sql).bind(room.0);
+                let row: Option<(i64, i64)> = query.fetch_optional(&mut *reading.connection()).await?;
+                reading.keep();
+                let Some((counted, head)) = row else { return Ok(false) };
+                let entries = self.history(room, &usage::part(counted, head)).await?;
+                // Behind the last one there is nothing any more.
+                let upto = entries.last().map_or(head, |last| seq_column(last.seq));
+                let mut writing = self.writing().await?;
+                let sql = "update room set counted = $3 where id = $1 and counted = $2 and deleted_at is null";
+                let query = sqlx::query(sql).bind(room.0).bind(counted).bind(upto);
+                if query.execute(&mut *writing.connection()).await?.rows_affected() == 0 {
+                    // Somebody else counts, too.
+                    writing.roll_back().await?;
+                    return Ok(true);
+                }
+                for (user, bytes) in usage::of_entries(&entries) {
+                    let query = sqlx::query(usage::ADD_SQL).bind(room.0).bind(user).bind(bytes);
+                    query.execute(&mut *writing.connection()).await?;
+                }
+                writing.commit().await?;
+                Ok(true)
+            }
+
+            pub async fn rooms_to_count(
+                &self,
+                (after, upto): (RoomId, RoomId),
+                limit: u32,
+            ) -> Result<Vec<RoomId>, StoreError> {
+                let sql = "select id from room where id > $1 and id <= $2 and counted < head and deleted_at is null \
+                           order by id limit $3";
+                let mut reading = self.reading().await?;
+                let query = sqlx::query_scalar(sql).bind(after.0).bind(upto.0).bind(i64::from(limit));
+                let rows: Vec<i64> = query.fetch_all(&mut *reading.connection()).await?;
+                reading.keep();
+                Ok(rows.into_iter().map(RoomId).collect())
+            }
+
+            pub async fn stored_bytes(&self, room: RoomId) -> Result<u64, StoreError> {
+                let sql = "select cast(coalesce(sum(bytes), 0) as bigint) from room_usage where room_id = $1";
+                let mut reading = self.reading().await?;
+                let bytes: i64 = sqlx::query_scalar(sql).bind(room.0).fetch_one(&mut *reading.connection()).await?;
+                reading.keep();
+                Ok(usage::bytes_column(bytes))
+            }
+
+            pub async fn stored_of(&self, users: &[UserId]) -> Result<Vec<u64>, StoreError> {
+                let sql = "select cast(coalesce(sum(room_usage.bytes), 0) as bigint) from room_usage \
+                           join room on room.id = room_usage.room_id \
+                           where room_usage.user_id = $1 and room.deleted_at is null";
+                let mut reading = self.reading().await?;
+                let mut stored = Vec::with_capacity(users.len());
+                for user in users {
+                    let query = sqlx::query_scalar(sql).bind(user.as_str());
+                    let bytes: i64 = query.fetch_one(&mut *reading.connection()).await?;
+                    stored.push(usage::bytes_column(bytes));
+                }
+                reading.keep();
+                Ok(stored)
+            }
+        }
+    };
+}
+pub(super) use usage_methods;

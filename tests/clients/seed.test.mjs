@@ -133,5 +133,25 @@ for (const store of stores) {
         await person.reads('at last')
       }))
     })
+
+    test('who may not make a room makes none by coming, and a content that is too much for a room refuses writers', async (t) => {
+      const content = (length) => says('x'.repeat(length), { 'tutti-format': 'text', 'tutti-root': 'content' })
+      const strict = await startServer({ store, args: ['--seed-url', backEnd.url, '--seed-secret', `whsec_${key.toString('base64')}`, '--admins-make-rooms', '--quota-room-bytes', '2000'] })
+      t.after(() => strict.close())
+      const [room, full] = [newRoom(), newRoom()]
+      backEnd.answers.set(room, content(1_000))
+      backEnd.answers.set(full, content(3_000))
+      const admin = token({ sub: 'root', rooms: [{ room: '*', access: 'admin' }] })
+      const ada = await join(t, strict, { version, room })
+      await ada.reads('')
+      assert.equal(backEnd.of(room).length, 0)
+      const root = await join(t, strict, { version, room, as: admin })
+      await root.reads('x'.repeat(1_000))
+      await ada.reads('x'.repeat(1_000))
+      const refused = open(t, strict, { version, room: full, as: admin })
+      await until(() => refused.closings().some((closed) => closed?.code === 1013), 'the writer is refused for now', { state: () => refused.closings() })
+      assert.equal((await strict.fetch(`/api/v1/rooms/${full}`)).status, 404)
+      assert.match(strict.log, /the room has as much on disk as it may/)
+    })
   })
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::editor::{Editor, document, typed};
 use crate::support::eventually;
-use crate::support::http::{get, post_json};
+use crate::support::http::{ask, get, post_json};
 use crate::support::json::{Client, problem};
 use crate::support::message::update;
 use crate::support::process::Process;
@@ -102,4 +102,23 @@ fn rule_41_only_who_has_admin_access_makes_a_room_where_that_is_asked_for() {
     Editor::join(server.address, "new", &writer("ada"), 1).saves("ours");
     json.chats("new", "ours");
     assert_eq!(posted().status, 201);
+}
+
+#[test]
+fn rule_41_what_is_deleted_counts_for_nobody_and_what_was_there_before_quotas_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(folder.path(), &[]);
+    Editor::join(process.address, "old", &writer("ada"), 1).saves(&"x".repeat(18_000));
+    process.kill();
+    let process = Process::start(folder.path(), &["--quota-user-bytes", "20000", "--quota-room-bytes", "20000"]);
+    let post = |room: &str, user: &str, length| {
+        let path = format!("/api/v1/rooms/{room}/messages");
+        post_json(process.address, &path, Some(&writer(user)), &message(length))
+    };
+    // A room is counted before anything is stored in it.
+    assert_eq!(post("old", "carl", 10_000).error(), is_full());
+    eventually("what there was is counted", || (post("new", "ada", 1_000).status == 507).then_some(()));
+    let admin = token("root", &["*=admin"]);
+    assert_eq!(ask("DELETE", process.address, "/api/v1/rooms/old", Some(&admin)).status, 200);
+    eventually("what was deleted does not count", || (post("newer", "ada", 1_000).status == 201).then_some(()));
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use tutti::ids::{Seq, UserId};
-use tutti::store::{Append, ENTRY_OVERHEAD_BYTES, EntryKind, Loaded, NewEntry, RoomId, Store};
+use tutti::store::{Append, EntryKind, Loaded, RoomId, Store};
 
 use crate::support::*;
 
@@ -11,26 +11,6 @@ fn edits(expected: &[(u64, &'static str)]) -> Vec<(Seq, Bytes)> {
 }
 
 contract! {
-    async fn what_entries_take_on_disk_is_counted_by_room_and_by_who_sent_them(db: &Database) {
-        let store = db.store("s1").await;
-        let (first, second) = (room(&store, "a").await, room(&store, "b").await);
-        assert_eq!(store.stored_bytes(first).await, Ok(0));
-        let of = |author: &str, via: Option<&str>, bytes: usize| NewEntry {
-            author: UserId::new(author),
-            via: via.map(UserId::new),
-            body: vec![0; bytes].into(),
-            ..edit("")
-        };
-        placed(&store, &append(first, vec![of("ada", None, 100), of("ada", Some("bob"), 1_000)])).await;
-        placed(&store, &append(second, vec![of("ada", None, 1_000_000)])).await;
-        let each = ENTRY_OVERHEAD_BYTES;
-        assert_eq!(store.stored_bytes(first).await, Ok(1_100 + 2 * each));
-        let mut users = store.stored_by_user((RoomId(0), first)).await.expect("works");
-        users.sort_unstable_by_key(|(_, bytes)| *bytes);
-        assert_eq!(users, [(UserId::new("ada"), 100 + each), (UserId::new("bob"), 1_000 + each)]);
-        assert_eq!(store.stored_by_user((first, second)).await, Ok(vec![(UserId::new("ada"), 1_000_000 + each)]));
-    }
-
     async fn a_room_that_was_never_made_does_not_load(db: &Database) {
         assert_eq!(db.store("s1").await.load(&name("a")).await, Ok(None));
     }

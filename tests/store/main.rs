@@ -25,3 +25,4 @@ mod shutdown;
 mod slow;
 mod support;
 mod timeline;
+mod usage;

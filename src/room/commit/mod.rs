@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use crate::ids::Seq;
+use crate::auth::Access;
+use crate::ids::{Seq, UserId};
 use crate::store::{Append, NewEntry, Placed, Refused, RoomId, StoreError};
 
 use super::fanout::Pace;
@@ -86,9 +87,28 @@ impl Commit {
 
     /// Whether a body of so many bytes may be stored.
     pub fn admit(&self, from: Sender, bytes: usize) -> Result<(), Denied> {
+        self.quotas.admit(self.bytes(), from, bytes)
+    }
+
+    /// Whether a first content of so many bytes may be stored, for somebody with this access.
+    pub fn admit_first(&self, access: Access, bytes: usize) -> Result<(), Denied> {
+        self.quotas.admit_first(self.bytes(), access, bytes)
+    }
+
+    /// Whether somebody with this access may store something in the room, or make it.
+    pub fn may_make(&self, access: Access) -> bool {
+        self.quotas.may_make(self.bytes(), access)
+    }
+
+    /// A user may want to store something soon.
+    pub fn expect(&self, user: &UserId) {
+        self.quotas.expect(user);
+    }
+
+    /// What the room has on disk, or will have; `None` if it is not there.
+    fn bytes(&self) -> Option<u64> {
         let is_there = self.row.is_some() || !self.uncommitted.is_empty();
-        let room_bytes = self.stored_bytes + self.uncommitted.bytes() as u64;
-        self.quotas.admit(is_there.then_some(room_bytes), from, bytes)
+        is_there.then_some(self.stored_bytes + self.uncommitted.bytes() as u64)
     }
 
     /// An entry of the room was stored.

@@ -103,7 +103,7 @@ impl Statements for PgConnection {
         // The subselects about "locked" are evaluated once each, before any row is written. A room whose lock had to be waited
         // for is compared as it is after the wait.
         let sql = "with locked as (\
-                     select room.id from room \
+                     select room.id, room.counted from room \
                      join unnest($8::bigint[], $18::bigint[], $19::bigint[]) as b (room_id, head, last_at) on b.room_id = room.id \
                      where room.head = b.head and room.last_at = b.last_at and room.deleted_at is null \
                      order by room.id for no key update of room\
@@ -112,9 +112,19 @@ impl Statements for PgConnection {
                      select * from unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::text[], $5::bigint[], $6::text[], $7::bytea[], $21::text[]) \
                      where (select count(*) from locked) = $20\
                    ), heads as (\
-                     update room set head = h.head, last_at = h.last_at \
-                     from unnest($8::bigint[], $9::bigint[], $10::bigint[]) as h (room_id, head, last_at) \
+                     update room set head = h.head, last_at = h.last_at, \
+                       counted = case when h.is_counted and locked.counted = h.before then h.head else room.counted end \
+                     from unnest($8::bigint[], $9::bigint[], $10::bigint[], $18::bigint[], $22::bool[]) \
+                       as h (room_id, head, last_at, before, is_counted) \
+                     join locked on locked.id = h.room_id \
                      where room.id = h.room_id and (select count(*) from locked) = $20\
+                   ), used as (\
+                     insert into room_usage (room_id, user_id, bytes) \
+                     select u.room_id, u.user_id, u.bytes \
+                     from unnest($23::bigint[], $24::text[], $25::bigint[], $26::bigint[]) as u (room_id, user_id, bytes, before) \
+                     join locked on locked.id = u.room_id and locked.counted = u.before \
+                     where (select count(*) from locked) = $20 \
+                     on conflict (room_id, user_id) do update set bytes = room_usage.bytes + excluded.bytes\
                    ), appends as (\
                      insert into last_append (server, room_id, append_id, first_seq, at, outcome) \
                      select $11, * from unnest($8::bigint[], $12::uuid[], $13::bigint[], $10::bigint[], $14::text[]) \
@@ -136,6 +146,7 @@ impl Statements for PgConnection {
                    select array(select id from locked)";
         let clients =
             || settled.iter().flat_map(|room| room.clients.iter().map(move |&client| (room.head.room, client)));
+        let used = || settled.iter().flat_map(|room| room.used.iter().flatten().map(move |&used| (room, used)));
         let locked: Vec<i64> = sqlx::query_scalar(sql)
             .bind(rows.iter().map(|row| row.room.0).bind_iter())
             .bind(rows.iter().map(|row| seq_column(row.seq)).bind_iter())
@@ -158,6 +169,11 @@ impl Statements for PgConnection {
             .bind(settled.iter().map(|room| room.before.at_ms).bind_iter())
             .bind(i64::try_from(settled.len()).unwrap_or(i64::MAX))
             .bind(rows.iter().map(|row| row.entry.via.as_ref().map(UserId::as_str)).bind_iter())
+            .bind(settled.iter().map(|room| room.used.is_some()).bind_iter())
+            .bind(used().map(|(room, _)| room.head.room.0).bind_iter())
+            .bind(used().map(|(_, (user, _))| user).bind_iter())
+            .bind(used().map(|(_, (_, bytes))| bytes).bind_iter())
+            .bind(used().map(|(room, _)| seq_column(room.before.seq)).bind_iter())
             .fetch_one(self)
             .await?;
         if locked.len() == settled.len() {

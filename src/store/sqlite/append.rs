@@ -91,8 +91,8 @@ impl Statements for SqliteConnection {
     async fn write(&mut self, server: &str, rows: &[Row<'_>], settled: &[Settled<'_>]) -> sqlx::Result<()> {
         let sql = format!("{SETTLE} {}", inserts(rows.len()));
         let (rooms, clients) = (settled_json(settled), clients_json(clients_of(settled)));
-        let query = sqlx::query(AssertSqlSafe(sql)).bind(&rooms).bind(server).bind(&rooms).bind(clients).bind(&rooms);
-        bind_rows(query, rows).execute(self).await.map(drop)
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(used_json(settled)).bind(&rooms).bind(server).bind(&rooms);
+        bind_rows(query.bind(clients).bind(&rooms), rows).execute(self).await.map(drop)
     }
 
     async fn commit_at_once(
@@ -105,7 +105,7 @@ impl Statements for SqliteConnection {
         let (rooms, clients) = (settled_json(settled), clients_json(clients_of(settled)));
         let count = i64::try_from(settled.len()).unwrap_or(i64::MAX);
         let query = sqlx::query(AssertSqlSafe(sql)).bind(count).bind(&rooms);
-        let query = query.bind(&rooms).bind(server).bind(&rooms).bind(clients).bind(&rooms);
+        let query = query.bind(used_json(settled)).bind(&rooms).bind(server).bind(&rooms).bind(clients).bind(&rooms);
         // Whatever is no longer so is an error here.
         bind_rows(query, rows).execute(self).await.map(|_| Ok(()))
     }
@@ -116,7 +116,13 @@ const CHECK_HEADS: &str = "select case when count(*) = ? then 0 else json('no lo
     from json_each(?) join room \
       on room.id = value ->> 0 and room.head = value ->> 6 and room.last_at = value ->> 7 and room.deleted_at is null;";
 
-const SETTLE: &str = "update room set head = value ->> 1, last_at = value ->> 2 from json_each(?) where room.id = value ->> 0; \
+const SETTLE: &str = "insert into room_usage (room_id, user_id, bytes) \
+      select value ->> 0, value ->> 1, value ->> 2 from json_each(?) \
+      join room on room.id = value ->> 0 and room.counted = value ->> 3 where true \
+      on conflict (room_id, user_id) do update set bytes = bytes + excluded.bytes; \
+    update room set head = value ->> 1, last_at = value ->> 2, \
+      counted = case when counted = value ->> 6 and value ->> 8 then value ->> 1 else counted end \
+      from json_each(?) where room.id = value ->> 0; \
     insert or replace into last_append (server, room_id, at, append_id, first_seq, outcome) \
       select ?, value ->> 0, value ->> 2, unhex(value ->> 3), value ->> 4, value ->> 5 from json_each(?); \
     insert into client (room_id, client_id, user_id) \
@@ -159,7 +165,16 @@ fn bind_rows<'q>(mut query: Query<'q>, rows: &'q [Row<'_>]) -> Query<'q> {
     query
 }
 
-/// A list of [room, head, time, append id, first seq, outcome, head before, time before].
+/// A list of [room, user, bytes, head before].
+fn used_json(settled: &[Settled<'_>]) -> String {
+    let all = settled.iter().flat_map(|room| room.used.iter().flatten().map(move |used| (room, used)));
+    let used = |(room, (user, bytes)): (&Settled<'_>, &(&str, i64))| {
+        serde_json::json!([room.head.room.0, user, bytes, room.before.seq])
+    };
+    serde_json::Value::from_iter(all.map(used)).to_string()
+}
+
+/// A list of [room, head, time, append id, first seq, outcome, head before, time before, whether usage is counted].
 fn settled_json(settled: &[Settled<'_>]) -> String {
     let room = |room: &Settled<'_>| {
         let (before, head, last) = (room.before, room.head, &room.last);
@@ -172,7 +187,8 @@ fn settled_json(settled: &[Settled<'_>]) -> String {
             last.first_seq,
             last.outcome,
             before.seq,
-            before.at_ms
+            before.at_ms,
+            room.used.is_some()
         ])
     };
     serde_json::Value::from_iter(settled.iter().map(room)).to_string()
