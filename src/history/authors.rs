@@ -25,6 +25,11 @@ impl Authors {
         Self(clients.into_iter().collect())
     }
 
+    /// The bindings.
+    pub fn into_clients(self) -> impl Iterator<Item = (u64, UserId)> {
+        self.0.into_iter()
+    }
+
     /// Who wrote a range that an edit inserted.
     pub(super) fn of_inserted<'a>(&'a self, range: &IdRange, edit: &Edit<'a>) -> (&'a UserId, Option<&'a UserId>) {
         let sender = edit.via.unwrap_or(edit.author);

@@ -91,6 +91,12 @@ pub enum ApiError {
     /// Another version has that name at that seq.
     #[error("the seq has a version of that name already")]
     VersionTaken,
+    /// The room that is to be made is there.
+    #[error("there is a room of that name already")]
+    RoomExists,
+    /// Or was.
+    #[error("a deleted room has that name; it is free once that is deleted with hard=true and free=true")]
+    NameTaken,
     /// A history of this size is not read.
     #[error("the room's history is too large to be read")]
     HistoryTooLarge,
@@ -165,6 +171,7 @@ impl ApiError {
             ApiError::AfterHead(_) => "seq_not_found",
             ApiError::NoSuchVersion => "version_not_found",
             ApiError::VersionTaken => "version_exists",
+            ApiError::RoomExists | ApiError::NameTaken => "room_exists",
             ApiError::HistoryTooLarge | ApiError::TooManyComments => "too_costly",
             ApiError::NoWebhook => "webhook_not_found",
             ApiError::NoStream => "stream_not_found",
@@ -280,9 +287,11 @@ impl ResponseError for ApiError {
             ApiError::BodyTooLarge(_) | ApiError::TooManyValues(_) => StatusCode::PAYLOAD_TOO_LARGE,
             ApiError::Encoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             ApiError::Changed(_) => StatusCode::PRECONDITION_FAILED,
-            ApiError::OtherShape(_) | ApiError::VersionTaken | ApiError::Edit(Refusal::Incomplete) => {
-                StatusCode::CONFLICT
-            }
+            ApiError::OtherShape(_)
+            | ApiError::VersionTaken
+            | ApiError::RoomExists
+            | ApiError::NameTaken
+            | ApiError::Edit(Refusal::Incomplete) => StatusCode::CONFLICT,
             ApiError::Edit(Refusal::TooLarge { .. }) | ApiError::Quota(_) => StatusCode::INSUFFICIENT_STORAGE,
             ApiError::Edit(_) => StatusCode::UNPROCESSABLE_ENTITY,
             ApiError::Parameter(_) | ApiError::Body(_) | ApiError::Handshake(_) | ApiError::Root(_) => {

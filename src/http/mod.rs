@@ -6,6 +6,7 @@ mod body;
 mod caller;
 mod client;
 mod comments;
+mod copy;
 mod cors;
 mod deletion;
 mod demo;
@@ -118,6 +119,7 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
                         .route(web::delete().to(versions::remove))
                         .default_service(web::to(versions::other_method)),
                 )
+                .service(post("/rooms/{room:.+}/copy", copy::copy))
                 .service(post("/rooms/{room:.+}/undelete", deletion::undelete))
                 .service(post("/rooms/{room:.+}/restore", restore::restore))
                 .service(read("/rooms/{room:.+}/diff", past::diff))

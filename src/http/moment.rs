@@ -35,8 +35,13 @@ fn read(name: &str, text: &str) -> Result<When, ApiError> {
     if let Ok(seq) = text.parse() {
         return Ok(When::Seq(Seq(seq)));
     }
-    let wrong = |_| ApiError::Parameter(format!("{name} must be a seq, or a time as 2026-11-21T12:16:06.348Z"));
-    let at = OffsetDateTime::parse(text, &Rfc3339).map_err(wrong)?;
+    time(text)
+        .ok_or_else(|| ApiError::Parameter(format!("{name} must be a seq, or a time as 2026-11-21T12:16:06.348Z")))
+}
+
+/// Reads a time.
+pub fn time(text: &str) -> Option<When> {
+    let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
     // Times within the years of RFC 3339 fit.
-    Ok(When::TimeMs((at.unix_timestamp_nanos() / 1_000_000) as i64))
+    Some(When::TimeMs((at.unix_timestamp_nanos() / 1_000_000) as i64))
 }

@@ -43,11 +43,18 @@ impl Listed {
         }
     }
 
-    /// As whoever has this access is shown it.
-    fn shown(self, access: Access) -> Option<RoomEntry> {
+    /// Whether whoever has this access is shown it.
+    fn is_shown(&self, access: Access) -> bool {
         match self {
-            Self::Living(row) => allows(access, Action::ListRoom).then(|| RoomEntry::new(row, access)),
-            Self::Deleted(room) => allows(access, Action::Administer).then(|| RoomEntry::deleted(room, access)),
+            Self::Living(_) => allows(access, Action::ListRoom),
+            Self::Deleted(_) => allows(access, Action::Administer),
+        }
+    }
+
+    fn shown(self, access: Access) -> RoomEntry {
+        match self {
+            Self::Living(row) => RoomEntry::new(row, access),
+            Self::Deleted(room) => RoomEntry::deleted(room, access),
         }
     }
 }
@@ -160,7 +167,9 @@ pub async fn list(
     let wrong = |error| ApiError::Parameter(format!("meta must be a JSON object: {error}"));
     let meta: Map<String, Value> = serde_json::from_str(&meta).map_err(wrong)?;
     let mut after = after.as_deref().map(|after| listing.place(after)).transpose()?;
-    let _turn = state.pages.take(&identity.user).await.ok_or_else(ApiError::too_many_questions)?;
+    // In the order of their changes all rooms are looked at.
+    let turns = if listing == Listing::Updated { &state.scans } else { &state.pages };
+    let _turn = turns.take(&identity.user).await.ok_or_else(ApiError::too_many_questions)?;
     let mut rooms = Vec::new();
     let mut looked_at = 0;
     loop {
@@ -172,10 +181,11 @@ pub async fn list(
                 return Ok(Json(RoomList { rooms, next: after.map(|after| listing.written(&after)) }));
             }
             let row = listed.row();
-            let (access, is_wanted) = (identity.access(&row.name), has(row, &meta));
+            let access = identity.access(&row.name);
             after = Some(Place { at_ms: row.updated_at_ms, name: row.name.clone() });
-            if is_wanted {
-                rooms.extend(listed.shown(access));
+            // What an app keeps with rooms that are not shown is not read: that could be long.
+            if listed.is_shown(access) && has(row, &meta) {
+                rooms.push(listed.shown(access));
             }
         }
         if is_end || looked_at >= LOOKED_AT_MAX {
@@ -207,7 +217,7 @@ pub async fn one(
     if !with_size {
         return Ok(Json(room));
     }
-    let _turn = state.pages.take(&may.identity.user).await.ok_or_else(ApiError::too_many_questions)?;
+    let _turn = state.scans.take(&may.identity.user).await.ok_or_else(ApiError::too_many_questions)?;
     Ok(Json(room.with_size(&state.store.room_size(id).await?)))
 }
 

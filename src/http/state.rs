@@ -16,7 +16,7 @@ use crate::bus::Cluster;
 use crate::config::IpRange;
 use crate::history::Histories;
 use crate::ids::RoomName;
-use crate::room::{Directory, Lease, UserSockets};
+use crate::room::{Directory, Lease, Quotas, UserSockets};
 use crate::socket::{EventStreams, Gate, ReconnectPace, RoomOpenings, SharedRates};
 use crate::store::Store;
 use crate::webhooks::Webhooks;
@@ -26,6 +26,12 @@ const RENDERS_MAX: usize = 2;
 const RENDERS_EACH_MAX: usize = 1;
 /// Restores at once, each of another room and by another caller; each holds its edit until that is committed.
 const RESTORES_MAX: usize = 4;
+/// Looks at all rooms, or at all entries of one, at once, and of one caller: the other connections that read are for others.
+const SCANS_MAX: usize = 2;
+const SCANS_EACH_MAX: usize = 1;
+/// Rooms copied at once, and of one caller; each holds a page of its timeline.
+const COPIES_MAX: usize = 2;
+const COPIES_EACH_MAX: usize = 1;
 /// Pages of timelines and lists of rooms read at once, and of one caller.
 const PAGES_MAX: usize = 8;
 const PAGES_EACH_MAX: usize = 4;
@@ -52,10 +58,16 @@ pub struct AppState {
     pub renders: Turns,
     /// Who reads pages of timelines and of the list of rooms.
     pub pages: Turns,
+    /// Who has all rooms looked at, or all entries of one.
+    pub scans: Turns,
     /// Places of requests that wait for something to happen, each as one byte.
     pub waiting_places: Arc<ByteBudget>,
     /// Whose turn it is to restore.
     pub restores: RoomTurns,
+    /// Who copies rooms.
+    pub copies: Turns,
+    /// What rooms and users may have on disk.
+    pub quotas: Arc<Quotas>,
     /// The JSON sockets of each user.
     pub user_sockets: Arc<UserSockets>,
     /// How many rooms each user may open.
@@ -105,11 +117,17 @@ impl AppState {
 
     /// The caller's way into a room, which is opened for it if need be: a user opens so many a minute.
     pub fn open(&self, identity: &Identity, room: &RoomName) -> Result<Lease, ApiError> {
-        if !identity.is_server() {
-            let opened = self.openings.take(&identity.user, room, &self.directory, Instant::now());
-            opened.map_err(|too_many| ApiError::TooMany(too_many.wait))?;
-        }
+        self.count_opening(identity, room)?;
         Ok(self.directory.lookup(room))
+    }
+
+    /// The caller opens a room, or makes one.
+    pub fn count_opening(&self, identity: &Identity, room: &RoomName) -> Result<(), ApiError> {
+        if identity.is_server() {
+            return Ok(());
+        }
+        let opened = self.openings.take(&identity.user, room, &self.directory, Instant::now());
+        opened.map_err(|too_many| ApiError::TooMany(too_many.wait))
     }
 
     /// Who renders documents.
@@ -120,6 +138,16 @@ impl AppState {
     /// Who restores.
     pub fn restore_turns() -> RoomTurns {
         RoomTurns::new(RESTORES_MAX)
+    }
+
+    /// Who has much looked at.
+    pub fn scan_turns() -> Turns {
+        Turns::new(SCANS_MAX, SCANS_EACH_MAX)
+    }
+
+    /// Who copies rooms.
+    pub fn copy_turns() -> Turns {
+        Turns::new(COPIES_MAX, COPIES_EACH_MAX)
     }
 
     /// Who reads pages.

@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Json};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -103,9 +103,15 @@ pub struct Naming {
 pub struct Renaming {
     #[schema(min_length = 1, max_length = 200, pattern = r"^[^\u0000-\u001F\u007F-\u009F]+$")]
     label: Option<String>,
-    /// At most 2,048 bytes.
+    /// At most 2,048 bytes; null for none. What is kept stays if it is missing.
+    #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Value>)]
-    meta: Option<Box<RawValue>>,
+    meta: Option<Option<Box<RawValue>>>,
+}
+
+/// What is there, null included.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Box<RawValue>>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// Names a seq.
@@ -152,8 +158,9 @@ pub async fn change(
     let known = versions.into_iter().find(|known| known.seq == seq && known.label == label);
     let known = known.ok_or(ApiError::NoSuchVersion)?;
     let Renaming { label: new, meta } = body;
-    let new = version(seq, new.unwrap_or_else(|| label.clone()), meta, &may)?;
-    let new = VersionRow { meta: new.meta.or(known.meta), ..new };
+    let is_kept = meta.is_none();
+    let new = version(seq, new.unwrap_or_else(|| label.clone()), meta.flatten(), &may)?;
+    let new = if is_kept { VersionRow { meta: known.meta, ..new } } else { new };
     done(state.store.change_version(row.id, &label, new.clone()).await?)?;
     Ok(HttpResponse::Ok().json(VersionView::from(new)))
 }

@@ -5,6 +5,7 @@
 //! executor, and what was begun goes on when the caller stops waiting.
 
 mod append;
+mod copy;
 mod deletion;
 mod entry;
 mod error;
@@ -39,6 +40,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+pub use copy::{CREATED, CopyEnd, CopyPart, FinishedCopy};
 pub use deletion::{DeletedRoom, Deletion, Remains, Undeletion};
 pub use entry::{
     Append, Bodies, Condition, ENTRY_OVERHEAD_BYTES, Entry, EntryKind, HISTORY_BYTES_MAX, HISTORY_ENTRIES_MAX,
@@ -69,11 +71,11 @@ use sqlite::Sqlite;
 /// Most rooms of one page.
 pub const ROOMS_MAX: u32 = 1_000;
 
-/// How long [`Store::shutdown`] waits for what is under way.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Parts of a room that are counted in one go.
 const COUNT_PARTS_MAX: u32 = 10_000;
 
+/// How long [`Store::shutdown`] waits for what is under way.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The database. Cheap to clone; all clones share its connections and its runtimes, which end with
 /// [`shutdown`](Self::shutdown) or with the last clone.
@@ -352,6 +354,29 @@ impl Store {
     /// free, if it is to be.
     pub async fn purge_part(&self, room: RoomId, now_ms: i64) -> Result<bool, StoreError> {
         on_backend!(self, backend => backend.purge_part(room, now_ms))
+    }
+
+    /// Begins a room that is to be a copy. Nobody sees it before it is [finished](Self::finish_copy), and it goes by itself unless it gets
+    /// a part a minute.
+    pub async fn begin_copy(&self, now_ms: i64) -> Result<RoomId, StoreError> {
+        on_backend!(self, backend => backend.begin_copy(now_ms))
+    }
+
+    /// Adds a part to a room that is to be a copy; whether it was in time.
+    pub async fn fill_copy(&self, copy: RoomId, part: CopyPart, now_ms: i64) -> Result<bool, StoreError> {
+        on_backend!(self, backend => backend.fill_copy(copy, &part, now_ms))
+    }
+
+    /// Makes what was filled a room like any other, if its name is free.
+    pub async fn finish_copy(&self, copy: RoomId, finished: FinishedCopy, now_ms: i64) -> Result<CopyEnd, StoreError> {
+        let end = on_backend!(self, backend => backend.finish_copy(copy, &finished, now_ms));
+        self.appended.notify_one();
+        end
+    }
+
+    /// Lets a copy go that is not to be finished.
+    pub async fn drop_copy(&self, copy: RoomId) -> Result<(), StoreError> {
+        on_backend!(self, backend => backend.drop_copy(copy))
     }
 
     /// At most `limit` and [`ROOMS_MAX`] rooms, not deleted, whose names start with `prefix` (taken literally) and sort after

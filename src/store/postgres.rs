@@ -2,6 +2,7 @@
 
 mod access;
 mod append;
+mod copy;
 mod deletion;
 mod explain;
 mod notify;

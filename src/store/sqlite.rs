@@ -3,6 +3,7 @@
 mod access;
 mod append;
 mod claim;
+mod copy;
 mod deletion;
 mod read;
 mod resource;

@@ -89,6 +89,8 @@ struct EventTold {
     user: Option<UserId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<Seq>,
 }
 
 /// The body of a delivery; `None` if what it is about is gone.
@@ -145,9 +147,10 @@ fn event(delivery: &Delivery) -> Option<Vec<u8>> {
     if is_presence && person.is_none() {
         return None;
     }
+    let seq = person.as_ref().and_then(|person| person.seq);
     let (user, name) = person.map(|person| (person.user, person.name)).unzip();
     let best_effort = is_presence || delivery.kind == EMPTY;
-    Told::new(delivery, EventTold { best_effort, user, name }).json()
+    Told::new(delivery, EventTold { best_effort, user, name, seq }).json()
 }
 
 /// The entry that a delivery is about. A room that was deleted and made anew has others under its seqs, with later times.

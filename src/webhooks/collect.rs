@@ -9,8 +9,8 @@ use super::endpoint::Endpoint;
 use super::known::Webhooks;
 use crate::ids::{RoomName, Seq};
 use crate::store::{
-    Bodies, DELETED, DueRoom, Entry, EntryKind, Found, HistoryQuery, Kinds, NewDelivery, Page, QueueKey, RoomEvent,
-    StoreError,
+    Bodies, CREATED, DELETED, DueRoom, Entry, EntryKind, Found, HistoryQuery, Kinds, NewDelivery, Page, QueueKey,
+    RoomEvent, StoreError,
 };
 
 /// A document that has changed is told so long after its last edit, and so long after the first one at most, in milliseconds.
@@ -25,7 +25,6 @@ const BEST_EFFORT: Duration = Duration::from_secs(300);
 
 const CHANGED: &str = "document.changed";
 const MESSAGE: &str = "message.created";
-const CREATED: &str = "room.created";
 
 /// Sorts a part of what is there; whether there may be more.
 pub async fn collect(webhooks: &Webhooks, now_ms: i64) -> Result<bool, StoreError> {
@@ -95,7 +94,8 @@ impl Collector<'_> {
 
     fn event(&self, event: RoomEvent) -> Vec<NewDelivery> {
         let Ok(room) = RoomName::parse(&event.room) else { return Vec::new() };
-        let hold = if event.kind == DELETED { self.give_up } else { self.give_up.min(BEST_EFFORT) };
+        let hold =
+            if [CREATED, DELETED].contains(&&*event.kind) { self.give_up } else { self.give_up.min(BEST_EFFORT) };
         let like = NewDelivery { body: event.body, hold, ..self.like(&event.room, &event.kind, None, event.at_ms) };
         self.to_all(&room, &like).collect()
     }

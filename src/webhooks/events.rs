@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use crate::auth;
-use crate::ids::{RoomName, UserId};
+use crate::ids::{RoomName, Seq, UserId};
 use crate::metrics;
 use crate::store::RoomEvent;
 
@@ -28,6 +28,9 @@ pub(super) struct Person {
     pub user: UserId,
     /// The name shown.
     pub name: String,
+    /// Of a room that was made a copy, its newest entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<Seq>,
 }
 
 /// Takes what rooms tell. Cheap to clone.
@@ -60,7 +63,7 @@ impl RoomEvents {
     /// A user has come into a room, with the first of their sockets, or left it, with the last one.
     pub fn tell_presence(&self, room: &RoomName, user: &UserId, name: &str, is_here: bool) {
         if self.wanted.presence.load(Ordering::Relaxed) {
-            let person = Person { user: user.clone(), name: name.to_owned() };
+            let person = Person { user: user.clone(), name: name.to_owned(), seq: None };
             self.tell(room, if is_here { JOINED } else { LEFT }, serde_json::to_string(&person).ok());
         }
     }

@@ -341,6 +341,23 @@ export interface Restored {
     inserted: number;
     deleted: number;
 }
+export interface CopyOptions {
+    /** What is copied ends after this entry, or at this time; with the newest entry if it is left out. */
+    at?: Moment;
+    /** Instead: at the newest version of this label. */
+    version?: string;
+    /** Copy the timeline and named versions, and not the document alone. */
+    history?: boolean;
+}
+/** The new room and its newest entry; what it was made of, up to which entry. */
+export interface Copied {
+    room: string;
+    seq: number;
+    from: {
+        room: string;
+        seq: number;
+    };
+}
 /** Numbers in runs: of each run the first number, how much each is more than the one before, and how many there are. */
 export type Runs = number[];
 /** What a unit (`at`) of a replay is that is no text. Elements and texts hold what stands up to the unit at `end`. */
@@ -505,6 +522,8 @@ export declare class Past {
     removeVersion({ seq, label }: VersionKey): Promise<void>;
     /** Goes back to a seq by one edit forward, which everybody gets. */
     restore(to: number, options?: RestoreOptions): Promise<Restored>;
+    /** Makes a new room of this one: of its document, or with `history` of its whole timeline. Needs `write` in both. */
+    copy(to: string, { at, ...options }?: CopyOptions): Promise<Copied>;
 }
 /** A room that this client is in, or is about to be in again. */
 export declare class Room<App = object> extends Emitter<RoomEvents<App>> {

@@ -65,6 +65,18 @@ test('a rich text goes in and out as ProseMirror has it', async () => {
   assert.match((await api.readDocument(room, { format: 'xml' })).content, /<paragraph>Hello<\/paragraph>/)
 })
 
+test('a room is copied as it is and as it was', async () => {
+  const [room, copy, whole] = [newRoom(), newRoom(), newRoom()]
+  await api.putDocument(room, 'one', { format: 'text', root: 'content' })
+  await api.putDocument(room, 'two', { format: 'text', root: 'content' })
+  assert.deepEqual(await api.copyRoom(room, copy, { at: 1 }), { room: copy, seq: 1, from: { room, seq: 1 } })
+  assert.equal((await api.readDocument(copy, { format: 'text', root: 'content' })).content, 'one')
+  assert.deepEqual(await api.copyRoom(room, whole, { history: true }), { room: whole, seq: 2, from: { room, seq: 2 } })
+  const entries = async (name) => (await api.readHistory(name)).entries
+  assert.deepEqual(await entries(whole), await entries(room))
+  await assert.rejects(api.copyRoom(room, whole), coded('room_exists'))
+})
+
 test('rooms are listed by pages, and messages published alone and together', async () => {
   const prefix = newRoom()
   const names = ['a', 'b', 'c'].map((name) => `${prefix}/${name}`)

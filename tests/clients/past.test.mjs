@@ -82,6 +82,31 @@ test('a client names versions, changes and removes their names, and goes back to
   assert.deepEqual(await of.versions(), [])
 })
 
+test('a copy has the ids of the original, in editors too, and goes on by itself', async (t) => {
+  const { name, of, ada } = await writtenRoom(t)
+  const [copy, whole] = [newRoom(), newRoom()]
+  assert.deepEqual(await of.copy(copy), { room: copy, seq: 1, from: { room: name, seq: 2 } })
+  assert.deepEqual(await of.copy(whole, { history: true, at: new Date() }), { room: whole, seq: 2, from: { room: name, seq: 2 } })
+  assert.equal(await refusal(of.copy(copy)), 'room_exists')
+  assert.equal(await refusal(of.copy(newRoom(), { version: 'none' })), 'version_not_found')
+  for (const room of [copy, whole]) {
+    const dora = await join(t, server, { version, room, as: token({ sub: 'dora' }) })
+    await dora.reads('one 2 three')
+    // What points into the original's text points into the copy's.
+    const point = Y.createRelativePositionFromTypeIndex(ada.text, 4)
+    assert.equal(Y.createAbsolutePositionFromRelativePosition(point, dora.doc).index, 4)
+    dora.type('! ')
+    await dora.acknowledged()
+    // Updates of both merge: neither has an id of the other's.
+    const both = new Y.Doc()
+    for (const { doc } of [ada, dora]) Y.applyUpdate(both, Y.encodeStateAsUpdate(doc))
+    assert.equal(both.getText('content').toString(), dora.text.toString())
+  }
+  assert.equal(ada.text.toString(), 'one 2 three')
+  const past = talk(t, server).tutti.room(whole).past
+  assert.deepEqual((await past.document({ at: 1 })).content, { content: 'one two three' })
+})
+
 test('a reader does not look back, unless the token says so', async (t) => {
   const { name } = await writtenRoom(t)
   const reader = (history) => talk(t, server, { as: { rooms: [{ room: name, access: 'read', history }] } }).tutti.room(name).past

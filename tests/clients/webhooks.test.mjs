@@ -84,6 +84,26 @@ for (const store of stores) {
       for (const { attempts, status } of await inLog()) assert.deepEqual([attempts, status], [1, 204])
     })
 
+    test('of a copy it hears that there is a room, and what its document is, and nothing that was said before', async (t) => {
+      const receiver = await startReceiver(t)
+      const [room, copy] = [newRoom(), newRoom()]
+      await say(room, 'Hello')
+      const person = await join(t, server, { version, room })
+      person.type('written')
+      await person.acknowledged()
+      await add(t, receiver, { rooms: copy, content: 'text', root: 'content' })
+      const response = await server.fetch(`/api/v1/rooms/${room}/copy`, { method: 'POST', body: JSON.stringify({ to: copy, history: true }) })
+      assert.equal(response.status, 201)
+      await until(() => of(receiver.taken, copy, 'document.changed').length > 0, 'the document is told', { state: () => receiver.tried })
+      await until(() => of(receiver.taken, copy, 'room.created').length > 0, 'the room is told', { state: () => receiver.tried })
+      const [created] = of(receiver.taken, copy, 'room.created')
+      assert.deepEqual([created.seq, created.user], [(await response.json()).seq, 'ada'])
+      assert.equal(of(receiver.taken, copy, 'document.changed').at(-1).content, 'written')
+      await say(copy, 'after')
+      await until(() => of(receiver.taken, copy, 'message.created').length > 0, 'the message is told', { state: () => receiver.tried })
+      assert.deepEqual(of(receiver.taken, copy, 'message.created').map(({ text }) => text), ['after'])
+    })
+
     test('what fails is tried again in its order, and holds back nothing else', async (t) => {
       const receiver = await startReceiver(t)
       const [bad, good] = [newRoom(), newRoom()]

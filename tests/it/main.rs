@@ -11,6 +11,7 @@ mod browser_side;
 mod cluster;
 mod comments;
 mod compression;
+mod copy;
 mod crowded;
 mod damage;
 mod deletion;

@@ -61,6 +61,11 @@ fn a_version_is_named_listed_renamed_and_taken_away() {
     );
     let expected = [json!([2, "Final", 7, ["carol"]]), json!([1, "Draft", { "by": [1] }, ["carol"]])];
     assert_eq!(list(&server, ""), expected);
+    // Null is nothing that is kept.
+    assert_eq!(patch(&server, "seq=2&label=Final", &json!({ "meta": null })).json()["meta"], Value::Null);
+    assert_eq!(patch(&server, "seq=1&label=Draft", &json!({})).json()["meta"], json!({ "by": [1] }));
+    let expected = [json!([2, "Final", null, ["carol"]]), json!([1, "Draft", { "by": [1] }, ["carol"]])];
+    assert_eq!(list(&server, ""), expected);
 }
 
 #[test]

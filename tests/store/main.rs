@@ -3,6 +3,7 @@
 
 mod append;
 mod claim;
+mod copy;
 mod deletion;
 mod faults;
 mod history;

@@ -1,7 +1,7 @@
 // A room's past, by REST: what its document was, who wrote it, what changed, named versions, and going back.
 
 import type {
-  ActivityPage, ActivityQuery, Blame, BlameQuery, Diff, DiffQuery, DocumentQuery, Moment, PastDocument, Replay, Restored, RestoreOptions, Version,
+  ActivityPage, ActivityQuery, Blame, BlameQuery, Copied, CopyOptions, Diff, DiffQuery, DocumentQuery, Moment, PastDocument, Replay, Restored, RestoreOptions, Version,
   VersionChange, VersionKey
 } from './types.js'
 
@@ -83,6 +83,11 @@ export class Past {
   /** Goes back to a seq by one edit forward, which everybody gets. */
   async restore (to: number, options: RestoreOptions = {}): Promise<Restored> {
     return (await this.#ask('restore', { method: 'POST', body: { ...options, to } })).body as Restored
+  }
+
+  /** Makes a new room of this one: of its document, or with `history` of its whole timeline. Needs `write` in both. */
+  async copy (to: string, { at, ...options }: CopyOptions = {}): Promise<Copied> {
+    return (await this.#ask('copy', { method: 'POST', body: { ...options, to, at: momentOf(at) } })).body as Copied
   }
 
   #ask (what: string, request: RestRequest): Promise<RestAnswer> { return this.#rest(`${pathOf(this.#room)}/${what}`, request) }

@@ -2,10 +2,10 @@
 // Web Crypto, which Node.js 20 and newer, Deno, Bun and edge runtimes have. The secret belongs into no browser.
 
 import { TuttiError } from './error.js'
-import type { Access, HistoryPage, HistoryQuery, Saved } from './types.js'
+import type { Access, Copied, HistoryPage, HistoryQuery, Saved } from './types.js'
 
 export { TuttiError } from './error.js'
-export type { Access, EntryKind, HistoryEntry, HistoryPage, HistoryQuery, Saved } from './types.js'
+export type { Access, Copied, EntryKind, HistoryEntry, HistoryPage, HistoryQuery, Saved } from './types.js'
 
 /** Which rooms, by name or by pattern (`docs/*`), and what in them. `history` lets a reader look back. */
 export interface Grant { room: string, access: Access | 'none', history?: boolean }
@@ -135,6 +135,14 @@ export interface TuttiServerOptions {
 }
 
 export interface RoomInfo { room: string, seq: number, createdAt: string, updatedAt: string, access: Access }
+export interface CopyOptions {
+  /** A seq, or a time in RFC 3339: what is copied ends there; with the newest entry if it is left out. */
+  at?: number | string
+  /** Instead: at the newest version of this label. */
+  version?: string
+  /** Copy the timeline and named versions, and not the document alone. */
+  history?: boolean
+}
 export interface RoomQuery { prefix?: string, after?: string, limit?: number }
 export interface RoomPage { rooms: RoomInfo[], next: string | null }
 
@@ -222,6 +230,11 @@ export class TuttiServer {
 
   /** Takes the deletion of a room back. */
   async undeleteRoom (room: string): Promise<RoomInfo> { return answered(await this.request('POST', roomPath(room, '/undelete'))) }
+
+  /** Makes a new room of a room: of its document, or with `history` of its whole timeline. */
+  async copyRoom (room: string, to: string, options: CopyOptions = {}): Promise<Copied> {
+    return answered(await this.request('POST', roomPath(room, '/copy'), { body: { ...options, to } }))
+  }
 
   /** A page of the timeline. With `after` and `wait` (seconds, at most 30), it waits for the first entry. */
   async readHistory (room: string, query: HistoryQuery & { wait?: number } = {}): Promise<HistoryPage> {

@@ -183,6 +183,17 @@ export interface RestoreOptions {
 /** `seq`: where the edit stands; null if there was nothing to undo, or it was a dry run. `from`: the entry that it was made for. */
 export interface Restored { seq: number | null, to: number, from: number, inserted: number, deleted: number }
 
+export interface CopyOptions {
+  /** What is copied ends after this entry, or at this time; with the newest entry if it is left out. */
+  at?: Moment
+  /** Instead: at the newest version of this label. */
+  version?: string
+  /** Copy the timeline and named versions, and not the document alone. */
+  history?: boolean
+}
+/** The new room and its newest entry; what it was made of, up to which entry. */
+export interface Copied { room: string, seq: number, from: { room: string, seq: number } }
+
 /** Numbers in runs: of each run the first number, how much each is more than the one before, and how many there are. */
 export type Runs = number[]
 /** What a unit (`at`) of a replay is that is no text. Elements and texts hold what stands up to the unit at `end`. */
