@@ -5,6 +5,9 @@ mod check;
 mod check_token;
 mod health;
 mod outcome;
+mod remote;
+mod room;
+mod tail;
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -34,6 +37,8 @@ pub fn run() -> ExitCode {
         Command::CheckToken(command) => check_token::run(&command),
         Command::Health(command) => done(health::run(&command)),
         Command::Proxy(config) => proxy(&config),
+        Command::Room(config) => room::run(*config),
+        Command::Tail(config) => tail::run(*config),
         #[cfg(feature = "import")]
         Command::Import(config) => import(&config),
         #[cfg(feature = "import")]

@@ -8,13 +8,18 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::options::{JwtOptions, ListenOptions, LogOptions, ServeOptions, StoreOptions, TlsOptions};
 use super::reading::{Problem, Reading};
+use super::remote::RemoteOptions;
 use super::sources::Sources;
 #[cfg(feature = "import")]
 use super::transfer::{ExportOptions, ImportOptions, RepairOptions};
 use super::unknown::unknown_variables;
-use super::{Bind, Config, DatabaseUrl, JwtConfig, LogConfig, StoreConfig, TlsConfig, UpstreamUrl};
+use super::{
+    Bind, Config, CopyTask, DatabaseUrl, JwtConfig, ListTask, LogConfig, PrintTask, RemoteConfig, RemoveTask,
+    RoomConfig, RoomTask, StoreConfig, TailConfig, TailTask, TlsConfig, UpstreamUrl,
+};
 #[cfg(feature = "import")]
 use super::{ExportConfig, ImportConfig, RepairConfig};
+use crate::ids::RoomName;
 
 /// Longest life of a token made by `tutti token`: ten years, in seconds.
 const TTL_S_MAX: u64 = 10 * 365 * 86_400;
@@ -47,6 +52,10 @@ pub enum Command {
     /// Write rooms out.
     #[cfg(feature = "import")]
     Export(Box<ExportConfig>),
+    /// List, show, print, delete or copy rooms of a running server.
+    Room(Box<RoomConfig>),
+    /// Follow a room's timeline.
+    Tail(Box<TailConfig>),
     /// Say what of a room is damaged.
     #[cfg(feature = "import")]
     Repair(Box<RepairConfig>),
@@ -141,19 +150,51 @@ enum Subcommands {
     /// Export rooms: document, text, JSON and timeline
     #[cfg(feature = "import")]
     Export(Box<ExportOptions>),
-    /// Check single rooms, and rebuild their snapshots
-    #[cfg(feature = "import")]
+    /// List, show, print, copy and delete the rooms of a running server; check what is stored of one
     Room {
         #[command(subcommand)]
         command: RoomSubcommands,
     },
+    /// Follow a room's timeline on a running server
+    Tail(Box<TailOptions>),
 }
 
-#[cfg(feature = "import")]
 #[derive(Subcommand, Debug)]
 enum RoomSubcommands {
+    /// List rooms
+    Ls(Box<Remote<ListTask>>),
+    /// Show a room: its size, its metadata, who is in it
+    Show(Box<Remote<ShowOptions>>),
+    /// Print a room's document, as it is or as it was
+    Cat(Box<Remote<PrintTask>>),
+    /// Delete rooms, for a while or for good
+    Rm(Box<Remote<RemoveTask>>),
+    /// Copy a room: its document, or all of its timeline
+    Cp(Box<Remote<CopyTask>>),
     /// Report what is damaged in a room's stored document; exit code 0: nothing, 1: something
+    #[cfg(feature = "import")]
     Repair(Box<RepairOptions>),
+}
+
+/// What is to be done, and by which server.
+#[derive(Args, Debug)]
+struct Remote<T: Args> {
+    #[command(flatten)]
+    task: T,
+    #[command(flatten)]
+    remote: RemoteOptions,
+}
+
+type TailOptions = Remote<TailTask>;
+
+#[derive(Args, Debug)]
+struct ShowOptions {
+    /// The room
+    #[arg(value_name = "ROOM", value_parser = |text: &str| RoomName::parse(text))]
+    room: RoomName,
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -268,9 +309,10 @@ fn read(line: CommandLine, sources: Sources) -> Result<Command, Stop> {
         Subcommands::Import(options) => ImportConfig::read(*options).map(|config| Command::Import(Box::new(config))),
         #[cfg(feature = "import")]
         Subcommands::Export(options) => ExportConfig::read(*options).map(|config| Command::Export(Box::new(config))),
-        #[cfg(feature = "import")]
-        Subcommands::Room { command: RoomSubcommands::Repair(options) } => {
-            RepairConfig::read(*options).map(|config| Command::Repair(Box::new(config)))
+        Subcommands::Room { command } => room(command),
+        Subcommands::Tail(options) => {
+            let Remote { task, remote } = *options;
+            RemoteConfig::read(&remote).map(|remote| Command::Tail(Box::new(TailConfig { remote, task })))
         }
         Subcommands::Migrate(options) => {
             let mut reading = Reading::default();
@@ -283,6 +325,24 @@ fn read(line: CommandLine, sources: Sources) -> Result<Command, Stop> {
         }
     }
     .map_err(Stop::Problems)
+}
+
+fn room(command: RoomSubcommands) -> Result<Command, Vec<Problem>> {
+    let (task, remote) = match command {
+        RoomSubcommands::Ls(options) => (RoomTask::List(options.task), options.remote),
+        RoomSubcommands::Show(options) => {
+            let Remote { task: ShowOptions { room, json }, remote } = *options;
+            (RoomTask::Show { room, is_json: json }, remote)
+        }
+        RoomSubcommands::Cat(options) => (RoomTask::Print(options.task), options.remote),
+        RoomSubcommands::Rm(options) => (RoomTask::Remove(options.task), options.remote),
+        RoomSubcommands::Cp(options) => (RoomTask::Copy(options.task), options.remote),
+        #[cfg(feature = "import")]
+        RoomSubcommands::Repair(options) => {
+            return RepairConfig::read(*options).map(|config| Command::Repair(Box::new(config)));
+        }
+    };
+    RemoteConfig::read(&remote).map(|remote| Command::Room(Box::new(RoomConfig { remote, task })))
 }
 
 impl TokenCommand {

@@ -18,6 +18,7 @@ mod options;
 mod origin;
 mod postgres_url;
 mod reading;
+mod remote;
 mod secret;
 mod sources;
 mod store;
@@ -48,6 +49,10 @@ pub use log::{LogConfig, LogFormat};
 pub use origin::{NotAnOrigin, NotAnOriginPattern, Origin, OriginPattern};
 pub use postgres_url::{PostgresUrl, Target};
 pub use reading::{Problem, Setting, variable};
+pub use remote::{
+    CopyTask, Credential, ListTask, PrintFormat, PrintTask, RemoteConfig, RemoveTask, RoomConfig, RoomOrder, RoomTask,
+    TailConfig, TailKind, TailTask,
+};
 pub use secret::{SECRET_BYTES_MAX, SECRET_BYTES_MIN, Secret, WeakSecret};
 pub use sources::Source;
 pub use store::StoreConfig;

@@ -40,6 +40,7 @@ mod names;
 mod network;
 mod openapi;
 mod opening;
+mod operators;
 mod origin;
 mod outputs;
 mod pace;
