@@ -13,22 +13,21 @@ use uuid::Uuid;
 use super::deliver::Deliver;
 use super::frame::{self, Taken};
 use super::kept::KeptUsers;
-use super::message::{self, About, AbsentUser, Answer, Message, Question, RoomMessage, Rooms, SharedEntry};
+use super::message::{self, About, Answer, Message, Question, RoomMessage, Rooms};
 use super::outgoing::{Batch, Outgoing};
 use super::peers::Peers;
 use super::questions::{Answers, Questions};
+use super::room_state::AbsentUser;
 use super::rooms::{OwnRooms, hash};
 use super::transport::Channel;
 use crate::ids::RoomName;
 use crate::metrics;
-use crate::store::{Append, Outcome, RoomRow, ServerRow};
+use crate::store::{RoomRow, ServerRow};
 
-/// How long the other servers have to answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long the other servers have to answer, unless they may take longer.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a room waits for the bus before it is loaded all the same.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
-/// Longer bodies are left to be read, in bytes of all entries of an append.
-const BODIES_BYTES_MAX: usize = 32 << 10;
 /// Without its own word on the bus for so long, a server cannot rely on it.
 pub const ECHO_WITHIN: Duration = Duration::from_secs(7);
 /// So many rooms are told with one message: all of them, or those that are told later would count as ended meanwhile. Such a message is
@@ -69,7 +68,9 @@ impl Status {
 pub enum Unanswered {
     /// There is no such server.
     Unknown,
-    /// It was silent for a second.
+    /// Too much waits for the bus already.
+    NotAsked,
+    /// It was silent. Whether it has done what it was asked is not known.
     Silent,
 }
 
@@ -244,7 +245,7 @@ impl Cluster {
 
     /// Tells the other servers where a room lives something about it that must not be lost unnoticed.
     pub fn tell(&self, room: &RoomName, say: RoomMessage) {
-        self.tell_where(room, None, say, Outgoing::push);
+        self.tell_where(room, say, Outgoing::push);
     }
 
     /// Tells all other servers something about a room, whether it lives there or not.
@@ -262,57 +263,51 @@ impl Cluster {
 
     /// Tells one server something about a room.
     pub fn tell_one(&self, room: &RoomName, to: Uuid, say: RoomMessage) {
-        self.tell_where(room, Some(to), say, Outgoing::push);
-    }
-
-    /// Tells the other servers where a room lives something that may be lost.
-    pub fn signal(&self, room: &RoomName, say: RoomMessage) {
-        if self.status() == Status::Ok {
-            self.tell_where(room, None, say, Outgoing::push_signal);
-        }
-    }
-
-    fn tell_where(
-        &self,
-        room: &RoomName,
-        to: Option<Uuid>,
-        say: RoomMessage,
-        push: fn(&mut Outgoing, Channel, &Arc<str>) -> bool,
-    ) {
-        if self.is_alone() {
-            return;
-        }
-        let mut state = self.lock();
-        let to = to.map_or_else(|| state.peers.with_room(hash(room)), |to| vec![to]);
-        if to.is_empty() {
-            return;
-        }
         let text = text(&Message::Room { room: room.clone(), say });
-        for server in to {
-            if !push(&mut state.outgoing, Channel::Server(server), &text) {
-                metrics::BUS_MESSAGES_DROPPED.inc();
-            }
+        let mut state = self.lock();
+        // One that has gone meanwhile is told nothing.
+        if state.peers.get_mut(to).is_some() {
+            state.push(to, &text, Outgoing::push);
         }
         drop(state);
         self.wake.notify_one();
     }
 
-    /// Tells the other servers where a room lives what was committed there.
-    pub fn tell_committed(&self, room: &RoomName, append: Append, outcome: &Outcome) {
-        let Ok(outcome) = outcome else { return };
-        if !self.is_shared(room) {
+    /// Tells the other servers where a room lives something that may be lost.
+    pub fn signal(&self, room: &RoomName, say: RoomMessage) {
+        if self.status() == Status::Ok {
+            self.tell_where(room, say, Outgoing::push_signal);
+        }
+    }
+
+    fn tell_where(&self, room: &RoomName, say: RoomMessage, push: Push) {
+        if self.is_shared(room) {
+            let text = text(&Message::Room { room: room.clone(), say });
+            self.lock().tell_holders(hash(room), &text, push);
+            self.wake.notify_one();
+        }
+    }
+
+    /// Tells the other servers what was committed at once, each of them of the rooms that live there: all of it goes on its way together.
+    pub fn tell_committed(&self, mut committed: Vec<(RoomName, RoomMessage)>) {
+        if self.is_alone() {
             return;
         }
-        let placed = append.entries.into_iter().zip(outcome);
-        let new = placed.filter_map(|(entry, placed)| Some((entry, placed.ok().filter(|placed| placed.is_new)?)));
-        let entries: Vec<_> = new.map(|(entry, placed)| SharedEntry::new(placed.seq, placed.at_ms, entry)).collect();
-        let Some((head, at)) = entries.last().map(|entry| (entry.seq, entry.at)) else { return };
-        let bytes: usize = entries.iter().map(|entry| entry.body.len()).sum();
-        let (entries, clients) = match bytes <= BODIES_BYTES_MAX {
-            true => (entries, append.clients),
-            false => Default::default(),
-        };
-        self.tell(room, RoomMessage::Entries { row: append.room.0, head, at, entries, clients });
+        {
+            let state = self.lock();
+            committed.retain(|(room, _)| state.peers.have_room(hash(room)));
+        }
+        if committed.is_empty() {
+            return;
+        }
+        let told: Vec<(u64, Arc<str>)> =
+            committed.into_iter().map(|(room, say)| (hash(&room), text(&Message::Room { room, say }))).collect();
+        let mut state = self.lock();
+        for (room, text) in told {
+            state.tell_holders(room, &text, Outgoing::push);
+        }
+        drop(state);
+        self.wake.notify_one();
     }
 
     /// Tells all other servers that a revocation was added to the database.
@@ -349,18 +344,20 @@ impl Cluster {
         Answers { answers, is_partial }
     }
 
-    /// Asks the server of a mark.
-    pub async fn ask_marked(&self, marked: u64, question: Question) -> Result<Answer, Unanswered> {
+    /// Asks the server of a mark; waits for its answer as long as `within`.
+    pub async fn ask_marked(&self, marked: u64, question: Question, within: Duration) -> Result<Answer, Unanswered> {
         let mut asked = {
             let mut state = self.lock();
             let server = state.peers.all().map(|(server, _)| server).find(|server| mark(*server) == marked);
             let to = Channel::Server(server.ok_or(Unanswered::Unknown)?);
             let asked = self.questions.open();
-            state.outgoing.push(to, &text(&Message::Ask { id: asked.id(), question }));
+            if !state.outgoing.push(to, &text(&Message::Ask { id: asked.id(), question })) {
+                return Err(Unanswered::NotAsked);
+            }
             asked
         };
         self.wake.notify_one();
-        let answer = timeout(ANSWER_TIMEOUT, asked.next()).await;
+        let answer = timeout(within, asked.next()).await;
         answer.ok().flatten().map(|(_, answer)| answer).ok_or(Unanswered::Silent)
     }
 
@@ -769,13 +766,36 @@ impl Cluster {
         }
     }
 
+    /// How many rooms live here, and how many the others have told that live there.
+    #[cfg(test)]
+    pub(super) fn count_rooms(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.own.names().count(), state.peers.all().map(|(_, peer)| peer.rooms.all().count()).sum())
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing panics while it is locked.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// How a message is added to what waits: as one that must arrive, or as a signal.
+type Push = fn(&mut Outgoing, Channel, &Arc<str>) -> bool;
+
 impl State {
+    fn push(&mut self, to: Uuid, text: &Arc<str>, push: Push) {
+        if !push(&mut self.outgoing, Channel::Server(to), text) {
+            metrics::BUS_MESSAGES_DROPPED.inc();
+        }
+    }
+
+    /// Tells those where a room of that hash lives.
+    fn tell_holders(&mut self, room: u64, text: &Arc<str>, push: Push) {
+        for server in self.peers.with_room(room) {
+            self.push(server, text, push);
+        }
+    }
+
     fn tell_all_peers(&mut self, message: &Message) {
         let text = text(message);
         for (server, _) in self.peers.all() {
@@ -850,74 +870,4 @@ fn mark(server: Uuid) -> u64 {
 fn text(message: &Message) -> Arc<str> {
     // Nothing in a message fails to become JSON.
     serde_json::to_string(message).unwrap_or_default().into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::bus::RoomState;
-
-    /// A server whose rooms' mailboxes may be full.
-    #[derive(Debug, Default)]
-    struct Rooms(AtomicBool);
-
-    impl Deliver for Rooms {
-        fn room(&self, _: &RoomName, _: Uuid, _: RoomMessage) -> bool {
-            !self.0.load(Ordering::Relaxed)
-        }
-        fn entered(&self, _: &RoomName, _: Uuid) {}
-        fn left(&self, _: &RoomName, _: Uuid) {}
-        fn head(&self, _: &RoomRow) {}
-        fn deleted(&self, _: &RoomRow) {}
-        fn missing(&self, _: &RoomName) {}
-        fn ask(&self, _: Uuid, _: u64, _: Question) {}
-        fn revoked(&self) {}
-    }
-
-    /// Brings what one says to the other; how many texts that were.
-    fn pass(from: &Cluster, to: &Cluster, now: Instant) -> usize {
-        let texts = from.take_batch(1 << 20).texts;
-        texts.iter().for_each(|(_, text)| to.on_text(text, now));
-        texts.len()
-    }
-
-    #[test]
-    fn what_finds_no_room_in_the_mailboxes_is_asked_for_again_and_less_and_less_often() {
-        let start = Instant::now();
-        let later = |ms| start + Duration::from_millis(ms);
-        let rooms = Arc::new(Rooms::default());
-        let [one, other] =
-            [1, 2].map(|id| Cluster::new(Uuid::from_u128(id), "s".into(), true, Duration::from_secs(10)));
-        one.deliver_to(rooms.clone());
-        [&one, &other].iter().for_each(|cluster| cluster.on_connected(start));
-        let row =
-            |beats| ServerRow { incarnation: one.me(), label: "s".into(), version: "1".into(), beats, is_recent: true };
-        (1..=2).for_each(|beats| other.on_rows(&[row(beats)], start));
-        for _ in 0..3 {
-            pass(&other, &one, start);
-            pass(&one, &other, start);
-        }
-        let room = RoomName::parse("r").unwrap();
-        one.begin(&room);
-        pass(&one, &other, start);
-        let tells = |at| {
-            other.tell(&room, RoomMessage::Change(RoomState::default()));
-            assert_eq!(pass(&other, &one, at), 1);
-            one.take_batch(1 << 20).texts.len()
-        };
-        assert_eq!(tells(later(20_000)), 0);
-        rooms.0.store(true, Ordering::Relaxed);
-        assert_eq!(tells(later(30_000)), 1, "it is asked to tell everything again");
-        assert_eq!(tells(later(30_100)), 0, "not at once");
-        one.tick(later(30_400), false);
-        assert_eq!(one.take_batch(1 << 20).texts.len(), 0);
-        one.tick(later(30_600), false);
-        assert_eq!(one.take_batch(1 << 20).texts.len(), 1, "what was put off is done");
-        assert_eq!(tells(later(31_200)), 0, "twice as long is waited each time");
-        rooms.0.store(false, Ordering::Relaxed);
-        one.tick(later(31_700), false);
-        assert_eq!(one.take_batch(1 << 20).texts.len(), 1);
-        one.tick(later(33_000), false);
-        assert_eq!(one.take_batch(1 << 20).texts.len(), 0);
-    }
 }

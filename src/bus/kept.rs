@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
-use super::message::AbsentUser;
+use super::room_state::AbsentUser;
 use crate::ids::{RoomName, UserId};
 
 /// Most users that are kept; of more than that nobody waits for the rest.

@@ -6,9 +6,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::frame::WHOLE_BYTES_MAX;
+use super::room_state::{AbsentUser, Part, RoomState};
 use super::rooms::Digest;
 use crate::ids::{RoomName, Seq, UserId};
-use crate::store::{Entry, EntryKind, NewEntry};
+use crate::store::{Append, Entry, EntryKind, NewEntry, Outcome};
+
+/// Longer bodies are left to be read, in bytes of all entries of an append.
+const BODIES_BYTES_MAX: usize = 32 << 10;
+
+/// Longest message of an event stream's client that fits into a text, in bytes: in base64, and with what stands around it.
+pub const FORWARDED_BYTES_MAX: usize = (WHOLE_BYTES_MAX - (4 << 10)) / 4 * 3;
 
 /// Anything that one server says to another.
 #[derive(Debug, Serialize, Deserialize)]
@@ -107,6 +115,9 @@ pub enum RoomMessage {
         head: Seq,
         /// Who is there and what they show.
         state: RoomState,
+        /// Which part of it that is. Read before others are written: a version that does not know parts takes each for the whole.
+        #[serde(default, skip_serializing_if = "Part::is_whole")]
+        part: Part,
     },
     /// Changes of who is there and what they show.
     Change(RoomState),
@@ -128,71 +139,20 @@ pub enum RoomMessage {
     },
 }
 
-/// Who is on a server in a room, and what they show of themselves.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct RoomState {
-    /// The users.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub users: Vec<SharedUser>,
-    /// Awareness states.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub states: Vec<SharedState>,
-    /// Who types, or has stopped: the user, the name, whether they type.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub typing: Vec<(UserId, String, bool)>,
-}
-
-impl RoomState {
-    /// Whether there is nothing to tell.
-    pub fn is_empty(&self) -> bool {
-        self.users.is_empty() && self.states.is_empty() && self.typing.is_empty()
+impl RoomMessage {
+    /// What is new of an append, if anything is.
+    pub fn committed(append: Append, outcome: &Outcome) -> Option<Self> {
+        let placed = append.entries.into_iter().zip(outcome.as_ref().ok()?);
+        let new = placed.filter_map(|(entry, placed)| Some((entry, placed.ok().filter(|placed| placed.is_new)?)));
+        let entries: Vec<_> = new.map(|(entry, placed)| SharedEntry::new(placed.seq, placed.at_ms, entry)).collect();
+        let (head, at) = entries.last().map(|entry| (entry.seq, entry.at))?;
+        let bytes: usize = entries.iter().map(|entry| entry.body.len()).sum();
+        let (entries, clients) = match bytes <= BODIES_BYTES_MAX {
+            true => (entries, append.clients),
+            false => Default::default(),
+        };
+        Some(Self::Entries { row: append.room.0, head, at, entries, clients })
     }
-}
-
-/// A user on a server, in a room.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SharedUser {
-    /// Who.
-    pub user: UserId,
-    /// The name shown to others.
-    pub name: String,
-    /// Sockets there; 0: they have gone.
-    pub sockets: usize,
-    /// What they show of themselves.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub state: Option<String>,
-    /// Whether they have gone for good, so that nobody waits for their return.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub is_for_good: bool,
-}
-
-/// A user who has no socket in a room any more and may come back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AbsentUser {
-    /// Who.
-    pub user: UserId,
-    /// The name shown to others.
-    pub name: String,
-    /// How long ago the last socket dropped, in milliseconds; negative: it drops in so long at most.
-    pub gone_ms: i64,
-}
-
-/// A client's awareness state.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SharedState {
-    /// The Yjs client.
-    pub client: u64,
-    /// Its clock.
-    pub clock: u64,
-    /// Whose it is.
-    pub user: UserId,
-    /// The state as JSON; none if the client has gone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub state: Option<String>,
-    /// Whether the server made it, for a user who has no editor.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub is_placeholder: bool,
 }
 
 /// What is said in a room and not kept, in its order.
@@ -317,6 +277,9 @@ pub enum Question {
         /// What, as a WebSocket would have brought it; none: it leaves for good.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         said: Option<StreamMessage>,
+        /// The client's own name for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
     },
 }
 

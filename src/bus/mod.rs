@@ -7,6 +7,8 @@
 mod cluster;
 mod deliver;
 mod frame;
+#[cfg(test)]
+mod golden;
 mod kept;
 mod link;
 mod message;
@@ -15,19 +17,22 @@ mod outgoing;
 mod peers;
 mod postgres;
 mod questions;
+mod room_state;
 mod rooms;
 mod runtime;
+#[cfg(test)]
+mod tests;
 mod transport;
 mod watch;
 
-pub use cluster::{Cluster, Entered, Status, Unanswered};
+pub use cluster::{ANSWER_TIMEOUT, Cluster, Entered, Status, Unanswered};
 pub use deliver::Deliver;
 pub use message::{
-    AbsentUser, Answer, Question, RoomMessage, RoomState, SharedEntry, SharedState, SharedUser, Signal, StreamMessage,
-    Uplinked, UserSignal,
+    Answer, FORWARDED_BYTES_MAX, Question, RoomMessage, SharedEntry, Signal, StreamMessage, Uplinked, UserSignal,
 };
 pub use nats::NatsBus;
 pub use postgres::PostgresBus;
 pub use questions::Answers;
+pub use room_state::{AbsentUser, Part, RoomState, SharedState, SharedUser};
 pub use runtime::BusRuntime;
 pub use transport::{Bus, BusError, BusReceiver, BusSender, Channel};

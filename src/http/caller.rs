@@ -12,7 +12,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use super::error::ApiError;
 use super::state::AppState;
 use crate::auth::{self, Access, Action, Identity, Tickets, TokenError};
-use crate::bus::{Answer, Question};
+use crate::bus::{ANSWER_TIMEOUT, Answer, Question};
 use crate::ids::{RoomName, shortened};
 
 type LocalBoxFuture<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -92,7 +92,7 @@ async fn redeem(ticket: &str, state: &AppState) -> Option<String> {
     if issuer == state.cluster.mark() {
         return state.tickets.redeem(ticket, Instant::now());
     }
-    match state.cluster.ask_marked(issuer, Question::Redeem { ticket: ticket.to_owned() }).await {
+    match state.cluster.ask_marked(issuer, Question::Redeem { ticket: ticket.to_owned() }, ANSWER_TIMEOUT).await {
         Ok(Answer::Token { token }) => token,
         Ok(_) | Err(_) => None,
     }

@@ -16,9 +16,11 @@ use super::parameters::{Parameters, RoomPath};
 use super::peer;
 use super::state::AppState;
 use crate::auth::{Action, Identity};
-use crate::bus::{Answer, Question, StreamMessage, Unanswered, Uplinked};
+use crate::bus::{ANSWER_TIMEOUT, Answer, FORWARDED_BYTES_MAX, Question, StreamMessage, Unanswered, Uplinked};
 use crate::ids::Seq;
-use crate::socket::{self, Opening, Permit, Said, StreamRoom, Uplink, UplinkError, network};
+use crate::socket::{
+    self, HEARD_TIMEOUT, Opening, Permit, Said, StreamRoom, UPLINK_KEY_CHARS_MAX, Uplink, UplinkError, network,
+};
 use crate::wire::Encoding;
 
 /// Where a client that comes back says what it saw last.
@@ -70,26 +72,35 @@ pub async fn of_client(
 
 /// What the client of a stream says, as in a frame of `/ws`.
 ///
-/// The answers come by the stream.
+/// The answers come by the stream. After a 503, or without an answer, send it again with the same `key`: it is heard once.
 #[utoipa::path(
     post, path = "/api/v1/events/{client}", operation_id = "sayToStream", tag = "timeline",
-    params(("client" = String, Path, format = "uuid", description = "The stream's id, which its first event says")),
+    params(
+        ("client" = String, Path, format = "uuid", description = "The stream's id, which its first event says"),
+        ("key" = Option<String>, Query, min_length = 1, max_length = 64, description = "Names it: under one key a stream hears one thing. It remembers 64 keys"),
+    ),
     request_body(content((Value = "application/json"), (Vec<u8> = "application/octet-stream"))),
-    responses((status = 204, description = "Heard"), WithToken, WithBody, Fails<404>),
+    responses((status = 204, description = "Heard"), WithToken, WithBody, Fails<404>, Fails<413>),
 )]
 pub async fn say(
     Caller(identity): Caller,
     client: Path<String>,
+    mut parameters: Parameters,
     Short(body): Short,
     req: HttpRequest,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
+    let key = parameters.text("key");
+    parameters.end()?;
+    if key.as_ref().is_some_and(|key| key.is_empty() || key.chars().count() > UPLINK_KEY_CHARS_MAX) {
+        return Err(ApiError::Parameter(format!("key must have 1 to {UPLINK_KEY_CHARS_MAX} characters")));
+    }
     let is_binary = req.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/octet-stream");
     let said = match is_binary {
         true => Said::Binary(body),
         false => std::str::from_utf8(&body).map(|_| Said::Text(body.clone())).map_err(ApiError::body)?,
     };
-    send(&client, identity, said, &state).await
+    send(&client, Uplink { user: identity.user, said, key }, &state).await
 }
 
 /// Ends a stream.
@@ -105,7 +116,7 @@ pub async fn end(
     client: Path<String>,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    send(&client, identity, Said::End, &state).await
+    send(&client, Uplink { user: identity.user, said: Said::End, key: None }, &state).await
 }
 
 /// Other methods.
@@ -113,37 +124,49 @@ pub async fn other_method() -> Result<HttpResponse, ApiError> {
     Err(ApiError::WrongMethod("POST, DELETE"))
 }
 
-async fn send(client: &str, identity: Identity, said: Said, state: &AppState) -> Result<HttpResponse, ApiError> {
+async fn send(client: &str, uplink: Uplink, state: &AppState) -> Result<HttpResponse, ApiError> {
     let client: Uuid = client.parse().map_err(|_| ApiError::NoStream)?;
     let (issuer, _) = client.as_u64_pair();
-    let heard = match issuer == state.cluster.mark() {
-        true => state.event_streams.say(client, Uplink { user: identity.user, said }).await,
-        false => say_elsewhere(issuer, client, identity, said, state).await,
-    };
-    match heard {
-        Ok(()) => Ok(HttpResponse::NoContent().finish()),
-        Err(error @ UplinkError::Behind) => Err(ApiError::TryLater(error.to_string())),
-        Err(UplinkError::Gone) => Err(ApiError::NoStream),
+    match issuer == state.cluster.mark() {
+        true => state.event_streams.say(client, uplink).await?,
+        false => say_elsewhere(issuer, client, uplink, state).await?,
     }
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Has the server hear it that has the stream.
-async fn say_elsewhere(
-    issuer: u64,
-    stream: Uuid,
-    identity: Identity,
-    said: Said,
-    state: &AppState,
-) -> Result<(), UplinkError> {
-    let said = match said {
-        Said::Text(payload) => Some(StreamMessage { is_binary: false, payload }),
-        Said::Binary(payload) => Some(StreamMessage { is_binary: true, payload }),
-        Said::End => None,
+async fn say_elsewhere(issuer: u64, stream: Uuid, uplink: Uplink, state: &AppState) -> Result<(), ApiError> {
+    let Uplink { user, said, key } = uplink;
+    let _turn = state.forwarding.take(&user).await.ok_or_else(ApiError::too_many_questions)?;
+    let (is_binary, payload) = match said {
+        Said::Text(payload) => (false, Some(payload)),
+        Said::Binary(payload) => (true, Some(payload)),
+        Said::End => (false, None),
     };
-    match state.cluster.ask_marked(issuer, Question::Say { stream, user: identity.user, said }).await {
+    if payload.as_ref().is_some_and(|payload| payload.len() > FORWARDED_BYTES_MAX) {
+        return Err(ApiError::BodyTooLarge(FORWARDED_BYTES_MAX));
+    }
+    let said = payload.map(|payload| StreamMessage { is_binary, payload });
+    // Longer than the other one waits for its stream, so that its answer is heard, and tells what became of it.
+    let within = HEARD_TIMEOUT + ANSWER_TIMEOUT;
+    match state.cluster.ask_marked(issuer, Question::Say { stream, user, said, key }, within).await {
         Ok(Answer::Uplinked { outcome: Uplinked::Heard }) => Ok(()),
-        Ok(Answer::Uplinked { outcome: Uplinked::Behind }) | Err(Unanswered::Silent) => Err(UplinkError::Behind),
-        Ok(_) | Err(Unanswered::Unknown) => Err(UplinkError::Gone),
+        Ok(Answer::Uplinked { outcome: Uplinked::Behind }) | Err(Unanswered::NotAsked) => {
+            Err(UplinkError::Behind.into())
+        }
+        Err(Unanswered::Silent) => Err(ApiError::TryLater(
+            "the server that has this event stream does not answer, and may have heard it: send it again with the same key".into(),
+        )),
+        Ok(_) | Err(Unanswered::Unknown) => Err(UplinkError::Gone.into()),
+    }
+}
+
+impl From<UplinkError> for ApiError {
+    fn from(error: UplinkError) -> Self {
+        match error {
+            UplinkError::Behind => Self::TryLater(error.to_string()),
+            UplinkError::Gone => Self::NoStream,
+        }
     }
 }
 

@@ -35,6 +35,9 @@ const COPIES_EACH_MAX: usize = 1;
 /// Pages of timelines and lists of rooms read at once, and of one caller.
 const PAGES_MAX: usize = 8;
 const PAGES_EACH_MAX: usize = 4;
+/// What clients of event streams say that is passed on to other servers at once, and of one user.
+const FORWARDED_MAX: usize = 1_024;
+const FORWARDED_EACH_MAX: usize = 8;
 
 /// The state of one server, for its handlers.
 pub struct AppState {
@@ -60,6 +63,8 @@ pub struct AppState {
     pub pages: Turns,
     /// Who has all rooms looked at, or all entries of one.
     pub scans: Turns,
+    /// Who has other servers hear what the clients of their event streams say.
+    pub forwarding: Turns,
     /// Places of requests that wait for something to happen, each as one byte.
     pub waiting_places: Arc<ByteBudget>,
     /// Whose turn it is to restore.
@@ -153,6 +158,11 @@ impl AppState {
     /// Who reads pages.
     pub fn page_turns() -> Turns {
         Turns::new(PAGES_MAX, PAGES_EACH_MAX)
+    }
+
+    /// Who has other servers hear something.
+    pub fn forwarding_turns() -> Turns {
+        Turns::new(FORWARDED_MAX, FORWARDED_EACH_MAX)
     }
 
     /// Whether new connections are turned away because the server stops.

@@ -9,7 +9,7 @@ use super::messages::{FromMember, HandOver};
 use super::room::{Parts, Phase, Room};
 use super::signals;
 use crate::budget::HeldBytes;
-use crate::bus::{AbsentUser, RoomMessage};
+use crate::bus::{AbsentUser, Part, RoomMessage};
 use crate::ids::{MemberId, Seq};
 use crate::store::{Entry, RoomId, RoomRow, StoreError};
 
@@ -112,7 +112,8 @@ impl Room {
             FromServer::Told { say: RoomMessage::Deleted { row }, .. } => {
                 self.on_deletion_told(row.map(RoomId), ctx);
             }
-            FromServer::Told { from, say: RoomMessage::State { head, state }, .. } => {
+            FromServer::Told { from, say: RoomMessage::State { head, state, part }, .. } => {
+                let Some(state) = self.presence.gather(from, part, state) else { return };
                 self.arrivals.on_told(from);
                 self.hold_with(from);
                 let Parts { presence, mut io, .. } = self.parts();
@@ -137,9 +138,12 @@ impl Room {
                 for users in self.presence.absent(by, Instant::now()).chunks(ABSENT_EACH) {
                     self.context.cluster.tell_one(&self.name, by, absent(users, true));
                 }
-                let state = self.presence.whole_state(&self.members);
-                let say = RoomMessage::State { head: self.timeline.head(), state };
-                self.context.cluster.tell_one(&self.name, by, say);
+                let (head, parts) = (self.timeline.head(), self.presence.whole_state(&self.members).parts());
+                let count = parts.len();
+                for (number, state) in (1..).zip(parts) {
+                    let say = RoomMessage::State { head, state, part: Part { number, count } };
+                    self.context.cluster.tell_one(&self.name, by, say);
+                }
             }
             FromServer::Left(by) => {
                 self.arrivals.on_told(by);
@@ -171,10 +175,11 @@ impl Room {
         if state.is_empty() || !self.elsewhere.is_shared {
             return;
         }
-        let say = RoomMessage::Change(state);
-        match may_be_lost {
-            true => self.context.cluster.signal(&self.name, say),
-            false => self.context.cluster.tell(&self.name, say),
+        for say in state.parts().into_iter().map(RoomMessage::Change) {
+            match may_be_lost {
+                true => self.context.cluster.signal(&self.name, say),
+                false => self.context.cluster.tell(&self.name, say),
+            }
         }
     }
 

@@ -131,13 +131,13 @@ impl Deliver for Mail {
 async fn answer(question: Question, Here { directory, user_sockets, event_streams, tickets }: &Here) -> Answer {
     match question {
         Question::Redeem { ticket } => Answer::Token { token: tickets.redeem(&ticket, Instant::now()) },
-        Question::Say { stream, user, said } => {
+        Question::Say { stream, user, said, key } => {
             let said = match said {
                 Some(StreamMessage { is_binary: true, payload }) => Said::Binary(payload),
                 Some(StreamMessage { payload, .. }) => Said::Text(payload),
                 None => Said::End,
             };
-            let outcome = match event_streams.say(stream, Uplink { user, said }).await {
+            let outcome = match event_streams.say(stream, Uplink { user, said, key }).await {
                 Ok(()) => Uplinked::Heard,
                 Err(UplinkError::Behind) => Uplinked::Behind,
                 Err(UplinkError::Gone) => Uplinked::Gone,

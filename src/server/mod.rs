@@ -160,6 +160,7 @@ impl Server {
             renders: AppState::render_turns(),
             pages: AppState::page_turns(),
             scans: AppState::scan_turns(),
+            forwarding: AppState::forwarding_turns(),
             waiting_places: http::waiting_places(places.requests_max),
             restores: AppState::restore_turns(),
             copies: AppState::copy_turns(),

@@ -625,12 +625,20 @@ impl Actor for Socket {
 impl Handler<Uplink> for Socket {
     type Result = Result<(), UplinkError>;
 
-    fn handle(&mut self, Uplink { user, said }: Uplink, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, Uplink { user, said, key }: Uplink, _: &mut Self::Context) -> Self::Result {
         if self.outbox().closing().is_some() || self.outbox().is_close_held() || !self.session.is_of(&user) {
             return Err(UplinkError::Gone);
         }
+        if let (Some(key), Some(entry)) = (&key, &self.entry)
+            && entry.heard.have(key)
+        {
+            return Ok(());
+        }
         if !self.is_reading() {
             return Err(UplinkError::Behind);
+        }
+        if let (Some(key), Some(entry)) = (key, &mut self.entry) {
+            entry.heard.add(key);
         }
         self.in_span(|socket| {
             let message = wire::Message::from(said);

@@ -1,6 +1,6 @@
 //! The event streams of a server by name: what their clients say comes by requests, each over another connection.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,8 +12,12 @@ use uuid::Uuid;
 use crate::ids::UserId;
 use crate::wire;
 
-/// How long a stream may take to hear what its client says.
-const HEARD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a stream may take to hear what its client says. Whoever stops waiting has not been heard.
+pub const HEARD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest key of what a client says, in characters.
+pub const UPLINK_KEY_CHARS_MAX: usize = 64;
+/// Keys that a stream remembers: as many of its client's requests may be on their way at once.
+const KEYS_MAX: usize = 64;
 
 /// A message of a stream's client, as a WebSocket would have brought it.
 #[derive(Message)]
@@ -23,6 +27,8 @@ pub struct Uplink {
     pub user: UserId,
     /// What the client says.
     pub said: Said,
+    /// The client's own name for it, at most [`UPLINK_KEY_CHARS_MAX`] long: what was heard under it is not heard again.
+    pub key: Option<String>,
 }
 
 /// What a client says.
@@ -82,7 +88,7 @@ impl EventStreams {
     /// Lets requests find a stream, as long as the entry lives.
     pub(super) fn enter(self: &Arc<Self>, client: Uuid, socket: Recipient<Uplink>) -> StreamEntry {
         self.sockets().insert(client, socket);
-        StreamEntry { streams: self.clone(), client }
+        StreamEntry { streams: self.clone(), client, heard: HeardKeys::default() }
     }
 }
 
@@ -90,10 +96,43 @@ impl EventStreams {
 pub(super) struct StreamEntry {
     streams: Arc<EventStreams>,
     client: Uuid,
+    pub heard: HeardKeys,
+}
+
+/// The keys of what a stream has heard last.
+#[derive(Default)]
+pub(super) struct HeardKeys(VecDeque<String>);
+
+impl HeardKeys {
+    /// Whether it was heard.
+    pub fn have(&self, key: &str) -> bool {
+        self.0.iter().any(|heard| heard == key)
+    }
+
+    /// It is heard.
+    pub fn add(&mut self, key: String) {
+        if self.0.len() == KEYS_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back(key);
+    }
 }
 
 impl Drop for StreamEntry {
     fn drop(&mut self) {
         self.streams.sockets().remove(&self.client);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_remembers_the_last_keys_and_no_more() {
+        let mut heard = HeardKeys::default();
+        (0..=KEYS_MAX).for_each(|key| heard.add(key.to_string()));
+        assert!(!heard.have("0") && heard.have("1") && heard.have(&KEYS_MAX.to_string()));
+        assert_eq!(heard.0.len(), KEYS_MAX);
     }
 }

@@ -24,7 +24,7 @@ mod unfinished;
 
 pub use actor::Socket;
 pub use context::SocketContext;
-pub use event_streams::{EventStreams, Said, Uplink, UplinkError};
+pub use event_streams::{EventStreams, HEARD_TIMEOUT, Said, UPLINK_KEY_CHARS_MAX, Uplink, UplinkError};
 pub use gate::{Gate, GateFull, Permit, network};
 pub use heartbeat::Rhythm;
 pub use opening::{Opening, Path, StreamRoom, UpgradeRefusal};

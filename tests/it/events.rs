@@ -260,6 +260,26 @@ fn a_client_talks_by_requests_and_hears_the_answers_on_its_stream() {
 }
 
 #[test]
+fn what_is_said_again_under_one_key_is_heard_once() {
+    let server = Server::start();
+    let token = writer("ada");
+    let mut ada = Events::open(server.address, "/api/v1/events", &token);
+    ada.ask_for(&token, json!({ "type": "room.join", "room": "room" }));
+    let says = |key: &str| {
+        let body = json!({ "type": "chat.message", "room": "room", "text": "hi" });
+        post_json(server.address, &format!("/api/v1/events/{}?key={key}", ada.client), Some(&token), &body)
+    };
+    let longest = "k".repeat(64);
+    for key in ["1", "1", &longest, &longest, "1"] {
+        assert_eq!(says(key).status, 204);
+    }
+    for key in ["", &"k".repeat(65)] {
+        assert_eq!(says(key).error(), (400, "invalid_parameter".into()));
+    }
+    assert_eq!(publish(server.address, "room", "end"), 3);
+}
+
+#[test]
 fn bytes_are_said_by_a_request_of_their_type() {
     let server = Server::start();
     let (address, ada_token) = (server.address, writer("ada"));

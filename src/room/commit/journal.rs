@@ -9,7 +9,7 @@ use actix::fut::ActorFutureExt;
 use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient, SpawnHandle, WrapFuture};
 use uuid::Uuid;
 
-use crate::bus::Cluster;
+use crate::bus::{Cluster, RoomMessage};
 use crate::ids::RoomName;
 use crate::room::fanout::Pace;
 use crate::store::{Append, CLIENTS_AT_ONCE, Outcome, Store};
@@ -160,10 +160,8 @@ impl Journal {
             }
         };
         let done = commit.into_actor(self).map(move |outcomes, journal, ctx| {
-            for (told, outcome) in rooms.into_iter().zip(outcomes) {
-                journal.stored += u64::from(outcome.is_ok());
-                journal.tell(told, outcome, false);
-            }
+            journal.stored += outcomes.iter().filter(|outcome| outcome.is_ok()).count() as u64;
+            journal.tell(rooms.into_iter().zip(outcomes), false);
             journal.lanes[lane].is_writing = false;
             journal.write(lane, ctx);
         });
@@ -178,12 +176,15 @@ impl Journal {
         (append, told)
     }
 
-    /// Tells the other servers what is committed, and the room.
-    fn tell(&self, Told { id, name, room, append }: Told, outcome: Outcome, others_were_stored: bool) {
-        if let Some(append) = append {
-            self.cluster.tell_committed(&name, append, &outcome);
+    /// Tells the rooms what became of their appends, and then the other servers what is committed.
+    fn tell(&self, appends: impl Iterator<Item = (Told, Outcome)>, others_were_stored: bool) {
+        let mut committed = Vec::new();
+        for (Told { id, name, room, append }, outcome) in appends {
+            let shared = append.and_then(|append| RoomMessage::committed(append, &outcome));
+            committed.extend(shared.map(|shared| (name, shared)));
+            room.do_send(Committed { id, outcome, others_were_stored });
         }
-        room.do_send(Committed { id, outcome, others_were_stored });
+        self.cluster.tell_committed(committed);
     }
 }
 
@@ -207,7 +208,7 @@ impl Journal {
         let commit = async move { store.append_aside(append).await };
         ctx.spawn(commit.into_actor(self).map(move |outcome, journal, ctx| {
             let others_were_stored = journal.stored > before;
-            journal.tell(told, outcome, others_were_stored);
+            journal.tell(std::iter::once((told, outcome)), others_were_stored);
             journal.is_writing_aside = false;
             journal.write_aside(ctx);
         }));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use super::awareness::Announced;
-use crate::bus::{RoomState, SharedState, SharedUser};
+use crate::bus::{Part, RoomState, SharedState, SharedUser};
 use crate::ids::UserId;
 use crate::protocol::awareness::Entry;
 
@@ -21,9 +21,28 @@ const TYPING: Duration = Duration::from_secs(7);
 pub struct Others {
     users: HashMap<Uuid, BTreeMap<UserId, SharedUser>>,
     typing: HashMap<(Uuid, UserId), (String, Instant)>,
+    /// Parts of what servers tell, and how many each has told.
+    parts: HashMap<Uuid, (usize, RoomState)>,
 }
 
 impl Others {
+    /// A server tells a part of what is there; all of it, once the last part has come behind all others.
+    pub fn gather(&mut self, server: Uuid, part: Part, state: RoomState) -> Option<RoomState> {
+        let (told, whole) = self.parts.entry(server).or_default();
+        if part.number == 1 {
+            (*told, *whole) = (1, state);
+        } else if part.number == *told + 1 {
+            *told += 1;
+            whole.extend(state);
+        } else {
+            // What is missing is told again, from the first part on.
+            *told = 0;
+        }
+        let is_whole = *told == part.count;
+        let is_over = is_whole || *told == 0;
+        is_over.then(|| self.parts.remove(&server)).flatten().filter(|_| is_whole).map(|(_, whole)| whole)
+    }
+
     /// A server tells of one of its users. Whether they were there before.
     pub fn take_user(&mut self, server: Uuid, user: &SharedUser) -> bool {
         let known = self.users.entry(server).or_default();
@@ -97,6 +116,7 @@ impl Others {
 
     /// Forgets a server.
     pub fn forget(&mut self, server: Uuid) {
+        self.parts.remove(&server);
         self.users.remove(&server);
     }
 }
@@ -161,4 +181,41 @@ pub fn shared_state(announced: Announced) -> SharedState {
     let Announced { entry: Entry { client, clock, state }, user, is_placeholder } = announced;
     let state = state.map(|state| String::from_utf8_lossy(&state).into_owned());
     SharedState { client, clock, user, state, is_placeholder }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_in_parts_counts_once_it_is_complete_and_a_missing_part_begins_anew() {
+        let (mut others, server) = (Others::default(), Uuid::from_u128(1));
+        let typing = |user: &str| (UserId::new(user), user.to_owned(), true);
+        let state = |user: &str| RoomState { typing: vec![typing(user)], ..RoomState::default() };
+        let mut told = |number, count, user| others.gather(server, Part { number, count }, state(user));
+        assert_eq!(told(1, 1, "a"), Some(state("a")));
+        assert_eq!([told(1, 3, "a"), told(3, 3, "c"), told(2, 3, "b"), told(3, 3, "c")], [None, None, None, None]);
+        assert_eq!([told(1, 3, "x"), told(2, 3, "y"), told(1, 3, "a"), told(2, 3, "b")], [None, None, None, None]);
+        let whole = RoomState { typing: ["a", "b", "c"].map(typing).into(), ..RoomState::default() };
+        assert_eq!(told(3, 3, "c"), Some(whole));
+        assert!(others.parts.is_empty());
+    }
+
+    #[test]
+    fn trap_23_however_often_clients_move_other_servers_are_told_a_few_times_a_second() {
+        let (mut to_tell, start, mut told) = (ToTell::default(), Instant::now(), Vec::new());
+        for ms in 0..1_000 {
+            let now = start + Duration::from_millis(ms);
+            // Six moves a millisecond: 300 clients, each 20 times a second.
+            for move_ in 6 * ms..6 * ms + 6 {
+                let entry = Entry { client: move_ % 300, clock: move_ / 300, state: Some("{}".into()) };
+                to_tell.add_states([Announced { entry, user: UserId::new("a"), is_placeholder: false }], now);
+            }
+            if to_tell.due().is_some_and(|due| due <= now) {
+                told.push(to_tell.take(|_| unreachable!("nobody has come or gone")));
+            }
+        }
+        assert!((10..=12).contains(&told.len()), "{}", told.len());
+        assert!(told.iter().all(|(state, may_be_lost)| *may_be_lost && state.states.len() == 300));
+    }
 }

@@ -23,7 +23,7 @@ use super::io::Io;
 use super::members::{Member, Members};
 use super::messages::{AskAwareness, UpdateAwareness};
 use crate::auth::{Action, allows};
-use crate::bus::{AbsentUser, RoomState, SharedState, SharedUser};
+use crate::bus::{AbsentUser, Part, RoomState, SharedState, SharedUser};
 use crate::ids::{MemberId, UserId};
 use crate::protocol::awareness::{Entry, chunks, decode, encode};
 use crate::protocol::json::{ServerMessage, UserPresence};
@@ -420,6 +420,11 @@ impl Presence {
         let typists = self.typing.typists().into_iter();
         let typing = typists.filter_map(|(user, id)| Some((user, members.get(id)?.name.to_string(), true))).collect();
         RoomState { users, states, typing }
+    }
+
+    /// A server tells a part of who is there and what they show; all of it, once it is complete.
+    pub fn gather(&mut self, server: Uuid, part: Part, state: RoomState) -> Option<RoomState> {
+        self.others.gather(server, part, state)
     }
 
     /// A server tells who is there and what they show: all of it, or what has changed.

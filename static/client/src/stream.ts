@@ -6,6 +6,8 @@ import type { Socket, Token } from './types.js'
 
 /** How long the last things that were said may take after the app has closed. */
 const FAREWELL_MS = 5_000
+/** What is said has one of so many keys, more than a stream remembers; a browser asks of each once whether a page may use it. */
+const KEYS = 100
 
 export class StreamSocket implements Socket {
   binaryType = 'arraybuffer'
@@ -19,6 +21,7 @@ export class StreamSocket implements Socket {
   #aborting = new AbortController()
   #clientId = ''
   #waiting: (string | Uint8Array)[] = []
+  #said = 0
   #isSending = false
   #isClosing = false
 
@@ -82,7 +85,7 @@ export class StreamSocket implements Socket {
     if (this.#isSending || !this.#clientId) return
     this.#isSending = true
     try {
-      while (this.#waiting.length > 0 && !this.#aborting.signal.aborted) await this.#say(this.#next())
+      while (this.#waiting.length > 0 && !this.#aborting.signal.aborted) await this.#say(this.#next(), (this.#said += 1) % KEYS)
       if (this.#isClosing) await this.#fetch('DELETE', `/${this.#clientId}`).finally(() => this.#aborting.abort())
     } catch {
       // Nobody knows whether it arrived. Whatever must be stored once has a key.
@@ -91,11 +94,12 @@ export class StreamSocket implements Socket {
     this.#isSending = false
   }
 
-  async #say (data: string | Uint8Array): Promise<void> {
-    const { status } = await this.#fetch('POST', `/${this.#clientId}`, data)
+  async #say (data: string | Uint8Array, key: number): Promise<void> {
+    const { status } = await this.#fetch('POST', `/${this.#clientId}?key=${key}`, data)
     if (status === 503 || status === 429) {
+      // It may have been heard: under the same key it is not heard again.
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
-      return this.#aborting.signal.aborted ? undefined : this.#say(data)
+      return this.#aborting.signal.aborted ? undefined : this.#say(data, key)
     }
     if (status >= 400) this.#end(status === 401 ? UNAUTHORIZED : LOST, '')
     else this.bufferedAmount -= sizeOf(data)

@@ -5,11 +5,12 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::{By, Servers, on_each_bus, seqs};
+use super::{By, Servers, metric, on_each_bus, seqs};
 use crate::network::{Direction, Network};
 use crate::support::editor::Editor;
 use crate::support::eventually;
 use crate::support::json::Client;
+use crate::support::postgres::Postgres;
 use crate::support::process::Process;
 use crate::support::socket::Socket;
 use crate::support::token::{reader, token, writer};
@@ -116,14 +117,18 @@ on_each_bus! {
         assert_eq!(ada.until("chat.message")["seq"], seq + 1);
     }
 
-    fn trap_39_a_revocation_on_one_server_closes_sockets_on_the_others(by: By) {
-        let servers = Servers::start(by, "revoked", 2);
-        let mut ada = Socket::yjs(servers.at(1), "r", &writer("ada"));
+    fn trap_39_a_revocation_on_one_server_closes_sockets_on_the_others_also_while_the_bus_is_away(by: By) {
+        let mut servers = Servers::start(by, "revoked", 1);
+        let network = servers.add_behind();
+        servers.have_met();
         let admin = token("boss", &["*=admin"]);
-        let body = json!({ "sub": "ada" });
-        let answer = crate::support::http::post_json(servers.at(0), "/api/v1/revocations", Some(&admin), &body);
-        assert_eq!(answer.status, 201, "{answer:?}");
-        assert_eq!(ada.closed().0, 4401);
+        for user in ["ada", "bob"] {
+            let mut socket = Socket::yjs(servers.at(1), "r", &writer(user));
+            let answer = crate::support::http::post_json(servers.at(0), "/api/v1/revocations", Some(&admin), &json!({ "sub": user }));
+            assert_eq!(answer.status, 201, "{answer:?}");
+            assert_eq!(socket.closed().0, 4401);
+            network.cut();
+        }
     }
 }
 
@@ -251,6 +256,26 @@ fn a_private_room_tells_the_other_servers_nothing() {
     let after =
         servers.metric(1, "tutti_bus_entries_received_total") + servers.metric(1, "tutti_foreign_entries_read_total");
     assert_eq!(read, after);
+}
+
+#[test]
+fn trap_37_two_clusters_on_one_bus_do_not_hear_each_other() {
+    let one = Servers::start(By::Nats, "neighbours", 2);
+    let other = Postgres::fresh("n_neighbours_too");
+    let folder = tempfile::tempdir().unwrap();
+    let options =
+        ["--database-url", &other.url, "--bus", "nats", "--bus-url", &one.bus, "--metrics-bind", "127.0.0.1:0"];
+    let stranger = Process::start(folder.path(), &options);
+    let metrics = stranger.metrics_address();
+    let mut stranger = Client::join(stranger.address, &writer("ada"), "r");
+    let mut ada = Client::join(one.at(0), &writer("ada"), "r");
+    let mut bob = Client::join(one.at(1), &reader("bob"), "r");
+    ada.chats("r", "hello");
+    bob.until("chat.message");
+    assert_eq!(stranger.chats("r", "alone"), 1);
+    for name in ["tutti_bus_peers", "tutti_bus_texts_received_total"] {
+        assert_eq!(metric(metrics, name), 0.0, "{name}");
+    }
 }
 
 #[test]
