@@ -5,9 +5,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startCluster } from './support/cluster.mjs'
 import { Crowd } from './support/rolling.mjs'
+import { program, programBefore } from './support/server.mjs'
 
-test('servers that are replaced one after another lose nothing, and nobody is shown to leave', async (t) => {
-  const cluster = await startCluster(3)
+async function replacesAll(t, before) {
+  const cluster = await startCluster(3, { program: before })
   t.after(() => cluster.close())
   // Small rooms: after a while some live on one server only, the one that is replaced.
   const crowd = new Crowd(cluster)
@@ -23,4 +24,20 @@ test('servers that are replaced one after another lose nothing, and nobody is sh
   await crowd.isWhole()
   assert.deepEqual(crowd.untrueLeaves(), [])
   assert.equal(await crowd.nothingIsLost(), 3 * 12 * 2)
+  return { cluster, crowd }
+}
+
+test('servers that are replaced one after another lose nothing, and nobody is shown to leave', (t) => replacesAll(t, program))
+
+test('so do servers of the version before that are replaced by this one, and that run beside it', { skip: !programBefore && 'TUTTI_BEFORE_BIN names none' }, async (t) => {
+  const { cluster, crowd } = await replacesAll(t, programBefore)
+  // And back: the version before runs on what this one has made of the database.
+  const [server] = cluster.servers
+  assert.equal(await server.stop(), 0)
+  server.program = programBefore
+  await server.start()
+  await cluster.isWhole()
+  await crowd.speaks(12)
+  await crowd.isWhole()
+  await crowd.nothingIsLost()
 })

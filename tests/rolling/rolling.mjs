@@ -3,6 +3,7 @@
 
 import { startCluster } from '../clients/support/cluster.mjs'
 import { Crowd } from '../clients/support/rolling.mjs'
+import { program, programBefore } from '../clients/support/server.mjs'
 
 const people = Number(process.env.PEOPLE ?? 5_000)
 const each = 10
@@ -12,7 +13,7 @@ const patient = { withinMs: 300_000 }
 
 // All come from one address, and some at once.
 const args = ['--sockets-per-ip-max', '15000', '--rate-address', '100000']
-const cluster = await startCluster(3, { args, logLevel: 'warn' })
+const cluster = await startCluster(3, { args, logLevel: 'warn', program: programBefore ?? program })
 const crowd = new Crowd(cluster)
 process.setMaxListeners(people)
 let isGood = true
@@ -22,7 +23,7 @@ try {
     await crowd.isHere(patient)
   }
   await crowd.isWhole(patient)
-  console.log(`rolling: ${crowd.size} people in rooms of ${each}, on ${cluster.servers.length} servers behind HAProxy`)
+  console.log(`rolling: ${crowd.size} people in rooms of ${each}, on ${cluster.servers.length} servers${programBefore ? ' of the version before' : ''} behind HAProxy`)
   for (const server of cluster.servers) {
     await crowd.speaks(speaking)
     const backMs = await crowd.replaces(server)

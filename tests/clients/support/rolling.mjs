@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { Client, versions } from './client.mjs'
+import { program } from './server.mjs'
 import { Talker, timelineOf } from './tutti.mjs'
 import { until } from './until.mjs'
 
@@ -157,10 +158,11 @@ export class Crowd {
     }))
   }
 
-  /** Replaces a server by a new one, at the same address. How long it took until all were back, in ms. */
+  /** Replaces a server by a new one, at the same address, of the present version whatever it was. How long it took until all were back, in ms. */
   async replaces(server) {
     assert.equal(await server.stop(), 0)
     const stopped = Date.now()
+    server.program = program
     await server.start()
     await this.isHere()
     return Date.now() - stopped

@@ -15,6 +15,8 @@ import { until } from './until.mjs'
 
 /** The server program. */
 export const program = process.env.TUTTI_BIN ?? fileURLToPath(new URL('../../../target/debug/tutti', import.meta.url))
+/** That of the version before, if there is one. */
+export const programBefore = process.env.TUTTI_BEFORE_BIN
 const logLinesKept = 2_000
 
 const { TUTTI_TLS_CERT_FILE, TUTTI_TLS_KEY_FILE } = process.env
@@ -29,6 +31,8 @@ const running = new Set()
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')))
 
 export class Server {
+  /** What is started next. */
+  program
   #process = null
   #port = null
   #database
@@ -41,6 +45,7 @@ export class Server {
 
   constructor(database, options) {
     this.#database = database
+    this.program = options.program ?? program
     this.#arguments = options.args ?? []
     this.#isAtFile = options.isAtFile ?? false
     const { PATH, HOME, TMPDIR } = process.env
@@ -121,9 +126,9 @@ export class Server {
 
   async start() {
     assert.equal(this.#process, null, 'the server runs already')
-    assert.ok(existsSync(program), `there is no server program at ${program}: run \`cargo build\`, or set TUTTI_BIN`)
+    assert.ok(existsSync(this.program), `there is no server program at ${this.program}: run \`cargo build\`, or set TUTTI_BIN`)
     this.#port ??= await holdPort()
-    const child = spawn(program, ['serve', '--bind', this.upstream, ...this.#arguments], {
+    const child = spawn(this.program, ['serve', '--bind', this.upstream, ...this.#arguments], {
       cwd: this.#database.folder,
       env: this.#environment,
       stdio: ['ignore', 'pipe', 'pipe'],
