@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { awarenessFrame } from '../../tests/clients/support/frames.mjs'
 import { openSocket } from '../../tests/clients/support/socket.mjs'
 import { until } from '../../tests/clients/support/until.mjs'
-import { cpuMs, enter, Group, haveMet, median, memoryMib, Nats, natsPing, notifyPing, paced, quantile, watchNotifyLock } from './support.mjs'
+import { cpuMs, enter, Group, haveMet, median, memoryMib, Nats, natsPing, notifyPing, paced, postgresCpuMs, quantile, watchNotifyLock } from './support.mjs'
 
 const seconds = Number(process.env.BENCH_SECONDS ?? 4)
 const pairs = 5
@@ -58,45 +58,67 @@ const rows = {
     return result
   },
 
-  /** Twenty rooms with somebody on each of two servers; who is on the first sends the next message when one is saved. */
+  /** Twenty rooms of two; who is on the first server sends the next message when one is saved. Who listens is on a second server, with and
+   * without a bus, or on the same one, where as much is shown as by the bus; or nobody listens, and the bus has nothing to do. */
   async durable() {
-    const groups = [await Group.start(2), await Group.start(2, ['--bus', 'none'])]
-    await haveMet(groups[0])
-    const loads = []
-    for (const { servers: [a, b] } of groups) {
-      const load = { count: 0, isOn: false, writers: [] }
+    const none = ['--bus', 'none']
+    const kinds = {
+      withBus: { group: await Group.start(2), listenOn: 1 },
+      sameServer: { group: await Group.start(2, none), listenOn: 0 },
+      notShown: { group: await Group.start(2, none), listenOn: 1 },
+      busUnused: { group: await Group.start(2) },
+      unusedWithout: { group: await Group.start(2, none) },
+    }
+    await haveMet(kinds.withBus.group)
+    await haveMet(kinds.busUnused.group)
+    for (const load of Object.values(kinds)) {
+      const { servers } = load.group
+      Object.assign(load, { count: 0, isOn: false, writers: [], rates: [], cpu: { writing: 0, other: 0, postgres: 0, clients: 0 }, saved: 0 })
       for (let n = 0; n < 20; n += 1) {
-        await enter(b, `listener-${n}`, `r${n}`)
-        const writer = await enter(a, `writer-${n}`, `r${n}`, (message) => {
+        if (load.listenOn !== undefined) await enter(servers[load.listenOn], `listener-${n}`, `r${n}`)
+        const writer = await enter(servers[0], `writer-${n}`, `r${n}`, (message) => {
           if (message.type !== 'saved') return
           load.count += 1
           if (load.isOn) chat(writer, `r${n}`, `${load.count}-${n}`)
         })
         load.writers.push([writer, `r${n}`])
       }
-      loads.push(load)
+    }
+    const used = async ({ group }) => {
+      const clients = process.cpuUsage()
+      return { writing: cpuMs(group.servers[0]), other: cpuMs(group.servers[1]), postgres: await postgresCpuMs(group), clients: (clients.user + clients.system) / 1000 }
     }
     const run = async (load) => {
+      const before = await used(load)
       Object.assign(load, { isOn: true, count: 0 })
       load.writers.forEach(([writer, room]) => chat(writer, room, `begin-${room}-${Date.now()}`))
       await delay(seconds * 1000)
-      const { count } = load
+      load.rates.push(load.count / seconds)
+      load.saved += load.count
       load.isOn = false
+      const after = await used(load)
+      for (const part of Object.keys(load.cpu)) load.cpu[part] += after[part] - before[part]
       // What is on its way ends.
       await delay(500)
-      return count / seconds
     }
-    const [withBus, without, ratios] = [[], [], []]
-    const stop = await watchNotifyLock(groups[0])
-    for (let pair = 0; pair < pairs; pair += 1) {
-      withBus.push(await run(loads[0]))
-      without.push(await run(loads[1]))
-      ratios.push(withBus[pair] / without[pair])
-    }
+    const all = Object.values(kinds)
+    const stop = await watchNotifyLock(kinds.withBus.group)
+    for (const load of all) await run(load)
+    for (const load of all) Object.assign(load, { rates: [], saved: 0, cpu: { writing: 0, other: 0, postgres: 0, clients: 0 } })
+    for (let pair = 0; pair < pairs; pair += 1) for (const load of pair % 2 ? all.toReversed() : all) await run(load)
     const { looks, waits } = await stop()
-    for (const group of groups) await group.close()
+    for (const { group } of all) await group.close()
+    const ratio = (one, other) => times(median(one.rates.map((rate, pair) => rate / other.rates[pair])))
+    const rates = (one, other) => `${median(one.rates).toFixed(0)} and ${median(other.rates).toFixed(0)}; median of ${pairs} pairs: ${ratio(one, other)}`
+    const perMessage = ({ cpu, saved }) => Object.values(cpu).map((ms) => `${((ms * 1000) / saved).toFixed(0)}`).join(', ')
+    const { withBus, sameServer, notShown, busUnused, unusedWithout } = kinds
     return [
-      ['messages saved a second in 20 rooms on two servers, with the bus beside without it', `${median(withBus).toFixed(0)} and ${median(without).toFixed(0)}; median of ${pairs} pairs: ${times(median(ratios))}`],
+      ['messages saved a second in 20 rooms of two people: one on another server, with the bus, beside both on one server, without it', rates(withBus, sameServer)],
+      ['the same beside one on another server without the bus, who is shown nothing', rates(withBus, notShown)],
+      ['rooms of one person, with the bus beside without it', rates(busUnused, unusedWithout)],
+      ['CPU for each message, in µs, of the server that saves, the other one, Postgres and the clients: with the bus', perMessage(withBus)],
+      ['… both on one server', perMessage(sameServer)],
+      ['… one on another server, who is shown nothing', perMessage(notShown)],
       ['sessions that saved and waited for the lock of NOTIFY', `${waits} in ${looks} looks`],
     ]
   },

@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { freshDatabase } from '../../tests/clients/support/database.mjs'
@@ -11,6 +11,9 @@ import { holdPort } from '../../tests/clients/support/port.mjs'
 import { Server } from '../../tests/clients/support/server.mjs'
 import { until } from '../../tests/clients/support/until.mjs'
 import { pg } from '../../tests/crash/packages.mjs'
+
+/** The parent of all processes of PostgreSQL. */
+let postmaster = null
 
 const limits = ['--sockets-per-ip-max', '15000', '--rate-address', '1000000', '--rate-user', '1000000', '--rate-socket', '100000', '--rate-room', '100000']
 
@@ -55,20 +58,35 @@ export class Group {
 export const haveMet = ({ servers }) =>
   until(async () => (await Promise.all(servers.map((server) => server.metric('tutti_bus_peers')))).every((count) => count === servers.length - 1), 'the servers know each other')
 
-/** Somebody with a plain connection to one server, in a room; `hear` gets each message with the time when it came. */
-export async function enter(server, user, room, hear = () => {}) {
+/** Somebody with a plain connection to one server, in a room; `hear` gets each message with the time when it came. Without it they are not read. */
+export async function enter(server, user, room, hear = null) {
   const client = new JsonClient(server, { as: server.token({ sub: user }) })
   await client.opened()
   await client.joins(room)
   client.socket.removeAllListeners('message')
-  client.socket.on('message', (data) => hear(JSON.parse(data), performance.now()))
+  if (hear) client.socket.on('message', (data) => hear(JSON.parse(data), performance.now()))
   return client
 }
 
+/** What a process's `stat` has behind its name. */
+const stat = (pid) => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1).split(' ')
+const usedMs = (fields) => (Number(fields[11]) + Number(fields[12])) * 10
+
 /** What a process has computed so far, in ms. */
-export function cpuMs(server) {
-  const fields = readFileSync(`/proc/${server.pid}/stat`, 'utf8').split(') ')[1].split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * 10
+export const cpuMs = (server) => usedMs(stat(server.pid))
+
+/** What PostgreSQL has computed so far, all of its processes that still run, in ms. */
+export async function postgresCpuMs({ url }) {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  const { pid } = (await client.query('select pg_backend_pid() as pid')).rows[0]
+  await client.end()
+  postmaster ??= stat(pid)[1]
+  const all = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((pid) => {
+    // One that ends meanwhile.
+    try { return [stat(pid)] } catch { return [] }
+  })
+  return all.filter((fields) => fields[1] === postmaster).reduce((sum, fields) => sum + usedMs(fields), 0)
 }
 
 /** What a process holds, in MiB. */
