@@ -431,7 +431,7 @@ for (const release of releases.filter(({ hasSessions }) => hasSessions)) {
 
 for (const release of releases) {
   for (const version of versions) {
-    test(`${release.name} and ${version.name} meet in one room, and each is told the truth`, async (t) => {
+    test(`${release.name} and ${version.name} meet in one room, and each is told the truth`, onOneServer, async (t) => {
       const own = await started(t, { store: 'postgres' })
       const room = newRoom()
       const tiptap = (await joinDocument(t, own, { release, room, as: own.token({ sub: 'ada' }) })).announce('Ada')
