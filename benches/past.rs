@@ -140,7 +140,7 @@ async fn measure() {
     shown("a state as text, warm", text);
     let open = histories.open(&name).await.expect("a history").expect("a room");
     let authors = histories.authors(open.row.id).await.expect("authors");
-    let (mut sessions, mut blame) = (Vec::new(), Vec::new());
+    let (mut sessions, mut blame, mut diff, mut lines) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for seq in &seqs {
         let started = Instant::now();
         open.sessions(None, 100, GAP_MS, &authors).expect("sessions");
@@ -148,9 +148,18 @@ async fn measure() {
         let started = Instant::now();
         open.blame(Some("t0"), When::Seq(Seq(*seq)), &authors).expect("blame");
         blame.push(started.elapsed());
+        let moments = (When::Seq(Seq(last - seq)), When::Seq(Seq(*seq)));
+        let started = Instant::now();
+        open.diff(Some("t0"), moments, &authors).expect("differences");
+        diff.push(started.elapsed());
+        let started = Instant::now();
+        open.unified_diff(Some("t0"), moments).expect("differences");
+        lines.push(started.elapsed());
     }
     shown("sessions", sessions);
     shown("blame of one root", blame);
+    shown("differences of one root", diff);
+    shown("the same by lines", lines);
     let started = Instant::now();
     open.blame(Some("t0"), When::Seq(Seq(last)), &authors).expect("blame");
     shown("blame of one root, at the end", vec![started.elapsed()]);

@@ -68,6 +68,8 @@ pub(super) struct Taken {
     is_all_deleted: bool,
     /// Whether some delete what the document does not have.
     deletes_unknown: bool,
+    /// A unit that the document does not have and that the update builds on, or deletes; none if nothing is missing.
+    pub lacks: Option<BlockId>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -129,6 +131,8 @@ struct Cursor<'u> {
     taken: TakenSection,
     /// What the next block waits for.
     awaits: Option<BlockId>,
+    /// Where clocks are left out, the last of those.
+    left_out: Option<BlockId>,
 }
 
 impl Blocks {
@@ -201,8 +205,8 @@ impl Blocks {
             deleted: Vec::new(),
             room: if trust == Trust::Store { usize::MAX } else { self.room() },
         };
-        let taken = self.take_blocks(scan, trust, &mut mark).and_then(|sections| {
-            let mut taken = Taken { sections, is_all_deleted: true, ..Taken::default() };
+        let taken = self.take_blocks(scan, trust, &mut mark).and_then(|(sections, lacks)| {
+            let mut taken = Taken { sections, lacks, is_all_deleted: true, ..Taken::default() };
             self.new_deletions(scan, &mut taken);
             let limit = self.bytes_max;
             if trust != Trust::Store && !self.has_room_to_delete(taken.deleted.len()) {
@@ -233,7 +237,7 @@ impl Blocks {
         scan: &Scan<'_>,
         trust: Trust,
         mark: &mut Mark,
-    ) -> Result<SmallVec<[TakenSection; 1]>, Refusal> {
+    ) -> Result<(SmallVec<[TakenSection; 1]>, Option<BlockId>), Refusal> {
         let mut cursors: SmallVec<[Cursor<'_>; 1]> = SmallVec::with_capacity(scan.sections.len());
         for section in &scan.sections {
             cursors.push(self.cursor(scan, section));
@@ -272,7 +276,8 @@ impl Blocks {
         if trust != Trust::Store && !mark.grown.is_empty() && self.room() == 0 {
             return Err(Refusal::TooLarge { limit: self.bytes_max });
         }
-        Ok(cursors.into_iter().map(|cursor| cursor.taken).collect())
+        let lacks = cursors.iter().find_map(|cursor| cursor.left_out.or(cursor.awaits));
+        Ok((cursors.into_iter().map(|cursor| cursor.taken).collect(), lacks))
     }
 
     /// How much more it may hold, in bytes.
@@ -284,12 +289,12 @@ impl Blocks {
         let known = self.clients.get_full(&section.client);
         let (number, known) = (known.map(|(number, ..)| number), known.map_or(0, |(.., client)| client.end));
         let taken = TakenSection { known, reached: known, blocks: 0 };
-        Cursor { blocks: scan.blocks(section), client: section.client, number, taken, awaits: None }
+        Cursor { blocks: scan.blocks(section), client: section.client, number, taken, awaits: None, left_out: None }
     }
 
     /// Takes a section's blocks until there is none, clocks are left out, or one waits for another section.
     fn advance(&mut self, cursor: &mut Cursor<'_>, trust: Trust, mark: &mut Mark) -> Result<(), Refusal> {
-        cursor.awaits = None;
+        (cursor.awaits, cursor.left_out) = (None, None);
         // A stored update may name a client twice: the first time makes it known.
         cursor.number = cursor.number.or_else(|| self.clients.get_index_of(&cursor.client));
         let known = cursor.number.map_or(0, |number| self.clients[number].end);
@@ -298,7 +303,10 @@ impl Blocks {
         while let Some(block) = blocks.next() {
             let reached = cursor.taken.reached;
             if block.end() > reached {
-                if block.content.kind == Kind::Skip || block.clock > reached {
+                let is_left_out = block.content.kind == Kind::Skip;
+                if is_left_out || block.clock > reached {
+                    let end = if is_left_out { block.end() } else { block.clock };
+                    cursor.left_out = end.checked_sub(1).map(|clock| BlockId { client: cursor.client, clock });
                     return Ok(());
                 }
                 let links = match self.links(&block, cursor)? {
@@ -429,10 +437,14 @@ impl Blocks {
         for (client, ranges) in deletions(scan) {
             let Some((number, _, known)) = self.clients.get_full(&client) else {
                 taken.deletes_unknown = true;
+                taken.lacks = taken.lacks.or(ranges.last().and_then(|range| last_of(client, *range)));
                 continue;
             };
             for (start, end) in ranges {
-                taken.deletes_unknown |= end > known.end;
+                if end > known.end {
+                    taken.deletes_unknown = true;
+                    taken.lacks = taken.lacks.or(last_of(client, (start, end)));
+                }
                 let before = taken.deleted.len();
                 let missing = known.deleted.missing(start, end.min(known.end));
                 taken.deleted.extend(missing.map(|(start, end)| (number, start, end)));
@@ -605,6 +617,10 @@ pub(super) fn deletions(scan: &Scan<'_>) -> impl Iterator<Item = (u64, Vec<(u32,
         });
         Some((client, ranges))
     })
+}
+
+fn last_of(client: u64, (_, end): (u32, u32)) -> Option<BlockId> {
+    end.checked_sub(1).map(|clock| BlockId { client, clock })
 }
 
 /// Refuses sections that wait for each other in a circle: of blocks that clients wrote one was first.

@@ -8,12 +8,12 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::Clocks;
 use super::apply::{Gaps, Trust};
 use super::blocks::{Blocks, Unit};
 use super::content::Kind;
 use super::encode::{DeletedContent, Part, Within};
 use super::scan::scan;
+use super::{BlockId, Clocks};
 use crate::protocol::lib0::put_var_uint;
 
 /// Units of one Yjs client.
@@ -49,8 +49,8 @@ pub struct Brought {
     /// Whether that is somebody's work. Deleting what is deleted by whoever integrates the document, such as formatting marks that
     /// change nothing, is not: every client that sees another's edit may send it.
     pub is_work: bool,
-    /// Whether all of it is in the document now.
-    pub is_complete: bool,
+    /// A unit that it builds on, or deletes, and that the document does not have; none if all of it is in the document now.
+    pub lacks: Option<BlockId>,
 }
 
 /// Which blocks a document had, and what of them was deleted.
@@ -80,12 +80,7 @@ impl Blocks {
             let (client, _) = self.clients.get_index(*number)?;
             Some(IdRange { client: *client, start: *start, end: *end })
         });
-        Ok(Brought {
-            inserted: inserted.collect(),
-            deleted: deleted.collect(),
-            is_work,
-            is_complete: taken.is_complete(&scan),
-        })
+        Ok(Brought { inserted: inserted.collect(), deleted: deleted.collect(), is_work, lacks: taken.lacks })
     }
 
     /// The clocks after all that each client wrote.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::content::{self, Content, Cutter, Kind};
 use super::encode::{Head, put_before};
 use super::ranges::Ranges;
-use super::{BlockId, IdRange, Parent, TypeKind, ViewItem};
+use super::{BlockId, IdRange, Meter, Parent, TooCostly, TypeKind, ViewItem, view};
 use crate::protocol::lib0::{put_buf, put_var_uint};
 
 /// Where new content goes.
@@ -37,6 +37,23 @@ pub struct ItemPart<'v> {
     pub len: u32,
     /// What they hold.
     raw: Vec<u8>,
+}
+
+impl ItemPart<'_> {
+    /// Its text; empty for what is no text. U+FFFD stands for halves of surrogate pairs.
+    pub fn text(&self) -> &str {
+        let is_text = self.item.content.kind == Kind::Text;
+        // It was read when the document was.
+        std::str::from_utf8(&self.raw).ok().filter(|_| is_text).unwrap_or_default()
+    }
+
+    /// Its values, each as JSON.
+    ///
+    /// # Errors
+    /// It takes more than may be spent.
+    pub fn values(&self, meter: &mut Meter) -> Result<Vec<String>, TooCostly> {
+        view::values(Content { kind: self.item.content.kind, raw: &self.raw }, meter)
+    }
 }
 
 /// Cuts an item into parts, from left to right, so that many of them cost one walk.

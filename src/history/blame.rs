@@ -8,11 +8,21 @@ use super::activity::GAP_MS;
 use super::authors::{Authors, Credit};
 use super::error::HistoryError;
 use super::index::Edit;
-use super::moves::{COMPARED_MAX, Move, moves};
+use super::moves::{Comparisons, Move, moves};
 use super::past::History;
 use super::pieces::Pieces;
 use crate::document::{IdRange, Kind, Meter, TooCostly, TypeKind, View};
 use crate::ids::{Seq, UserId};
+
+/// Who wrote a root type.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Blame {
+    /// Without gaps.
+    pub runs: Vec<BlameRun>,
+    /// Whether some text that an edit deleted and inserted again only in part counts as newly written, as finding it would have taken too
+    /// long.
+    pub is_partial: bool,
+}
 
 /// Neighbouring text of one author, written without a long pause.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +66,8 @@ pub(super) struct Credits {
     numbers: HashMap<UserId, u32>,
     /// By client, in the order of their clocks.
     stamps: HashMap<u64, Vec<Stamped>>,
+    /// Whether text that came back only in part counts as new, as finding it would have taken too long.
+    pub is_partial: bool,
 }
 
 impl Credits {
@@ -199,7 +211,7 @@ impl History {
         meter: &mut Meter,
     ) -> Result<Credits, HistoryError> {
         let mut credits = Credits::default();
-        let mut left = COMPARED_MAX;
+        let mut comparisons = self.compared_max.map_or_else(Comparisons::default, Comparisons::of);
         let mut gone = Gone::default();
         self.read_metered(upto, meter, |edit, _| {
             let oldest = [gone.since, edit.restored].into_iter().flatten().min();
@@ -212,9 +224,9 @@ impl History {
                 return Ok(());
             }
             let moved = match (edit.restored, edit.deleted) {
-                (Some(to), _) => moves(pieces, edit.inserted, &gone.after(to, meter)?, meter, &mut left)?,
+                (Some(to), _) => moves(pieces, edit.inserted, &gone.after(to, meter)?, meter, &mut comparisons)?,
                 (None, []) => Vec::new(),
-                (None, deleted) => moves(pieces, edit.inserted, deleted, meter, &mut left)?,
+                (None, deleted) => moves(pieces, edit.inserted, deleted, meter, &mut comparisons)?,
             };
             let mut moved = moved.into_iter().peekable();
             // Both are in the order of clients and clocks.
@@ -239,6 +251,7 @@ impl History {
             }
             Ok(())
         })?;
+        credits.is_partial = comparisons.is_exhausted;
         Ok(credits)
     }
 
@@ -249,12 +262,12 @@ impl History {
     ///
     /// # Errors
     /// There is no such root, the choice is not clear, or it takes more than may be spent.
-    pub fn blame(&self, root: Option<&str>, seq: Seq, authors: &Authors) -> Result<Vec<BlameRun>, HistoryError> {
+    pub fn blame(&self, root: Option<&str>, seq: Seq, authors: &Authors) -> Result<Blame, HistoryError> {
         let budget = self.budget;
         let mut meter = Meter::new(budget);
         let state = Bytes::from(self.state_with_deleted(seq)?);
         let view = View::read(&state, budget)?;
-        let Some(root) = view.root_named(root)? else { return Ok(Vec::new()) };
+        let Some(root) = view.root_named(root)? else { return Ok(Blame::default()) };
         let kind = view.root_kind(root)?;
         let pieces = Pieces::of(&view, root, &mut meter)?;
         let credits = self.credits(seq, &pieces, authors, &mut meter)?;
@@ -286,6 +299,6 @@ impl History {
             let Stamp { seq, at_ms, .. } = stamp;
             Some(BlameRun { from, to, credit: credits.credit(stamp)?, seq, at_ms })
         };
-        Ok(runs.into_iter().filter_map(run).collect())
+        Ok(Blame { runs: runs.into_iter().filter_map(run).collect(), is_partial: credits.is_partial })
     }
 }

@@ -20,9 +20,6 @@ pub enum HistoryError {
     /// What was asked for is not, or not yet.
     #[error("the room's timeline ends at {0}")]
     AfterHead(Seq),
-    /// Differences are told of texts.
-    #[error("differences are told of root types that are texts; this one is not")]
-    NoText,
     /// Replays are told of texts and XML.
     #[error("a replay is of a root type that is a text or XML; this one is neither")]
     NoReplay,

@@ -6,10 +6,38 @@ use std::collections::{HashMap, VecDeque};
 use super::pieces::{Part, Pieces};
 use crate::document::{IdRange, Meter, TooCostly};
 
-/// Characters that may be compared for one answer, to find text that came back only in part. Past that it counts as newly written.
-pub(super) const COMPARED_MAX: usize = 50_000_000;
+/// Characters that may be compared for one answer, to find text that came back only in part.
+const COMPARED_MAX: usize = 50_000_000;
 /// Stands for what has been found already; no text that is found has it.
 const TAKEN: char = '\0';
+
+/// How much may still be compared to find text that came back only in part.
+#[derive(Debug)]
+pub(super) struct Comparisons {
+    left: usize,
+    /// Whether some was not looked for, as it would have taken more. It counts as newly written.
+    pub is_exhausted: bool,
+}
+
+impl Default for Comparisons {
+    fn default() -> Self {
+        Self::of(COMPARED_MAX)
+    }
+}
+
+impl Comparisons {
+    /// So many characters.
+    pub fn of(left: usize) -> Self {
+        Self { left, is_exhausted: false }
+    }
+
+    fn take(&mut self, characters: usize) -> bool {
+        let rest = self.left.checked_sub(characters);
+        self.is_exhausted |= rest.is_none();
+        self.left = rest.unwrap_or(self.left);
+        rest.is_some()
+    }
+}
 
 /// Units that were inserted, and as many that had the same text before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,7 +53,7 @@ struct Run {
     units: Vec<IdRange>,
 }
 
-/// What of `inserted` stands for text of `deleted`; sorted. `left` is how many characters may still be compared.
+/// What of `inserted` stands for text of `deleted`; sorted.
 ///
 /// # Errors
 /// It takes more than may be spent.
@@ -34,7 +62,7 @@ pub(super) fn moves(
     inserted: &[IdRange],
     deleted: &[IdRange],
     meter: &mut Meter,
-    left: &mut usize,
+    comparisons: &mut Comparisons,
 ) -> Result<Vec<Move>, TooCostly> {
     let mut gone = runs(pieces, deleted, meter)?;
     let mut found = Vec::new();
@@ -66,8 +94,7 @@ pub(super) fn moves(
         });
         if let Some(at) = whole {
             take(&run, 0, &mut gone[at], 0, units(&run.text), &mut found);
-        } else if let Some(rest) = left.checked_sub(gone_len + run.text.len()) {
-            *left = rest;
+        } else if comparisons.take(gone_len + run.text.len()) {
             find(&run, &mut gone, &mut found);
         }
     }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::error::HistoryError;
 use super::index::{Edit, EditHead, Index, Reader};
+use super::pending::Pending;
 use super::restore_key::restored_to;
 use super::segment;
 use crate::document::{Blocks, Brought, Clocks, DeletedContent, IdRange, Meter, PastState, ReadingBudget, TooCostly};
@@ -30,11 +31,15 @@ pub struct History {
     last_clocks: Clocks,
     last_bytes: usize,
     /// Edits that do not join what is there.
-    pending: Vec<Bytes>,
+    pending: Pending,
+    /// Those of the last segment that was taken, until all are.
+    stored_pending: Vec<Bytes>,
     /// Segments that are not stored.
     unsaved: Vec<HistorySegment>,
     /// What the answer to a question may take.
     pub(super) budget: ReadingBudget,
+    /// Characters that may be compared to find text that moved, if not as many as ever.
+    pub(super) compared_max: Option<usize>,
 }
 
 impl Default for History {
@@ -54,9 +59,11 @@ impl History {
             upto: Seq::ZERO,
             last_clocks: Clocks::default(),
             last_bytes: 0,
-            pending: Vec::new(),
+            pending: Pending::default(),
+            stored_pending: Vec::new(),
             unsaved: Vec::new(),
             budget: ReadingBudget::default(),
+            compared_max: None,
         }
     }
 
@@ -67,8 +74,7 @@ impl History {
 
     /// What it holds in memory, in bytes, about.
     pub fn held(&self) -> usize {
-        let pending: usize = self.pending.iter().map(Bytes::len).sum();
-        self.blocks.held() + self.indexes.iter().map(Index::held).sum::<usize>() + pending
+        self.blocks.held() + self.indexes.iter().map(Index::held).sum::<usize>() + self.pending.held()
     }
 
     /// Takes the next segment that is stored.
@@ -81,7 +87,7 @@ impl History {
         }
         let segment = segment::decode(row)?;
         self.blocks.take_past(&segment.blocks).map_err(|_| DecodeError::Truncated)?;
-        self.pending = segment.pending;
+        self.stored_pending = segment.pending;
         let open = self.indexes.len() - 1;
         self.indexes.insert(open, segment.index);
         self.begin_segment(row.seq);
@@ -95,6 +101,12 @@ impl History {
     pub fn settle(&mut self) -> Result<(), DecodeError> {
         let past = self.at(self.upto)?;
         self.blocks.delete_past(&past);
+        for update in std::mem::take(&mut self.stored_pending) {
+            // What joins of it was taken when it came.
+            if let Ok(Brought { lacks: Some(lacks), .. }) = self.blocks.take_past(&update) {
+                self.pending.add(lacks, update);
+            }
+        }
         Ok(())
     }
 
@@ -111,12 +123,10 @@ impl History {
         let Entry { seq, at_ms, author, via, key, body, .. } = entry;
         let body = body.unwrap_or_default();
         let mut brought = self.take(seq, &body);
-        if !self.pending.is_empty() && !brought.inserted.is_empty() {
-            self.take_pending(&mut brought);
+        if let Some(lacks) = brought.lacks {
+            self.pending.add(lacks, body.clone());
         }
-        if !brought.is_complete {
-            self.pending.push(body.clone());
-        }
+        self.take_pending(&mut brought);
         self.last_bytes += body.len();
         self.upto = seq;
         let Some(open) = self.indexes.last_mut() else { return };
@@ -131,20 +141,23 @@ impl History {
         self.blocks.take_past(body).unwrap_or_else(|reason| {
             // The archive tells it where the document is read.
             tracing::debug!(seq = seq.0, reason, "an edit is no part of the history");
-            Brought { is_complete: true, ..Brought::default() }
+            Brought::default()
         })
     }
 
-    /// What waited for this edit came with it.
+    /// What waited for this edit came with it, and what waited for that.
     fn take_pending(&mut self, brought: &mut Brought) {
-        let pending = std::mem::take(&mut self.pending);
-        for update in pending {
-            let Ok(more) = self.blocks.take_past(&update) else { continue };
-            if !more.is_complete {
-                self.pending.push(update);
+        let mut at = 0;
+        while let Some(range) = brought.inserted.get(at).copied() {
+            at += 1;
+            for update in self.pending.awoken(range) {
+                let Ok(more) = self.blocks.take_past(&update) else { continue };
+                if let Some(lacks) = more.lacks {
+                    self.pending.add(lacks, update);
+                }
+                brought.inserted.extend(more.inserted);
+                brought.deleted.extend(more.deleted);
             }
-            brought.inserted.extend(more.inserted);
-            brought.deleted.extend(more.deleted);
         }
     }
 
@@ -160,7 +173,7 @@ impl History {
     fn end_segment(&mut self) {
         let Some(index) = self.indexes.last() else { return };
         let blocks = self.blocks.blocks_after(&self.last_clocks);
-        self.unsaved.push(segment::encode(self.upto, index, &blocks, &self.pending));
+        self.unsaved.push(segment::encode(self.upto, index, &blocks, &self.pending.all()));
         let upto = self.upto;
         self.indexes.push(Index::after(upto));
         self.last_clocks = self.blocks.clocks();

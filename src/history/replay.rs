@@ -13,7 +13,8 @@ use super::blame::Credits;
 use super::error::HistoryError;
 use super::past::History;
 use super::pieces::Pieces;
-use crate::document::{IdRange, Items, Kind, Meter, TypeKind, View, ViewItem};
+use super::units::range_of;
+use crate::document::{BlockId, IdRange, Items, Kind, Meter, TypeKind, View, ViewItem};
 use crate::ids::UserId;
 
 /// What a replay may hold, in bytes, about: as JSON it is no longer than that.
@@ -49,8 +50,25 @@ pub struct Replay {
     pub deleted: Column,
     /// Of each unit the number of who wrote it, as in [`History::blame`].
     pub writers: Column,
+    /// Whether they are not, in part, as [`Blame::is_partial`](super::Blame::is_partial) says.
+    pub is_partial: bool,
     /// What is no text, in the order of the document.
     pub nodes: Vec<Node>,
+    /// Surrogate pairs whose halves are U+FFFD in the text, since somebody came between them.
+    pub pairs: Vec<Pair>,
+}
+
+/// A surrogate pair that was one character once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pair {
+    /// Index of the unit of its first half.
+    pub at: u64,
+    /// Of its second half.
+    pub other: u64,
+    /// The character.
+    pub char: char,
+    /// The first edit after which it is two halves.
+    pub until: u32,
 }
 
 /// What a unit is that is no text.
@@ -59,12 +77,12 @@ pub struct Node {
     /// Index of the unit.
     pub at: u64,
     /// What it is.
-    pub what: What,
+    pub what: NodeKind,
 }
 
 /// What a unit is that is no text. Values are JSON.
 #[derive(Debug)]
-pub enum What {
+pub enum NodeKind {
     /// A shared type.
     Type {
         /// Of an element; a text has none.
@@ -205,8 +223,10 @@ impl History {
         let mut meter = Meter::new(self.budget);
         let pieces = Pieces::of(&view, root, &mut meter)?;
         let credits = self.credits(self.upto(), &pieces, authors, &mut meter)?;
+        replay.is_partial = credits.is_partial;
         let edits = replay.times.len() * RUN_BYTES;
-        let mut walk = Walk { replay, inserted, deleted, credits, units: 0, left: bytes_max };
+        let cut = cut_pairs(&pieces, &inserted, &deleted, &mut meter)?;
+        let mut walk = Walk { replay, inserted, deleted, credits, meter, cut, units: 0, left: bytes_max };
         walk.hold(edits)?;
         if let Some(items) = view.items(root) {
             walk.all(items)?;
@@ -220,12 +240,59 @@ fn number(authors: &mut IndexSet<UserId>, user: &UserId) -> i64 {
     known.unwrap_or_else(|| authors.insert_full(user.clone()).0) as i64
 }
 
+/// A surrogate pair that is cut.
+struct Cut {
+    /// Index of the unit of its first half, once that is known.
+    at: Option<u64>,
+    char: char,
+    /// The first edit that came between its halves, or deleted one of them alone.
+    until: u32,
+}
+
+/// The surrogate pairs that are cut, by the ids of their second halves.
+fn cut_pairs(
+    pieces: &Pieces<'_>,
+    inserted: &Spans,
+    deleted: &Spans,
+    meter: &mut Meter,
+) -> Result<HashMap<BlockId, Cut>, HistoryError> {
+    let mut cut: HashMap<BlockId, Cut> = HashMap::new();
+    let items = || pieces.all().iter().map(|piece| &piece.item);
+    meter.steps(pieces.all().len())?;
+    for item in items() {
+        let Some(char) = item.ends_in_pair() else { continue };
+        let range = range_of(item);
+        let (start, end) = (range.end - 1, range.end + 1);
+        let [one, other] = [start, range.end].map(|start| deleted.one(IdRange { start, end, ..range }));
+        let alone = [one, other].into_iter().filter(|edit| *edit > 0 && one != other).min();
+        let until = alone.unwrap_or(u32::MAX);
+        meter.hold::<(BlockId, Cut)>(2)?;
+        cut.insert(BlockId { client: range.client, clock: range.end }, Cut { at: None, char, until });
+    }
+    if cut.is_empty() {
+        return Ok(cut);
+    }
+    meter.steps(pieces.all().len())?;
+    for item in items() {
+        let [left, right] = item.neighbours();
+        let behind = left.map(|left| BlockId { clock: left.clock + 1, ..left }).filter(|behind| *behind != item.id);
+        for id in [behind, right].into_iter().flatten() {
+            if let Some(cut) = cut.get_mut(&id) {
+                cut.until = cut.until.min(inserted.one(range_of(item)));
+            }
+        }
+    }
+    Ok(cut)
+}
+
 /// A document that is being read, unit by unit.
 struct Walk {
     replay: Replay,
     inserted: Spans,
     deleted: Spans,
     credits: Credits,
+    meter: Meter,
+    cut: HashMap<BlockId, Cut>,
     units: u64,
     /// What the replay may still hold, in bytes.
     left: usize,
@@ -243,7 +310,8 @@ impl Walk {
         while let Some(inside) = open.last_mut() {
             let Some(item) = inside.items.next() else {
                 let closed = open.pop().and_then(|inside| inside.node);
-                if let Some(Node { what: What::Type { end, .. }, .. }) = closed.map(|at| &mut self.replay.nodes[at]) {
+                if let Some(Node { what: NodeKind::Type { end, .. }, .. }) = closed.map(|at| &mut self.replay.nodes[at])
+                {
                     *end = self.units;
                 }
                 continue;
@@ -251,7 +319,7 @@ impl Walk {
             if item.key.is_none() {
                 open.extend(self.item(&item)?);
             } else if inside.node.is_some() {
-                let next = inside.items.peek().filter(|next| next.key == item.key).map(super::units::range_of);
+                let next = inside.items.peek().filter(|next| next.key == item.key).map(range_of);
                 self.attribute(&item, next)?;
             }
         }
@@ -260,9 +328,10 @@ impl Walk {
 
     /// An item of a list; what is in it.
     fn item<'v>(&mut self, item: &ViewItem<'v>) -> Result<Option<Inside<'v>>, HistoryError> {
-        let range = super::units::range_of(item);
+        let range = range_of(item);
         let at = self.units;
         if let Some(text) = item.text() {
+            self.pairs(item)?;
             self.units_of(range, &text, None)?;
             return Ok(None);
         }
@@ -270,8 +339,8 @@ impl Walk {
             // Nobody knows any more what it was.
             Kind::Collected | Kind::Deleted | Kind::Skip => return Ok(None),
             Kind::Format => {
-                let (key, value) = item.mark().unwrap_or_default();
-                self.node(at, What::Mark { key, value })?;
+                let (key, value) = item.format(&mut self.meter)?.unwrap_or_default();
+                self.node(at, NodeKind::Mark { key: key.to_owned(), value })?;
                 None
             }
             Kind::Type
@@ -279,12 +348,12 @@ impl Walk {
             {
                 let name = item.type_kind() == Some(TypeKind::XmlElement);
                 let name = name.then(|| item.type_name().to_owned());
-                self.node(at, What::Type { name, end: at })?;
+                self.node(at, NodeKind::Type { name, end: at })?;
                 let node = Some(self.replay.nodes.len() - 1);
                 item.children().map(|items| Inside { items: items.peekable(), node })
             }
             _ => {
-                self.node(at, What::Embed { value: item.value()? })?;
+                self.node(at, NodeKind::Embed { value: item.value()? })?;
                 None
             }
         };
@@ -292,20 +361,33 @@ impl Walk {
         Ok(inside)
     }
 
+    /// Notes the pairs that a text ends or begins within.
+    fn pairs(&mut self, item: &ViewItem<'_>) -> Result<(), HistoryError> {
+        if let Some(Cut { at: Some(at), char, until }) = self.cut.remove(&item.id) {
+            self.replay.pairs.push(Pair { at, other: self.units, char, until });
+            self.hold(RUN_BYTES)?;
+        }
+        let end = BlockId { clock: item.id.clock + item.len, ..item.id };
+        if let Some(cut) = self.cut.get_mut(&end) {
+            cut.at = Some(self.units + u64::from(item.len) - 1);
+        }
+        Ok(())
+    }
+
     /// A value of an attribute, and the one that replaced it: it is over with that, too, which no edit says.
     fn attribute(&mut self, item: &ViewItem<'_>, next: Option<IdRange>) -> Result<(), HistoryError> {
-        let range = super::units::range_of(item);
+        let range = range_of(item);
         let last = IdRange { start: range.end.max(1) - 1, ..range };
         let key = item.key.unwrap_or_default().to_owned();
-        self.node(self.units, What::Attribute { key, value: item.value()? })?;
+        self.node(self.units, NodeKind::Attribute { key, value: item.value()? })?;
         self.units_of(last, OBJECT, next.map(|next| self.inserted.one(next)))
     }
 
-    fn node(&mut self, at: u64, what: What) -> Result<(), HistoryError> {
+    fn node(&mut self, at: u64, what: NodeKind) -> Result<(), HistoryError> {
         let texts = match &what {
-            What::Type { name, .. } => name.as_deref().map_or(0, json_bytes),
-            What::Attribute { key, value } | What::Mark { key, value } => json_bytes(key) + value.len(),
-            What::Embed { value } => value.len(),
+            NodeKind::Type { name, .. } => name.as_deref().map_or(0, json_bytes),
+            NodeKind::Attribute { key, value } | NodeKind::Mark { key, value } => json_bytes(key) + value.len(),
+            NodeKind::Embed { value } => value.len(),
         };
         self.replay.nodes.push(Node { at, what });
         self.hold(NODE_BYTES + texts)

@@ -7,8 +7,8 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::activity::Session;
 use super::authors::Authors;
-use super::blame::BlameRun;
-use super::diff::Difference;
+use super::blame::Blame;
+use super::diff::RootChanges;
 use super::error::HistoryError;
 use super::past::History;
 use super::replay::Replay;
@@ -247,17 +247,12 @@ impl Open {
     ///
     /// # Errors
     /// As there; or the moment is after the head.
-    pub fn blame(
-        &self,
-        root: Option<&str>,
-        when: When,
-        authors: &Authors,
-    ) -> Result<(Seq, Vec<BlameRun>), HistoryError> {
+    pub fn blame(&self, root: Option<&str>, when: When, authors: &Authors) -> Result<(Seq, Blame), HistoryError> {
         let seq = self.seq(when)?;
         Ok((seq, self.history.blame(root, seq, authors)?))
     }
 
-    /// What of a text differs between two moments, and their seqs; see [`History::diff`].
+    /// What of a root type differs between two moments, and their seqs; see [`History::diff`].
     ///
     /// # Errors
     /// As there; or a moment is after the head.
@@ -266,7 +261,7 @@ impl Open {
         root: Option<&str>,
         (from, to): (When, When),
         authors: &Authors,
-    ) -> Result<(Seq, Seq, Vec<Difference>), HistoryError> {
+    ) -> Result<(Seq, Seq, RootChanges), HistoryError> {
         let (from, to) = (self.seq(from)?, self.seq(to)?);
         Ok((from, to, self.history.diff(root, from, to, authors)?))
     }
@@ -279,7 +274,7 @@ impl Open {
         self.history.replay(root, authors)
     }
 
-    /// What of a text or XML differs between two moments, for people; see [`History::unified_diff`].
+    /// What of a root type differs between two moments, for people; see [`History::unified_diff`].
     ///
     /// # Errors
     /// As there; or a moment is after the head.

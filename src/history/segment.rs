@@ -22,7 +22,7 @@ pub(super) struct Segment {
 }
 
 /// A segment's row.
-pub(super) fn encode(upto: Seq, index: &Index, blocks: &[u8], pending: &[Bytes]) -> HistorySegment {
+pub(super) fn encode(upto: Seq, index: &Index, blocks: &[u8], pending: &[&Bytes]) -> HistorySegment {
     let mut body = vec![LAYOUT];
     index.encode(&mut body);
     put_buf(&mut body, blocks);

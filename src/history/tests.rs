@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::restore_key::restore_key;
-use super::{Authors, BlameRun, Difference, History, HistoryError, RestorePlan, Undone};
+use super::{Authors, BlameRun, Change, Difference, History, HistoryError, RestorePlan, Undone, What};
 use crate::document::{ReadingBudget, View, ViewError};
 use crate::ids::{Seq, UserId};
 use crate::protocol::lib0::{put_buf, put_var_uint};
@@ -98,20 +98,36 @@ fn authors() -> Authors {
 
 fn runs(history: &History, seq: Seq) -> Vec<(u64, u64, String)> {
     let run = |run: BlameRun| (run.from, run.to, run.credit.by.to_string());
-    history.blame(Some("t"), seq, &authors()).unwrap().into_iter().map(run).collect()
+    history.blame(Some("t"), seq, &authors()).unwrap().runs.into_iter().map(run).collect()
 }
 
 fn changes(history: &History, from: Seq, to: Seq) -> (u64, u64) {
-    let differences = history.diff(Some("t"), from, to, &authors()).unwrap();
+    let told = history.diff(Some("t"), from, to, &authors()).unwrap();
     let (mut inserted, mut deleted) = (0, 0);
-    for difference in differences {
-        match difference {
-            Difference::Retain(_) => {}
-            Difference::Insert(change) => inserted += change.text.encode_utf16().count() as u64,
-            Difference::Delete(change) => deleted += change.text.encode_utf16().count() as u64,
-        }
+    for op in told.changes.ops {
+        let (count, what) = match op {
+            Difference::Insert { what, .. } => (&mut inserted, what),
+            Difference::Delete { what, .. } => (&mut deleted, what),
+            _ => continue,
+        };
+        let What::Text(text) = what else { panic!("{what:?}") };
+        *count += text.encode_utf16().count() as u64;
     }
     (inserted, deleted)
+}
+
+/// What differs in a text, told shortly.
+fn told(history: &History, from: Seq, to: Seq) -> Vec<String> {
+    let change = |change: &Change| format!("{} {}", change.credit.by, change.seq());
+    let text = |what: &What| if let What::Text(text) = what { text.clone() } else { format!("{what:?}") };
+    let ops = history.diff(None, from, to, &authors()).unwrap().changes.ops;
+    let op = |op: &Difference| match op {
+        Difference::Retain { len, format: None } => format!("={len}"),
+        Difference::Insert { what, change: by, .. } => format!("+{} {}", text(what), change(by)),
+        Difference::Delete { what, change: by } => format!("-{} {}", text(what), change(by)),
+        other => format!("{other:?}"),
+    };
+    ops.iter().map(op).collect()
 }
 
 fn text(history: &History, seq: Seq) -> String {
@@ -168,6 +184,43 @@ fn each_second_letter_is_gone_and_comes_back() {
 }
 
 #[test]
+fn edits_that_wait_for_another_cost_nothing_until_it_comes() {
+    within_deadline(|| {
+        let mut history = History::in_segments_of(LETTERS as usize * 4);
+        for at in (1..LETTERS).rev() {
+            enter(&mut history, "ada", None, whole(typed(1, at, Some((1, at - 1)), "a")));
+        }
+        // Bob goes on meanwhile, in another text; carol deletes what is not there yet.
+        for at in 0..LETTERS {
+            let behind = (at > 0).then(|| (2, at - 1));
+            enter(&mut history, "bob", None, whole(typed(2, at, behind, "b")));
+        }
+        enter(&mut history, "carol", None, deleting(vec![0], 1, LETTERS - 2, 2));
+        assert_eq!(text(&history, history.upto()).len(), LETTERS as usize);
+        enter(&mut history, "ada", None, whole(typed(1, 0, None, "a")));
+        assert_eq!(text(&history, history.upto()).len(), 2 * LETTERS as usize - 2);
+        assert_eq!(text(&history, Seq(history.upto().0 - 1)).len(), LETTERS as usize);
+    });
+}
+
+#[test]
+fn edits_that_wait_are_there_after_a_restart() {
+    let mut history = History::in_segments_of(2);
+    enter(&mut history, "ada", None, whole(typed(1, 2, Some((1, 1)), "c")));
+    enter(&mut history, "ada", None, whole(typed(1, 1, Some((1, 0)), "b")));
+    enter(&mut history, "bob", None, deleting(vec![0], 1, 2, 1));
+    enter(&mut history, "bob", None, whole(typed(2, 0, None, "x")));
+    let mut again = History::in_segments_of(2);
+    history.take_unsaved().iter().for_each(|segment| again.take_segment(segment).unwrap());
+    again.settle().unwrap();
+    for history in [&mut history, &mut again] {
+        let last = enter(history, "ada", None, whole(typed(1, 0, None, "a")));
+        let (before, after) = (text(history, Seq(4)), text(history, last));
+        assert_eq!((&before[..], after.len(), after.contains("ab")), ("x", 3, true), "{after}");
+    }
+}
+
+#[test]
 fn each_letter_is_written_anew_and_stays_whose_it_was() {
     within_deadline(|| {
         let mut history = of_letters();
@@ -183,6 +236,22 @@ fn each_letter_is_written_anew_and_stays_whose_it_was() {
         assert_eq!(changes(&history, Seq(1), head), (LETTERS.into(), LETTERS.into()));
         assert_eq!(history.restore(Seq(1), None, &authors()).unwrap().update, None);
     });
+}
+
+#[test]
+fn text_that_moved_in_part_is_found_or_blame_says_that_it_was_not_looked_for() {
+    let mut history = History::default();
+    enter(&mut history, "ada", None, whole(typed(1, 0, None, "written by one")));
+    // As an editor does where somebody presses Enter: the end goes, and comes back elsewhere.
+    enter(&mut history, "bob", None, deleting(typed(2, 0, Some((1, 13)), "\nby one"), 1, 8, 6));
+    let head = history.upto();
+    let compared = "by one".len() + "\nby one".len();
+    for (max, is_partial) in [(None, false), (Some(compared), false), (Some(compared - 1), true)] {
+        history.compared_max = max;
+        let blame = history.blame(None, head, &authors()).unwrap();
+        assert_eq!((blame.is_partial, blame.runs.len()), (is_partial, if is_partial { 2 } else { 3 }), "{max:?}");
+        assert_eq!(history.replay(None, &authors()).unwrap().is_partial, is_partial);
+    }
 }
 
 #[test]
@@ -252,9 +321,7 @@ fn deletions_of_one_author_are_one_until_it_pauses() {
     enter(&mut history, "ada", None, whole(typed(1, 0, None, "abcd")));
     enter(&mut history, "bob", None, deleting(vec![0], 1, 0, 1));
     let last = enter(&mut history, "bob", None, deleting(vec![0], 1, 1, 1));
-    let differences = history.diff(None, Seq(1), last, &authors()).unwrap();
-    let [Difference::Delete(change), Difference::Retain(2)] = &differences[..] else { panic!("{differences:?}") };
-    assert_eq!((&change.text[..], change.seq, change.at_ms), ("ab", last, 300));
+    assert_eq!(told(&history, Seq(1), last), ["-ab bob 3", "=2"]);
     let later = Entry {
         seq: Seq(4),
         kind: EntryKind::Edit,
@@ -266,7 +333,7 @@ fn deletions_of_one_author_are_one_until_it_pauses() {
         body: Some(deleting(vec![0], 1, 2, 1).into()),
     };
     history.push(later);
-    assert_eq!(history.diff(None, Seq(1), Seq(4), &authors()).unwrap().len(), 3);
+    assert_eq!(told(&history, Seq(1), Seq(4)), ["-ab bob 3", "-c bob 4", "=1"]);
 }
 
 #[test]
@@ -276,13 +343,8 @@ fn trap_4_a_step2_with_one_new_letter_and_all_old_deletions_is_credited_with_the
     let first = enter(&mut history, "bob", None, deleting(vec![0], 1, 1, 2));
     // Carol was away, and brings back what she knows.
     let step2 = enter(&mut history, "carol", None, deleting(typed(3, 0, Some((1, 3)), "!"), 1, 1, 2));
-    let told: Vec<_> = history.diff(None, Seq(1), step2, &authors()).unwrap();
-    let [Difference::Retain(1), Difference::Delete(gone), Difference::Retain(1), Difference::Insert(new)] = &told[..]
-    else {
-        panic!("{told:?}")
-    };
-    assert_eq!((&gone.text[..], gone.credit.by.as_str(), gone.seq), ("bc", "bob", first));
-    assert_eq!((&new.text[..], new.credit.by.as_str(), new.seq), ("!", "carol", step2));
+    assert_eq!((first, step2), (Seq(2), Seq(3)));
+    assert_eq!(told(&history, Seq(1), step2), ["=1", "-bc bob 2", "=1", "+! carol 3"]);
     // Only the letter is taken back.
     let plan = history.restore(Seq(1), Some(&UserId::new("carol")), &authors()).unwrap();
     assert_eq!(plan.undone, Undone { inserted: 0, deleted: 1 });
@@ -302,13 +364,13 @@ fn trap_7_a_client_that_came_first_in_anothers_step2_is_its_users_once_that_is_k
     enter(&mut history, "bob", None, whole(typed(1, 0, None, "early ")));
     enter(&mut history, "ada", None, whole(typed(1, 6, Some((1, 5)), "late")));
     // Ada's client is bound to her: all of it is hers, and bob is told to have sent some.
-    let told = history.blame(None, Seq(2), &authors()).unwrap();
+    let told = history.blame(None, Seq(2), &authors()).unwrap().runs;
     let told: Vec<_> =
         told.iter().map(|run| (run.from, run.to, run.credit.by.as_str(), run.credit.via.as_ref())).collect();
     let bob = UserId::new("bob");
     assert_eq!(told, [(0, 6, "ada", Some(&bob)), (6, 10, "ada", None)]);
     for _ in 0..2 {
-        assert_eq!(history.blame(None, Seq(1), &authors()).unwrap()[0].credit.by, UserId::new("ada"));
+        assert_eq!(history.blame(None, Seq(1), &authors()).unwrap().runs[0].credit.by, UserId::new("ada"));
     }
 }
 
@@ -327,18 +389,12 @@ fn trap_19_offsets_are_utf_16_units_also_beside_pairs_line_ends_and_combining_ma
     let told =
         [(0, 2, "ada"), (2, 3, "bob"), (3, 4, "ada"), (4, 5, "bob"), (5, 7, "ada"), (7, 8, "bob"), (8, 9, "ada")];
     assert_eq!(runs(&history, head), told.map(|(from, to, who)| whose(from, to, who)));
-    let told = history.diff(None, Seq(1), head, &authors()).unwrap();
-    let lens: Vec<_> =
-        told.iter().filter_map(|one| if let Difference::Retain(len) = one { Some(*len) } else { None }).collect();
-    assert_eq!(lens, [2, 1, 2, 1]);
+    let lens: Vec<_> = self::told(&history, Seq(1), head).into_iter().filter(|op| op.starts_with('=')).collect();
+    assert_eq!(lens, ["=2", "=1", "=2", "=1"]);
     // One that goes into the pair leaves two halves for good.
     enter(&mut history, "bob", None, whole(between(2, 3, 0, "|")));
-    assert_eq!(history.blame(None, history.upto(), &authors()).unwrap().last().unwrap().to, 10);
-    let told = history.diff(None, head, history.upto(), &authors()).unwrap();
-    assert!(
-        matches!(&told[..2], [Difference::Retain(1), Difference::Insert(change)] if change.text == "|"),
-        "{told:?}"
-    );
+    assert_eq!(history.blame(None, history.upto(), &authors()).unwrap().runs.last().unwrap().to, 10);
+    assert_eq!(self::told(&history, head, history.upto())[..2], ["=1", "+| bob 5"]);
 }
 
 #[test]

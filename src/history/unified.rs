@@ -1,6 +1,9 @@
 //! What changed between two texts as people read it: a unified diff, by lines.
 
+use std::collections::BTreeMap;
+
 use imara_diff::{Algorithm, Diff, Hunk, InternedInput, Token};
+use serde_json::value::RawValue;
 
 use crate::document::{Meter, TooCostly};
 
@@ -32,6 +35,62 @@ pub(super) fn unified(
         put(together, &input, &mut out);
     }
     Ok(out)
+}
+
+/// JSON with a line for each value, and keys in order: that in which a document has them may be another in each of its states.
+///
+/// # Errors
+/// It takes more than may be spent.
+pub(super) fn lines(json: &str, meter: &mut Meter) -> Result<String, TooCostly> {
+    let mut out = String::new();
+    put_lines(json, 0, &mut out, meter)?;
+    out.push('\n');
+    Ok(out)
+}
+
+/// Values lie no deeper than a document allows.
+fn put_lines(json: &str, depth: usize, out: &mut String, meter: &mut Meter) -> Result<(), TooCostly> {
+    meter.steps(1 + json.len())?;
+    let parts: Vec<(Option<String>, &RawValue)> = if json.starts_with('{') {
+        let members: BTreeMap<String, &RawValue> = serde_json::from_str(json).unwrap_or_default();
+        members.into_iter().map(|(key, value)| (Some(key), value)).collect()
+    } else if json.starts_with('[') {
+        serde_json::from_str::<Vec<&RawValue>>(json)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|value| (None, value))
+            .collect()
+    } else {
+        Vec::new()
+    };
+    meter.hold::<(Option<String>, &RawValue, u16)>(parts.len())?;
+    let Some(last) = parts.len().checked_sub(1) else {
+        meter.hold::<u16>(json.len())?;
+        out.push_str(json);
+        return Ok(());
+    };
+    out.push_str(&json[..1]);
+    for (at, (key, value)) in parts.into_iter().enumerate() {
+        break_line(out, depth + 1, meter)?;
+        if let Some(key) = key {
+            let key = serde_json::Value::from(key).to_string();
+            meter.hold::<u16>(key.len() + 2)?;
+            out.push_str(&key);
+            out.push_str(": ");
+        }
+        put_lines(value.get(), depth + 1, out, meter)?;
+        out.push_str(if at < last { "," } else { "" });
+    }
+    break_line(out, depth, meter)?;
+    out.push_str(&json[json.len() - 1..]);
+    Ok(())
+}
+
+fn break_line(out: &mut String, depth: usize, meter: &mut Meter) -> Result<(), TooCostly> {
+    meter.hold::<u16>(1 + 2 * depth)?;
+    out.push('\n');
+    out.extend(std::iter::repeat_n("  ", depth));
+    Ok(())
 }
 
 /// Writes what changed close together. (The library's own writer counts from the wrong line where the first change is near the beginning,
@@ -89,6 +148,21 @@ mod tests {
         let told = diff("a\nb\nc\nd\ne\nf\n", "a\nb\nc\nd\nE\nf");
         let lines = "@@ -2,5 +2,5 @@\n b\n c\n d\n-e\n-f\n+E\n+f\n\\ No newline at end of file\n";
         assert_eq!(told, format!("--- room@1\n+++ room@2\n{lines}"));
+    }
+
+    #[test]
+    fn each_value_of_json_has_a_line() {
+        let mut meter = Meter::new(ReadingBudget::default());
+        let json = r#"{"c":{},"a":[1,{"b":"x,{\"[\\"}],"d":[[],[null]]}"#;
+        let lines = lines(json, &mut meter).unwrap();
+        let expected = "{\n  \"a\": [\n    1,\n    {\n      \"b\": \"x,{\\\"[\\\\\"\n    }\n  ],\n  \"c\": {},\n  \"d\": [\n    [],\n    [\n      null\n    ]\n  ]\n}\n";
+        assert_eq!(lines, expected);
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&lines).unwrap(),
+            serde_json::from_str::<serde_json::Value>(json).unwrap()
+        );
+        let mut meter = Meter::new(ReadingBudget { steps: 10, bytes: 1000 });
+        assert_eq!(super::lines("[1,2,3,4,5]", &mut meter), Err(TooCostly));
     }
 
     #[test]

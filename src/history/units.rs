@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::document::{IdRange, Items, View, ViewItem};
+use crate::document::{IdRange, Items, Meter, PastState, TooCostly, View, ViewItem};
 
 /// Units, in ranges that neither overlap nor adjoin, ascending.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -27,6 +27,30 @@ impl Units {
         }
         units.settle();
         units
+    }
+
+    /// All units that there were and that nobody had deleted: what was replaced, or lies in something deleted, is among them.
+    ///
+    /// # Errors
+    /// It takes more than may be spent.
+    pub fn undeleted(past: &PastState, meter: &mut Meter) -> Result<Self, TooCostly> {
+        let mut units = Self::default();
+        for (client, clock) in past.clocks.iter() {
+            let deleted = past.deleted.get(&client).map_or(&[][..], Vec::as_slice);
+            meter.steps(1 + deleted.len())?;
+            meter.hold::<(u32, u32)>(1 + deleted.len())?;
+            let starts = [0].into_iter().chain(deleted.iter().map(|(_, end)| *end));
+            let ends = deleted.iter().map(|(start, _)| *start).chain([clock]);
+            let ranges = starts.zip(ends).filter(|(start, end)| start < end);
+            units.0.insert(client, ranges.collect());
+        }
+        Ok(units)
+    }
+
+    /// Whether a unit is in.
+    pub fn has(&self, client: u64, clock: u32) -> bool {
+        let own = self.0.get(&client).map_or(&[][..], Vec::as_slice);
+        own.get(own.partition_point(|(_, end)| *end <= clock)).is_some_and(|(start, _)| *start <= clock)
     }
 
     /// Adds a range; to be settled before anything is asked.

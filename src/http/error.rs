@@ -235,7 +235,7 @@ impl From<HistoryError> for ApiError {
             HistoryError::View(error) => error.into(),
             HistoryError::Root(error) => error.into(),
             HistoryError::AfterHead(head) => ApiError::AfterHead(head),
-            HistoryError::NoText | HistoryError::NoReplay => ApiError::Parameter(error.to_string()),
+            HistoryError::NoReplay => ApiError::Parameter(error.to_string()),
             HistoryError::TooLarge => ApiError::HistoryTooLarge,
             HistoryError::Fault(_) => {
                 tracing::error!(%error, "a history cannot be read");

@@ -10,6 +10,7 @@ mod copy;
 mod cors;
 mod deletion;
 mod demo;
+mod diff;
 mod document;
 mod error;
 mod events;
@@ -122,7 +123,7 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
                 .service(post("/rooms/{room:.+}/copy", copy::copy))
                 .service(post("/rooms/{room:.+}/undelete", deletion::undelete))
                 .service(post("/rooms/{room:.+}/restore", restore::restore))
-                .service(read("/rooms/{room:.+}/diff", past::diff))
+                .service(read("/rooms/{room:.+}/diff", diff::diff))
                 .service(read("/rooms/{room:.+}/blame", past::blame))
                 .service(read("/rooms/{room:.+}/activity", past::activity))
                 .service(read("/rooms/{room:.+}/replay", replay::replay))

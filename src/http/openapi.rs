@@ -9,8 +9,8 @@ use utoipa::{Modify, OpenApi};
 use super::failures::{self, Always};
 use super::static_file::Text;
 use super::{
-    comments, copy, deletion, document, events, health, history, past, publish, replay, restore, revocations, rooms,
-    stats, tickets, versions, webhooks, writing,
+    comments, copy, deletion, diff, document, events, health, history, past, publish, replay, restore, revocations,
+    rooms, stats, tickets, versions, webhooks, writing,
 };
 
 static DOCUMENT: LazyLock<Text> = LazyLock::new(|| {
@@ -48,7 +48,7 @@ const ABOUT: &str = "Times are RFC 3339 in UTC with milliseconds. An unknown or 
         events::end,
         past::activity,
         past::blame,
-        past::diff,
+        diff::diff,
         replay::replay,
         versions::list,
         versions::add,

@@ -13,7 +13,7 @@ use super::failures::{Fails, InRoom};
 use super::moment::{Moment, when};
 use super::parameters::{Parameters, RoomPath};
 use super::state::AppState;
-use crate::history::{Authors, BlameRun, Change, Credit, Difference, GAP_MS, Open, Session, When};
+use crate::history::{self, Authors, BlameRun, Credit, GAP_MS, Open, Session, When};
 use crate::ids::{RoomName, Seq, UserId};
 use crate::protocol::json::rfc3339;
 
@@ -152,6 +152,9 @@ pub struct Blame {
     /// The document is as of this seq.
     seq: Seq,
     runs: Vec<RunView>,
+    /// Some text that an edit deleted and inserted again only in part counts as newly written: finding it would have taken too long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partial: Option<bool>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -191,114 +194,8 @@ pub async fn blame(
     };
     let read = move |open: Open, authors: Authors| {
         let at = at.unwrap_or(When::Seq(open.row.head));
-        let (seq, runs) = open.blame(root.as_deref(), at, &authors)?;
-        Ok(Blame { room, seq, runs: runs.into_iter().map(run).collect() })
-    };
-    answer(&may.room, &may.identity.user, &state, read).await
-}
-
-#[derive(Serialize, ToSchema)]
-pub struct Diff {
-    room: RoomName,
-    from: Seq,
-    to: Seq,
-    ops: Vec<Operation>,
-}
-
-#[derive(Serialize, ToSchema)]
-#[serde(untagged)]
-#[schema(as = Difference)]
-enum Operation {
-    Retain {
-        retain: u64,
-    },
-    Insert {
-        insert: String,
-        #[serde(flatten)]
-        by: ChangeView,
-    },
-    Delete {
-        delete: usize,
-        text: String,
-        #[serde(flatten)]
-        by: ChangeView,
-    },
-}
-
-#[derive(Serialize, ToSchema)]
-struct ChangeView {
-    by: UserId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    via: Option<UserId>,
-    seq: Seq,
-    #[schema(format = DateTime)]
-    at: String,
-}
-
-impl From<Difference> for Operation {
-    fn from(difference: Difference) -> Self {
-        let view = |Change { text, credit: Credit { by, via }, seq, at_ms }| {
-            (text, ChangeView { by, via, seq, at: rfc3339(at_ms) })
-        };
-        match difference {
-            Difference::Retain(retain) => Self::Retain { retain },
-            Difference::Insert(change) => {
-                let (insert, by) = view(change);
-                Self::Insert { insert, by }
-            }
-            Difference::Delete(change) => {
-                let (text, by) = view(change);
-                Self::Delete { delete: text.encode_utf16().count(), text, by }
-            }
-        }
-    }
-}
-
-/// What changed in a text between two moments.
-#[utoipa::path(
-    get, path = "/api/v1/rooms/{room}/diff", operation_id = "getDiff", tag = "past",
-    params(
-        RoomPath,
-        ("root" = Option<String>, Query, description = "The text; needed for one of several root types"),
-        ("from" = inline(Moment), Query, description = "After which entry, or at which time"),
-        ("to" = inline(Option<Moment>), Query, description = "Likewise; now if not given"),
-        ("format" = Option<String>, Query, description = "`json`, which is the default, or `text`: a unified diff, also of XML"),
-    ),
-    responses(
-        (
-            status = 200, description = "The operations that lead from one to the other",
-            content((Diff = "application/json"), (String = "text/plain")),
-        ),
-        InRoom, Fails<422>,
-    ),
-)]
-pub async fn diff(
-    may: May<ReadPast>,
-    mut parameters: Parameters,
-    state: Data<AppState>,
-) -> Result<HttpResponse, ApiError> {
-    let root = parameters.text("root");
-    let is_text = match parameters.text("format").as_deref() {
-        None | Some("json") => false,
-        Some("text") => true,
-        Some(_) => return Err(ApiError::Parameter("format is json or text".into())),
-    };
-    let from = when("from", &mut parameters)?.ok_or_else(|| ApiError::Parameter("from is a seq or a time".into()))?;
-    let to = when("to", &mut parameters)?;
-    parameters.end()?;
-    if is_text {
-        let read = move |open: Open, _| {
-            let to = to.unwrap_or(When::Seq(open.row.head));
-            open.unified_diff(root.as_deref(), (from, to)).map_err(ApiError::from)
-        };
-        let told = look_back(&may.room, &may.identity.user, &state, read).await?;
-        return Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(told));
-    }
-    let room = may.room.clone();
-    let read = move |open: Open, authors: Authors| {
-        let to = to.unwrap_or(When::Seq(open.row.head));
-        let (from, to, differences) = open.diff(root.as_deref(), (from, to), &authors)?;
-        Ok(Diff { room, from, to, ops: differences.into_iter().map(Operation::from).collect() })
+        let (seq, history::Blame { runs, is_partial }) = open.blame(root.as_deref(), at, &authors)?;
+        Ok(Blame { room, seq, runs: runs.into_iter().map(run).collect(), partial: is_partial.then_some(true) })
     };
     answer(&may.room, &may.identity.user, &state, read).await
 }

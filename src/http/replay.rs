@@ -12,7 +12,7 @@ use super::failures::{Fails, InRoom};
 use super::parameters::{Parameters, RoomPath};
 use super::past;
 use super::state::AppState;
-use crate::history::{Authors, Column, Node, Open, What};
+use crate::history::{Authors, Column, Node, NodeKind, Open, Pair};
 use crate::ids::{RoomName, Seq, UserId};
 
 /// Numbers in runs: of each run the first number, how much each is more than the one before, and how many there are.
@@ -32,6 +32,12 @@ pub struct Replay {
     edits: Edits,
     units: Units,
     nodes: Vec<NodeView>,
+    /// Surrogate pairs whose halves are U+FFFD in the text: the units of both halves, the code point, and the edit until which it was one
+    /// character.
+    pairs: Vec<[u64; 4]>,
+    /// Some text that an edit deleted and inserted again only in part counts as newly written: finding it would have taken too long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partial: Option<bool>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -104,17 +110,21 @@ impl From<Node> for NodeView {
         // What a client called JSON need not be.
         let value = |json: String| RawValue::from_string(json).unwrap_or_else(|_| RawValue::NULL.to_owned());
         match what {
-            What::Type { name: Some(name), end } => Self::Element { at, end, name },
-            What::Type { name: None, end } => Self::Text { at, end },
-            What::Attribute { key, value: json } => Self::Attribute { at, key, value: value(json) },
-            What::Mark { key, value: json } => Self::Mark { at, key, value: value(json) },
-            What::Embed { value: json } => Self::Embed { at, value: value(json) },
+            NodeKind::Type { name: Some(name), end } => Self::Element { at, end, name },
+            NodeKind::Type { name: None, end } => Self::Text { at, end },
+            NodeKind::Attribute { key, value: json } => Self::Attribute { at, key, value: value(json) },
+            NodeKind::Mark { key, value: json } => Self::Mark { at, key, value: value(json) },
+            NodeKind::Embed { value: json } => Self::Embed { at, value: value(json) },
         }
     }
 }
 
 fn runs(column: &Column) -> Runs {
     column.runs().to_vec()
+}
+
+fn pair(Pair { at, other, char, until }: Pair) -> [u64; 4] {
+    [at, other, u32::from(char).into(), until.into()]
 }
 
 /// All that a text or XML root ever was.
@@ -150,6 +160,8 @@ pub async fn replay(
                 by: runs(&replay.writers),
             },
             nodes: replay.nodes.into_iter().map(NodeView::from).collect(),
+            pairs: replay.pairs.into_iter().map(pair).collect(),
+            partial: replay.is_partial.then_some(true),
         })
     };
     past::answer(&may.room, &may.identity.user, &state, read).await

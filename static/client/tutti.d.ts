@@ -248,10 +248,12 @@ export interface BlameRun {
     seq: number;
     at: string;
 }
+/** `partial`: some text that an edit deleted and inserted again only in part counts as newly written; finding it would have taken too long. */
 export interface Blame {
     room: string;
     seq: number;
     runs: BlameRun[];
+    partial?: true;
 }
 export interface DiffQuery {
     from: Moment;
@@ -265,19 +267,64 @@ export interface ChangeStamp {
     seq: number;
     at: string;
 }
-/** Lengths are UTF-16 units. */
-export type DiffOperation = {
-    retain: number;
+/** Other formats than before, null for those that ended; nothing where they are as before. */
+export type Reformatted = {
+    attributes?: undefined;
 } | ({
-    insert: string;
-} & ChangeStamp) | ({
-    delete: number;
-    text: string;
+    attributes: Record<string, unknown>;
 } & ChangeStamp);
-export interface Diff {
+/** Lengths are UTF-16 units of a text, values of an array; an embed and a shared type count 1. */
+export type DiffOperation = ({
+    retain: number;
+} & Reformatted)
+/** A shared type that is in both, and what differs in it. */
+ | ({
+    modify: Changes;
+} & Reformatted)
+/** A text, a list of an array's values, or else the value of an embed. */
+ | ({
+    insert: unknown;
+    attributes?: Record<string, unknown>;
+} & ChangeStamp)
+/** A shared type. */
+ | ({
+    create: SharedType;
+    attributes?: Record<string, unknown>;
+} & ChangeStamp)
+/** With what it was: `values` of an array or of an embed, `type` of a shared type. */
+ | ({
+    delete: number;
+    text?: string;
+    values?: unknown[];
+    type?: SharedType;
+} & ChangeStamp);
+/** It had `from`, or the shared type `type`, and has `to`, or the shared type `create`; what is missing was not there, or is not. */
+export type KeyChange = {
+    modify: Changes;
+} | ({
+    from?: unknown;
+    type?: SharedType;
+    to?: unknown;
+    create?: SharedType;
+} & ChangeStamp);
+/** What differs in a shared type: in its list, and in its keys or attributes. */
+export interface Changes {
+    ops?: DiffOperation[];
+    keys?: Record<string, KeyChange>;
+}
+export type SharedKind = 'text' | 'array' | 'map' | 'fragment' | 'element' | 'xmlText' | 'hook';
+/** A shared type that came or went, with all that did so with it. */
+export interface SharedType extends Changes {
+    kind: SharedKind;
+    name?: string;
+}
+/** `root` and `kind` are missing if the document never had a root type. */
+export interface Diff extends Changes {
     room: string;
     from: number;
     to: number;
+    root?: string;
+    kind?: SharedKind;
     ops: DiffOperation[];
 }
 /** `gap`: seconds of silence that end a session, 600 if it is left out; `before`: only sessions that begin before this seq. */
@@ -417,6 +464,13 @@ export interface Replay {
         by: Runs;
     };
     nodes: ReplayNode[];
+    /**
+     * Surrogate pairs that somebody came between, so that both halves are U+FFFD: the units of both, the code point, and the edit from
+     * which on that is so. Before it the halves are one character.
+     */
+    pairs: [at: number, other: number, codePoint: number, until: number][];
+    /** As of blame. */
+    partial?: true;
 }
 export interface TuttiEvents<App = AppTypes> {
     state: State;
@@ -500,8 +554,10 @@ export declare class Past {
     document<Format extends 'json' | 'prosemirror' | 'text' | 'xml' | 'yjs' = 'json'>({ at, format, root }: DocumentQuery<Format>): Promise<PastDocument<Format>>;
     /** Who wrote each part of a root type, now or at a moment. */
     blame({ at, root }?: BlameQuery): Promise<Blame>;
-    /** What changed in a text between two moments; `to` is now if it is left out. */
+    /** What changed in a root type between two moments; `to` is now if it is left out. */
     diff({ from, to, root }: DiffQuery): Promise<Diff>;
+    /** The same as a unified diff by lines, for people; empty if nothing differs. */
+    unifiedDiff({ from, to, root }: DiffQuery): Promise<string>;
     /** Sessions of editing, the newest first. */
     activity(query?: ActivityQuery): Promise<ActivityPage>;
     /** Named versions, the newest first; with `automatic` where sessions of editing ended instead. */

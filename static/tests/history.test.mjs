@@ -7,7 +7,7 @@ const text = () => new Timeline({
   room: 'docs/plan', seq: 9, root: 'content', kind: 'text', authors: ['ada', 'bob'],
   edits: { count: 3, seq: [2, 3, 2, 9, 0, 1], at: [1_000, 10, 20], by: [0, 1, 2, 0, 0, 1] },
   units: { text: 'one \ntwo', inserted: [1, 0, 4, 2, 0, 1, 1, 0, 3], deleted: [3, 0, 3, 0, 0, 5], by: [0, 0, 4, 1, 0, 1, 0, 0, 3] },
-  nodes: []
+  nodes: [], pairs: []
 })
 
 /** A paragraph that says "Hi", made a heading, whose "Hi" becomes bold; a list item behind it that is deleted again. */
@@ -28,7 +28,8 @@ const xml = () => new Timeline({
     { kind: 'attribute', at: 7, key: 'level', value: 2 },
     { kind: 'element', at: 8, end: 14, name: 'listItem' },
     { kind: 'text', at: 9, end: 14 }
-  ]
+  ],
+  pairs: []
 })
 
 const runsOf = (block) => block.children.flatMap((part) => 'text' in part ? [part] : runsOf(part))
@@ -48,6 +49,18 @@ test('a comparison has what came and what went, also line ends', () => {
   ])
   assert.deepEqual(told(blocksOf(timeline, 1, 0)), [[['one two', 0, 'after']]])
   assert.deepEqual(told(blocksOf(timeline, 1, 1)), [[['one two', 0, 'both']]])
+})
+
+test('a pair that somebody typed into is whole until then', () => {
+  // Ada writes two faces, Bob puts a dash into the second, and Ada deletes what is left of that.
+  const timeline = new Timeline({
+    room: 'docs/plan', seq: 3, root: 'content', kind: 'text', authors: ['ada', 'bob'],
+    edits: { count: 3, seq: [1, 1, 3], at: [0, 1, 1], by: [0, 1, 2, 0, 0, 1] },
+    units: { text: '😀\ufffd-\ufffd!', inserted: [1, 0, 3, 2, 0, 1, 1, 0, 2], deleted: [0, 0, 4, 3, 0, 1, 0, 0, 1], by: [0, 0, 3, 1, 0, 1, 0, 0, 2] },
+    nodes: [], pairs: [[2, 4, 0x1f600, 2]]
+  })
+  assert.deepEqual([1, 2, 3].map((edit) => plainTextOf(blocksOf(timeline, edit))), ['😀😀!', '😀\ufffd-\ufffd!', '😀\ufffd-!'])
+  assert.deepEqual(told(blocksOf(timeline, 1, 0)), [[['😀😀!', 0, 'after']]])
 })
 
 test('moments, entries and edits lead to each other', () => {
@@ -81,7 +94,7 @@ test('a comparison tells changed attributes and formats, and elements that came 
 test('a history without edits is an empty page', () => {
   const timeline = new Timeline({
     room: 'docs/plan', seq: 0, root: null, kind: 'text', authors: [], edits: { count: 0, seq: [], at: [], by: [] },
-    units: { text: '', inserted: [], deleted: [], by: [] }, nodes: []
+    units: { text: '', inserted: [], deleted: [], by: [] }, nodes: [], pairs: []
   })
   assert.equal(plainTextOf(blocksOf(timeline, 0)), '')
   assert.deepEqual([timeline.count, timeline.seqOf(0), timeline.timeOf(0), timeline.editAt(7)], [0, 0, 0, 0])

@@ -16,6 +16,7 @@ mod crowded;
 mod damage;
 mod deletion;
 mod descriptors;
+mod differences;
 mod documents;
 mod echo;
 mod edge;

@@ -216,7 +216,7 @@ fn a_difference_tells_what_came_and_went_and_by_whom() {
     let deleted = json!({ "delete": 3, "text": "one", "by": "bob", "seq": 3, "at": at(45) });
     let forwards = ask("from=1&root=t", &writer("carol")).json();
     let ops = json!([deleted, { "retain": 1 }, inserted("two😀", 2, 35), inserted("three", 5, 56)]);
-    assert_eq!(forwards, json!({ "room": "plan", "from": 1, "to": 5, "ops": ops }));
+    assert_eq!(forwards, json!({ "room": "plan", "from": 1, "to": 5, "root": "t", "kind": "text", "ops": ops }));
     let backwards = ask("from=3&to=1", &writer("carol")).json();
     let back = json!({ "insert": "one", "by": "bob", "seq": 3, "at": at(45) });
     let gone = json!({ "delete": 5, "text": "two😀", "by": "bob", "seq": 2, "at": at(35) });

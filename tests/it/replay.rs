@@ -39,6 +39,7 @@ fn a_replay_has_all_units_with_the_edits_that_inserted_and_deleted_them() {
         "edits": { "count": 3, "seq": [1, 1, 3], "at": null, "by": [0, 1, 2, 0, 0, 1] },
         "units": { "text": "one 😀", "inserted": [1, 0, 4, 2, 0, 2], "deleted": [3, 0, 4, 0, 0, 2], "by": [0, 0, 4, 1, 0, 2] },
         "nodes": [],
+        "pairs": [],
     });
     assert_eq!(told, expected);
 }

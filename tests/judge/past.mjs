@@ -5,6 +5,7 @@
 
 import { createRequire } from 'node:module'
 import { ask, decode, encode, say } from './pipe.mjs'
+import { applied, apart, models } from './model.mjs'
 import { chance, typist } from './typist.mjs'
 
 const require = createRequire(new URL('../clients/package.json', import.meta.url))
@@ -17,7 +18,8 @@ const steps = Number(process.argv[4] ?? 80)
 const by = chance(seed)
 const { random, below, one } = by
 const { roots, show, type } = typist(Y, by)
-const seen = { histories: 0, states: 0, reopened: 0, deletions: 0, late: 0, blames: 0, diffs: 0 }
+const { modelOf } = models(Y)
+const seen = { histories: 0, states: 0, reopened: 0, deletions: 0, late: 0, blames: 0, inserted: 0, deleted: 0, reformatted: 0, modified: 0, created: 0, gone: 0, keys: 0, replayed: 0, whole: 0 }
 
 function wrong (what, details) {
   say({ end: 'wrong', what, seed, ...details })
@@ -44,14 +46,29 @@ function letters (type) {
   return length
 }
 
-/** A text in its units: U+FFFC for what is no text. */
-function units (type) {
-  let text = ''
-  for (let item = type._start; item !== null; item = item.right) if (!item.deleted && item.countable) text += item.content instanceof Y.ContentString ? item.content.str : '\ufffc'.repeat(item.length)
-  return text
+/** The letters of a text. */
+function * piecesOf (type) {
+  for (let item = type._start; item !== null; item = item.right) if (!item.deleted && item.content instanceof Y.ContentString) yield item.content.str
 }
-/** The same but for halves of pairs. */
-const alike = (one, other) => one.replace(/[\ud800-\udfff]/g, '\ufffd') === other.replace(/[\ud800-\udfff]/g, '\ufffd')
+
+/** Values stand in an answer as JSON. */
+const valuesOf = (changes = {}) => JSON.parse(JSON.stringify(changes), (_, value) => typeof value === 'string' && value.startsWith('json:') ? JSON.parse(value.slice(5)) : value)
+
+/** Counts what kinds of changes there were. */
+function count ({ ops = [], keys = {} }) {
+  for (const { retain, attributes, modify, insert, create, delete: gone, type } of ops) {
+    if (retain && attributes) seen.reformatted++
+    if (insert !== undefined) seen.inserted++
+    if (gone) seen.deleted++
+    if (create) { seen.created++; count(create) }
+    if (modify) { seen.modified++; count(modify) }
+    if (type) seen.gone++
+  }
+  for (const { modify } of Object.values(keys)) {
+    seen.keys++
+    if (modify) { seen.modified++; count(modify) }
+  }
+}
 
 for (let history = 0; history < histories; history++) {
   ask({ op: 'new', gc: random() < 0.5 })
@@ -64,6 +81,7 @@ for (let history = 0; history < histories; history++) {
     return { doc, undo, name: `user${client}`, inbox: [], outbox: [] }
   })
   const entries = []
+  const authors = []
   for (const person of people) person.doc.on('update', (update, origin) => { if (origin !== 'net') person.outbox.push(update) })
   const send = (person) => {
     // Some come late, and several as one.
@@ -74,6 +92,7 @@ for (let history = 0; history < histories; history++) {
       if (refused || lacking) wrong('an edit does not join', { history, refused })
       if (!news) continue
       entries.push(decode(news))
+      authors.push(person.name)
       ask({ op: 'entry', update: news, author: person.name, at: 1000 * entries.length })
       if (Y.decodeUpdate(decode(news)).ds.clients.size > 0) seen.deletions++
       for (const other of people) if (other !== person) other.inbox.push(decode(news))
@@ -120,20 +139,49 @@ for (let history = 0; history < histories; history++) {
       seen.states++
     }
   }
-  for (let i = 0; i < 20; i++) {
-    // What changed in a text, applied to what it was, gives what it became, forwards and backwards.
-    const [from, to] = [below(entries.length + 1), below(entries.length + 1)]
-    const text = (seq) => { const doc = new Y.Doc(); doc.transact(() => entries.slice(0, seq).forEach((update) => Y.applyUpdate(doc, update))); return units(doc.getText('text')) }
-    const { ops, error } = ask({ op: 'differences', root: 'text', from, to, clients: {} })
-    if (error) continue
-    const old = text(from)
-    let [at, made] = [0, '']
-    for (const { retain, insert, delete: gone, seq } of ops) {
-      if (seq !== undefined && (seq <= Math.min(from, to) || seq > Math.max(from, to))) wrong('a change is of another time', { history, from, to, ops })
-      if (retain) { made += old.slice(at, at + retain); at += retain } else if (insert !== undefined) made += insert; else if (alike(old.slice(at, at + gone.length), gone)) at += gone.length; else wrong('a text that was not there', { history, from, to, ops, old })
+  {
+    // A replay, too, and with pairs that somebody came between later.
+    const { text, inserted, deleted, pairs, error } = ask({ op: 'replay', root: 'text', clients: {} })
+    const [came, went] = [inserted, deleted].map((runs = []) => Array.from({ length: runs.length / 3 }, (_, i) => runs.slice(3 * i, 3 * i + 3)).flatMap(([first, step, count]) => Array.from({ length: count }, (_, i) => first + step * i)))
+    for (let seq = 0; seq <= entries.length && !error; seq++) {
+      const units = text.split('')
+      for (const [at, other, code, until] of pairs) if (seq < until) [units[at], units[other]] = String.fromCodePoint(code)
+      const replayed = units.filter((_, i) => came[i] <= seq && (went[i] === 0 || went[i] > seq) && units[i] !== '\ufffc').join('')
+      const doc = new Y.Doc()
+      doc.transact(() => entries.slice(0, seq).forEach((update) => Y.applyUpdate(doc, update)))
+      const wanted = [...piecesOf(doc.getText('text'))].join('')
+      if (replayed.toWellFormed() !== wanted.toWellFormed()) wrong('a replay differs', { history, seq, replayed, wanted, pairs })
+      for (const [,,, until] of pairs) if (seq < until) seen.whole++
+      seen.replayed++
     }
-    if (!alike(made + old.slice(at), text(to))) wrong('a difference is another', { history, from, to, old, made, expected: text(to), ops })
-    seen.diffs++
+  }
+  const whole = (seq) => {
+    const doc = new Y.Doc()
+    doc.transact(() => entries.slice(0, seq).forEach((update) => Y.applyUpdate(doc, update)))
+    return doc
+  }
+  for (let i = 0; i < 12; i++) {
+    // What changed in a root, applied to what it was, gives what it became, forwards and backwards; told by ids.
+    const [from, to] = [below(entries.length + 1), below(entries.length + 1)]
+    const [before, after] = [whole(from), whole(to)]
+    for (const [root, kind] of roots) {
+      const { changes: told, error } = ask({ op: 'differences', root, from, to, clients: {} })
+      const changes = valuesOf(told)
+      const [old, wanted] = [before, after].map((doc) => modelOf(doc.get(root, kind)))
+      if (error && [old, wanted].every(({ keys, list }) => list.length === 0 && Object.keys(keys).length === 0)) continue
+      const details = { history, root, from, to, changes, error, old, wanted }
+      const stamp = ({ by, seq }) => {
+        if (seq <= Math.min(from, to) || seq > Math.max(from, to)) throw new Error('a change is of another time')
+        if (by !== authors[seq - 1]) throw new Error('a change is somebody else\'s')
+      }
+      try {
+        const found = apart(old, applied(old, changes, stamp), wanted)
+        if (found) wrong('a difference is another', { found, ...details })
+      } catch (thrown) {
+        wrong('a difference cannot be applied', { thrown: thrown.message, ...details })
+      }
+      count(changes)
+    }
   }
   seen.histories++
 }

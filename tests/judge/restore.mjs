@@ -17,7 +17,7 @@ const steps = Number(process.argv[4] ?? 60)
 const by = chance(seed)
 const { random, below, one } = by
 const { roots, show, type } = typist(Y, by)
-const seen = { histories: 0, restored: 0, twice: 0, back: 0, concurrent: 0, untouched: 0, large: 0, authors: 0, undone: 0 }
+const seen = { histories: 0, restored: 0, twice: 0, back: 0, concurrent: 0, untouched: 0, large: 0, authors: 0, undone: 0, alone: 0 }
 
 function wrong (what, details) {
   say({ end: 'wrong', what, seed, ...details })
@@ -28,6 +28,44 @@ function document (updates, gc = true) {
   doc.transact(() => updates.forEach((update) => Y.applyUpdate(doc, update)))
   for (const [name, kind] of roots) doc.get(name, kind)
   return doc
+}
+
+/** What stands directly in a root, in order, also what is deleted: each unit with its id, whether it is there, and what it is. */
+function * listOf (type) {
+  for (let item = type._start; item !== null; item = item.right) {
+    if (!item.countable || item.content instanceof Y.ContentDeleted) continue
+    const content = item.content instanceof Y.ContentString ? item.content.str.split('') : item.content.getContent()
+    for (let i = 0; i < item.length; i++) {
+      const what = content[i]
+      const told = typeof what === 'string' && item.content instanceof Y.ContentString ? what.replace(/[\ud800-\udfff]/, '\ufffd') : what instanceof Y.AbstractType ? `a ${what.constructor.name}` : 'a value'
+      yield { client: item.id.client, clock: item.id.clock + i, isThere: !item.deleted, told }
+    }
+  }
+}
+
+/** What one author did since an entry is undone, and nothing else: in each root's list what they typed is gone, what they deleted is back. */
+function checkAlone (history, people, entries, authors, restore) {
+  const [to, { name, doc: { clientID } }] = [below(entries.length), one(people)]
+  const since = document(entries.slice(0, to), false).store.clients.get(clientID)?.reduce((end, { id, length }) => Math.max(end, id.clock + length), 0) ?? 0
+  const doc = document([], false)
+  const gone = new Map()
+  entries.forEach((update, i) => {
+    Y.applyUpdate(doc, update)
+    for (const [root] of roots) for (const { client, clock, isThere } of listOf(doc.get(root))) if (!isThere && !gone.has(`${client}:${clock}`)) gone.set(`${client}:${clock}`, i)
+  })
+  const expected = roots.map(([root]) => [...listOf(doc.get(root))].filter(({ client, clock, isThere }) => {
+    const isOwn = client === clientID && clock >= since
+    const deletedAt = gone.get(`${client}:${clock}`)
+    return !isOwn && (isThere || (deletedAt >= to && authors[deletedAt] === name))
+  }))
+  const update = restore(to, name)
+  if (update) Y.applyUpdate(doc, update)
+  roots.forEach(([root], i) => {
+    const are = [...listOf(doc.get(root))].filter(({ isThere }) => isThere)
+    const same = are.length === expected[i].length && expected[i].every(({ client, clock, isThere, told }, at) => told === are[at].told && (!isThere || (client === are[at].client && clock === are[at].clock)))
+    if (!same) wrong('one author is undone otherwise', { history, root, to, name, are, expected: expected[i] })
+  })
+  seen.alone++
 }
 
 for (let history = 0; history < histories; history++) {
@@ -41,11 +79,13 @@ for (let history = 0; history < histories; history++) {
     return { doc, undo, name: `user${client}`, inbox: [] }
   })
   const entries = []
+  const authors = []
   const enter = (update, author, key) => {
     const { news, lacking, refused } = ask({ op: 'apply', update: encode(update) })
     if (refused || lacking) wrong('an edit does not join', { history, refused, update: encode(update) })
     if (!news) return
     entries.push(decode(news))
+    authors.push(author)
     ask({ op: 'entry', update: news, author, key, at: 1000 * entries.length })
   }
   for (const person of people) {
@@ -61,10 +101,12 @@ for (let history = 0; history < histories; history++) {
     else person.doc.transact(() => { for (let i = 0; i < 1 + below(3); i++) type(person) })
   }
   const restore = (to, name) => {
-    const answer = ask({ op: 'restore', to, by: name })
+    const clients = Object.fromEntries(people.map(({ doc, name }) => [doc.clientID, name]))
+    const answer = ask({ op: 'restore', to, by: name, clients })
     if (answer.error) wrong('no restore', { history, to, error: answer.error })
     return answer.update && decode(answer.update)
   }
+  for (let i = 0; i < 3; i++) checkAlone(history, people, entries, authors, restore)
   for (const to of [below(entries.length + 1), below(entries.length + 1)]) {
     const before = document(entries)
     const update = restore(to)

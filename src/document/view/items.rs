@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use super::RenderError;
-use super::budget::{Meter, ReadingBudget};
+use super::budget::{Meter, ReadingBudget, TooCostly};
 use super::tree::{NONE, Tree, TypeKind};
+use super::values::{Values, put_binary};
 use super::writer::Writer;
 use crate::document::{BlockId, Content, Kind};
 use crate::protocol::lib0::Input;
@@ -85,6 +86,27 @@ impl<'v> ViewItem<'v> {
         String::from_utf8(text).ok().map(Cow::Owned)
     }
 
+    /// The surrogate pair that it ends within, if it does.
+    pub fn ends_in_pair(&self) -> Option<char> {
+        self.tree.pairs.get(&self.at).copied()
+    }
+
+    /// Whether it begins within a surrogate pair.
+    pub fn begins_in_pair(&self) -> bool {
+        self.tree.item(self.at).begins_in_pair
+    }
+
+    /// The unit that it was written behind, and the one that it was written before.
+    pub fn neighbours(&self) -> [Option<BlockId>; 2] {
+        let item = self.tree.item(self.at);
+        let other = |at: u32| (at != NONE).then(|| self.tree.item(at));
+        let left = other(item.origin).map(|left| {
+            let id = self.tree.id(left);
+            BlockId { clock: id.clock + left.len - 1, ..id }
+        });
+        [left, other(item.right_origin).map(|right| self.tree.id(right))]
+    }
+
     /// The last of the plain values it holds, as JSON; null if it holds none.
     ///
     /// # Errors
@@ -98,13 +120,34 @@ impl<'v> ViewItem<'v> {
         Ok(writer.into_text())
     }
 
-    /// The key of a formatting mark, and its value as JSON, if it holds one.
-    pub fn mark(&self) -> Option<(String, String)> {
-        if self.content.kind != Kind::Format {
-            return None;
+    /// The value that it gives its key, as JSON: the last it holds. None where that is undefined, which JSON leaves out of objects, and
+    /// for a shared type.
+    ///
+    /// # Errors
+    /// It takes more than may be spent.
+    pub fn entry(&self, meter: &mut Meter) -> Result<Option<String>, TooCostly> {
+        let item = self.tree.item(self.at);
+        match self.tree.last_value(item, meter)? {
+            Some(value) if value.is_undefined() => Ok(None),
+            Some(value) => written(meter, |writer| value.write(writer)).map(Some),
+            None if self.content.kind == Kind::Format => Ok(None),
+            None => match self.text() {
+                Some(text) => written(meter, |writer| writer.put_string(&text)).map(Some),
+                None => Ok(values(self.content, meter)?.pop()),
+            },
         }
-        let mut input = Input::raw(self.content.raw);
-        Some((input.text().ok()?.to_owned(), input.text().ok()?.to_owned()))
+    }
+
+    /// The key of a formatting mark, and its value as JSON, if it holds one.
+    ///
+    /// # Errors
+    /// It takes more than may be spent.
+    pub fn format(&self, meter: &mut Meter) -> Result<Option<(&'v str, String)>, TooCostly> {
+        if self.content.kind != Kind::Format {
+            return Ok(None);
+        }
+        let key = Input::raw(self.content.raw).text();
+        Ok(key.ok().zip(values(self.content, meter)?.pop()))
     }
 
     /// The kind of the shared type it holds, if it holds one.
@@ -125,4 +168,44 @@ impl<'v> ViewItem<'v> {
     fn ty(&self) -> Option<u32> {
         self.tree.type_of(self.tree.item(self.at))
     }
+}
+
+/// The values that a content holds, each as JSON: plain ones, those of marks among them; bytes as a list of numbers, a subdocument as its
+/// id.
+///
+/// # Errors
+/// It takes more than may be spent.
+pub(in crate::document) fn values(content: Content<'_>, meter: &mut Meter) -> Result<Vec<String>, TooCostly> {
+    let mut input = Input::raw(content.raw);
+    // Read when the update was scanned.
+    let plain = match content.kind {
+        Kind::Any => Values::any(content.raw),
+        Kind::Json | Kind::Embed => Values::json(content.raw),
+        Kind::Format => {
+            input.raw_buf().unwrap_or_default();
+            Values::json(&content.raw[input.position()..])
+        }
+        Kind::Binary => {
+            return Ok(vec![written(meter, |writer| put_binary(input.raw_buf().unwrap_or_default(), writer))?]);
+        }
+        Kind::Document => {
+            return Ok(vec![written(meter, |writer| writer.put_string(input.text().unwrap_or_default()))?]);
+        }
+        Kind::Text | Kind::Type | Kind::Collected | Kind::Deleted | Kind::Skip => return Ok(Vec::new()),
+    };
+    plain
+        .map(|value| {
+            meter.hold::<String>(1)?;
+            written(meter, |writer| value.write(writer))
+        })
+        .collect()
+}
+
+/// What is written, at the expense of a budget.
+fn written(meter: &mut Meter, write: impl FnOnce(&mut Writer) -> Result<(), TooCostly>) -> Result<String, TooCostly> {
+    let mut writer = Writer::new(std::mem::take(meter));
+    let done = write(&mut writer);
+    let (text, left) = writer.finish();
+    *meter = left;
+    done.map(|()| text)
 }

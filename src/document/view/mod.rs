@@ -31,6 +31,7 @@ use bytes::Bytes;
 
 pub use budget::{Meter, ReadingBudget, TooCostly};
 pub use draft::{DraftError, Nested, Operation, Wanted};
+pub(in crate::document) use items::values;
 pub use items::{Items, ViewItem};
 pub use tree::TypeKind;
 

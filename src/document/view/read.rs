@@ -76,6 +76,7 @@ pub(super) fn layout<'u>(update: &Bytes, scan: &'u Scan<'u>, meter: &mut Meter) 
         types: Vec::new(),
         entries: Vec::new(),
         roots: Vec::new(),
+        pairs: HashMap::new(),
     };
     for (section, cuts) in sections.iter().zip(cuts) {
         let (client, first) = (tree.clients.len() as u32, tree.items.len() as u32);
@@ -106,6 +107,12 @@ fn push_block(
         let is_whole = block.content.kind == Kind::Collected;
         let end = cuts.peek().filter(|cut| !is_whole && **cut < block.end()).copied().unwrap_or(block.end());
         let piece = cutter.take(end - clock);
+        if piece.ends_in_pair {
+            let cut = block.content.raw.len() - cutter.place().0;
+            let pair = block.content.raw.get(cut.saturating_sub(4)..cut).and_then(|raw| std::str::from_utf8(raw).ok());
+            meter.hold::<(u32, char)>(2)?;
+            tree.pairs.extend(pair.and_then(|pair| pair.chars().next()).map(|pair| (tree.items.len() as u32, pair)));
+        }
         tree.items.push(Item {
             client,
             clock,

@@ -1,5 +1,7 @@
 //! The arena of a view: items in the order of their clients and clocks, linked to lists by their indexes.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 
 use super::budget::{Meter, TooCostly};
@@ -173,6 +175,8 @@ pub(super) struct Tree {
     pub entries: Vec<Entry>,
     /// The root types, by name.
     pub roots: Vec<u32>,
+    /// The surrogate pairs that are cut, by the item that ends within.
+    pub pairs: HashMap<u32, char>,
 }
 
 impl Tree {

@@ -45,9 +45,15 @@ export class Past {
     return (await this.#ask('blame', { query: { at: momentOf(at), root } })).body as Blame
   }
 
-  /** What changed in a text between two moments; `to` is now if it is left out. */
+  /** What changed in a root type between two moments; `to` is now if it is left out. */
   async diff ({ from, to, root }: DiffQuery): Promise<Diff> {
     return (await this.#ask('diff', { query: { from: momentOf(from), to: momentOf(to), root } })).body as Diff
+  }
+
+  /** The same as a unified diff by lines, for people; empty if nothing differs. */
+  async unifiedDiff ({ from, to, root }: DiffQuery): Promise<string> {
+    const query = { from: momentOf(from), to: momentOf(to), root, format: 'text' }
+    return (await this.#ask('diff', { query, as: 'text' })).body as string
   }
 
   /** Sessions of editing, the newest first. */

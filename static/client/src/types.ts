@@ -147,14 +147,34 @@ export interface PastDocument<Format extends string = 'json'> {
 export interface BlameQuery { at?: Moment, root?: string }
 /** Runs without gaps, in UTF-16 units. `by`: whose it is; `via`: who sent it, where that is somebody else. */
 export interface BlameRun { from: number, to: number, by: string, via?: string, seq: number, at: string }
-export interface Blame { room: string, seq: number, runs: BlameRun[] }
+/** `partial`: some text that an edit deleted and inserted again only in part counts as newly written; finding it would have taken too long. */
+export interface Blame { room: string, seq: number, runs: BlameRun[], partial?: true }
 
 export interface DiffQuery { from: Moment, to?: Moment, root?: string }
 /** Who did it, by which edit, and when. */
 export interface ChangeStamp { by: string, via?: string, seq: number, at: string }
-/** Lengths are UTF-16 units. */
-export type DiffOperation = { retain: number } | ({ insert: string } & ChangeStamp) | ({ delete: number, text: string } & ChangeStamp)
-export interface Diff { room: string, from: number, to: number, ops: DiffOperation[] }
+/** Other formats than before, null for those that ended; nothing where they are as before. */
+export type Reformatted = { attributes?: undefined } | ({ attributes: Record<string, unknown> } & ChangeStamp)
+/** Lengths are UTF-16 units of a text, values of an array; an embed and a shared type count 1. */
+export type DiffOperation =
+  | ({ retain: number } & Reformatted)
+  /** A shared type that is in both, and what differs in it. */
+  | ({ modify: Changes } & Reformatted)
+  /** A text, a list of an array's values, or else the value of an embed. */
+  | ({ insert: unknown, attributes?: Record<string, unknown> } & ChangeStamp)
+  /** A shared type. */
+  | ({ create: SharedType, attributes?: Record<string, unknown> } & ChangeStamp)
+  /** With what it was: `values` of an array or of an embed, `type` of a shared type. */
+  | ({ delete: number, text?: string, values?: unknown[], type?: SharedType } & ChangeStamp)
+/** It had `from`, or the shared type `type`, and has `to`, or the shared type `create`; what is missing was not there, or is not. */
+export type KeyChange = { modify: Changes } | ({ from?: unknown, type?: SharedType, to?: unknown, create?: SharedType } & ChangeStamp)
+/** What differs in a shared type: in its list, and in its keys or attributes. */
+export interface Changes { ops?: DiffOperation[], keys?: Record<string, KeyChange> }
+export type SharedKind = 'text' | 'array' | 'map' | 'fragment' | 'element' | 'xmlText' | 'hook'
+/** A shared type that came or went, with all that did so with it. */
+export interface SharedType extends Changes { kind: SharedKind, name?: string }
+/** `root` and `kind` are missing if the document never had a root type. */
+export interface Diff extends Changes { room: string, from: number, to: number, root?: string, kind?: SharedKind, ops: DiffOperation[] }
 
 /** `gap`: seconds of silence that end a session, 600 if it is left out; `before`: only sessions that begin before this seq. */
 export interface ActivityQuery { before?: number, limit?: number, gap?: number }
@@ -223,6 +243,13 @@ export interface Replay {
   /** By UTF-16 units; U+FFFC stands for what is no text. `deleted` is 0 for what no edit deleted. */
   units: { text: string, inserted: Runs, deleted: Runs, by: Runs }
   nodes: ReplayNode[]
+  /**
+   * Surrogate pairs that somebody came between, so that both halves are U+FFFD: the units of both, the code point, and the edit from
+   * which on that is so. Before it the halves are one character.
+   */
+  pairs: [at: number, other: number, codePoint: number, until: number][]
+  /** As of blame. */
+  partial?: true
 }
 
 export interface TuttiEvents<App = AppTypes> {

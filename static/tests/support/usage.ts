@@ -20,7 +20,13 @@ const kind: EntryKind | undefined = entries[0]?.kind
 const { content, seq: asOf } = await room.past.document({ at: new Date(0), format: 'yjs' })
 const { content: json } = await room.past.document({ at: 3 })
 const { ops } = await room.past.diff({ from: asOf, to: '2026-11-21T12:16:07.156Z' })
-ops.map((op) => 'retain' in op ? op.retain.toFixed() : 'insert' in op ? op.insert + op.by : op.text)
+ops.map((op) => {
+  if ('retain' in op) return op.attributes ? op.by : op.retain.toFixed()
+  if ('modify' in op) return op.modify.ops?.length
+  if ('insert' in op) return typeof op.insert === 'string' ? op.insert + op.by : op.attributes?.bold
+  return 'create' in op ? op.create.name : op.text ?? op.type?.kind
+})
+const patch: string = await room.past.unifiedDiff({ from: 1, root: 'map' })
 const [version] = await room.past.versions()
 if (version?.label) await room.past.removeVersion({ seq: version.seq, label: version.label })
 const { nodes } = await room.past.replay()
@@ -28,7 +34,7 @@ nodes.map((node) => node.kind === 'element' ? node.name + node.end : node.at)
 const { seq: restoredAt } = await room.past.restore(content.byteLength, { ifHead: 7 })
 const access: Access | null = room.access
 const state: SyncState = watchWebsocketProvider({}).state
-export const said: string = `${kind} ${access} ${describeSync(state)}`
+export const said: string = `${kind} ${access} ${describeSync(state)} ${patch}`
 
 // @ts-expect-error an app event has a dot in its name
 room.on('updated', () => {})

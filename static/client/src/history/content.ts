@@ -140,7 +140,8 @@ class Reader {
   }
 
   #units (from: number, to: number, inside: Inside, found: (Block | Run)[], marks: Map<string, unknown>, marksBefore: Map<string, unknown>): void {
-    const { inserted, deleted, by, text } = this.#timeline
+    const timeline = this.#timeline
+    const { inserted, deleted, by } = timeline
     const [at, before] = [this.#at, this.#before ?? -1]
     const formats = namesOf(marks)
     const formatsBefore = this.#before === null ? formats : namesOf(marksBefore)
@@ -153,7 +154,7 @@ class Reader {
       if (state === 0 || end === start) return
       const presence = this.#before === null || state === 3 ? 'both' : state === 1 ? 'after' : 'before'
       add(found, {
-        text: text.slice(start, end), by: author, unit: start, presence, formats: presence === 'before' ? formatsBefore : formats,
+        text: timeline.textOf(start, end, state === 2 ? before : at), by: author, unit: start, presence, formats: presence === 'before' ? formatsBefore : formats,
         isChanged: isOther && presence === 'both', isNew
       })
     }
@@ -164,7 +165,7 @@ class Reader {
       const nextNew = came === at
       const isSame = next === state && (next === 0 || (by[unit] === author && nextNew === isNew))
       // Each line is for itself.
-      if (isSame && (unit === from || text.charCodeAt(unit - 1) !== LINE_END)) continue
+      if (isSame && (unit === from || timeline.codeAt(unit - 1) !== LINE_END)) continue
       push(unit)
       start = unit
       state = next

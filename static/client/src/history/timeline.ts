@@ -18,11 +18,14 @@ export interface MarkPart { kind: 'mark', unit: number, key: string, value: unkn
 export interface EmbedPart { kind: 'embed', unit: number, value: unknown }
 export type Part = TypePart | TextPart | MarkPart | EmbedPart
 
+const HALF = /[\ud800-\udfff]/g
+/** What half a pair is once the other half is elsewhere. */
+const LOST = '\ufffd'
+
 export class Timeline {
   /** How many edits there are. After 0 of them the document is empty. */
   readonly count: number
   readonly authors: readonly string[]
-  readonly text: string
   readonly root: TypePart
   readonly isXml: boolean
   /** The newest entry of the room that is in it. */
@@ -31,16 +34,20 @@ export class Timeline {
   readonly inserted: Uint32Array
   readonly deleted: Uint32Array
   readonly by: Uint32Array
+  #text: string
+  /** Of halves of surrogate pairs, the first edit after which they are none. */
+  #halves = new Map<number, number>()
   #seqs: Float64Array
   #timesMs: Float64Array
   #editors: Uint32Array
 
-  constructor ({ seq, kind, authors, edits, units, nodes }: Replay) {
+  // A server of the release before tells no pairs.
+  constructor ({ seq, kind, authors, edits, units, nodes, pairs = [] }: Replay) {
     const { length } = units.text
     this.head = seq
     this.count = edits.count
     this.authors = authors
-    this.text = units.text
+    this.#text = this.#withPairs(units.text, pairs)
     this.isXml = kind === 'xml'
     this.inserted = unrolled(units.inserted, new Uint32Array(length))
     this.deleted = unrolled(units.deleted, new Uint32Array(length))
@@ -50,6 +57,31 @@ export class Timeline {
     let ms = 0
     this.#timesMs = Float64Array.from(edits.at, (afterMs) => (ms += afterMs))
     this.root = treeOf(nodes, length, this.isXml)
+  }
+
+  /** The text of units as it read after an edit. */
+  textOf (from: number, to: number, edit: number): string {
+    const text = this.#text.slice(from, to)
+    if (this.#halves.size === 0) return text
+    return text.replace(HALF, (half, at: number) => (this.#halves.get(from + at) ?? Infinity) > edit ? half : LOST)
+  }
+
+  /** What a unit is as a code unit; halves of pairs are such halves. */
+  codeAt (unit: number): number { return this.#text.charCodeAt(unit) }
+
+  #withPairs (text: string, pairs: Replay['pairs']): string {
+    const parts: string[] = []
+    let end = 0
+    const halves = pairs.flatMap(([at, other, code, until]) => {
+      const pair = String.fromCodePoint(code)
+      return [{ unit: at, half: pair[0]!, until }, { unit: other, half: pair[1]!, until }]
+    })
+    for (const { unit, half, until } of halves.sort((a, b) => a.unit - b.unit)) {
+      this.#halves.set(unit, until)
+      parts.push(text.slice(end, unit), half)
+      end = unit + 1
+    }
+    return parts.length > 0 ? parts.join('') + text.slice(end) : text
   }
 
   /** The entry of an edit; 0 before all. */
