@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_trusted_proxies_speak_for_others() {
+    fn rule_7_only_trusted_proxies_speak_for_others() {
         let trusted: Vec<IpRange> = vec!["10.0.0.0/8".parse().unwrap()];
         let cases = [
             ("203.0.113.9", "198.51.100.1", "203.0.113.9"),

@@ -300,7 +300,7 @@ impl Socket {
             return self.io.outbox.close(CloseCode::Protocol, reason);
         }
         self.reader.allow_inflated(READ_BYTES);
-        let (mut messages, mut bytes, mut has_ended) = (0, 0, false);
+        let (mut messages, mut controls, mut bytes, mut has_ended) = (0, 0, 0, false);
         while self.io.outbox.closing().is_none() {
             // A message may change what the next one may be.
             self.reader.set_message_bytes_max(self.session.message_bytes_max(&self.io));
@@ -309,6 +309,7 @@ impl Socket {
                 Ok(Some(message)) => {
                     messages += 1;
                     bytes += message.bytes();
+                    controls += usize::from(message.is_control());
                     has_ended |= !message.is_control();
                     self.message(message);
                 }
@@ -343,17 +344,19 @@ impl Socket {
         if messages > 0 {
             metrics::MESSAGES_RECEIVED.inc_by(messages);
             metrics::MESSAGE_BYTES_RECEIVED.inc_by(bytes);
-            let counted = (messages as usize).saturating_sub(self.session.take_awareness());
-            self.slow_down(inflow::weight(counted, bytes as usize));
+            let awareness = self.session.take_awareness();
+            let weight = match self.session.counts_for_itself() {
+                // What it says, but not its pings.
+                true => inflow::weight(controls, 0),
+                false => inflow::weight((messages as usize).saturating_sub(awareness), bytes as usize),
+            };
+            self.slow_down(weight);
         }
         self.io.outbox.flush();
     }
 
-    /// Reads nothing for a while from an editor that sends more than it may.
+    /// Reads nothing for a while from a client that sends more than it may.
     fn slow_down(&mut self, weight: f64) {
-        if self.session.counts_for_itself() {
-            return;
-        }
         let slowed = self.inflow.spend(self.session.payer(), weight, &self.io.context.rates, Instant::now());
         let Some(Slowed { wait, is_first }) = slowed else { return };
         metrics::SOCKETS_SLOWED.inc();

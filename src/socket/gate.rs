@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn ipv6_counts_by_its_64_and_mapped_ipv4_as_ipv4() {
+    fn rule_7_ipv6_counts_by_its_64_and_mapped_ipv4_as_ipv4() {
         let same = |left: &str, right: &str| network(left.parse().unwrap()) == network(right.parse().unwrap());
         assert!(same("2001:db8::1", "2001:db8::ffff:1"));
         assert!(!same("2001:db8::1", "2001:db8:0:1::1"));

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::support::DEADLINE;
 use crate::support::editor::Editor;
-use crate::support::frame::{BINARY, CLOSE, header};
+use crate::support::frame::{BINARY, CLOSE, PING, PONG, frame, header};
 use crate::support::http::get;
 use crate::support::json::Client;
 use crate::support::message::{self, Message, STEP1_EMPTY, awareness, put_buf};
@@ -179,4 +179,29 @@ fn rule_26_a_flood_of_edits_is_read_slowly_and_all_of_it_is_taken() {
         "{}",
         process.log()
     );
+}
+
+#[test]
+fn rule_29_a_flood_of_pings_is_read_slowly_on_every_socket_and_all_are_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(folder.path(), &["--rate-yjs-socket", "50", "--metrics-bind", "127.0.0.1:0"]);
+    let metrics = process.metrics_address();
+    let mut ada = Client::join(process.address, &writer("ada"), "room");
+    let slowed = || {
+        let text = get(metrics, "/metrics", None);
+        let line = text.text().lines().find_map(|line| line.strip_prefix("tutti_sockets_slowed_total "));
+        line.unwrap().parse::<f64>().unwrap()
+    };
+    let mut client = Client::join(process.address, &writer("mallory"), "other");
+    let mut editor = Socket::yjs(process.address, "other", &writer("mallory"));
+    for (number, socket) in [&mut client.socket, &mut editor].into_iter().enumerate() {
+        // A burst is ten seconds of the rate.
+        socket.send(&frame(PING, b"").repeat(600));
+        let mut pongs = 0;
+        while pongs < 600 {
+            pongs += usize::from(socket.frame().opcode == PONG);
+        }
+        assert!(slowed() > number as f64);
+    }
+    ada.chats("room", "nobody else waits");
 }
