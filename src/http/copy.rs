@@ -105,6 +105,13 @@ pub async fn copy(
     let _turn = state.copies.take(&may.identity.user).await.ok_or_else(ApiError::too_many_questions)?;
     state.count_opening(&may.identity, &to)?;
     check_name(&to, &state).await?;
+    state.quotas.expect(&may.identity.user);
+    if state.quotas.user_bytes_max.is_some() {
+        // A copy may be large: what its maker has is known before.
+        let user = may.identity.user.clone();
+        let bytes = state.store.stored_of(vec![user.clone()]).await?;
+        state.quotas.set(std::iter::once(user).zip(bytes));
+    }
     let copy = state.store.begin_copy(auth::now_ms()).await?;
     let source = Source { may: &may, to: &to, copy, state: &state };
     let filled = match timeout(WITHIN, source.fill(at, history)).await {

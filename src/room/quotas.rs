@@ -252,7 +252,7 @@ mod tests {
         assert!(quotas.unknown().now_or_never().is_none());
         quotas.expect(&ada);
         assert!(quotas.unknown().now_or_never().is_some());
-        assert_eq!(quotas.take_due(10), [ada.clone()]);
+        assert_eq!(quotas.take_due(10), std::slice::from_ref(&ada));
         quotas.expect(&ada);
         assert!(quotas.unknown().now_or_never().is_none(), "it is read in its time");
         Quotas::default().expect(&ada);

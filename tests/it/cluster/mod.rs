@@ -1,5 +1,6 @@
 //! Several servers on one Postgres, each in a process of its own: what people do on one is shown on the others, whatever the bus does.
 
+mod copy;
 mod crossing;
 mod deletion;
 mod faults;
