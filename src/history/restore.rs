@@ -25,14 +25,20 @@ pub struct RestorePlan {
 }
 
 impl History {
-    /// The edit that brings all roots of the document at the head to what they held after the entry at `to`; with `by` only what that
-    /// user did since is undone. The same bytes whoever asks, and nothing if it was done already.
+    /// The edit that brings all roots of the document after the entry at `from` to what they held after the one at `to`; with `by` only
+    /// what that user did between them is undone. The same bytes whoever asks, and nothing if it was done already.
     ///
     /// # Errors
     /// It takes more than may be spent.
-    pub fn restore(&self, to: Seq, by: Option<&UserId>, authors: &Authors) -> Result<RestorePlan, HistoryError> {
+    pub fn restore(
+        &self,
+        to: Seq,
+        from: Seq,
+        by: Option<&UserId>,
+        authors: &Authors,
+    ) -> Result<RestorePlan, HistoryError> {
         let budget = self.budget;
-        let now = Bytes::from(self.state_with_deleted(self.upto())?);
+        let now = Bytes::from(self.state_with_deleted(from)?);
         let now = View::read(&now, budget)?;
         let wanted = match by {
             None => {
@@ -43,23 +49,23 @@ impl History {
                 }
                 Units::alive(&then)
             }
-            Some(user) => self.without_work(to, user, &Units::alive(&now), authors, &mut Meter::new(budget))?,
+            Some(user) => self.without_work((to, from), user, &Units::alive(&now), authors, &mut Meter::new(budget))?,
         };
-        let (update, undone) = Undo::new(&wanted, self.new_client(to, by)?).all(&now);
+        let (update, undone) = Undo::new(&wanted, self.new_client(to, from, by)?).all(&now);
         Ok(RestorePlan { update, undone })
     }
 
-    /// What there would be without what a user inserted and deleted after a seq.
+    /// What there would be without what a user inserted and deleted after a seq and until another.
     fn without_work(
         &self,
-        to: Seq,
+        (to, from): (Seq, Seq),
         user: &UserId,
         alive: &Units,
         authors: &Authors,
         meter: &mut Meter,
     ) -> Result<Units, HistoryError> {
         let (mut inserted, mut deleted) = (Units::default(), Units::default());
-        self.read_metered(self.upto(), meter, |edit, meter| {
+        self.read_metered(from, meter, |edit, meter| {
             if edit.seq <= to {
                 return Ok(());
             }
@@ -83,11 +89,11 @@ impl History {
     }
 
     /// A Yjs client that the document does not know, the same for the same question.
-    fn new_client(&self, to: Seq, by: Option<&UserId>) -> Result<u64, HistoryError> {
-        let clocks: Clocks = self.read(self.upto(), |_| {})?;
+    fn new_client(&self, to: Seq, from: Seq, by: Option<&UserId>) -> Result<u64, HistoryError> {
+        let clocks: Clocks = self.read(from, |_| {})?;
         let mut hash = Sha256::new();
         hash.update(to.0.to_be_bytes());
-        hash.update(self.upto().0.to_be_bytes());
+        hash.update(from.0.to_be_bytes());
         hash.update(by.map_or("", UserId::as_str));
         let hash = hash.finalize();
         let mut client = hash.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte)) & CLIENT_BITS;

@@ -284,12 +284,18 @@ impl Open {
         self.history.unified_diff(root, (from, &name(from)), (to, &name(to)))
     }
 
-    /// The edit that undoes what came after a seq, of all or of one user; see [`History::restore`].
+    /// The edit that undoes what came after a seq and until `from`, of all or of one user; see [`History::restore`].
     ///
     /// # Errors
-    /// As there; or the seq is after the head.
-    pub fn restore(&self, to: Seq, by: Option<&UserId>, authors: &Authors) -> Result<RestorePlan, HistoryError> {
-        self.history.restore(self.seq(When::Seq(to))?, by, authors)
+    /// As there; or a seq is after the head.
+    pub fn restore(
+        &self,
+        to: Seq,
+        from: Seq,
+        by: Option<&UserId>,
+        authors: &Authors,
+    ) -> Result<RestorePlan, HistoryError> {
+        self.history.restore(self.seq(When::Seq(to))?, self.seq(When::Seq(from))?, by, authors)
     }
 
     /// The document at a moment, as an update, and the seq of that moment.

@@ -137,7 +137,8 @@ fn text(history: &History, seq: Seq) -> String {
 
 /// Goes back, by an entry.
 fn restore(history: &mut History, to: Seq, by: Option<&str>) -> Undone {
-    let RestorePlan { update, undone } = history.restore(to, by.map(UserId::new).as_ref(), &authors()).unwrap();
+    let RestorePlan { update, undone } =
+        history.restore(to, history.upto(), by.map(UserId::new).as_ref(), &authors()).unwrap();
     let key = restore_key(to, history.upto(), None);
     enter(history, "carol", Some(key), update.unwrap());
     undone
@@ -234,7 +235,7 @@ fn each_letter_is_written_anew_and_stays_whose_it_was() {
         assert_eq!(text(&history, head), text(&history, Seq(1)));
         assert_eq!(runs(&history, head), [(0, LETTERS.into(), "ada".to_owned())]);
         assert_eq!(changes(&history, Seq(1), head), (LETTERS.into(), LETTERS.into()));
-        assert_eq!(history.restore(Seq(1), None, &authors()).unwrap().update, None);
+        assert_eq!(history.restore(Seq(1), history.upto(), None, &authors()).unwrap().update, None);
     });
 }
 
@@ -282,7 +283,7 @@ fn a_history_of_many_restores_is_read_once() {
         }
         for _ in 0..60 {
             restore(&mut history, Seq(1), None);
-            let RestorePlan { update, .. } = history.restore(Seq(2001), None, &authors()).unwrap();
+            let RestorePlan { update, .. } = history.restore(Seq(2001), history.upto(), None, &authors()).unwrap();
             let key = restore_key(Seq(2001), history.upto(), None);
             enter(&mut history, "carol", Some(key), update.unwrap());
         }
@@ -304,7 +305,7 @@ fn a_history_that_costs_more_than_may_be_spent_is_refused() {
         [
             history.blame(Some("t"), Seq(1), &authors()).map(drop),
             history.diff(Some("t"), Seq(0), Seq(1), &authors()).map(drop),
-            history.restore(Seq(0), Some(&UserId::new("ada")), &authors()).map(drop),
+            history.restore(Seq(0), history.upto(), Some(&UserId::new("ada")), &authors()).map(drop),
         ]
         .map(is_too_costly)
     };
@@ -346,7 +347,7 @@ fn trap_4_a_step2_with_one_new_letter_and_all_old_deletions_is_credited_with_the
     assert_eq!((first, step2), (Seq(2), Seq(3)));
     assert_eq!(told(&history, Seq(1), step2), ["=1", "-bc bob 2", "=1", "+! carol 3"]);
     // Only the letter is taken back.
-    let plan = history.restore(Seq(1), Some(&UserId::new("carol")), &authors()).unwrap();
+    let plan = history.restore(Seq(1), history.upto(), Some(&UserId::new("carol")), &authors()).unwrap();
     assert_eq!(plan.undone, Undone { inserted: 0, deleted: 1 });
 }
 
@@ -433,11 +434,11 @@ fn trap_21_differences_backwards_of_nothing_and_across_a_restore() {
 fn trap_16_what_was_deleted_at_once_comes_back_as_one_block_and_going_back_again_is_the_state_before() {
     let mut history = of_letters();
     let gone = enter(&mut history, "bob", None, deleting(vec![0], 1, 0, LETTERS));
-    let RestorePlan { update, .. } = history.restore(Seq(1), None, &authors()).unwrap();
+    let RestorePlan { update, .. } = history.restore(Seq(1), history.upto(), None, &authors()).unwrap();
     assert!(update.unwrap().len() < LETTERS as usize + 100);
     restore(&mut history, Seq(1), None);
     assert_eq!(text(&history, history.upto()), text(&history, Seq(1)));
-    let RestorePlan { update, undone } = history.restore(gone, None, &authors()).unwrap();
+    let RestorePlan { update, undone } = history.restore(gone, history.upto(), None, &authors()).unwrap();
     assert_eq!(undone, Undone { inserted: 0, deleted: LETTERS.into() });
     assert!(update.unwrap().len() < 100);
 }

@@ -96,28 +96,39 @@ pub async fn restore(
         .map_err(|_| ApiError::TryLater("another restore takes long, try again later".into()))?
         .ok_or_else(ApiError::too_many_questions)?;
     for attempt in 0..=ATTEMPTS {
+        // What was done before under this key is answered as then, whatever holds now.
+        let named = key.as_deref().map(|key| restore_key(to, Seq::ZERO, Some(key))).filter(|_| !dry_run);
+        let before = writing::written_before(&may, named.as_deref(), &state).await?;
         let author = by.clone();
-        let read =
-            move |open: Open, authors: Authors| Ok((open.row.head, open.restore(to, author.as_ref(), &authors)?));
+        let read = move |open: Open, authors: Authors| {
+            let from = before.map_or(open.row.head, |written| Seq(written.seq.0 - 1));
+            Ok((from, open.restore(to, from, author.as_ref(), &authors)?))
+        };
         let (from, RestorePlan { update, undone: Undone { inserted, deleted } }) =
             look_back(&may.room, &may.identity.user, &state, read).await?;
-        if if_head.is_some_and(|head| Seq(head) != from) {
-            return Err(writing::CHANGED);
-        }
         let answer = |seq: Option<Seq>| Restored { seq, to, from, inserted, deleted };
-        let Some(update) = update.filter(|_| !dry_run) else { return Ok(HttpResponse::Ok().json(answer(None))) };
-        writing::check_room(&may, &update, &state).await?;
-        let key = restore_key(to, from, key.as_deref());
-        let head = (if_head.is_some() || attempt < ATTEMPTS).then_some(from);
-        let showing = Showing::Committed { key: Some(key.clone()), head };
-        match writing::write(&may.room, &may.identity, update, showing, &state).await? {
-            Err(WriteError::Stale) if if_head.is_none() => tokio::time::sleep(PAUSE).await,
-            Err(error) => return Err(writing::refused(error)),
-            Ok(written) => {
-                tell(&may, &answer(Some(written.seq)), entry_key::of_restored(&key), &state).await?;
-                return Ok(HttpResponse::Ok().json(answer(Some(written.seq))));
+        let key = named.unwrap_or_else(|| restore_key(to, from, None));
+        let seq = match before {
+            Some(written) => written.seq,
+            None if if_head.is_some_and(|head| Seq(head) != from) => return Err(writing::CHANGED),
+            None => {
+                let Some(update) = update.filter(|_| !dry_run) else {
+                    return Ok(HttpResponse::Ok().json(answer(None)));
+                };
+                writing::check_room(&may, &update, &state).await?;
+                let head = (if_head.is_some() || attempt < ATTEMPTS).then_some(from);
+                let showing = Showing::Committed { key: Some(key.clone()), head };
+                match writing::write(&may.room, &may.identity, update, showing, &state).await? {
+                    Err(WriteError::Stale) if if_head.is_none() => {
+                        tokio::time::sleep(PAUSE).await;
+                        continue;
+                    }
+                    written => written.map_err(writing::refused)?.seq,
+                }
             }
-        }
+        };
+        tell(&may, &answer(Some(seq)), entry_key::of_restored(&key), &state).await?;
+        return Ok(HttpResponse::Ok().json(answer(Some(seq))));
     }
     Err(ApiError::TryLater("the room changes all the time, try again later".into()))
 }

@@ -410,7 +410,8 @@ fn answer(Written { seq, is_first }: Written) -> HttpResponse {
     response.insert_header((header::ETAG, format!("\"{seq}\""))).json(Answer { seq })
 }
 
-/// Has an edit made of the document as it is, and writes it if the condition holds. What changes nothing is not written.
+/// Has an edit made of the document as it is, and writes it if the condition holds. What changes nothing is not written. What was written
+/// before under its key is answered as then, whatever holds now.
 async fn write_judged(
     may: &May<Edit>,
     condition: Condition,
@@ -419,10 +420,16 @@ async fn write_judged(
     state: &AppState,
 ) -> Result<Written, ApiError> {
     for _ in 0..ATTEMPTS {
-        let (newest, has_document, update) = timeout(DEADLINE, judge(may, condition, make.clone(), state))
+        let judged = timeout(DEADLINE, judge(may, condition, make.clone(), state))
             .await
-            .map_err(|_| ApiError::TryLater("the document takes too long to read now, try again later".into()))??;
-        let Some(update) = update else { return Ok(Written { seq: newest, is_first: false }) };
+            .map_err(|_| ApiError::TryLater("the document takes too long to read now, try again later".into()))?;
+        let (newest, has_document, update) = match judged {
+            Ok((newest, has_document, Some(update))) => (newest, has_document, update),
+            nothing => {
+                let first = written_before(may, key.as_deref(), state).await?;
+                return first.map_or_else(|| nothing.map(|(seq, ..)| Written { seq, is_first: false }), Ok);
+            }
+        };
         // Two that find no document would each write all of it.
         let head = (condition != Condition::Any || !has_document).then_some(newest);
         match write(&may.room, &may.identity, update, Showing::Committed { key: key.clone(), head }, state).await? {
@@ -431,6 +438,21 @@ async fn write_judged(
         }
     }
     Err(ApiError::TryLater("the room changes all the time, try again later".into()))
+}
+
+/// Where the user's write with this key stands, if there is one.
+pub(super) async fn written_before(
+    may: &May<Edit>,
+    key: Option<&str>,
+    state: &AppState,
+) -> Result<Option<Written>, ApiError> {
+    let Some(key) = key else { return Ok(None) };
+    let showing = Showing::Repeated { key: key.to_owned() };
+    match write(&may.room, &may.identity, Bytes::new(), showing, state).await? {
+        Ok(written) => Ok(Some(written)),
+        Err(WriteError::Stale) => Ok(None),
+        Err(error) => Err(refused(error)),
+    }
 }
 
 /// Waits for the caller's turn to have a document worked on.

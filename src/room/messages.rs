@@ -284,6 +284,11 @@ pub enum Showing {
         /// The newest entry that there may be before it.
         head: Option<Seq>,
     },
+    /// Never: it is refused by now, and only asked for where its first one stands, if it was stored before under this key.
+    Repeated {
+        /// Its author's name for it.
+        key: String,
+    },
 }
 
 /// Where a server's edit stands.
@@ -307,7 +312,7 @@ pub enum WriteError {
     /// It is more than may be stored, or there is no such room.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// The timeline goes on behind the entry that was to be the newest.
+    /// The timeline goes on behind the entry that was to be the newest; or nothing is stored under the key that was asked for.
     #[error("the room has changed meanwhile")]
     Stale,
     /// The database does not answer.
@@ -342,6 +347,14 @@ impl Reply {
         match self {
             Self::Post(to) => drop(to.send(Err(PostError::RoomDeleted))),
             Self::Write { to, .. } => drop(to.send(Err(WriteError::RoomDeleted))),
+        }
+    }
+
+    /// Tells that the entry may not be stored. Whoever asked may have stopped waiting.
+    pub(super) fn send_denied(self, denied: Denied) {
+        match self {
+            Self::Post(to) => drop(to.send(Err(denied.into()))),
+            Self::Write { to, .. } => drop(to.send(Err(denied.into()))),
         }
     }
 

@@ -8,9 +8,12 @@ use super::commit::{Behind, Commit, Committed, Pending};
 use super::document::{acknowledge, refuse_for_good};
 use super::io::Io;
 use super::members::{Acknowledgement, EditRefusal, Receipt};
+use super::quotas::Denied;
 use super::room::{Parts, Room};
 use super::signals;
-use super::timeline::{AppendOutcome, ForeignStep, LookupOutcome, Timeline, on_missed, refuse, send_saved};
+use super::timeline::{
+    AppendOutcome, ForeignStep, LookupOutcome, Timeline, on_missed, refuse, send_denied, send_saved,
+};
 use crate::archive::weight;
 use crate::auth::now_ms;
 use crate::metrics;
@@ -96,7 +99,7 @@ impl Room {
         let io = &mut io;
         for (mut pending, outcome) in commit.settle(outcome) {
             let others = pending.part(outcome.is_ok());
-            let Pending { entry, clients, acknowledgements, replies, is_shown_late, .. } = pending;
+            let Pending { entry, clients, acknowledgements, replies, is_shown_late, denied, .. } = pending;
             match outcome {
                 Ok(placed) => {
                     if placed.is_new {
@@ -113,9 +116,17 @@ impl Room {
                         send_acknowledgement(acknowledgement, placed, timeline, commit, io);
                     }
                 }
-                Err(refused) => refuse_entry(&entry, acknowledgements, refused, timeline, commit, io),
+                Err(refused) => match denied {
+                    Some(denied) => deny(acknowledgements, denied, io),
+                    None => refuse_entry(&entry, acknowledgements, refused, timeline, commit, io),
+                },
             }
-            replies.into_iter().for_each(|reply| reply.send(outcome));
+            for reply in replies {
+                match denied.filter(|_| outcome.is_err()) {
+                    Some(denied) => reply.send_denied(denied),
+                    None => reply.send(outcome),
+                }
+            }
             acknowledge_behind(others, timeline, commit, io);
         }
         document.acknowledge_reached(commit, io);
@@ -228,6 +239,15 @@ fn send_acknowledgement(
     }
 }
 
+/// Tells the authors of an entry that it may not be stored.
+fn deny(waiting: Vec<Acknowledgement>, denied: Denied, io: &mut Io) {
+    for Acknowledgement { to, receipt } in waiting {
+        if let Receipt::Saved { request_id, .. } = receipt {
+            send_denied(to, &request_id, denied, io);
+        }
+    }
+}
+
 /// Tells the authors of an entry that the store refuses it for good.
 fn refuse_entry(
     entry: &NewEntry,
@@ -260,8 +280,8 @@ mod tests {
     use super::*;
     use crate::auth::Access;
     use crate::ids::{Seq, UserId};
+    use crate::room::Quotas;
     use crate::room::quotas::Sender;
-    use crate::room::{Denied, Quotas};
 
     #[test]
     fn what_another_process_wrote_counts_for_who_sent_it() {

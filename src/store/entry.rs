@@ -56,6 +56,8 @@ pub enum Condition {
     /// The newest step before it has this seq; 0: there is none. Steps of one append that name the same one build on each other: each
     /// follows the one before it, and none is stored behind one that was refused.
     NewestStep(Seq),
+    /// An entry with its author and key is there already: it is never stored itself, and placed where that one is.
+    Known,
 }
 
 /// What one room wants stored, all in one go.

@@ -96,6 +96,8 @@ impl<'a> Numbering<'a> {
             None => true,
             Some(Condition::Head(seq)) => self.head.seq == seq,
             Some(Condition::NewestStep(seq)) => self.steps.is_newest(seq),
+            // Its key is not.
+            Some(Condition::Known) => false,
         };
         match holds {
             true => Ok(Placed { seq: Seq(self.head.seq.0 + 1), at_ms: self.at_ms, is_new: true }),
@@ -271,6 +273,19 @@ mod tests {
         assert_eq!(numbering.place(&keyed), Err(Refused::Stale));
         numbering.know(&keyed.author, "k", Seq(4), 7);
         assert_eq!(numbering.place(&keyed), Ok(Placed { seq: Seq(4), at_ms: 7, is_new: false }));
+    }
+
+    #[test]
+    fn what_can_only_be_a_repetition_is_never_new() {
+        let repeated = with(Condition::Known, entry("ada", Some("k")));
+        let mut numbering = Numbering::new(HEAD, 2_000);
+        assert_eq!(numbering.place(&repeated), Err(Refused::Stale));
+        numbering.know(&repeated.author, "k", Seq(4), 7);
+        assert_eq!(numbering.place(&repeated), Ok(Placed { seq: Seq(4), at_ms: 7, is_new: false }));
+        // Also where its first one is in the same append.
+        let first = entry("ada", Some("new"));
+        let placed = numbered(0, vec![first, with(Condition::Known, entry("ada", Some("new")))]);
+        assert_eq!(placed, [Ok(11), Ok(11)]);
     }
 
     #[test]

@@ -50,6 +50,7 @@ mod past;
 mod questions;
 mod quotas;
 mod readers;
+mod repeats;
 mod replay;
 mod resources;
 mod rest;

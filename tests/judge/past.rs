@@ -76,7 +76,7 @@ impl Timeline {
             },
             "restore" => {
                 let (to, by) = (Seq(question["to"].as_u64().unwrap()), question["by"].as_str().map(UserId::new));
-                match self.history.restore(to, by.as_ref(), &authors(question)) {
+                match self.history.restore(to, self.history.upto(), by.as_ref(), &authors(question)) {
                     Ok(RestorePlan { update, undone: Undone { inserted, deleted } }) => {
                         json!({ "update": update.map(|update| encoded(&update)), "inserted": inserted, "deleted": deleted })
                     }

@@ -38,6 +38,20 @@ contract! {
         assert_gap_free(&store, room, 3).await;
     }
 
+    async fn an_entry_that_may_only_be_a_repetition_is_placed_with_its_first_one_or_not_at_all(db: &Database) {
+        let (store, other) = (db.store("a").await, db.store("b").await);
+        let room = room(&store, "a").await;
+        let keyed = |body| NewEntry { key: Some("k".to_owned()), ..entry(EntryKind::Message, "ada", body) };
+        let repeated = || NewEntry { condition: Some(Condition::Known), ..keyed("") };
+        assert_eq!(results(&store, &append(room, vec![repeated()])).await, [Err(Refused::Stale)]);
+        assert_eq!(results(&store, &append(room, vec![edit("1"), keyed("{}")])).await, [Ok(1), Ok(2)]);
+        assert_eq!(results(&other, &append(room, vec![repeated()])).await, [Ok(2)]);
+        let again = append(room, vec![repeated(), edit("3")]);
+        assert_eq!(results(&store, &again).await, [Ok(2), Ok(3)]);
+        assert_eq!(results(&store, &Append { is_repeated: true, ..again }).await, [Ok(2), Ok(3)]);
+        assert_gap_free(&store, room, 3).await;
+    }
+
     async fn a_refused_condition_is_answered_alike_when_it_is_sent_again(db: &Database) {
         let store = db.store("a").await;
         let room = room(&store, "a").await;

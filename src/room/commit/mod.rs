@@ -107,8 +107,12 @@ impl Commit {
 
     /// What the room has on disk, or will have; `None` if it is not there.
     fn bytes(&self) -> Option<u64> {
-        let is_there = self.row.is_some() || !self.uncommitted.is_empty();
-        is_there.then_some(self.stored_bytes + self.uncommitted.bytes() as u64)
+        self.has_entries().then_some(self.stored_bytes + self.uncommitted.bytes() as u64)
+    }
+
+    /// Whether the room has entries, or will have: one may be the first of what is sent again.
+    pub fn has_entries(&self) -> bool {
+        self.row.is_some() || !self.uncommitted.is_empty()
     }
 
     /// An entry of the room was stored.

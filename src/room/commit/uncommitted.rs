@@ -10,6 +10,7 @@ use crate::budget::{ByteBudget, HeldBytes};
 use crate::ids::{Seq, UserId};
 use crate::room::members::Acknowledgement;
 use crate::room::messages::Reply;
+use crate::room::quotas::Denied;
 use crate::store::{Append, CLIENTS_AT_ONCE, Condition, EntryKind, NewEntry, Placed, Refused, RoomId};
 
 /// One entry that is not committed yet.
@@ -27,6 +28,8 @@ pub struct Pending {
     pub behind: Behind,
     /// Whether it is shown only once it is committed, though it is an edit.
     pub is_shown_late: bool,
+    /// Why it is only answered if it was stored before, see [`repetition`](Self::repetition).
+    pub denied: Option<Denied>,
 }
 
 /// Who waits until everything up to an entry is settled, though the entry is not theirs.
@@ -80,7 +83,16 @@ impl Pending {
             replies: Vec::new(),
             behind: Behind::default(),
             is_shown_late: false,
+            denied: None,
         }
+    }
+
+    /// What may not be stored, or not any more, but may have been before: answered as its first one was, which its key tells, and
+    /// otherwise refused.
+    pub fn repetition(kind: EntryKind, author: UserId, key: String, denied: Option<Denied>) -> Self {
+        let (key, condition) = (Some(key), Some(Condition::Known));
+        let entry = NewEntry { kind, author, via: None, key, condition, body: Bytes::new() };
+        Self { is_shown_late: true, denied, ..Self::new(entry, Vec::new()) }
     }
 }
 

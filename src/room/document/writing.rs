@@ -12,7 +12,7 @@ use crate::protocol::EditKind;
 use crate::room::commit::{Commit, Pending};
 use crate::room::io::Io;
 use crate::room::messages::{Reply, Showing, WriteDocument, WriteError, Written};
-use crate::room::quotas::Sender;
+use crate::room::quotas::{Denied, Sender};
 use crate::store::{Condition, EntryKind, NewEntry, Placed};
 
 /// The author of first contents, whom no token names.
@@ -24,21 +24,31 @@ impl LiveDocument {
         if !commit.uncommitted.has_room() {
             return write.refuse(WriteError::TryLater);
         }
-        let sender = Sender { user: &write.user, access: write.access };
-        if let Err(denied) = commit.admit(sender, write.update.len())
-            && !self.blocks.brings_nothing(&write.update)
-        {
-            metrics::STORING_DENIED.inc();
-            return write.refuse(denied.into());
-        }
-        match write.showing.clone() {
-            Showing::AtOnce => self.write_now(write, newest, commit, io),
-            Showing::Committed { key, head } => {
+        match (write.showing.clone(), self.denied(&write, commit)) {
+            (Showing::AtOnce, None) => self.write_now(write, newest, commit, io),
+            (Showing::AtOnce, Some(denied)) => write.refuse(denied.into()),
+            (Showing::Committed { key, head }, None) => {
                 let WriteDocument { lease, user, update, reply, .. } = write;
                 self.keep(user, update, (key, head), reply, commit);
                 drop(lease);
             }
+            (Showing::Committed { key, .. }, denied) => keep_repetition(write, key, denied, commit),
+            (Showing::Repeated { key }, _) => keep_repetition(write, Some(key), None, commit),
         }
+    }
+
+    /// Why an edit that brings something may not be stored.
+    fn denied(&self, write: &WriteDocument, commit: &Commit) -> Option<Denied> {
+        if matches!(write.showing, Showing::Repeated { .. }) {
+            return None;
+        }
+        let sender = Sender { user: &write.user, access: write.access };
+        let denied = commit.admit(sender, write.update.len()).err()?;
+        if self.blocks.brings_nothing(&write.update) {
+            return None;
+        }
+        metrics::STORING_DENIED.inc();
+        Some(denied)
     }
 
     fn write_now(&mut self, write: WriteDocument, newest: Seq, commit: &mut Commit, io: &mut Io) {
@@ -98,4 +108,15 @@ impl LiveDocument {
         }
         self.on_foreign_edit(update, commit, io);
     }
+}
+
+/// Answers an edit that is not taken now as its first one was, if that was stored under its key.
+fn keep_repetition(write: WriteDocument, key: Option<String>, denied: Option<Denied>, commit: &mut Commit) {
+    let Some(key) = key.filter(|_| commit.has_entries()) else {
+        return write.refuse(denied.map_or(WriteError::Stale, WriteError::Denied));
+    };
+    let WriteDocument { lease, user, reply, .. } = write;
+    let replies = vec![Reply::Write { to: reply, is_first: false }];
+    commit.uncommitted.push(Pending { replies, ..Pending::repetition(EntryKind::Edit, user, key, denied) });
+    drop(lease);
 }

@@ -47,15 +47,30 @@ pub fn keep(
         return false;
     }
     let access = io.members.get(from).map_or(Access::None, |member| member.access);
-    if let Err(denied) = commit.admit(Sender { user: &entry.author, access }, entry.body.len()) {
-        metrics::STORING_DENIED.inc();
-        let code = if denied == Denied::NoRoom { ErrorCode::Forbidden } else { ErrorCode::QuotaExceeded };
-        io.send_error(from, ErrorMessage::permanent(code, denied.to_string()), &request_id);
-        return false;
-    }
+    let pending = match admitted(entry, access, commit) {
+        Ok(pending) => pending,
+        Err(denied) => {
+            send_denied(from, &request_id, denied, io);
+            return false;
+        }
+    };
     let receipt = Receipt::Saved { request_id, version };
-    commit.uncommitted.push(Pending::new(entry, vec![Acknowledgement { to: from, receipt }]));
+    commit.uncommitted.push(Pending { acknowledgements: vec![Acknowledgement { to: from, receipt }], ..pending });
     true
+}
+
+/// What is to be stored; of what may not be, whether it was before.
+fn admitted(entry: NewEntry, access: Access, commit: &Commit) -> Result<Pending, Denied> {
+    let Err(denied) = commit.admit(Sender { user: &entry.author, access }, entry.body.len()) else {
+        return Ok(Pending::new(entry, Vec::new()));
+    };
+    metrics::STORING_DENIED.inc();
+    match entry {
+        NewEntry { kind, author, key: Some(key), .. } if commit.has_entries() => {
+            Ok(Pending::repetition(kind, author, key, Some(denied)))
+        }
+        _ => Err(denied),
+    }
 }
 
 /// Puts what REST publishes on its way; answered after the commit, one by one. Also while the room loads, unless it may be denied: its
@@ -64,14 +79,11 @@ pub fn post(post: Post, commit: &mut Commit) {
     let Post { lease, author, access, name, publications } = post;
     for (publication, reply) in publications {
         let entry = new_entry(author.clone(), &name, publication);
-        if let Err(denied) = commit.admit(Sender { user: &entry.author, access }, entry.body.len()) {
-            metrics::STORING_DENIED.inc();
-            let _ = reply.send(Err(PostError::Denied(denied)));
-        } else if commit.uncommitted.has_room() {
-            commit.uncommitted.push(Pending { replies: vec![Reply::Post(reply)], ..Pending::new(entry, Vec::new()) });
-        } else {
-            // Whoever asked may have stopped waiting.
-            let _ = reply.send(Err(PostError::TryLater));
+        // Whoever asked may have stopped waiting.
+        match admitted(entry, access, commit) {
+            Err(denied) => drop(reply.send(Err(denied.into()))),
+            Ok(_) if !commit.uncommitted.has_room() => drop(reply.send(Err(PostError::TryLater))),
+            Ok(pending) => commit.uncommitted.push(Pending { replies: vec![Reply::Post(reply)], ..pending }),
         }
     }
     drop(lease);
@@ -108,6 +120,12 @@ pub fn send_saved(to: MemberId, request_id: Option<&str>, version: Option<u64>, 
     let timestamp = rfc3339(placed.at_ms);
     let frame = ServerMessage::Saved { room: io.name, seq: placed.seq, timestamp, version, request_id }.frame();
     io.send(to, frame);
+}
+
+/// Tells a JSON author that its entry may not be stored.
+pub fn send_denied(to: MemberId, request_id: &Option<Box<str>>, denied: Denied, io: &mut Io) {
+    let code = if denied == Denied::NoRoom { ErrorCode::Forbidden } else { ErrorCode::QuotaExceeded };
+    io.send_error(to, ErrorMessage::permanent(code, denied.to_string()), request_id);
 }
 
 /// Tells a JSON author that its entry will never be stored.
