@@ -8,12 +8,14 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::messages::{FromMember, Join, WriteError, Written};
+use super::messages::{AwaitEntry, FromMember, Join, WriteError, Written};
 use super::room::{Parts, Room, Seeding};
 use crate::auth::{Access, Action, allows};
+use crate::ids::Seq;
 use crate::metrics;
 use crate::protocol::Dialect;
 use crate::seed::SeedError;
+use crate::store::{RoomRow, StoreError};
 
 /// How long the first content may take to be committed.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -73,18 +75,45 @@ impl Room {
             return self.let_seeded_in(ctx);
         }
         let (reply, answer) = oneshot::channel();
-        document.write_seed(update.clone(), timeline.head(), reply, commit);
+        let head = timeline.head();
+        document.write_seed(update.clone(), head, reply, commit);
         let committed = async move { timeout(COMMIT_TIMEOUT, answer).await.ok().and_then(Result::ok) };
         let then = move |room: &mut Self, written: Option<Result<Written, WriteError>>, ctx: &mut Context<Self>| {
             match written {
                 Some(Ok(_)) => room.let_seeded_in(ctx),
-                Some(Err(WriteError::Stale)) if attempts > 1 => room.write_seed(update, attempts - 1, ctx),
+                Some(Err(WriteError::Stale)) if attempts > 1 => room.read_on(head, update, attempts - 1, ctx),
                 Some(Err(error)) => room.refuse_unseeded(&error.to_string(), ctx),
                 None => room.refuse_unseeded("the database does not answer", ctx),
             }
             room.end_turn(ctx);
         };
         self.spawn(committed, then, ctx);
+    }
+
+    /// Somebody, perhaps on another server, has written behind `head`: it is read first, for it may be the first content.
+    fn read_on(&mut self, head: Seq, update: Bytes, attempts: u32, ctx: &mut Context<Self>) {
+        let (store, name) = (self.context.store.clone(), self.name.clone());
+        let asked = async move { timeout(COMMIT_TIMEOUT, store.room(&name)).await };
+        let then =
+            move |room: &mut Self, asked: Result<Result<Option<RoomRow>, StoreError>, _>, ctx: &mut Context<Self>| {
+                if let Ok(Ok(Some(row))) = asked {
+                    room.timeline.on_told(row.head, Vec::new());
+                }
+                let (reply, read) = oneshot::channel();
+                room.timeline.on_await_entry(AwaitEntry { after: head, reply });
+                room.catch_up(ctx);
+                let read = async move { timeout(COMMIT_TIMEOUT, read).await.is_ok_and(|read| read.is_ok()) };
+                let then = move |room: &mut Self, is_read: bool, ctx: &mut Context<Self>| {
+                    match is_read {
+                        true => room.write_seed(update, attempts, ctx),
+                        false => room.refuse_unseeded("the database does not answer", ctx),
+                    }
+                    room.end_turn(ctx);
+                };
+                room.spawn(read, then, ctx);
+                room.end_turn(ctx);
+            };
+        self.spawn(asked, then, ctx);
     }
 
     fn let_seeded_in(&mut self, ctx: &mut Context<Self>) {

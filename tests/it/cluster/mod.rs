@@ -5,6 +5,7 @@ mod crossing;
 mod deletion;
 mod faults;
 mod people;
+mod seeding;
 mod streams;
 mod twice;
 
