@@ -10,8 +10,6 @@ use serde_json::value::RawValue;
 use crate::ids::{Seq, UserId};
 use crate::store::Entry;
 
-/// What the bodies of such events begin with, as entries are stored.
-pub const BEGINNING: &[u8] = br#"{"type":"comment."#;
 /// Longest text of a comment, in bytes.
 pub const TEXT_BYTES_MAX: usize = 8192;
 /// Longest quote of what a thread is about, in bytes.
@@ -225,7 +223,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::store::EntryKind;
+    use crate::store::{COMMENT_BYTES_MAX, EntryKind};
 
     /// Takes events from seq 1 on, each by `ada`.
     fn folded(threads_max: usize, events: &[(&str, serde_json::Value)]) -> (Vec<Thread>, bool) {
@@ -312,6 +310,21 @@ mod tests {
         folding.take(Entry { body: None, ..entry(1, String::new()) });
         folding.take(entry(1, "[1]".into()));
         assert!(folding.end().0.is_empty());
+    }
+
+    #[test]
+    fn the_longest_comment_is_no_longer_than_what_is_read() {
+        // As clients write it that escape whatever is not ASCII, and all that they may.
+        let escaped = |bytes: usize| "\\u0001".repeat(bytes);
+        let (text, quote) = (escaped(TEXT_BYTES_MAX), escaped(QUOTE_BYTES_MAX));
+        let anchor = "a".repeat(ANCHOR_BYTES_MAX - 2);
+        let payload = format!(r#"{{"text":"{text}","quote":"{quote}","anchor":"{anchor}"}}"#);
+        let name = "n".repeat(4_096);
+        let body = format!(r#"{{"type":"comment.created","name":"{name}","payload":{payload}}}"#);
+        assert!(body.len() <= COMMENT_BYTES_MAX, "{}", body.len());
+        let mut folding = Folding::new(1);
+        folding.take(entry(1, body));
+        assert_eq!(folding.end().0[0].comment.text.len(), TEXT_BYTES_MAX);
     }
 
     #[test]

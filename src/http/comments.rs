@@ -10,20 +10,20 @@ use utoipa::ToSchema;
 
 use super::caller::{May, ReadHistory};
 use super::error::ApiError;
-use super::failures::{Fails, InRoom};
+use super::failures::InRoom;
 use super::parameters::{Parameters, RoomPath};
 use super::state::AppState;
-use crate::comments::{BEGINNING, Comment, Folding, Resolution, Thread};
+use crate::comments::{Comment, Folding, Resolution, Thread};
 use crate::ids::{RoomName, Seq, UserId};
 use crate::protocol::json::rfc3339;
-use crate::store::{Bodies, Entry, HistoryQuery, Kinds, Page, RoomRow};
+use crate::store::{Bodies, Entry, HISTORY_BYTES_MAX, HistoryQuery, Kinds, Page, RoomRow};
 
 /// Threads in a page if the caller does not say, and at most.
 const PAGE_DEFAULT: u32 = 100;
 const PAGE_MAX: u32 = 500;
-/// Events of comments that are read for a page, and their bytes: of those of a later time, one may be the answer to its first thread.
-const EVENTS_MAX: usize = 100_000;
-const BYTES_MAX: u64 = 64 << 20;
+/// Events of comments that are read for a page, and their bytes, at most. The last of them may be the answer to its first thread.
+const EVENTS_MAX: usize = 20_000;
+const BYTES_MAX: u64 = 16 << 20;
 /// How long a page may take, waiting for others included.
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -32,6 +32,9 @@ pub struct CommentPage {
     room: RoomName,
     /// Up to which entry the threads are told.
     seq: Seq,
+    /// Whether more was said in the room after that entry than is read for a page: the history has it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    partial: bool,
     threads: Vec<ThreadView>,
     /// To pass as `after` for the next page; null at the end.
     #[schema(required)]
@@ -105,7 +108,7 @@ impl From<Thread> for ThreadView {
 
 /// Threads of comments, the oldest first: the events `comment.created`, `comment.replied` and `comment.resolved`, folded.
 ///
-/// A page may have fewer than `limit` threads while `next` is not null.
+/// A page may have fewer than `limit` threads, or none, while `next` is not null.
 #[utoipa::path(
     get, path = "/api/v1/rooms/{room}/comments", operation_id = "listComments", tag = "timeline",
     params(
@@ -113,7 +116,7 @@ impl From<Thread> for ThreadView {
         ("after" = Option<Seq>, Query, description = "The `next` of the page before"),
         ("limit" = Option<u32>, Query, description = "100 if not given", minimum = 1, maximum = 500),
     ),
-    responses((status = 200, description = "A page of threads", body = CommentPage), InRoom, Fails<422>),
+    responses((status = 200, description = "A page of threads", body = CommentPage), InRoom),
 )]
 pub async fn page(
     may: May<ReadHistory>,
@@ -127,41 +130,54 @@ pub async fn page(
     let work = async {
         let _turn = state.pages.take(&may.identity.user).await.ok_or_else(ApiError::too_many_questions)?;
         let row = state.store.room(&may.room).await?.ok_or(ApiError::RoomNotFound)?;
-        let seq = row.head;
-        let (threads, has_more) = threads(&row, after, limit, &state).await?;
-        let next = threads.last().map(|thread| thread.comment.seq).filter(|_| has_more);
+        let Told { threads, upto, next } = threads(&row, after, limit, &state).await?;
         let threads = threads.into_iter().map(ThreadView::from).collect();
-        Ok(Json(CommentPage { room: may.room, seq, threads, next }))
+        Ok(Json(CommentPage { room: may.room, seq: upto, partial: upto < row.head, threads, next }))
     };
     timeout(DEADLINE, work).await.map_err(|_| too_slow())?
 }
 
-/// The first threads after a seq, with what was said of them up to the room's head, and whether there are more.
-async fn threads(row: &RoomRow, after: Seq, limit: usize, state: &AppState) -> Result<(Vec<Thread>, bool), ApiError> {
+/// The first threads after a seq.
+struct Told {
+    threads: Vec<Thread>,
+    /// With what was said of them up to there.
+    upto: Seq,
+    /// Where the next page begins, if there is one.
+    next: Option<Seq>,
+}
+
+async fn threads(row: &RoomRow, after: Seq, limit: usize, state: &AppState) -> Result<Told, ApiError> {
     let mut folding = Folding::new(limit);
-    let mut after = after;
+    let mut read = after;
     let (mut events, mut bytes) = (0, 0);
-    loop {
+    let upto = loop {
         let query = HistoryQuery {
-            after: Some(after),
+            after: Some(read),
             before: Some(Seq(row.head.0 + 1)),
-            kinds: Kinds::EventsThatBegin(BEGINNING),
+            kinds: Kinds::Comments,
             author: None,
-            limit: EVENTS_MAX as u32,
+            limit: (EVENTS_MAX - events) as u32,
             page: Page::Oldest,
             bodies: Bodies::All,
         };
         let page = state.store.history(row.id, query).await?;
         // A page may be shorter than asked for; only an empty one says that there are no more.
-        let Some(last) = page.last() else { return Ok(folding.end()) };
-        after = last.seq;
+        let Some(last) = page.last() else { break row.head };
+        read = last.seq;
         events += page.len();
         bytes += page.iter().map(|entry| entry.body_bytes).sum::<u64>();
-        if events > EVENTS_MAX || bytes > BYTES_MAX {
-            return Err(ApiError::TooManyComments);
-        }
         folding = web::block(move || fold(folding, page)).await.map_err(|_| ApiError::Internal)?;
-    }
+        if events == EVENTS_MAX || bytes + HISTORY_BYTES_MAX as u64 > BYTES_MAX {
+            break read;
+        }
+    };
+    let (threads, has_more) = folding.end();
+    let next = match threads.last() {
+        Some(last) if has_more => Some(last.comment.seq),
+        // Behind what was read there may be others.
+        _ => (upto < row.head).then_some(upto),
+    };
+    Ok(Told { threads, upto, next })
 }
 
 fn fold(mut folding: Folding, page: Vec<Entry>) -> Folding {

@@ -100,9 +100,6 @@ pub enum ApiError {
     /// A history of this size is not read.
     #[error("the room's history is too large to be read")]
     HistoryTooLarge,
-    /// So many comments are not folded.
-    #[error("the room has too many comments to be read")]
-    TooManyComments,
     /// No such endpoint, or no such delivery in its log.
     #[error("there is no such webhook or delivery")]
     NoWebhook,
@@ -172,7 +169,7 @@ impl ApiError {
             ApiError::NoSuchVersion => "version_not_found",
             ApiError::VersionTaken => "version_exists",
             ApiError::RoomExists | ApiError::NameTaken => "room_exists",
-            ApiError::HistoryTooLarge | ApiError::TooManyComments => "too_costly",
+            ApiError::HistoryTooLarge => "too_costly",
             ApiError::NoWebhook => "webhook_not_found",
             ApiError::NoStream => "stream_not_found",
             ApiError::NoSuchPath => "not_found",
@@ -279,9 +276,7 @@ impl ResponseError for ApiError {
             | ApiError::AfterHead(_)
             | ApiError::NoSuchVersion
             | ApiError::Root(RenderError::NoSuchRoot) => StatusCode::NOT_FOUND,
-            ApiError::Root(RenderError::TooCostly) | ApiError::HistoryTooLarge | ApiError::TooManyComments => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
+            ApiError::Root(RenderError::TooCostly) | ApiError::HistoryTooLarge => StatusCode::UNPROCESSABLE_ENTITY,
             ApiError::RoomDeleted | ApiError::RoomPurged => StatusCode::GONE,
             ApiError::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             ApiError::BodyTooLarge(_) | ApiError::TooManyValues(_) => StatusCode::PAYLOAD_TOO_LARGE,

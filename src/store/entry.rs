@@ -10,6 +10,8 @@ use crate::ids::{RoomName, Seq, UserId};
 pub const HISTORY_ENTRIES_MAX: u32 = 10_000;
 /// Most bytes of bodies in one history page, its first entry aside. A page that reaches it is shorter than asked for.
 pub const HISTORY_BYTES_MAX: usize = 8 << 20;
+/// Longest body of an event that is taken for one of a comment.
+pub const COMMENT_BYTES_MAX: usize = 65_536;
 
 /// What an entry takes on disk beside its body, about.
 pub const ENTRY_OVERHEAD_BYTES: u64 = 64;
@@ -167,8 +169,8 @@ pub enum Kinds {
     Only(EntryKind),
     /// All but edits, which are most of many timelines; an index finds the others.
     NotEdits,
-    /// Events whose bodies begin so. The store does not know what that means.
-    EventsThatBegin(&'static [u8]),
+    /// Events of comments, which an index finds by how their bodies begin; none longer than [`COMMENT_BYTES_MAX`].
+    Comments,
 }
 
 /// A page of a room's timeline.

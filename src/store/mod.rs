@@ -43,8 +43,9 @@ use uuid::Uuid;
 pub use copy::{CREATED, CopyEnd, CopyPart, FinishedCopy};
 pub use deletion::{DeletedRoom, Deletion, Remains, Undeletion};
 pub use entry::{
-    Append, Bodies, Condition, ENTRY_OVERHEAD_BYTES, Entry, EntryKind, HISTORY_BYTES_MAX, HISTORY_ENTRIES_MAX,
-    HistoryQuery, KEY_BYTES_MAX, Kinds, Loaded, NewEntry, Outcome, Page, Placed, Refused, RoomId, RoomRow,
+    Append, Bodies, COMMENT_BYTES_MAX, Condition, ENTRY_OVERHEAD_BYTES, Entry, EntryKind, HISTORY_BYTES_MAX,
+    HISTORY_ENTRIES_MAX, HistoryQuery, KEY_BYTES_MAX, Kinds, Loaded, NewEntry, Outcome, Page, Placed, Refused, RoomId,
+    RoomRow,
 };
 pub use error::StoreError;
 pub use foreign::{DocumentRow, DocumentTable};

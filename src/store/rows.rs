@@ -79,8 +79,6 @@ pub(super) struct HistoryColumns<'q> {
     pub limit: i64,
     /// The kind whose bodies stay behind; 0, which is none, for all bodies.
     pub bodiless: i16,
-    /// What bodies begin with; null for all.
-    pub beginning: Option<&'q [u8]>,
 }
 
 impl<'q> From<&'q HistoryQuery> for HistoryColumns<'q> {
@@ -90,8 +88,7 @@ impl<'q> From<&'q HistoryQuery> for HistoryColumns<'q> {
             before: query.before.map_or(i64::MAX, seq_column),
             kind: match query.kinds {
                 Kinds::Only(kind) => Some(kind_column(kind)),
-                Kinds::EventsThatBegin(_) => Some(kind_column(EntryKind::Event)),
-                Kinds::All | Kinds::NotEdits => None,
+                Kinds::All | Kinds::NotEdits | Kinds::Comments => None,
             },
             author: query.author.as_ref().map(UserId::as_str),
             limit: i64::from(query.limit.min(HISTORY_ENTRIES_MAX)),
@@ -99,32 +96,38 @@ impl<'q> From<&'q HistoryQuery> for HistoryColumns<'q> {
                 Bodies::All => 0,
                 Bodies::NotOfEdits => kind_column(EntryKind::Edit),
             },
-            beginning: match query.kinds {
-                Kinds::EventsThatBegin(beginning) => Some(beginning),
-                Kinds::Only(_) | Kinds::All | Kinds::NotEdits => None,
-            },
         }
     }
 }
 
-/// The statement of a history query; `$length` is the length of a body in the database's words.
+/// The statement of a history query, with two things in the database's words: the length of a body, and what bodies of comments begin
+/// with.
 macro_rules! history_sql {
-    ($query:expr, $length:literal) => {
+    ($query:expr, $length:literal, $comment:literal) => {
         match ($query.page, $query.kinds) {
             (Page::Oldest, Kinds::All | Kinds::Only(EntryKind::Edit)) => $crate::store::rows::history_sql!(@ $length, "", "asc"),
             (Page::Newest, Kinds::All | Kinds::Only(EntryKind::Edit)) => $crate::store::rows::history_sql!(@ $length, "", "desc"),
             // In so many words, which are those of the indexes.
             (Page::Oldest, Kinds::Only(EntryKind::Step)) => $crate::store::rows::history_sql!(@ $length, " and kind = 4", "asc"),
             (Page::Newest, Kinds::Only(EntryKind::Step)) => $crate::store::rows::history_sql!(@ $length, " and kind = 4", "desc"),
+            (Page::Oldest, Kinds::Comments) => $crate::store::rows::history_sql!(@comments $length, $comment, "asc"),
+            (Page::Newest, Kinds::Comments) => $crate::store::rows::history_sql!(@comments $length, $comment, "desc"),
             (Page::Oldest, _) => $crate::store::rows::history_sql!(@ $length, " and kind <> 1", "asc"),
             (Page::Newest, _) => $crate::store::rows::history_sql!(@ $length, " and kind <> 1", "desc"),
         }
     };
-    (@ $length:literal, $kinds:literal, $order:literal) => {
+    (@comments $length:literal, $comment:literal, $order:literal) => {
+        $crate::store::rows::history_sql!(
+            @ $length,
+            concat!(" and kind = 3 and substr(body, 1, 17) = ", $comment, " and length(body) <= 65536"),
+            $order
+        )
+    };
+    (@ $length:literal, $kinds:expr, $order:literal) => {
         concat!(
             "select seq, kind, author, via, at, key, ", $length, ", case when kind = $7 then null else body end from entry \
              where room_id = $1 and seq > $2 and seq < $3 and ($4 is null or kind = $4)", $kinds,
-            " and ($5 is null or author = $5) and ($8 is null or substr(body, 1, length($8)) = $8) order by seq ", $order, " limit $6"
+            " and ($5 is null or author = $5) order by seq ", $order, " limit $6"
         )
     };
 }

@@ -99,17 +99,58 @@ fn who_may_not_read_the_room_and_wrong_parameters_are_refused() {
 }
 
 #[test]
-fn more_comments_than_are_read_for_a_page_are_too_costly() {
+fn events_that_are_too_long_for_comments_cost_a_page_nothing() {
     let server = Server::start();
+    let first = publish(&server, "alice", &created("one"));
     let large = created(&"x".repeat(1_000_000));
-    for _ in 0..64 {
-        publish(&server, "alice", &large);
+    for _ in 0..68 {
+        publish(&server, "eve", &large);
     }
-    let last = publish(&server, "alice", &created("still told"));
-    assert_eq!(read(&server, "").json()["threads"][0]["seq"], last);
-    for _ in 0..4 {
-        publish(&server, "alice", &large);
+    let reply = json!({ "type": "comment.replied", "payload": { "thread": first, "text": "late" } });
+    let head = publish(&server, "alice", &reply);
+    let page = read(&server, "").json();
+    assert_eq!((&page["seq"], &page["partial"], &page["next"]), (&json!(head), &Value::Null, &Value::Null));
+    assert_eq!(page["threads"].as_array().unwrap().len(), 1);
+    assert_eq!(page["threads"][0]["replies"][0]["text"], "late");
+}
+
+/// Events of comments, so long that 280 of them are more than is read for a page, and none of them with a shape of one.
+fn fill(server: &Server) {
+    let junk = json!({ "type": "comment.replied", "payload": { "text": "", "more": "x".repeat(61_000) } });
+    let batch = json!(vec![junk; 14]);
+    for _ in 0..20 {
+        publish(server, "eve", &batch);
     }
-    assert_eq!(read(&server, "").error(), (422, "too_costly".into()));
-    assert_eq!(read(&server, "?after=60").json()["threads"][0]["seq"], last);
+}
+
+#[test]
+fn a_page_reads_so_much_says_how_far_and_what_comes_later_is_in_the_next_and_in_the_history() {
+    let server = Server::with(&["--rate-room", "100000"]);
+    let first = publish(&server, "alice", &created("first"));
+    fill(&server);
+    let reply = json!({ "type": "comment.replied", "payload": { "thread": first, "text": "late" } });
+    let replied = publish(&server, "alice", &reply);
+    let second = publish(&server, "alice", &created("second"));
+
+    let page = read(&server, "").json();
+    let upto = page["seq"].as_u64().unwrap();
+    assert!(upto < replied, "{upto}");
+    assert_eq!((&page["partial"], &page["next"]), (&json!(true), &json!(upto)));
+    assert_eq!((&page["threads"][0]["seq"], &page["threads"][0]["replies"]), (&json!(first), &json!([])));
+    assert_eq!(page["threads"].as_array().unwrap().len(), 1);
+
+    let mut seen = vec![];
+    let mut after = upto;
+    loop {
+        let page = read(&server, &format!("?after={after}")).json();
+        seen.extend(page["threads"].as_array().unwrap().iter().map(|thread| thread["seq"].as_u64().unwrap()));
+        let Some(next) = page["next"].as_u64() else { break };
+        assert!(next > after);
+        after = next;
+    }
+    assert_eq!(seen, [second]);
+    // A page that ends with its threads begins the next one there, whatever was read behind them.
+    assert_eq!(read(&server, "?limit=1").json()["next"], upto);
+    publish(&server, "alice", &created("third"));
+    assert_eq!(read(&server, &format!("?after={upto}&limit=1")).json()["next"], second);
 }

@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 use tutti::ids::{Seq, UserId};
-use tutti::store::{Bodies, EntryKind, HISTORY_BYTES_MAX, HistoryQuery, Kinds, NewEntry, Page, Refused, RoomId, Store};
+use tutti::store::{
+    Bodies, COMMENT_BYTES_MAX, EntryKind, HISTORY_BYTES_MAX, HistoryQuery, Kinds, NewEntry, Page, Refused, RoomId,
+    Store,
+};
 
 use crate::support::*;
 
@@ -78,16 +81,20 @@ contract! {
         assert_eq!(found(&store, room, HistoryQuery { page: Page::Newest, limit: 1, ..steps }).await, [6]);
     }
 
-    async fn events_are_found_by_what_their_bodies_begin_with(db: &Database) {
+    async fn events_of_comments_are_found_among_other_entries_unless_they_are_too_long(db: &Database) {
         let store = db.store("s1").await;
         let room = room(&store, "a").await;
-        let bodies = [(EntryKind::Event, "{\"a.b"), (EntryKind::Event, "{\"a.c"), (EntryKind::Message, "{\"a.b"), (EntryKind::Event, "{\"a"), (EntryKind::Event, "{\"a.b\u{0}x")];
-        placed(&store, &append(room, bodies.map(|(kind, body)| entry(kind, "ada", body)).into())).await;
-        let begins = |beginning: &'static [u8]| HistoryQuery { kinds: Kinds::EventsThatBegin(beginning), ..everything() };
-        assert_eq!(found(&store, room, begins(b"{\"a.b")).await, [1, 5]);
-        assert_eq!(found(&store, room, HistoryQuery { page: Page::Newest, limit: 1, ..begins(b"{\"a.") }).await, [5]);
-        assert_eq!(found(&store, room, HistoryQuery { after: Some(Seq(1)), author: Some(UserId::new("ada")), ..begins(b"{\"a.") }).await, [2, 5]);
-        assert_eq!(found(&store, room, begins(b"{\"b")).await, NONE);
+        let comment = r#"{"type":"comment.created"}"#;
+        let of_length = |bytes: usize| comment.to_owned() + &" ".repeat(bytes - comment.len());
+        let (longest, longer) = (of_length(COMMENT_BYTES_MAX), of_length(COMMENT_BYTES_MAX + 1));
+        let bodies = [(EntryKind::Event, comment), (EntryKind::Event, r#"{"type":"commen"#), (EntryKind::Message, comment), (EntryKind::Event, &longest), (EntryKind::Event, &longer), (EntryKind::Event, r#"{"type":"comments.x"#), (EntryKind::Event, "{\"type\":\"comment.\u{0}")];
+        let with = |(kind, body): (EntryKind, &str)| NewEntry { body: Bytes::from(body.to_owned()), ..entry(kind, "ada", "") };
+        placed(&store, &append(room, bodies.map(with).into())).await;
+        let comments = HistoryQuery { kinds: Kinds::Comments, ..everything() };
+        assert_eq!(found(&store, room, comments.clone()).await, [1, 4, 7]);
+        assert_eq!(found(&store, room, HistoryQuery { page: Page::Newest, limit: 1, ..comments.clone() }).await, [7]);
+        assert_eq!(found(&store, room, HistoryQuery { after: Some(Seq(1)), author: Some(UserId::new("ada")), limit: 1, ..comments.clone() }).await, [4]);
+        assert_eq!(found(&store, room, HistoryQuery { author: Some(UserId::new("bob")), ..comments }).await, NONE);
     }
 
     async fn entries_but_edits_are_counted_up_to_a_limit(db: &Database) {

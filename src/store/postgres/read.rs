@@ -45,7 +45,7 @@ impl Postgres {
     }
 
     pub async fn history(&self, room: RoomId, query: &HistoryQuery) -> Result<Vec<Entry>, StoreError> {
-        let sql = rows::history_sql!(query, "length(body)::bigint");
+        let sql = rows::history_sql!(query, "length(body)::bigint", "'{\"type\":\"comment.'::bytea");
         let columns = HistoryColumns::from(query);
         let mut lent = self.readers.lend().await?;
         let found = sqlx::query_as(sql)
@@ -56,7 +56,6 @@ impl Postgres {
             .bind(columns.author)
             .bind(columns.limit)
             .bind(columns.bodiless)
-            .bind(columns.beginning)
             .fetch(&mut lent.connection);
         let page = rows::page(query, found).await?;
         // What was left unread would come before the next one's answer.

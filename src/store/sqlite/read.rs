@@ -41,7 +41,7 @@ impl Sqlite {
     }
 
     pub async fn history(&self, room: RoomId, query: &HistoryQuery) -> Result<Vec<Entry>, StoreError> {
-        let sql = rows::history_sql!(query, "length(body)");
+        let sql = rows::history_sql!(query, "length(body)", "x'7b2274797065223a22636f6d6d656e742e'");
         let columns = HistoryColumns::from(query);
         let found = sqlx::query_as(sql)
             .bind(room.0)
@@ -51,7 +51,6 @@ impl Sqlite {
             .bind(columns.author)
             .bind(columns.limit)
             .bind(columns.bodiless)
-            .bind(columns.beginning)
             .fetch(&self.readers);
         Ok(rows::page(query, found).await?.entries)
     }

@@ -1,0 +1,2 @@
+-- Reading a room's comments passes over its messages and all other events: by how the bodies of such events begin, `{"type":"comment.`.
+create index entry_comment on entry (room_id, seq) where kind = 3 and substr(body, 1, 17) = '{"type":"comment.'::bytea;
