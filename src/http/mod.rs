@@ -61,10 +61,13 @@ pub use state::AppState;
 use crate::budget::ByteBudget;
 use crate::metrics;
 
+/// Longest of the requests that are short.
+const SHORT_BYTES_MAX: usize = 4096;
+
 /// Short requests, JSON whatever type their sender gave them: `curl` calls it a form.
-fn json_config() -> JsonConfig {
+fn json_config(bytes_max: usize) -> JsonConfig {
     JsonConfig::default()
-        .limit(4096)
+        .limit(bytes_max)
         .content_type_required(false)
         .content_type(|_| true)
         .error_handler(|error, _| error::ApiError::body(error).into())
@@ -80,7 +83,7 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
     config
         .app_data(state.clone())
         .app_data(web::PayloadConfig::new(state.json_message_bytes_max))
-        .app_data(json_config())
+        .app_data(json_config(SHORT_BYTES_MAX))
         .service(read("/healthz", health::alive))
         .service(read("/readyz", health::ready))
         .service(socket("/yjs/{room:.*}", upgrade::yjs))
@@ -159,6 +162,7 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
                 .service(read("/openapi.json", openapi::served))
                 .service(
                     web::resource("/rooms/{room:.+}")
+                        .app_data(json_config(rooms::CHANGE_BYTES_MAX))
                         .route(paths::reading().to(rooms::one))
                         .route(web::patch().to(rooms::change))
                         .route(web::delete().to(deletion::delete))

@@ -28,7 +28,9 @@ const PAGE_MAX: u32 = 1000;
 const LOOKED_AT_MAX: u32 = 10_000;
 
 /// Longest metadata of a room, in bytes.
-const META_BYTES_MAX: usize = 4_000;
+const META_BYTES_MAX: usize = 4_096;
+/// Longest body that brings it: in it characters may be escaped, and spaces stand between its parts.
+pub const CHANGE_BYTES_MAX: usize = 32 * 1024;
 
 /// One of the rooms that are listed.
 enum Listed {
@@ -224,7 +226,7 @@ pub async fn one(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Changing {
-    /// A JSON object of at most 4,000 bytes, in place of what was kept; null for none.
+    /// A JSON object of at most 4,096 bytes, in place of what was kept; null for none.
     #[serde(deserialize_with = "Option::deserialize")]
     #[schema(value_type = Option<std::collections::BTreeMap<String, serde_json::Value>>, required)]
     meta: Option<Map<String, Value>>,

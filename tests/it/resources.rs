@@ -54,9 +54,9 @@ fn what_an_app_keeps_with_a_room_is_shown_and_rooms_are_found_by_it() {
     assert_eq!(list(&server, "meta=%7B%22status%22:%22draft%22%7D").0, ["b"]);
     // The longest, and one byte more.
     let longest = |bytes: usize| format!(r#"{{"meta":{{"k":"{}"}}}}"#, "x".repeat(bytes - 8));
-    assert_eq!(patch(&server, "a", &admin(), &longest(4_000)).status, 200);
+    assert_eq!(patch(&server, "a", &admin(), &longest(4_096)).status, 200);
     for (body, token, error) in [
-        (&*longest(4_001), admin(), (400, "invalid_body")),
+        (&*longest(4_097), admin(), (400, "invalid_body")),
         (r#"{"meta":[1]}"#, admin(), (400, "invalid_body")),
         (r#"{}"#, admin(), (400, "invalid_body")),
         (r#"{"meta":{},"name":"b"}"#, admin(), (400, "invalid_body")),
