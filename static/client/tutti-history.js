@@ -25,14 +25,14 @@ level),p=h==="heading"?`h${u>=1&&u<=6?u:1}`:Object.hasOwn(D,h)?D[h]:null,m=this.
 tag:"div",presence:s,isChanged:o,label:l,children:m}]:[{tag:"div",presence:s,isChanged:o,children:[this.#l(l,n,s)]}]}#l(e,t,n){let{by:i,inserted:s}=this.#e;return{
 text:e,by:i[t],unit:t,presence:n,formats:[],isChanged:!1,isNew:s[t]===this.#n,object:!0}}inline(e,t){let n=[],[i,s]=[new Map,new Map];for(let a of e.parts)this.#v(
 a,t,n,i,s);return n}#v(e,t,n,i,s){let a=this.#e;if(e.kind==="mark")a.isThere(e.unit,this.#n)&&V(i,e),this.#t!==null&&a.isThere(e.unit,this.#t)&&V(s,e);else if(e.
-kind==="embed"){let c=this.#r(this.#s(e.unit,t));c&&n.push(this.#l(ae(e.value),e.unit,c))}else e.kind==="type"?n.push(...e.name===null?this.elements({...e,parts:[
-e]},t):this.#c(e,t)):this.#b(e.from,e.to,t,n,i,s)}#b(e,t,n,i,s,a){let c=this.#e,{inserted:o,deleted:l,by:h}=c,[u,p]=[this.#n,this.#t??-1],m=U(s),w=this.#t===null?
-m:U(a),y=this.#t!==null&&JSON.stringify([...s].sort())!==JSON.stringify([...a].sort()),f=e,b=0,T=0,$=!1,z=g=>{if(b===0||g===f)return;let k=this.#t===null||b===3?
-"both":b===1?"after":"before";le(i,{text:c.textOf(f,g,b===2?p:u),by:T,unit:f,presence:k,formats:k==="before"?w:m,isChanged:y&&k==="both",isNew:$})};for(let g=e;g<
-t;g++){let[k,N]=[o[g],l[g]],L=(n.after&&k<=u&&(N===0||N>u)?1:0)|(n.before&&k<=p&&(N===0||N>p)?2:0),F=k===u;L===b&&(L===0||h[g]===T&&F===$)&&(g===e||c.codeAt(g-1)!==
-10)||(z(g),f=g,b=L,T=h[g],$=F)}z(t)}};function V(r,{key:e,value:t}){t===null?r.delete(e):r.set(e,t)}var U=r=>[...r.keys()].map(e=>oe[e.split("--")[0].toLowerCase()]).
-filter(e=>e!==void 0).sort(),ae=r=>r&&typeof r=="object"?Object.keys(r)[0]??"object":"object";function le(r,e){let t=r.at(-1);t&&v(t)&&!t.object&&!t.text.endsWith(
-`
+kind==="embed"){let c=this.#r(this.#s(e.unit,t));c&&n.push(this.#l(ae(e.value),e.unit,c))}else if(e.kind==="type"){let c=e.name===null?this.elements({...e,parts:[
+e]},t):this.#c(e,t);for(let o of c)n.push(o)}else this.#b(e.from,e.to,t,n,i,s)}#b(e,t,n,i,s,a){let c=this.#e,{inserted:o,deleted:l,by:h}=c,[u,p]=[this.#n,this.#t??
+-1],m=U(s),w=this.#t===null?m:U(a),y=this.#t!==null&&JSON.stringify([...s].sort())!==JSON.stringify([...a].sort()),f=e,b=0,T=0,$=!1,z=g=>{if(b===0||g===f)return;
+let k=this.#t===null||b===3?"both":b===1?"after":"before";le(i,{text:c.textOf(f,g,b===2?p:u),by:T,unit:f,presence:k,formats:k==="before"?w:m,isChanged:y&&k==="b\
+oth",isNew:$})};for(let g=e;g<t;g++){let[k,N]=[o[g],l[g]],L=(n.after&&k<=u&&(N===0||N>u)?1:0)|(n.before&&k<=p&&(N===0||N>p)?2:0),F=k===u;L===b&&(L===0||h[g]===T&&
+F===$)&&(g===e||c.codeAt(g-1)!==10)||(z(g),f=g,b=L,T=h[g],$=F)}z(t)}};function V(r,{key:e,value:t}){t===null?r.delete(e):r.set(e,t)}var U=r=>[...r.keys()].map(e=>oe[e.
+split("--")[0].toLowerCase()]).filter(e=>e!==void 0).sort(),ae=r=>r&&typeof r=="object"?Object.keys(r)[0]??"object":"object";function le(r,e){let t=r.at(-1);t&&
+v(t)&&!t.object&&!t.text.endsWith(`
 `)&&t.by===e.by&&t.presence===e.presence&&t.isNew===e.isNew&&t.isChanged===e.isChanged&&t.formats.join()===e.formats.join()?t.text+=e.text:r.push(e)}function ce(r){
 let e=[H("div",[])];for(let t of r){let n=v(t)&&t.text.endsWith(`
 `),i=n?t.text.slice(0,-1)+(t.presence==="both"?"":"\xB6"):null;i===null?e.at(-1).children.push(t):i!==""&&e.at(-1).children.push({...t,text:i}),n&&e.push(H("div",
@@ -45,10 +45,10 @@ format(r),M=r=>`${E(r)}, ${he.format(r)}`;function q(r,e){let[t,n]=[W.format(r),
 t[s]===n[s];)s++;let a=0;for(;a<t.length-s&&a<n.length-s&&t.at(-1-a)===n.at(-1-a);)a++;let[c,o]=[t.length-a,n.length-a],l=new Map;for(let p=s;p<o;p++){let m=l.get(
 n[p]);m?m.push(i[p]):l.set(n[p],[i[p]])}let h=e.slice(s,c).map((p,m)=>l.get(t[s+m])?.shift()??K(p));for(let p of l.values())for(let m of p)m.remove();let u=i[o]??
 null;for(let p=h.length-1;p>=0;p--){let m=h[p];(m.nextSibling!==u||m.parentNode!==this.element)&&this.element.insertBefore(m,u),u=m}return this.#e=t,this.#n=[...i.
-slice(0,s),...h,...i.slice(o)],h[0]??null}};function K(r){let{tag:e,presence:t,isChanged:n,label:i,children:s}=r,a=s.map(o=>v(o)?be(o):K(o)),c=s.length===0&&e!==
-"hr"&&e!=="br";return d(e,{class:["block",t!=="both"&&t,n&&"changed",i&&"labelled"].filter(Boolean).join(" "),dir:"auto","data-label":i},...a,c&&document.createElement(
-"br"))}function be({text:r,by:e,unit:t,presence:n,formats:i,isChanged:s,isNew:a,object:c}){let o=n==="after"?"ins":n==="before"?"del":"span",l=["run",`by-${e}`,
-...i,s&&"changed",a&&"new",c&&"object"];return d(o,{class:l.filter(Boolean).join(" "),"data-unit":t},r)}function Y(r,e,t){let n=({to:a,startedAt:c,endedAt:o,authors:l})=>({kind:"session",seq:a,edit:r.editAt(a),fromMs:Date.parse(c),toMs:Date.parse(o),users:l.map(({
+slice(0,s),...h,...i.slice(o)],h[0]??null}};function K(r){let{tag:e,presence:t,isChanged:n,label:i,children:s}=r,a=s.length===0&&e!=="hr"&&e!=="br",c=d(e,{class:[
+"block",t!=="both"&&t,n&&"changed",i&&"labelled"].filter(Boolean).join(" "),dir:"auto","data-label":i},a&&document.createElement("br"));for(let o of s)c.append(
+v(o)?be(o):K(o));return c}function be({text:r,by:e,unit:t,presence:n,formats:i,isChanged:s,isNew:a,object:c}){let o=n==="after"?"ins":n==="before"?"del":"span",
+l=["run",`by-${e}`,...i,s&&"changed",a&&"new",c&&"object"];return d(o,{class:l.filter(Boolean).join(" "),"data-unit":t},r)}function Y(r,e,t){let n=({to:a,startedAt:c,endedAt:o,authors:l})=>({kind:"session",seq:a,edit:r.editAt(a),fromMs:Date.parse(c),toMs:Date.parse(o),users:l.map(({
 user:h})=>h),inserted:l.reduce((h,{inserted:u})=>h+u,0),deleted:l.reduce((h,{deleted:u})=>h+u,0)}),i=({seq:a,label:c,authors:o})=>{let l=r.editAt(a),h=r.timeOf(
 l);return{kind:"version",seq:a,edit:l,fromMs:h,toMs:h,users:o,label:c,inserted:0,deleted:0}},s=a=>a.kind==="version"?0:1;return[...e.map(n),...t.map(i)].sort((a,c)=>c.
 seq-a.seq||s(a)-s(c))}function G(r,e){let t=new Map(r.authors.map((n,i)=>[n,i]));return Array.from({length:Math.min(e,r.count)},(n,i,s=Math.min(e,r.count))=>{let a=new Map,

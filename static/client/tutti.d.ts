@@ -215,9 +215,11 @@ export interface CommentQuery {
     after?: number;
     limit?: number;
 }
-/** `seq`: the entry up to which the threads are told. */
+/** `seq`: the entry up to which the threads are told; with `partial`, the history has more of them behind it. */
 export interface CommentPage {
+    room: string;
     seq: number;
+    partial?: boolean;
     threads: CommentThread[];
     next: number | null;
 }

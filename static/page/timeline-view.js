@@ -9,6 +9,11 @@ import { fullTime, timeSpan } from './time.js'
 import { namesOf } from './timeline-rows.js'
 
 const FACES_MAX = 3
+/** What the page's own events say; others are shown by their names. */
+const KNOWN = new Map([
+  ['comment.created', 'commented on the text'], ['comment.replied', 'replied to a comment'], ['comment.resolved', 'resolved or reopened a comment'],
+  ['room.restored', 'restored an earlier version']
+])
 
 /**
  * @typedef {object} Look
@@ -34,7 +39,7 @@ export function rowElement (row, look, isContinued) {
 
 function quietLine (row, look) {
   const who = namesOf(row.users, look.own)
-  const what = row.kind === 'edits' ? 'edited the document' : `sent ${row.type}`
+  const what = row.kind === 'edits' ? 'edited the document' : KNOWN.get(row.type) ?? `sent ${row.type}`
   const edits = row.kind === 'edits' ? `, ${row.edits === 1 ? '1 edit' : `${row.edits} edits`}` : ''
   return h('li', { class: 'quiet-line', 'data-testid': 'history-row', 'data-kind': row.kind },
     h('span', { class: 'faces' }, ...row.users.slice(0, FACES_MAX).map((user) => avatar(shownName(user), colour(user, look)))),

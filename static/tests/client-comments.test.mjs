@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as Y from 'yjs'
 import { TuttiError } from '../client/dist/error.js'
-import { anchorOf, placeOf, watchComments } from '../client/dist/comments.js'
+import { anchorOf, finderOf, placeOf, watchComments } from '../client/dist/comments.js'
 
 /** A text, and a thread about a part of it. */
 function textWith (content, quote) {
@@ -87,6 +87,33 @@ test('in XML, an anchor goes with its element, and a quote is found in any of th
   assert.equal(placeOf(Y, doc, root, { quote: 'ne' }), null, 'twice')
 })
 
+test('a quote is found across paragraphs and whatever stands between them, and a document is read once for many', () => {
+  const doc = new Y.Doc()
+  const root = doc.getXmlFragment('default')
+  const element = (name, ...children) => {
+    const made = new Y.XmlElement(name)
+    made.insert(0, children)
+    return made
+  }
+  root.insert(0, [
+    element('heading', new Y.XmlText('One')), element('paragraph'), element('rule'),
+    element('paragraph', new Y.XmlText('two'), element('hardBreak'), new Y.XmlText('three'))
+  ])
+  const [one, two, three] = [root.get(0).get(0), root.get(3).get(0), root.get(3).get(2)]
+  two.format(0, 2, { bold: {} })
+  const find = finderOf(Y, doc, root)
+  // As ProseMirror tells what is selected.
+  assert.deepEqual(find({ quote: 'ne\n\n\n\uFFFC\ntwo\uFFFCth' }), { from: { type: one, index: 1 }, to: { type: three, index: 2 } })
+  assert.deepEqual(find({ quote: 'two' }), { from: { type: two, index: 0 }, to: { type: two, index: 3 } })
+  assert.equal(find({ quote: 'Onetwo' }), null, 'paragraphs are apart')
+  assert.equal(find({ quote: '\n\uFFFC' }), null)
+  let reads = 0
+  const counted = { toDelta: () => { reads += 1; return [{ insert: 'some text' }] } }
+  const findIn = finderOf(Y, doc, counted)
+  for (const quote of ['some', 'text', 'other', '']) findIn({ quote })
+  assert.equal(reads, 1)
+})
+
 test('what is no anchor of this document is no place', () => {
   const { doc, text, anchor } = textWith('one', 'one')
   const elsewhere = new Y.Doc()
@@ -97,7 +124,7 @@ test('what is no anchor of this document is no place', () => {
 })
 
 /** A room of which the test says what comes. */
-function fakeRoom (pages = []) {
+function fakeRoom (pages = [], history = []) {
   const listeners = new Map()
   const published = []
   const room = {
@@ -112,6 +139,10 @@ function fakeRoom (pages = []) {
       const page = pages.shift()
       if (page instanceof Error) throw page
       return page
+    },
+    history: async ({ after, kind }) => {
+      const entries = history.filter((entry) => entry.seq > after && entry.kind === kind)
+      return { entries: entries.slice(0, 2), next: entries.length > 2 ? entries[1].seq : null }
     },
     publish: async (type, payload) => { published.push([type, payload]) },
     tell: (type, event) => listeners.get(type)?.(event)
@@ -150,6 +181,21 @@ test('threads are read by pages, and what comes meanwhile is taken once', async 
   comments.stop()
   room.tell('event', event(14, 'comment.created', { text: 'x' }))
   assert.equal(comments.threads.size, 4)
+})
+
+test('what is too much for the pages comes from the history, in order and once', async () => {
+  const entry = (seq, type, payload, kind = 'event') => ({ seq, kind, author: 'ada', at: stamp.timestamp, body: { type, name: 'Ada', payload } })
+  const pages = [{ seq: 20, partial: true, threads: [thread(1), thread(9)], next: 9 }, { seq: 30, partial: true, threads: [], next: 30 }, { seq: 40, threads: [thread(33)], next: null }]
+  const { room } = fakeRoom(pages, [
+    entry(19, 'comment.replied', { thread: 1, text: 'told by the page' }), entry(21, 'comment.resolved', { thread: 9 }), entry(22, 'order.updated', {}),
+    entry(31, 'comment.replied', { thread: 1, text: 'late' }), entry(32, 'chat', {}, 'message'), entry(33, 'comment.created', { text: 'thread 33' }),
+    entry(39, 'comment.replied', { thread: 33, text: 'told by the page' }), entry(41, 'comment.replied', { thread: 33, text: 'later' })
+  ])
+  const comments = watchComments(room)
+  room.tell('event', event(41, 'comment.replied', { thread: 33, text: 'later' }))
+  await loaded(comments)
+  assert.deepEqual(room.asked, [0, 9, 30])
+  assert.deepEqual(said(comments), [[1, [31], undefined], [9, [], 21], [33, [41], undefined]])
 })
 
 test('a room without entries has no threads, a gap has them read again, and what fails is told', async () => {

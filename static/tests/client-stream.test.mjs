@@ -156,6 +156,54 @@ test('requests go one after another, and what waits meanwhile goes together', as
   await until(() => tutti.bufferedAmount === 0, 'nothing is left')
 })
 
+test('no message waits for what is said of typing, and typing is over with it', async (t) => {
+  const started = await startStreaming(t)
+  const { server, tutti, peer } = started
+  const room = await joined(started)
+  let answer
+  server.lets.answer = (body) => body.includes('typing.started') && new Promise((resolve) => { answer = resolve })
+  room.typing()
+  await peer.take('typing.started')
+  const sent = room.send('hello')
+  // The answer to the first request is still awaited.
+  await peer.take('typing.stopped')
+  peer.save(await peer.take('chat.message'), 1)
+  assert.equal((await sent).seq, 1)
+  answer()
+  room.typing()
+  await peer.take('typing.started')
+  answer()
+  await until(() => tutti.bufferedAmount === 0, 'nothing is left')
+  tutti.close()
+})
+
+test('what is said of typing is lost alone, and goes together while a request is awaited', async (t) => {
+  const started = await startStreaming(t)
+  const { server, tutti, peer, states } = started
+  const rooms = []
+  for (const name of ['a', 'b', 'c']) {
+    rooms.push(tutti.room(name))
+    await peer.admit()
+    await rooms.at(-1).joined()
+  }
+  let answer
+  server.lets.answer = (body) => body.includes('typing.started') && new Promise((resolve) => { answer = resolve })
+  server.lets.post = 503
+  for (const room of rooms) {
+    room.typing()
+    // Each in a turn of its own, so a frame of its own.
+    await null
+  }
+  await until(() => answer, 'the first is posted')
+  const before = server.requests.length
+  server.lets.post = 204
+  server.lets.answer = async () => {}
+  answer()
+  assert.deepEqual([(await peer.take('typing.started')).room, (await peer.take('typing.started')).room], ['b', 'c'])
+  assert.equal(server.requests.length, before + 1)
+  assert.equal(states.at(-1), 'online')
+})
+
 test('what the server cannot take now is posted again, and what it no longer knows begins a new stream', async (t) => {
   const started = await startStreaming(t)
   const { server, peer, states } = started

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Page } from '../client/dist/history/page.js'
 import { blocksOf, plainTextOf, Timeline } from '../client/tutti-history.js'
 
 /** Ada writes "one two", Bob puts a line end before "two", and Ada deletes "one". */
@@ -98,4 +99,22 @@ test('a history without edits is an empty page', () => {
   })
   assert.equal(plainTextOf(blocksOf(timeline, 0)), '')
   assert.deepEqual([timeline.count, timeline.seqOf(0), timeline.timeOf(0), timeline.editAt(7)], [0, 0, 0, 0])
+})
+
+test('a line of more runs than a call may have arguments is drawn', (t) => {
+  /** As much of an element as the page needs. */
+  class FakeElement {
+    children = []
+    nextSibling = null
+    parentNode = null
+    setAttribute () {}
+    append (...added) { this.children.push(...added) }
+    insertBefore (node) { this.children.push(node) }
+  }
+  globalThis.document = { createElement: () => new FakeElement() }
+  t.after(() => { delete globalThis.document })
+  const page = new Page(new FakeElement())
+  const run = (unit) => ({ text: 'x', by: unit % 2, unit, presence: 'both', formats: [], isChanged: false, isNew: false })
+  page.show([{ tag: 'div', presence: 'both', isChanged: false, children: Array.from({ length: 200_000 }, (_, unit) => run(unit)) }])
+  assert.equal(page.element.children[0].children.length, 200_000)
 })

@@ -1,7 +1,7 @@
 // Comments on the text: threads in the side panel, marked where they are. Loaded after the page, so what it needs of the editor's libraries
 // is handed in: a second copy of them would not know the first one's documents.
 
-import { anchorOf, placeOf, watchComments } from '../client/src/comments.ts'
+import { anchorOf, finderOf, watchComments } from '../client/src/comments.ts'
 import { h, icon } from '../page/element.js'
 import { shownName } from '../page/names.js'
 import { timeSpan } from '../page/time.js'
@@ -76,9 +76,8 @@ export function createComments ({ editor, doc, room, yjs, binding }) {
     editor.commands.focus()
   })
 
-  /** Where a thread is in the editor; null if its text is gone. */
-  const rangeOf = (thread) => {
-    const place = placeOf(yjs, doc, root, thread)
+  /** Where a place is in the editor; null if it is nowhere. */
+  const rangeOf = (place) => {
     const from = place && positionAt(place.from, 0)
     const to = place && positionAt(place.to, -1)
     return from != null && to != null && from < to ? { from, to } : null
@@ -87,7 +86,8 @@ export function createComments ({ editor, doc, room, yjs, binding }) {
   const look = () => {
     timer = 0
     if (!mapping()) return
-    ranges = new Map([...comments.threads.values()].filter(({ resolved }) => !resolved).map((thread) => [thread.seq, rangeOf(thread)]))
+    const find = finderOf(yjs, doc, root)
+    ranges = new Map([...comments.threads.values()].filter(({ resolved }) => !resolved).map((thread) => [thread.seq, rangeOf(find(thread))]))
     mark()
     for (const [seq, row] of rows) row.setGone(!comments.threads.get(seq).resolved && ranges.get(seq) === null)
   }

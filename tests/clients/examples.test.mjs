@@ -186,6 +186,11 @@ test('express-react: from a row of a database to a live document and back', asyn
   await until(async () => (await titles()).join() === 'Written long before Tutti, now with Ada,Newer', 'the article is listed first, by what it says now', { state: titles })
   await list.locator('li').filter({ hasText: 'now with Ada' }).getByRole('button', { name: 'Delete' }).click()
   await until(async () => (await titles()).join() === 'Newer', 'the deleted article is listed no more', { state: titles })
+  // Who was writing is told so, and writes no more into what is gone.
+  for (const page of [ada, bob]) {
+    await page.getByTestId('saved').getByText('Closed: the room was deleted', { exact: true }).waitFor()
+    await page.locator('.tiptap[contenteditable=false]').waitFor()
+  }
   const gone = await server.fetch('/api/v1/rooms/articles%2F1/document', { as: token({ rooms: [{ room: '*', access: 'admin' }] }) })
   assert.equal((await gone.json()).error.code, 'room_deleted')
   assert.equal(database.prepare('select count(*) as count from articles where id = 1').get().count, 0)

@@ -21,10 +21,10 @@ export function Article ({ url, id, fetchToken }) {
 }
 
 function Text ({ provider, sync }) {
-  const { text, mayWrite } = useSaved(sync) // "Saved": committed by Tutti; the row follows by the webhook
+  const { text, mayWrite, reason } = useSaved(sync) // "Saved": committed by Tutti; the row follows by the webhook
   const editor = useEditor({
     extensions: [StarterKit.configure({ undoRedo: false }), Collaboration.configure({ document: provider.document })]
   }, [provider])
   useEffect(() => { editor?.setEditable(mayWrite) }, [editor, mayWrite])
-  return <section><p data-testid="saved">{text}</p><EditorContent editor={editor} /></section>
+  return <section><p data-testid="saved">{reason ? `${text}: ${reason}` : text}</p><EditorContent editor={editor} /></section>
 }

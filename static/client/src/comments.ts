@@ -4,7 +4,7 @@
 import { emit, Emitter } from './emitter.js'
 import { reasonOf, TuttiError } from './error.js'
 import type { Room } from './room.js'
-import type { AppEvent, CommentThread, Saved } from './types.js'
+import type { AppEvent, CommentPage, CommentThread, EventName, HistoryPage, Saved } from './types.js'
 
 export type { Comment, CommentPage, CommentQuery, CommentThread, Resolution } from './types.js'
 
@@ -14,6 +14,8 @@ const THREADS_MAX = 2_000
 const REPLIES_MAX = 200
 /** So many events may come while the threads are read; with more, they are read again. */
 const EARLY_MAX = 1_000
+/** So many pages are read of the threads, and of what they leave to the history. */
+const PAGES_MAX = 100
 
 export interface CommentsEvents {
   /** The threads are others than before. */
@@ -38,8 +40,10 @@ export class Comments extends Emitter<CommentsEvents> {
   threads: ReadonlyMap<number, CommentThread> = new Map()
   isLoading = true
   #room: Room<object>
-  /** The entry up to which the threads were read. */
+  /** The entry up to which all threads were read. */
   #seq = 0
+  /** The entry up to which each of them was, by its seq. */
+  #told = new Map<number, number>()
   /** What has come by socket while the threads are read. */
   #early: AppEvent[] | null = null
   #stops: (() => void)[]
@@ -80,32 +84,55 @@ export class Comments extends Emitter<CommentsEvents> {
     const early: AppEvent[] = this.#early = []
     this.isLoading = true
     let failure: unknown = null
-    const threads = await this.#read().catch((error: unknown) => { failure = error })
+    const read = await this.#read().catch((error: unknown) => { failure = error })
     // Another one has begun meanwhile.
     if (this.#early !== early) return
-    if (threads) this.threads = threads
-    for (const event of early) this.#take(event)
+    if (read) [this.threads, this.#told, this.#seq] = [read.threads, read.told, read.seq]
+    for (const event of [...read?.later ?? [], ...early]) this.#take(event)
     this.#early = null
     this.isLoading = false
     emit(this, 'change', {})
     if (failure) emit(this, 'error', failure instanceof TuttiError ? failure : new TuttiError('unknown', reasonOf(failure)))
   }
 
-  async #read (): Promise<Map<number, CommentThread>> {
-    const threads = new Map<number, CommentThread>()
+  async #read (): Promise<Reading> {
+    const reading: Reading = { threads: new Map(), told: new Map(), seq: Infinity, later: [] }
+    const { threads, told } = reading
+    let isPartial = false
     try {
-      for (let after = 0; threads.size < THREADS_MAX;) {
-        const page = await this.#room.comments({ after, limit: 500 })
-        if (after === 0) this.#seq = page.seq
-        for (const thread of page.threads) threads.set(thread.seq, thread)
-        if (page.next === null) break
+      let after: number | null = 0
+      for (let pages = 0; after !== null && threads.size < THREADS_MAX && pages < PAGES_MAX; pages++) {
+        const page: CommentPage = await this.#room.comments({ after, limit: 500 })
+        reading.seq = Math.min(reading.seq, page.seq)
+        isPartial ||= page.partial === true
+        for (const thread of page.threads) {
+          threads.set(thread.seq, thread)
+          told.set(thread.seq, page.seq)
+        }
         after = page.next
       }
+      if (isPartial) reading.later = await this.#readLater(reading.seq)
     } catch (error) {
       // Nothing was said in it yet.
       if (!(error instanceof TuttiError && error.code === 'room_not_found')) throw error
+      reading.seq = 0
     }
-    return threads
+    return reading
+  }
+
+  /** What is too much for the pages of threads. */
+  async #readLater (seq: number): Promise<AppEvent[]> {
+    const later: AppEvent[] = []
+    let after: number | null = seq
+    for (let pages = 0; after !== null && pages < PAGES_MAX; pages++) {
+      const { entries, next }: HistoryPage = await this.#room.history({ after, kind: 'event', limit: 1_000 })
+      for (const { seq, author: user, at: timestamp, body } of entries) {
+        const { type, name, payload } = body as { type: EventName, name: string, payload?: unknown }
+        if (type.startsWith('comment.')) later.push({ type, room: this.#room.name, user, name, timestamp, payload, seq })
+      }
+      after = next
+    }
+    return later
   }
 
   #publish (type: string, payload: object, key?: string): Promise<Saved> {
@@ -119,18 +146,21 @@ export class Comments extends Emitter<CommentsEvents> {
     const comment = typeof text === 'string' && text ? { seq, user, name, at, text } : null
     if (type === 'comment.created') {
       if (!comment || this.threads.has(seq) || this.threads.size >= THREADS_MAX) return false
+      this.#told.set(seq, seq)
       this.#put({ ...comment, ...(typeof quote === 'string' && { quote }), anchor, replies: [] })
       return true
     }
     const thread = this.threads.get(number as number)
-    if (!thread) return false
+    if (!thread || seq <= this.#told.get(thread.seq)!) return false
     if (type === 'comment.replied') {
       const { replies, more = 0 } = thread
-      if (!comment || replies.some((reply) => reply.seq === seq)) return false
+      if (!comment) return false
+      this.#told.set(thread.seq, seq)
       this.#put(replies.length < REPLIES_MAX ? { ...thread, replies: [...replies, comment] } : { ...thread, more: more + 1 })
       return true
     }
     if (type !== 'comment.resolved') return false
+    this.#told.set(thread.seq, seq)
     const { resolved: _before, ...open } = thread
     this.#put(resolved === false ? open : { ...open, resolved: { seq, user, name, at } })
     return true
@@ -138,6 +168,8 @@ export class Comments extends Emitter<CommentsEvents> {
 
   #put (thread: CommentThread): void { this.threads = new Map(this.threads).set(thread.seq, thread) }
 }
+
+interface Reading { threads: Map<number, CommentThread>, told: Map<number, number>, seq: number, later: AppEvent[] }
 
 /** The comments of a room of `tutti.room()`. */
 export const watchComments = (room: Room<never> | Room<object>): Comments => new Comments(room as Room<object>)
@@ -169,14 +201,21 @@ export function anchorOf (Y: Yjs, { from, to }: Range): Anchor {
 /** As much of a shared type as a search needs. */
 interface SharedType { toDelta? (): { insert: unknown }[], toArray? (): unknown[], _item?: { deleted: boolean, parent: unknown } | null }
 
+/** What of a thread says where its text is. */
+export interface Anchored { anchor?: unknown, quote?: string }
+
 /**
  * Where a thread's text is now; null if it is gone. An anchor is lost where an editor writes its text anew, as at a restore, or where somebody
  * makes a paragraph a heading: then the quote finds it, if the document has it exactly once.
  *
  * @param root The Y.Text or Y.XmlFragment that the thread is about.
  */
-export function placeOf (Y: Yjs, doc: unknown, root: unknown, { anchor, quote }: { anchor?: unknown, quote?: string }): Range | null {
-  return anchored(Y, doc, anchor) ?? (quote ? quoted(root as SharedType, quote) : null)
+export const placeOf = (Y: Yjs, doc: unknown, root: unknown, thread: Anchored): Range | null => finderOf(Y, doc, root)(thread)
+
+/** As `placeOf`, for many threads: the document, as it is now, is read once. */
+export function finderOf (Y: Yjs, doc: unknown, root: unknown): (thread: Anchored) => Range | null {
+  let letters: Letters | undefined
+  return ({ anchor, quote }) => anchored(Y, doc, anchor) ?? (quote ? (letters ??= new Letters(root as SharedType)).find(quote) : null)
 }
 
 function anchored (Y: Yjs, doc: unknown, anchor: unknown): Range | null {
@@ -200,16 +239,50 @@ function isIn (type: unknown): boolean {
   return true
 }
 
-function quoted (root: SharedType, quote: string): Range | null {
-  let found: Range | null = null
-  for (const type of textsOf(root)) {
-    const text = type.toDelta!().map(({ insert }) => typeof insert === 'string' ? insert : '\uFFFC').join('')
-    for (let index = text.indexOf(quote); index >= 0; index = text.indexOf(quote, index + 1)) {
-      if (found) return null
-      found = { from: { type, index }, to: { type, index: index + quote.length } }
+/** Line ends, and what stands for anything that is no text: editors put different ones of them between paragraphs. */
+const APART = /([\n\uFFFC]+)/
+
+/** All letters of a shared type, and where they are. A quote may go from one paragraph to another. */
+class Letters {
+  #text = ''
+  #runs: { at: number, type: SharedType, index: number }[] = []
+
+  constructor (root: SharedType) {
+    for (const type of textsOf(root)) {
+      let [index, isApart] = [0, true]
+      const parts = type.toDelta!().flatMap(({ insert }) => typeof insert === 'string' ? insert.split(APART) : ['\uFFFC'])
+      for (const part of parts) {
+        if (APART.test(part)) isApart = true
+        else if (part) {
+          if (isApart && this.#text) this.#text += '\n'
+          this.#runs.push({ at: this.#text.length, type, index })
+          this.#text += part
+          isApart = false
+        }
+        index += part.length
+      }
     }
   }
-  return found
+
+  /** Where they say that; null if they do not, or more than once. */
+  find (quote: string): Range | null {
+    const wanted = quote.split(APART).filter((part) => part && !APART.test(part)).join('\n')
+    const at = wanted ? this.#text.indexOf(wanted) : -1
+    if (at < 0 || this.#text.includes(wanted, at + 1)) return null
+    const { type, index } = this.#place(at + wanted.length - 1)
+    return { from: this.#place(at), to: { type, index: index + 1 } }
+  }
+
+  #place (at: number): Place {
+    let [low, high] = [0, this.#runs.length - 1]
+    while (low < high) {
+      const middle = (low + high + 1) >> 1
+      if (this.#runs[middle]!.at <= at) low = middle
+      else high = middle - 1
+    }
+    const run = this.#runs[low]!
+    return { type: run.type, index: run.index + at - run.at }
+  }
 }
 
 function * textsOf (type: SharedType): Generator<SharedType> {

@@ -24,6 +24,9 @@ export class StreamSocket implements Socket {
   #said = 0
   #isSending = false
   #isClosing = false
+  /** Who types, which goes by requests of its own: no message waits for it. */
+  #typing: string[] = []
+  #typingRequest: AbortController | null = null
 
   /** @param url Of `api/v1/events`. */
   constructor (url: string, token: () => Token) {
@@ -33,6 +36,9 @@ export class StreamSocket implements Socket {
   }
 
   send (data: string | Uint8Array): void {
+    if (isTyping(data)) return void this.#sayTyping(data as string)
+    // What was said of typing before is over with that.
+    if (typeof data === 'string' && data.includes('"typing.stopped"')) this.#dropTyping()
     this.bufferedAmount += sizeOf(data)
     this.#waiting.push(data)
     this.#sendAll()
@@ -41,6 +47,7 @@ export class StreamSocket implements Socket {
   close (code?: number): void {
     this.onmessage = this.onclose = null
     this.#isClosing = true
+    this.#dropTyping()
     if (code !== CLOSED_BY_APP || !this.#clientId) return this.#aborting.abort()
     setTimeout(() => this.#aborting.abort(), FAREWELL_MS)
     this.#sendAll()
@@ -94,6 +101,23 @@ export class StreamSocket implements Socket {
     this.#isSending = false
   }
 
+  /** Says who types, one request after another. It may be lost, as any signal. */
+  async #sayTyping (text: string): Promise<void> {
+    if (this.#typing.push(text) > BATCH_MAX) this.#typing.shift()
+    if (this.#typingRequest || !this.#clientId) return
+    while (this.#typing.length > 0 && !this.#aborting.signal.aborted) {
+      this.#typingRequest = new AbortController()
+      const said = this.#typing.splice(0)
+      await this.#fetch('POST', `/${this.#clientId}`, said.length === 1 ? said[0] : `[${said.join(',')}]`, this.#typingRequest.signal).catch(() => {})
+    }
+    this.#typingRequest = null
+  }
+
+  #dropTyping (): void {
+    this.#typing = []
+    this.#typingRequest?.abort()
+  }
+
   async #say (data: string | Uint8Array, key: number): Promise<void> {
     const { status } = await this.#fetch('POST', `/${this.#clientId}?key=${key}`, data)
     if (status === 503 || status === 429) {
@@ -120,19 +144,20 @@ export class StreamSocket implements Socket {
     return `[${batch.join(',')}]`
   }
 
-  #fetch (method: string, path: string, body?: string | Uint8Array): Promise<Response> {
+  #fetch (method: string, path: string, body?: string | Uint8Array, signal = this.#aborting.signal): Promise<Response> {
     const headers: Record<string, string> = { authorization: `Bearer ${this.#token()}` }
     if (body !== undefined) headers['content-type'] = typeof body === 'string' ? 'application/json' : 'application/octet-stream'
-    const { signal } = this.#aborting
     return fetch(this.#url + path, { method, headers, body: body as BodyInit, signal, cache: 'no-store' })
   }
 
   #end (code: number, reason: string): void {
     this.#aborting.abort()
+    this.#dropTyping()
     this.onclose?.({ code, reason })
     this.onclose = null
   }
 }
 
 const sizeOf = (data: string | Uint8Array): number => typeof data === 'string' ? bytesOf(data) : data.length
+const isTyping = (data: string | Uint8Array): boolean => typeof data === 'string' && data.startsWith('{"type":"typing.')
 const isSingle = (data: string | Uint8Array | undefined): data is string => typeof data === 'string' && data.startsWith('{')

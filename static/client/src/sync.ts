@@ -310,6 +310,10 @@ export function watchHocuspocusProvider (provider: object, { isFinal = () => tru
     isUp = status === 'connected'
     if (status === 'disconnected' && sync.state.connection !== 'closed') sync.put({ connection: 'offline' })
   })
+  listenTo(sync, hocuspocus, 'close', ({ event }: { event: { reason: string } }) => {
+    // That of a document, which is for good; a connection's is an `Event`, and the provider comes back.
+    if (!('type' in event)) sync.put({ connection: 'closed', reason: event.reason })
+  })
   listenTo(sync, hocuspocus, 'authenticationFailed', ({ reason }: { reason: string }) => {
     if (isFinal(reason)) sync.put({ connection: 'closed', reason })
   })

@@ -125,8 +125,8 @@ export interface CommentThread extends Comment {
   resolved?: Resolution
 }
 export interface CommentQuery { after?: number, limit?: number }
-/** `seq`: the entry up to which the threads are told. */
-export interface CommentPage { seq: number, threads: CommentThread[], next: number | null }
+/** `seq`: the entry up to which the threads are told; with `partial`, the history has more of them behind it. */
+export interface CommentPage { room: string, seq: number, partial?: boolean, threads: CommentThread[], next: number | null }
 
 /** A seq (0: before all), or a time: a `Date`, or RFC 3339. */
 export type Moment = number | Date | string

@@ -133,11 +133,12 @@ class StreamEnd extends EventEmitter {
 
 /**
  * A server on a free port. `accept()` yields its connections in order. `lets.upgrade` says what becomes of upgrades: `true`, a
- * status with which they are answered, or `drop`; `lets.post` the status of what streams' clients post; `lets.stream` whether there are any.
+ * status with which they are answered, or `drop`; `lets.post` the status of what streams' clients post; `lets.answer` what a post's answer
+ * waits for, by its text; `lets.stream` whether there are any.
  */
 export async function startServer () {
   const inbox = new Inbox()
-  const lets = { upgrade: true, post: 204, stream: true }
+  const lets = { upgrade: true, post: 204, answer: async () => {}, stream: true }
   /** What came by requests for streams: each a method and a text. */
   const requests = []
   let upgrades = 0
@@ -151,6 +152,7 @@ export async function startServer () {
         const isBinary = request.headers['content-type'] === 'application/octet-stream'
         stream.emit('message', Buffer.from(body), isBinary)
       }
+      await lets.answer(body)
       return response.writeHead(status).end()
     }
     stream = new StreamEnd(response)

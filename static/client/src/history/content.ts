@@ -133,7 +133,8 @@ class Reader {
       const presence = this.#presence(this.#inside(part.unit, inside))
       if (presence) found.push(this.#object(nameOf(part.value), part.unit, presence))
     } else if (part.kind === 'type') {
-      found.push(...part.name === null ? this.elements({ ...part, parts: [part] }, inside) : this.#element(part, inside))
+      const within = part.name === null ? this.elements({ ...part, parts: [part] }, inside) : this.#element(part, inside)
+      for (const one of within) found.push(one)
     } else {
       this.#units(part.from, part.to, inside, found, marks, marksBefore)
     }

@@ -42,11 +42,13 @@ export class Page {
 
 function drawBlock (block: Block): HTMLElement {
   const { tag, presence, isChanged, label, children } = block
-  const drawn = children.map((child) => isRun(child) ? drawRun(child) : drawBlock(child))
   const isEmpty = children.length === 0 && tag !== 'hr' && tag !== 'br'
-  return h(tag as 'div', {
+  const element = h(tag as 'div', {
     class: ['block', presence !== 'both' && presence, isChanged && 'changed', label && 'labelled'].filter(Boolean).join(' '), dir: 'auto', 'data-label': label
-  }, ...drawn, isEmpty && document.createElement('br'))
+  }, isEmpty && document.createElement('br'))
+  // One by one: a long text with many authors has more of them than a call may have arguments.
+  for (const child of children) element.append(isRun(child) ? drawRun(child) : drawBlock(child))
+  return element
 }
 
 function drawRun ({ text, by, unit, presence, formats, isChanged, isNew, object }: Run): HTMLElement {
