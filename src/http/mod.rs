@@ -137,7 +137,7 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
                 .service(post("/users/{user}/messages", publish::direct))
                 .service(
                     web::resource("/revocations")
-                        .route(web::get().to(revocations::list))
+                        .route(paths::reading().to(revocations::list))
                         .route(web::post().to(revocations::revoke))
                         .default_service(web::to(revocations::other_method)),
                 )

@@ -149,7 +149,7 @@ pub async fn list(
 
 /// Answers what is neither asked nor posted.
 pub async fn other_method() -> Result<HttpResponse, ApiError> {
-    Err(ApiError::WrongMethod("GET, POST"))
+    Err(ApiError::WrongMethod("GET, HEAD, POST"))
 }
 
 /// Who calls, if they may administer the server.

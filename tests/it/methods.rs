@@ -6,13 +6,14 @@ use crate::support::token::token;
 
 const READ: &[&str] = &["GET", "HEAD"];
 const POST: &[&str] = &["POST"];
+const LIST: &[&str] = &["GET", "HEAD", "POST"];
 const SOCKET: &[&str] = &["GET"];
 const DOCUMENT: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH"];
 const ROOM: &[&str] = &["GET", "HEAD", "PATCH", "DELETE"];
 const VERSIONS: &[&str] = &["GET", "HEAD", "POST", "PATCH", "DELETE"];
 
 /// Every path of the server, and what it takes.
-const PATHS: [(&str, &[&str]); 39] = [
+const PATHS: [(&str, &[&str]); 44] = [
     ("/healthz", READ),
     ("/readyz", READ),
     ("/api", READ),
@@ -36,7 +37,12 @@ const PATHS: [(&str, &[&str]); 39] = [
     ("/api/v1/rooms/docs/plan/events?nothing=1", SOCKET),
     ("/api/v1/events?nothing=1", SOCKET),
     ("/api/v1/events/stream", &["POST", "DELETE"]),
-    ("/api/v1/revocations", &["GET", "POST"]),
+    ("/api/v1/revocations", LIST),
+    ("/api/v1/webhooks", LIST),
+    ("/api/v1/webhooks/one", &["GET", "HEAD", "PATCH", "DELETE"]),
+    ("/api/v1/webhooks/one/test", POST),
+    ("/api/v1/webhooks/one/deliveries", READ),
+    ("/api/v1/webhooks/one/deliveries/two/redeliver", POST),
     ("/api/v1/tickets", POST),
     ("/api/v1/rooms/docs/plan/diff", READ),
     ("/api/v1/rooms/docs/plan/versions", VERSIONS),
