@@ -73,7 +73,8 @@ function prosemirror (type) {
   const listed = (node) => ({
     type: node.type,
     ...(node.text === undefined ? {} : { text: node.text }),
-    ...(node.marks ? { marks: node.marks } : {}),
+    // Attributes of a mark that has none, ProseMirror's own JSON leaves out.
+    ...(node.marks ? { marks: node.marks.map(({ type, attrs }) => (JSON.stringify(attrs) === '{}' ? { type } : { type, attrs })) } : {}),
     ...(node.attrs ? { attrs: node.attrs } : {}),
     ...(node.content ? { content: node.content.map(listed) } : {}),
   })

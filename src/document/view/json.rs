@@ -395,8 +395,11 @@ fn close_text(formats: &Formats<'_>, writer: &mut Writer) -> Done {
             separate(&mut is_first, writer)?;
             writer.put(r#"{"type":"#)?;
             writer.put_string(mark_name(name))?;
-            writer.put(r#","attrs":"#)?;
-            attrs.write(writer)?;
+            // As ProseMirror's own JSON, which has no empty ones.
+            if !attrs.is_empty_object() {
+                writer.put(r#","attrs":"#)?;
+                attrs.write(writer)?;
+            }
             writer.put("}")?;
         }
         writer.put("]")?;

@@ -157,7 +157,7 @@ fn an_editor_of_prosemirror_reads_its_document() {
             {"type": "Paragraph", "attrs": {"level": 2, "align": null, "width": [100, 200]}, "content": [
                 {"type": "text", "text": "Hello "},
                 {"type": "text", "text": "brave", "marks": [
-                    {"type": "bold", "attrs": {}},
+                    {"type": "bold"},
                     {"type": "comment", "attrs": {"id": 7}},
                 ]},
                 {"type": "text", "text": " world"},

@@ -95,6 +95,11 @@ impl Value<'_> {
         }
     }
 
+    /// Whether it is an object without members, as clients write it.
+    pub fn is_empty_object(&self) -> bool {
+        matches!(self, Self::Json("{}"))
+    }
+
     /// Writes it as JSON.
     pub fn write(&self, writer: &mut Writer) -> Result<(), TooCostly> {
         match self {
