@@ -9,8 +9,8 @@ use crate::store::{RoomId, Store, StoreError};
 
 const EVERY: Duration = Duration::from_secs(5);
 const BETWEEN_PARTS: Duration = Duration::from_millis(20);
-/// Rooms in one go.
-const ROOMS_MAX: u32 = 100;
+/// Rooms that are looked for at once.
+const PAGE_ROOMS: u32 = 100;
 
 /// Goes on until it is aborted.
 pub(super) async fn follow(store: Store) {
@@ -22,15 +22,24 @@ pub(super) async fn follow(store: Store) {
     }
 }
 
+/// Looks at each room whose time has come, once: of those that cannot be emptied, however many they are, none keeps the others waiting
+/// for ever.
 async fn purge(store: &Store) -> Result<(), StoreError> {
-    for room in store.rooms_to_purge(auth::now_ms(), ROOMS_MAX).await? {
-        match purge_room(store, room).await {
-            Ok(()) => tracing::info!(room.id = room.0, "a deleted room is gone for good"),
-            // The next time does what this one left, and the other rooms need not wait for it.
-            Err(error) => tracing::warn!(room.id = room.0, %error, "what is in a deleted room cannot be deleted now"),
+    let mut last = RoomId(0);
+    loop {
+        let rooms = store.rooms_to_purge(auth::now_ms(), last, PAGE_ROOMS).await?;
+        let Some(&end) = rooms.last() else { return Ok(()) };
+        last = end;
+        for room in rooms {
+            match purge_room(store, room).await {
+                Ok(()) => tracing::info!(room.id = room.0, "a deleted room is gone for good"),
+                // The next time does what this one left.
+                Err(error) => {
+                    tracing::warn!(room.id = room.0, %error, "what is in a deleted room cannot be deleted now")
+                }
+            }
         }
     }
-    Ok(())
 }
 
 async fn purge_room(store: &Store, room: RoomId) -> Result<(), StoreError> {

@@ -206,12 +206,17 @@ macro_rules! deletion_methods {
                 rows.into_iter().map(deletion::deleted).collect()
             }
 
-            /// Rooms of which something is to go now.
-            pub async fn rooms_to_purge(&self, now_ms: i64, limit: u32) -> Result<Vec<RoomId>, StoreError> {
-                let sql = "select id from room where deleted_at is not null and purge_at <= $1 and purge < 2 \
-                           order by purge_at limit $2";
+            /// Rooms of which something is to go now, from one on.
+            pub async fn rooms_to_purge(
+                &self,
+                now_ms: i64,
+                after: RoomId,
+                limit: u32,
+            ) -> Result<Vec<RoomId>, StoreError> {
+                let sql = "select id from room where deleted_at is not null and purge_at <= $1 and purge < 2 and id > $2 \
+                           order by id limit $3";
                 let mut reading = self.reading().await?;
-                let query = sqlx::query_scalar(sql).bind(now_ms).bind(i64::from(limit));
+                let query = sqlx::query_scalar(sql).bind(now_ms).bind(after.0).bind(i64::from(limit));
                 let rows: Vec<i64> = query.fetch_all(&mut *reading.connection()).await?;
                 reading.keep();
                 Ok(rows.into_iter().map(RoomId).collect())

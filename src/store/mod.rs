@@ -346,9 +346,9 @@ impl Store {
         on_backend!(self, backend => backend.deleted_rooms(&prefix, &after, limit))
     }
 
-    /// Deleted rooms of which something is to go for good now, those first that wait longest.
-    pub async fn rooms_to_purge(&self, now_ms: i64, limit: u32) -> Result<Vec<RoomId>, StoreError> {
-        on_backend!(self, backend => backend.rooms_to_purge(now_ms, limit))
+    /// Deleted rooms behind `after` of which something is to go for good now, in the order of their ids.
+    pub async fn rooms_to_purge(&self, now_ms: i64, after: RoomId, limit: u32) -> Result<Vec<RoomId>, StoreError> {
+        on_backend!(self, backend => backend.rooms_to_purge(now_ms, after, limit))
     }
 
     /// Deletes a part of what is in a deleted room whose time has come; whether there may be more. With the last part its name is

@@ -62,7 +62,7 @@ contract! {
         // It goes on, by its own keys, and is a room like any other.
         let again = placed(&store, &append(copy, vec![keyed("ada", "k"), edit("f")])).await;
         assert_eq!(again.iter().map(|placed| (placed.seq.0, placed.is_new)).collect::<Vec<_>>(), [(2, false), (4, true)]);
-        assert_eq!(store.rooms_to_purge(i64::MAX, 10).await, Ok(vec![]));
+        assert_eq!(store.rooms_to_purge(i64::MAX, RoomId(0), 10).await, Ok(vec![]));
     }
 
     async fn a_copy_up_to_an_entry_has_the_versions_and_the_snapshot_up_to_there(db: &Database) {
@@ -93,9 +93,9 @@ contract! {
         store.delete_room(&name("copy"), (&root, "Root"), Deletion::Soft(1 << 40), 2_000).await.expect("it is deleted");
         assert_eq!(store.finish_copy(second, finished(plan, 3, at_ms), 2_000).await, Ok(CopyEnd::Taken), "still taken");
         // Until its time has come it waits for its next part.
-        assert_eq!(store.rooms_to_purge(2_000, 10).await, Ok(vec![]));
+        assert_eq!(store.rooms_to_purge(2_000, RoomId(0), 10).await, Ok(vec![]));
         store.drop_copy(second).await.expect("it is let go");
-        assert_eq!(store.rooms_to_purge(2_000, 10).await, Ok(vec![second]));
+        assert_eq!(store.rooms_to_purge(2_000, RoomId(0), 10).await, Ok(vec![second]));
         while store.purge_part(second, 2_000).await.expect("a part") {}
         assert_eq!(history(&store, second).await, []);
         let part = CopyPart::Entries(history(&store, plan).await);
@@ -108,12 +108,12 @@ contract! {
         let store = db.store("main").await;
         let plan = with_plan(&store).await;
         let copy = fill(&store, plan, 1_000).await;
-        assert_eq!(store.rooms_to_purge(60_999, 10).await, Ok(vec![]));
-        assert_eq!(store.rooms_to_purge(61_000, 10).await, Ok(vec![copy]));
+        assert_eq!(store.rooms_to_purge(60_999, RoomId(0), 10).await, Ok(vec![]));
+        assert_eq!(store.rooms_to_purge(61_000, RoomId(0), 10).await, Ok(vec![copy]));
         // A part gives it another minute, unless it has begun to go.
         let clients = || CopyPart::Clients(vec![(7, UserId::new("ada"))]);
         assert_eq!(store.fill_copy(copy, clients(), 61_000).await, Ok(true));
-        assert_eq!(store.rooms_to_purge(61_000, 10).await, Ok(vec![]));
+        assert_eq!(store.rooms_to_purge(61_000, RoomId(0), 10).await, Ok(vec![]));
         assert_eq!(store.purge_part(copy, 121_000).await, Ok(true));
         assert_eq!(store.fill_copy(copy, clients(), 121_000).await, Ok(false));
     }

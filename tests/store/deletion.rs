@@ -2,7 +2,7 @@
 
 use tutti::ids::{Seq, UserId};
 use tutti::store::{
-    DeletedRoom, Deletion, HistorySegment, NewEntry, Remains, Store, StoreError, Undeletion, WebhookRow,
+    DeletedRoom, Deletion, HistorySegment, NewEntry, Remains, RoomId, Store, StoreError, Undeletion, WebhookRow,
 };
 
 use crate::support::{Database, append, contract, edit, insistently, keyed, name, one, placed, room};
@@ -17,7 +17,7 @@ async fn deletes(store: &Store, how: Deletion, now_ms: i64) -> Option<DeletedRoo
 /// Purges to the end; in how many parts.
 async fn purged(store: &Store, now_ms: i64) -> usize {
     let mut parts = 0;
-    for room in store.rooms_to_purge(now_ms, 10).await.expect("rooms") {
+    for room in store.rooms_to_purge(now_ms, RoomId(0), 10).await.expect("rooms") {
         while store.purge_part(room, now_ms).await.expect("a part") {
             parts += 1;
         }
@@ -92,7 +92,9 @@ contract! {
         let segment = HistorySegment { after: Seq(0), seq: Seq(1_200), body: "body".into() };
         assert_eq!(store.save_history_segment(id, segment).await, Ok(true));
         deletes(&store, Deletion::Soft(KEPT_MS), 5_000).await;
-        assert!(store.rooms_to_purge(5_999, 10).await.expect("an answer").is_empty());
+        assert!(store.rooms_to_purge(5_999, RoomId(0), 10).await.expect("an answer").is_empty());
+        assert_eq!(store.rooms_to_purge(6_000, RoomId(0), 10).await, Ok(vec![id]));
+        assert_eq!(store.rooms_to_purge(6_000, id, 10).await, Ok(vec![]), "those behind one that cannot be emptied");
         assert_eq!(store.purge_part(id, 5_999).await, Ok(false), "it is not time");
         assert_eq!(store.purge_part(id, 6_000).await, Ok(true));
         // Half of it is gone.
