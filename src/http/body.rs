@@ -5,6 +5,7 @@
 use std::future::poll_fn;
 use std::io::Read;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use actix_web::http::header;
@@ -20,7 +21,7 @@ use super::caller::confirm;
 use super::error::ApiError;
 use super::limits::network;
 use super::state::AppState;
-use crate::budget::{HeldBytes, Payer};
+use crate::budget::{ByteBudget, HeldBytes, Payer};
 use crate::parts::Parts;
 use crate::protocol::json::well_formed;
 
@@ -29,9 +30,14 @@ type LocalBoxFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 /// So much is unpacked between two looks at what all bodies hold.
 const STEP_BYTES: usize = 256 * 1024;
 
-/// Most values of a JSON body, and what one takes in memory, about: less than all bodies may have, by default.
+/// Most values of a JSON body, and what one takes in memory, about.
 const VALUES_MAX: usize = 500_000;
 const VALUE_BYTES: usize = 96;
+
+/// What the values of all JSON bodies take together: as much as those of one that has as many as there may be.
+pub fn json_values() -> Arc<ByteBudget> {
+    ByteBudget::new(VALUES_MAX * VALUE_BYTES, None)
+}
 
 /// A body as it came.
 pub struct Body {
@@ -40,6 +46,8 @@ pub struct Body {
     bytes_max: usize,
     /// Its part of what all bodies hold; given back with it.
     held: HeldBytes,
+    /// And of what their values take.
+    values: HeldBytes,
 }
 
 impl Body {
@@ -56,7 +64,8 @@ impl Body {
             Some(_) => return Err(ApiError::Encoding("a body may be in Content-Encoding gzip, or in none")),
         };
         let held = state.bodies.hold_for(Payer::of(network(req)), 0);
-        Self { parts: Parts::default(), is_gzip, bytes_max, held }.take(payload).await
+        let values = state.json_values.hold(0);
+        Self { parts: Parts::default(), is_gzip, bytes_max, held, values }.take(payload).await
     }
 
     async fn take(mut self, mut payload: Payload) -> Result<Self, ApiError> {
@@ -102,7 +111,7 @@ impl Body {
             self.held.set(unpacked.len());
             self.parts = unpacked;
         }
-        Ok(Unpacked { bytes: self.parts.into_bytes(), held: self.held })
+        Ok(Unpacked { bytes: self.parts.into_bytes(), held: self.held, values: self.values })
     }
 }
 
@@ -195,17 +204,13 @@ impl Unpacked {
         object(&well_formed(self.text()?))
     }
 
-    /// Counts the values of its JSON among the bytes of all bodies.
+    /// Counts the values of its JSON among those of all bodies.
     fn count_values(&mut self) -> Result<(), ApiError> {
         let values = values(self.text()?);
         if values > VALUES_MAX {
             return Err(ApiError::Body(format!("a body has at most {VALUES_MAX} values, this one about {values}")));
         }
-        let bytes = self.held.bytes() + values * VALUE_BYTES;
-        if bytes > self.held.budget().bytes_max() {
-            return Err(ApiError::TooManyValues(values));
-        }
-        hold(&mut self.held, bytes)
+        if self.values.try_add(values * VALUE_BYTES) { Ok(()) } else { Err(crowded()) }
     }
 }
 
@@ -213,7 +218,9 @@ impl Unpacked {
 pub struct Unpacked {
     /// Its bytes.
     pub bytes: Bytes,
+    #[cfg_attr(not(test), expect(dead_code, reason = "what it holds is given back with it"))]
     held: HeldBytes,
+    values: HeldBytes,
 }
 
 #[cfg(test)]
@@ -224,13 +231,12 @@ mod tests {
     use flate2::write::GzEncoder;
 
     use super::*;
-    use crate::budget::ByteBudget;
 
     fn body(bytes: &[u8], is_gzip: bool, bytes_max: usize, budget: usize) -> Body {
         let held = ByteBudget::new(budget, None).hold_for(Payer::of("payer"), bytes.len());
         let mut parts = Parts::default();
         parts.push(bytes);
-        Body { parts, is_gzip, bytes_max, held }
+        Body { parts, is_gzip, bytes_max, held, values: json_values().hold(0) }
     }
 
     fn packed(bytes: &[u8]) -> Vec<u8> {
@@ -253,19 +259,27 @@ mod tests {
     #[test]
     fn rule_36_values_of_json_count_as_what_they_take() {
         let list = |values: usize| format!("[{}0]", "0,".repeat(values - 2)).into_bytes();
-        let read = |bytes: Vec<u8>, budget| {
-            let mut unpacked = body(&bytes, false, 16 << 20, budget).unpack()?;
-            unpacked.json::<serde_json::Value>().map(|_| unpacked.held.bytes() - bytes.len())
+        let read = |bytes: Vec<u8>, values: &Arc<ByteBudget>| {
+            let body = Body { values: values.hold(0), ..body(&bytes, false, 16 << 20, 16 << 20) };
+            let mut unpacked = body.unpack()?;
+            unpacked.json::<serde_json::Value>()?;
+            Ok::<_, ApiError>(unpacked)
         };
-        assert_eq!(read(list(1_000), 1 << 30).ok(), Some(1_000 * VALUE_BYTES));
-        assert!(read(list(VALUES_MAX), 1 << 30).is_ok());
-        assert!(matches!(read(list(VALUES_MAX + 1), 1 << 30), Err(ApiError::Body(_))));
-        assert!(matches!(read(list(100_000), 8 << 20), Err(ApiError::TooManyValues(100_000))));
-        // By default 80 MiB are for all bodies: as many values as there may be fit beside a body of 32 MiB.
-        let mut long = list(VALUES_MAX);
-        long.resize(32 << 20, b' ');
-        assert_eq!(read(long, 80 << 20).ok(), Some(VALUES_MAX * VALUE_BYTES));
+        let budget = json_values();
+        let held = |bytes| read(bytes, &budget).ok().map(|unpacked| unpacked.values.bytes());
+        assert_eq!(held(list(1_000)), Some(1_000 * VALUE_BYTES));
+        // As many as there may be fit beside the longest body, and one more does not.
+        let mut longest = list(VALUES_MAX);
+        longest.resize(16 << 20, b' ');
+        assert_eq!(held(longest), Some(VALUES_MAX * VALUE_BYTES));
+        assert!(matches!(read(list(VALUES_MAX + 1), &budget), Err(ApiError::Body(_))));
+        // While others hold theirs, it is not refused for ever.
+        let first = read(list(VALUES_MAX - 10), &budget).expect("it fits");
+        assert!(matches!(read(list(11), &budget), Err(ApiError::TryLater(_))));
+        assert_eq!(held(list(10)), Some(10 * VALUE_BYTES));
+        drop(first);
+        assert_eq!(budget.held(), 0);
         // Whatever stands in a string is one value.
-        assert_eq!(read(br#"["a,[{\"",",[{"]"#.to_vec(), 1 << 20).ok(), Some(3 * VALUE_BYTES));
+        assert_eq!(held(br#"["a,[{\"",",[{"]"#.to_vec()), Some(3 * VALUE_BYTES));
     }
 }

@@ -53,11 +53,6 @@ pub enum ApiError {
     /// A body that is longer than it may be.
     #[error("the body has more than {0} bytes")]
     BodyTooLarge(usize),
-    /// A body whose JSON does not fit beside it into the memory for bodies.
-    #[error(
-        "the body has about {0} values, which take more memory together with it than bodies may have: write it in parts"
-    )]
-    TooManyValues(usize),
     /// A body in an encoding that the path does not take.
     #[error("{0}")]
     Encoding(&'static str),
@@ -152,7 +147,7 @@ impl ApiError {
             ApiError::Host => "host_not_allowed",
             ApiError::Parameter(_) => "invalid_parameter",
             ApiError::Body(_) => "invalid_body",
-            ApiError::BodyTooLarge(_) | ApiError::TooManyValues(_) => "too_large",
+            ApiError::BodyTooLarge(_) => "too_large",
             ApiError::Encoding(_) => "unsupported_encoding",
             ApiError::Changed(_) => "changed",
             ApiError::OtherShape(_) => "other_shape",
@@ -279,7 +274,7 @@ impl ResponseError for ApiError {
             ApiError::Root(RenderError::TooCostly) | ApiError::HistoryTooLarge => StatusCode::UNPROCESSABLE_ENTITY,
             ApiError::RoomDeleted | ApiError::RoomPurged => StatusCode::GONE,
             ApiError::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
-            ApiError::BodyTooLarge(_) | ApiError::TooManyValues(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            ApiError::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             ApiError::Encoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             ApiError::Changed(_) => StatusCode::PRECONDITION_FAILED,
             ApiError::OtherShape(_)

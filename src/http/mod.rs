@@ -50,6 +50,7 @@ use std::sync::Arc;
 
 use actix_web::web::{self, JsonConfig, ServiceConfig};
 
+pub use body::json_values;
 pub use guard::{check_host, headers};
 pub use hosts::Hosts;
 pub use limits::{check_body, late_body, network, too_many_answers};

@@ -87,6 +87,8 @@ pub struct AppState {
     pub document_bytes_max: usize,
     /// What such bodies hold together.
     pub bodies: Arc<ByteBudget>,
+    /// And what the values of those that are JSON take beside them.
+    pub json_values: Arc<ByteBudget>,
     /// Longest body of a request that publishes, in bytes.
     pub json_message_bytes_max: usize,
     /// Reads documents.

@@ -172,6 +172,7 @@ impl Server {
             stats: Default::default(),
             document_bytes_max: limits.document_bytes_max,
             bodies: ByteBudget::new(limits.unfinished_bytes_max, None),
+            json_values: http::json_values(),
             json_message_bytes_max: limits.json_message_bytes_max,
             archive,
             histories: histories.clone(),
