@@ -45,7 +45,8 @@ function connect ({ room, doc, guest, onFrame }) {
     // A key changed on the server ends every token once.
     isFinal: () => hasTriedFreshToken
   })
-  provider.on('authenticated', () => { hasTriedFreshToken = false })
+  // A token that holds may still open nothing: a document that was deleted is denied after that.
+  provider.on('synced', () => { hasTriedFreshToken = false })
   provider.on('authenticationFailed', async () => {
     if (hasTriedFreshToken) return
     hasTriedFreshToken = true

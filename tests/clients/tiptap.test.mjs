@@ -6,6 +6,7 @@ import * as Y from 'yjs'
 import { startBrowser, Window } from './support/browser.mjs'
 import { joinDocument, releases } from './support/hocuspocus.mjs'
 import { startServer } from './support/server.mjs'
+import { token } from './support/token.mjs'
 import { until } from './support/until.mjs'
 
 let server
@@ -105,6 +106,21 @@ test('an editor in the browser and a provider in Node meet in one document', asy
   await node.saved()
   await ada.reads('from the browser\nfrom Node')
   assert.deepEqual(ada.errors, [])
+})
+
+test('a document that was deleted says so to who is in it, and to who opens it', async (t) => {
+  const [ada, bob] = await twoWindows(t, '/tiptap/deleted')
+  await ada.page.locator('.tiptap').click()
+  await ada.page.keyboard.type('soon gone')
+  await bob.reads('soon gone')
+  await ada.is('saved')
+  const admin = token({ sub: 'root', rooms: [{ room: '*', access: 'admin' }] })
+  assert.equal((await server.fetch('/api/v1/rooms/demo%2Ftiptap%2Fdeleted', { method: 'DELETE', as: admin })).status, 200)
+  const saysSo = (window) => window.page.getByText('the room was deleted', { exact: true }).waitFor()
+  await saysSo(ada)
+  await saysSo(bob)
+  await bob.page.reload()
+  await saysSo(bob)
 })
 
 test('comments on the text: written, answered and resolved in two windows, and they say when their text is gone', async (t) => {
