@@ -74,8 +74,9 @@ fn subscriber<W>(
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    // The HTTP server's own lines say nothing that ours do not; a filter that names it still wins.
-    let filter = EnvFilter::builder().parse(format!("actix_server=warn,{}", config.filter))?;
+    // The HTTP server's own lines say nothing that ours do not, and sqlx tells of slow statements with all of their text, 40 KB for a
+    // commit of many entries; a filter that names them still wins.
+    let filter = EnvFilter::builder().parse(format!("actix_server=warn,sqlx=error,{}", config.filter))?;
     let registry = tracing_subscriber::registry().with(filter).with(FloodGuard::default());
     // Internal errors would go past the queue, and panic where nobody hears it.
     Ok(match config.format {
@@ -123,6 +124,7 @@ mod tests {
                 tracing::info!(room.name = "docs/plan", "room loaded");
             });
             tracing::debug!("frame");
+            tracing::warn!(target: "sqlx::query", "slow statement");
             tracing::error_span!("room", room.name = "docs/plan").in_scope(|| tracing::warn!(retry_ms = 1, "later"));
         });
         let bytes = lines.0.lock().unwrap().clone();
@@ -157,5 +159,6 @@ mod tests {
         assert_eq!(logged(LogFormat::Text, "error"), "");
         assert!(logged(LogFormat::Text, "warn").contains("room.name"), "whatever the level");
         assert_eq!(logged(LogFormat::Text, "warn,tutti=debug").lines().count(), 3);
+        assert!(logged(LogFormat::Text, "warn,sqlx=warn").contains("slow statement"));
     }
 }

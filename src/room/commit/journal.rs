@@ -22,6 +22,9 @@ pub(super) const COMMIT_EVERY: Duration = Duration::from_millis(10);
 /// an earlier one is committed, unless there are few of them.
 pub(super) const ENTRIES_WORTH_A_COMMIT: usize = 64;
 
+/// Which commits are slow enough for a line in the log.
+const SLOW: Duration = Duration::from_secs(1);
+
 /// Asks for a commit. A room has at most one in flight, so the queue is bounded by the rooms' own queues.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -152,7 +155,8 @@ impl Journal {
         own.pace.turned(Instant::now(), own.waiting_entries);
         let (appends, rooms): (Vec<_>, Vec<_>) =
             own.next_batch(entries_max, bytes_max).into_iter().map(|submit| self.split(submit)).unzip();
-        let store = self.store.clone();
+        let entries: usize = appends.iter().map(|append| append.entries.len()).sum();
+        let (store, began) = (self.store.clone(), Instant::now());
         let commit = async move {
             match lane {
                 OWN => store.append(appends).await,
@@ -160,6 +164,15 @@ impl Journal {
             }
         };
         let done = commit.into_actor(self).map(move |outcomes, journal, ctx| {
+            let took = began.elapsed();
+            if took >= SLOW {
+                tracing::warn!(
+                    seconds = took.as_secs_f64(),
+                    rooms = rooms.len(),
+                    entries,
+                    "the database took long to commit"
+                );
+            }
             journal.stored += outcomes.iter().filter(|outcome| outcome.is_ok()).count() as u64;
             journal.tell(rooms.into_iter().zip(outcomes), false);
             journal.lanes[lane].is_writing = false;
