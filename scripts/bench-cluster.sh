@@ -2,7 +2,7 @@
 # `make bench-cluster`: what several servers on one Postgres cost, and how fast one shows what another has saved, as a Markdown table.
 # Rows compare within one run; nothing else should run on the machine. docs/PERFORMANCE.md says what they are.
 #
-#   scripts/bench-cluster.sh                            everything, about 6 minutes
+#   scripts/bench-cluster.sh                            everything, about 9 minutes
 #   BENCH_ROWS=notify,nats,durable,third,away,cursors,steps,cost BENCH_SECONDS=4 BENCH_CURSORS=150 scripts/bench-cluster.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."

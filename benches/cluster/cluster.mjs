@@ -20,7 +20,7 @@ async function shown(name, group, { ping, close }) {
   const sender = await enter(a, 'ada', 'r', (message, at) => message.type === 'saved' && (saved = at))
   const receiver = await enter(b, 'bob', 'r', (message, at) => message.type === 'chat.message' && (heard = at))
   const [after, pings] = [[], []]
-  for (let n = 0; n < 200 + 20; n += 1) {
+  for (let n = 0; n < 1_000 + 20; n += 1) {
     ;[saved, heard] = [null, null]
     chat(sender, 'r', `${n}`)
     await until(() => saved !== null && heard !== null, 'it is shown')

@@ -77,11 +77,12 @@ export const cpuMs = (server) => usedMs(stat(server.pid))
 
 /** What PostgreSQL has computed so far, all of its processes that still run, in ms. */
 export async function postgresCpuMs({ url }) {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  const { pid } = (await client.query('select pg_backend_pid() as pid')).rows[0]
-  await client.end()
-  postmaster ??= stat(pid)[1]
+  if (postmaster === null) {
+    const client = new pg.Client({ connectionString: url })
+    await client.connect()
+    postmaster = stat((await client.query('select pg_backend_pid() as pid')).rows[0].pid)[1]
+    await client.end()
+  }
   const all = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((pid) => {
     // One that ends meanwhile.
     try { return [stat(pid)] } catch { return [] }
