@@ -1,0 +1,4 @@
+// As balanced.test.mjs.
+
+process.env.TUTTI_SERVERS = '3'
+await import('./hocuspocus.test.mjs')
