@@ -66,6 +66,8 @@ pub(super) struct Credits {
     numbers: HashMap<UserId, u32>,
     /// By client, in the order of their clocks.
     stamps: HashMap<u64, Vec<Stamped>>,
+    /// Text that moved, edit by edit.
+    pub moves: Vec<Move>,
     /// Whether text that came back only in part counts as new, as finding it would have taken too long.
     pub is_partial: bool,
 }
@@ -228,6 +230,8 @@ impl History {
                 (None, []) => Vec::new(),
                 (None, deleted) => moves(pieces, edit.inserted, deleted, meter, &mut comparisons)?,
             };
+            meter.hold::<Move>(moved.len())?;
+            credits.moves.extend_from_slice(&moved);
             let mut moved = moved.into_iter().peekable();
             // Both are in the order of clients and clocks.
             let mut inserted = edit.inserted.to_vec();

@@ -42,7 +42,7 @@ pub use difference::{Attributes, Changes, Difference, Entry, KeyChange, Reformat
 pub use error::HistoryError;
 pub use index::EditHead;
 pub use past::History;
-pub use replay::{Column, Node, NodeKind, Pair, Replay};
+pub use replay::{Column, Moved, Node, NodeKind, Pair, Replay};
 pub use restore::RestorePlan;
 pub use restore_key::restore_key;
 pub use rooms::{Histories, Open, When};

@@ -11,6 +11,7 @@ use indexmap::IndexSet;
 use super::authors::Authors;
 use super::blame::Credits;
 use super::error::HistoryError;
+use super::moves::Move;
 use super::past::History;
 use super::pieces::Pieces;
 use super::units::range_of;
@@ -52,10 +53,23 @@ pub struct Replay {
     pub writers: Column,
     /// Whether they are not, in part, as [`Blame::is_partial`](super::Blame::is_partial) says.
     pub is_partial: bool,
+    /// Text that an edit deleted and inserted again, in the order of the document.
+    pub moved: Vec<Moved>,
     /// What is no text, in the order of the document.
     pub nodes: Vec<Node>,
     /// Surrogate pairs whose halves are U+FFFD in the text, since somebody came between them.
     pub pairs: Vec<Pair>,
+}
+
+/// Units that stand for others, which the same edit deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moved {
+    /// Index of the first of them.
+    pub at: u64,
+    /// Index of the first one that they stand for.
+    pub from: u64,
+    /// How many they are.
+    pub count: u64,
 }
 
 /// A surrogate pair that was one character once.
@@ -226,11 +240,13 @@ impl History {
         replay.is_partial = credits.is_partial;
         let edits = replay.times.len() * RUN_BYTES;
         let cut = cut_pairs(&pieces, &inserted, &deleted, &mut meter)?;
-        let mut walk = Walk { replay, inserted, deleted, credits, meter, cut, units: 0, left: bytes_max };
+        let mut walk =
+            Walk { replay, inserted, deleted, credits, meter, cut, places: HashMap::new(), units: 0, left: bytes_max };
         walk.hold(edits)?;
         if let Some(items) = view.items(root) {
             walk.all(items)?;
         }
+        walk.moved()?;
         Ok(walk.replay)
     }
 }
@@ -293,6 +309,8 @@ struct Walk {
     credits: Credits,
     meter: Meter,
     cut: HashMap<BlockId, Cut>,
+    /// Of each client where its texts are, where any moved: the first clock, the one after the last, and the first unit.
+    places: HashMap<u64, Vec<(u32, u32, u64)>>,
     units: u64,
     /// What the replay may still hold, in bytes.
     left: usize,
@@ -332,6 +350,10 @@ impl Walk {
         let at = self.units;
         if let Some(text) = item.text() {
             self.pairs(item)?;
+            if !self.credits.moves.is_empty() {
+                self.meter.hold::<(u32, u32, u64)>(2)?;
+                self.places.entry(range.client).or_default().push((range.start, range.end, self.units));
+            }
             self.units_of(range, &text, None)?;
             return Ok(None);
         }
@@ -361,11 +383,45 @@ impl Walk {
         Ok(inside)
     }
 
+    /// Tells which text moved.
+    fn moved(&mut self) -> Result<(), HistoryError> {
+        self.places.values_mut().for_each(|own| own.sort_unstable());
+        for Move { mut to, mut from } in std::mem::take(&mut self.credits.moves) {
+            while !to.is_empty() {
+                self.meter.step()?;
+                // What is not in this root is in no other, for its text was found here.
+                let (Some((at, some)), Some((source, others))) = (self.place(to), self.place(from)) else { break };
+                let len = some.min(others);
+                let next = Moved { at, from: source, count: len.into() };
+                match self.replay.moved.last_mut() {
+                    Some(last) if (last.at + last.count, last.from + last.count) == (at, source) => {
+                        last.count += u64::from(len);
+                    }
+                    _ => {
+                        self.replay.moved.push(next);
+                        self.hold(NODE_BYTES)?;
+                    }
+                }
+                (to.start, from.start) = (to.start + len, from.start + len);
+            }
+        }
+        self.replay.moved.sort_unstable();
+        Ok(())
+    }
+
+    /// The unit of the first of a range, and how many of it stand there in a row.
+    fn place(&self, range: IdRange) -> Option<(u64, u32)> {
+        let own = self.places.get(&range.client)?;
+        let (start, end, unit) = own.get(own.partition_point(|(_, end, _)| *end <= range.start))?;
+        let skipped = range.start.checked_sub(*start)?;
+        Some((unit + u64::from(skipped), range.end.min(*end) - range.start))
+    }
+
     /// Notes the pairs that a text ends or begins within.
     fn pairs(&mut self, item: &ViewItem<'_>) -> Result<(), HistoryError> {
         if let Some(Cut { at: Some(at), char, until }) = self.cut.remove(&item.id) {
             self.replay.pairs.push(Pair { at, other: self.units, char, until });
-            self.hold(RUN_BYTES)?;
+            self.hold(NODE_BYTES)?;
         }
         let end = BlockId { clock: item.id.clock + item.len, ..item.id };
         if let Some(cut) = self.cut.get_mut(&end) {
@@ -506,6 +562,45 @@ mod tests {
             (replay.authors.into_iter().collect::<Vec<_>>(), unrolled(&replay.writers)),
             (vec![UserId::new("alice")], vec![0; 5])
         );
+    }
+
+    #[test]
+    fn a_replay_tells_where_text_was_before_an_edit_moved_it() {
+        let doc = Doc::with_options(Options::with_client_id(ClientID::new(1)));
+        let text = doc.get_or_insert_text("t");
+        let mut history = History::default();
+        for seq in 1..=3 {
+            let mut txn = doc.transact_mut();
+            match seq {
+                1 => text.push(&mut txn, "one two"),
+                // The words change places, and back.
+                2 => {
+                    text.remove_range(&mut txn, 0, 3);
+                    text.push(&mut txn, "one");
+                }
+                _ => {
+                    text.remove_range(&mut txn, 4, 3);
+                    text.insert(&mut txn, 0, "one");
+                }
+            }
+            let body = Bytes::from(txn.encode_update_v1());
+            history.push(Entry {
+                seq: Seq(seq),
+                kind: EntryKind::Edit,
+                author: UserId::new("alice"),
+                via: None,
+                at_ms: seq as i64,
+                key: None,
+                body_bytes: body.len() as u64,
+                body: Some(body),
+            });
+        }
+        let Replay { text, moved, .. } = history.replay(None, &Authors::default()).unwrap();
+        let words: Vec<_> = moved.iter().map(|run| &text[run.at as usize..][..run.count as usize]).collect();
+        assert_eq!((words, text.len()), (vec!["one", "one"], 13));
+        let [first, second] = moved[..] else { panic!("{moved:?}") };
+        // The one at the front stands for the one at the end, and that for the first of all.
+        assert_eq!((first.at < second.at, first.from, &text[second.from as usize..][..3]), (true, second.at, "one"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::failures::{Fails, InRoom};
 use super::parameters::{Parameters, RoomPath};
 use super::past;
 use super::state::AppState;
-use crate::history::{Authors, Column, Node, NodeKind, Open, Pair};
+use crate::history::{Authors, Column, Moved, Node, NodeKind, Open, Pair};
 use crate::ids::{RoomName, Seq, UserId};
 
 /// Numbers in runs: of each run the first number, how much each is more than the one before, and how many there are.
@@ -31,6 +31,8 @@ pub struct Replay {
     authors: Vec<UserId>,
     edits: Edits,
     units: Units,
+    /// Text that an edit deleted and inserted again: the first unit of it, the first one that it stands for, and how many there are.
+    moved: Vec<[u64; 3]>,
     nodes: Vec<NodeView>,
     /// Surrogate pairs whose halves are U+FFFD in the text: the units of both halves, the code point, and the edit until which it was one
     /// character.
@@ -159,6 +161,7 @@ pub async fn replay(
                 deleted: runs(&replay.deleted),
                 by: runs(&replay.writers),
             },
+            moved: replay.moved.into_iter().map(|Moved { at, from, count }| [at, from, count]).collect(),
             nodes: replay.nodes.into_iter().map(NodeView::from).collect(),
             pairs: replay.pairs.into_iter().map(pair).collect(),
             partial: replay.is_partial.then_some(true),

@@ -465,6 +465,8 @@ export interface Replay {
         deleted: Runs;
         by: Runs;
     };
+    /** Text that an edit deleted and inserted again: the first unit of it, the first one that it stands for, and how many there are. */
+    moved: [unit: number, from: number, count: number][];
     nodes: ReplayNode[];
     /**
      * Surrogate pairs that somebody came between, so that both halves are U+FFFD: the units of both, the code point, and the edit from

@@ -8,7 +8,7 @@ const text = () => new Timeline({
   room: 'docs/plan', seq: 9, root: 'content', kind: 'text', authors: ['ada', 'bob'],
   edits: { count: 3, seq: [2, 3, 2, 9, 0, 1], at: [1_000, 10, 20], by: [0, 1, 2, 0, 0, 1] },
   units: { text: 'one \ntwo', inserted: [1, 0, 4, 2, 0, 1, 1, 0, 3], deleted: [3, 0, 3, 0, 0, 5], by: [0, 0, 4, 1, 0, 1, 0, 0, 3] },
-  nodes: [], pairs: []
+  nodes: [], moved: [], pairs: []
 })
 
 /** A paragraph that says "Hi", made a heading, whose "Hi" becomes bold; a list item behind it that is deleted again. */
@@ -30,7 +30,7 @@ const xml = () => new Timeline({
     { kind: 'element', at: 8, end: 14, name: 'listItem' },
     { kind: 'text', at: 9, end: 14 }
   ],
-  pairs: []
+  moved: [], pairs: []
 })
 
 const runsOf = (block) => block.children.flatMap((part) => 'text' in part ? [part] : runsOf(part))
@@ -58,10 +58,31 @@ test('a pair that somebody typed into is whole until then', () => {
     room: 'docs/plan', seq: 3, root: 'content', kind: 'text', authors: ['ada', 'bob'],
     edits: { count: 3, seq: [1, 1, 3], at: [0, 1, 1], by: [0, 1, 2, 0, 0, 1] },
     units: { text: '😀\ufffd-\ufffd!', inserted: [1, 0, 3, 2, 0, 1, 1, 0, 2], deleted: [0, 0, 4, 3, 0, 1, 0, 0, 1], by: [0, 0, 3, 1, 0, 1, 0, 0, 2] },
-    nodes: [], pairs: [[2, 4, 0x1f600, 2]]
+    nodes: [], moved: [], pairs: [[2, 4, 0x1f600, 2]]
   })
   assert.deepEqual([1, 2, 3].map((edit) => plainTextOf(blocksOf(timeline, edit))), ['😀😀!', '😀\ufffd-\ufffd!', '😀\ufffd-!'])
   assert.deepEqual(told(blocksOf(timeline, 1, 0)), [[['😀😀!', 0, 'after']]])
+})
+
+test('a paragraph that becomes a heading has its text as before', () => {
+  // Ada writes two paragraphs; Bob makes the first one a heading and adds a word to it, which writes it anew.
+  const timeline = new Timeline({
+    room: 'docs/plan', seq: 2, root: 'default', kind: 'xml', authors: ['ada', 'bob'],
+    edits: { count: 2, seq: [1, 1, 2], at: [0, 1], by: [0, 1, 2] },
+    units: {
+      text: '\ufffc\ufffcTitle\ufffc\ufffc\ufffcTitle!\ufffc\ufffcText', inserted: [1, 0, 7, 2, 0, 9, 1, 0, 6],
+      deleted: [2, 0, 7, 0, 0, 15], by: [0, 0, 10, 0, 0, 5, 1, 0, 1, 0, 0, 6]
+    },
+    nodes: [
+      { kind: 'element', at: 0, end: 7, name: 'paragraph' }, { kind: 'text', at: 1, end: 7 },
+      { kind: 'element', at: 7, end: 16, name: 'heading' }, { kind: 'attribute', at: 8, key: 'level', value: 2 }, { kind: 'text', at: 9, end: 16 },
+      { kind: 'element', at: 16, end: 22, name: 'paragraph' }, { kind: 'text', at: 17, end: 22 }
+    ],
+    moved: [[10, 2, 5]], pairs: []
+  })
+  const shown = blocksOf(timeline, 2, 1).map((block) => [block.tag, block.presence, block.isChanged, runsOf(block).map(({ text, presence }) => [text, presence])])
+  assert.deepEqual(shown, [['h2', 'after', false, [['Title', 'both'], ['!', 'after']]], ['p', 'both', false, [['Text', 'both']]]])
+  assert.deepEqual(told(blocksOf(timeline, 1)), [[['Title', 0, 'both']], [['Text', 0, 'both']]])
 })
 
 test('moments, entries and edits lead to each other', () => {
@@ -95,7 +116,7 @@ test('a comparison tells changed attributes and formats, and elements that came 
 test('a history without edits is an empty page', () => {
   const timeline = new Timeline({
     room: 'docs/plan', seq: 0, root: null, kind: 'text', authors: [], edits: { count: 0, seq: [], at: [], by: [] },
-    units: { text: '', inserted: [], deleted: [], by: [] }, nodes: [], pairs: []
+    units: { text: '', inserted: [], deleted: [], by: [] }, nodes: [], moved: [], pairs: []
   })
   assert.equal(plainTextOf(blocksOf(timeline, 0)), '')
   assert.deepEqual([timeline.count, timeline.seqOf(0), timeline.timeOf(0), timeline.editAt(7)], [0, 0, 0, 0])

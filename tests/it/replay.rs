@@ -38,6 +38,7 @@ fn a_replay_has_all_units_with_the_edits_that_inserted_and_deleted_them() {
         "room": "docs/plan", "seq": 3, "root": "t", "kind": "text", "authors": ["alice", "bob"],
         "edits": { "count": 3, "seq": [1, 1, 3], "at": null, "by": [0, 1, 2, 0, 0, 1] },
         "units": { "text": "one 😀", "inserted": [1, 0, 4, 2, 0, 2], "deleted": [3, 0, 4, 0, 0, 2], "by": [0, 0, 4, 1, 0, 2] },
+        "moved": [],
         "nodes": [],
         "pairs": [],
     });

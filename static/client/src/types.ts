@@ -242,6 +242,8 @@ export interface Replay {
   edits: { count: number, seq: Runs, at: number[], by: Runs }
   /** By UTF-16 units; U+FFFC stands for what is no text. `deleted` is 0 for what no edit deleted. */
   units: { text: string, inserted: Runs, deleted: Runs, by: Runs }
+  /** Text that an edit deleted and inserted again: the first unit of it, the first one that it stands for, and how many there are. */
+  moved: [unit: number, from: number, count: number][]
   nodes: ReplayNode[]
   /**
    * Surrogate pairs that somebody came between, so that both halves are U+FFFD: the units of both, the code point, and the edit from

@@ -63,11 +63,18 @@ class Reader {
   #timeline: Timeline
   #at: number
   #before: number | null
+  /** Units that only moved: where they are, and where they were. */
+  #kept = new Set<number>()
+  #gone = new Set<number>()
+  /** How many units that were elsewhere are left out so far. */
+  #leftOut = 0
 
   constructor (timeline: Timeline, at: number, before: number | null) {
     this.#timeline = timeline
     this.#at = at
     this.#before = before
+    // In a plain text nothing else would tell that a line is elsewhere now.
+    if (before !== null && timeline.isXml) ({ kept: this.#kept, gone: this.#gone } = timeline.movedBetween(before, at))
   }
 
   #inside (unit: number, { before, after }: Inside): Inside {
@@ -97,18 +104,23 @@ class Reader {
     const inside = this.#inside(unit, outside)
     const presence = this.#presence(inside)
     if (!presence) return []
-    const state = inside.after ? this.#at : this.#before!
-    const attributes = this.#timeline.attributesOf(type, state)
+    const attributes = this.#timeline.attributesOf(type, inside.after ? this.#at : this.#before!)
     const isChanged = this.#before !== null && presence === 'both' &&
       JSON.stringify(attributes) !== JSON.stringify(this.#timeline.attributesOf(type, this.#before))
     const name = type.name!
     const known = name.toLowerCase().replaceAll('_', '')
     const level = Number(attributes.level)
     const tag = known === 'heading' ? `h${level >= 1 && level <= 6 ? level : 1}` : Object.hasOwn(TAGS, known) ? TAGS[known]! : null
+    const leftOut = this.#leftOut
     const children = this.elements(type, inside)
-    if (tag) return [{ tag, presence, isChanged, children }]
-    if (children.length > 0) return [{ tag: 'div', presence, isChanged, label: name, children }]
-    return [{ tag: 'div', presence, isChanged, children: [this.#object(name, unit, presence)] }]
+    const presences = presence === 'both' ? new Set<Presence>() : presencesOf(children)
+    // All that was in it is elsewhere now; or all that is in it was in another.
+    if (presence === 'before' && presences.size === 0 && this.#leftOut > leftOut) return []
+    const isOther = presence === 'after' && presences.size === 1 && presences.has('both')
+    const state = { presence: isOther ? 'both' as const : presence, isChanged: isChanged || isOther }
+    if (tag) return [{ tag, ...state, children }]
+    if (children.length > 0) return [{ tag: 'div', ...state, label: name, children }]
+    return [{ tag: 'div', ...state, children: [this.#object(name, unit, presence)] }]
   }
 
   #object (text: string, unit: number, presence: Presence): Run {
@@ -151,20 +163,27 @@ class Reader {
     let state = 0
     let author = 0
     let isNew = false
+    let isMoved = false
     const push = (end: number) => {
       if (state === 0 || end === start) return
       const presence = this.#before === null || state === 3 ? 'both' : state === 1 ? 'after' : 'before'
       add(found, {
         text: timeline.textOf(start, end, state === 2 ? before : at), by: author, unit: start, presence, formats: presence === 'before' ? formatsBefore : formats,
-        isChanged: isOther && presence === 'both', isNew
+        isChanged: isOther && !isMoved && presence === 'both', isNew
       })
     }
     for (let unit = from; unit < to; unit++) {
       const [came, went] = [inserted[unit]!, deleted[unit]!]
-      const next = (inside.after && came <= at && (went === 0 || went > at) ? 1 : 0) |
+      let next = (inside.after && came <= at && (went === 0 || went > at) ? 1 : 0) |
         (inside.before && came <= before && (went === 0 || went > before) ? 2 : 0)
+      const nextMoved = next === 1 && this.#kept.has(unit)
+      if (nextMoved) next = 3
+      if (next === 2 && this.#gone.has(unit)) {
+        next = 0
+        this.#leftOut++
+      }
       const nextNew = came === at
-      const isSame = next === state && (next === 0 || (by[unit] === author && nextNew === isNew))
+      const isSame = next === state && (next === 0 || (by[unit] === author && nextNew === isNew && nextMoved === isMoved))
       // Each line is for itself.
       if (isSame && (unit === from || timeline.codeAt(unit - 1) !== LINE_END)) continue
       push(unit)
@@ -172,9 +191,19 @@ class Reader {
       state = next
       author = by[unit]!
       isNew = nextNew
+      isMoved = nextMoved
     }
     push(to)
   }
+}
+
+/** Of all runs in blocks. */
+function presencesOf (parts: readonly (Block | Run)[], found = new Set<Presence>()): Set<Presence> {
+  for (const part of parts) {
+    if (isRun(part)) found.add(part.presence)
+    else presencesOf(part.children, found)
+  }
+  return found
 }
 
 function setMark (marks: Map<string, unknown>, { key, value }: { key: string, value: unknown }): void {

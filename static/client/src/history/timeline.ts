@@ -37,17 +37,20 @@ export class Timeline {
   #text: string
   /** Of halves of surrogate pairs, the first edit after which they are none. */
   #halves = new Map<number, number>()
+  /** In the order of their units. */
+  #moved: Replay['moved']
   #seqs: Float64Array
   #timesMs: Float64Array
   #editors: Uint32Array
 
-  // A server of the release before tells no pairs.
-  constructor ({ seq, kind, authors, edits, units, nodes, pairs = [] }: Replay) {
+  // A server of the release before tells neither what moved nor pairs.
+  constructor ({ seq, kind, authors, edits, units, nodes, moved = [], pairs = [] }: Replay) {
     const { length } = units.text
     this.head = seq
     this.count = edits.count
     this.authors = authors
     this.#text = this.#withPairs(units.text, pairs)
+    this.#moved = moved
     this.isXml = kind === 'xml'
     this.inserted = unrolled(units.inserted, new Uint32Array(length))
     this.deleted = unrolled(units.deleted, new Uint32Array(length))
@@ -108,6 +111,37 @@ export class Timeline {
   isThere (unit: number, edit: number): boolean {
     const deleted = this.deleted[unit]!
     return this.inserted[unit]! <= edit && (deleted === 0 || deleted > edit)
+  }
+
+  /**
+   * Editors write text anew where somebody only presses Enter or makes a heading. Of two states, units of the later one that stand for
+   * some of the earlier one, and those.
+   */
+  movedBetween (before: number, after: number): { kept: Set<number>, gone: Set<number> } {
+    const [kept, gone] = [new Set<number>(), new Set<number>()]
+    for (const [first, , count] of this.#moved) {
+      for (let unit = first; unit < first + count; unit++) {
+        if (!this.isThere(unit, after) || this.isThere(unit, before)) continue
+        // What it stands for was there earlier, so this ends.
+        let source = this.#sourceOf(unit)
+        while (source !== null && !this.isThere(source, before)) source = this.#sourceOf(source)
+        if (source === null || gone.has(source) || this.isThere(source, after)) continue
+        kept.add(unit)
+        gone.add(source)
+      }
+    }
+    return { kept, gone }
+  }
+
+  #sourceOf (unit: number): number | null {
+    let [low, high] = [0, this.#moved.length]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (this.#moved[middle]![0] <= unit) low = middle + 1
+      else high = middle
+    }
+    const run = this.#moved[low - 1]
+    return run && unit < run[0] + run[2] ? run[1] + unit - run[0] : null
   }
 
   /** The attributes of a type after an edit. */
