@@ -13,4 +13,7 @@ if [ -z "${TUTTI_BIN:-}" ]; then
   cargo build
   export TUTTI_BIN=${CARGO_TARGET_DIR:-$PWD/target}/debug/tutti
 fi
+# Reads the packs in the database, past the server.
+cargo build --example unpack
+export TUTTI_UNPACK=${CARGO_TARGET_DIR:-$PWD/target}/debug/examples/unpack
 exec node tests/crash/crash.mjs "$@"

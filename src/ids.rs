@@ -145,7 +145,8 @@ impl fmt::Display for UserId {
     }
 }
 
-/// An entry's place in its room's timeline: 1, 2, 3 … without gaps. 0 is the empty timeline.
+/// An entry's place in its room's timeline: 1, 2, 3 … without gaps. 0 is the empty timeline. It stays the same for good, also when
+/// the entry is packed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 #[schema(format = "uint64", example = 37)]

@@ -4,7 +4,7 @@
 //!
 //! - [`ids`]: room names, users, seqs. [`entry_key`]: keys of entries. [`parts`]: bytes that come one after another. [`metrics`]: what is counted. [`config`]: options in, a checked configuration or all problems out. [`telemetry`]: logs.
 //! - [`wire`]: WebSocket frames. [`protocol`]: what Yjs clients say inside them. [`auth`]: tokens, access, the one policy.
-//! - [`document`]: what is kept of a document, and how it is read. [`store`]: the timelines in Postgres or SQLite.
+//! - [`document`]: what is kept of a document, and how it is read. [`pack`]: old edits, compressed. [`store`]: the timelines in Postgres or SQLite.
 //! - [`archive`]: the way from the store to a document. [`outgoing`]: requests to others. [`seed`]: first contents. [`webhooks`]: who is told what happens.
 //! - [`bus`]: what servers on one database tell each other.
 //! - [`comments`]: threads of comments, folded from events.
@@ -31,6 +31,7 @@ pub mod http;
 pub mod ids;
 pub mod metrics;
 pub mod outgoing;
+pub mod pack;
 pub mod parts;
 pub mod protocol;
 pub mod proxy;

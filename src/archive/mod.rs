@@ -3,6 +3,7 @@
 //! Reading is done beside rooms, on threads that may block. Damage costs what is damaged: it is set aside with a line in the log, and
 //! never makes a document empty.
 
+mod packing;
 mod repair;
 mod rules;
 mod tail;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub use packing::{pack_all, pack_once};
 pub use repair::{DamagedEdit, Examined, SnapshotFound};
 pub use rules::DocumentRules;
 pub use tail::{Tail, weight};
@@ -120,7 +122,7 @@ impl Archive {
             page: Page::Oldest,
             bodies: Bodies::All,
         };
-        Ok(self.store.history(room, query).await?)
+        Ok(self.store.undamaged_history(room, query).await?)
     }
 
     /// Merges what is committed of a room into a new snapshot; its seq and size. `None` if the room is not in the store.

@@ -113,6 +113,9 @@ pub(super) struct StoreOptions {
     /// How long a deleted room can be taken back before its content goes for good
     #[arg(long, env = "TUTTI_DELETED_ROOMS_KEPT", value_name = "DURATION", default_value = "30d")]
     pub deleted_rooms_kept: String,
+    /// Compress edits older than this; 0: never; auto: 1h with SQLite, never with Postgres
+    #[arg(long, env = "TUTTI_COMPACT_AFTER", value_name = "DURATION", default_value = "auto")]
+    pub compact_after: String,
     /// This server's name among those on the same database, for people
     #[arg(long, env = "TUTTI_SERVER_NAME", value_name = "NAME", default_value = "main")]
     pub server_name: String,

@@ -164,6 +164,22 @@ impl Reading {
         Duration::from_secs(seconds.unwrap_or(*range.start()))
     }
 
+    /// A duration of at most so many seconds, `0` for never, or `auto`, which stands for `automatic`.
+    pub fn duration_or_never(
+        &mut self,
+        option: &'static str,
+        text: &str,
+        max_s: u64,
+        automatic: Option<Duration>,
+    ) -> Option<Duration> {
+        if text == "auto" {
+            self.setting(option, text);
+            return automatic;
+        }
+        let text = if text == "0" { "0s" } else { text };
+        Some(self.duration(option, text, 0..=max_s)).filter(|duration| !duration.is_zero())
+    }
+
     /// A list separated by commas, possibly empty; spaces around an element do not count.
     pub fn list<T: Display, E: Display>(
         &mut self,

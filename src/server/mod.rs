@@ -33,7 +33,7 @@ use actix_rt::task::JoinHandle;
 use actix_web::{App, HttpServer, web};
 use tokio::sync::Notify;
 
-use crate::archive::{Archive, DocumentRules};
+use crate::archive::{self, Archive, DocumentRules};
 use crate::auth::origin::AllowedOrigins;
 use crate::auth::{Minter, Tickets, Verifier};
 use crate::budget::ByteBudget;
@@ -227,6 +227,8 @@ impl Server {
         tasks.push(actix_rt::spawn(purge::follow(store.clone())));
         tasks.push(actix_rt::spawn(quotas::count(store.clone(), quotas.clone())));
         tasks.push(actix_rt::spawn(quotas::read(store.clone(), quotas)));
+        let packing = config.store.compact_after.map(|after| archive::pack_all(store.clone(), after));
+        tasks.extend(packing.map(actix_rt::spawn));
         tasks.push(actix_rt::spawn(history::build_all(histories, store.clone())));
         tasks.extend(key_set.map(actix_rt::spawn));
         tasks.extend(certificate.map(|certificate| actix_rt::spawn(certificate.follow())));

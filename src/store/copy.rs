@@ -142,7 +142,7 @@ macro_rules! copy_methods {
                                select $1, seq, label, author, at, meta from version where room_id = $2 and seq <= $3";
                     let query = sqlx::query(sql).bind(copy.0).bind(of.0).bind(seq_column(*head));
                     query.execute(&mut *writing.connection()).await?;
-                    let sql = "insert into snapshot (room_id, seq, state) select $1, seq, state from snapshot \
+                    let sql = "insert into snapshot (room_id, seq, state, whole_bytes) select $1, seq, state, whole_bytes from snapshot \
                                where room_id = $2 and seq <= $3 order by seq desc limit 1";
                     let query = sqlx::query(sql).bind(copy.0).bind(of.0).bind(seq_column(*head));
                     query.execute(&mut *writing.connection()).await?;

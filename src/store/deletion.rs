@@ -59,8 +59,9 @@ pub enum Undeletion {
 
 /// Entries, and other rows, that are deleted in one go: other rooms' appends wait meanwhile, on SQLite.
 pub(super) const PART_ROWS: i64 = 500;
-/// Segments of a history are large.
+/// Segments of a history, and packs, are large.
 pub(super) const PART_SEGMENTS: i64 = 16;
+pub(super) const PART_PACKS: i64 = 16;
 
 /// As of a room, then deleted_at, deleted_by, purge_at, purge, frees_name.
 pub(super) type DeletedColumns = (i64, String, i64, i64, i64, Option<String>, i64, String, i64, i16, bool);
@@ -77,7 +78,7 @@ pub(super) fn deleted(columns: DeletedColumns) -> Result<DeletedRoom, StoreError
 }
 
 /// A part of what is in a room; deleted one after another.
-pub(super) const PARTS: [(&str, i64); 7] = [
+pub(super) const PARTS: [(&str, i64); 10] = [
     (
         // Bodies of 8 MiB together, or one that alone is longer: a statement has so much time.
         "delete from entry where room_id = $1 and seq in \
@@ -95,6 +96,15 @@ pub(super) const PARTS: [(&str, i64); 7] = [
         "delete from history where room_id = $1 and after in (select after from history where room_id = $1 order by after limit $2)",
         PART_SEGMENTS,
     ),
+    (
+        "delete from pack where room_id = $1 and seq in (select seq from pack where room_id = $1 order by seq limit $2)",
+        PART_PACKS,
+    ),
+    (
+        "delete from pack_user where room_id = $1 and seq in (select seq from pack_user where room_id = $1 order by seq limit $2)",
+        PART_ROWS,
+    ),
+    ("delete from packing where room_id in (select room_id from packing where room_id = $1 limit $2)", 1),
     (
         "delete from client where room_id = $1 and client_id in \
          (select client_id from client where room_id = $1 order by client_id limit $2)",

@@ -42,6 +42,16 @@ pub enum StoreError {
     /// Two appends of one batch name the same room; the second was not tried. A room has one append in flight.
     #[error("two appends of one batch name the same room")]
     RoomRepeated,
+    /// A pack of edits cannot be unpacked. The rest of the room can be read; these edits are in a backup, if anywhere.
+    #[error("the pack with the edits {first} to {last} of room {room} is damaged: restore the database from a backup")]
+    DamagedPack {
+        /// The room's row.
+        room: i64,
+        /// The seq of the first edit in it.
+        first: Seq,
+        /// That of the last one.
+        last: Seq,
+    },
     /// The database holds or answers what it never should: damage, or a bug of ours.
     #[error("unexpected answer from the database: {0}")]
     Unexpected(String),

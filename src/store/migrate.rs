@@ -6,6 +6,7 @@ use sqlx::SqlStr;
 use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 
 use super::error::StoreError;
+use super::packing::PACKED_MIGRATION;
 
 /// sqlx's own name for its table.
 const TABLE: &str = "_sqlx_migrations";
@@ -57,7 +58,7 @@ pub(super) async fn pending<'m>(
     for applied in &applied {
         match migrations.iter().find(|migration| migration.version == applied.version) {
             // A newer program's, which this one can do without.
-            None if applied.version < INCOMPATIBLE => {}
+            None if applied.version < INCOMPATIBLE || applied.version == PACKED_MIGRATION => {}
             None => return Err(error(MigrateError::VersionMissing(applied.version))),
             Some(migration) if migration.checksum != applied.checksum => {
                 return Err(error(MigrateError::VersionMismatch(applied.version)));

@@ -12,8 +12,10 @@ mod error;
 mod foreign;
 mod heads;
 mod last_append;
+mod merge;
 mod migrate;
 mod number;
+mod packing;
 mod postgres;
 mod probe;
 mod resource;
@@ -24,17 +26,18 @@ mod segment;
 mod server;
 mod settings;
 mod shortcut;
+mod snapshot;
 mod sqlite;
 mod statements;
-mod thinning;
+mod timeline;
 mod transaction;
 mod usage;
 mod version;
 mod webhook;
 mod writer;
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
@@ -49,6 +52,7 @@ pub use entry::{
 };
 pub use error::StoreError;
 pub use foreign::{DocumentRow, DocumentTable};
+pub use packing::Packed;
 pub use postgres::{Listener, NOTIFICATION_BYTES_MAX, Notifications, Notifier};
 pub use resource::RoomSize;
 pub use revocation::{RevocationRow, RevokedKind};
@@ -68,6 +72,7 @@ use probe::Probe;
 use runtime::StoreRuntime;
 use settings::DatabaseKind;
 use sqlite::Sqlite;
+use timeline::Damage;
 
 /// Most rooms of one page.
 pub const ROOMS_MAX: u32 = 1_000;
@@ -89,6 +94,8 @@ pub struct Store {
     operation_timeout: Duration,
     probe: Arc<Probe>,
     appended: Arc<Notify>,
+    /// When an append ended last.
+    appended_at: Arc<Mutex<Option<Instant>>>,
 }
 
 enum Backend {
@@ -133,6 +140,7 @@ impl Store {
             operation_timeout,
             probe: Arc::default(),
             appended: Arc::default(),
+            appended_at: Arc::default(),
         })
     }
 
@@ -186,7 +194,7 @@ impl Store {
         };
         // Bounded inside, transaction by transaction, so that what is stored is also answered.
         let outcomes = self.appends.run(work).await;
-        self.appended.notify_one();
+        self.on_appended();
         outcomes.unwrap_or_else(|error| vec![Err(error); count])
     }
 
@@ -202,7 +210,7 @@ impl Store {
             outcomes.into_iter().next().unwrap_or(Err(StoreError::NoSuchRoom))
         };
         let outcome = self.appends.run(work).await;
-        self.appended.notify_one();
+        self.on_appended();
         outcome.unwrap_or_else(Err)
     }
 
@@ -218,8 +226,18 @@ impl Store {
             }
         };
         let outcomes = self.appends.run(work).await;
-        self.appended.notify_one();
+        self.on_appended();
         outcomes.unwrap_or_else(|error| vec![Err(error); count])
+    }
+
+    fn on_appended(&self) {
+        *self.appended_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        self.appended.notify_one();
+    }
+
+    /// How long ago this server has appended last; `None` if it never has.
+    pub fn since_append(&self) -> Option<Duration> {
+        self.appended_at.lock().unwrap_or_else(PoisonError::into_inner).map(|at| at.elapsed())
     }
 
     /// Waits for an append of this server; one that has ended since the last wait counts. For one who waits.
@@ -282,7 +300,12 @@ impl Store {
     /// A page of the timeline, in ascending order. It may be shorter than asked for ([`HISTORY_BYTES_MAX`]): only an
     /// empty page says that the range has no more.
     pub async fn history(&self, room: RoomId, query: HistoryQuery) -> Result<Vec<Entry>, StoreError> {
-        on_backend!(self, backend => backend.history(room, &query))
+        on_backend!(self, backend => backend.history(room, &query, Damage::Told))
+    }
+
+    /// As [`history`](Self::history), for one who makes the best of damage: of edits that cannot be unpacked only the log tells.
+    pub async fn undamaged_history(&self, room: RoomId, query: HistoryQuery) -> Result<Vec<Entry>, StoreError> {
+        on_backend!(self, backend => backend.history(room, &query, Damage::LeftOut))
     }
 
     /// How many entries but edits the timeline has after a seq; counts no further than `limit`.
@@ -426,15 +449,24 @@ impl Store {
         on_backend!(self, backend => backend.room_size(room))
     }
 
-    /// Keeps `state` as the document's state up to `seq`, and thins the older ones out. A snapshot makes loading fast and replaces
-    /// no entry.
+    /// Keeps `state` as the document's state up to `seq`, in place of older ones. A snapshot makes loading fast and replaces no entry.
     pub async fn save_snapshot(&self, room: RoomId, seq: Seq, state: Bytes) -> Result<(), StoreError> {
         on_backend!(self, backend => backend.save_snapshot(room, seq, &state))?;
-        let going = thinning::superfluous(on_backend!(self, backend => backend.snapshot_seqs(room))?);
-        if going.is_empty() {
+        on_backend!(self, backend => backend.forget_older_snapshots(room))
+    }
+
+    /// Compresses the newest snapshot of a room in which nothing goes on, unless it is, or is large.
+    pub async fn compress_snapshot(&self, room: RoomId) -> Result<(), StoreError> {
+        let Some((seq, state)) = on_backend!(self, backend => backend.loose_snapshot(room))? else { return Ok(()) };
+        let work = tokio::task::spawn_blocking(move || {
+            let compressed = snapshot::compress(&state);
+            (state, compressed)
+        });
+        let (state, compressed) = work.await.map_err(|panic| StoreError::Unexpected(panic.to_string()))?;
+        if compressed.len() >= state.len() {
             return Ok(());
         }
-        on_backend!(self, backend => backend.delete_snapshots(room, &going))
+        on_backend!(self, backend => backend.replace_snapshot(room, seq, &state, &compressed))
     }
 
     /// A page of a room's history segments that begin after a seq or later, in order; empty where there are no more.
@@ -491,6 +523,42 @@ impl Store {
     /// What each of these users has on disk, about, as far as that is counted; not in rooms that were deleted.
     pub async fn stored_of(&self, users: Vec<UserId>) -> Result<Vec<u64>, StoreError> {
         on_backend!(self, backend => backend.stored_of(&users))
+    }
+
+    /// Makes this server the one that packs, for so long; whether no other is.
+    pub async fn lease_packing(&self, lease: Duration) -> Result<bool, StoreError> {
+        on_backend!(self, backend => backend.lease_packing(lease))
+    }
+
+    /// Rooms of a span of rows, its first excluded, in which there may be something to pack: entries that are not younger than `old_ms`.
+    pub async fn rooms_to_pack(&self, span: (RoomId, RoomId), old_ms: i64) -> Result<Vec<RoomId>, StoreError> {
+        on_backend!(self, backend => backend.rooms_to_pack(span, old_ms))
+    }
+
+    /// Packs the next edits of a room that are not younger than `old_ms` and have no key, at most one pack of them. All that is read
+    /// of the room stays as it is.
+    pub async fn pack_next(&self, room: RoomId, old_ms: i64) -> Result<Packed, StoreError> {
+        let Some(batch) = on_backend!(self, backend => backend.to_pack(room, old_ms))? else {
+            return Ok(Packed::default());
+        };
+        let work = tokio::task::spawn_blocking(move || {
+            let pack = if batch.is_empty() { Ok(None) } else { batch.pack().map(Some) };
+            (batch, pack)
+        });
+        let (batch, pack) = work.await.map_err(|panic| StoreError::Unexpected(panic.to_string()))?;
+        let pack = pack?;
+        on_backend!(self, backend => backend.save_pack(room, &batch, pack.as_deref()))
+    }
+
+    /// Gives at most so many pages of an SQLite file that nothing uses back to the system; whether there are more, and for how long
+    /// nothing could be stored meanwhile.
+    pub async fn shrink(&self, pages: u32) -> Result<(bool, Duration), StoreError> {
+        on_backend!(self, backend => backend.shrink(pages))
+    }
+
+    /// Has an SQLite file end where its content does, after [`shrink`](Self::shrink).
+    pub async fn checkpoint(&self) -> Result<(), StoreError> {
+        on_backend!(self, backend => backend.checkpoint())
     }
 
     /// The row of the newest room; 0 without rooms.

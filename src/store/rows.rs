@@ -133,6 +133,10 @@ macro_rules! history_sql {
 }
 pub(super) use history_sql;
 
+/// Of a room's snapshots only the newest is of use: past states are read from segments of its history.
+pub(super) const FORGET_OLDER_SQL: &str =
+    "delete from snapshot where room_id = $1 and seq < (select max(seq) from snapshot where room_id = $1)";
+
 /// Counts a room's entries but edits after a seq, up to a limit.
 pub(super) const COUNT_SQL: &str = "select count(*) from \
      (select 1 from entry where room_id = $1 and seq > $2 and kind <> 1 limit $3) as counted";

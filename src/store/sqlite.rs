@@ -5,6 +5,7 @@ mod append;
 mod claim;
 mod copy;
 mod deletion;
+mod packing;
 mod read;
 mod resource;
 mod revocation;
@@ -21,7 +22,9 @@ use std::str::FromStr;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use sqlx::migrate::Migrator;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
 use sqlx::{Connection, SqlitePool};
 
 use super::append::append;
@@ -34,7 +37,8 @@ use super::writer::Writer;
 use append::SqliteSource;
 use claim::claim;
 
-pub(super) static MIGRATIONS: LazyLock<Migrator> = migrations!("sqlite": 1 "0001_timeline", 2 "0002_entries_but_edits", 3 "0003_steps", 4 "0004_revocation", 5 "0005_via", 7 "0007_history", 10 "0010_version_meta", 17 "0017_webhooks", 18 "0018_room_deletion", 19 "0019_room_meta", 22 "0022_usage", 23 "0023_comments");
+pub(super) static MIGRATIONS: LazyLock<Migrator> = migrations!("sqlite": 1 "0001_timeline", 2 "0002_entries_but_edits", 3 "0003_steps", 4 "0004_revocation", 5 "0005_via", 7 "0007_history", 10 "0010_version_meta", 17 "0017_webhooks", 18 "0018_room_deletion", 19 "0019_room_meta",
+    20 "0020_packs", 22 "0022_usage", 23 "0023_comments");
 
 pub(super) struct Sqlite {
     /// Everything that writes: SQLite has one writer at a time, and waiting in order beats polling for its lock.
@@ -56,6 +60,8 @@ impl Sqlite {
         let writing = options
             .clone()
             .create_if_missing(true)
+            // Of a new file only: it can give back what packs save.
+            .auto_vacuum(SqliteAutoVacuum::Incremental)
             .journal_mode(SqliteJournalMode::Wal)
             // A commit is on disk before it is acknowledged; NORMAL would lose the last ones with the power.
             .synchronous(SqliteSynchronous::Full)

@@ -72,7 +72,7 @@ macro_rules! usage_methods {
                 let row: Option<(i64, i64)> = query.fetch_optional(&mut *reading.connection()).await?;
                 reading.keep();
                 let Some((counted, head)) = row else { return Ok(false) };
-                let entries = self.history(room, &usage::part(counted, head)).await?;
+                let entries = self.history(room, &usage::part(counted, head), Damage::LeftOut).await?;
                 // Behind the last one there is nothing any more.
                 let upto = entries.last().map_or(head, |last| seq_column(last.seq));
                 let mut writing = self.writing().await?;

@@ -56,7 +56,9 @@ export async function crash(plan, say) {
 
 /** One server, or several behind a balancer. */
 function servers(plan, { url, folder }, nats, random) {
-  const [own, options] = [{ url, folder, drop: () => {} }, { logLevel: 'info', args: nats ? ['--bus', 'nats', '--bus-url', nats.url] : [] }]
+  const own = { url, folder, drop: () => {} }
+  // Edits are packed almost as soon as they are there, so that kills hit that, too.
+  const options = { logLevel: 'info', args: ['--compact-after', '1s', ...(nats ? ['--bus', 'nats', '--bus-url', nats.url] : [])] }
   return plan.servers > 1 ? new Fleet(own, options, plan.servers, random.fork()) : new Server(own, options)
 }
 
@@ -103,6 +105,10 @@ async function inspect(run) {
   run.typists.forEach((typist) => typist.close())
   await run.killer.last()
   const timeline = await auditAll(run)
+  if (run.database.isReadable) {
+    run.packed = await run.database.packed()
+    if (run.packed === 0) run.findings.fault('no edit was packed')
+  }
   await run.killer.startLast()
   for (const room of byRoom(run.typists).keys()) await auditRoom({ ...run, timeline }, room)
 }
@@ -131,6 +137,7 @@ function tell(run, say, seconds) {
     lost: findings.lost.size,
     duplicated: findings.duplicated.size,
     faults: findings.faults.size,
+    'edits in packs': run.packed ?? 'NOT CHECKED',
     'stored entries': run.database.isReadable ? 'all read' : 'NOT CHECKED',
     seconds,
   }

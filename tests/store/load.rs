@@ -57,6 +57,24 @@ contract! {
         assert_eq!((loaded.snapshot, loaded.edits), (Some((Seq(6), "state".into())), Vec::new()));
     }
 
+    async fn a_compressed_snapshot_loads_as_it_was_and_a_new_one_takes_its_place(db: &Database) {
+        let store = db.store("s1").await;
+        let id = room(&store, "a").await;
+        fill(&store, id).await;
+        let state = Bytes::from("state ".repeat(1_000));
+        assert_eq!(store.save_snapshot(id, Seq(4), "older".into()).await, Ok(()));
+        assert_eq!(store.save_snapshot(id, Seq(6), state.clone()).await, Ok(()));
+        let size = store.room_size(id).await.unwrap().derived_bytes;
+        assert_eq!(size, state.len() as u64, "the older one is gone");
+        for _ in 0..2 {
+            assert_eq!(store.compress_snapshot(id).await, Ok(()));
+            assert_eq!(loaded(&store).await.snapshot, Some((Seq(6), state.clone())));
+        }
+        assert!(store.room_size(id).await.unwrap().derived_bytes * 10 < size);
+        assert_eq!(store.save_snapshot(id, Seq(6), "new".into()).await, Ok(()));
+        assert_eq!(loaded(&store).await.snapshot, Some((Seq(6), "new".into())));
+    }
+
     async fn a_client_id_of_any_size_stays_with_who_brought_it_first(db: &Database) {
         let store = db.store("s1").await;
         let room = room(&store, "a").await;

@@ -4,73 +4,17 @@ use bytes::Bytes;
 use sqlx::Connection;
 
 use super::Postgres;
-use crate::ids::{RoomName, Seq};
+use crate::ids::{RoomName, Seq, UserId};
 use crate::store::entry::{Entry, EntryKind, HistoryQuery, Kinds, Loaded, Page, RoomId};
 use crate::store::error::StoreError;
+use crate::store::merge::Merge;
 use crate::store::rows::{self, HistoryColumns};
+use crate::store::snapshot;
+use crate::store::timeline::{self, Damage, StoredPack, timeline_methods};
 
-impl Postgres {
-    pub async fn load(&self, name: &RoomName) -> Result<Option<Loaded>, StoreError> {
-        // One view for all four statements: the head and the edits belong together.
-        let mut lent = self.readers.lend().await?;
-        let mut tx = lent.connection.begin_with("begin isolation level repeatable read read only").await?;
-        let sql = "select id, head, deleted_at is not null from room where name = $1";
-        let room: Option<(i64, i64, bool)> = sqlx::query_as(sql).bind(name.as_str()).fetch_optional(&mut *tx).await?;
-        let Some((room, head, false)) = room else {
-            tx.commit().await?;
-            lent.keep();
-            return if room.is_some() { Err(StoreError::RoomDeleted) } else { Ok(None) };
-        };
-
-        let sql = "select seq, state from snapshot where room_id = $1 order by seq desc limit 1";
-        let snapshot: Option<(i64, Vec<u8>)> = sqlx::query_as(sql).bind(room).fetch_optional(&mut *tx).await?;
-
-        let sql = "select seq, body from entry where room_id = $1 and seq > $2 and kind = $3 order by seq";
-        let after = snapshot.as_ref().map_or(0, |(seq, _)| *seq);
-        let query = sqlx::query_as(sql).bind(room).bind(after).bind(rows::kind_column(EntryKind::Edit));
-        let edits: Vec<(i64, Vec<u8>)> = query.fetch_all(&mut *tx).await?;
-
-        let sql = "select client_id, user_id from client where room_id = $1";
-        let clients: Vec<(i64, String)> = sqlx::query_as(sql).bind(room).fetch_all(&mut *tx).await?;
-        tx.commit().await?;
-        lent.keep();
-
-        Ok(Some(Loaded {
-            id: RoomId(room),
-            head: rows::seq(head),
-            snapshot: snapshot.map(|(seq, state)| (rows::seq(seq), Bytes::from(state))),
-            edits: edits.into_iter().map(|(seq, body)| (rows::seq(seq), Bytes::from(body))).collect(),
-            clients: clients.into_iter().map(rows::client).collect(),
-        }))
-    }
-
-    pub async fn history(&self, room: RoomId, query: &HistoryQuery) -> Result<Vec<Entry>, StoreError> {
-        let sql = rows::history_sql!(query, "length(body)::bigint", "'{\"type\":\"comment.'::bytea");
-        let columns = HistoryColumns::from(query);
-        let mut lent = self.readers.lend().await?;
-        let found = sqlx::query_as(sql)
-            .bind(room.0)
-            .bind(columns.after)
-            .bind(columns.before)
-            .bind(columns.kind)
-            .bind(columns.author)
-            .bind(columns.limit)
-            .bind(columns.bodiless)
-            .fetch(&mut lent.connection);
-        let page = rows::page(query, found).await?;
-        // What was left unread would come before the next one's answer.
-        if !page.is_cut {
-            lent.keep();
-        }
-        Ok(page.entries)
-    }
-
-    pub async fn count_but_edits(&self, room: RoomId, after: Seq, limit: u64) -> Result<u64, StoreError> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let query = sqlx::query_scalar(rows::COUNT_SQL).bind(room.0).bind(rows::seq_column(after)).bind(limit);
-        let mut lent = self.readers.lend().await?;
-        let count: i64 = query.fetch_one(&mut lent.connection).await?;
-        lent.keep();
-        Ok(count.unsigned_abs())
-    }
-}
+timeline_methods!(
+    Postgres,
+    "begin isolation level repeatable read read only",
+    "length(body)::bigint",
+    "'{\"type\":\"comment.'::bytea"
+);

@@ -8,6 +8,7 @@ use crate::ids::{RoomName, Seq};
 use crate::store::entry::{RoomId, RoomRow};
 use crate::store::error::StoreError;
 use crate::store::rows::{self, AnyRoomColumns, RoomColumns};
+use crate::store::snapshot::{self, snapshot_methods};
 use crate::store::statements::Statements;
 use crate::store::transaction::now_ms;
 
@@ -67,7 +68,7 @@ impl Postgres {
         // Nothing is kept of a room that was deleted.
         let sql = "insert into snapshot (room_id, seq, state) select id, $2, $3 from room \
             where id = $1 and deleted_at is null for key share \
-            on conflict (room_id, seq) do update set state = excluded.state";
+            on conflict (room_id, seq) do update set state = excluded.state, whole_bytes = null";
         let query = sqlx::query(sql).bind(room.0).bind(rows::seq_column(seq)).bind(&state[..]);
         let mut lent = self.readers.lend().await?;
         query.execute(&mut lent.connection).await?;
@@ -75,23 +76,15 @@ impl Postgres {
         Ok(())
     }
 
-    pub async fn snapshot_seqs(&self, room: RoomId) -> Result<Vec<Seq>, StoreError> {
-        let sql = "select seq from snapshot where room_id = $1";
+    pub async fn forget_older_snapshots(&self, room: RoomId) -> Result<(), StoreError> {
         let mut lent = self.readers.lend().await?;
-        let seqs: Vec<i64> = sqlx::query_scalar(sql).bind(room.0).fetch_all(&mut lent.connection).await?;
-        lent.keep();
-        Ok(seqs.into_iter().map(rows::seq).collect())
-    }
-
-    pub async fn delete_snapshots(&self, room: RoomId, seqs: &[Seq]) -> Result<(), StoreError> {
-        let seqs: Vec<i64> = seqs.iter().map(|seq| rows::seq_column(*seq)).collect();
-        let sql = "delete from snapshot where room_id = $1 and seq = any($2)";
-        let mut lent = self.readers.lend().await?;
-        sqlx::query(sql).bind(room.0).bind(seqs).execute(&mut lent.connection).await?;
+        sqlx::query(rows::FORGET_OLDER_SQL).bind(room.0).execute(&mut lent.connection).await?;
         lent.keep();
         Ok(())
     }
 }
+
+snapshot_methods!(Postgres);
 
 /// The room's row, or that it was deleted.
 async fn room_id(connection: &mut PgConnection, name: &RoomName) -> sqlx::Result<Option<Result<RoomId, StoreError>>> {

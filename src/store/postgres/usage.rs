@@ -5,6 +5,7 @@ use crate::ids::UserId;
 use crate::store::entry::RoomId;
 use crate::store::error::StoreError;
 use crate::store::rows::seq_column;
+use crate::store::timeline::Damage;
 use crate::store::usage::{self, usage_methods};
 
 usage_methods!(Postgres);

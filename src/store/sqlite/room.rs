@@ -7,6 +7,7 @@ use crate::ids::{RoomName, Seq};
 use crate::store::entry::{RoomId, RoomRow};
 use crate::store::error::StoreError;
 use crate::store::rows::{self, AnyRoomColumns, RoomColumns};
+use crate::store::snapshot::{self, snapshot_methods};
 use crate::store::statements::Statements;
 use crate::store::transaction::now_ms;
 
@@ -63,25 +64,17 @@ impl Sqlite {
         // Nothing is kept of a room that was deleted.
         let sql = "insert into snapshot (room_id, seq, state) select id, $2, $3 from room \
             where id = $1 and deleted_at is null \
-            on conflict (room_id, seq) do update set state = excluded.state";
+            on conflict (room_id, seq) do update set state = excluded.state, whole_bytes = null";
         let query = sqlx::query(sql).bind(room.0).bind(rows::seq_column(seq)).bind(&state[..]);
         query.execute(&mut begun.0.connection).await?;
         Ok(begun.commit().await?)
     }
 
-    pub async fn snapshot_seqs(&self, room: RoomId) -> Result<Vec<Seq>, StoreError> {
-        let sql = "select seq from snapshot where room_id = $1";
-        let seqs: Vec<i64> = sqlx::query_scalar(sql).bind(room.0).fetch_all(&self.readers).await?;
-        Ok(seqs.into_iter().map(rows::seq).collect())
-    }
-
-    pub async fn delete_snapshots(&self, room: RoomId, seqs: &[Seq]) -> Result<(), StoreError> {
+    pub async fn forget_older_snapshots(&self, room: RoomId) -> Result<(), StoreError> {
         let mut begun = self.writer.begin().await?;
-        for seq in seqs {
-            let sql = "delete from snapshot where room_id = $1 and seq = $2";
-            let query = sqlx::query(sql).bind(room.0).bind(rows::seq_column(*seq));
-            query.execute(&mut begun.0.connection).await?;
-        }
+        sqlx::query(rows::FORGET_OLDER_SQL).bind(room.0).execute(&mut begun.0.connection).await?;
         Ok(begun.commit().await?)
     }
 }
+
+snapshot_methods!(Sqlite);

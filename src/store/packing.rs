@@ -1,0 +1,387 @@
+//! Makes packs of old edits, and rows of packs. What goes as rows is compared with what comes back out of the pack, in the transaction
+//! that does both. Both databases run the same statements; `packing_methods!` makes the methods of each.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::{Duration, Instant};
+
+use super::entry::RoomId;
+use super::error::StoreError;
+use super::rows::{self, seq_column};
+use super::timeline::{PackColumns, StoredPack};
+use crate::ids::{Seq, UserId};
+use crate::pack::{self, Bodies, PACK_BYTES_MAX, PACK_ENTRIES_MAX, PACKED_BODY_BYTES_MAX, PackedEdit};
+
+/// In a room that is written to, so many edits that are old enough are worth a pack: the last one, not full, is made anew with them.
+pub const WORTH_ENTRIES: i64 = 256;
+/// Entries that one look at a room goes through.
+const LOOKED_AT_MAX: usize = 16_384;
+
+/// From then on a program that knows no packs does not start with this database: it would take packed edits for missing. Recorded where
+/// every program looks, together with the first pack.
+pub(super) const PACKED_MIGRATION: i64 = 1_020;
+
+/// What became of a look at a room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Packed {
+    /// Edits that became packed, or were packed anew.
+    pub entries: usize,
+    /// Bytes of the pack.
+    pub bytes: usize,
+    /// How long others could not write, on SQLite.
+    pub held: Duration,
+    /// Whether there may be more to pack.
+    pub is_more: bool,
+}
+
+/// Rooms with edits that may be packed, of a span of rows: those that nobody has written to since, and those with many entries.
+pub(super) const ROOMS_SQL: &str = "select room.id from room left join packing on packing.room_id = room.id \
+    where room.id > $1 and room.id <= $2 and room.deleted_at is null and room.head > coalesce(packing.upto, 0) \
+    and (room.last_at <= $3 or room.head >= coalesce(packing.upto, 0) + $4) order by room.id";
+
+/// seq, at, author, via, the body; null where the entry stays a row.
+pub(super) type CandidateColumns = (i64, i64, String, Option<String>, Option<Vec<u8>>);
+/// The condition says what is packed, here and in [`TAKE_SQL`].
+pub(super) const CANDIDATES_SQL: &str = "select seq, at, author, via, \
+    case when kind = 1 and key is null and length(body) <= $3 then body end from entry \
+    where room_id = $1 and seq > $2 order by seq limit $4";
+pub(super) const TAKE_SQL: &str = "delete from entry where room_id = $1 and seq > $2 and seq <= $3 \
+    and kind = 1 and key is null and length(body) <= $4 returning seq, at, author, via, body";
+/// The last pack of a room that is not full, with how much is in it.
+pub(super) const LAST_SQL: &str = "select first_seq, seq, body from pack where room_id = $1 and seq = \
+    (select max(seq) from pack where room_id = $1) and $2 > \
+    (select sum(entries) from pack_user where pack_user.room_id = $1 and pack_user.seq = pack.seq) and $3 > \
+    (select sum(bytes) from pack_user where pack_user.room_id = $1 and pack_user.seq = pack.seq)";
+
+/// What is to be packed next in a room.
+#[derive(Default)]
+pub(super) struct Batch {
+    /// A pack that goes as well, since it was not full.
+    pub old: Option<StoredPack>,
+    old_edits: usize,
+    edits: Vec<PackedEdit>,
+    users: HashSet<UserId>,
+    bytes: usize,
+    looked_at: usize,
+    /// Where the look began.
+    pub since: Seq,
+    /// Up to here all was looked at.
+    pub upto: Seq,
+    /// Whether the look ended at its own bounds.
+    is_cut: bool,
+}
+
+impl Batch {
+    /// Begins behind what was looked at before.
+    pub fn new(since: Seq) -> Self {
+        Self { since, upto: since, ..Self::default() }
+    }
+
+    /// Takes a pack that is not full, if it can be read.
+    pub fn begin_with(&mut self, old: StoredPack) {
+        let Ok(edits) = old.edits(super::timeline::Damage::Told) else { return };
+        if old.span.1 > self.since {
+            // Its edits would be looked at once more.
+            return;
+        }
+        self.old_edits = edits.len();
+        edits.into_iter().for_each(|edit| self.add(edit));
+        self.old = Some(old);
+    }
+
+    fn add(&mut self, edit: PackedEdit) {
+        self.bytes += edit.body.len();
+        for user in [Some(&edit.author), edit.via.as_ref()].into_iter().flatten() {
+            if self.users.insert(user.clone()) {
+                self.bytes += user.as_str().len();
+            }
+        }
+        self.edits.push(edit);
+    }
+
+    /// Looks at the next entry; whether it wants another.
+    pub fn look_at(&mut self, (seq, at_ms, author, via, body): CandidateColumns, old_ms: i64) -> bool {
+        if at_ms > old_ms {
+            return false;
+        }
+        if self.looked_at == LOOKED_AT_MAX || self.edits.len() == PACK_ENTRIES_MAX || self.bytes >= PACK_BYTES_MAX {
+            self.is_cut = true;
+            return false;
+        }
+        self.looked_at += 1;
+        self.upto = rows::seq(seq);
+        if let Some(body) = body {
+            let (author, via) = (UserId::new(author), via.map(UserId::new));
+            self.add(PackedEdit { seq: self.upto, author, via, at_ms, body: body.into() });
+        }
+        true
+    }
+
+    /// Whether there is more to look at behind it.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
+    /// Whether it is worth the trouble, in a room with this head: something is new, and either it is much or nothing else comes.
+    pub fn is_worth(&self, head: Seq) -> bool {
+        let looked_at = i64::try_from(self.looked_at).unwrap_or(i64::MAX);
+        looked_at > 0 && (looked_at >= WORTH_ENTRIES || self.upto == head)
+    }
+
+    /// How many edits would be packed that are not; none: only how far was looked is noted.
+    pub fn is_empty(&self) -> bool {
+        self.edits.len() == self.old_edits
+    }
+
+    /// The first and the last edit's seqs.
+    pub fn span(&self) -> (Seq, Seq) {
+        let seq = |edit: Option<&PackedEdit>| edit.map_or(Seq::ZERO, |edit| edit.seq);
+        (seq(self.edits.first()), seq(self.edits.last()))
+    }
+
+    /// How many edits there are.
+    pub fn len(&self) -> usize {
+        self.edits.len()
+    }
+
+    /// The pack. As they are, if they do not come back out of columns.
+    pub fn pack(&self) -> Result<Vec<u8>, StoreError> {
+        for bodies in [Bodies::InColumns, Bodies::AsTheyAre] {
+            let packed = pack::encode(&self.edits, bodies);
+            if pack::decode(&packed).as_ref() == Ok(&self.edits) {
+                return Ok(packed);
+            }
+            tracing::warn!(first = %self.span().0, ?bodies, "edits do not come back out of a pack");
+        }
+        Err(StoreError::Unexpected("edits do not come back out of a pack".to_owned()))
+    }
+
+    /// Whether `packed` holds just what is deleted for it: an old pack, and rows.
+    pub fn is_held(&self, packed: &[u8], old: Option<PackColumns>, taken: Vec<CandidateColumns>) -> bool {
+        let old = match (&self.old, old) {
+            (None, None) => Vec::new(),
+            (Some(_), Some((_, _, body))) => pack::decode(&body).unwrap_or_default(),
+            _ => return false,
+        };
+        let mut rows: Vec<PackedEdit> = taken.into_iter().filter_map(edit).collect();
+        rows.sort_by_key(|edit| edit.seq);
+        pack::decode(packed).is_ok_and(|edits| edits.iter().eq(old.iter().chain(&rows)))
+    }
+
+    /// How much of whom is in it: author and sender, how many edits, their bytes.
+    pub fn users(&self) -> BTreeMap<(&str, &str), (i64, i64)> {
+        let mut users = BTreeMap::new();
+        for edit in &self.edits {
+            let sender = edit.via.as_ref().unwrap_or(&edit.author);
+            let (entries, bytes) = users.entry((edit.author.as_str(), sender.as_str())).or_insert((0, 0));
+            *entries += 1;
+            *bytes += edit.body.len() as i64;
+        }
+        users
+    }
+
+    /// The last seq whose row goes.
+    pub fn taken_upto(&self) -> Seq {
+        self.span().1
+    }
+}
+
+fn edit((seq, at_ms, author, via, body): CandidateColumns) -> Option<PackedEdit> {
+    let (author, via, body) = (UserId::new(author), via.map(UserId::new), body?.into());
+    Some(PackedEdit { seq: rows::seq(seq), author, via, at_ms, body })
+}
+
+/// The columns of [`CANDIDATES_SQL`] but the room: since, the longest body, how many.
+pub(super) fn look(since: Seq) -> (i64, i64, i64) {
+    (seq_column(since), body_max(), LOOKED_AT_MAX as i64 + 1)
+}
+
+pub(super) fn body_max() -> i64 {
+    PACKED_BODY_BYTES_MAX as i64
+}
+
+/// So much is in a pack that is full, nearly: entries, bytes.
+pub(super) const FULL: (i64, i64) = (PACK_ENTRIES_MAX as i64 * 3 / 4, PACK_BYTES_MAX as i64 * 3 / 4);
+
+/// The outcome of a look that wrote something since `begun`.
+pub(super) fn outcome(batch: &Batch, bytes: usize, begun: Instant) -> Packed {
+    Packed { entries: batch.len() * usize::from(bytes > 0), bytes, held: begun.elapsed(), is_more: batch.is_cut() }
+}
+
+/// A room that was deleted, or that others have changed since: nothing is done there.
+pub(super) fn nothing() -> Packed {
+    Packed::default()
+}
+
+/// The identity of a room for a batch.
+pub(super) fn room_gone(room: RoomId) -> StoreError {
+    StoreError::Unexpected(format!("what was packed of room {} is not what is stored", room.0))
+}
+
+/// The methods of a backend; `$begin` begins a transaction that sees one moment, `$lock` keeps the room from being deleted until one
+/// ends, `$now` is the database's clock in Unix milliseconds.
+macro_rules! packing_methods {
+    ($backend:ty, $begin:literal, $lock:literal, $now:literal) => {
+        impl $backend {
+            pub async fn lease_packing(&self, lease: Duration) -> Result<bool, StoreError> {
+                let mut writing = self.writing().await?;
+                let sql = concat!(
+                    "update packing_lease set server = $1, until = ",
+                    $now,
+                    " + $2 where server = $1 or until < ",
+                    $now
+                );
+                let lease_ms = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
+                let query = sqlx::query(sql).bind(&self.rules.server).bind(lease_ms);
+                let leased = query.execute(&mut *writing.connection()).await?.rows_affected();
+                writing.commit().await?;
+                Ok(leased > 0)
+            }
+
+            pub async fn rooms_to_pack(
+                &self,
+                (after, upto): (RoomId, RoomId),
+                old_ms: i64,
+            ) -> Result<Vec<RoomId>, StoreError> {
+                let mut reading = self.reading().await?;
+                let query = sqlx::query_scalar(packing::ROOMS_SQL).bind(after.0).bind(upto.0).bind(old_ms);
+                let rooms: Vec<i64> = query.bind(packing::WORTH_ENTRIES).fetch_all(&mut *reading.connection()).await?;
+                reading.keep();
+                Ok(rooms.into_iter().map(RoomId).collect())
+            }
+
+            /// What is to be packed next; `None` if nothing is, or not yet.
+            pub async fn to_pack(&self, room: RoomId, old_ms: i64) -> Result<Option<Batch>, StoreError> {
+                let mut reading = self.reading().await?;
+                let mut tx = reading.connection().begin_with($begin).await?;
+                let sql = "select head, coalesce((select upto from packing where room_id = $1), 0) from room \
+                           where id = $1 and deleted_at is null";
+                let row: Option<(i64, i64)> = sqlx::query_as(sql).bind(room.0).fetch_optional(&mut *tx).await?;
+                let Some((head, since)) = row else { return Ok(None) };
+                let mut batch = Batch::new(rows::seq(since));
+                let (entries, bytes) = packing::FULL;
+                let query = sqlx::query_as(packing::LAST_SQL).bind(room.0).bind(entries).bind(bytes);
+                if let Some(columns) = query.fetch_optional(&mut *tx).await? {
+                    batch.begin_with(StoredPack::new(room, columns));
+                }
+                let (since, body_max, limit) = packing::look(batch.since);
+                let query = sqlx::query_as(packing::CANDIDATES_SQL).bind(room.0).bind(since).bind(body_max).bind(limit);
+                let mut is_whole = true;
+                {
+                    let mut found = query.fetch(&mut *tx);
+                    while let Some(columns) = found.try_next().await? {
+                        is_whole = batch.look_at(columns, old_ms);
+                        if !is_whole {
+                            break;
+                        }
+                    }
+                }
+                // What was left unread would come before the next one's answer.
+                if is_whole {
+                    tx.commit().await?;
+                    reading.keep();
+                }
+                Ok(Some(batch).filter(|batch| batch.is_worth(rows::seq(head))))
+            }
+
+            /// Puts a pack in the place of the rows that it holds. Nothing changes if these are not what they were.
+            pub async fn save_pack(
+                &self,
+                room: RoomId,
+                batch: &Batch,
+                body: Option<&[u8]>,
+            ) -> Result<Packed, StoreError> {
+                let mut writing = self.writing().await?;
+                let begun = Instant::now();
+                let sql = concat!(
+                    "select coalesce((select upto from packing where room_id = $1), 0) from room \
+                     where id = $1 and deleted_at is null",
+                    $lock
+                );
+                let since: Option<i64> =
+                    sqlx::query_scalar(sql).bind(room.0).fetch_optional(&mut *writing.connection()).await?;
+                if since != Some(rows::seq_column(batch.since)) {
+                    writing.roll_back().await?;
+                    return Ok(packing::nothing());
+                }
+                if let Some(body) = body {
+                    let old = match &batch.old {
+                        Some(old) => Self::take_pack(writing.connection(), room, old.span.1).await?,
+                        None => None,
+                    };
+                    let query = sqlx::query_as(packing::TAKE_SQL).bind(room.0).bind(rows::seq_column(batch.since));
+                    let query = query.bind(rows::seq_column(batch.taken_upto())).bind(packing::body_max());
+                    let taken = query.fetch_all(&mut *writing.connection()).await?;
+                    if !batch.is_held(body, old, taken) {
+                        writing.roll_back().await?;
+                        return Err(packing::room_gone(room));
+                    }
+                    let (first, last) = batch.span();
+                    let sql = "insert into pack (room_id, seq, first_seq, body) values ($1, $2, $3, $4)";
+                    let query =
+                        sqlx::query(sql).bind(room.0).bind(rows::seq_column(last)).bind(rows::seq_column(first));
+                    query.bind(body).execute(&mut *writing.connection()).await?;
+                    for ((author, sender), (entries, bytes)) in batch.users() {
+                        let sql = "insert into pack_user (room_id, seq, author, sender, entries, bytes) \
+                                   values ($1, $2, $3, $4, $5, $6)";
+                        let query =
+                            sqlx::query(sql).bind(room.0).bind(rows::seq_column(last)).bind(author).bind(sender);
+                        query.bind(entries).bind(bytes).execute(&mut *writing.connection()).await?;
+                    }
+                    let sql = "insert into _sqlx_migrations (version, description, success, checksum, execution_time) \
+                               values ($1, 'packs in use', true, $2, 0) on conflict do nothing";
+                    let query = sqlx::query(sql).bind(packing::PACKED_MIGRATION).bind(&[][..] as &[u8]);
+                    query.execute(&mut *writing.connection()).await?;
+                }
+                let sql = "insert into packing (room_id, upto) values ($1, $2) \
+                           on conflict (room_id) do update set upto = excluded.upto";
+                let query = sqlx::query(sql).bind(room.0).bind(rows::seq_column(batch.upto));
+                query.execute(&mut *writing.connection()).await?;
+                writing.commit().await?;
+                Ok(packing::outcome(batch, body.map_or(0, <[u8]>::len), begun))
+            }
+
+            /// Takes a pack out: what it was.
+            async fn take_pack(
+                connection: &mut Connection,
+                room: RoomId,
+                last: Seq,
+            ) -> Result<Option<PackColumns>, StoreError> {
+                let sql = "delete from pack_user where room_id = $1 and seq = $2";
+                sqlx::query(sql).bind(room.0).bind(rows::seq_column(last)).execute(&mut *connection).await?;
+                let sql = "delete from pack where room_id = $1 and seq = $2 returning first_seq, seq, body";
+                let query = sqlx::query_as(sql).bind(room.0).bind(rows::seq_column(last));
+                Ok(query.fetch_optional(connection).await?)
+            }
+
+            /// Makes rows of the packs that have anything from one seq to another, both included, in the caller's transaction; how many
+            /// edits. They are packed again by and by.
+            #[allow(dead_code)] // For what changes entries.
+            pub async fn unpack(
+                connection: &mut Connection,
+                room: RoomId,
+                (from, upto): (Seq, Seq),
+            ) -> Result<usize, StoreError> {
+                let (mut count, mut after) = (0, rows::seq_column(from) - 1);
+                loop {
+                    let query = sqlx::query_as(timeline::FIRST_PACK_SQL).bind(room.0).bind(after).bind(None::<&str>);
+                    let Some(columns) = query.fetch_optional(&mut *connection).await? else { break };
+                    let stored = StoredPack::new(room, columns);
+                    let (first, last) = stored.span;
+                    if first > upto {
+                        break;
+                    }
+                    after = rows::seq_column(last);
+                    let edits = stored.edits(Damage::Told)?;
+                    Self::take_pack(connection, room, last).await?;
+                    Self::insert_edits(connection, room, &edits).await?;
+                    count += edits.len();
+                    let sql = "update packing set upto = $2 where room_id = $1 and upto > $2";
+                    let query = sqlx::query(sql).bind(room.0).bind(rows::seq_column(first) - 1);
+                    query.execute(&mut *connection).await?;
+                }
+                Ok(count)
+            }
+        }
+    };
+}
+pub(super) use packing_methods;

@@ -1,0 +1,66 @@
+//! Snapshots that are compressed, once nothing goes on in their rooms.
+
+use miniz_oxide::deflate::compress_to_vec;
+use miniz_oxide::inflate::decompress_to_vec_with_limit;
+
+/// Shorter ones are not worth it, longer ones take too much memory.
+const BYTES_MIN: i64 = 1 << 10;
+const BYTES_MAX: i64 = 4 << 20;
+/// How hard it is tried to make them short.
+const LEVEL: u8 = 8;
+
+/// The newest of a room, unless it is compressed.
+pub(super) fn loose_sql() -> String {
+    format!(
+        "select seq, state from snapshot where room_id = $1 and whole_bytes is null \
+         and length(state) between {BYTES_MIN} and {BYTES_MAX} order by seq desc limit 1"
+    )
+}
+
+/// Unless it is another by now.
+pub(super) const REPLACE_SQL: &str = "update snapshot set state = $4, whole_bytes = $5 \
+    where room_id = $1 and seq = $2 and whole_bytes is null and state = $3";
+
+pub(super) fn compress(state: &[u8]) -> Vec<u8> {
+    compress_to_vec(state, LEVEL)
+}
+
+/// The state of a row: `whole_bytes` is its length, if it is compressed. One that is damaged stays as it is: no document is read from it.
+pub(super) fn state(stored: Vec<u8>, whole_bytes: Option<i64>) -> Vec<u8> {
+    let Some(whole) = whole_bytes else { return stored };
+    let whole = usize::try_from(whole.clamp(0, BYTES_MAX)).unwrap_or_default();
+    match decompress_to_vec_with_limit(&stored, whole) {
+        Ok(state) if state.len() == whole => state,
+        _ => stored,
+    }
+}
+
+/// The methods of a backend.
+macro_rules! snapshot_methods {
+    ($backend:ty) => {
+        impl $backend {
+            pub async fn loose_snapshot(&self, room: RoomId) -> Result<Option<(i64, Vec<u8>)>, StoreError> {
+                let mut reading = self.reading().await?;
+                let query = sqlx::query_as(sqlx::AssertSqlSafe(snapshot::loose_sql())).bind(room.0);
+                let found = query.fetch_optional(&mut *reading.connection()).await?;
+                reading.keep();
+                Ok(found)
+            }
+
+            pub async fn replace_snapshot(
+                &self,
+                room: RoomId,
+                seq: i64,
+                state: &[u8],
+                compressed: &[u8],
+            ) -> Result<(), StoreError> {
+                let mut writing = self.writing().await?;
+                let query = sqlx::query(snapshot::REPLACE_SQL).bind(room.0).bind(seq).bind(state).bind(compressed);
+                let query = query.bind(i64::try_from(state.len()).unwrap_or(i64::MAX));
+                query.execute(&mut *writing.connection()).await?;
+                writing.commit().await
+            }
+        }
+    };
+}
+pub(super) use snapshot_methods;

@@ -1,0 +1,306 @@
+//! Old edits become packs, and nobody who reads notices.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use tutti::ids::{Seq, UserId};
+use tutti::store::{
+    Bodies, Deletion, Entry, EntryKind, HistoryQuery, Kinds, Loaded, NewEntry, Packed, Page, RoomId, RoomSize, Store,
+    StoreError,
+};
+use yrs::{ClientID, Doc, Options, Text, Transact};
+
+use crate::support::{Database, append, contract, edit, entry, everything, history, keyed, name, one, placed, room};
+
+/// Older than any entry of a test is not, and all are.
+const NONE_OLD: i64 = 0;
+const ALL_OLD: i64 = i64::MAX;
+
+/// Updates of somebody who types.
+fn typed(client: u64, count: usize) -> Vec<Bytes> {
+    let doc = Doc::with_options(Options::with_client_id(ClientID::new(client)));
+    let text = doc.get_or_insert_text("t");
+    let update = |n: usize| {
+        let mut transaction = doc.transact_mut();
+        match n % 7 {
+            6 => text.remove_range(&mut transaction, (n / 3) as u32, 1),
+            _ => text.insert(&mut transaction, (n / 2) as u32, &n.to_string()),
+        }
+        transaction.encode_update_v1().into()
+    };
+    (0..count).map(update).collect()
+}
+
+fn edit_of(author: &str, via: Option<&str>, body: Bytes) -> NewEntry {
+    NewEntry { author: UserId::new(author), via: via.map(UserId::new), body, ..edit("") }
+}
+
+/// A room in which everything happens: several people, some of whom forward, messages, events, steps, edits with keys, edits that
+/// are none, long ones.
+async fn busy_room(store: &Store, called: &str, edits: usize) -> RoomId {
+    let room = room(store, called).await;
+    for (n, body) in typed(77, edits).into_iter().enumerate() {
+        let author = ["ada", "bob", "cleo"][n % 3];
+        let via = (n % 11 == 0).then_some("relay");
+        let mut entries = vec![edit_of(author, via, body)];
+        match n % 50 {
+            7 => entries.push(entry(EntryKind::Message, author, "hello")),
+            13 => entries.push(entry(EntryKind::Event, "bob", r#"{"type":"x"}"#)),
+            19 => entries.push(NewEntry { key: Some(format!("k{n}")), ..edit("keyed") }),
+            23 => entries.push(entry(EntryKind::Step, "ada", "step")),
+            29 => entries.push(edit("no update at all")),
+            31 => entries.push(edit_of("dora", None, vec![7; 70_000].into())),
+            _ => {}
+        }
+        placed(store, &append(room, entries)).await;
+    }
+    room
+}
+
+/// All that can be asked about a room.
+#[derive(Debug, PartialEq)]
+struct Answers {
+    loaded: Option<Loaded>,
+    pages: BTreeMap<String, Vec<Entry>>,
+    size: RoomSize,
+    but_edits: u64,
+}
+
+async fn answers(store: &Store, called: &str, room: RoomId) -> Answers {
+    let mut pages = BTreeMap::new();
+    let kinds = [Kinds::All, Kinds::Only(EntryKind::Edit), Kinds::Only(EntryKind::Message), Kinds::NotEdits];
+    for kinds in kinds {
+        for page in [Page::Oldest, Page::Newest] {
+            for author in [None, Some("bob"), Some("dora"), Some("nobody")] {
+                for (after, before) in
+                    [(None, None), (Some(20), None), (None, Some(90)), (Some(33), Some(36)), (Some(35), Some(36))]
+                {
+                    for (limit, bodies) in [(u32::MAX, Bodies::All), (17, Bodies::All), (1, Bodies::NotOfEdits)] {
+                        let query = HistoryQuery {
+                            after: after.map(Seq),
+                            before: before.map(Seq),
+                            kinds,
+                            author: author.map(UserId::new),
+                            limit,
+                            page,
+                            bodies,
+                        };
+                        let key = format!("{query:?}");
+                        pages.insert(key, store.history(room, query).await.expect("a page"));
+                    }
+                }
+            }
+        }
+    }
+    Answers {
+        loaded: store.load(&name(called)).await.expect("the room is read"),
+        pages,
+        size: store.room_size(room).await.expect("a size"),
+        but_edits: store.count_but_edits(room, Seq::ZERO, 1_000_000).await.expect("a count"),
+    }
+}
+
+/// Packs what can be packed; how many edits.
+async fn pack_all(store: &Store, room: RoomId, old_ms: i64) -> usize {
+    let mut entries = 0;
+    loop {
+        let packed = store.pack_next(room, old_ms).await.expect("packed");
+        entries += packed.entries;
+        if !packed.is_more {
+            return entries;
+        }
+    }
+}
+
+contract! {
+    async fn every_answer_is_the_same_before_and_after_packing(db: &Database) {
+        let store = db.store("s1").await;
+        let room = busy_room(&store, "busy", 150).await;
+        store.save_snapshot(room, Seq(40), Bytes::from_static(b"state")).await.unwrap();
+        let before = answers(&store, "busy", room).await;
+        let packed = pack_all(&store, room, ALL_OLD).await;
+        assert_eq!(packed, 150 + 3, "all edits but those with keys and the long ones");
+        assert_eq!(answers(&store, "busy", room).await, before);
+        db.execute("delete from entry where kind = 1 and key is null and length(body) < 60000").await;
+        assert_eq!(answers(&store, "busy", room).await, before, "no row of a packed edit is read");
+    }
+
+    async fn what_is_young_stays_as_it_came(db: &Database) {
+        let store = db.store("s1").await;
+        let room = busy_room(&store, "busy", 60).await;
+        assert_eq!(store.pack_next(room, NONE_OLD).await, Ok(Packed::default()));
+        assert_eq!(store.rooms_to_pack((RoomId(0), room), NONE_OLD).await, Ok(vec![]));
+        assert_eq!(history(&store, room).await.len(), 60 + 7);
+    }
+
+    async fn a_key_that_is_sent_again_after_packing_is_stored_once(db: &Database) {
+        let store = db.store("s1").await;
+        let room = room(&store, "keys").await;
+        let keyed_edit = NewEntry { kind: EntryKind::Edit, ..keyed("ada", "k") };
+        let first = placed(&store, &append(room, vec![edit("a"), keyed_edit.clone(), edit("b")])).await;
+        assert_eq!(pack_all(&store, room, ALL_OLD).await, 2);
+        let again = placed(&store, &append(room, vec![keyed_edit])).await;
+        assert_eq!((again[0].seq, again[0].is_new), (first[1].seq, false));
+    }
+
+    async fn a_pack_that_is_not_full_is_made_anew_with_what_comes(db: &Database) {
+        let store = db.store("s1").await;
+        let room = room(&store, "slow").await;
+        let updates = typed(5, 900);
+        for part in updates.chunks(100) {
+            let entries = part.iter().map(|body| edit_of("ada", None, body.clone())).collect();
+            placed(&store, &append(room, entries)).await;
+            assert!(pack_all(&store, room, ALL_OLD).await >= 100);
+        }
+        let bodies: Vec<Bytes> = history(&store, room).await.into_iter().filter_map(|entry| entry.body).collect();
+        assert_eq!(bodies, updates);
+        // There is one: with the next one gone, nothing is left.
+        let sql = "delete from pack where (select count(*) from pack) = 1";
+        db.execute(sql).await;
+        assert_eq!(history(&store, room).await, []);
+    }
+
+    async fn a_long_timeline_becomes_many_packs_each_read_by_itself(db: &Database) {
+        let store = db.store("s1").await;
+        let room = room(&store, "long").await;
+        let updates = typed(5, 9_000);
+        for part in updates.chunks(1_000) {
+            let entries = part.iter().map(|body| edit_of("ada", None, body.clone())).collect();
+            placed(&store, &append(room, entries)).await;
+        }
+        assert_eq!(pack_all(&store, room, ALL_OLD).await, 9_000);
+        let bodies: Vec<Bytes> = history(&store, room).await.into_iter().filter_map(|entry| entry.body).collect();
+        assert_eq!(bodies, updates);
+        let newest = HistoryQuery { page: Page::Newest, limit: 5_000, ..everything() };
+        let page = store.history(room, newest).await.unwrap();
+        assert_eq!((page[0].seq, page.last().unwrap().seq, page.len()), (Seq(4_001), Seq(9_000), 5_000));
+        let middle = HistoryQuery { page: Page::Newest, limit: 3, before: Some(Seq(4_098)), ..everything() };
+        let seqs: Vec<u64> = store.history(room, middle).await.unwrap().iter().map(|entry| entry.seq.0).collect();
+        assert_eq!(seqs, [4_095, 4_096, 4_097]);
+    }
+
+    async fn entries_are_read_once_each_while_they_become_packs_and_others_come(db: &Database) {
+        let store = db.store("s1").await;
+        let room = room(&store, "moving").await;
+        let updates = typed(5, 3_000);
+        let typing = async {
+            for part in updates.chunks(30) {
+                let entries = part.iter().map(|body| edit_of("ada", None, body.clone())).collect();
+                placed(&store, &append(room, entries)).await;
+            }
+        };
+        let packing = async {
+            loop {
+                store.pack_next(room, ALL_OLD).await.expect("packed");
+                let entries = history(&store, room).await;
+                let seqs: Vec<u64> = entries.iter().map(|entry| entry.seq.0).collect();
+                assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>());
+                if seqs.len() == updates.len() {
+                    return;
+                }
+            }
+        };
+        futures_util::future::join(typing, packing).await;
+        pack_all(&store, room, ALL_OLD).await;
+        let bodies: Vec<Bytes> = history(&store, room).await.into_iter().filter_map(|entry| entry.body).collect();
+        assert_eq!(bodies, updates);
+    }
+
+    async fn rooms_are_packed_when_they_are_quiet_or_long_and_then_left_alone(db: &Database) {
+        let store = db.store("s1").await;
+        let (short, long) = (room(&store, "short").await, room(&store, "long").await);
+        placed(&store, &append(short, vec![edit("a"), keyed("ada", "k")])).await;
+        placed(&store, &append(long, (0..300).map(|_| edit("a")).collect())).await;
+        let all = (RoomId(0), RoomId(i64::MAX));
+        assert_eq!(store.rooms_to_pack(all, ALL_OLD).await, Ok(vec![short, long]));
+        // Nobody knows yet whether anything in it is old.
+        assert_eq!(store.rooms_to_pack(all, NONE_OLD).await, Ok(vec![long]));
+        for room in [short, long] {
+            pack_all(&store, room, ALL_OLD).await;
+        }
+        assert_eq!(store.rooms_to_pack(all, ALL_OLD).await, Ok(vec![]));
+        placed(&store, &append(short, vec![edit("b")])).await;
+        assert_eq!(store.rooms_to_pack(all, ALL_OLD).await, Ok(vec![short]));
+    }
+
+    async fn a_pack_that_cannot_be_saved_takes_no_row(db: &Database) {
+        let store = db.store("s1").await;
+        let room = busy_room(&store, "busy", 40).await;
+        let before = history(&store, room).await;
+        db.execute("alter table pack_user rename to pack_user_away").await;
+        assert!(store.pack_next(room, ALL_OLD).await.is_err());
+        db.execute("alter table pack_user_away rename to pack_user").await;
+        assert_eq!(history(&store, room).await, before);
+        assert_eq!(pack_all(&store, room, ALL_OLD).await, 41);
+        assert_eq!(history(&store, room).await, before);
+    }
+
+    async fn a_damaged_pack_is_named_and_costs_what_is_in_it(db: &Database) {
+        let store = db.store("s1").await;
+        let room = room(&store, "damaged").await;
+        for part in typed(5, 6_000).chunks(1_000) {
+            let entries = part.iter().map(|body| edit_of("ada", None, body.clone())).collect();
+            placed(&store, &append(room, entries)).await;
+        }
+        pack_all(&store, room, ALL_OLD).await;
+        placed(&store, &append(room, vec![edit("row")])).await;
+        store.save_snapshot(room, Seq(4_096), Bytes::from_static(b"state")).await.unwrap();
+        db.execute("update pack set body = substr(body, 1, length(body) - 1) where first_seq = 1").await;
+
+        let damaged = StoreError::DamagedPack { room: room.0, first: Seq(1), last: Seq(4_096) };
+        assert_eq!(store.history(room, everything()).await, Err(damaged.clone()));
+        assert!(damaged.to_string().contains("edits 1 to 4096"), "{damaged}");
+        let newest = HistoryQuery { page: Page::Newest, ..everything() };
+        assert_eq!(store.history(room, newest).await.unwrap().len(), 6_001 - 4_096, "the others are read");
+        assert_eq!(store.undamaged_history(room, everything()).await.unwrap().len(), 6_001 - 4_096);
+        let loaded = store.load(&name("damaged")).await.unwrap().unwrap();
+        assert_eq!(loaded.edits.len(), 6_001 - 4_096, "the snapshot stands for what is lost");
+    }
+
+    async fn packs_of_a_deleted_room_go_with_it_and_none_are_made(db: &Database) {
+        let store = db.store("s1").await;
+        let room = busy_room(&store, "gone", 60).await;
+        pack_all(&store, room, ALL_OLD).await;
+        placed(&store, &append(room, vec![edit("one more")])).await;
+        let hard = Deletion::Hard { frees_name: true };
+        store.delete_room(&name("gone"), (&UserId::new("ada"), "Ada"), hard, 5).await.unwrap();
+        assert_eq!(store.pack_next(room, ALL_OLD).await, Ok(Packed::default()));
+        while store.purge_part(room, 10).await.unwrap() {}
+        for table in ["pack", "pack_user", "packing", "entry"] {
+            let left = format!("insert into packing_lease (server, until) select null, 0 from {table}");
+            assert!(db.try_execute(&left).await.is_ok(), "rows are left in {table}, which this makes lines of, and none may be empty");
+        }
+    }
+
+    async fn one_server_packs_at_a_time(db: &Database) {
+        let (one, other) = (db.store("s1").await, db.store("s2").await);
+        let long = std::time::Duration::from_secs(60);
+        assert_eq!(one.lease_packing(long).await, Ok(true));
+        assert_eq!(other.lease_packing(long).await, Ok(false));
+        assert_eq!(one.lease_packing(std::time::Duration::ZERO).await, Ok(true), "renewed, to end now");
+        db.execute("update packing_lease set until = until - 1").await;
+        assert_eq!(other.lease_packing(long).await, Ok(true));
+    }
+
+    async fn a_program_that_knows_no_packs_is_kept_away_from_the_first_one_on(db: &Database) {
+        let store = db.store("s1").await;
+        let room = room(&store, "first").await;
+        let is_marked = "insert into packing_lease (server, until) select null, 0 from _sqlx_migrations where version >= 1000";
+        assert!(db.try_execute(is_marked).await.is_ok(), "not before");
+        placed(&store, &append(room, vec![edit("a")])).await;
+        assert_eq!(pack_all(&store, room, ALL_OLD).await, 1);
+        assert!(db.try_execute(is_marked).await.is_err(), "recorded");
+        assert_eq!(store.pending_migrations().await, Ok(0));
+        assert_eq!(db.store("s2").await.migrate().await, Ok(0));
+    }
+
+    async fn appending_goes_on_where_the_last_entries_are_packed(db: &Database) {
+        let store = db.store("s1").await;
+        let room = room(&store, "on").await;
+        placed(&store, &append(room, vec![edit("a"), edit("b")])).await;
+        pack_all(&store, room, ALL_OLD).await;
+        let outcome = one(&store, &append(room, vec![edit("c")])).await.unwrap();
+        assert_eq!(outcome[0].unwrap().seq, Seq(3));
+        assert_eq!(history(&store, room).await.len(), 3);
+    }
+}
