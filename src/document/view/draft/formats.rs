@@ -63,7 +63,8 @@ impl Draft<'_> {
     /// The formats that hold along a list.
     pub(super) fn runs(&mut self, ty: Ty) -> Result<Vec<Run>, DraftError> {
         let mut runs: Vec<Run> = Vec::new();
-        let (mut formats, mut values) = (Formats::new(), 0);
+        // Of the formats that hold, and of those of all runs: these are let go before the next are made.
+        let (mut formats, mut values, mut held) = (Formats::new(), 0, 0);
         for piece in &self.types[ty].list {
             self.meter.steps(1 + values)?;
             if let Some((name, value)) = mark(self.tree, piece, &mut self.meter)? {
@@ -75,7 +76,10 @@ impl Draft<'_> {
                 _ if len == 0 => {}
                 Some(last) if last.formats.as_ref() == Some(&formats) => last.len += len,
                 _ => {
-                    self.meter.hold::<InMemory>(1 + values)?;
+                    held += 1 + values;
+                    if held > self.meter.room_for::<InMemory>() {
+                        return Err(TooCostly.into());
+                    }
                     runs.push(Run { len, formats: Some(formats.clone()) });
                 }
             }

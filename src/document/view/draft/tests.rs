@@ -76,3 +76,45 @@ fn no_type_is_nested_deeper_than_types_may_be() {
     assert!(nest(128).is_ok());
     assert!(nest(129).is_err());
 }
+
+#[test]
+fn a_plain_value_that_is_compared_fits_into_the_budget_as_it_is_in_memory() {
+    let wanted = |last: i64| {
+        let values: Vec<Json> = (0..2000).chain([last]).map(Json::Int).collect();
+        let members = Json::Map([("k".to_owned(), Json::List(values))].into());
+        Wanted::Json { roots: [("m".to_owned(), members)].into(), nested: Nested::Plain }
+    };
+    let state = Bytes::from(document(&wanted(0)).state());
+    let rewritten = |bytes| {
+        let view = View::read(&state, ReadingBudget { bytes, ..ReadingBudget::default() }).unwrap();
+        view.rewrite(&wanted(1), 2)
+    };
+    assert_eq!(rewritten(100_000), Err(DraftError::TooCostly));
+    assert!(rewritten(1 << 20).unwrap().is_some());
+}
+
+#[test]
+fn formats_that_hold_again_and_again_count_each_time() {
+    let operations = |text: &str| -> Vec<Operation> { serde_json::from_str(text).unwrap() };
+    let long = format!("[{}0]", "0,".repeat(100));
+    let insert =
+        format!(r#"{{"op":"insert","path":["t"],"index":0,"text":"{}","attributes":{{"a":{long}}}}}"#, "x".repeat(200));
+    let bold = |index: usize| {
+        format!(r#"{{"op":"format","path":["t"],"index":{index},"length":1,"attributes":{{"b":true}}}}"#)
+    };
+    let mut blocks = Blocks::new(1 << 20, false);
+    for (client, text) in [
+        (1, format!("[{insert}]")),
+        (2, format!("[{}]", (0..100).map(|at| bold(2 * at)).collect::<Vec<_>>().join(","))),
+    ] {
+        let update = view(&blocks).edit(&operations(&text), client).unwrap().unwrap();
+        blocks.apply_whole(&update).unwrap();
+    }
+    let state = Bytes::from(blocks.state());
+    let edited = |bytes| {
+        let view = View::read(&state, ReadingBudget { bytes, ..ReadingBudget::default() }).unwrap();
+        view.edit(&operations(&format!("[{}]", bold(1))), 3)
+    };
+    assert_eq!(edited(1 << 20), Err(DraftError::TooCostly));
+    assert!(edited(8 << 20).unwrap().is_some());
+}
