@@ -6,6 +6,8 @@ cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-$PWD/target}
 export TUTTI_BIN=$target/debug/tutti
 export CHROMIUM=${CHROMIUM:-/usr/bin/chromium}
+# Most of what they do is wait.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((3 * $(nproc)))}
 summary=()
 
 # stage NAME COMMAND…
