@@ -73,7 +73,7 @@ impl From<TypeKind> for Kind {
 
 /// What differs in a shared type.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Changes)]
+#[schema(as = TypeChanges)]
 struct ChangesView {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(no_recursion)]
