@@ -116,7 +116,7 @@ contract! {
     async fn every_answer_is_the_same_before_and_after_packing(db: &Database) {
         let store = db.store("s1").await;
         let room = busy_room(&store, "busy", 150).await;
-        store.save_snapshot(room, Seq(40), Bytes::from_static(b"state")).await.unwrap();
+        store.save_snapshot(room, Seq(40), Bytes::from_static(b"state")).await.expect("an answer");
         let before = answers(&store, "busy", room).await;
         let packed = pack_all(&store, room, ALL_OLD).await;
         assert_eq!(packed, 150 + 3, "all edits but those with keys and the long ones");
@@ -172,10 +172,10 @@ contract! {
         let bodies: Vec<Bytes> = history(&store, room).await.into_iter().filter_map(|entry| entry.body).collect();
         assert_eq!(bodies, updates);
         let newest = HistoryQuery { page: Page::Newest, limit: 5_000, ..everything() };
-        let page = store.history(room, newest).await.unwrap();
-        assert_eq!((page[0].seq, page.last().unwrap().seq, page.len()), (Seq(4_001), Seq(9_000), 5_000));
+        let page = store.history(room, newest).await.expect("an answer");
+        assert_eq!((page[0].seq, page.last().expect("an answer").seq, page.len()), (Seq(4_001), Seq(9_000), 5_000));
         let middle = HistoryQuery { page: Page::Newest, limit: 3, before: Some(Seq(4_098)), ..everything() };
-        let seqs: Vec<u64> = store.history(room, middle).await.unwrap().iter().map(|entry| entry.seq.0).collect();
+        let seqs: Vec<u64> = store.history(room, middle).await.expect("an answer").iter().map(|entry| entry.seq.0).collect();
         assert_eq!(seqs, [4_095, 4_096, 4_097]);
     }
 
@@ -244,16 +244,16 @@ contract! {
         }
         pack_all(&store, room, ALL_OLD).await;
         placed(&store, &append(room, vec![edit("row")])).await;
-        store.save_snapshot(room, Seq(4_096), Bytes::from_static(b"state")).await.unwrap();
+        store.save_snapshot(room, Seq(4_096), Bytes::from_static(b"state")).await.expect("an answer");
         db.execute("update pack set body = substr(body, 1, length(body) - 1) where first_seq = 1").await;
 
         let damaged = StoreError::DamagedPack { room: room.0, first: Seq(1), last: Seq(4_096) };
         assert_eq!(store.history(room, everything()).await, Err(damaged.clone()));
         assert!(damaged.to_string().contains("edits 1 to 4096"), "{damaged}");
         let newest = HistoryQuery { page: Page::Newest, ..everything() };
-        assert_eq!(store.history(room, newest).await.unwrap().len(), 6_001 - 4_096, "the others are read");
-        assert_eq!(store.undamaged_history(room, everything()).await.unwrap().len(), 6_001 - 4_096);
-        let loaded = store.load(&name("damaged")).await.unwrap().unwrap();
+        assert_eq!(store.history(room, newest).await.expect("an answer").len(), 6_001 - 4_096, "the others are read");
+        assert_eq!(store.undamaged_history(room, everything()).await.expect("an answer").len(), 6_001 - 4_096);
+        let loaded = store.load(&name("damaged")).await.expect("an answer").expect("an answer");
         assert_eq!(loaded.edits.len(), 6_001 - 4_096, "the snapshot stands for what is lost");
     }
 
@@ -263,9 +263,9 @@ contract! {
         pack_all(&store, room, ALL_OLD).await;
         placed(&store, &append(room, vec![edit("one more")])).await;
         let hard = Deletion::Hard { frees_name: true };
-        store.delete_room(&name("gone"), (&UserId::new("ada"), "Ada"), hard, 5).await.unwrap();
+        store.delete_room(&name("gone"), (&UserId::new("ada"), "Ada"), hard, 5).await.expect("an answer");
         assert_eq!(store.pack_next(room, ALL_OLD).await, Ok(Packed::default()));
-        while store.purge_part(room, 10).await.unwrap() {}
+        while store.purge_part(room, 10).await.expect("an answer") {}
         for table in ["pack", "pack_user", "packing", "entry"] {
             let left = format!("insert into packing_lease (server, until) select null, 0 from {table}");
             assert!(db.try_execute(&left).await.is_ok(), "rows are left in {table}, which this makes lines of, and none may be empty");
@@ -299,8 +299,8 @@ contract! {
         let room = room(&store, "on").await;
         placed(&store, &append(room, vec![edit("a"), edit("b")])).await;
         pack_all(&store, room, ALL_OLD).await;
-        let outcome = one(&store, &append(room, vec![edit("c")])).await.unwrap();
-        assert_eq!(outcome[0].unwrap().seq, Seq(3));
+        let outcome = one(&store, &append(room, vec![edit("c")])).await.expect("an answer");
+        assert_eq!(outcome[0].expect("an answer").seq, Seq(3));
         assert_eq!(history(&store, room).await.len(), 3);
     }
 }
