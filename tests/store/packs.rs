@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use tutti::ids::{Seq, UserId};
 use tutti::store::{
-    Bodies, Deletion, Entry, EntryKind, HistoryQuery, Kinds, Loaded, NewEntry, Packed, Page, RoomId, RoomSize, Store,
-    StoreError,
+    Bodies, CopyEnd, CopyPart, Deletion, ENTRY_OVERHEAD_BYTES, Entry, EntryKind, FinishedCopy, HistoryQuery, Kinds,
+    Loaded, NewEntry, Packed, Page, RoomId, RoomSize, Store, StoreError,
 };
 use yrs::{ClientID, Doc, Options, Text, Transact};
 
@@ -123,6 +123,23 @@ contract! {
         assert_eq!(answers(&store, "busy", room).await, before);
         db.execute("delete from entry where kind = 1 and key is null and length(body) < 60000").await;
         assert_eq!(answers(&store, "busy", room).await, before, "no row of a packed edit is read");
+    }
+
+    async fn a_copy_of_what_is_packed_has_every_entry_and_is_counted_alike(db: &Database) {
+        let store = db.store("s1").await;
+        let room = busy_room(&store, "busy", 60).await;
+        pack_all(&store, room, ALL_OLD).await;
+        let entries = history(&store, room).await;
+        let last = entries.last().cloned().expect("there are some");
+        let copy = store.begin_copy(1_000).await.expect("it begins");
+        assert_eq!(store.fill_copy(copy, CopyPart::Entries(entries.clone()), 1_000).await, Ok(true));
+        let bytes = store.counted_bytes(room).await.expect("it is counted");
+        let (head, at_ms, by) = (last.seq, last.at_ms, (UserId::new("carol"), "Carol".to_owned()));
+        let finished = FinishedCopy { name: name("copy"), head, at_ms, of: room, with_past: true, by, bytes };
+        assert_eq!(store.finish_copy(copy, finished, 1_000).await, Ok(CopyEnd::Done));
+        assert_eq!(history(&store, copy).await, entries);
+        let all: usize = entries.iter().map(|entry| entry.body_bytes as usize + ENTRY_OVERHEAD_BYTES as usize).sum();
+        assert_eq!(bytes as usize, all);
     }
 
     async fn what_is_young_stays_as_it_came(db: &Database) {
