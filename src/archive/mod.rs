@@ -99,10 +99,11 @@ impl Archive {
         Ok(Some(Stored { id, head, document, has_document, clients, tail }))
     }
 
-    /// All edits up to a seq, in order.
+    /// All edits up to a seq, in order, behind what stays of those that were dropped.
     async fn edits(&self, room: RoomId, upto: Seq) -> Result<Vec<(Seq, Bytes)>, ArchiveError> {
-        let mut edits = Vec::new();
-        let mut after = None;
+        let horizon = self.store.horizon(room).await?;
+        let mut edits = Vec::from_iter(self.store.snapshot_at(room, horizon).await?.map(|state| (horizon, state)));
+        let mut after = Some(horizon);
         loop {
             let page = self.page(room, after, upto).await?;
             let Some(last) = page.last() else { return Ok(edits) };

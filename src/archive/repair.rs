@@ -56,8 +56,10 @@ impl Archive {
     /// The store cannot be asked now.
     pub async fn examine(&self, name: &RoomName) -> Result<Option<Examined>, ArchiveError> {
         let Some(loaded) = self.store.load(name).await? else { return Ok(None) };
-        let mut document = self.empty(name);
-        let (mut edits, mut after, mut left) = (0, None, Vec::new());
+        let horizon = self.store.horizon(loaded.id).await?;
+        let dropped = self.store.snapshot_at(loaded.id, horizon).await?;
+        let (mut document, _) = build(self.empty(name), dropped.into_iter().collect()).await?;
+        let (mut edits, mut after, mut left) = (0, Some(horizon), Vec::new());
         loop {
             let page = self.page(loaded.id, after, loaded.head).await?;
             let Some(last) = page.last() else { break };

@@ -19,6 +19,7 @@ mod origin;
 mod postgres_url;
 mod reading;
 mod remote;
+mod retention;
 mod secret;
 mod sources;
 mod store;
@@ -53,6 +54,7 @@ pub use remote::{
     CopyTask, Credential, ListTask, PrintFormat, PrintTask, RemoteConfig, RemoveTask, RoomConfig, RoomOrder, RoomTask,
     TailConfig, TailKind, TailTask,
 };
+pub use retention::Retention;
 pub use secret::{SECRET_BYTES_MAX, SECRET_BYTES_MIN, Secret, WeakSecret};
 pub use sources::Source;
 pub use store::StoreConfig;

@@ -116,6 +116,9 @@ pub(super) struct StoreOptions {
     /// Compress edits older than this; 0: never; auto: 1h with SQLite, never with Postgres
     #[arg(long, env = "TUTTI_COMPACT_AFTER", value_name = "DURATION", default_value = "auto")]
     pub compact_after: String,
+    /// How long rooms keep edits and messages, such as 90d or docs/*=365d,chat/*=30d; the longest prefix counts. Otherwise for ever
+    #[arg(long, env = "TUTTI_RETENTION", value_name = "RULES", default_value = "")]
+    pub retention: String,
     /// This server's name among those on the same database, for people
     #[arg(long, env = "TUTTI_SERVER_NAME", value_name = "NAME", default_value = "main")]
     pub server_name: String,

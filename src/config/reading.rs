@@ -221,7 +221,7 @@ fn number_within(text: &str, range: &RangeInclusive<usize>) -> Option<usize> {
     text.parse().ok().filter(|number| range.contains(number))
 }
 
-fn duration_s(text: &str) -> Option<u64> {
+pub(super) fn duration_s(text: &str) -> Option<u64> {
     let unit_s = match text.chars().next_back()? {
         's' => 1,
         'm' => 60,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::DatabaseUrl;
 use super::options::StoreOptions;
 use super::reading::Reading;
+use super::retention::Retention;
 
 /// Longest time that a deleted room is kept: ten years, in seconds.
 const DELETED_KEPT_S_MAX: u64 = 3_650 * 86_400;
@@ -28,6 +29,8 @@ pub struct StoreConfig {
     pub deleted_rooms_kept: Duration,
     /// Edits older than that are compressed; `None`: never.
     pub compact_after: Option<Duration>,
+    /// How long rooms keep what was written in them.
+    pub retention: Retention,
     /// This server's name among those on the same database.
     pub server_name: String,
 }
@@ -50,6 +53,7 @@ impl StoreConfig {
                 &options.deleted_rooms_kept,
                 1..=DELETED_KEPT_S_MAX,
             ),
+            retention: Retention::read(reading, options),
             server_name: reading.parsed("server-name", &options.server_name, String::new(), |name| {
                 let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
                 match (1..=64).contains(&name.len()) && name.bytes().all(is_allowed) {

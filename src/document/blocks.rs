@@ -192,6 +192,11 @@ impl Blocks {
         self.clients_held + self.slots.held()
     }
 
+    /// Whether the content of what is deleted stays.
+    pub fn keeps_deleted(&self) -> bool {
+        self.keeps_deleted
+    }
+
     /// How many Yjs clients have typed in it.
     pub fn clients(&self) -> usize {
         self.clients.len()

@@ -99,7 +99,7 @@ impl History {
         let mut spans: std::collections::VecDeque<(Seq, Seq)> = std::collections::VecDeque::new();
         let mut last_ms = i64::MIN;
         self.read(self.upto(), |edit| {
-            if !edit.is_work {
+            if !edit.is_work || edit.seq <= self.begins_at() {
                 return;
             }
             let goes_on = edit.at_ms.saturating_sub(last_ms) <= gap_ms;

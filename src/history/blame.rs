@@ -8,6 +8,7 @@ use super::activity::GAP_MS;
 use super::authors::{Authors, Credit};
 use super::error::HistoryError;
 use super::index::Edit;
+use super::moments::Moved;
 use super::moves::{Comparisons, Move, moves};
 use super::past::History;
 use super::pieces::Pieces;
@@ -70,6 +71,8 @@ pub(super) struct Credits {
     pub moves: Vec<Move>,
     /// Whether text that came back only in part counts as new, as finding it would have taken too long.
     pub is_partial: bool,
+    /// What was written before one of these is not counted with what was written after it.
+    eras: Vec<Seq>,
 }
 
 impl Credits {
@@ -90,9 +93,10 @@ impl Credits {
 
     /// Adds units of a client, which come behind all that were added of it.
     fn push(&mut self, range: IdRange, stamp: Stamp, meter: &mut Meter) -> Result<(), TooCostly> {
+        let era = |stamp: Stamp| self.eras.partition_point(|era| *era < stamp.seq);
         let own = self.stamps.entry(range.client).or_default();
         match own.last_mut() {
-            Some(last) if last.end == range.start && goes_on(last.stamp, stamp) => {
+            Some(last) if last.end == range.start && goes_on(last.stamp, stamp) && era(last.stamp) == era(stamp) => {
                 last.end = range.end;
                 last.stamp = newest(last.stamp, stamp);
             }
@@ -179,6 +183,17 @@ impl Gone {
 }
 
 impl Credits {
+    /// The whole stretches of which a range has parts: who wrote them, by which edit, and when.
+    pub fn stretches(&self, range: IdRange) -> Vec<(IdRange, Credit, Seq, i64)> {
+        let own = self.stamps.get(&range.client).map_or(&[][..], Vec::as_slice);
+        let first = own.partition_point(|stamped| stamped.end <= range.start);
+        let within = own[first..].iter().take_while(|stamped| stamped.start < range.end);
+        let told = |Stamped { start, end, stamp }: &Stamped| {
+            Some((IdRange { start: *start, end: *end, ..range }, self.credit(*stamp)?, stamp.seq, stamp.at_ms))
+        };
+        within.filter_map(told).collect()
+    }
+
     /// Who wrote the parts of a range, by which edit, and when.
     pub fn told(&self, range: IdRange) -> Vec<(IdRange, Credit, Seq, i64)> {
         let told = |(part, stamp): (IdRange, Stamp)| Some((part, self.credit(stamp)?, stamp.seq, stamp.at_ms));
@@ -212,7 +227,24 @@ impl History {
         authors: &Authors,
         meter: &mut Meter,
     ) -> Result<Credits, HistoryError> {
-        let mut credits = Credits::default();
+        self.credits_by_eras(upto, pieces, authors, meter, &[], |_, _, _| {})
+    }
+
+    /// The same, in parts where it was written before and after some seqs. `note` is told what stands for other text, edit by edit, and
+    /// for which, where that is there.
+    ///
+    /// # Errors
+    /// It takes more than may be spent.
+    pub(super) fn credits_by_eras(
+        &self,
+        upto: Seq,
+        pieces: &Pieces<'_>,
+        authors: &Authors,
+        meter: &mut Meter,
+        eras: &[Seq],
+        mut note: impl FnMut(&Edit<'_>, IdRange, Option<IdRange>),
+    ) -> Result<Credits, HistoryError> {
+        let mut credits = Credits { eras: eras.to_vec(), ..Credits::default() };
         let mut comparisons = self.compared_max.map_or_else(Comparisons::default, Comparisons::of);
         let mut gone = Gone::default();
         self.read_metered(upto, meter, |edit, _| {
@@ -225,22 +257,40 @@ impl History {
             if edit.inserted.is_empty() {
                 return Ok(());
             }
+            // Both are in the order of clients and clocks.
+            let mut inserted = edit.inserted.to_vec();
+            inserted.sort_unstable();
+            let mut known = inserted.iter().flat_map(|range| self.moments.moved_in(*range)).peekable();
             let moved = match (edit.restored, edit.deleted) {
+                // What it stands for is gone.
+                _ if known.peek().is_some() || edit.seq <= self.moments.seq => Vec::new(),
                 (Some(to), _) => moves(pieces, edit.inserted, &gone.after(to, meter)?, meter, &mut comparisons)?,
                 (None, []) => Vec::new(),
                 (None, deleted) => moves(pieces, edit.inserted, deleted, meter, &mut comparisons)?,
             };
             meter.hold::<Move>(moved.len())?;
             credits.moves.extend_from_slice(&moved);
+            moved.iter().for_each(|moved| note(&edit, moved.to, Some(moved.from)));
+            // Of what was dropped it is all known.
+            let is_dropped = edit.seq <= self.moments.seq;
             let mut moved = moved.into_iter().peekable();
-            // Both are in the order of clients and clocks.
-            let mut inserted = edit.inserted.to_vec();
-            inserted.sort_unstable();
-            for range in inserted {
+            for range in inserted.iter().copied() {
                 let (by, via) = authors.of_inserted(&range, &edit);
                 let (by, via) = (credits.number(by), via.map_or(NOBODY, |via| credits.number(via)));
                 let stamp = Stamp { by, via, seq: edit.seq, at_ms: edit.at_ms };
                 let mut start = range.start;
+                while let Some((to, moved)) = known.next_if(|(to, _)| (to.client, to.end) <= (range.client, range.end))
+                {
+                    note(&edit, to, None);
+                    if to.start > start && !is_dropped {
+                        credits.push(IdRange { start, end: to.start, ..range }, stamp, meter)?;
+                    }
+                    let Moved { credit: Credit { by, via }, seq, at_ms, .. } = moved;
+                    let via = via.as_ref().map_or(NOBODY, |via| credits.number(via));
+                    let stamp = Stamp { by: credits.number(by), via, seq: *seq, at_ms: *at_ms };
+                    credits.push(to, stamp, meter)?;
+                    start = to.end;
+                }
                 while let Some(Move { to, from }) =
                     moved.next_if(|moved| (moved.to.client, moved.to.end) <= (range.client, range.end))
                 {
@@ -249,7 +299,7 @@ impl History {
                     }
                     start = credits.push_moved(to, from, stamp, meter)?;
                 }
-                if start < range.end {
+                if start < range.end && !is_dropped {
                     credits.push(IdRange { start, ..range }, stamp, meter)?;
                 }
             }

@@ -20,6 +20,9 @@ pub enum HistoryError {
     /// What was asked for is not, or not yet.
     #[error("the room's timeline ends at {0}")]
     AfterHead(Seq),
+    /// What was asked for is older than what is kept: the first entry that there is.
+    #[error("what came before entry {0} was dropped, for it was older than is kept")]
+    Dropped(Seq),
     /// Replays are told of texts and XML.
     #[error("a replay is of a root type that is a text or XML; this one is neither")]
     NoReplay,

@@ -140,7 +140,7 @@ fn runs(pieces: &Pieces<'_>, ranges: &[IdRange], meter: &mut Meter) -> Result<Ve
 fn is_next(pieces: &Pieces<'_>, before: Part, part: Part) -> bool {
     let (one, other) = (&pieces.all()[before.piece], &pieces.all()[part.piece]);
     if before.piece == part.piece {
-        return before.offset + before.len == part.offset;
+        return before.offset + before.len == part.offset || one.item.is_deleted;
     }
     let is_whole = before.offset + before.len == one.item.len || one.item.is_deleted;
     one.parent == other.parent

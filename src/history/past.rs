@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::error::HistoryError;
 use super::index::{Edit, EditHead, Index, Reader};
+use super::moments::Moments;
 use super::pending::Pending;
 use super::restore_key::restored_to;
 use super::segment;
@@ -36,6 +37,10 @@ pub struct History {
     stored_pending: Vec<Bytes>,
     /// Segments that are not stored.
     unsaved: Vec<HistorySegment>,
+    /// What is known of the time before it begins.
+    pub(super) moments: Moments,
+    /// The room's epoch when it was read.
+    pub(super) epoch: i64,
     /// What the answer to a question may take.
     pub(super) budget: ReadingBudget,
     /// Characters that may be compared to find text that moved, if not as many as ever.
@@ -62,6 +67,8 @@ impl History {
             pending: Pending::default(),
             stored_pending: Vec::new(),
             unsaved: Vec::new(),
+            moments: Moments::default(),
+            epoch: 0,
             budget: ReadingBudget::default(),
             compared_max: None,
         }
@@ -86,12 +93,46 @@ impl History {
             return Err(DecodeError::UnknownType);
         }
         let segment = segment::decode(row)?;
-        self.blocks.take_past(&segment.blocks).map_err(|_| DecodeError::Truncated)?;
-        self.stored_pending = segment.pending;
+        self.take_first(row.seq, segment.index, &segment.blocks, segment.pending)
+    }
+
+    /// Takes the next edits, up to a seq, without what they deleted.
+    pub(super) fn take_first(
+        &mut self,
+        upto: Seq,
+        index: Index,
+        blocks: &Bytes,
+        pending: Vec<Bytes>,
+    ) -> Result<(), DecodeError> {
+        self.blocks.take_past(blocks).map_err(|_| DecodeError::Truncated)?;
+        self.stored_pending = pending;
         let open = self.indexes.len() - 1;
-        self.indexes.insert(open, segment.index);
-        self.begin_segment(row.seq);
+        self.indexes.insert(open, index);
+        self.begin_segment(upto);
         Ok(())
+    }
+
+    /// The seq at which it begins: what was before is not told, but for the states of versions. 0 if nothing was dropped.
+    pub fn begins_at(&self) -> Seq {
+        self.moments.seq
+    }
+
+    /// Begins at a seq, if it begins before.
+    pub(super) fn begin_at(&mut self, horizon: Seq) {
+        if horizon > self.moments.seq {
+            self.moments.seq = horizon;
+            self.begin_segment(horizon);
+        }
+    }
+
+    /// Edits up to its end that did not join.
+    pub(super) fn pending(&self) -> Vec<Bytes> {
+        self.pending.all().into_iter().cloned().collect()
+    }
+
+    /// The document as `past` says.
+    pub(super) fn state_of(&self, past: &PastState, content: DeletedContent) -> Vec<u8> {
+        self.blocks.state_at(past, content)
     }
 
     /// Takes the deletions of all segments, once those are taken.
@@ -270,7 +311,9 @@ impl History {
             found = if is_before { edit.seq } else { found };
             is_before
         })?;
-        Ok(found)
+        // Of what was dropped not every edit is there to be found.
+        let is_known = at_ms >= self.moments.last_ms;
+        Ok(if is_known { found.max(self.moments.seq) } else { found })
     }
 
     /// The document after the entry at `seq` with the content of what was deleted by then.

@@ -213,13 +213,18 @@ impl History {
         let mut replay = Replay::default();
         let (mut inserted, mut deleted) = (Spans::default(), Spans::default());
         let mut last_ms = 0;
+        let begins_at = self.begins_at();
         self.read(self.upto(), |edit| {
-            replay.edits += 1;
-            replay.seqs.push(edit.seq.0.cast_signed(), 1);
-            replay.times.push(edit.at_ms - last_ms);
-            last_ms = edit.at_ms;
-            let editor = number(&mut replay.authors, edit.author);
-            replay.editors.push(editor, 1);
+            // What was dropped is there at once.
+            let (seq, at_ms) = (edit.seq.max(begins_at), edit.at_ms.max(self.moments.last_ms));
+            if edit.seq > begins_at || replay.edits == 0 {
+                replay.edits += 1;
+                replay.seqs.push(seq.0.cast_signed(), 1);
+                replay.times.push(at_ms - last_ms);
+                last_ms = at_ms;
+                let editor = number(&mut replay.authors, edit.author);
+                replay.editors.push(editor, 1);
+            }
             edit.inserted.iter().for_each(|range| inserted.add(range, replay.edits));
             edit.deleted.iter().for_each(|range| deleted.add(range, replay.edits));
         })?;

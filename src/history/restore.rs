@@ -49,7 +49,7 @@ impl History {
                 }
                 Units::alive(&then)
             }
-            Some(user) => self.without_work((to, from), user, &Units::alive(&now), authors, &mut Meter::new(budget))?,
+            Some(user) => self.without_work((to, from), user, &now, authors, &mut Meter::new(budget))?,
         };
         let (update, undone) = Undo::new(&wanted, self.new_client(to, from, by)?).all(&now);
         Ok(RestorePlan { update, undone })
@@ -60,7 +60,7 @@ impl History {
         &self,
         (to, from): (Seq, Seq),
         user: &UserId,
-        alive: &Units,
+        now: &View,
         authors: &Authors,
         meter: &mut Meter,
     ) -> Result<Units, HistoryError> {
@@ -83,7 +83,9 @@ impl History {
         })?;
         inserted.settle();
         deleted.settle();
-        let mut wanted = alive.clone();
+        let mut wanted = Units::alive(now);
+        // What was dropped cannot come back.
+        deleted = deleted.without(&Units::without_content(now));
         wanted.extend(&deleted);
         Ok(wanted.without(&inserted))
     }

@@ -7,20 +7,24 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::activity::Session;
 use super::authors::Authors;
+use super::base::Base;
 use super::blame::Blame;
 use super::diff::RootChanges;
 use super::error::HistoryError;
 use super::past::History;
 use super::replay::Replay;
 use super::restore::RestorePlan;
+use crate::document::DeletedContent;
 use crate::ids::{RoomName, Seq, UserId};
 use crate::protocol::DecodeError;
-use crate::store::{Bodies, EntryKind, HistoryQuery, Kinds, Page, RoomId, RoomRow, Store};
+use crate::store::{Bodies, Dropping, EntryKind, HistoryQuery, Kinds, Page, RoomId, RoomRow, Store, StoreError};
 
 /// What histories may hold in memory while nobody reads them, in bytes.
 const KEPT_BYTES_MAX: usize = 128 << 20;
 /// What one of them may hold.
 const HISTORY_BYTES_MAX: usize = 512 << 20;
+/// How often a history is read anew that was dropped under the reader's hands.
+const RETRIES: usize = 5;
 /// Entries read at once.
 const PAGE_ENTRIES: u32 = 2_000;
 
@@ -66,16 +70,26 @@ impl Histories {
     /// # Errors
     /// The store cannot be asked now, or the history is too large.
     pub async fn open(&self, room: &RoomName) -> Result<Option<Open>, HistoryError> {
-        let Some(row) = self.store.room(room).await? else { return Ok(None) };
-        let history = self.slot(row.id).lock_owned().await;
-        let mut history = self.brought_up(&row, history).await?;
-        if history.upto() > row.head {
-            // The database was set back.
-            *history = History::default();
-            history = self.brought_up(&row, history).await?;
+        for _ in 0..RETRIES {
+            let Some(row) = self.store.room(room).await? else { return Ok(None) };
+            match self.opened(row).await {
+                // What was to be read has just been dropped.
+                Err(HistoryError::Store(StoreError::Dropped(_))) => {}
+                opened => return opened.map(Some),
+            }
         }
+        Err(HistoryError::Fault("entries are dropped again and again".to_owned()))
+    }
+
+    async fn opened(&self, row: RoomRow) -> Result<Open, HistoryError> {
+        let mut history = self.slot(row.id).lock_owned().await;
+        // The database was set back, or what was read is dropped or erased by now.
+        if history.upto() > row.head || history.begins_at() != row.horizon || history.epoch != row.epoch {
+            *history = History::default();
+        }
+        let history = self.brought_up(&row, row.head, history).await?;
         self.keep(row.id, history.held());
-        Ok(Some(Open { row, history }))
+        Ok(Open { row, history })
     }
 
     /// Who brought which Yjs client of a room first.
@@ -93,7 +107,7 @@ impl Histories {
     pub async fn build(&self, room: &RoomName) -> Result<(), HistoryError> {
         let Some(row) = self.store.room(room).await? else { return Ok(()) };
         let history = Arc::new(Mutex::new(History::default())).lock_owned().await;
-        self.brought_up(&row, history).await.map(drop)
+        self.brought_up(&row, row.head, history).await.map(drop)
     }
 
     /// Forgets what is kept of a room, which is read anew.
@@ -126,15 +140,18 @@ impl Histories {
     async fn brought_up(
         &self,
         row: &RoomRow,
+        head: Seq,
         mut history: OwnedMutexGuard<History>,
     ) -> Result<OwnedMutexGuard<History>, HistoryError> {
         if history.upto() == Seq::ZERO {
-            history = self.with_segments(row, history).await?;
+            history.epoch = row.epoch;
+            history = self.with_base(row, history).await?;
+            history = self.with_segments(row, head, history).await?;
         }
-        while history.upto() < row.head {
+        while history.upto() < head {
             let query = HistoryQuery {
                 after: Some(history.upto()),
-                before: Some(Seq(row.head.0 + 1)),
+                before: Some(Seq(head.0 + 1)),
                 kinds: Kinds::Only(EntryKind::Edit),
                 author: None,
                 limit: PAGE_ENTRIES,
@@ -142,7 +159,6 @@ impl Histories {
                 bodies: Bodies::All,
             };
             let page = self.store.history(row.id, query).await?;
-            let head = row.head;
             (history, ()) = unblocked(history, move |history| {
                 if page.is_empty() {
                     history.reach(head);
@@ -162,13 +178,35 @@ impl Histories {
         Ok(history)
     }
 
-    /// Takes what is stored. Where that is damaged it is deleted, and made again of the entries.
+    /// Takes what stays of edits that were dropped.
+    async fn with_base(
+        &self,
+        row: &RoomRow,
+        history: OwnedMutexGuard<History>,
+    ) -> Result<OwnedMutexGuard<History>, HistoryError> {
+        let base = self.store.base(row.id).await?;
+        let horizon = row.horizon;
+        let (history, taken) = unblocked(history, move |history| {
+            if let Some((_, body)) = base {
+                history.take_base(Base::decode(&body)?)?;
+            }
+            // Before the first edit nothing stays.
+            history.begin_at(horizon);
+            Ok::<_, DecodeError>(())
+        })
+        .await?;
+        taken.map_err(|error| HistoryError::Fault(format!("what stays of dropped edits is damaged: {error}")))?;
+        Ok(history)
+    }
+
+    /// Takes what is stored up to a seq. Where that is damaged it is deleted, and made again of the entries.
     async fn with_segments(
         &self,
         row: &RoomRow,
+        head: Seq,
         mut history: OwnedMutexGuard<History>,
     ) -> Result<OwnedMutexGuard<History>, HistoryError> {
-        let mut after = Seq::ZERO;
+        let mut after = history.upto();
         loop {
             let page = self.store.history_segments(row.id, after).await?;
             let Some(last) = page.last() else { break };
@@ -176,7 +214,7 @@ impl Histories {
             let taken;
             (history, taken) = unblocked(history, move |history| {
                 // One that another server made of other entries does not follow.
-                page.iter().try_for_each(|segment| match segment.after == history.upto() {
+                page.iter().try_for_each(|segment| match segment.after == history.upto() && segment.seq <= head {
                     true => history.take_segment(segment),
                     false => Ok(()),
                 })
@@ -207,7 +245,68 @@ impl Histories {
         tracing::error!(room.name = %row.name, %error, "the stored history is damaged, and made again of the entries");
         self.store.forget_history_segments(row.id, Seq::ZERO).await?;
         *history = History::default();
-        Ok(history)
+        history.epoch = row.epoch;
+        self.with_base(row, history).await
+    }
+
+    /// Raises a room's horizon over all that was committed before a time, if its oldest entry was before another, in Unix
+    /// milliseconds; whether rows are to go by that. The
+    /// document there is kept with what was deleted, or without.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(super) async fn raise_horizon(
+        &self,
+        room: &RoomName,
+        (cutoff_ms, due_ms): (i64, i64),
+        content: DeletedContent,
+    ) -> Result<bool, HistoryError> {
+        let Some(row) = self.store.room(room).await? else { return Ok(false) };
+        // The next one that there is.
+        let next = RoomRow { head: row.head.min(Seq(row.horizon.0 + 1)), ..row.clone() };
+        if self.last_before(&next, due_ms).await? == row.horizon {
+            return Ok(false);
+        }
+        let to = self.last_before(&row, cutoff_ms).await?;
+        if to <= row.horizon {
+            return Ok(false);
+        }
+        let rows = self.store.versions(row.id).await?;
+        let mut versions: Vec<Seq> = rows.into_iter().map(|row| row.seq).filter(|seq| *seq <= to).collect();
+        versions.sort_unstable();
+        versions.dedup();
+        let authors = self.authors(row.id).await?;
+        let history = Arc::new(Mutex::new(History::default())).lock_owned().await;
+        let history = self.brought_up(&row, to, history).await?;
+        let pending = history.pending();
+        let history = self.brought_up(&row, row.head, history).await?;
+        let named = versions.clone();
+        let (_, kept) = unblocked(history, move |history| history.kept(to, &named, pending, &authors, content)).await?;
+        let dropping = Dropping { from: (row.horizon, row.epoch), to, versions, kept: kept? };
+        Ok(self.store.raise_horizon(row.id, dropping).await?)
+    }
+
+    /// The last entry that was committed before a time; the horizon if there is none.
+    async fn last_before(&self, row: &RoomRow, time_ms: i64) -> Result<Seq, HistoryError> {
+        // Times never decrease within a room.
+        let (mut before, mut after) = (row.horizon, Seq(row.head.0 + 1));
+        while before.0 + 1 < after.0 {
+            let middle = Seq(before.0 + (after.0 - before.0) / 2);
+            let query = HistoryQuery {
+                after: Some(Seq(middle.0 - 1)),
+                before: Some(after),
+                kinds: Kinds::All,
+                author: None,
+                limit: 1,
+                page: Page::Oldest,
+                bodies: Bodies::NotOfEdits,
+            };
+            match self.store.history(row.id, query).await?.first() {
+                Some(entry) if entry.at_ms < time_ms => before = entry.seq,
+                _ => after = middle,
+            }
+        }
+        Ok(before)
     }
 }
 
@@ -220,7 +319,7 @@ impl Open {
     /// The newest sessions of editing, see [`History::sessions`].
     ///
     /// # Errors
-    /// A fault.
+    /// A fault; or what comes before that seq was dropped.
     pub fn sessions(
         &self,
         before: Option<Seq>,
@@ -228,19 +327,28 @@ impl Open {
         gap_ms: i64,
         authors: &Authors,
     ) -> Result<Vec<Session>, HistoryError> {
+        let begins_at = self.history.begins_at();
+        if before.is_some_and(|before| before <= begins_at && begins_at > Seq::ZERO) {
+            return Err(HistoryError::Dropped(Seq(begins_at.0 + 1)));
+        }
         Ok(self.history.sessions(before, limit, gap_ms, authors)?)
     }
 
     /// The seq that `when` means.
     ///
     /// # Errors
-    /// It is after the head.
+    /// It is after the head, or older than what is kept.
     pub fn seq(&self, when: When) -> Result<Seq, HistoryError> {
         match when {
             When::Seq(seq) if seq > self.row.head => Err(HistoryError::AfterHead(self.row.head)),
-            When::Seq(seq) => Ok(seq),
-            When::TimeMs(at_ms) => Ok(self.history.seq_at(at_ms)?),
+            When::Seq(seq) => self.kept(seq),
+            When::TimeMs(at_ms) => self.kept(self.history.seq_at(at_ms)?),
         }
+    }
+
+    fn kept(&self, seq: Seq) -> Result<Seq, HistoryError> {
+        let begins_at = self.history.begins_at();
+        if self.history.moments.has(seq) { Ok(seq) } else { Err(HistoryError::Dropped(Seq(begins_at.0 + 1))) }
     }
 
     /// Who wrote what of the document at a moment, and the seq of that; see [`History::blame`].

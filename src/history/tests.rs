@@ -30,7 +30,7 @@ fn within_deadline(test: impl FnOnce() + Send + 'static) {
 }
 
 /// Text of a client from a clock on, behind a unit of a client or at the front of the root `t`.
-fn typed(client: u64, clock: u32, behind: Option<(u64, u32)>, text: &str) -> Vec<u8> {
+pub(super) fn typed(client: u64, clock: u32, behind: Option<(u64, u32)>, text: &str) -> Vec<u8> {
     let mut update = Vec::new();
     [1, 1, client, clock.into()].into_iter().for_each(|number| put_var_uint(&mut update, number));
     match behind {
@@ -49,7 +49,7 @@ fn typed(client: u64, clock: u32, behind: Option<(u64, u32)>, text: &str) -> Vec
 }
 
 /// Text of a client from a clock on, between a unit of client 1 and the next one.
-fn between(client: u64, clock: u32, left: u64, text: &str) -> Vec<u8> {
+pub(super) fn between(client: u64, clock: u32, left: u64, text: &str) -> Vec<u8> {
     let mut update = Vec::new();
     [1, 1, client, clock.into()].into_iter().for_each(|number| put_var_uint(&mut update, number));
     update.push(0xc4);
@@ -59,17 +59,17 @@ fn between(client: u64, clock: u32, left: u64, text: &str) -> Vec<u8> {
 }
 
 /// Ends an update by what it deletes.
-fn deleting(mut update: Vec<u8>, client: u64, start: u32, len: u32) -> Vec<u8> {
+pub(super) fn deleting(mut update: Vec<u8>, client: u64, start: u32, len: u32) -> Vec<u8> {
     [1, client, 1, start.into(), len.into()].into_iter().for_each(|number| put_var_uint(&mut update, number));
     update
 }
 
-fn whole(mut update: Vec<u8>) -> Vec<u8> {
+pub(super) fn whole(mut update: Vec<u8>) -> Vec<u8> {
     update.push(0);
     update
 }
 
-fn enter(history: &mut History, author: &str, key: Option<String>, body: impl Into<Bytes>) -> Seq {
+pub(super) fn enter(history: &mut History, author: &str, key: Option<String>, body: impl Into<Bytes>) -> Seq {
     let (seq, body) = (Seq(history.upto().0 + 1), body.into());
     history.push(Entry {
         seq,
@@ -92,7 +92,7 @@ fn of_letters() -> History {
     history
 }
 
-fn authors() -> Authors {
+pub(super) fn authors() -> Authors {
     Authors::new(vec![(1, UserId::new("ada")), (2, UserId::new("bob"))])
 }
 
@@ -130,13 +130,13 @@ fn told(history: &History, from: Seq, to: Seq) -> Vec<String> {
     ops.iter().map(op).collect()
 }
 
-fn text(history: &History, seq: Seq) -> String {
+pub(super) fn text(history: &History, seq: Seq) -> String {
     let state = Bytes::from(history.state_at(seq).unwrap());
     View::read(&state, ReadingBudget::default()).unwrap().text(Some("t")).unwrap()
 }
 
 /// Goes back, by an entry.
-fn restore(history: &mut History, to: Seq, by: Option<&str>) -> Undone {
+pub(super) fn restore(history: &mut History, to: Seq, by: Option<&str>) -> Undone {
     let RestorePlan { update, undone } =
         history.restore(to, history.upto(), by.map(UserId::new).as_ref(), &authors()).unwrap();
     let key = restore_key(to, history.upto(), None);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::document::{IdRange, Items, Meter, PastState, TooCostly, View, ViewItem};
+use crate::document::{IdRange, Items, Kind, Meter, PastState, TooCostly, View, ViewItem};
 
 /// Units, in ranges that neither overlap nor adjoin, ascending.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -11,19 +11,23 @@ pub(super) struct Units(HashMap<u64, Vec<(u32, u32)>>);
 impl Units {
     /// All units that are not deleted, in all roots.
     pub fn alive(view: &View) -> Self {
+        Self::of(view, |item| !item.is_deleted, |item| !item.is_deleted)
+    }
+
+    /// All units of which nobody knows any more what they were.
+    pub fn without_content(view: &View) -> Self {
+        Self::of(view, |item| item.content.kind == Kind::Deleted, |_| true)
+    }
+
+    /// Those of all items that count, and of what lies in the types that are entered.
+    fn of(view: &View, counts: impl Fn(&ViewItem<'_>) -> bool, enters: impl Fn(&ViewItem<'_>) -> bool) -> Self {
         let mut units = Self::default();
         for root in view.roots() {
-            let mut open: Vec<Items<'_>> = view.items(root).into_iter().collect();
-            while let Some(items) = open.last_mut() {
-                let Some(item) = items.next() else {
-                    open.pop();
-                    continue;
-                };
-                if !item.is_deleted {
-                    units.add(range_of(&item));
-                    open.extend(item.children());
+            each_item_where(view.items(root), &enters, |item| {
+                if counts(item) {
+                    units.add(range_of(item));
                 }
-            }
+            });
         }
         units.settle();
         units
@@ -88,6 +92,11 @@ impl Units {
         parts
     }
 
+    /// Its ranges, by client.
+    pub fn into_ranges(self) -> HashMap<u64, Vec<(u32, u32)>> {
+        self.0
+    }
+
     /// Takes units out.
     pub fn without(&self, other: &Self) -> Self {
         let mut left = Self::default();
@@ -107,6 +116,27 @@ impl Units {
             self.0.entry(*client).or_default().extend(ranges);
         }
         self.settle();
+    }
+}
+
+/// Goes through items and all that lies in them.
+pub(super) fn each_item_of<'v>(items: Option<Items<'v>>, each: impl FnMut(&ViewItem<'v>)) {
+    each_item_where(items, &|_| true, each);
+}
+
+fn each_item_where<'v>(
+    items: Option<Items<'v>>,
+    enters: &impl Fn(&ViewItem<'_>) -> bool,
+    mut each: impl FnMut(&ViewItem<'v>),
+) {
+    let mut open: Vec<Items<'v>> = items.into_iter().collect();
+    while let Some(items) = open.last_mut() {
+        let Some(item) = items.next() else {
+            open.pop();
+            continue;
+        };
+        each(&item);
+        open.extend(item.children().filter(|_| enters(&item)));
     }
 }
 

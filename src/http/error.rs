@@ -24,6 +24,9 @@ pub enum ApiError {
     /// The room is unknown, or the caller may not read it: both look alike.
     #[error("there is no such room, or the token does not allow it")]
     RoomNotFound,
+    /// Older than what is kept: the first entry that there is.
+    #[error("what came before entry {0} was dropped, for it was older than the room keeps it")]
+    Dropped(Seq),
     /// It can be taken back.
     #[error("the room was deleted; an admin may take that back")]
     RoomDeleted,
@@ -140,6 +143,7 @@ impl ApiError {
         match self {
             ApiError::Unauthorized(_) => "unauthorized",
             ApiError::RoomNotFound => "room_not_found",
+            ApiError::Dropped(_) => "history_dropped",
             ApiError::RoomDeleted => "room_deleted",
             ApiError::RoomPurged => "room_purged",
             ApiError::Forbidden => "forbidden",
@@ -227,6 +231,7 @@ impl From<HistoryError> for ApiError {
             HistoryError::View(error) => error.into(),
             HistoryError::Root(error) => error.into(),
             HistoryError::AfterHead(head) => ApiError::AfterHead(head),
+            HistoryError::Dropped(first) => ApiError::Dropped(first),
             HistoryError::NoReplay => ApiError::Parameter(error.to_string()),
             HistoryError::TooLarge => ApiError::HistoryTooLarge,
             HistoryError::Fault(_) => {
@@ -247,6 +252,7 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::RoomDeleted => ApiError::RoomDeleted,
+            StoreError::Dropped(first) => ApiError::Dropped(first),
             StoreError::Unavailable(_) => {
                 tracing::warn!(%error, "a request needs the database");
                 ApiError::TryLater("the database does not answer now, try again later".into())
@@ -272,7 +278,7 @@ impl ResponseError for ApiError {
             | ApiError::NoSuchVersion
             | ApiError::Root(RenderError::NoSuchRoot) => StatusCode::NOT_FOUND,
             ApiError::Root(RenderError::TooCostly) | ApiError::HistoryTooLarge => StatusCode::UNPROCESSABLE_ENTITY,
-            ApiError::RoomDeleted | ApiError::RoomPurged => StatusCode::GONE,
+            ApiError::RoomDeleted | ApiError::RoomPurged | ApiError::Dropped(_) => StatusCode::GONE,
             ApiError::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             ApiError::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             ApiError::Encoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -144,7 +144,7 @@ pub async fn page(
     }
     // A page may be shorter than asked for; only an empty one says that there are no more.
     let edge = if is_backwards { entries.first() } else { entries.last() };
-    let is_end = |seq: Seq| if is_backwards { seq <= Seq(1) } else { seq >= row.head };
+    let is_end = |seq: Seq| if is_backwards { seq.0 <= row.horizon.0 + 1 } else { seq >= row.head };
     let next = edge.map(|entry| entry.seq).filter(|seq| !is_end(*seq));
     Ok(Json(HistoryPage { room: may.room, entries: entries.into_iter().map(EntryView::from).collect(), next }))
 }
@@ -157,7 +157,14 @@ async fn read(
 ) -> Result<(RoomRow, Vec<Entry>), ApiError> {
     let _turn = state.pages.take(user).await.ok_or_else(ApiError::too_many_questions)?;
     let row = state.store.room(room).await?.ok_or(ApiError::RoomNotFound)?;
-    let entries = state.store.history(row.id, asked.clone()).await?;
+    let horizon = row.horizon;
+    let entries = match asked.after {
+        // What was dropped is no part of the timeline for who did not ask for it.
+        None if asked.asks_for_dropped() && asked.before.is_none_or(|before| before > horizon) => {
+            state.store.remaining(row.id, HistoryQuery { after: Some(horizon), ..asked.clone() }).await?
+        }
+        _ => state.store.history(row.id, asked.clone()).await?,
+    };
     Ok((row, entries))
 }
 

@@ -14,6 +14,8 @@ use crate::store::{DeletedRoom, Remains, RoomRow, RoomSize};
 pub struct RoomEntry {
     room: RoomName,
     seq: Seq,
+    /// The oldest entry that is kept, or the next one if there is none: what was before retention has dropped.
+    first_seq: Seq,
     #[schema(format = DateTime)]
     created_at: String,
     #[schema(format = DateTime)]
@@ -36,6 +38,7 @@ impl RoomEntry {
         Self {
             room: row.name,
             seq: row.head,
+            first_seq: Seq(row.horizon.0 + 1),
             created_at: rfc3339(row.created_at_ms),
             updated_at: rfc3339(row.updated_at_ms),
             access,

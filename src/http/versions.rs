@@ -133,6 +133,9 @@ pub async fn add(
     if seq == 0 {
         return Err(ApiError::Body("seq must be at least 1".into()));
     }
+    if Seq(seq) < row.horizon {
+        return Err(ApiError::Dropped(Seq(row.horizon.0 + 1)));
+    }
     let version = version(Seq(seq), label, meta, &may)?;
     done(state.store.add_version(row.id, version.clone()).await?)?;
     Ok(HttpResponse::Created().json(VersionView::from(version)))

@@ -358,6 +358,14 @@ impl Reply {
         }
     }
 
+    /// Tells that it is not known whether the entry is stored.
+    pub(super) fn send_try_later(self) {
+        match self {
+            Self::Post(to) => drop(to.send(Err(PostError::TryLater))),
+            Self::Write { to, .. } => drop(to.send(Err(WriteError::TryLater))),
+        }
+    }
+
     /// Tells what became of the entry. Whoever asked may have stopped waiting.
     pub(super) fn send(self, outcome: Result<Placed, Refused>) {
         match self {

@@ -24,6 +24,7 @@ mod messages;
 mod outcomes;
 mod presence;
 mod quotas;
+mod renewal;
 mod residence;
 #[allow(clippy::module_inception)]
 mod room;

@@ -162,6 +162,8 @@ impl Room {
                     self.catch_up(ctx);
                 }
             }
+            // What others wrote is gone before it was read here.
+            LookupOutcome::Foreign { page: Err(StoreError::Dropped(_)), .. } => self.end_stale(ctx),
             LookupOutcome::Foreign { page: Err(error), .. } => self.on_foreign_unread(&error, ctx),
             LookupOutcome::Clients(Ok(clients)) => {
                 if let Some((document, _)) = self.live() {

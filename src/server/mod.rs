@@ -39,7 +39,7 @@ use crate::auth::{Minter, Tickets, Verifier};
 use crate::budget::ByteBudget;
 use crate::bus::BusRuntime;
 use crate::config::{Bind, Config, JwtKey, StoreConfig};
-use crate::history::{self, Histories};
+use crate::history::{self, Histories, Sweeper};
 use crate::http::{self, AppState, Hosts, Origins};
 use crate::metrics;
 use crate::rate::Rate;
@@ -174,7 +174,7 @@ impl Server {
             bodies: ByteBudget::new(limits.unfinished_bytes_max, None),
             json_values: http::json_values(),
             json_message_bytes_max: limits.json_message_bytes_max,
-            archive,
+            archive: archive.clone(),
             histories: histories.clone(),
             deleted_kept: config.store.deleted_rooms_kept,
             webhooks: webhooks.webhooks(),
@@ -229,6 +229,8 @@ impl Server {
         tasks.push(actix_rt::spawn(quotas::read(store.clone(), quotas)));
         let packing = config.store.compact_after.map(|after| archive::pack_all(store.clone(), after));
         tasks.extend(packing.map(actix_rt::spawn));
+        let sweeper = Sweeper::new(histories.clone(), archive, store.clone(), config.store.retention.clone());
+        tasks.push(actix_rt::spawn(sweeper.follow()));
         tasks.push(actix_rt::spawn(history::build_all(histories, store.clone())));
         tasks.extend(key_set.map(actix_rt::spawn));
         tasks.extend(certificate.map(|certificate| actix_rt::spawn(certificate.follow())));

@@ -64,11 +64,12 @@ pub(super) const PART_SEGMENTS: i64 = 16;
 pub(super) const PART_PACKS: i64 = 16;
 
 /// As of a room, then deleted_at, deleted_by, purge_at, purge, frees_name.
-pub(super) type DeletedColumns = (i64, String, i64, i64, i64, Option<String>, i64, String, i64, i16, bool);
+pub(super) type DeletedColumns = (i64, String, i64, i64, i64, Option<String>, i64, i64, i64, String, i64, i16, bool);
 
 pub(super) fn deleted(columns: DeletedColumns) -> Result<DeletedRoom, StoreError> {
-    let (id, name, head, created_at, last_at, meta, at_ms, by, purge_at_ms, purge, frees_name) = columns;
-    let row: RoomColumns = (id, name, head, created_at, last_at, meta);
+    let (id, name, head, created_at, last_at, meta, horizon, epoch, at_ms, by, purge_at_ms, purge, frees_name) =
+        columns;
+    let row: RoomColumns = (id, name, head, created_at, last_at, meta, horizon, epoch);
     let remains = match purge {
         0 => Remains::All,
         1 => Remains::Some,
@@ -78,7 +79,7 @@ pub(super) fn deleted(columns: DeletedColumns) -> Result<DeletedRoom, StoreError
 }
 
 /// A part of what is in a room; deleted one after another.
-pub(super) const PARTS: [(&str, i64); 10] = [
+pub(super) const PARTS: [(&str, i64); 12] = [
     (
         // Bodies of 8 MiB together, or one that alone is longer: a statement has so much time.
         "delete from entry where room_id = $1 and seq in \
@@ -92,6 +93,8 @@ pub(super) const PARTS: [(&str, i64); 10] = [
         "delete from snapshot where room_id = $1 and seq in (select seq from snapshot where room_id = $1 order by seq limit $2)",
         1,
     ),
+    ("delete from base where room_id = $1 and $2 > 0", 1),
+    ("delete from erasure where room_id = $1 and $2 > 0", 1),
     (
         "delete from history where room_id = $1 and after in (select after from history where room_id = $1 order by after limit $2)",
         PART_SEGMENTS,
@@ -277,7 +280,7 @@ pub(super) use deletion_methods;
 
 macro_rules! deleted_sql {
     () => {
-        "select id, name, head, created_at, last_at, meta, deleted_at, deleted_by, purge_at, purge, frees_name from room"
+        "select id, name, head, created_at, last_at, meta, horizon, epoch, deleted_at, deleted_by, purge_at, purge, frees_name from room"
     };
 }
 pub(super) use deleted_sql;

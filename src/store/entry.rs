@@ -207,6 +207,27 @@ pub struct RoomRow {
     pub updated_at_ms: i64,
     /// What an app keeps with it, as a JSON object.
     pub meta: Option<String>,
+    /// Edits and messages up to this seq were dropped; 0 if none were.
+    pub horizon: Seq,
+    /// Raised with each erasure.
+    pub epoch: i64,
+}
+
+impl HistoryQuery {
+    /// Whether it asks for what may be dropped. Events and steps never are.
+    pub fn asks_for_dropped(&self) -> bool {
+        !matches!(self.kinds, Kinds::Only(EntryKind::Event | EntryKind::Step) | Kinds::Comments)
+    }
+
+    /// From which seq on a page must have all entries to be the answer; `None` if what is dropped does not count: what
+    /// ends with the oldest entry that there is lacks nothing.
+    pub(super) fn needs_after(&self) -> Option<Seq> {
+        match self.page {
+            _ if !self.asks_for_dropped() => None,
+            Page::Oldest => Some(self.after.unwrap_or(Seq::ZERO)),
+            Page::Newest => self.after.or(self.before.map(|before| Seq(before.0.saturating_sub(1)))),
+        }
+    }
 }
 
 /// All that is needed to bring a room to life, read at one moment.

@@ -36,6 +36,9 @@ pub enum StoreError {
     /// read up to there, and send what is still new under another id.
     #[error("the room's timeline has moved to {}", .0.0)]
     Moved(Seq),
+    /// What was asked for is older than what is kept: the first entry that there is.
+    #[error("entries before {} were dropped", .0.0)]
+    Dropped(Seq),
     /// The room was deleted: nothing is read of it, and nothing stored in it.
     #[error("the room was deleted")]
     RoomDeleted,

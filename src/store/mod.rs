@@ -19,6 +19,7 @@ mod packing;
 mod postgres;
 mod probe;
 mod resource;
+mod retention;
 mod revocation;
 mod rows;
 mod runtime;
@@ -55,6 +56,7 @@ pub use foreign::{DocumentRow, DocumentTable};
 pub use packing::Packed;
 pub use postgres::{Listener, NOTIFICATION_BYTES_MAX, Notifications, Notifier};
 pub use resource::RoomSize;
+pub use retention::{AgingRoom, Dropping, Kept};
 pub use revocation::{RevocationRow, RevokedKind};
 pub use segment::HistorySegment;
 pub use server::ServerRow;
@@ -298,14 +300,59 @@ impl Store {
     }
 
     /// A page of the timeline, in ascending order. It may be shorter than asked for ([`HISTORY_BYTES_MAX`]): only an
-    /// empty page says that the range has no more.
+    /// empty page says that the range has no more. Where entries of the range were dropped it is an error.
     pub async fn history(&self, room: RoomId, query: HistoryQuery) -> Result<Vec<Entry>, StoreError> {
+        let needs_after = query.needs_after();
+        let page = self.remaining(room, query).await?;
+        let Some(after) = needs_after else { return Ok(page) };
+        // Only now: nothing was dropped before the horizon was raised.
+        let horizon = self.horizon(room).await?;
+        if after < horizon { Err(StoreError::Dropped(Seq(horizon.0 + 1))) } else { Ok(page) }
+    }
+
+    /// As [`history`](Self::history); entries that were dropped are missing.
+    pub async fn remaining(&self, room: RoomId, query: HistoryQuery) -> Result<Vec<Entry>, StoreError> {
         on_backend!(self, backend => backend.history(room, &query, Damage::Told))
     }
 
     /// As [`history`](Self::history), for one who makes the best of damage: of edits that cannot be unpacked only the log tells.
     pub async fn undamaged_history(&self, room: RoomId, query: HistoryQuery) -> Result<Vec<Entry>, StoreError> {
         on_backend!(self, backend => backend.history(room, &query, Damage::LeftOut))
+    }
+
+    /// The room's edits and messages up to this seq were dropped; 0 if none were.
+    pub async fn horizon(&self, room: RoomId) -> Result<Seq, StoreError> {
+        on_backend!(self, backend => backend.horizon(room))
+    }
+
+    /// What stays of edits that were dropped, see [`Kept::base`], and the horizon that it was made for.
+    pub async fn base(&self, room: RoomId) -> Result<Option<(Seq, Bytes)>, StoreError> {
+        on_backend!(self, backend => backend.base(room))
+    }
+
+    /// The document's state up to exactly this seq, if that is kept. At the horizon it is.
+    pub async fn snapshot_at(&self, room: RoomId, seq: Seq) -> Result<Option<Bytes>, StoreError> {
+        on_backend!(self, backend => backend.snapshot_at(room, seq))
+    }
+
+    /// Rooms of a span of rows, its first excluded, that have entries.
+    pub async fn aging_rooms(&self, span: (RoomId, RoomId)) -> Result<Vec<AgingRoom>, StoreError> {
+        on_backend!(self, backend => backend.aging_rooms(span))
+    }
+
+    /// Raises a room's horizon, and keeps what stays of what lies before it; whether the room was still as it was when that was made.
+    pub async fn raise_horizon(&self, room: RoomId, dropping: Dropping) -> Result<bool, StoreError> {
+        on_backend!(self, backend => backend.raise_horizon(room, &dropping))
+    }
+
+    /// Deletes some of the rows of edits and messages before a room's horizon; whether there may be more.
+    pub async fn drop_part(&self, room: RoomId) -> Result<bool, StoreError> {
+        on_backend!(self, backend => backend.drop_part(room))
+    }
+
+    /// Takes the lease for some work, or renews it, until a time in Unix milliseconds; whether this server has it.
+    pub async fn lease(&self, name: &'static str, now_ms: i64, until_ms: i64) -> Result<bool, StoreError> {
+        on_backend!(self, backend => backend.lease(name, now_ms, until_ms))
     }
 
     /// How many entries but edits the timeline has after a seq; counts no further than `limit`.

@@ -355,7 +355,6 @@ macro_rules! packing_methods {
 
             /// Makes rows of the packs that have anything from one seq to another, both included, in the caller's transaction; how many
             /// edits. They are packed again by and by.
-            #[allow(dead_code)] // For what changes entries.
             pub async fn unpack(
                 connection: &mut Connection,
                 room: RoomId,

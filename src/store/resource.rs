@@ -34,7 +34,7 @@ macro_rules! resource_methods {
                 (at_ms, after): (i64, &str),
                 limit: u32,
             ) -> Result<Vec<RoomRow>, StoreError> {
-                let sql = "select id, name, head, created_at, last_at, meta from room \
+                let sql = "select id, name, head, created_at, last_at, meta, horizon, epoch from room \
                            where name >= $1 and name < $2 and deleted_at is null \
                            and (last_at < $3 or (last_at = $3 and name > $4)) order by last_at desc, name limit $5";
                 let mut reading = self.reading().await?;

@@ -9,29 +9,29 @@ use super::entry::{
 use super::error::StoreError;
 use crate::ids::{RoomName, Seq, UserId};
 
-/// id, name, head, created_at, last_at, meta.
-pub(super) type RoomColumns = (i64, String, i64, i64, i64, Option<String>);
+/// id, name, head, created_at, last_at, meta, horizon, epoch.
+pub(super) type RoomColumns = (i64, String, i64, i64, i64, Option<String>, i64, i64);
 
 /// As of a room, then whether it was deleted.
-pub(super) type AnyRoomColumns = (i64, String, i64, i64, i64, Option<String>, bool);
+pub(super) type AnyRoomColumns = (i64, String, i64, i64, i64, Option<String>, i64, i64, bool);
 
-pub(super) const ROOM_SQL: &str =
-    "select id, name, head, created_at, last_at, meta, deleted_at is not null from room where name = $1";
+pub(super) const ROOM_SQL: &str = "select id, name, head, created_at, last_at, meta, horizon, epoch, deleted_at is not null from room where name = $1";
 
 /// seq, kind, author, via, at, key, the body's length, the body or null.
 pub(super) type EntryColumns = (i64, i16, String, Option<String>, i64, Option<String>, i64, Option<Vec<u8>>);
 
 pub(super) fn room(columns: RoomColumns) -> Result<RoomRow, StoreError> {
-    let (id, name, head, created_at_ms, updated_at_ms, meta) = columns;
+    let (id, name, head, created_at_ms, updated_at_ms, meta, horizon, epoch) = columns;
     let name =
         RoomName::parse(&name).map_err(|error| StoreError::Unexpected(format!("the name of room {id}: {error}")))?;
-    Ok(RoomRow { id: RoomId(id), name, head: seq(head), created_at_ms, updated_at_ms, meta })
+    let (id, head, horizon) = (RoomId(id), seq(head), seq(horizon));
+    Ok(RoomRow { id, name, head, created_at_ms, updated_at_ms, meta, horizon, epoch })
 }
 
 /// A room, and whether it was deleted.
 pub(super) fn any_room(columns: AnyRoomColumns) -> Result<(RoomRow, bool), StoreError> {
-    let (id, name, head, created_at, last_at, meta, is_deleted) = columns;
-    Ok((room((id, name, head, created_at, last_at, meta))?, is_deleted))
+    let (id, name, head, created_at, last_at, meta, horizon, epoch, is_deleted) = columns;
+    Ok((room((id, name, head, created_at, last_at, meta, horizon, epoch))?, is_deleted))
 }
 
 fn entry(columns: EntryColumns) -> Result<Entry, StoreError> {
@@ -133,9 +133,9 @@ macro_rules! history_sql {
 }
 pub(super) use history_sql;
 
-/// Of a room's snapshots only the newest is of use: past states are read from segments of its history.
-pub(super) const FORGET_OLDER_SQL: &str =
-    "delete from snapshot where room_id = $1 and seq < (select max(seq) from snapshot where room_id = $1)";
+/// Of a room's snapshots only the newest, and that at its horizon, are of use: past states are read from segments of its history.
+pub(super) const FORGET_OLDER_SQL: &str = "delete from snapshot where room_id = $1 and seq < (select max(seq) from snapshot where room_id = $1) \
+     and seq <> (select horizon from room where id = $1)";
 
 /// Counts a room's entries but edits after a seq, up to a limit.
 pub(super) const COUNT_SQL: &str = "select count(*) from \

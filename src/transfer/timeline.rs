@@ -33,14 +33,14 @@ struct Line<'e> {
     base64: Option<String>,
 }
 
-/// Writes all entries up to `head`.
+/// Writes all entries up to `head` that are kept.
 pub(super) async fn write(store: &Store, room: RoomId, head: Seq, out: &mut dyn Write) -> Result<(), TransferError> {
     let before = Some(Seq(head.0 + 1));
     let (limit, page, bodies) = (HISTORY_ENTRIES_MAX, Page::Oldest, Bodies::All);
     let mut after = Seq::ZERO;
     while after < head {
         let query = HistoryQuery { after: Some(after), before, kinds: Kinds::All, author: None, limit, page, bodies };
-        let entries = store.history(room, query).await?;
+        let entries = store.remaining(room, query).await?;
         // Only an empty page says that there are no more.
         let Some(last) = entries.last() else { break };
         after = last.seq;

@@ -164,7 +164,7 @@ async fn entry(store: &Store, room: RoomId, seq: Seq, delivery: &Delivery) -> Re
         page: Page::Oldest,
         bodies: Bodies::NotOfEdits,
     };
-    let found = store.history(room, query).await?.pop();
+    let found = store.remaining(room, query).await?.pop();
     Ok(found.filter(|entry| entry.at_ms == delivery.at_ms))
 }
 
@@ -183,8 +183,8 @@ async fn edits(
         page,
         bodies: Bodies::NotOfEdits,
     };
-    let mut edits = store.history(room, query(Page::Oldest, EDITS_MAX)).await?;
-    edits.extend(store.history(room, query(Page::Newest, 1)).await?);
+    let mut edits = store.remaining(room, query(Page::Oldest, EDITS_MAX)).await?;
+    edits.extend(store.remaining(room, query(Page::Newest, 1)).await?);
     edits.retain(|edit| edit.at_ms <= delivery.at_ms);
     Ok(edits)
 }

@@ -52,7 +52,8 @@ pub async fn collect(webhooks: &Webhooks, now_ms: i64) -> Result<bool, StoreErro
             page: Page::Oldest,
             bodies: Bodies::NotOfEdits,
         };
-        let entries = if was.head > was.since { store.history(was.room, query).await? } else { Vec::new() };
+        // What was dropped before it was told is passed over.
+        let entries = if was.head > was.since { store.remaining(was.room, query).await? } else { Vec::new() };
         let (is, deliveries) = collector.room(&was, &entries, now_ms);
         is_more |= is.since < was.head;
         store.enqueue(Found::Room(&was, &is), deliveries).await?;

@@ -55,6 +55,7 @@ mod replay;
 mod resources;
 mod rest;
 mod restore;
+mod retention;
 mod revocation;
 mod shared;
 mod slow;

@@ -17,6 +17,7 @@ mod packs;
 mod pooler;
 mod postgres_server;
 mod repeat;
+mod retention;
 mod revocations;
 mod rooms;
 mod saving;

@@ -150,7 +150,7 @@ async fn filled(db: &Database) -> (Store, RoomId) {
     (store, room)
 }
 
-async fn found(store: &Store, room: RoomId, query: HistoryQuery) -> Vec<u64> {
+pub async fn found(store: &Store, room: RoomId, query: HistoryQuery) -> Vec<u64> {
     let entries = store.history(room, query).await.expect("the history is read");
     entries.iter().map(|entry| entry.seq.0).collect()
 }

@@ -47,6 +47,8 @@ pub struct Timeline {
     /// What is to be asked of the store.
     lookups: Vec<Lookup>,
     awaiting: Awaiting,
+    /// Messages up to this seq were dropped, as far as is known.
+    horizon: Seq,
 }
 
 impl Timeline {
@@ -60,6 +62,7 @@ impl Timeline {
             said: Bucket::new(rate, now),
             lookups: Vec::new(),
             awaiting: Awaiting::default(),
+            horizon: Seq::ZERO,
         }
     }
 
@@ -221,7 +224,10 @@ impl Timeline {
         let head = answer.as_ref().ok().map(|row| row.as_ref().map_or(Seq::ZERO, |row| row.head));
         self.foreign.on_head(head);
         match answer {
-            Ok(row) => commit.found_row(row.map(|row| row.id)),
+            Ok(row) => {
+                self.horizon = row.as_ref().map_or(Seq::ZERO, |row| row.horizon);
+                commit.found_row(row.map(|row| row.id));
+            }
             Err(error) => {
                 self.let_in_unsure(&error, presence, commit, io);
                 return false;
@@ -358,7 +364,8 @@ impl Timeline {
         commit: &Commit,
         io: &'a mut Io<'io>,
     ) -> (&'a mut Replay, ReplayIo<'a, 'io>) {
-        let at = ReplayIo { recent: &self.recent, row: commit.row(), presence, lookups: &mut self.lookups, io };
+        let (recent, horizon, row) = (&self.recent, self.horizon, commit.row());
+        let at = ReplayIo { recent, horizon, row, presence, lookups: &mut self.lookups, io };
         (&mut self.replay, at)
     }
 }

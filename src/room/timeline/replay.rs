@@ -29,6 +29,8 @@ const PAGE_SENT_BYTES: usize = 256 * 1024;
 pub struct ReplayIo<'a, 'io> {
     /// Where the timeline stands.
     pub recent: &'a Recent,
+    /// Entries up to this seq were dropped.
+    pub horizon: Seq,
     /// The room's row.
     pub row: Option<RoomId>,
     /// Who is there, which newcomers are told.
@@ -60,7 +62,8 @@ impl Replay {
         let Some(json) = at.io.members.json_mut(id) else { return };
         // Who does not look back is shown none of those that it lacks.
         let wants_edits = wants_edits && json.edits_after == Seq::ZERO;
-        let lacks = since.map_or(Some(0), |since| head.0.checked_sub(since.0));
+        let is_kept = |since: &Seq| *since >= at.horizon;
+        let lacks = since.map_or(Some(0), |since| head.0.checked_sub(since.0).filter(|_| is_kept(&since)));
         match lacks {
             Some(0) => send_joined(id, true, request_id, at),
             // What it lacks may be mostly edits, of which it would be sent nothing.

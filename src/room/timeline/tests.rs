@@ -38,7 +38,16 @@ impl Live {
 
     fn told_head(&mut self, head: u64) -> bool {
         let name = self.room.name.clone();
-        let row = RoomRow { id: RoomId(1), name, head: Seq(head), created_at_ms: 0, updated_at_ms: 0, meta: None };
+        let row = RoomRow {
+            id: RoomId(1),
+            name,
+            head: Seq(head),
+            created_at_ms: 0,
+            updated_at_ms: 0,
+            meta: None,
+            horizon: Seq::ZERO,
+            epoch: 0,
+        };
         self.timeline.on_head(Ok(Some(row)), &mut self.presence, &mut self.commit, &mut self.room.io())
     }
 
@@ -333,7 +342,16 @@ fn trap_17_what_cannot_be_read_is_given_up_by_the_databases_word_alone() {
     let mut live = Live::new();
     let row = |head| {
         let name = RoomName::parse("docs/plan").unwrap();
-        Ok(Some(RoomRow { id: RoomId(1), name, head: Seq(head), created_at_ms: 0, updated_at_ms: 0, meta: None }))
+        Ok(Some(RoomRow {
+            id: RoomId(1),
+            name,
+            head: Seq(head),
+            created_at_ms: 0,
+            updated_at_ms: 0,
+            meta: None,
+            horizon: Seq::ZERO,
+            epoch: 0,
+        }))
     };
     live.timeline.on_told(Seq(1 << 40), Vec::new());
     for _ in 0..3 {

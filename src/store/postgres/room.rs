@@ -54,7 +54,7 @@ impl Postgres {
     }
 
     pub async fn rooms(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<RoomRow>, StoreError> {
-        let sql = "select id, name, head, created_at, last_at, meta from room \
+        let sql = "select id, name, head, created_at, last_at, meta, horizon, epoch from room \
                    where name >= $1 and name < $2 and name > $3 and deleted_at is null order by name limit $4";
         let query = sqlx::query_as(sql).bind(prefix).bind(rows::prefix_end(prefix)).bind(after).bind(i64::from(limit));
         let mut lent = self.readers.lend().await?;
@@ -65,9 +65,9 @@ impl Postgres {
 
     pub async fn save_snapshot(&self, room: RoomId, seq: Seq, state: &Bytes) -> Result<(), StoreError> {
         // Snapshots of one seq hold the same edits; the one that is there may be damaged.
-        // Nothing is kept of a room that was deleted.
+        // Nothing is kept of a room that was deleted, or of what retention has dropped.
         let sql = "insert into snapshot (room_id, seq, state) select id, $2, $3 from room \
-            where id = $1 and deleted_at is null for key share \
+            where id = $1 and deleted_at is null and horizon <= $2 for key share \
             on conflict (room_id, seq) do update set state = excluded.state, whole_bytes = null";
         let query = sqlx::query(sql).bind(room.0).bind(rows::seq_column(seq)).bind(&state[..]);
         let mut lent = self.readers.lend().await?;

@@ -79,7 +79,7 @@ impl Postgres {
     }
 
     pub async fn heads(&self, rooms: &[RoomName]) -> Result<Vec<(RoomRow, bool)>, StoreError> {
-        let sql = "select id, name, head, created_at, last_at, null::text, deleted_at is not null from room where name = any($1)";
+        let sql = "select id, name, head, created_at, last_at, null::text, horizon, epoch, deleted_at is not null from room where name = any($1)";
         let names: Vec<&str> = rooms.iter().map(RoomName::as_str).collect();
         let mut lent = self.readers.lend().await?;
         let found: Vec<AnyRoomColumns> = sqlx::query_as(sql).bind(names).fetch_all(&mut lent.connection).await?;

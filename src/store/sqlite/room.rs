@@ -51,7 +51,7 @@ impl Sqlite {
     }
 
     pub async fn rooms(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<RoomRow>, StoreError> {
-        let sql = "select id, name, head, created_at, last_at, meta from room \
+        let sql = "select id, name, head, created_at, last_at, meta, horizon, epoch from room \
                    where name >= $1 and name < $2 and name > $3 and deleted_at is null order by name limit $4";
         let query = sqlx::query_as(sql).bind(prefix).bind(rows::prefix_end(prefix)).bind(after).bind(i64::from(limit));
         let found: Vec<RoomColumns> = query.fetch_all(&self.readers).await?;
@@ -61,9 +61,9 @@ impl Sqlite {
     pub async fn save_snapshot(&self, room: RoomId, seq: Seq, state: &Bytes) -> Result<(), StoreError> {
         let mut begun = self.writer.begin().await?;
         // Snapshots of one seq hold the same edits; the one that is there may be damaged.
-        // Nothing is kept of a room that was deleted.
+        // Nothing is kept of a room that was deleted, or of what retention has dropped.
         let sql = "insert into snapshot (room_id, seq, state) select id, $2, $3 from room \
-            where id = $1 and deleted_at is null \
+            where id = $1 and deleted_at is null and horizon <= $2 \
             on conflict (room_id, seq) do update set state = excluded.state, whole_bytes = null";
         let query = sqlx::query(sql).bind(room.0).bind(rows::seq_column(seq)).bind(&state[..]);
         query.execute(&mut begun.0.connection).await?;

@@ -34,7 +34,7 @@ impl Sqlite {
     }
 
     pub async fn heads(&self, rooms: &[RoomName]) -> Result<Vec<(RoomRow, bool)>, StoreError> {
-        let sql = "select id, name, head, created_at, last_at, null, deleted_at is not null from room where name = $1";
+        let sql = "select id, name, head, created_at, last_at, null, horizon, epoch, deleted_at is not null from room where name = $1";
         let mut found = Vec::with_capacity(rooms.len());
         for room in rooms {
             let query = sqlx::query_as(sql).bind(room.as_str());
