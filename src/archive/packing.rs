@@ -12,7 +12,7 @@ const EVERY_MAX: Duration = Duration::from_secs(60);
 const EVERY_MIN: Duration = Duration::from_millis(100);
 /// The lease is for so many of them: when the server that packs is gone, another takes over.
 const LEASE: u32 = 3;
-const LEASE_MIN: Duration = Duration::from_secs(30);
+const LEASE_MIN: Duration = Duration::from_millis(500);
 /// Rooms looked at by one question, and the pause after it.
 const SPAN: i64 = 10_000;
 const BETWEEN_SPANS: Duration = Duration::from_millis(20);
