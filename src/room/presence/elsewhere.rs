@@ -11,8 +11,8 @@ use crate::bus::{Part, RoomState, SharedState, SharedUser};
 use crate::ids::UserId;
 use crate::protocol::awareness::Entry;
 
-/// How long changes are gathered.
-const GATHER: Duration = Duration::from_millis(80);
+/// How long changes are gathered: each other server is told of a room eight times a second.
+const GATHER: Duration = Duration::from_millis(120);
 /// Typing that is not renewed ends.
 const TYPING: Duration = Duration::from_secs(7);
 
@@ -20,6 +20,8 @@ const TYPING: Duration = Duration::from_secs(7);
 #[derive(Debug, Default)]
 pub struct Others {
     users: HashMap<Uuid, BTreeMap<UserId, SharedUser>>,
+    /// Sockets of all of them.
+    sockets: usize,
     typing: HashMap<(Uuid, UserId), (String, Instant)>,
     /// Parts of what servers tell, and how many each has told.
     parts: HashMap<Uuid, (usize, RoomState)>,
@@ -50,7 +52,14 @@ impl Others {
             0 => known.remove(&user.user),
             _ => known.insert(user.user.clone(), user.clone()),
         };
+        self.sockets += user.sockets;
+        self.sockets -= before.as_ref().map_or(0, |before| before.sockets);
         before.is_some()
+    }
+
+    /// How many sockets the users of other servers have.
+    pub fn sockets(&self) -> usize {
+        self.sockets
     }
 
     /// Whether a user is on another server.
@@ -117,7 +126,8 @@ impl Others {
     /// Forgets a server.
     pub fn forget(&mut self, server: Uuid) {
         self.parts.remove(&server);
-        self.users.remove(&server);
+        let gone = self.users.remove(&server).unwrap_or_default();
+        self.sockets -= gone.values().map(|user| user.sockets).sum::<usize>();
     }
 }
 
@@ -215,7 +225,29 @@ mod tests {
                 told.push(to_tell.take(|_| unreachable!("nobody has come or gone")));
             }
         }
-        assert!((10..=12).contains(&told.len()), "{}", told.len());
+        assert!((7..=8).contains(&told.len()), "{}", told.len());
         assert!(told.iter().all(|(state, may_be_lost)| *may_be_lost && state.states.len() == 300));
+    }
+
+    #[test]
+    fn the_sockets_of_all_other_servers_are_counted_whoever_comes_changes_and_goes() {
+        let (mut others, [one, other]) = (Others::default(), [1, 2].map(Uuid::from_u128));
+        let user = |name: &str, sockets| SharedUser {
+            user: UserId::new(name),
+            name: name.to_owned(),
+            sockets,
+            state: None,
+            is_for_good: false,
+        };
+        let mut counted = Vec::new();
+        for (server, user) in
+            [(one, user("a", 2)), (other, user("a", 1)), (one, user("a", 3)), (one, user("b", 1)), (one, user("b", 0))]
+        {
+            others.take_user(server, &user);
+            counted.push(others.sockets());
+        }
+        others.forget(one);
+        counted.push(others.sockets());
+        assert_eq!(counted, [2, 3, 4, 5, 4, 1]);
     }
 }

@@ -179,7 +179,7 @@ impl Presence {
 
     /// Shows editors what a member has changed, at the pace that it may have.
     fn show(&mut self, news: Vec<Entry>, from: Option<MemberId>, io: &mut Io) {
-        let (count, mut never) = (io.members.count(), None);
+        let (count, mut never) = (self.count_all(io), None);
         let member = from.and_then(|from| io.members.get_mut(from));
         let shown = member.map_or(&mut never, |member| &mut member.awareness_shown);
         let news = self.batch.add(news, shown, count, io.now);
@@ -422,6 +422,11 @@ impl Presence {
         RoomState { users, states, typing }
     }
 
+    /// How many see what is shown here, on all servers: so many also bring something to show.
+    fn count_all(&self, io: &Io) -> usize {
+        io.members.count() + self.others.sockets()
+    }
+
     /// A server tells a part of who is there and what they show; all of it, once it is complete.
     pub fn gather(&mut self, server: Uuid, part: Part, state: RoomState) -> Option<RoomState> {
         self.others.gather(server, part, state)
@@ -457,7 +462,7 @@ impl Presence {
             self.on_editor_state(&user, state.as_ref(), io);
         }
         // Servers gather what they tell.
-        let news = self.batch.add(news, &mut None, io.members.count(), io.now);
+        let news = self.batch.add(news, &mut None, self.count_all(io), io.now);
         for chunk in chunks(&news) {
             io.broadcast_message(EditorMessage::Awareness(&chunk), None, &[]);
         }
