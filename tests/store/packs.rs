@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use tutti::ids::{Seq, UserId};
 use tutti::store::{
-    Bodies, CopyEnd, CopyPart, Deletion, ENTRY_OVERHEAD_BYTES, Entry, EntryKind, FinishedCopy, HistoryQuery, Kinds,
-    Loaded, NewEntry, Packed, Page, RoomId, RoomSize, Store, StoreError,
+    Bodies, CopyEnd, CopyPart, Deletion, Dropping, ENTRY_OVERHEAD_BYTES, Entry, EntryKind, FinishedCopy, HistoryQuery,
+    Kept, Kinds, Loaded, NewEntry, Packed, Page, RoomId, RoomSize, Store, StoreError,
 };
 use yrs::{ClientID, Doc, Options, Text, Transact};
 
@@ -113,6 +113,31 @@ async fn pack_all(store: &Store, room: RoomId, old_ms: i64) -> usize {
 }
 
 contract! {
+    async fn what_is_dropped_goes_out_of_packs_and_the_rest_of_them_stays(db: &Database) {
+        let store = db.store("main").await;
+        let room = busy_room(&store, "plan", 300).await;
+        let before = store.history(room, everything()).await.expect("a page");
+        assert!(pack_all(&store, room, ALL_OLD).await > 200);
+        // In the middle of a pack.
+        let to = Seq(before.len() as u64 / 2);
+        let kept = Some(Kept { state: "state".into(), base: "base".into() });
+        let dropping = Dropping { from: (Seq::ZERO, 0), to, versions: Vec::new(), kept };
+        assert_eq!(store.raise_horizon(room, dropping).await, Ok(true));
+        let mut parts = 0;
+        while store.drop_part(room).await.expect("a part") {
+            parts += 1;
+            assert!(parts < 100, "it ends");
+        }
+        let stays = |entry: &&Entry| entry.seq > to || matches!(entry.kind, EntryKind::Event | EntryKind::Step);
+        let expected: Vec<Entry> = before.iter().filter(stays).cloned().collect();
+        for _ in 0..2 {
+            assert_eq!(store.remaining(room, everything()).await.expect("a page"), expected);
+            pack_all(&store, room, ALL_OLD).await;
+        }
+        let after = HistoryQuery { after: Some(to), ..everything() };
+        assert_eq!(store.history(room, after).await.expect("a page").len() as u64, before.len() as u64 - to.0);
+    }
+
     async fn every_answer_is_the_same_before_and_after_packing(db: &Database) {
         let store = db.store("s1").await;
         let room = busy_room(&store, "busy", 150).await;
