@@ -12,7 +12,7 @@ use super::content::{Cutter, Kind};
 use super::encode::put_cut;
 use super::scan::{Block, Parent, Scan, Section, SectionBlocks, read_sections, scan};
 use super::slots::{Owner, UNKNOWN};
-use super::{BlockId, Clocks, NESTING_MAX, NEW_CLIENTS_MAX, Refusal};
+use super::{BlockId, NESTING_MAX, NEW_CLIENTS_MAX, PackedClocks, Refusal};
 use crate::protocol::lib0::{Input, put_var_uint};
 
 /// What a document of a single text costs beside the text: one message of the largest size finds room in an empty document.
@@ -562,7 +562,7 @@ impl Blocks {
 
 /// Whether all that was typed in an update comes after these clocks; `None` if it only deletes, which has no clock. An update
 /// that cannot be read has nothing that comes before.
-pub fn begins_after(clocks: &Clocks, update: &Bytes) -> Option<bool> {
+pub fn begins_after(clocks: &PackedClocks, update: &Bytes) -> Option<bool> {
     let (mut is_empty, mut is_after) = (true, true);
     let read = read_sections(&mut Input::new(update), |section| {
         is_empty = false;

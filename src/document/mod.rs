@@ -29,7 +29,7 @@ mod view;
 
 pub use apply::{Applied, News, begins_after};
 pub use blocks::Blocks;
-pub use clocks::Clocks;
+pub use clocks::{Clocks, PackedClocks};
 pub use content::{Content, Kind};
 pub use encode::DeletedContent;
 pub use json::Json;

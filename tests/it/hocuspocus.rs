@@ -11,7 +11,7 @@ use crate::support::eventually;
 use crate::support::frame::{BINARY, CLOSE, TEXT, frame};
 use crate::support::http::get;
 use crate::support::message::{
-    self, NOBODY, QUERY, STEP1_EMPTY, STEP1_HI, STEP2_EMPTY, STEP2_HI, UPDATE_HI, awareness, step2, update,
+    self, NOBODY, QUERY, STEP1_EMPTY, STEP1_HI, STEP2_EMPTY, STEP2_HI, UPDATE_HI, awareness, put_number, step2, update,
 };
 use crate::support::provider::{
     DENIED, LEAVE, Provider, READER, REFUSED, SAVED, TOKEN_REQUEST, WRITER, auth, denied, stateless,
@@ -585,6 +585,52 @@ fn what_a_client_made_before_its_step1_brings_no_status_of_its_own() {
     ada.hears(DOC, SAVED);
     ada.say(DOC, QUERY);
     ada.hears(DOC, NOBODY);
+}
+
+#[test]
+fn rule_37_state_vectors_that_are_kept_are_bounded_and_past_that_nobody_is_told_saved_too_early() {
+    // All that are kept may take a quarter of four such documents.
+    let server = Server::with(&["--document-bytes-max", "1048576"]);
+    const CLOCKS: u64 = 25_000;
+    let mut state_vector = Vec::new();
+    put_number(&mut state_vector, CLOCKS);
+    for client in 0..CLOCKS {
+        put_number(&mut state_vector, 1_000 + client);
+        put_number(&mut state_vector, 1);
+    }
+    let starts = |user: &str, room: &str| {
+        let mut provider = Provider::open(server.address, room, &writer(user), WRITER);
+        provider.say(room, &message::step1(&state_vector));
+        provider.until(room, STEP2_EMPTY);
+        provider
+    };
+    // Whether two Updates that its state vector does not cover are told to be saved before the Step2 comes.
+    let is_told = |provider: &mut Provider, room: &str| {
+        provider.say(room, UPDATE_HI);
+        let doc = document(7);
+        provider.say(room, &update(&typed(&doc, "newer")));
+        eventually("both are committed", || (head(&server, room) == 2).then_some(()));
+        provider.say(room, QUERY);
+        provider.until(room, NOBODY).contains(&SAVED.to_vec())
+    };
+    let mut first = starts("mallory", "r1");
+    let mut second = starts("mallory", "r2");
+    let mut others = starts("bob", "r3");
+    assert!(is_told(&mut first, "r1"));
+    assert!(!is_told(&mut second, "r2"), "more than a share");
+    assert!(is_told(&mut others, "r3"), "somebody else has a share, too");
+    second.say("r2", STEP2_HI);
+    second.until("r2", SAVED);
+
+    // What was kept for her is free when she leaves.
+    drop(first);
+    let mut number = 3;
+    eventually("there is room again", || {
+        number += 1;
+        let room = format!("r{number}");
+        let mut next = starts("mallory", &room);
+        is_told(&mut next, &room).then_some(())
+    });
 }
 
 #[test]

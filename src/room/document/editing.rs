@@ -12,6 +12,7 @@ use super::origin::EditOrigin;
 use super::refusals::{refuse, refuse_for_good};
 use crate::archive::weight;
 use crate::auth::{Action, allows};
+use crate::budget::Payer;
 use crate::document::{Applied, Clocks, News, Refusal};
 use crate::ids::{MemberId, UserId};
 use crate::metrics;
@@ -213,9 +214,13 @@ impl LiveDocument {
 
     /// A Hocuspocus client has sent Step1: it starts its count of what is not saved anew.
     pub fn on_start_count(&mut self, StartCount { from, state_vector, charge }: StartCount, io: &mut Io) {
-        if let Some(member) = io.credit(from, charge) {
-            member.editor_mut().on_step1(&state_vector);
-        }
+        let Some(member) = io.credit(from, charge) else { return };
+        // What the last one kept is free before this one is asked for.
+        member.editor_mut().on_step1(None);
+        let payer = allows(member.access, Action::Edit).then(|| Payer::of(&member.user));
+        // A state vector that cannot be read ends the document when it is answered.
+        let had = Clocks::read(&state_vector).ok().and_then(|clocks| self.states.keep(&clocks, payer));
+        member.editor_mut().on_step1(had);
     }
 
     /// Finds out whether a reader that sent Step1, and was replied to with `reply_bytes`, has changed what it may not change. What it

@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 
+use super::kept_clocks::KeptClocks;
 use super::receipt::Receipt;
 use super::refusal::EditRefusal;
 use crate::ids::RoomName;
@@ -37,8 +38,8 @@ pub trait Editor {
         0
     }
 
-    /// The member has sent Step1 with this state vector.
-    fn on_step1(&mut self, _state_vector: &Bytes) {}
+    /// The member has sent Step1; what it had then, if that is kept.
+    fn on_step1(&mut self, _had: Option<KeptClocks>) {}
 
     /// An edit has come. `own_client` is the Yjs client that the member announced first.
     fn on_edit(&mut self, _kind: EditKind, _update: &Bytes, _own_client: Option<u64>) {}

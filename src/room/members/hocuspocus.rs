@@ -3,33 +3,51 @@
 use bytes::Bytes;
 
 use super::editor::Editor;
+use super::kept_clocks::KeptClocks;
 use super::receipt::Receipt;
 use super::refusal::EditRefusal;
-use crate::document::{Clocks, begins_after};
+use crate::document::{PackedClocks, begins_after};
 use crate::ids::RoomName;
 use crate::protocol::EditKind;
 use crate::protocol::hocuspocus::{self, Age, SyncCount};
 use crate::wire::Frame;
+
+/// What a provider had when it began to count: an Update that goes on from there is counted.
+#[derive(Debug, Default)]
+enum Beginning {
+    /// Nothing older can come any more.
+    #[default]
+    Passed,
+    /// Older Updates may come.
+    Known(KeptClocks),
+    /// They may, and it is not known what it had. No Update that may be older is counted: who counts too few says "saved" too late or
+    /// never, who counts too many says it too early.
+    Unknown,
+}
 
 /// What the room knows of a Hocuspocus provider.
 #[derive(Debug, Default)]
 pub struct HocuspocusEditor {
     /// What it counts as not saved.
     count: SyncCount,
-    /// What it had when it began to count, as long as older Updates may come.
-    began_with: Option<Clocks>,
+    beginning: Beginning,
 }
 
 impl HocuspocusEditor {
     fn age(&mut self, update: &Bytes) -> Age {
-        let Some(clocks) = &self.began_with else { return Age::Newer };
-        match begins_after(clocks, update) {
-            Some(true) => {
-                if !self.count.owes_step2() {
-                    self.began_with = None;
-                }
-                Age::Newer
-            }
+        let nothing = PackedClocks::default();
+        let is_after = match &self.beginning {
+            Beginning::Passed => return Age::Newer,
+            Beginning::Known(had) => begins_after(&had.clocks, update),
+            Beginning::Unknown => begins_after(&nothing, update).map(|_| false),
+        };
+        // What it gathered since then comes as one Update. Behind it nothing is older.
+        let is_last = is_after == Some(true) || (is_after.is_some() && matches!(self.beginning, Beginning::Unknown));
+        if is_last && !self.count.owes_step2() {
+            self.beginning = Beginning::Passed;
+        }
+        match is_after {
+            Some(true) => Age::Newer,
             Some(false) => Age::Older,
             None => Age::Unknown,
         }
@@ -53,10 +71,9 @@ impl Editor for HocuspocusEditor {
         1
     }
 
-    fn on_step1(&mut self, state_vector: &Bytes) {
+    fn on_step1(&mut self, had: Option<KeptClocks>) {
         self.count.restart();
-        // A state vector that cannot be read ends the document when it is answered.
-        self.began_with = Clocks::read(state_vector).ok();
+        self.beginning = had.map_or(Beginning::Unknown, Beginning::Known);
     }
 
     fn on_edit(&mut self, kind: EditKind, update: &Bytes, own_client: Option<u64>) {
@@ -66,10 +83,16 @@ impl Editor for HocuspocusEditor {
                 self.count.update(age);
             }
             EditKind::Step2 => {
+                let is_asked_again = !self.count.owes_step2();
                 self.count.step2();
                 // What the provider had queued is here. What it gathers (`flushDelay`) may still begin with older typing.
-                if let Some(clocks) = &mut self.began_with {
-                    clocks.keep_only(own_client);
+                match &mut self.beginning {
+                    Beginning::Known(had) => {
+                        *had = KeptClocks { clocks: had.clocks.only(own_client), held: None };
+                    }
+                    // Asked once more since, as whoever may edit from now on is, it has sent that too.
+                    Beginning::Unknown if is_asked_again => self.beginning = Beginning::Passed,
+                    Beginning::Unknown | Beginning::Passed => {}
                 }
             }
         }
@@ -107,16 +130,77 @@ impl Editor for HocuspocusEditor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::ByteBudget;
+    use crate::document::Clocks;
 
     #[test]
     fn a_refused_message_is_told_by_a_status_and_none_is_saved_until_a_step2_brings_it() {
         let (mut editor, room) = (HocuspocusEditor::default(), RoomName::parse("r").unwrap());
-        editor.on_step1(&Bytes::from_static(&[0]));
+        editor.on_step1(None);
         editor.on_edit(EditKind::Update, &Bytes::from_static(&[0, 0]), None);
         let told = editor.on_refused(EditRefusal::Harmful, &room);
         assert_eq!(told, Some(hocuspocus::sync_status("r", false)));
         editor.on_edit(EditKind::Step2, &Bytes::from_static(&[0, 0]), None);
         assert_eq!(editor.receipt(EditKind::Step2, None), Some(Receipt::Status(2)));
         assert!(editor.on_committed(2) > 0);
+    }
+
+    /// Yjs client 1 types "hi", and "!" behind it.
+    const HI: &[u8] = &[1, 1, 1, 0, 4, 1, 1, b't', 2, b'h', b'i', 0];
+    const MORE: &[u8] = &[1, 1, 1, 2, 0x84, 1, 1, 1, b'!', 0];
+
+    /// How often "saved" is said when this is committed alone.
+    fn saved(editor: &mut HocuspocusEditor, kind: EditKind, update: &'static [u8]) -> u64 {
+        editor.on_edit(kind, &Bytes::from_static(update), Some(1));
+        let messages = editor.taken(kind);
+        editor.on_committed(messages)
+    }
+
+    fn had(clock: u32) -> Option<KeptClocks> {
+        let mut clocks = Clocks::default();
+        clocks.set(1, clock);
+        Some(KeptClocks { clocks: PackedClocks::from(&clocks), held: None })
+    }
+
+    #[test]
+    fn what_is_older_than_the_state_vector_brings_no_status_and_what_is_newer_does() {
+        let mut editor = HocuspocusEditor::default();
+        editor.on_step1(had(2));
+        assert_eq!(saved(&mut editor, EditKind::Update, HI), 0);
+        assert_eq!(saved(&mut editor, EditKind::Update, MORE), 1);
+        assert_eq!(saved(&mut editor, EditKind::Step2, &[0, 0]), 1);
+        assert_eq!(saved(&mut editor, EditKind::Update, HI), 0, "what it gathered");
+        assert_eq!(saved(&mut editor, EditKind::Update, MORE), 1);
+        assert!(matches!(editor.beginning, Beginning::Passed));
+    }
+
+    #[test]
+    fn whose_state_vector_is_not_kept_is_never_told_too_early_that_all_is_saved() {
+        let mut editor = HocuspocusEditor::default();
+        editor.on_step1(None);
+        assert_eq!(saved(&mut editor, EditKind::Update, HI), 0, "it may have been queued");
+        assert_eq!(saved(&mut editor, EditKind::Update, MORE), 0);
+        assert_eq!(saved(&mut editor, EditKind::Step2, &[0, 0]), 1);
+        assert_eq!(saved(&mut editor, EditKind::Update, HI), 0, "it may have been gathered");
+        assert_eq!(saved(&mut editor, EditKind::Update, MORE), 1, "nothing older comes behind it");
+        editor.on_step1(None);
+        saved(&mut editor, EditKind::Step2, &[0, 0]);
+        saved(&mut editor, EditKind::Step2, &[0, 0]);
+        assert_eq!(saved(&mut editor, EditKind::Update, HI), 1, "it was asked again since");
+    }
+
+    #[test]
+    fn what_a_state_vector_held_is_given_back_when_its_step2_comes_or_a_new_step1() {
+        let budget = ByteBudget::new(10, None);
+        let holds = || had(2).map(|had| KeptClocks { held: Some(budget.hold(10)), ..had });
+        let mut editor = HocuspocusEditor::default();
+        editor.on_step1(holds());
+        assert_eq!(budget.left(), Some(0));
+        editor.on_step1(None);
+        assert_eq!(budget.left(), Some(10));
+        editor.on_step1(holds());
+        saved(&mut editor, EditKind::Step2, &[0, 0]);
+        assert_eq!(budget.left(), Some(10));
+        assert!(matches!(&editor.beginning, Beginning::Known(had) if had.clocks.get(1) == 2));
     }
 }

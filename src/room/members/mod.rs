@@ -3,6 +3,7 @@
 mod editor;
 mod hocuspocus;
 mod json;
+mod kept_clocks;
 mod receipt;
 mod refusal;
 mod yjs;
@@ -20,6 +21,7 @@ use crate::rate::Bucket;
 pub use editor::Editor;
 pub use hocuspocus::HocuspocusEditor;
 pub use json::{JsonMember, MissedSteps, StoreRead};
+pub use kept_clocks::KeptClocks;
 pub use receipt::{Acknowledgement, Receipt};
 pub use refusal::{EditRefusal, LoggedRefusals};
 pub use yjs::{Asked, YjsEditor};
