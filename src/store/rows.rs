@@ -100,33 +100,55 @@ impl<'q> From<&'q HistoryQuery> for HistoryColumns<'q> {
     }
 }
 
-/// The statement of a history query, with two things in the database's words: the length of a body, and what bodies of comments begin
-/// with.
+/// What names an index behind a table. SQLite would search by the primary key, which has the same columns but all the rows; Postgres
+/// knows better, and has no words for it.
+macro_rules! indexed_by {
+    (sqlite, $index:literal) => {
+        concat!(" indexed by ", $index)
+    };
+    (postgres, $index:literal) => {
+        ""
+    };
+}
+pub(super) use indexed_by;
+
+/// The statement of a history query, in the words of `$database`, with two things of it: the length of a body, and what bodies of
+/// comments begin with.
 macro_rules! history_sql {
-    ($query:expr, $length:literal, $comment:literal) => {
+    ($query:expr, $database:ident, $length:literal, $comment:literal) => {
         match ($query.page, $query.kinds) {
-            (Page::Oldest, Kinds::All | Kinds::Only(EntryKind::Edit)) => $crate::store::rows::history_sql!(@ $length, "", "asc"),
-            (Page::Newest, Kinds::All | Kinds::Only(EntryKind::Edit)) => $crate::store::rows::history_sql!(@ $length, "", "desc"),
-            // In so many words, which are those of the indexes.
-            (Page::Oldest, Kinds::Only(EntryKind::Step)) => $crate::store::rows::history_sql!(@ $length, " and kind = 4", "asc"),
-            (Page::Newest, Kinds::Only(EntryKind::Step)) => $crate::store::rows::history_sql!(@ $length, " and kind = 4", "desc"),
-            (Page::Oldest, Kinds::Comments) => $crate::store::rows::history_sql!(@comments $length, $comment, "asc"),
-            (Page::Newest, Kinds::Comments) => $crate::store::rows::history_sql!(@comments $length, $comment, "desc"),
-            (Page::Oldest, _) => $crate::store::rows::history_sql!(@ $length, " and kind <> 1", "asc"),
-            (Page::Newest, _) => $crate::store::rows::history_sql!(@ $length, " and kind <> 1", "desc"),
+            (Page::Oldest, kinds) => $crate::store::rows::history_sql!(@page kinds, $database, $length, $comment, "asc"),
+            (Page::Newest, kinds) => $crate::store::rows::history_sql!(@page kinds, $database, $length, $comment, "desc"),
         }
     };
-    (@comments $length:literal, $comment:literal, $order:literal) => {
-        $crate::store::rows::history_sql!(
-            @ $length,
-            concat!(" and kind = 3 and substr(body, 1, 17) = ", $comment, " and length(body) <= 65536"),
-            $order
-        )
+    // Conditions in so many words, which are those of the indexes.
+    (@page $kinds:expr, $database:ident, $length:literal, $comment:literal, $order:literal) => {
+        match $kinds {
+            Kinds::All | Kinds::Only(EntryKind::Edit) => $crate::store::rows::history_sql!(@ $length, "", "", $order),
+            Kinds::Only(EntryKind::Step) => $crate::store::rows::history_sql!(
+                @ $length,
+                $crate::store::rows::indexed_by!($database, "entry_step"),
+                " and kind = 4",
+                $order
+            ),
+            Kinds::Comments => $crate::store::rows::history_sql!(
+                @ $length,
+                $crate::store::rows::indexed_by!($database, "entry_comment"),
+                concat!(" and kind = 3 and substr(body, 1, 17) = ", $comment, " and length(body) <= 65536"),
+                $order
+            ),
+            _ => $crate::store::rows::history_sql!(
+                @ $length,
+                $crate::store::rows::indexed_by!($database, "entry_not_edit"),
+                " and kind <> 1",
+                $order
+            ),
+        }
     };
-    (@ $length:literal, $kinds:expr, $order:literal) => {
+    (@ $length:literal, $index:expr, $kinds:expr, $order:literal) => {
         concat!(
-            "select seq, kind, author, via, at, key, ", $length, ", case when kind = $7 then null else body end from entry \
-             where room_id = $1 and seq > $2 and seq < $3 and ($4 is null or kind = $4)", $kinds,
+            "select seq, kind, author, via, at, key, ", $length, ", case when kind = $7 then null else body end from entry", $index,
+            " where room_id = $1 and seq > $2 and seq < $3 and ($4 is null or kind = $4)", $kinds,
             " and ($5 is null or author = $5) order by seq ", $order, " limit $6"
         )
     };
@@ -138,8 +160,16 @@ pub(super) const FORGET_OLDER_SQL: &str = "delete from snapshot where room_id = 
      and seq <> (select horizon from room where id = $1)";
 
 /// Counts a room's entries but edits after a seq, up to a limit.
-pub(super) const COUNT_SQL: &str = "select count(*) from \
-     (select 1 from entry where room_id = $1 and seq > $2 and kind <> 1 limit $3) as counted";
+macro_rules! count_sql {
+    ($database:ident) => {
+        concat!(
+            "select count(*) from (select 1 from entry",
+            $crate::store::rows::indexed_by!($database, "entry_not_edit"),
+            " where room_id = $1 and seq > $2 and kind <> 1 limit $3) as counted"
+        )
+    };
+}
+pub(super) use count_sql;
 
 /// The first name past all that start with `prefix`. No name holds the greatest character, so it is past them all.
 pub(super) fn prefix_end(prefix: &str) -> String {

@@ -57,10 +57,10 @@ impl StoredPack {
 
 /// What a page has of rows, as a query.
 macro_rules! rows_query {
-    ($room:expr, $query:expr, $length:literal, $comment:literal) => {{
+    ($room:expr, $query:expr, $database:ident, $length:literal, $comment:literal) => {{
         let query: &HistoryQuery = $query;
         let columns = HistoryColumns::from(query);
-        sqlx::query_as(rows::history_sql!(query, $length, $comment))
+        sqlx::query_as(rows::history_sql!(query, $database, $length, $comment))
             .bind($room.0)
             .bind(columns.after)
             .bind(columns.before)
@@ -72,10 +72,10 @@ macro_rules! rows_query {
 }
 pub(super) use rows_query;
 
-/// The methods of a backend; `$begin` begins a transaction that sees one moment, `$length` is the length of a body, `$comment`
-/// what those of comments begin with.
+/// The methods of a backend, in the words of `$database`; `$begin` begins a transaction that sees one moment, `$length` is the length of a
+/// body, `$comment` what those of comments begin with.
 macro_rules! timeline_methods {
-    ($backend:ty, $begin:literal, $length:literal, $comment:literal) => {
+    ($backend:ty, $database:ident, $begin:literal, $length:literal, $comment:literal) => {
         impl $backend {
             pub async fn load(&self, name: &RoomName) -> Result<Option<Loaded>, StoreError> {
                 let mut reading = self.reading().await?;
@@ -163,7 +163,8 @@ macro_rules! timeline_methods {
                 }
                 let left = merge.rows();
                 let found =
-                    rows::page(&left, timeline::rows_query!(room, &left, $length, $comment).fetch(&mut *tx)).await?;
+                    rows::page(&left, timeline::rows_query!(room, &left, $database, $length, $comment).fetch(&mut *tx))
+                        .await?;
                 // What was left unread would come before the next one's answer.
                 if !found.is_cut {
                     tx.commit().await?;
@@ -177,7 +178,8 @@ macro_rules! timeline_methods {
             /// Where packs have nothing of it.
             async fn history_of_rows(&self, room: RoomId, query: &HistoryQuery) -> Result<Vec<Entry>, StoreError> {
                 let mut reading = self.reading().await?;
-                let found = timeline::rows_query!(room, query, $length, $comment).fetch(&mut *reading.connection());
+                let found =
+                    timeline::rows_query!(room, query, $database, $length, $comment).fetch(&mut *reading.connection());
                 let found = rows::page(query, found).await?;
                 if !found.is_cut {
                     reading.keep();
@@ -187,7 +189,10 @@ macro_rules! timeline_methods {
 
             pub async fn count_but_edits(&self, room: RoomId, after: Seq, limit: u64) -> Result<u64, StoreError> {
                 let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-                let query = sqlx::query_scalar(rows::COUNT_SQL).bind(room.0).bind(rows::seq_column(after)).bind(limit);
+                let query = sqlx::query_scalar(rows::count_sql!($database))
+                    .bind(room.0)
+                    .bind(rows::seq_column(after))
+                    .bind(limit);
                 let mut reading = self.reading().await?;
                 let count: i64 = query.fetch_one(&mut *reading.connection()).await?;
                 reading.keep();

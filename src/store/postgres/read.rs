@@ -14,6 +14,7 @@ use crate::store::timeline::{self, Damage, StoredPack, timeline_methods};
 
 timeline_methods!(
     Postgres,
+    postgres,
     "begin isolation level repeatable read read only",
     "length(body)::bigint",
     "'{\"type\":\"comment.'::bytea"

@@ -62,7 +62,7 @@ impl Statements for SqliteConnection {
     }
 
     async fn newest_steps(&mut self, rooms: &[RoomId]) -> sqlx::Result<Vec<(RoomId, Seq)>> {
-        let sql = "select max(seq) from entry where room_id = $1 and kind = 4";
+        let sql = "select max(seq) from entry indexed by entry_step where room_id = $1 and kind = 4";
         let mut newest = Vec::new();
         for room in rooms {
             let found: Option<i64> = sqlx::query_scalar(sql).bind(room.0).fetch_one(&mut *self).await?;
