@@ -70,7 +70,7 @@ mod tests {
         let entry = |n: usize| NewEntry {
             kind: EntryKind::Edit,
             author: UserId::new("ada"),
-            via: (n % 2 == 0).then(|| UserId::new("bob")),
+            via: n.is_multiple_of(2).then(|| UserId::new("bob")),
             key: None,
             condition: None,
             body: Bytes::from(vec![n as u8; n]),
