@@ -40,6 +40,11 @@ impl AwarenessBatch {
         Vec::new()
     }
 
+    /// Forgets what was gathered of the clients of these entries, which are sent at once: who comes in between would take it for news.
+    pub fn forget(&mut self, sent: &[Entry]) {
+        sent.iter().for_each(|entry| drop(self.entries.remove(&entry.client)));
+    }
+
     /// When to send what has been gathered.
     pub fn due(&self) -> Option<Instant> {
         self.due

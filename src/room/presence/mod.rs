@@ -110,6 +110,7 @@ impl Presence {
     pub fn on_leave(&mut self, id: MemberId, gone: &Member, is_for_good: bool, io: &mut Io) {
         self.put_off.remove(&id);
         let removals = self.awareness.leave(id, io.now);
+        self.batch.forget(&removals);
         broadcast_entries(&removals, None, io);
         let user = &gone.user;
         self.tell_states(&removals, io);

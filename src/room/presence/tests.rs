@@ -89,6 +89,25 @@ fn rule_38_a_cursor_that_moves_all_the_time_is_sent_at_a_pace_and_the_newest_of_
 }
 
 #[test]
+fn who_comes_in_after_somebody_left_is_shown_nothing_more_of_them() {
+    let mut room = TestRoom::new();
+    let mut presence = Presence::new(1 << 20, room.now - Duration::from_secs(60));
+    let [ada, _bob] = ["ada", "bob"].map(|user| room.join(Dialect::Yjs, user, Access::Write));
+    for clock in 1..=2 {
+        let entry = Entry { client: 1, clock, state: Some(Bytes::from_static(b"1")) };
+        let message = UpdateAwareness { from: ada, entries: encode([&entry].into_iter()).into(), charge: 1 };
+        presence.on_awareness(message, &mut room.io());
+    }
+    assert_eq!(room.sent().len(), 1, "the second waits for a moment");
+    let gone = room.members.remove(ada).unwrap();
+    presence.on_leave(ada, &gone, true, &mut room.io());
+    assert_eq!(room.sent().len(), 1, "the others hear of it at once");
+    room.now = presence.batch_due().unwrap();
+    presence.send_batch(&mut room.io());
+    assert_eq!((room.sent(), presence.batch_due()), (Vec::new(), None));
+}
+
+#[test]
 fn editors_see_a_json_user_as_an_awareness_state_until_its_last_socket_leaves() {
     let mut room = TestRoom::new();
     let mut presence = Presence::new(1 << 20, room.now);
