@@ -194,8 +194,24 @@ fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
+/// Text without control characters but those, so that nothing is left that a terminal would obey.
+pub(super) fn plain(text: &str, kept: &[char]) -> String {
+    text.chars().map(|c| if c.is_control() && !kept.contains(&c) { '\u{fffd}' } else { c }).collect()
+}
+
 /// Prints a line in which nothing is left that a terminal would obey.
 pub(super) fn print_line(out: &mut impl Write, line: &str) -> io::Result<()> {
-    let plain: String = line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    writeln!(out, "{plain}")
+    writeln!(out, "{}", plain(line, &[]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_is_told_nothing_that_it_would_obey() {
+        let text = "a\tb\n\u{1b}]0;title\u{7}\u{9b}2J\rü";
+        assert_eq!(plain(text, &['\n', '\t']), "a\tb\n\u{fffd}]0;title\u{fffd}\u{fffd}2J\u{fffd}ü");
+        assert_eq!(plain(text, &[]), "a\u{fffd}b\u{fffd}\u{fffd}]0;title\u{fffd}\u{fffd}2J\u{fffd}ü");
+    }
 }

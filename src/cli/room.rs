@@ -9,7 +9,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::outcome::{USAGE, stop};
-use super::remote::{Ask, Remote, print_line, with_server};
+use super::remote::{Ask, Remote, plain, print_line, with_server};
 use crate::config::{CopyTask, ListTask, PrintFormat, PrintTask, RemoveTask, RoomConfig, RoomOrder, RoomTask};
 use crate::ids::RoomName;
 
@@ -157,10 +157,10 @@ async fn print(remote: &Remote, PrintTask { room, format, root, at }: PrintTask)
     query.extend(at.map(|at| ("at", at)));
     let answer = remote.ask(Ask { query, ..Ask::of_room(Method::GET, &room, Some("document")) }).await?;
     let mut out = io::stdout().lock();
-    out.write_all(&answer.body)?;
     // Nothing but the document goes into a file.
-    if out.is_terminal() {
-        writeln!(out)?;
+    match out.is_terminal() {
+        true => writeln!(out, "{}", plain(&String::from_utf8_lossy(&answer.body), &['\n', '\t']))?,
+        false => out.write_all(&answer.body)?,
     }
     Ok(out.flush()?)
 }
