@@ -302,11 +302,14 @@ async fn finish(source: Source<'_>, filled: Filled) -> Result<HttpResponse, ApiE
     let Source { may, to, copy, state } = source;
     let Filled { of, from, head, at_ms, with_past, bytes } = filled;
     let by = (may.identity.user.clone(), may.identity.name.to_string());
+    // It changes by being made, however old its entries are.
+    let now_ms = auth::now_ms();
+    let at_ms = at_ms.max(now_ms);
     let finished = FinishedCopy { name: to.clone(), head, at_ms, of, with_past, by, bytes };
     let (to, source, state) = (to.clone(), may.room.clone(), state.clone());
     let finishing = actix_web::rt::spawn(async move {
         let by = finished.by.0.clone();
-        let end = state.store.finish_copy(copy, finished, auth::now_ms()).await?;
+        let end = state.store.finish_copy(copy, finished, now_ms).await?;
         if end != CopyEnd::Done {
             // It goes by itself, if not at once.
             let _ = state.store.drop_copy(copy).await;

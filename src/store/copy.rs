@@ -29,7 +29,7 @@ pub struct FinishedCopy {
     pub name: RoomName,
     /// Its newest entry.
     pub head: Seq,
-    /// When that was, in Unix milliseconds.
+    /// When it was changed last, in Unix milliseconds: not before that entry.
     pub at_ms: i64,
     /// The room that it is a copy of.
     pub of: RoomId,

@@ -100,6 +100,9 @@ fn a_copy_with_history_has_every_entry_as_it_was() {
         answer["room"].take();
         answer
     };
+    let whole = get(server.address, "/api/v1/rooms/whole", Some(&writer("eve"))).json();
+    let [created, updated] = ["createdAt", "updatedAt"].map(|field| whole[field].as_str().unwrap());
+    assert!(created <= updated, "{whole}");
     for path in ["blame", "blame?at=3", "diff?from=2", "activity", "versions", "document?at=3"] {
         assert_eq!(read(&format!("whole/{path}")), read(&format!("plan/{path}")), "{path}");
     }
