@@ -173,7 +173,8 @@ impl Handler<AwaitEntry> for Room {
     type Result = ();
 
     fn handle(&mut self, message: AwaitEntry, _: &mut Self::Context) {
-        if !matches!(self.phase, Phase::Failed | Phase::Deleted | Phase::Ended) {
+        // One that cannot be loaded now tries again.
+        if !matches!(self.phase, Phase::Deleted | Phase::Ended) {
             self.parts().timeline.on_await_entry(message);
         }
     }

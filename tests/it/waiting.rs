@@ -9,10 +9,12 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tutti::auth::now_s;
 
+use crate::support::database::execute;
 use crate::support::editor::Editor;
 use crate::support::eventually;
 use crate::support::http::{Answer, get, post_json};
 use crate::support::process::Process;
+use crate::support::server::database_url;
 use crate::support::token::{reader, token, token_until, writer};
 
 fn publish(address: SocketAddr, text: &str) -> u64 {
@@ -95,6 +97,28 @@ fn where_nothing_comes_the_answer_is_empty() {
     let answer = poll(server.address, "after=1&wait=1", &reader("ada"));
     assert_eq!((seqs(&answer), &answer.json()["next"]), (Vec::new(), &Value::Null));
     assert_eq!(seqs(&poll(server.address, "after=1&wait=0", &reader("ada"))), Vec::<u64>::new());
+}
+
+#[test]
+fn who_asks_for_a_room_that_cannot_be_loaded_now_waits_as_well() {
+    let (folder, server) = start(&["--room-idle-ms", "10"]);
+    let (address, url) = (server.address, database_url(folder.path()));
+    publish(address, "first");
+    eventually("the room has left memory", || server.log().contains("room unloaded").then_some(()));
+    execute(&url, "alter table snapshot rename to snapshot_away");
+    let first = polling(address, "after=1&wait=30", &reader("ada"));
+    eventually("it cannot be loaded", || server.log().contains("room cannot be loaded").then_some(()));
+    let second = polling(address, "after=1&wait=30", &reader("bob"));
+    waits(address, 2);
+    execute(&url, "alter table snapshot_away rename to snapshot");
+    let path = "/api/v1/rooms/room/messages";
+    eventually("it takes messages again", || {
+        let answer = post_json(address, path, Some(&writer("rest")), &json!({ "text": "second" }));
+        (answer.status == 201).then_some(())
+    });
+    for answer in [first, second].map(|poll| poll.join().unwrap()) {
+        assert_eq!(seqs(&answer), [2]);
+    }
 }
 
 #[test]
