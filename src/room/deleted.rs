@@ -78,6 +78,13 @@ impl Room {
         }
     }
 
+    /// Something was told of another room of this name: it has the name now, or had it before, and is heard of late.
+    pub(super) fn on_other_row_told(&mut self, ctx: &mut Context<Self>) {
+        // Once for all that is told meanwhile.
+        self.looks_left = self.looks_left.max(1);
+        self.arm(Timer::Deletion, LOOK_AGAIN, ctx);
+    }
+
     fn is_own_row(&self, row: Option<RoomId>) -> bool {
         row.is_some() && row == self.commit.row()
     }

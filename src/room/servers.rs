@@ -96,8 +96,7 @@ impl Room {
             FromServer::Told { say: RoomMessage::Entries { row, .. }, .. } | FromServer::Head(RoomId(row), _)
                 if self.commit.row().is_some_and(|known| known != RoomId(row)) =>
             {
-                // Its name was freed, and another room has it.
-                self.end_deleted(ctx);
+                self.on_other_row_told(ctx);
             }
             FromServer::Told { say: RoomMessage::Entries { row, head, at, entries, clients }, .. } => {
                 self.commit.found_row(Some(RoomId(row)));

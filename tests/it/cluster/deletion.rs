@@ -58,6 +58,7 @@ on_each_bus! {
         let mut bob = Editor::join(servers.at(1), "plan", &writer("bob"), 2);
         bob.until_text("one ");
         network.freeze();
+        alice.saves("two ");
         assert_eq!(delete(&servers, 0, "?hard=true&free=true")["partial"], json!(true));
         assert_eq!(alice.socket.closed().0, 4404);
         // Its row is gone, which the server finds by itself.
@@ -65,7 +66,7 @@ on_each_bus! {
         let mut bob = Editor::join(servers.at(1), "plan", &writer("bob"), 3);
         assert_eq!(bob.text(), "");
         bob.saves("new ");
-        // Now it hears of the deletion.
+        // Now it hears of the last edit of the old room, and of the deletion.
         network.restore();
         servers.have_met();
         bob.saves("and more");
