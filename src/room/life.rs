@@ -162,6 +162,11 @@ impl Room {
             Phase::Deleted => (CloseCode::RoomDeleted, CloseCode::RoomDeleted.reason()),
             _ => (CloseCode::TryLater, "the room cannot be loaded now, try again later"),
         };
+        self.close_join(join, code, reason);
+    }
+
+    /// Closes the connection of one who does not come in.
+    pub(super) fn close_join(&mut self, join: &Join, code: CloseCode, reason: &str) {
         let outbound = &mut self.fanout.outbound;
         let link = outbound.link(&join.relay);
         outbound.close(link, join.member, code, reason);

@@ -8,12 +8,13 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::members::EditRefusal;
 use super::messages::{AwaitEntry, FromMember, Join, WriteError, Written};
 use super::room::{Parts, Room, Seeding};
 use crate::auth::{Access, Action, allows};
 use crate::ids::Seq;
 use crate::metrics;
-use crate::protocol::Dialect;
+use crate::protocol::{CloseCode, Dialect};
 use crate::seed::SeedError;
 use crate::store::{RoomRow, StoreError};
 
@@ -59,7 +60,9 @@ impl Room {
                 Ok(()) => self.write_seed(update, ATTEMPTS, ctx),
                 Err(denied) => {
                     metrics::STORING_DENIED.inc();
-                    self.refuse_unseeded(&denied.to_string(), ctx);
+                    let reason = denied.to_string();
+                    // Who comes back would only have it asked for again.
+                    self.close_unseeded(&reason, EditRefusal::from(denied).close_code(), &reason, ctx);
                 }
             },
             Ok(None) => self.let_seeded_in(ctx),
@@ -123,14 +126,15 @@ impl Room {
 
     /// Refuses those for now who may write: an empty document would be their truth.
     fn refuse_unseeded(&mut self, reason: &str, ctx: &mut Context<Self>) {
-        tracing::error!(
-            reason,
-            "the first content of a document is not to be had now; members who may write are refused"
-        );
+        self.close_unseeded(reason, CloseCode::TryLater, "the room cannot be loaded now, try again later", ctx);
+    }
+
+    fn close_unseeded(&mut self, reason: &str, code: CloseCode, told: &str, ctx: &mut Context<Self>) {
+        tracing::error!(reason, "a document does not get its first content; members who may write are refused");
         self.seeding = Seeding::Due;
         for message in std::mem::take(&mut self.early) {
             match message {
-                FromMember::Join(join) if may_write(&join) => self.refuse_join(&join),
+                FromMember::Join(join) if may_write(&join) => self.close_join(&join, code, told),
                 message => self.on_message(message, ctx),
             }
         }

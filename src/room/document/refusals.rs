@@ -4,7 +4,6 @@ use std::fmt;
 
 use crate::ids::MemberId;
 use crate::metrics;
-use crate::protocol::CloseCode;
 use crate::room::io::Io;
 use crate::room::members::EditRefusal;
 
@@ -26,12 +25,7 @@ pub fn refuse_for_good(from: MemberId, refusal: EditRefusal, error: &dyn std::er
     if !member.editor().is_closed_on_refusal() {
         return refuse(from, refusal, io);
     }
-    let code = match refusal {
-        EditRefusal::DocumentFull | EditRefusal::StorageFull => CloseCode::EditTooLarge,
-        EditRefusal::NoRoom => CloseCode::Forbidden,
-        _ => CloseCode::EditRefused,
-    };
-    io.close(from, code, error.to_string());
+    io.close(from, refusal.close_code(), error.to_string());
 }
 
 /// Logs that a member's edit is refused, the first time for this reason: its client may go on sending.

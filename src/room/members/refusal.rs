@@ -1,6 +1,7 @@
 //! Why a member's edit is refused, and which of the reasons are in the log already.
 
 use crate::document::Refusal;
+use crate::protocol::CloseCode;
 use crate::room::quotas::Denied;
 
 /// Why an edit is refused.
@@ -34,6 +35,15 @@ impl EditRefusal {
             Self::NoRoom => "there is no such room, and you may not make it",
             Self::Harmful => "the edit cannot be taken",
             Self::Failed => "the edit cannot be stored",
+        }
+    }
+
+    /// What a connection is closed with, if it is closed for that.
+    pub fn close_code(self) -> CloseCode {
+        match self {
+            Self::DocumentFull | Self::StorageFull => CloseCode::EditTooLarge,
+            Self::NoRoom => CloseCode::Forbidden,
+            _ => CloseCode::EditRefused,
         }
     }
 }

@@ -9,6 +9,8 @@ use std::thread;
 use super::{Servers, on_each_bus};
 use crate::support::editor::Editor;
 use crate::support::http::request;
+use crate::support::server::Server;
+use crate::support::socket::Socket;
 use crate::support::token::{reader, writer};
 
 const CONTENT: &str = "From the database";
@@ -53,6 +55,15 @@ impl BackEnd {
     fn options(&self) -> [&str; 4] {
         ["--seed-url", &self.url, "--seed-secret", "whsec_c29tZSBieXRlcyB0aGF0IGFyZSBhIGtleQ=="]
     }
+}
+
+#[test]
+fn rule_41_where_the_first_content_may_not_be_stored_who_may_write_is_told_not_to_come_back() {
+    let back_end = BackEnd::answering_together(1);
+    let server = Server::with(&[&back_end.options()[..], &["--quota-room-bytes", "1"]].concat());
+    let (code, reason) = Socket::yjs(server.address, "r", &writer("ada")).closed();
+    assert_eq!(code, 4413, "{reason}");
+    assert!(reason.contains("on disk"), "{reason}");
 }
 
 on_each_bus! {
