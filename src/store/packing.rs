@@ -1,5 +1,4 @@
-//! Makes packs of old edits, and rows of packs. What goes as rows is compared with what comes back out of the pack, in the transaction
-//! that does both. Both databases run the same statements; `packing_methods!` makes the methods of each.
+//! Makes packs of old edits. What goes as rows is compared with what comes back out of the pack, in the transaction that does both. Both databases run the same statements; `packing_methods!` makes the methods of each.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
@@ -43,9 +42,15 @@ pub(super) type CandidateColumns = (i64, i64, String, Option<String>, Option<Vec
 /// The condition says what is packed, here and in [`TAKE_SQL`].
 pub(super) const CANDIDATES_SQL: &str = "select seq, at, author, via, \
     case when kind = 1 and key is null and length(body) <= $3 then body end from entry \
-    where room_id = $1 and seq > $2 order by seq limit $4";
+    where room_id = $1 and seq > $2 and seq < $5 order by seq limit $4";
 pub(super) const TAKE_SQL: &str = "delete from entry where room_id = $1 and seq > $2 and seq <= $3 \
     and kind = 1 and key is null and length(body) <= $4 returning seq, at, author, via, body";
+/// The span of the first pack behind a seq: packs of a room do not overlap, so nothing is packed across it.
+pub(super) const NEXT_SQL: &str =
+    "select first_seq, seq from pack where room_id = $1 and seq > $2 order by seq limit 1";
+/// Inserts nothing where another pack has a part of its span.
+pub(super) const INSERT_SQL: &str = "insert into pack (room_id, seq, first_seq, body) select $1, $2, $3, $4 \
+    where not exists (select 1 from pack where room_id = $1 and seq >= $3 and first_seq <= $2)";
 /// The last pack of a room that is not full, with how much is in it.
 pub(super) const LAST_SQL: &str = "select first_seq, seq, body from pack where room_id = $1 and seq = \
     (select max(seq) from pack where room_id = $1) and $2 > \
@@ -58,7 +63,8 @@ pub(super) struct Batch {
     /// A pack that goes as well, since it was not full.
     pub old: Option<StoredPack>,
     old_edits: usize,
-    edits: Vec<PackedEdit>,
+    /// All edits of the pack.
+    pub edits: Vec<PackedEdit>,
     users: HashSet<UserId>,
     bytes: usize,
     looked_at: usize,
@@ -83,9 +89,17 @@ impl Batch {
             // Its edits would be looked at once more.
             return;
         }
-        self.old_edits = edits.len();
-        edits.into_iter().for_each(|edit| self.add(edit));
-        self.old = Some(old);
+        let mut begun = Self { old_edits: edits.len(), ..Self::new(self.since) };
+        edits.into_iter().for_each(|edit| begun.add(edit));
+        if begun.is_full() {
+            // Names may have filled it: nothing would come to it.
+            return;
+        }
+        *self = Self { old: Some(old), ..begun };
+    }
+
+    fn is_full(&self) -> bool {
+        self.edits.len() >= PACK_ENTRIES_MAX || self.bytes >= PACK_BYTES_MAX
     }
 
     fn add(&mut self, edit: PackedEdit) {
@@ -103,7 +117,7 @@ impl Batch {
         if at_ms > old_ms {
             return false;
         }
-        if self.looked_at == LOOKED_AT_MAX || self.edits.len() == PACK_ENTRIES_MAX || self.bytes >= PACK_BYTES_MAX {
+        if self.looked_at == LOOKED_AT_MAX || self.is_full() {
             self.is_cut = true;
             return false;
         }
@@ -116,15 +130,21 @@ impl Batch {
         true
     }
 
+    /// All before the next pack, which ends at `last`, was looked at: the next look begins behind that.
+    pub fn pass(&mut self, last: Seq) {
+        self.upto = last;
+        self.is_cut = true;
+    }
+
     /// Whether there is more to look at behind it.
     pub fn is_cut(&self) -> bool {
         self.is_cut
     }
 
-    /// Whether it is worth the trouble, in a room with this head: something is new, and either it is much or nothing else comes.
+    /// Whether it is worth the trouble, in a room with this head: something is new, and either it is much or nothing else comes to it.
     pub fn is_worth(&self, head: Seq) -> bool {
         let looked_at = i64::try_from(self.looked_at).unwrap_or(i64::MAX);
-        looked_at > 0 && (looked_at >= WORTH_ENTRIES || self.upto == head)
+        self.upto > self.since && (looked_at >= WORTH_ENTRIES || self.is_cut || self.upto == head)
     }
 
     /// How many edits would be packed that are not; none: only how far was looked is noted.
@@ -132,27 +152,14 @@ impl Batch {
         self.edits.len() == self.old_edits
     }
 
-    /// The first and the last edit's seqs.
-    pub fn span(&self) -> (Seq, Seq) {
-        let seq = |edit: Option<&PackedEdit>| edit.map_or(Seq::ZERO, |edit| edit.seq);
-        (seq(self.edits.first()), seq(self.edits.last()))
-    }
-
     /// How many edits there are.
     pub fn len(&self) -> usize {
         self.edits.len()
     }
 
-    /// The pack. As they are, if they do not come back out of columns.
+    /// The pack.
     pub fn pack(&self) -> Result<Vec<u8>, StoreError> {
-        for bodies in [Bodies::InColumns, Bodies::AsTheyAre] {
-            let packed = pack::encode(&self.edits, bodies);
-            if pack::decode(&packed).as_ref() == Ok(&self.edits) {
-                return Ok(packed);
-            }
-            tracing::warn!(first = %self.span().0, ?bodies, "edits do not come back out of a pack");
-        }
-        Err(StoreError::Unexpected("edits do not come back out of a pack".to_owned()))
+        encode(&self.edits)
     }
 
     /// Whether `packed` holds just what is deleted for it: an old pack, and rows.
@@ -167,22 +174,40 @@ impl Batch {
         pack::decode(packed).is_ok_and(|edits| edits.iter().eq(old.iter().chain(&rows)))
     }
 
-    /// How much of whom is in it: author and sender, how many edits, their bytes.
-    pub fn users(&self) -> BTreeMap<(&str, &str), (i64, i64)> {
-        let mut users = BTreeMap::new();
-        for edit in &self.edits {
-            let sender = edit.via.as_ref().unwrap_or(&edit.author);
-            let (entries, bytes) = users.entry((edit.author.as_str(), sender.as_str())).or_insert((0, 0));
-            *entries += 1;
-            *bytes += edit.body.len() as i64;
-        }
-        users
-    }
-
     /// The last seq whose row goes.
     pub fn taken_upto(&self) -> Seq {
-        self.span().1
+        span(&self.edits).1
     }
+}
+
+/// Edits as a pack. As they are, if they do not come back out of columns.
+pub(super) fn encode(edits: &[PackedEdit]) -> Result<Vec<u8>, StoreError> {
+    for bodies in [Bodies::InColumns, Bodies::AsTheyAre] {
+        let packed = pack::encode(edits, bodies);
+        if pack::decode(&packed).is_ok_and(|decoded| decoded == edits) {
+            return Ok(packed);
+        }
+        tracing::warn!(first = %span(edits).0, ?bodies, "edits do not come back out of a pack");
+    }
+    Err(StoreError::Unexpected("edits do not come back out of a pack".to_owned()))
+}
+
+/// The first and the last edit's seqs.
+pub(super) fn span(edits: &[PackedEdit]) -> (Seq, Seq) {
+    let seq = |edit: Option<&PackedEdit>| edit.map_or(Seq::ZERO, |edit| edit.seq);
+    (seq(edits.first()), seq(edits.last()))
+}
+
+/// How much of whom there is: author and sender, how many edits, their bytes.
+pub(super) fn users(edits: &[PackedEdit]) -> BTreeMap<(&str, &str), (i64, i64)> {
+    let mut users = BTreeMap::new();
+    for edit in edits {
+        let sender = edit.via.as_ref().unwrap_or(&edit.author);
+        let (entries, bytes) = users.entry((edit.author.as_str(), sender.as_str())).or_insert((0, 0));
+        *entries += 1;
+        *bytes += edit.body.len() as i64;
+    }
+    users
 }
 
 fn edit((seq, at_ms, author, via, body): CandidateColumns) -> Option<PackedEdit> {
@@ -207,14 +232,13 @@ pub(super) fn outcome(batch: &Batch, bytes: usize, begun: Instant) -> Packed {
     Packed { entries: batch.len() * usize::from(bytes > 0), bytes, held: begun.elapsed(), is_more: batch.is_cut() }
 }
 
-/// A room that was deleted, or that others have changed since: nothing is done there.
-pub(super) fn nothing() -> Packed {
-    Packed::default()
-}
-
 /// The identity of a room for a batch.
 pub(super) fn room_gone(room: RoomId) -> StoreError {
     StoreError::Unexpected(format!("what was packed of room {} is not what is stored", room.0))
+}
+
+pub(super) fn overlap(room: RoomId) -> StoreError {
+    StoreError::Unexpected(format!("edits of room {} lie between those of a pack", room.0))
 }
 
 /// The methods of a backend; `$begin` begins a transaction that sees one moment, `$lock` keeps the room from being deleted until one
@@ -263,8 +287,11 @@ macro_rules! packing_methods {
                 if let Some(columns) = query.fetch_optional(&mut *tx).await? {
                     batch.begin_with(StoredPack::new(room, columns));
                 }
+                let query = sqlx::query_as(packing::NEXT_SQL).bind(room.0).bind(since);
+                let next: Option<(i64, i64)> = query.fetch_optional(&mut *tx).await?;
                 let (since, body_max, limit) = packing::look(batch.since);
                 let query = sqlx::query_as(packing::CANDIDATES_SQL).bind(room.0).bind(since).bind(body_max).bind(limit);
+                let query = query.bind(next.map_or(i64::MAX, |(first, _)| first));
                 let mut is_whole = true;
                 {
                     let mut found = query.fetch(&mut *tx);
@@ -279,6 +306,9 @@ macro_rules! packing_methods {
                 if is_whole {
                     tx.commit().await?;
                     reading.keep();
+                }
+                if let Some((_, last)) = next.filter(|_| is_whole) {
+                    batch.pass(rows::seq(last));
                 }
                 Ok(Some(batch).filter(|batch| batch.is_worth(rows::seq(head))))
             }
@@ -301,7 +331,7 @@ macro_rules! packing_methods {
                     sqlx::query_scalar(sql).bind(room.0).fetch_optional(&mut *writing.connection()).await?;
                 if since != Some(rows::seq_column(batch.since)) {
                     writing.roll_back().await?;
-                    return Ok(packing::nothing());
+                    return Ok(Packed::default());
                 }
                 if let Some(body) = body {
                     let old = match &batch.old {
@@ -315,18 +345,7 @@ macro_rules! packing_methods {
                         writing.roll_back().await?;
                         return Err(packing::room_gone(room));
                     }
-                    let (first, last) = batch.span();
-                    let sql = "insert into pack (room_id, seq, first_seq, body) values ($1, $2, $3, $4)";
-                    let query =
-                        sqlx::query(sql).bind(room.0).bind(rows::seq_column(last)).bind(rows::seq_column(first));
-                    query.bind(body).execute(&mut *writing.connection()).await?;
-                    for ((author, sender), (entries, bytes)) in batch.users() {
-                        let sql = "insert into pack_user (room_id, seq, author, sender, entries, bytes) \
-                                   values ($1, $2, $3, $4, $5, $6)";
-                        let query =
-                            sqlx::query(sql).bind(room.0).bind(rows::seq_column(last)).bind(author).bind(sender);
-                        query.bind(entries).bind(bytes).execute(&mut *writing.connection()).await?;
-                    }
+                    Self::insert_pack(writing.connection(), room, &batch.edits, body).await?;
                     let sql = "insert into _sqlx_migrations (version, description, success, checksum, execution_time) \
                                values ($1, 'packs in use', true, $2, 0) on conflict do nothing";
                     let query = sqlx::query(sql).bind(packing::PACKED_MIGRATION).bind(&[][..] as &[u8]);
@@ -340,8 +359,8 @@ macro_rules! packing_methods {
                 Ok(packing::outcome(batch, body.map_or(0, <[u8]>::len), begun))
             }
 
-            /// Takes a pack out: what it was.
-            async fn take_pack(
+            /// Takes a pack out, in the caller's transaction: what it was.
+            pub async fn take_pack(
                 connection: &mut Connection,
                 room: RoomId,
                 last: Seq,
@@ -353,32 +372,26 @@ macro_rules! packing_methods {
                 Ok(query.fetch_optional(connection).await?)
             }
 
-            /// Makes rows of the packs that have anything from one seq to another, both included, in the caller's transaction; how many
-            /// edits. They are packed again by and by.
-            pub async fn unpack(
+            /// Puts a pack in, in the caller's transaction.
+            pub async fn insert_pack(
                 connection: &mut Connection,
                 room: RoomId,
-                (from, upto): (Seq, Seq),
-            ) -> Result<usize, StoreError> {
-                let (mut count, mut after) = (0, rows::seq_column(from) - 1);
-                loop {
-                    let query = sqlx::query_as(timeline::FIRST_PACK_SQL).bind(room.0).bind(after).bind(None::<&str>);
-                    let Some(columns) = query.fetch_optional(&mut *connection).await? else { break };
-                    let stored = StoredPack::new(room, columns);
-                    let (first, last) = stored.span;
-                    if first > upto {
-                        break;
-                    }
-                    after = rows::seq_column(last);
-                    let edits = stored.edits(Damage::Told)?;
-                    Self::take_pack(connection, room, last).await?;
-                    Self::insert_edits(connection, room, &edits).await?;
-                    count += edits.len();
-                    let sql = "update packing set upto = $2 where room_id = $1 and upto > $2";
-                    let query = sqlx::query(sql).bind(room.0).bind(rows::seq_column(first) - 1);
-                    query.execute(&mut *connection).await?;
+                edits: &[PackedEdit],
+                body: &[u8],
+            ) -> Result<(), StoreError> {
+                let (first, last) = packing::span(edits);
+                let last = rows::seq_column(last);
+                let query = sqlx::query(packing::INSERT_SQL).bind(room.0).bind(last).bind(rows::seq_column(first));
+                if query.bind(body).execute(&mut *connection).await?.rows_affected() == 0 {
+                    return Err(packing::overlap(room));
                 }
-                Ok(count)
+                for ((author, sender), (entries, bytes)) in packing::users(edits) {
+                    let sql = "insert into pack_user (room_id, seq, author, sender, entries, bytes) \
+                               values ($1, $2, $3, $4, $5, $6)";
+                    let query = sqlx::query(sql).bind(room.0).bind(last).bind(author).bind(sender);
+                    query.bind(entries).bind(bytes).execute(&mut *connection).await?;
+                }
+                Ok(())
             }
         }
     };

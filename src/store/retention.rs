@@ -70,9 +70,14 @@ pub(super) const PART_SQL: &str = "select max(seq) from \
       order by seq limit $4) as next) as part \
     where place = 1 or total <= 8388608";
 
-/// Where the next pack begins that has entries to drop.
+/// Packs that go at once: as many bytes, before they were packed.
+pub(super) const PART_PACKS: usize = 32;
+/// The first pack with edits to drop.
 pub(super) const NEXT_PACK_SQL: &str =
-    "select min(first_seq) from pack where room_id = $1 and seq > $2 and first_seq <= $3";
+    "select first_seq, seq, body from pack where room_id = $1 and first_seq <= $2 order by seq limit 1";
+/// What a pack that goes has counted for its senders.
+pub(super) const PACK_USED_SQL: &str = "select sender, cast(sum(bytes + $3 * entries) as bigint) from pack_user \
+    where room_id = $1 and seq = $2 group by sender";
 
 /// What rows that go have counted for their senders.
 pub(super) const USED_SQL: &str = "select coalesce(via, author), cast(sum(length(body) + $4) as bigint) from entry \
@@ -181,16 +186,11 @@ macro_rules! retention_methods {
                     writing.roll_back().await?;
                     return Ok(false);
                 };
-                // One pack at a time becomes rows; what lies behind the next one waits for that.
-                let query = sqlx::query_scalar(NEXT_PACK_SQL).bind(room.0).bind(trimmed).bind(horizon);
-                let pack: Option<i64> = query.fetch_one(&mut *writing.connection()).await?;
-                if let Some(first) = pack {
-                    Self::unpack(writing.connection(), room, (rows::seq(first), rows::seq(first))).await?;
+                if Self::drop_packs(writing.connection(), room, (horizon, counted)).await? {
+                    writing.commit().await?;
+                    return Ok(true);
                 }
-                let query = sqlx::query_scalar(NEXT_PACK_SQL).bind(room.0).bind(trimmed).bind(horizon);
-                let next: Option<i64> = query.fetch_one(&mut *writing.connection()).await?;
-                let upto = next.map_or(horizon, |first| first - 1);
-                let query = sqlx::query_scalar(PART_SQL).bind(room.0).bind(trimmed).bind(upto).bind(PART_ROWS);
+                let query = sqlx::query_scalar(PART_SQL).bind(room.0).bind(trimmed).bind(horizon).bind(PART_ROWS);
                 let last: Option<i64> = query.fetch_one(&mut *writing.connection()).await?;
                 if let Some(last) = last {
                     let query = sqlx::query_as(USED_SQL).bind(room.0).bind(trimmed).bind(last.min(counted));
@@ -199,18 +199,50 @@ macro_rules! retention_methods {
                         .fetch_all(&mut *writing.connection())
                         .await?;
                     for (user, bytes) in used {
-                        let query = sqlx::query(ADD_SQL).bind(room.0).bind(user).bind(-bytes);
-                        query.execute(&mut *writing.connection()).await?;
+                        Self::take_off(writing.connection(), room, &user, bytes).await?;
                     }
                     let sql = "delete from entry where room_id = $1 and seq > $2 and seq <= $3 and kind in (1, 2)";
                     let query = sqlx::query(sql).bind(room.0).bind(trimmed).bind(last);
                     query.execute(&mut *writing.connection()).await?;
                 }
                 let sql = "update room set trimmed = $2 where id = $1";
-                let query = sqlx::query(sql).bind(room.0).bind(last.unwrap_or(upto));
+                let query = sqlx::query(sql).bind(room.0).bind(last.unwrap_or(horizon));
                 query.execute(&mut *writing.connection()).await?;
                 writing.commit().await?;
-                Ok(last.is_some() || upto < horizon)
+                Ok(last.is_some())
+            }
+
+            /// Deletes some of the packs before the horizon, unread; of the one that lies on both sides, what is behind stays. Whether
+            /// there were any.
+            async fn drop_packs(
+                connection: &mut Connection,
+                room: RoomId,
+                (horizon, counted): (i64, i64),
+            ) -> Result<bool, StoreError> {
+                let (horizon, counted) = (rows::seq(horizon), rows::seq(counted));
+                for dropped in 0..PART_PACKS {
+                    let query = sqlx::query_as(NEXT_PACK_SQL).bind(room.0).bind(seq_column(horizon));
+                    let Some(columns) = query.fetch_optional(&mut *connection).await? else { return Ok(dropped > 0) };
+                    let pack = StoredPack::new(room, columns);
+                    let (first, last) = pack.span;
+                    let is_split = last > horizon || (first <= counted && last > counted);
+                    let edits = if is_split { pack.edits(Damage::Told)? } else { Vec::new() };
+                    let used = if last <= horizon.min(counted) {
+                        let query = sqlx::query_as(PACK_USED_SQL).bind(room.0).bind(seq_column(last));
+                        query.bind(ENTRY_OVERHEAD_BYTES.cast_signed()).fetch_all(&mut *connection).await?
+                    } else {
+                        usage::of_edits(edits.iter().filter(|edit| edit.seq <= horizon.min(counted)))
+                    };
+                    Self::take_pack(connection, room, last).await?;
+                    for (user, bytes) in used {
+                        Self::take_off(connection, room, &user, bytes).await?;
+                    }
+                    let kept: Vec<PackedEdit> = edits.into_iter().filter(|edit| edit.seq > horizon).collect();
+                    if !kept.is_empty() {
+                        Self::insert_pack(connection, room, &kept, &packing::encode(&kept)?).await?;
+                    }
+                }
+                Ok(true)
             }
         }
     };

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::entry::{Bodies, ENTRY_OVERHEAD_BYTES, Entry, HistoryQuery, Kinds, NewEntry, Page, Placed, Refused};
 use super::rows;
 use crate::ids::{Seq, UserId};
+use crate::pack::PackedEdit;
 
 /// Entries that are counted at once.
 const PART_ENTRIES: u32 = 5_000;
@@ -40,6 +41,13 @@ pub(super) fn of_entries(entries: &[Entry]) -> BTreeMap<&str, i64> {
     used
 }
 
+/// What users have in these edits.
+pub(super) fn of_edits<'a>(edits: impl Iterator<Item = &'a PackedEdit>) -> Vec<(String, i64)> {
+    let mut used = BTreeMap::new();
+    edits.for_each(|edit| add(&mut used, &edit.author, edit.via.as_ref(), edit.body.len() as u64));
+    used.into_iter().map(|(user, bytes)| (user.to_owned(), bytes)).collect()
+}
+
 /// The next entries to count.
 pub(super) fn part(counted: i64, head: i64) -> HistoryQuery {
     HistoryQuery {
@@ -59,6 +67,10 @@ pub(super) fn bytes_column(bytes: i64) -> u64 {
 
 pub(super) const ADD_SQL: &str = "insert into room_usage (room_id, user_id, bytes) values ($1, $2, $3) \
     on conflict (room_id, user_id) do update set bytes = room_usage.bytes + excluded.bytes";
+
+/// Whose bytes go: a user's, and then those of who has most.
+pub(super) const HOLDER_SQL: &str = "select user_id, bytes from room_usage where room_id = $1 and bytes > 0 \
+    order by user_id = $2 desc, bytes desc limit 1";
 
 /// The methods of a backend.
 macro_rules! usage_methods {
@@ -89,6 +101,26 @@ macro_rules! usage_methods {
                 }
                 writing.commit().await?;
                 Ok(true)
+            }
+
+            /// Takes what a user sent off the count, in the caller's transaction. In a copy, it counts for who made that.
+            pub async fn take_off(
+                connection: &mut Connection,
+                room: RoomId,
+                user: &str,
+                mut bytes: i64,
+            ) -> Result<(), StoreError> {
+                while bytes > 0 {
+                    let query = sqlx::query_as(usage::HOLDER_SQL).bind(room.0).bind(user);
+                    let found: Option<(String, i64)> = query.fetch_optional(&mut *connection).await?;
+                    let Some((holder, held)) = found else { break };
+                    let taken = held.min(bytes);
+                    let sql = "update room_usage set bytes = bytes - $3 where room_id = $1 and user_id = $2";
+                    let query = sqlx::query(sql).bind(room.0).bind(holder).bind(taken);
+                    query.execute(&mut *connection).await?;
+                    bytes -= taken;
+                }
+                Ok(())
             }
 
             pub async fn rooms_to_count(

@@ -13,6 +13,7 @@ mod migrations;
 #[path = "../network/mod.rs"]
 mod network;
 mod open;
+mod pack_spans;
 mod packs;
 mod pooler;
 mod postgres_server;

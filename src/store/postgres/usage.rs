@@ -1,5 +1,7 @@
 //! What rooms and users have on disk, on Postgres.
 
+use sqlx::PgConnection as Connection;
+
 use super::Postgres;
 use crate::ids::UserId;
 use crate::store::entry::RoomId;

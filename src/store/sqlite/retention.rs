@@ -1,17 +1,21 @@
 //! What is not kept for ever, on SQLite.
 
 use bytes::Bytes;
+use sqlx::SqliteConnection as Connection;
 
 use super::Sqlite;
 use crate::ids::Seq;
+use crate::pack::PackedEdit;
 use crate::store::entry::{ENTRY_OVERHEAD_BYTES, RoomId};
 use crate::store::error::StoreError;
+use crate::store::packing;
 use crate::store::retention::{
-    self, AGING_SQL, AgingColumns, AgingRoom, Dropping, Kept, LEASE_SQL, NEXT_PACK_SQL, PART_ROWS, PART_SQL, USED_SQL,
-    retention_methods,
+    self, AGING_SQL, AgingColumns, AgingRoom, Dropping, Kept, LEASE_SQL, NEXT_PACK_SQL, PACK_USED_SQL, PART_PACKS,
+    PART_ROWS, PART_SQL, USED_SQL, retention_methods,
 };
 use crate::store::rows::{self, seq_column};
 use crate::store::snapshot;
-use crate::store::usage::ADD_SQL;
+use crate::store::timeline::{Damage, StoredPack};
+use crate::store::usage;
 
 retention_methods!(Sqlite, "");

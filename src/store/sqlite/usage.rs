@@ -1,5 +1,7 @@
 //! What rooms and users have on disk, on SQLite.
 
+use sqlx::SqliteConnection as Connection;
+
 use super::Sqlite;
 use crate::ids::UserId;
 use crate::store::entry::RoomId;
