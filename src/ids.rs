@@ -214,6 +214,11 @@ impl RoomPattern {
         }
     }
 
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Whether nothing but names of the server's own rooms fits it.
     pub fn is_reserved(&self) -> bool {
         self.0.starts_with(RESERVED)

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::options::LimitOptions;
+use super::quota::{self, RoomQuota};
 use super::reading::Reading;
 
 /// Most bytes that a bound in bytes may be set to: 1 TiB.
@@ -52,8 +53,8 @@ pub struct Limits {
     pub rate_room: usize,
     /// Rooms a minute that a user may open while nobody is in them.
     pub rate_rooms_user: usize,
-    /// Most bytes of a room on disk, if there is a limit.
-    pub quota_room_bytes: Option<u64>,
+    /// Most bytes of rooms on disk, where there is a limit.
+    pub quota_room_bytes: RoomQuota,
     /// Most bytes of a user on disk, in all rooms together, if there is a limit.
     pub quota_user_bytes: Option<u64>,
     /// Whether only who has admin access may make a room.
@@ -117,8 +118,8 @@ impl Limits {
             rate_address: reading.number("rate-address", &options.rate_address, 1..=RATE_MAX),
             rate_room: reading.number("rate-room", &options.rate_room, 1..=RATE_MAX),
             rate_rooms_user: reading.number("rate-rooms-user", &options.rate_rooms_user, 1..=RATE_MAX),
-            quota_room_bytes: quota(reading, "quota-room-bytes", &options.quota_room_bytes),
-            quota_user_bytes: quota(reading, "quota-user-bytes", &options.quota_user_bytes),
+            quota_room_bytes: RoomQuota::read(reading, "quota-room-bytes", &options.quota_room_bytes),
+            quota_user_bytes: quota::size(reading, "quota-user-bytes", &options.quota_user_bytes),
             admins_make_rooms: reading.boolean("admins-make-rooms", &options.admins_make_rooms),
             rate_yjs_socket: reading.number("rate-yjs-socket", &options.rate_yjs_socket, 1..=RATE_MAX),
             rate_yjs_user: reading.number("rate-yjs-user", &options.rate_yjs_user, 1..=RATE_MAX),
@@ -168,10 +169,4 @@ impl Limits {
             }
         }
     }
-}
-
-/// 0 stands for none.
-fn quota(reading: &mut Reading, option: &'static str, text: &str) -> Option<u64> {
-    let bytes = reading.number(option, text, 0..=BYTES_MAX);
-    (bytes > 0).then_some(bytes as u64)
 }

@@ -17,6 +17,7 @@ mod log;
 mod options;
 mod origin;
 mod postgres_url;
+mod quota;
 mod reading;
 mod remote;
 mod retention;
@@ -49,6 +50,7 @@ pub use limits::Limits;
 pub use log::{LogConfig, LogFormat};
 pub use origin::{NotAnOrigin, NotAnOriginPattern, Origin, OriginPattern};
 pub use postgres_url::{PostgresUrl, Target};
+pub use quota::RoomQuota;
 pub use reading::{Problem, Setting, variable};
 pub use remote::{
     CopyTask, Credential, ListTask, PrintFormat, PrintTask, RemoteConfig, RemoveTask, RoomConfig, RoomOrder, RoomTask,

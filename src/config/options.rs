@@ -335,10 +335,10 @@ pub(super) struct LimitOptions {
     /// Rooms per minute that a user may open while nobody is in them; bursts are a minute's worth
     #[arg(long, hide_short_help = true, env = "TUTTI_RATE_ROOMS_USER", value_name = "COUNT", default_value = "1200")]
     pub rate_rooms_user: String,
-    /// Maximum bytes that a room may have on disk; 0 for no limit
-    #[arg(long, hide_short_help = true, env = "TUTTI_QUOTA_ROOM_BYTES", value_name = "BYTES", default_value = "0")]
+    /// Maximum bytes that a room may have on disk, for all rooms or by pattern: 5MiB,docs/*=10MiB,legal/*=off; the longest pattern that fits counts; 0 or off for no limit
+    #[arg(long, hide_short_help = true, env = "TUTTI_QUOTA_ROOM_BYTES", value_name = "LIST", default_value = "0")]
     pub quota_room_bytes: String,
-    /// Maximum bytes that a user may have on disk, in all rooms together; 0 for no limit
+    /// Maximum bytes that a user may have on disk, in all rooms together, such as 100MiB; 0 or off for no limit
     #[arg(long, hide_short_help = true, env = "TUTTI_QUOTA_USER_BYTES", value_name = "BYTES", default_value = "0")]
     pub quota_user_bytes: String,
     /// Let only tokens with admin access make a room, instead of everybody who may write in it

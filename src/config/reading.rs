@@ -80,7 +80,7 @@ impl Reading {
     }
 
     /// Notes that `value` is wrong, and what is allowed instead.
-    fn wrong(&mut self, option: &'static str, value: &str, allowed: impl Display) {
+    pub fn wrong(&mut self, option: &'static str, value: &str, allowed: impl Display) {
         let shown: String = value.chars().take(SHOWN_CHARS_MAX).collect();
         let cut = if shown.len() < value.len() { "…" } else { "" };
         self.problem(option, format!("{shown:?}{cut} is not allowed; it takes {allowed}"));

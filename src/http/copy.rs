@@ -22,7 +22,7 @@ use crate::bus::RoomMessage;
 use crate::document::Refusal;
 use crate::history::{Authors, Open, When};
 use crate::ids::{RoomName, Seq, UserId};
-use crate::room::{FromServer, Sender};
+use crate::room::{FromServer, RoomBytes, Sender};
 use crate::store::{
     Bodies, CLIENTS_AT_ONCE, CopyEnd, CopyPart, ENTRY_OVERHEAD_BYTES, Entry, EntryKind, FinishedCopy, HistoryQuery,
     Kinds, Page, RoomId, RoomRow,
@@ -266,7 +266,8 @@ impl Source<'_> {
     /// Whether the copy may have so much on disk.
     fn admit(self, bytes: u64) -> Result<(), ApiError> {
         let from = Sender { user: &self.may.identity.user, access: self.may.identity.access(self.to) };
-        Ok(self.state.quotas.admit_all(None, from, bytes)?)
+        let room = RoomBytes { stored: None, max: self.state.quotas.room_bytes_max(self.to) };
+        Ok(self.state.quotas.admit_all(room, from, bytes)?)
     }
 
     async fn add_clients(self, clients: Vec<(u64, UserId)>) -> Result<(), ApiError> {

@@ -61,7 +61,7 @@ impl Room {
             return self.load_failed(&LoadError::Full, ctx);
         }
         let (archive, store, name) = (self.context.archive.clone(), self.context.store.clone(), self.name.clone());
-        let counts = self.context.settings.quotas.room_bytes_max.is_some();
+        let counts = self.context.settings.quotas.room_bytes_max(&self.name).is_some();
         let mut entered = self.enter();
         // Off this thread: a large document takes long, and other rooms live here.
         let loading = async move {

@@ -52,7 +52,7 @@ pub use messages::{
     EndDeleted, Flush, GetPresence, HandOver, Join, JsonJoin, Leave, Post, PostError, RefuseLongEdit, Renew,
     ReplayMore, Say, Showing, StartCount, UpdateAwareness, WriteDocument, WriteError, Written,
 };
-pub use quotas::{Denied, Quotas, Sender};
+pub use quotas::{Denied, Quotas, RoomBytes, Sender};
 pub use room::Room;
 pub use servers::FromServer;
 pub use settings::RoomSettings;

@@ -281,9 +281,10 @@ fn refuse_entry(
 mod tests {
     use super::*;
     use crate::auth::Access;
+    use crate::config::RoomQuota;
     use crate::ids::{Seq, UserId};
     use crate::room::Quotas;
-    use crate::room::quotas::Sender;
+    use crate::room::quotas::{RoomBytes, Sender};
 
     #[test]
     fn what_another_process_wrote_counts_for_who_sent_it() {
@@ -293,9 +294,10 @@ mod tests {
         let (entry, placed) =
             as_own(Entry { seq, at_ms: 5, kind, author, via, key: None, body_bytes: 900, body: Some(body) });
         assert_eq!((placed, entry.body.len()), (Placed { seq, at_ms: 5, is_new: true }, 900));
-        let quotas = Quotas::new(None, Some(1_000), false);
+        let quotas = Quotas::new(RoomQuota::default(), Some(1_000), false);
         quotas.count(&entry);
-        let admitted = |user| quotas.admit(Some(0), Sender { user, access: Access::Write }, 500);
+        let admitted =
+            |user| quotas.admit(RoomBytes { stored: Some(0), max: None }, Sender { user, access: Access::Write }, 500);
         assert_eq!((admitted(&ada), admitted(&bob)), (Ok(()), Err(Denied::UserFull)));
     }
 }

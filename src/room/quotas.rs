@@ -7,7 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use crate::auth::Access;
-use crate::ids::UserId;
+use crate::config::RoomQuota;
+use crate::ids::{RoomName, UserId};
 use crate::store::{ENTRY_OVERHEAD_BYTES, NewEntry};
 
 /// Users whose bytes are remembered. Of more, those are forgotten who have little, until they are read again.
@@ -32,8 +33,8 @@ pub enum Denied {
 /// What is allowed, and what users have. By default everything is.
 #[derive(Debug, Default)]
 pub struct Quotas {
-    /// Most bytes of a room on disk; `None`: any number.
-    pub room_bytes_max: Option<u64>,
+    /// Most bytes of rooms on disk.
+    rooms: RoomQuota,
     /// Most bytes of a user on disk, in all rooms together; `None`: any number.
     pub user_bytes_max: Option<u64>,
     /// Whether only who has admin access may make a room.
@@ -51,6 +52,15 @@ struct Own {
     is_due: bool,
 }
 
+/// A room, as far as that says what may be stored in it.
+#[derive(Debug, Clone, Copy)]
+pub struct RoomBytes {
+    /// What it has on disk, or will have; `None` if it is not there yet.
+    pub stored: Option<u64>,
+    /// What it may have; `None`: any number.
+    pub max: Option<u64>,
+}
+
 /// Who wants something stored.
 #[derive(Debug, Clone, Copy)]
 pub struct Sender<'u> {
@@ -62,51 +72,51 @@ pub struct Sender<'u> {
 
 impl Quotas {
     /// With these limits, while nobody has anything.
-    pub fn new(room_bytes_max: Option<u64>, user_bytes_max: Option<u64>, admins_make_rooms: bool) -> Self {
-        Self { room_bytes_max, user_bytes_max, admins_make_rooms, ..Self::default() }
+    pub fn new(rooms: RoomQuota, user_bytes_max: Option<u64>, admins_make_rooms: bool) -> Self {
+        Self { rooms, user_bytes_max, admins_make_rooms, ..Self::default() }
+    }
+
+    /// Most bytes of this room on disk; `None`: any number.
+    pub fn room_bytes_max(&self, room: &RoomName) -> Option<u64> {
+        self.rooms.of(room)
     }
 
     /// Whether bytes on disk are to be counted.
     pub fn count_bytes(&self) -> bool {
-        self.room_bytes_max.is_some() || self.user_bytes_max.is_some()
+        self.rooms.is_set() || self.user_bytes_max.is_some()
     }
 
     /// Whether anything may be denied.
     pub fn are_set(&self) -> bool {
-        self.room_bytes_max.is_some() || self.user_bytes_max.is_some() || self.admins_make_rooms
+        self.rooms.is_set() || self.user_bytes_max.is_some() || self.admins_make_rooms
     }
 
-    /// Whether a room that has `room_bytes`, or is not there yet, may have an entry with a body of `bytes` more of `from`.
-    pub fn admit(&self, room_bytes: Option<u64>, from: Sender, bytes: usize) -> Result<(), Denied> {
-        self.admit_all(room_bytes, from, bytes as u64 + ENTRY_OVERHEAD_BYTES)
+    /// Whether a room may have an entry with a body of `bytes` more of `from`.
+    pub fn admit(&self, room: RoomBytes, from: Sender, bytes: usize) -> Result<(), Denied> {
+        self.admit_all(room, from, bytes as u64 + ENTRY_OVERHEAD_BYTES)
     }
 
     /// As [`admit`](Self::admit), for entries that count so much together.
-    pub fn admit_all(&self, room_bytes: Option<u64>, from: Sender, bytes: u64) -> Result<(), Denied> {
-        if !self.may_make(room_bytes, from.access) {
+    pub fn admit_all(&self, room: RoomBytes, from: Sender, bytes: u64) -> Result<(), Denied> {
+        if room.stored.is_none() && !self.may_make(from.access) {
             return Err(Denied::NoRoom);
         }
-        self.fits(room_bytes, bytes)?;
+        fits(room, bytes)?;
         let Some(user_bytes_max) = self.user_bytes_max else { return Ok(()) };
         if self.own(from.user, 0) + bytes > user_bytes_max { Err(Denied::UserFull) } else { Ok(()) }
     }
 
-    /// Whether a room that has `room_bytes`, or is not there yet, may have a first content, which is nobody's, for somebody with `access`.
-    pub fn admit_first(&self, room_bytes: Option<u64>, access: Access, bytes: usize) -> Result<(), Denied> {
-        if !self.may_make(room_bytes, access) {
+    /// Whether a room may have a first content, which is nobody's, for somebody with `access`.
+    pub fn admit_first(&self, room: RoomBytes, access: Access, bytes: usize) -> Result<(), Denied> {
+        if room.stored.is_none() && !self.may_make(access) {
             return Err(Denied::NoRoom);
         }
-        self.fits(room_bytes, bytes as u64 + ENTRY_OVERHEAD_BYTES)
+        fits(room, bytes as u64 + ENTRY_OVERHEAD_BYTES)
     }
 
-    /// Whether somebody with `access` may store in a room that has `room_bytes`, or is not there yet.
-    pub fn may_make(&self, room_bytes: Option<u64>, access: Access) -> bool {
-        room_bytes.is_some() || !self.admins_make_rooms || access >= Access::Admin
-    }
-
-    fn fits(&self, room_bytes: Option<u64>, bytes: u64) -> Result<(), Denied> {
-        let is_full = self.room_bytes_max.is_some_and(|max| room_bytes.unwrap_or(0) + bytes > max);
-        if is_full { Err(Denied::RoomFull) } else { Ok(()) }
+    /// Whether somebody with `access` to a room that is not there may make it.
+    pub fn may_make(&self, access: Access) -> bool {
+        !self.admins_make_rooms || access >= Access::Admin
     }
 
     /// An entry was stored; what it counts.
@@ -184,6 +194,11 @@ impl Quotas {
     }
 }
 
+fn fits(room: RoomBytes, bytes: u64) -> Result<(), Denied> {
+    let is_full = room.max.is_some_and(|max| room.stored.unwrap_or(0) + bytes > max);
+    if is_full { Err(Denied::RoomFull) } else { Ok(()) }
+}
+
 /// Makes room for another user.
 fn forget_little(users: &mut HashMap<UserId, Own>, user_bytes_max: u64) {
     if users.len() < USERS_MAX {
@@ -208,6 +223,10 @@ mod tests {
         Sender { user, access: Access::Write }
     }
 
+    fn room(quotas: &Quotas, stored: Option<u64>) -> RoomBytes {
+        RoomBytes { stored, max: quotas.room_bytes_max(&RoomName::parse("plan").unwrap()) }
+    }
+
     fn entry(author: &UserId, via: Option<&UserId>, bytes: usize) -> NewEntry {
         let (kind, body) = (EntryKind::Edit, Bytes::from(vec![0; bytes]));
         NewEntry { kind, author: author.clone(), via: via.cloned(), key: None, condition: None, body }
@@ -215,30 +234,30 @@ mod tests {
 
     #[test]
     fn a_room_takes_what_fits_to_the_byte() {
-        let (quotas, ada) = (Quotas::new(Some(1_000), None, false), UserId::new("ada"));
+        let (quotas, ada) = (Quotas::new(RoomQuota::of_each(1_000), None, false), UserId::new("ada"));
         let body = (1_000 - ENTRY_OVERHEAD_BYTES) as usize;
-        assert_eq!(quotas.admit(None, of(&ada), body), Ok(()));
-        assert_eq!(quotas.admit(None, of(&ada), body + 1), Err(Denied::RoomFull));
-        assert_eq!(quotas.admit(Some(1), of(&ada), body), Err(Denied::RoomFull));
+        assert_eq!(quotas.admit(room(&quotas, None), of(&ada), body), Ok(()));
+        assert_eq!(quotas.admit(room(&quotas, None), of(&ada), body + 1), Err(Denied::RoomFull));
+        assert_eq!(quotas.admit(room(&quotas, Some(1)), of(&ada), body), Err(Denied::RoomFull));
         assert_eq!(quotas.count(&entry(&ada, None, body)), 1_000);
     }
 
     #[test]
     fn a_user_has_what_it_sent_in_all_rooms_and_others_have_their_own() {
-        let quotas = Quotas::new(None, Some(1_000), false);
+        let quotas = Quotas::new(RoomQuota::default(), Some(1_000), false);
         let [ada, bob] = ["ada", "bob"].map(UserId::new);
         quotas.count(&entry(&bob, Some(&ada), 600));
-        assert_eq!(quotas.admit(Some(0), of(&bob), 900), Ok(()));
-        assert_eq!(quotas.admit(Some(0), of(&ada), 600), Err(Denied::UserFull));
+        assert_eq!(quotas.admit(room(&quotas, Some(0)), of(&bob), 900), Ok(()));
+        assert_eq!(quotas.admit(room(&quotas, Some(0)), of(&ada), 600), Err(Denied::UserFull));
         quotas.count(&entry(&ada, None, 100));
-        assert_eq!(quotas.admit(Some(0), of(&ada), 200), Err(Denied::UserFull));
+        assert_eq!(quotas.admit(room(&quotas, Some(0)), of(&ada), 200), Err(Denied::UserFull));
         let mut due = quotas.take_due(10);
         due.sort();
         assert_eq!(due, [ada.clone(), bob.clone()]);
         assert_eq!(quotas.take_due(10), []);
         quotas.set([(ada.clone(), 100), (bob.clone(), 1_000), (UserId::new("gone"), 7)]);
-        assert_eq!(quotas.admit(Some(0), of(&ada), 600), Ok(()));
-        assert_eq!(quotas.admit(Some(0), of(&bob), 0), Err(Denied::UserFull));
+        assert_eq!(quotas.admit(room(&quotas, Some(0)), of(&ada), 600), Ok(()));
+        assert_eq!(quotas.admit(room(&quotas, Some(0)), of(&bob), 0), Err(Denied::UserFull));
         // Whoever was let store something, or not, is read again; also after a database that did not answer.
         assert_eq!(quotas.take_due(1).len(), 1);
         let last = quotas.take_due(10);
@@ -248,7 +267,7 @@ mod tests {
 
     #[test]
     fn somebody_of_whom_nothing_is_known_is_read_at_once() {
-        let (quotas, ada) = (Quotas::new(None, Some(1_000), false), UserId::new("ada"));
+        let (quotas, ada) = (Quotas::new(RoomQuota::default(), Some(1_000), false), UserId::new("ada"));
         assert!(quotas.unknown().now_or_never().is_none());
         quotas.expect(&ada);
         assert!(quotas.unknown().now_or_never().is_some());
@@ -260,24 +279,24 @@ mod tests {
 
     #[test]
     fn a_first_content_is_nobodys_and_of_no_room_that_nobody_may_make() {
-        let quotas = Quotas::new(Some(1_000), Some(0), true);
+        let quotas = Quotas::new(RoomQuota::of_each(1_000), Some(0), true);
         let body = (1_000 - ENTRY_OVERHEAD_BYTES) as usize;
-        assert_eq!(quotas.admit_first(None, Access::Admin, body), Ok(()));
-        assert_eq!(quotas.admit_first(None, Access::Admin, body + 1), Err(Denied::RoomFull));
-        assert_eq!(quotas.admit_first(None, Access::Write, body), Err(Denied::NoRoom));
-        assert_eq!(quotas.admit_first(Some(0), Access::Write, body), Ok(()));
-        assert_eq!(quotas.admit_first(Some(1), Access::Write, body), Err(Denied::RoomFull));
+        assert_eq!(quotas.admit_first(room(&quotas, None), Access::Admin, body), Ok(()));
+        assert_eq!(quotas.admit_first(room(&quotas, None), Access::Admin, body + 1), Err(Denied::RoomFull));
+        assert_eq!(quotas.admit_first(room(&quotas, None), Access::Write, body), Err(Denied::NoRoom));
+        assert_eq!(quotas.admit_first(room(&quotas, Some(0)), Access::Write, body), Ok(()));
+        assert_eq!(quotas.admit_first(room(&quotas, Some(1)), Access::Write, body), Err(Denied::RoomFull));
     }
 
     #[test]
     fn only_an_admin_makes_a_room_where_that_is_asked_for() {
-        let (quotas, ada) = (Quotas::new(None, None, true), UserId::new("ada"));
+        let (quotas, ada) = (Quotas::new(RoomQuota::default(), None, true), UserId::new("ada"));
         let admin = Sender { access: Access::Admin, ..of(&ada) };
-        assert_eq!(quotas.admit(None, of(&ada), 1), Err(Denied::NoRoom));
-        assert_eq!(quotas.admit(None, admin, 1), Ok(()));
-        assert_eq!(quotas.admit(Some(0), of(&ada), 1), Ok(()));
+        assert_eq!(quotas.admit(room(&quotas, None), of(&ada), 1), Err(Denied::NoRoom));
+        assert_eq!(quotas.admit(room(&quotas, None), admin, 1), Ok(()));
+        assert_eq!(quotas.admit(room(&quotas, Some(0)), of(&ada), 1), Ok(()));
         assert!(quotas.are_set() && !Quotas::default().are_set());
-        assert_eq!(Quotas::default().admit(None, of(&ada), usize::MAX >> 1), Ok(()));
+        assert_eq!(Quotas::default().admit(room(&quotas, None), of(&ada), usize::MAX >> 1), Ok(()));
     }
 
     #[test]

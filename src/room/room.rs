@@ -110,6 +110,8 @@ impl Room {
             settings.batch_entries_max,
             settings.batch_bytes_max,
         );
+        let quotas = context.settings.quotas.clone();
+        let bytes_max = quotas.room_bytes_max(&name);
         metrics::ROOMS.inc();
         Self {
             // An error, so that it is there whatever the level of the log.
@@ -125,7 +127,7 @@ impl Room {
             had_members: false,
             presence: Presence::new(context.settings.awareness_bytes_max, now),
             timeline: Timeline::new(settings.say_rate, now),
-            commit: Commit::new(uncommitted, context.settings.quotas.clone()),
+            commit: Commit::new(uncommitted, quotas, bytes_max),
             fanout: Fanout::new(Outbound::new(key), context.settings.inflow_rate, now),
             elsewhere: Elsewhere::default(),
             holders: HashSet::new(),

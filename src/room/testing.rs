@@ -108,7 +108,7 @@ impl TestRoom {
         let budget = ByteBudget::new(settings.uncommitted_bytes_max, None);
         let (entries_max, bytes_max) = (settings.batch_entries_max, settings.batch_bytes_max);
         let uncommitted = Uncommitted::new(settings.unsaved_bytes_max, &budget, entries_max, bytes_max);
-        Commit::new(uncommitted, settings.quotas.clone())
+        Commit::new(uncommitted, settings.quotas.clone(), settings.quotas.room_bytes_max(&self.name))
     }
 }
 

@@ -94,7 +94,7 @@ impl Server {
         let (listener, address) = Listener::open(&config.edge.bind)?;
         let metrics = config.edge.metrics_bind.map(listener::tcp).transpose()?;
         let limits = &config.limits;
-        let counts_usage = limits.quota_room_bytes.is_some() || limits.quota_user_bytes.is_some();
+        let counts_usage = limits.quota_room_bytes.is_set() || limits.quota_user_bytes.is_some();
         let settings = store_settings(&config.store, limits.document_bytes_max);
         let settings = StoreSettings { counts_usage, ..settings };
         let store = open_store(&settings, &config.store).await?;
@@ -346,7 +346,7 @@ fn room_settings(config: &Config) -> RoomSettings {
         presence_grace: config.timing.presence_grace,
         keeps_stateless: config.edge.keeps_stateless,
         quotas: Arc::new(Quotas::new(
-            config.limits.quota_room_bytes,
+            config.limits.quota_room_bytes.clone(),
             config.limits.quota_user_bytes,
             config.limits.admins_make_rooms,
         )),

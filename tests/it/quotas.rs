@@ -1,6 +1,7 @@
 //! What rooms and users may have on disk, and who may make rooms: whoever may store no more is told so, and nobody else notices.
 
 use serde_json::json;
+use tutti::store::ENTRY_OVERHEAD_BYTES;
 
 use crate::support::editor::{Editor, document, typed};
 use crate::support::eventually;
@@ -61,6 +62,42 @@ fn rule_41_a_full_room_takes_nothing_more_by_any_protocol_and_others_go_on() {
         get(process.address, "/api/v1/rooms/full/document?format=text", Some(&writer("eve"))).body.len(),
         15_001
     );
+}
+
+#[test]
+fn rule_41_a_room_has_what_its_pattern_allows_to_the_byte_by_every_way() {
+    let rules = "*=5KiB,docs/*=10000,docs/free/*=off,chat/*=1KiB";
+    let server = Server::with(&["--quota-room-bytes", rules]);
+    let post = |room: &str, length| {
+        let path = format!("/api/v1/rooms/{room}/messages");
+        post_json(server.address, &path, Some(&writer("ada")), &message(length))
+    };
+    assert_eq!(post("docs/free/plan", 12_000).status, 201);
+    let history = get(server.address, "/api/v1/rooms/docs/free/plan/history", Some(&writer("ada"))).json();
+    let beside_text =
+        history["entries"][0]["bytes"].as_u64().unwrap() as usize - 12_000 + ENTRY_OVERHEAD_BYTES as usize;
+    let fits = |room: &str, bytes: usize| {
+        let length = bytes - beside_text;
+        assert_eq!(post(&format!("{room}-over"), length + 1).error(), is_full(), "{room}");
+        assert_eq!(post(room, length).status, 201, "{room}");
+        assert_eq!(post(room, 1).error(), is_full(), "{room}");
+    };
+    fits("plan", 5 << 10);
+    fits("docs/plan", 10_000);
+    fits("chat/general", 1 << 10);
+
+    let mut ada = Editor::join(server.address, "chat/edited", &writer("ada"), 1);
+    ada.types(&"x".repeat(1 << 10));
+    let (code, reason) = ada.socket.closed();
+    assert!((code, reason.contains("on disk")) == (4413, true), "{code} {reason}");
+    Editor::join(server.address, "docs/edited", &writer("ada"), 1).saves(&"x".repeat(1 << 10));
+
+    let copy = |to: &str| {
+        let path = "/api/v1/rooms/docs%2Fedited/copy";
+        post_json(server.address, path, Some(&writer("ada")), &json!({ "to": to }))
+    };
+    assert_eq!(copy("chat/copy").error(), is_full());
+    assert_eq!(copy("docs/copy").status, 201);
 }
 
 #[test]

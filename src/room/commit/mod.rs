@@ -17,7 +17,7 @@ use crate::ids::{Seq, UserId};
 use crate::store::{Append, NewEntry, Placed, Refused, RoomId, StoreError};
 
 use super::fanout::Pace;
-use super::quotas::{Denied, Quotas, Sender};
+use super::quotas::{Denied, Quotas, RoomBytes, Sender};
 
 pub use backoff::Backoff;
 pub use journal::{Committed, Journal, Submit};
@@ -54,7 +54,9 @@ pub struct Commit {
     /// The newest entry that the room has read, and that what waits does not repeat.
     read: Seq,
     quotas: Arc<Quotas>,
-    /// What the room has on disk, as far as that is counted.
+    /// What the room may have on disk; `None`: any number of bytes.
+    bytes_max: Option<u64>,
+    /// What it has, as far as that is counted.
     stored_bytes: u64,
     pace: Pace,
     backoff: Backoff,
@@ -62,13 +64,14 @@ pub struct Commit {
 
 impl Commit {
     /// Of a room with nothing to commit.
-    pub fn new(uncommitted: Uncommitted, quotas: Arc<Quotas>) -> Self {
+    pub fn new(uncommitted: Uncommitted, quotas: Arc<Quotas>, bytes_max: Option<u64>) -> Self {
         Self {
             uncommitted,
             row: None,
             is_waiting: false,
             read: Seq::ZERO,
             quotas,
+            bytes_max,
             stored_bytes: 0,
             pace: Pace::new(COMMIT_EVERY),
             backoff: Backoff::default(),
@@ -97,7 +100,7 @@ impl Commit {
 
     /// Whether somebody with this access may store something in the room, or make it.
     pub fn may_make(&self, access: Access) -> bool {
-        self.quotas.may_make(self.bytes(), access)
+        self.has_entries() || self.quotas.may_make(access)
     }
 
     /// A user may want to store something soon.
@@ -105,9 +108,10 @@ impl Commit {
         self.quotas.expect(user);
     }
 
-    /// What the room has on disk, or will have; `None` if it is not there.
-    fn bytes(&self) -> Option<u64> {
-        self.has_entries().then_some(self.stored_bytes + self.uncommitted.bytes() as u64)
+    /// What the room has on disk, or will have, and may have.
+    fn bytes(&self) -> RoomBytes {
+        let stored = self.has_entries().then_some(self.stored_bytes + self.uncommitted.bytes() as u64);
+        RoomBytes { stored, max: self.bytes_max }
     }
 
     /// Whether the room has entries, or will have: one may be the first of what is sent again.
