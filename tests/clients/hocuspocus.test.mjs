@@ -64,7 +64,7 @@ for (const release of releases) {
       const ada = await joinDocument(t, server, { release, room })
       const bob = await joinDocument(t, server, { release, room })
       ada.type('online, ')
-      await ada.saved()
+      await Promise.all([ada.saved(), bob.reads('online, ')])
       await ada.connection.goOffline()
       for (const word of ['off', 'line', '!!']) ada.type(word)
       ada.text.delete(ada.text.length - 1, 1)

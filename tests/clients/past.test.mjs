@@ -168,7 +168,7 @@ test('a replay shows the text that the server shows at every seq, and the same a
   }
   const { runs } = await past.blame()
   const blamed = runs.flatMap(({ from, to, by }) => Array(to - from).fill(by))
-  const units = Array.from({ length: timeline.text.length }, (_, unit) => unit)
+  const units = Array.from({ length: timeline.by.length }, (_, unit) => unit)
   const shown = units.filter((unit) => timeline.isThere(unit, timeline.count)).map((unit) => timeline.authors[timeline.by[unit]])
   assert.deepEqual(shown, blamed)
 })
@@ -187,7 +187,7 @@ function nodesOf(timeline, type, edit) {
     }
     if (part.kind !== 'units') continue
     for (let unit = part.from; unit < part.to; unit += 1) {
-      if (isThere(unit)) nodes.push({ type: 'text', text: timeline.text[unit], marks: [...marks].map(([type, attrs]) => ({ type, attrs })) })
+      if (isThere(unit)) nodes.push({ type: 'text', text: timeline.textOf(unit, unit + 1, edit), marks: [...marks].map(([type, attrs]) => ({ type, attrs })) })
     }
   }
   return nodes
