@@ -63,10 +63,11 @@ impl Room {
         self.end_deleted(ctx)
     }
 
-    /// Another server, or the database some time ago, says that the room of this row was deleted.
+    /// Another server, or the database some time ago, says that the room of this row was deleted. Others are told in any case: who heard
+    /// of it by the database may be the first, and the last server that looks for it.
     pub(super) fn on_deletion_told(&mut self, row: Option<RoomId>, ctx: &mut Context<Self>) {
         match self.is_own_row(row) {
-            true => drop(self.end_deleted(ctx)),
+            true => drop(self.tell_and_end(ctx)),
             false => self.look_whether_deleted(LOOKS, ctx),
         }
     }

@@ -28,19 +28,8 @@ impl Room {
         }
         let client = ClientState::new(dialect, may_edit);
         let logged = LoggedRefusals::default();
-        let (own_client, awareness_asked, awareness_shown) = (None, None, None);
-        let member = Member {
-            link,
-            client,
-            user,
-            name,
-            access,
-            looks_back,
-            own_client,
-            awareness_asked,
-            awareness_shown,
-            logged,
-        };
+        let (own_client, awareness_asked) = (None, None);
+        let member = Member { link, client, user, name, access, looks_back, own_client, awareness_asked, logged };
         // A reader has nothing to give, and its answer could be longer than it may send.
         let is_asked = may_edit && member.editor().is_asked_on_join();
         io.members.insert(id, member);

@@ -83,7 +83,6 @@ impl TestRoom {
             looks_back: allows(access, Action::ReadPast),
             own_client: None,
             awareness_asked: None,
-            awareness_shown: None,
             logged: LoggedRefusals::default(),
         };
         self.members.insert(id, member);

@@ -1,7 +1,6 @@
 //! A peer that never reads costs nobody else anything: neither memory, nor time, nor edits.
 
 use std::fs;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -9,44 +8,45 @@ use std::time::{Duration, Instant};
 
 use crate::support::editor::Editor;
 use crate::support::frame::{BINARY, header};
-use crate::support::message::{Message, awareness_of};
+use crate::support::message::{Message, awareness};
 use crate::support::process::Process;
 use crate::support::socket::Socket;
 use crate::support::token::writer;
 use crate::support::{eventually, within};
 
 const STATE_BYTES: usize = 16 * 1024;
-/// Whose states come at once.
-const CLIENTS: RangeInclusive<u64> = 101..=116;
-const ROUND_BYTES: usize = 16 * STATE_BYTES;
 const FLOOD_BYTES: usize = 320_000_000;
 const WARM_UP_BYTES: usize = 32_000_000;
+/// How far the flood may be ahead of the one who reads it: that one must not become slow.
+const AHEAD_BYTES: usize = 256 * 1024;
 const GROWTH_BYTES_MAX: usize = 4 << 20;
 /// What is typed last.
 const END: &str = "end";
-/// One edit among so many announcements.
-const EDIT_EVERY: usize = 4;
+/// One edit among so many states.
+const EDIT_EVERY: usize = 50;
 
-/// Announces the states of many clients and types between them. The next ones come once all are read: who changes faster than they are
-/// shown is shown the newest alone.
+/// Announces states and types between them, no faster than `taken` tells that they are read.
 fn flood(writer: &mut Editor, clock: &mut u64, bytes: usize, taken: &AtomicUsize, mut look: impl FnMut()) {
     taken.store(0, Ordering::Relaxed);
-    for number in 0..bytes / ROUND_BYTES {
+    for number in 0..bytes / STATE_BYTES {
         *clock += 1;
         // Each is another, as those of a moving cursor are.
         let json = format!("\"{clock:010}{}\"", "x".repeat(STATE_BYTES - 10));
-        let states = awareness_of(CLIENTS, *clock, &json);
-        let mut frame = header(0x80 | BINARY, states.len() as u64);
-        frame.extend_from_slice(&states);
+        let state = awareness(1, *clock, &json);
+        let mut frame = header(0x80 | BINARY, state.len() as u64);
+        frame.extend_from_slice(&state);
         writer.socket.send(&frame);
         if number % EDIT_EVERY == 0 {
             writer.types(&format!("{clock};"));
             look();
         }
         eventually("the flood is read", || {
-            ((number + 1) * ROUND_BYTES <= taken.load(Ordering::Relaxed)).then_some(())
+            ((number + 1) * STATE_BYTES <= taken.load(Ordering::Relaxed) + AHEAD_BYTES).then_some(())
         });
     }
+    eventually("the whole flood is read", || {
+        (taken.load(Ordering::Relaxed) >= bytes / STATE_BYTES * STATE_BYTES).then_some(())
+    });
 }
 
 /// Whether the kernel of this machine has a TCP connection from the server's port to `client`.

@@ -10,7 +10,6 @@ mod yjs;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::auth::Access;
 use crate::ids::{MemberId, UserId};
@@ -75,8 +74,6 @@ pub struct Member {
     pub own_client: Option<u64>,
     /// How often it has asked for all awareness, if it has.
     pub awareness_asked: Option<Bucket>,
-    /// When others are shown what it announced last.
-    pub awareness_shown: Option<Instant>,
     /// Why its edits were refused, as far as that is in the log.
     pub logged: LoggedRefusals,
 }

@@ -178,12 +178,9 @@ impl Presence {
         is_news
     }
 
-    /// Shows editors what a member has changed, at the pace that it may have.
+    /// Shows editors what has changed, gathered in a large room.
     fn show(&mut self, news: Vec<Entry>, from: Option<MemberId>, io: &mut Io) {
-        let (count, mut never) = (self.count_all(io), None);
-        let member = from.and_then(|from| io.members.get_mut(from));
-        let shown = member.map_or(&mut never, |member| &mut member.awareness_shown);
-        let news = self.batch.add(news, shown, count, io.now);
+        let news = self.batch.add(news, self.count_all(io), io.now);
         broadcast_entries(&news, from, io);
     }
 
@@ -310,10 +307,9 @@ impl Presence {
             return;
         }
         let placeholder = io.members.json_only(user).map(|(id, member)| (id, placeholder_state(user, member)));
-        let from = placeholder.as_ref().map(|(id, _)| *id);
         let news = self.awareness.set_placeholder(user, placeholder, rand::random::<u32>, io.now);
         self.tell_states(&news, io);
-        self.show(news, from, io);
+        self.show(news, None, io);
     }
 
     /// Forgets what nobody renews, and renews the states that stand in for users without an editor.
@@ -463,7 +459,7 @@ impl Presence {
             self.on_editor_state(&user, state.as_ref(), io);
         }
         // Servers gather what they tell.
-        let news = self.batch.add(news, &mut None, self.count_all(io), io.now);
+        let news = self.batch.add(news, self.count_all(io), io.now);
         for chunk in chunks(&news) {
             io.broadcast_message(EditorMessage::Awareness(&chunk), None, &[]);
         }

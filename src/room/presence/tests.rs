@@ -67,47 +67,6 @@ fn of_a_message_with_several_states_all_that_may_be_shown_are_and_its_sender_hea
 }
 
 #[test]
-fn rule_38_a_cursor_that_moves_all_the_time_is_sent_at_a_pace_and_the_newest_of_it() {
-    let mut room = TestRoom::new();
-    let mut presence = Presence::new(1 << 20, room.now - Duration::from_secs(60));
-    let [ada, bob] = ["ada", "bob"].map(|user| room.join(Dialect::Yjs, user, Access::Read));
-    let announce = |presence: &mut Presence, from: MemberId, clock, room: &mut TestRoom| {
-        let entry = Entry { client: from.0, clock, state: Some(Bytes::from(clock.to_string())) };
-        let message = UpdateAwareness { from, entries: encode([&entry].into_iter()).into(), charge: 1 };
-        presence.on_awareness(message, &mut room.io());
-        room.sent().len()
-    };
-    let sent: Vec<usize> = (1..=100).map(|clock| announce(&mut presence, ada, clock, &mut room)).collect();
-    assert_eq!((sent[0], sent[1..].iter().sum::<usize>()), (1, 0));
-    assert_eq!(announce(&mut presence, bob, 1, &mut room), 1, "others wait for nothing");
-    room.now = presence.batch_due().unwrap();
-    presence.send_batch(&mut room.io());
-    let newest = Entry { client: ada.0, clock: 100, state: Some(Bytes::from_static(b"100")) };
-    let frame = EditorMessage::Awareness(&encode([&newest].into_iter())).frame(Dialect::Yjs, &room.name).unwrap();
-    assert!(matches!(&room.sent()[..], [Sent::All { frame: sent, .. }] if sent.payload() == frame.payload()));
-    assert_eq!(presence.batch_due(), None);
-}
-
-#[test]
-fn who_comes_in_after_somebody_left_is_shown_nothing_more_of_them() {
-    let mut room = TestRoom::new();
-    let mut presence = Presence::new(1 << 20, room.now - Duration::from_secs(60));
-    let [ada, _bob] = ["ada", "bob"].map(|user| room.join(Dialect::Yjs, user, Access::Write));
-    for clock in 1..=2 {
-        let entry = Entry { client: 1, clock, state: Some(Bytes::from_static(b"1")) };
-        let message = UpdateAwareness { from: ada, entries: encode([&entry].into_iter()).into(), charge: 1 };
-        presence.on_awareness(message, &mut room.io());
-    }
-    assert_eq!(room.sent().len(), 1, "the second waits for a moment");
-    let gone = room.members.remove(ada).unwrap();
-    presence.on_leave(ada, &gone, true, &mut room.io());
-    assert_eq!(room.sent().len(), 1, "the others hear of it at once");
-    room.now = presence.batch_due().unwrap();
-    presence.send_batch(&mut room.io());
-    assert_eq!((room.sent(), presence.batch_due()), (Vec::new(), None));
-}
-
-#[test]
 fn editors_see_a_json_user_as_an_awareness_state_until_its_last_socket_leaves() {
     let mut room = TestRoom::new();
     let mut presence = Presence::new(1 << 20, room.now);

@@ -1,7 +1,5 @@
 //! What a y-websocket client says and hears inside frames, byte by byte as PROTOCOL.md has it.
 
-use std::ops::RangeInclusive;
-
 /// One message of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
@@ -57,18 +55,10 @@ fn sync(kind: u8, body: &[u8]) -> Vec<u8> {
 
 /// Awareness with one state.
 pub fn awareness(client: u64, clock: u64, json: &str) -> Vec<u8> {
-    awareness_of(client..=client, clock, json)
-}
-
-/// Awareness with a state that many clients have.
-pub fn awareness_of(clients: RangeInclusive<u64>, clock: u64, json: &str) -> Vec<u8> {
-    let mut body = Vec::new();
-    put_number(&mut body, clients.end() - clients.start() + 1);
-    for client in clients {
-        put_number(&mut body, client);
-        put_number(&mut body, clock);
-        put_buf(&mut body, json.as_bytes());
-    }
+    let mut body = vec![1];
+    put_number(&mut body, client);
+    put_number(&mut body, clock);
+    put_buf(&mut body, json.as_bytes());
     let mut out = vec![1];
     put_buf(&mut out, &body);
     out
