@@ -170,7 +170,7 @@ fn token_and_check_token_refuse_where_no_server_has_made_a_key_and_make_none() {
 fn check_token_says_what_a_good_token_opens() {
     let folder = tempfile::tempdir().unwrap();
     let variables = [("TUTTI_JWT_SECRET", SECRET)];
-    let token = ["token", "--sub", "alice", "--room", "docs/*=write", "--room", "*=read", "--ttl", "2d"];
+    let token = ["token", "--sub", "alice", "--room", "docs/*=write", "--room", "*=read", "--ttl", "50h"];
     let token = tutti(folder.path(), &token, &variables);
     let arguments = ["check-token", out(&token).trim(), "--room", "docs/plan", "--room", "general"];
     let output = tutti(folder.path(), &arguments, &variables);
