@@ -149,7 +149,7 @@ for (const store of stores) {
       await root.reads('x'.repeat(1_000))
       await ada.reads('x'.repeat(1_000))
       const refused = open(t, strict, { version, room: full, as: admin })
-      await until(() => refused.closings().some((closed) => closed?.code === 1013), 'the writer is refused for now', { state: () => refused.closings() })
+      await until(() => refused.closings().some((closed) => closed?.code === 4413), 'the writer is refused for good', { state: () => refused.closings() })
       assert.equal((await strict.fetch(`/api/v1/rooms/${full}`)).status, 404)
       assert.match(strict.log, /the room has as much on disk as it may/)
     })
