@@ -123,7 +123,7 @@ impl Archive {
             page: Page::Oldest,
             bodies: Bodies::All,
         };
-        Ok(self.store.undamaged_history(room, query).await?)
+        Ok(self.store.remaining(room, query).await?)
     }
 
     /// Merges what is committed of a room into a new snapshot; its seq and size. `None` if the room is not in the store.

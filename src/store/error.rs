@@ -45,7 +45,8 @@ pub enum StoreError {
     /// Two appends of one batch name the same room; the second was not tried. A room has one append in flight.
     #[error("two appends of one batch name the same room")]
     RoomRepeated,
-    /// A pack of edits cannot be unpacked. The rest of the room can be read; these edits are in a backup, if anywhere.
+    /// A pack of edits cannot be unpacked. A document that needs it is not loaded: without them it would look whole, and be saved so. These
+    /// edits are in a backup, if anywhere.
     #[error("the pack with the edits {first} to {last} of room {room} is damaged: restore the database from a backup")]
     DamagedPack {
         /// The room's row.

@@ -315,11 +315,6 @@ impl Store {
         on_backend!(self, backend => backend.history(room, &query, Damage::Told))
     }
 
-    /// As [`history`](Self::history), for one who makes the best of damage: of edits that cannot be unpacked only the log tells.
-    pub async fn undamaged_history(&self, room: RoomId, query: HistoryQuery) -> Result<Vec<Entry>, StoreError> {
-        on_backend!(self, backend => backend.history(room, &query, Damage::LeftOut))
-    }
-
     /// The room's edits and messages up to this seq were dropped; 0 if none were.
     pub async fn horizon(&self, room: RoomId) -> Result<Seq, StoreError> {
         on_backend!(self, backend => backend.horizon(room))

@@ -25,7 +25,7 @@ pub(super) const LAST_PACK_SQL: &str = "select first_seq, seq, body from pack wh
 pub(super) enum Damage {
     /// It is an error.
     Told,
-    /// It is left out, with a line in the log.
+    /// It is left out, with a line in the log: by who only counts.
     LeftOut,
 }
 
@@ -101,7 +101,7 @@ macro_rules! timeline_methods {
                     let Some(found) = query.fetch_optional(&mut *tx).await? else { break };
                     let stored = StoredPack::new(RoomId(room), found);
                     passed = rows::seq_column(stored.span.1);
-                    let packed = stored.edits(Damage::LeftOut)?.into_iter();
+                    let packed = stored.edits(Damage::Told)?.into_iter();
                     edits.extend(packed.filter(|edit| edit.seq > rows::seq(after)).map(|edit| (edit.seq, edit.body)));
                 }
 
