@@ -80,7 +80,8 @@ fn entry(author: &str, body: Bytes) -> NewEntry {
 }
 
 async fn store(entries: Vec<NewEntry>, store: &Store, room: RoomId) {
-    let append = Append { room, id: Uuid::new_v4(), is_repeated: false, after: None, entries, clients: Vec::new() };
+    let append =
+        Append { room, id: Uuid::new_v4(), is_repeated: false, after: None, epoch: None, entries, clients: Vec::new() };
     store.append(vec![append]).await.remove(0).expect("stored");
 }
 

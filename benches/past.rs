@@ -66,7 +66,15 @@ async fn fill(store: &Store, name: &RoomName, edits: &[Bytes]) {
             body: body.clone(),
         };
         let entries = chunk.iter().map(entry).collect();
-        let append = Append { room, id: Uuid::new_v4(), is_repeated: false, after: None, entries, clients: Vec::new() };
+        let append = Append {
+            room,
+            id: Uuid::new_v4(),
+            is_repeated: false,
+            after: None,
+            epoch: None,
+            entries,
+            clients: Vec::new(),
+        };
         store.append(vec![append]).await.remove(0).expect("stored");
     }
 }

@@ -42,6 +42,8 @@ pub struct Stored {
     pub id: RoomId,
     /// The last entry that is in it.
     pub head: Seq,
+    /// The room's epoch.
+    pub epoch: i64,
     /// Its document.
     pub document: Blocks,
     /// Whether it has one at all, and not only messages.
@@ -76,7 +78,7 @@ impl Archive {
     /// The store cannot be asked now.
     pub async fn read(&self, room: &RoomName) -> Result<Option<Stored>, ArchiveError> {
         let Some(loaded) = self.store.load(room).await? else { return Ok(None) };
-        let Loaded { id, head, snapshot, edits, clients } = loaded;
+        let Loaded { id, head, epoch, snapshot, edits, clients } = loaded;
         let has_document = snapshot.is_some() || !edits.is_empty();
         let has_snapshot = snapshot.is_some();
         let mut tail = tail_of(snapshot.as_ref().map_or(0, |(_, state)| state.len()), &edits);
@@ -96,7 +98,7 @@ impl Archive {
             let seq = seqs[place].0;
             tracing::error!(room.name = %room, seq, reason, "a stored edit is set aside; look at the room with tutti room repair");
         }
-        Ok(Some(Stored { id, head, document, has_document, clients, tail }))
+        Ok(Some(Stored { id, head, epoch, document, has_document, clients, tail }))
     }
 
     /// All edits up to a seq, in order, behind what stays of those that were dropped.
@@ -131,10 +133,10 @@ impl Archive {
     /// # Errors
     /// The store cannot be asked now.
     pub async fn save_snapshot(&self, room: &RoomName) -> Result<Option<(Seq, usize)>, ArchiveError> {
-        let Some(Stored { id, head, document, .. }) = self.read(room).await? else { return Ok(None) };
+        let Some(Stored { id, head, epoch, document, .. }) = self.read(room).await? else { return Ok(None) };
         let state = unblocked(move || document.state()).await?;
         let bytes = state.len();
-        self.store.save_snapshot(id, head, state.into()).await?;
+        self.store.save_snapshot(id, head, state.into(), epoch).await?;
         Ok(Some((head, bytes)))
     }
 }

@@ -12,6 +12,7 @@ use crate::store::{Entry, RoomId};
 pub struct Examined {
     room: RoomId,
     head: Seq,
+    epoch: i64,
     /// Its document as all its edits make it, those set aside left out.
     document: Blocks,
     /// How many edits there are.
@@ -77,7 +78,8 @@ impl Archive {
             DamagedEdit { seq: *seq, author: author.clone(), at_ms: *at_ms, bytes: *body_bytes, reason }
         });
         let damaged = damaged.collect();
-        let mut examined = Examined { room: loaded.id, head: loaded.head, document, edits, damaged, snapshot: None };
+        let (room, head, epoch) = (loaded.id, loaded.head, loaded.epoch);
+        let mut examined = Examined { room, head, epoch, document, edits, damaged, snapshot: None };
         if let Some((seq, state)) = loaded.snapshot {
             let bytes = state.len();
             let later = loaded.edits.into_iter().map(|(_, edit)| edit);
@@ -109,10 +111,10 @@ impl Archive {
     /// # Errors
     /// The store cannot be asked now.
     pub async fn rebuild(&self, examined: Examined) -> Result<(Seq, usize), ArchiveError> {
-        let Examined { room, head, document, .. } = examined;
+        let Examined { room, head, epoch, document, .. } = examined;
         let state = unblocked(move || document.state()).await?;
         let bytes = state.len();
-        self.store.save_snapshot(room, head, state.into()).await?;
+        self.store.save_snapshot(room, head, state.into(), epoch).await?;
         Ok((head, bytes))
     }
 }

@@ -168,7 +168,7 @@ impl Histories {
             .await?;
             for segment in history.take_unsaved() {
                 // Another server may have been first.
-                self.store.save_history_segment(row.id, segment).await?;
+                self.store.save_history_segment(row.id, segment, row.epoch).await?;
             }
             if history.held() > HISTORY_BYTES_MAX {
                 *history = History::default();

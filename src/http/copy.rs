@@ -112,9 +112,10 @@ pub async fn copy(
         let bytes = state.store.stored_of(vec![user.clone()]).await?;
         state.quotas.set(std::iter::once(user).zip(bytes));
     }
-    let copy = state.store.begin_copy(auth::now_ms()).await?;
+    let row = state.store.room(&may.room).await?.ok_or(ApiError::RoomNotFound)?;
+    let copy = state.store.begin_copy(row.id, row.epoch, auth::now_ms()).await?.ok_or_else(late)?;
     let source = Source { may: &may, to: &to, copy, state: &state };
-    let filled = match timeout(WITHIN, source.fill(at, history)).await {
+    let filled = match timeout(WITHIN, source.fill(&row, at, history)).await {
         Ok(filled) => filled,
         Err(_) => Err(ApiError::TryLater("the room takes too long to be copied now".into())),
     };
@@ -180,12 +181,11 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    async fn fill(self, at: Upto, with_past: bool) -> Result<Filled, ApiError> {
-        let row = self.state.store.room(&self.may.room).await?.ok_or(ApiError::RoomNotFound)?;
-        let when = at.when(&row, self.state).await?;
+    async fn fill(self, row: &RoomRow, at: Upto, with_past: bool) -> Result<Filled, ApiError> {
+        let when = at.when(row, self.state).await?;
         match with_past {
-            true => self.fill_with_past(&row, when).await,
-            false => self.fill_with_document(&row, when).await,
+            true => self.fill_with_past(row, when).await,
+            false => self.fill_with_document(row, when).await,
         }
     }
 
@@ -286,7 +286,7 @@ impl Source<'_> {
 }
 
 fn late() -> ApiError {
-    ApiError::TryLater("the room took too long to be copied".into())
+    ApiError::TryLater("the room took too long to be copied, or something is being erased from it".into())
 }
 
 /// Whether a new room may have the name.

@@ -50,7 +50,7 @@ pub enum CopyEnd {
     Taken,
     /// The room that it is a copy of was deleted meanwhile.
     Deleted,
-    /// It took too long from one part to the next.
+    /// It took too long from one part to the next, or something is being erased from the room that it is a copy of.
     Late,
 }
 
@@ -65,18 +65,29 @@ pub(super) fn new_entries(entries: &[Entry]) -> Result<Vec<NewEntry>, StoreError
     entries.iter().map(new).collect()
 }
 
-/// The methods of a backend; `$begin` makes a room's row of a name, its time and when it goes, and `$lock` keeps a row from being deleted
+/// The methods of a backend; `$begin` makes a room's row of a name, its time, when it goes and what it copies, and `$lock` keeps a row from being deleted
 /// until the transaction ends, in the words of the database.
 macro_rules! copy_methods {
     ($backend:ty, $begin:literal, $lock:literal) => {
         impl $backend {
-            pub async fn begin_copy(&self, now_ms: i64) -> Result<RoomId, StoreError> {
+            /// Of a room in an epoch; `None` if it is in another, or is deleted.
+            pub async fn begin_copy(
+                &self,
+                (of, epoch): (RoomId, i64),
+                now_ms: i64,
+            ) -> Result<Option<RoomId>, StoreError> {
                 let mut writing = self.writing().await?;
+                let sql = concat!("select 1 from room where id = $1 and epoch = $2 and deleted_at is null", $lock);
+                let query = sqlx::query(sql).bind(of.0).bind(epoch);
+                if query.fetch_optional(&mut *writing.connection()).await?.is_none() {
+                    writing.roll_back().await?;
+                    return Ok(None);
+                }
                 let name = format!("{}{}", copy::FILLING, Uuid::new_v4().simple());
                 let query = sqlx::query_scalar($begin).bind(name).bind(now_ms).bind(now_ms + copy::KEPT_MS);
-                let id: i64 = query.fetch_one(&mut *writing.connection()).await?;
+                let id: i64 = query.bind(of.0).fetch_one(&mut *writing.connection()).await?;
                 writing.commit().await?;
-                Ok(RoomId(id))
+                Ok(Some(RoomId(id)))
             }
 
             /// Whether it is still there.
@@ -118,7 +129,7 @@ macro_rules! copy_methods {
                     return Ok(CopyEnd::Deleted);
                 }
                 let sql = "update room set name = $2, head = $3, last_at = $4, created_at = $5, deleted_at = null, \
-                           deleted_by = null, purge_at = null, frees_name = false, counted = $3 \
+                           deleted_by = null, purge_at = null, frees_name = false, counted = $3, copy_of = null \
                            where id = $1 and deleted_at is not null and purge = 0";
                 let query = sqlx::query(sql).bind(copy.0).bind(name.as_str()).bind(seq_column(*head)).bind(at_ms);
                 match query.bind(now_ms).execute(&mut *writing.connection()).await {

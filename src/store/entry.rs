@@ -75,6 +75,9 @@ pub struct Append {
     /// Set where the entries may repeat what other servers store: the newest entry that was read before they were made. If the
     /// timeline goes on behind it, nothing is stored, and [`StoreError::Moved`](super::StoreError::Moved) tells so.
     pub after: Option<Seq>,
+    /// The epoch of the room that the entries were made in, if that counts. If it is another by now, nothing is stored, and
+    /// [`StoreError::Renewed`](super::StoreError::Renewed) tells so.
+    pub epoch: Option<i64>,
     /// In the order they shall have.
     pub entries: Vec<NewEntry>,
     /// Yjs client ids first seen live, with the user who brought them. Already bound ones keep their user.
@@ -209,8 +212,20 @@ pub struct RoomRow {
     pub meta: Option<String>,
     /// Edits and messages up to this seq were dropped; 0 if none were.
     pub horizon: Seq,
-    /// Raised with each erasure.
+    /// Raised when an erasure begins, and when it ends: odd while one is under way.
     pub epoch: i64,
+}
+
+impl RoomRow {
+    /// Whether an erasure is under way: what is read meanwhile may hold what is to be erased, and nothing that is made of it is kept.
+    pub fn is_being_erased(&self) -> bool {
+        is_being_erased(self.epoch)
+    }
+}
+
+/// Whether an erasure is under way in this epoch of a room.
+pub(super) fn is_being_erased(epoch: i64) -> bool {
+    epoch % 2 != 0
 }
 
 impl HistoryQuery {
@@ -237,6 +252,8 @@ pub struct Loaded {
     pub id: RoomId,
     /// The newest entry's seq; 0 without entries.
     pub head: Seq,
+    /// As in [`RoomRow`].
+    pub epoch: i64,
     /// The newest snapshot: the document's state up to that seq.
     pub snapshot: Option<(Seq, Bytes)>,
     /// The edits after the snapshot, in order: their seqs and bodies.

@@ -36,6 +36,9 @@ pub enum StoreError {
     /// read up to there, and send what is still new under another id.
     #[error("the room's timeline has moved to {}", .0.0)]
     Moved(Seq),
+    /// An erasure has begun or ended in the room since what this builds on was read, and nothing is stored: read the room anew.
+    #[error("the room's entries were erased or are being erased since they were read")]
+    Renewed,
     /// What was asked for is older than what is kept: the first entry that there is.
     #[error("entries before {} were dropped", .0.0)]
     Dropped(Seq),

@@ -17,6 +17,7 @@ const ROOMS_MAX: usize = 65_536;
 #[derive(Clone, Copy, Debug)]
 struct Known {
     head: Head,
+    epoch: i64,
     /// The connection's last append there.
     last: Uuid,
     /// The newest step, if that is known.
@@ -27,6 +28,8 @@ struct Known {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Before {
     pub head: Head,
+    /// The room's epoch.
+    pub epoch: i64,
     /// The newest step; `None`: not known, and not asked for.
     pub newest_step: Option<Seq>,
 }
@@ -41,7 +44,12 @@ impl Heads {
         if self.0.len() + settled.len() > ROOMS_MAX {
             self.0.clear();
         }
-        let known = |room: &Settled<'_>| Known { head: room.head, last: room.last.id, newest_step: room.newest_step };
+        let known = |room: &Settled<'_>| Known {
+            head: room.head,
+            epoch: room.epoch,
+            last: room.last.id,
+            newest_step: room.newest_step,
+        };
         self.0.extend(settled.iter().map(|room| (room.head.room, known(room))));
     }
 
@@ -64,15 +72,20 @@ impl Heads {
     }
 
     /// Where `append` starts, if that can be told without looking: not if it may be stored, or its keys or steps are to be looked up,
-    /// or if it was made before what is there.
+    /// or if it was made before what is there, or in another epoch.
     pub fn before(&self, append: &Append) -> Option<Before> {
-        let &Known { head, last, newest_step } = self.0.get(&append.room)?;
+        let &Known { head, epoch, last, newest_step } = self.0.get(&append.room)?;
         let is_plain = |entry: &NewEntry| {
             entry.key.is_none() && (newest_step.is_some() || !matches!(entry.condition, Some(Condition::NewestStep(_))))
         };
         let is_new = !append.is_repeated && last != append.id;
         let has_read = append.after.is_none_or(|after| head.seq <= after);
-        (is_new && has_read && append.entries.iter().all(is_plain)).then_some(Before { head, newest_step })
+        let is_of_epoch = append.epoch.is_none_or(|of| of == epoch);
+        (is_new && has_read && is_of_epoch && append.entries.iter().all(is_plain)).then_some(Before {
+            head,
+            epoch,
+            newest_step,
+        })
     }
 }
 
@@ -100,6 +113,7 @@ mod tests {
             id: Uuid::from_u128(id),
             is_repeated: false,
             after: None,
+            epoch: None,
             entries: vec![entry],
             clients: Vec::new(),
         }
@@ -110,13 +124,23 @@ mod tests {
         let head = Head { room: RoomId(1), seq: Seq(7), at_ms: 5 };
         let last = LastAppend::new(head.room, Uuid::from_u128(3), 5, &[]);
         let mut heads = Heads::default();
-        heads.learn(&[Settled { before: head, head, last, newest_step: None, clients: Vec::new(), used: None }]);
-        let before = |head| Some(Before { head, newest_step: None });
+        heads.learn(&[Settled {
+            before: head,
+            head,
+            epoch: 2,
+            last,
+            newest_step: None,
+            clients: Vec::new(),
+            used: None,
+        }]);
+        let before = |head| Some(Before { head, epoch: 2, newest_step: None });
         assert_eq!(heads.before(&append(1, 4, None)), before(head));
         assert_eq!(heads.before(&Append { is_repeated: true, ..append(1, 4, None) }), None, "sent again");
         assert_eq!(heads.before(&append(1, 3, None)), None, "sent again");
         assert_eq!(heads.before(&append(1, 4, Some("k"))), None, "with a key");
         assert_eq!(heads.before(&append(2, 4, None)), None, "another room");
+        assert_eq!(heads.before(&Append { epoch: Some(2), ..append(1, 4, None) }), before(head));
+        assert_eq!(heads.before(&Append { epoch: Some(0), ..append(1, 4, None) }), None, "made in another epoch");
         let mut step = append(1, 4, None);
         step.entries[0].condition = Some(Condition::NewestStep(Seq(3)));
         assert_eq!(heads.before(&step), None, "with steps to look up");

@@ -78,6 +78,7 @@ mod tests {
             id: Uuid::nil(),
             is_repeated: false,
             after: None,
+            epoch: None,
             entries: vec![entry; outcome.len()],
             clients: Vec::new(),
         };

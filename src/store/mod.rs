@@ -8,6 +8,7 @@ mod append;
 mod copy;
 mod deletion;
 mod entry;
+mod erasure;
 mod error;
 mod foreign;
 mod heads;
@@ -51,6 +52,7 @@ pub use entry::{
     HISTORY_ENTRIES_MAX, HistoryQuery, KEY_BYTES_MAX, Kinds, Loaded, NewEntry, Outcome, Page, Placed, Refused, RoomId,
     RoomRow,
 };
+pub use erasure::{BegunErasure, ErasureProgress, ErasureRow, Rewrite, Rewritten};
 pub use error::StoreError;
 pub use foreign::{DocumentRow, DocumentTable};
 pub use packing::Packed;
@@ -69,6 +71,7 @@ pub use webhook::{
 };
 
 use crate::ids::{RoomName, Seq, UserId};
+use erasure::ErasedSnapshot;
 use postgres::Postgres;
 use probe::Probe;
 use runtime::StoreRuntime;
@@ -337,6 +340,9 @@ impl Store {
 
     /// Raises a room's horizon, and keeps what stays of what lies before it; whether the room was still as it was when that was made.
     pub async fn raise_horizon(&self, room: RoomId, dropping: Dropping) -> Result<bool, StoreError> {
+        if entry::is_being_erased(dropping.from.1) {
+            return Ok(false);
+        }
         on_backend!(self, backend => backend.raise_horizon(room, &dropping))
     }
 
@@ -422,10 +428,133 @@ impl Store {
         on_backend!(self, backend => backend.purge_part(room, now_ms))
     }
 
-    /// Begins a room that is to be a copy. Nobody sees it before it is [finished](Self::finish_copy), and it goes by itself unless it gets
-    /// a part a minute.
-    pub async fn begin_copy(&self, now_ms: i64) -> Result<RoomId, StoreError> {
-        on_backend!(self, backend => backend.begin_copy(now_ms))
+    /// Begins an erasure in a room that is in an epoch, in which the plan was made. From here on, and until it
+    /// [ends](Self::finish_erasure), nothing is kept of what is made of the room's entries.
+    pub async fn begin_erasure(&self, room: RoomId, plan: Bytes, epoch: i64) -> Result<BegunErasure, StoreError> {
+        on_backend!(self, backend => backend.begin_erasure(room, &plan, epoch))
+    }
+
+    /// The erasure of a room that has begun and not ended.
+    pub async fn erasure(&self, room: RoomId) -> Result<Option<ErasureRow>, StoreError> {
+        on_backend!(self, backend => backend.erasure(room))
+    }
+
+    /// Erasures that have begun and not ended, but for those of deleted rooms.
+    pub async fn pending_erasures(&self, limit: u32) -> Result<Vec<ErasureRow>, StoreError> {
+        on_backend!(self, backend => backend.pending_erasures(limit))
+    }
+
+    /// Rewrites the next part of a room's entries: a pack, or some rows. Nothing else of them changes.
+    ///
+    /// # Errors
+    /// [`StoreError::Renewed`] if the erasure is not what it was: another server has gone on with it. [`StoreError::RoomDeleted`]: it goes
+    /// on once the room is back.
+    pub async fn erase_part(&self, row: &ErasureRow, rewrite: Arc<dyn Rewrite>) -> Result<ErasureProgress, StoreError> {
+        let ErasureRow { room, epoch, .. } = *row;
+        if row.is_rewritten {
+            return Ok(ErasureProgress { entries: 0, is_done: true });
+        }
+        let Some(pack) = on_backend!(self, backend => backend.pack_to_erase(room))? else {
+            return on_backend!(self, backend => backend.erase_rows(room, epoch, &*rewrite));
+        };
+        let erased = unblocked(move || erasure::rewrite_pack(pack, &*rewrite)).await??;
+        on_backend!(self, backend => backend.save_erased_pack(room, epoch, &erased))
+    }
+
+    /// Once all parts are done: rewrites or deletes what was made of a room's entries, also copies that were not finished, and ends its epoch; `false` if so much was
+    /// appended since that other parts come first. What the database keeps of what is not there any more goes with the next
+    /// [`scrub`](Self::scrub).
+    ///
+    /// # Errors
+    /// As [`erase_part`](Self::erase_part).
+    pub async fn finish_erasure(&self, row: &ErasureRow, rewrite: Arc<dyn Rewrite>) -> Result<bool, StoreError> {
+        let ErasureRow { room, epoch, .. } = *row;
+        if row.is_rewritten {
+            return Ok(true);
+        }
+        while on_backend!(self, backend => backend.erase_segments(room))? {}
+        for copy in on_backend!(self, backend => backend.copies_to_erase(room))? {
+            while self.purge_part(copy, 0).await? {}
+        }
+        let horizon = self.horizon(room).await?;
+        let mut after = 0;
+        while let Some(snapshot) = on_backend!(self, backend => backend.snapshot_to_erase(room, after))? {
+            let rewrite = rewrite.clone();
+            let work = move || erasure::rewrite_snapshot(snapshot, horizon, &*rewrite);
+            let (seq, erased) = unblocked(work).await??;
+            let state = match erased {
+                ErasedSnapshot::Stays => None,
+                ErasedSnapshot::Is(state) => Some(Some(state)),
+                ErasedSnapshot::Goes => Some(None),
+            };
+            if let Some(state) = state {
+                on_backend!(self, backend => backend.save_erased_snapshot(room, epoch, seq, state.as_deref()))?;
+            }
+            after = seq;
+        }
+        if let Some((seq, body)) = self.base(room).await? {
+            let own = rewrite.clone();
+            let wrong =
+                |reason| StoreError::Unexpected(format!("the base of room {} cannot be erased from: {reason}", room.0));
+            if let Some(body) = unblocked(move || own.base(&body)).await?.map_err(wrong)? {
+                on_backend!(self, backend => backend.save_erased_base(room, epoch, seq, &body))?;
+            }
+        }
+        if let Some((from, to)) = rewrite.rename() {
+            self.rename(row, (from.clone(), to.clone())).await?;
+        }
+        on_backend!(self, backend => backend.end_epoch(room, epoch, &*rewrite))
+    }
+
+    /// Gives a user another name in what is not entries, but for what the last transaction of an erasure does.
+    async fn rename(&self, row: &ErasureRow, rename: (UserId, UserId)) -> Result<(), StoreError> {
+        let room = row.room;
+        loop {
+            let (from, to) = rename.clone();
+            if !on_backend!(self, backend => backend.rename_clients(room, (&from, &to)))? {
+                break;
+            }
+        }
+        for table in 0..erasure::TOLD.len() {
+            let mut next = Some(0);
+            while let Some(after) = next {
+                let ((from, to), name) = (rename.clone(), row.name.clone());
+                next = on_backend!(self, backend => backend.rename_told(&name, (&from, &to), (table, after)))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the erasures that are [finished](Self::finish_erasure), once nothing of what they rewrote is left in an SQLite file or its log;
+    /// how many. Takes as long as it takes, and appends wait meanwhile: a file is written anew. Postgres does as its operator has it do.
+    ///
+    /// # Errors
+    /// The database cannot do that now: it is to be tried again.
+    pub async fn scrub(&self) -> Result<usize, StoreError> {
+        let rooms = on_backend!(self, backend => backend.rewritten_rooms())?;
+        if rooms.is_empty() {
+            return Ok(0);
+        }
+        let backend = self.backend.clone();
+        let scrub = async move {
+            match &*backend {
+                Backend::Postgres(_) => Ok(()),
+                Backend::Sqlite(backend) => backend.scrub().await,
+            }
+        };
+        self.runtime.run(scrub).await??;
+        let count = rooms.len();
+        on_backend!(self, backend => backend.end_erasures(&rooms))?;
+        Ok(count)
+    }
+
+    /// Begins a room that is to be a copy of one that is read in an epoch; `None` if that is over, or something is being erased. Nobody
+    /// sees the copy before it is [finished](Self::finish_copy), and it goes by itself unless it gets a part a minute.
+    pub async fn begin_copy(&self, of: RoomId, epoch: i64, now_ms: i64) -> Result<Option<RoomId>, StoreError> {
+        if entry::is_being_erased(epoch) {
+            return Ok(None);
+        }
+        on_backend!(self, backend => backend.begin_copy((of, epoch), now_ms))
     }
 
     /// Adds a part to a room that is to be a copy; whether it was in time.
@@ -491,20 +620,24 @@ impl Store {
         on_backend!(self, backend => backend.room_size(room))
     }
 
-    /// Keeps `state` as the document's state up to `seq`, in place of older ones. A snapshot makes loading fast and replaces no entry.
-    pub async fn save_snapshot(&self, room: RoomId, seq: Seq, state: Bytes) -> Result<(), StoreError> {
-        on_backend!(self, backend => backend.save_snapshot(room, seq, &state))?;
+    /// Keeps `state` as the document's state up to `seq`, in place of older ones, if the room is still in the epoch in which it was read
+    /// and no erasure is under way. A snapshot makes loading fast and replaces no entry.
+    pub async fn save_snapshot(&self, room: RoomId, seq: Seq, state: Bytes, epoch: i64) -> Result<(), StoreError> {
+        if entry::is_being_erased(epoch) {
+            return Ok(());
+        }
+        on_backend!(self, backend => backend.save_snapshot(room, (seq, epoch), &state))?;
         on_backend!(self, backend => backend.forget_older_snapshots(room))
     }
 
     /// Compresses the newest snapshot of a room in which nothing goes on, unless it is, or is large.
     pub async fn compress_snapshot(&self, room: RoomId) -> Result<(), StoreError> {
         let Some((seq, state)) = on_backend!(self, backend => backend.loose_snapshot(room))? else { return Ok(()) };
-        let work = tokio::task::spawn_blocking(move || {
+        let work = move || {
             let compressed = snapshot::compress(&state);
             (state, compressed)
-        });
-        let (state, compressed) = work.await.map_err(|panic| StoreError::Unexpected(panic.to_string()))?;
+        };
+        let (state, compressed) = unblocked(work).await?;
         if compressed.len() >= state.len() {
             return Ok(());
         }
@@ -516,10 +649,18 @@ impl Store {
         on_backend!(self, backend => backend.segments(room, after))
     }
 
-    /// Keeps a segment, unless there is one after the same seq; whether it did. A segment makes reading the past fast and replaces no
-    /// entry.
-    pub async fn save_history_segment(&self, room: RoomId, segment: HistorySegment) -> Result<bool, StoreError> {
-        on_backend!(self, backend => backend.save_segment(room, &segment))
+    /// Keeps a segment, unless there is one after the same seq, or the room is not in the epoch any more in which it was read, or an
+    /// erasure is under way; whether it did. A segment makes reading the past fast and replaces no entry.
+    pub async fn save_history_segment(
+        &self,
+        room: RoomId,
+        segment: HistorySegment,
+        epoch: i64,
+    ) -> Result<bool, StoreError> {
+        if entry::is_being_erased(epoch) {
+            return Ok(false);
+        }
+        on_backend!(self, backend => backend.save_segment(room, &segment, epoch))
     }
 
     /// Deletes the segments that begin after a seq or later: they are made again.
@@ -583,11 +724,11 @@ impl Store {
         let Some(batch) = on_backend!(self, backend => backend.to_pack(room, old_ms))? else {
             return Ok(Packed::default());
         };
-        let work = tokio::task::spawn_blocking(move || {
+        let work = move || {
             let pack = if batch.is_empty() { Ok(None) } else { batch.pack().map(Some) };
             (batch, pack)
-        });
-        let (batch, pack) = work.await.map_err(|panic| StoreError::Unexpected(panic.to_string()))?;
+        };
+        let (batch, pack) = unblocked(work).await?;
         let pack = pack?;
         on_backend!(self, backend => backend.save_pack(room, &batch, pack.as_deref()))
     }
@@ -794,4 +935,9 @@ impl Store {
         // The timer belongs to the store's runtime, so the time-out is made there.
         self.runtime.run(work).await?.map_err(|_| StoreError::timed_out(limit))?
     }
+}
+
+/// Does what may take long on a thread where nobody waits for it.
+async fn unblocked<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work).await.map_err(|panic| StoreError::Unexpected(panic.to_string()))
 }

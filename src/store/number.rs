@@ -234,6 +234,7 @@ mod tests {
             id: uuid::Uuid::nil(),
             is_repeated: false,
             after: None,
+            epoch: None,
             entries,
             clients: Vec::new(),
         };

@@ -34,7 +34,7 @@ pub struct Packed {
 
 /// Rooms with edits that may be packed, of a span of rows: those that nobody has written to since, and those with many entries.
 pub(super) const ROOMS_SQL: &str = "select room.id from room left join packing on packing.room_id = room.id \
-    where room.id > $1 and room.id <= $2 and room.deleted_at is null and room.head > coalesce(packing.upto, 0) \
+    where room.id > $1 and room.id <= $2 and room.deleted_at is null and room.epoch % 2 = 0 and room.head > coalesce(packing.upto, 0) \
     and (room.last_at <= $3 or room.head >= coalesce(packing.upto, 0) + $4) order by room.id";
 
 /// seq, at, author, via, the body; null where the entry stays a row.
@@ -68,8 +68,9 @@ pub(super) struct Batch {
     users: HashSet<UserId>,
     bytes: usize,
     looked_at: usize,
-    /// Where the look began.
+    /// Where the look began, and in which epoch of the room.
     pub since: Seq,
+    pub epoch: i64,
     /// Up to here all was looked at.
     pub upto: Seq,
     /// Whether the look ended at its own bounds.
@@ -78,8 +79,8 @@ pub(super) struct Batch {
 
 impl Batch {
     /// Begins behind what was looked at before.
-    pub fn new(since: Seq) -> Self {
-        Self { since, upto: since, ..Self::default() }
+    pub fn new(since: Seq, epoch: i64) -> Self {
+        Self { since, epoch, upto: since, ..Self::default() }
     }
 
     /// Takes a pack that is not full, if it can be read.
@@ -89,7 +90,7 @@ impl Batch {
             // Its edits would be looked at once more.
             return;
         }
-        let mut begun = Self { old_edits: edits.len(), ..Self::new(self.since) };
+        let mut begun = Self { old_edits: edits.len(), ..Self::new(self.since, self.epoch) };
         edits.into_iter().for_each(|edit| begun.add(edit));
         if begun.is_full() {
             // Names may have filled it: nothing would come to it.
@@ -277,11 +278,12 @@ macro_rules! packing_methods {
             pub async fn to_pack(&self, room: RoomId, old_ms: i64) -> Result<Option<Batch>, StoreError> {
                 let mut reading = self.reading().await?;
                 let mut tx = reading.connection().begin_with($begin).await?;
-                let sql = "select head, coalesce((select upto from packing where room_id = $1), 0) from room \
-                           where id = $1 and deleted_at is null";
-                let row: Option<(i64, i64)> = sqlx::query_as(sql).bind(room.0).fetch_optional(&mut *tx).await?;
-                let Some((head, since)) = row else { return Ok(None) };
-                let mut batch = Batch::new(rows::seq(since));
+                // While an erasure is under way entries stay where they are.
+                let sql = "select head, epoch, coalesce((select upto from packing where room_id = $1), 0) from room \
+                           where id = $1 and deleted_at is null and epoch % 2 = 0";
+                let row: Option<(i64, i64, i64)> = sqlx::query_as(sql).bind(room.0).fetch_optional(&mut *tx).await?;
+                let Some((head, epoch, since)) = row else { return Ok(None) };
+                let mut batch = Batch::new(rows::seq(since), epoch);
                 let (entries, bytes) = packing::FULL;
                 let query = sqlx::query_as(packing::LAST_SQL).bind(room.0).bind(entries).bind(bytes);
                 if let Some(columns) = query.fetch_optional(&mut *tx).await? {
@@ -324,11 +326,11 @@ macro_rules! packing_methods {
                 let begun = Instant::now();
                 let sql = concat!(
                     "select coalesce((select upto from packing where room_id = $1), 0) from room \
-                     where id = $1 and deleted_at is null",
+                     where id = $1 and deleted_at is null and epoch = $2",
                     $lock
                 );
-                let since: Option<i64> =
-                    sqlx::query_scalar(sql).bind(room.0).fetch_optional(&mut *writing.connection()).await?;
+                let query = sqlx::query_scalar(sql).bind(room.0).bind(batch.epoch);
+                let since: Option<i64> = query.fetch_optional(&mut *writing.connection()).await?;
                 if since != Some(rows::seq_column(batch.since)) {
                     writing.roll_back().await?;
                     return Ok(Packed::default());

@@ -55,7 +55,7 @@ pub(super) const AGING_SQL: &str = "select room.id, room.name, \
     case when exists (select 1 from pack where pack.room_id = room.id and pack.seq > room.horizon) then room.created_at else \
     (select entry.at from entry where entry.room_id = room.id and entry.seq > room.horizon order by entry.seq limit 1) end, \
     room.trimmed < room.horizon from room \
-    where room.id > $1 and room.id <= $2 and room.deleted_at is null and room.trimmed < room.head order by room.id";
+    where room.id > $1 and room.id <= $2 and room.deleted_at is null and room.trimmed < room.head and room.epoch % 2 = 0 order by room.id";
 
 pub(super) fn aging((id, name, oldest_ms, has_dropped_rows): AgingColumns) -> Result<AgingRoom, StoreError> {
     let name =

@@ -34,7 +34,7 @@ pub(super) fn any_room(columns: AnyRoomColumns) -> Result<(RoomRow, bool), Store
     Ok((room((id, name, head, created_at, last_at, meta, horizon, epoch))?, is_deleted))
 }
 
-fn entry(columns: EntryColumns) -> Result<Entry, StoreError> {
+pub(super) fn entry(columns: EntryColumns) -> Result<Entry, StoreError> {
     let (number, kind, author, via, at_ms, key, body_bytes, body) = columns;
     let (author, via) = (UserId::new(author), via.map(UserId::new));
     let (body_bytes, body) = (body_bytes.unsigned_abs(), body.map(Bytes::from));

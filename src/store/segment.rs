@@ -27,12 +27,12 @@ pub(super) type SegmentColumns = (i64, i64, Vec<u8>);
 
 pub(super) const SEGMENTS_SQL: &str =
     "select after, seq, body from history where room_id = $1 and after >= $2 order by after";
-/// Nothing is kept of a room that was deleted, or of what retention has dropped; `$lock` keeps it from being, in the words of the database.
+/// Nothing is kept of a room that was deleted, of what retention has dropped, or of what was read before an erasure; `$lock` keeps it from being, in the words of the database.
 macro_rules! save_sql {
     ($lock:literal) => {
         concat!(
             "insert into history (room_id, after, seq, body) select id, $2, $3, $4 from room \
-             where id = $1 and deleted_at is null and horizon <= $2",
+             where id = $1 and deleted_at is null and horizon <= $2 and epoch = $5",
             $lock,
             " on conflict (room_id, after) do nothing"
         )
@@ -41,11 +41,11 @@ macro_rules! save_sql {
 pub(super) use save_sql;
 pub(super) const FORGET_SQL: &str = "delete from history where room_id = $1 and after >= $2";
 /// Rooms of a span of ids whose histories lack at least so many entries, and a share of all: reading what is there costs as much as it
-/// is long, so that a room of any length is read some 64 times at most.
+/// is long, so that a room of any length is read some 64 times at most. While an erasure is under way nothing is kept of what is read.
 pub(super) const BEHIND_SQL: &str = "select room.id, room.name from room where room.id > $1 and room.id <= $2 \
     and room.head - room.head / 64 >= coalesce((select max(history.seq) from history where history.room_id = room.id), room.horizon) \
     and room.head >= $3 + coalesce((select max(history.seq) from history where history.room_id = room.id), room.horizon) \
-    and room.deleted_at is null order by room.id";
+    and room.deleted_at is null and room.epoch % 2 = 0 order by room.id";
 pub(super) const LAST_ROOM_SQL: &str = "select coalesce(max(id), 0) from room";
 
 /// Gathers a page of segments.

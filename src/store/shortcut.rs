@@ -25,11 +25,11 @@ pub(super) async fn shortcut<C: Statements>(
     let now_ms = now_ms();
     let (mut rows, mut settled, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
     for (&append, before) in batch.iter().zip(before) {
-        let Before { head: before, newest_step } = before;
+        let Before { head: before, epoch, newest_step } = before;
         let mut numbering = Numbering::new(before, now_ms);
         numbering.know_newest_step(newest_step);
         let outcome = numbering.place_all(append, rules.entry_bytes_max, &mut rows);
-        settled.push(Settled::new(append, before, &numbering, &outcome, rules.counts_usage));
+        settled.push(Settled::new(append, (before, epoch), &numbering, &outcome, rules.counts_usage));
         outcomes.push(Ok(outcome));
     }
     let limit = writer.transaction_timeout;

@@ -55,7 +55,7 @@ pub(super) trait Statements: Connection + Send + Sized {
     fn bind_clients(&mut self, clients: &[(RoomId, &(u64, UserId))]) -> impl Future<Output = sqlx::Result<()>> + Send;
 
     /// A whole transaction in one trip, from begin to commit: locks the rooms as [`lock`](Self::lock) does, and writes as
-    /// [`write`](Self::write) does if each room is there and its head is still the one before. Otherwise it tells the rooms where it is not, or an
+    /// [`write`](Self::write) does if each room is there, and its head and epoch are still as before. Otherwise it tells the rooms where it is not, or an
     /// error, and nothing is committed; the transaction may be left open.
     fn commit_at_once(
         &mut self,
@@ -71,20 +71,20 @@ pub const CLIENTS_AT_ONCE: usize = 4_096;
 /// A room that is locked.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Locked {
-    /// It takes entries after this head.
-    Open(Head),
+    /// It takes entries after this head, in this epoch.
+    Open(Head, i64),
     /// It was deleted, and takes nothing.
     Deleted(RoomId),
 }
 
-/// id, head, last_at, whether it was deleted.
-pub(super) type LockedColumns = (i64, i64, i64, bool);
+/// id, head, last_at, epoch, whether it was deleted.
+pub(super) type LockedColumns = (i64, i64, i64, i64, bool);
 
 impl From<LockedColumns> for Locked {
-    fn from((room, head, at_ms, is_deleted): LockedColumns) -> Self {
+    fn from((room, head, at_ms, epoch, is_deleted): LockedColumns) -> Self {
         match is_deleted {
             true => Self::Deleted(RoomId(room)),
-            false => Self::Open(Head { room: RoomId(room), seq: rows::seq(head), at_ms }),
+            false => Self::Open(Head { room: RoomId(room), seq: rows::seq(head), at_ms }, epoch),
         }
     }
 }
@@ -103,6 +103,8 @@ pub(super) struct Settled<'a> {
     /// Its head before.
     pub before: Head,
     pub head: Head,
+    /// The room's epoch.
+    pub epoch: i64,
     pub last: LastAppend,
     /// The newest step, if that is known.
     pub newest_step: Option<Seq>,
@@ -115,7 +117,7 @@ impl<'a> Settled<'a> {
     /// The room of `append`, which moved its head and came to `outcome`.
     pub fn new(
         append: &'a Append,
-        before: Head,
+        (before, epoch): (Head, i64),
         numbering: &Numbering<'_>,
         outcome: &[Result<Placed, Refused>],
         counts_usage: bool,
@@ -125,6 +127,6 @@ impl<'a> Settled<'a> {
         // A user whose id cannot be stored makes no entries either, so nothing will ask for their clients.
         let clients = append.clients.iter().filter(|(_, user)| !user.as_str().contains('\0')).collect();
         let used = counts_usage.then(|| usage::of_append(&append.entries, outcome).collect());
-        Self { before, head, last, newest_step: numbering.newest_step(), clients, used }
+        Self { before, head, epoch, last, newest_step: numbering.newest_step(), clients, used }
     }
 }

@@ -33,7 +33,7 @@ pub(super) enum Damage {
 pub(super) struct StoredPack {
     room: RoomId,
     pub span: (Seq, Seq),
-    body: Vec<u8>,
+    pub body: Vec<u8>,
 }
 
 impl StoredPack {
@@ -81,10 +81,10 @@ macro_rules! timeline_methods {
                 let mut reading = self.reading().await?;
                 // One view for all statements: the head and the edits belong together.
                 let mut tx = reading.connection().begin_with($begin).await?;
-                let sql = "select id, head, deleted_at is not null from room where name = $1";
-                let room: Option<(i64, i64, bool)> =
+                let sql = "select id, head, epoch, deleted_at is not null from room where name = $1";
+                let room: Option<(i64, i64, i64, bool)> =
                     sqlx::query_as(sql).bind(name.as_str()).fetch_optional(&mut *tx).await?;
-                let Some((room, head, false)) = room else {
+                let Some((room, head, epoch, false)) = room else {
                     tx.commit().await?;
                     reading.keep();
                     return if room.is_some() { Err(StoreError::RoomDeleted) } else { Ok(None) };
@@ -122,6 +122,7 @@ macro_rules! timeline_methods {
                 Ok(Some(Loaded {
                     id: RoomId(room),
                     head: rows::seq(head),
+                    epoch,
                     snapshot: snapshot
                         .map(|(seq, state, whole)| (rows::seq(seq), Bytes::from(snapshot::state(state, whole)))),
                     edits,

@@ -115,7 +115,7 @@ impl<'a, C: Statements> Content<'_, 'a, C> {
         let (mut heads, mut deleted) = (HashMap::new(), HashSet::new());
         for locked in self.connection.lock(&rooms).await? {
             match locked {
-                Locked::Open(head) => drop(heads.insert(head.room, head)),
+                Locked::Open(head, epoch) => drop(heads.insert(head.room, (head, epoch))),
                 Locked::Deleted(room) => drop(deleted.insert(room)),
             }
         }
@@ -128,13 +128,17 @@ impl<'a, C: Statements> Content<'_, 'a, C> {
 
         let (mut outcomes, mut settled) = (Vec::with_capacity(batch.len()), Vec::new());
         for &append in batch {
-            let Some(&head) = heads.get(&append.room) else {
+            let Some(&(head, epoch)) = heads.get(&append.room) else {
                 let is_deleted = deleted.contains(&append.room);
                 outcomes.push(Err(if is_deleted { StoreError::RoomDeleted } else { StoreError::NoSuchRoom }));
                 continue;
             };
             if let Some(last) = last.get(&append.room).filter(|last| last.id == append.id) {
                 outcomes.push(last.answer(append, self.rules.entry_bytes_max));
+                continue;
+            }
+            if append.epoch.is_some_and(|of| of != epoch) {
+                outcomes.push(Err(StoreError::Renewed));
                 continue;
             }
             if append.after.is_some_and(|after| after < head.seq) {
@@ -151,7 +155,7 @@ impl<'a, C: Statements> Content<'_, 'a, C> {
                 How::Together => numbering.place_all(append, self.rules.entry_bytes_max, &mut self.rows),
                 How::EntryByEntry => self.insert_each(append, &mut numbering).await?,
             };
-            settled.push(Settled::new(append, head, &numbering, &outcome, self.rules.counts_usage));
+            settled.push(Settled::new(append, (head, epoch), &numbering, &outcome, self.rules.counts_usage));
             outcomes.push(Ok(outcome));
         }
         self.bind_many(&mut settled).await?;

@@ -79,17 +79,19 @@ macro_rules! usage_methods {
             /// Counts the next entries of a room; whether there may be more.
             pub async fn count_part(&self, room: RoomId) -> Result<bool, StoreError> {
                 let mut reading = self.reading().await?;
-                let sql = "select counted, head from room where id = $1 and deleted_at is null and counted < head";
+                // What is being erased is counted once that is done: what was read may be shorter by then.
+                let sql = "select counted, head, epoch from room \
+                           where id = $1 and deleted_at is null and counted < head and epoch % 2 = 0";
                 let query = sqlx::query_as(sql).bind(room.0);
-                let row: Option<(i64, i64)> = query.fetch_optional(&mut *reading.connection()).await?;
+                let row: Option<(i64, i64, i64)> = query.fetch_optional(&mut *reading.connection()).await?;
                 reading.keep();
-                let Some((counted, head)) = row else { return Ok(false) };
+                let Some((counted, head, epoch)) = row else { return Ok(false) };
                 let entries = self.history(room, &usage::part(counted, head), Damage::LeftOut).await?;
                 // Behind the last one there is nothing any more.
                 let upto = entries.last().map_or(head, |last| seq_column(last.seq));
                 let mut writing = self.writing().await?;
-                let sql = "update room set counted = $3 where id = $1 and counted = $2 and deleted_at is null";
-                let query = sqlx::query(sql).bind(room.0).bind(counted).bind(upto);
+                let sql = "update room set counted = $3 where id = $1 and counted = $2 and epoch = $4 and deleted_at is null";
+                let query = sqlx::query(sql).bind(room.0).bind(counted).bind(upto).bind(epoch);
                 if query.execute(&mut *writing.connection()).await?.rows_affected() == 0 {
                     // Somebody else counts, too.
                     writing.roll_back().await?;
@@ -123,12 +125,31 @@ macro_rules! usage_methods {
                 Ok(())
             }
 
+            /// Puts what a user's entries have become longer on the count, or takes off what they have become shorter, in the caller's
+            /// transaction. In a copy, it counts for who made that.
+            pub async fn put_on(
+                connection: &mut Connection,
+                room: RoomId,
+                user: &str,
+                bytes: i64,
+            ) -> Result<(), StoreError> {
+                if bytes <= 0 {
+                    return Self::take_off(connection, room, user, -bytes).await;
+                }
+                let query = sqlx::query_as(usage::HOLDER_SQL).bind(room.0).bind(user);
+                let found: Option<(String, i64)> = query.fetch_optional(&mut *connection).await?;
+                let holder = found.map_or_else(|| user.to_owned(), |(holder, _)| holder);
+                let query = sqlx::query(usage::ADD_SQL).bind(room.0).bind(holder).bind(bytes);
+                query.execute(&mut *connection).await?;
+                Ok(())
+            }
+
             pub async fn rooms_to_count(
                 &self,
                 (after, upto): (RoomId, RoomId),
                 limit: u32,
             ) -> Result<Vec<RoomId>, StoreError> {
-                let sql = "select id from room where id > $1 and id <= $2 and counted < head and deleted_at is null \
+                let sql = "select id from room where id > $1 and id <= $2 and counted < head and deleted_at is null and epoch % 2 = 0 \
                            order by id limit $3";
                 let mut reading = self.reading().await?;
                 let query = sqlx::query_scalar(sql).bind(after.0).bind(upto.0).bind(i64::from(limit));

@@ -310,8 +310,15 @@ fn key(updates: &[Bytes]) -> String {
 /// Stores one entry, in a room that is made if it is missing; whether it is new. While the database is away it is sent again.
 async fn append(store: &Store, room: &RoomName, entry: NewEntry) -> Result<Result<bool, store::Refused>, StoreError> {
     let room = store.ensure_room(room).await?;
-    let mut append =
-        Append { room, id: Uuid::new_v4(), is_repeated: false, after: None, entries: vec![entry], clients: Vec::new() };
+    let mut append = Append {
+        room,
+        id: Uuid::new_v4(),
+        is_repeated: false,
+        after: None,
+        epoch: None,
+        entries: vec![entry],
+        clients: Vec::new(),
+    };
     let mut wait = RETRY_FIRST;
     for tries_left in (0..TRIES).rev() {
         let outcome = store.append(vec![append.clone()]).await.pop().unwrap_or(Ok(Vec::new()));

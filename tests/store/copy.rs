@@ -22,7 +22,7 @@ fn finished(of: RoomId, head: u64, at_ms: i64) -> FinishedCopy {
 }
 
 async fn fill(store: &Store, from: RoomId, now_ms: i64) -> RoomId {
-    let copy = store.begin_copy(now_ms).await.expect("it begins");
+    let copy = store.begin_copy(from, 0, now_ms).await.expect("an answer").expect("it begins");
     for entry in history(store, from).await {
         assert_eq!(store.fill_copy(copy, CopyPart::Entries(vec![entry]), now_ms).await, Ok(true));
     }
@@ -38,7 +38,7 @@ contract! {
             store.add_version(plan, VersionRow { seq: Seq(seq), label: label.into(), author, at_ms: 5, meta }).await.expect("it is named");
         }
         for seq in [1, 3] {
-            store.save_snapshot(plan, Seq(seq), format!("state {seq}").into()).await.expect("it is saved");
+            store.save_snapshot(plan, Seq(seq), format!("state {seq}").into(), 0).await.expect("it is saved");
         }
         let clients = vec![(1, UserId::new("ada")), (u64::MAX, UserId::new("bob"))];
         let copy = fill(&store, plan, 1_000).await;
@@ -72,8 +72,8 @@ contract! {
             let row = VersionRow { seq: Seq(seq), label: "v".into(), author: UserId::new("ada"), at_ms: 5, meta: None };
             store.add_version(plan, row).await.expect("it is named");
         }
-        store.save_snapshot(plan, Seq(3), "state".into()).await.expect("it is saved");
-        let copy = store.begin_copy(1_000).await.expect("it begins");
+        store.save_snapshot(plan, Seq(3), "state".into(), 0).await.expect("it is saved");
+        let copy = store.begin_copy(plan, 0, 1_000).await.expect("an answer").expect("it begins");
         let first = history(&store, plan).await.swap_remove(0);
         let at_ms = first.at_ms;
         store.fill_copy(copy, CopyPart::Entries(vec![first]), 1_000).await.expect("a part");
@@ -131,7 +131,7 @@ contract! {
     async fn entries_without_their_bodies_are_not_taken(db: &Database) {
         let store = db.store("main").await;
         let plan = with_plan(&store).await;
-        let copy = store.begin_copy(1_000).await.expect("it begins");
+        let copy = store.begin_copy(plan, 0, 1_000).await.expect("an answer").expect("it begins");
         let mut entries = history(&store, plan).await;
         entries[1].body = None;
         let refused = store.fill_copy(copy, CopyPart::Entries(entries), 1_000).await;

@@ -62,9 +62,9 @@ contract! {
         assert_eq!(store.ensure_room(&name("plan")).await, Err(gone.clone()));
         assert_eq!(store.room(&name("plan")).await, Err(gone.clone()));
         assert_eq!(store.load(&name("plan")).await.map(drop), Err(gone.clone()));
-        store.save_snapshot(id, Seq(1), "state".into()).await.expect("an answer");
+        store.save_snapshot(id, Seq(1), "state".into(), 0).await.expect("an answer");
         let segment = HistorySegment { after: Seq(0), seq: Seq(1), body: "body".into() };
-        assert_eq!(store.save_history_segment(id, segment).await, Ok(false));
+        assert_eq!(store.save_history_segment(id, segment, 0).await, Ok(false));
         let listed = store.rooms("", None, 10).await.expect("an answer");
         assert_eq!(listed.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["other"]);
         let deleted_rooms = store.deleted_rooms("", None, 10).await.expect("an answer");
@@ -88,9 +88,9 @@ contract! {
             many.clients = (0..400).map(|client| (client, UserId::new("ada"))).collect();
             insistently(&store, vec![many]).await;
         }
-        store.save_snapshot(id, Seq(1_200), "state".into()).await.expect("an answer");
+        store.save_snapshot(id, Seq(1_200), "state".into(), 0).await.expect("an answer");
         let segment = HistorySegment { after: Seq(0), seq: Seq(1_200), body: "body".into() };
-        assert_eq!(store.save_history_segment(id, segment).await, Ok(true));
+        assert_eq!(store.save_history_segment(id, segment, 0).await, Ok(true));
         deletes(&store, Deletion::Soft(KEPT_MS), 5_000).await;
         assert!(store.rooms_to_purge(5_999, RoomId(0), 10).await.expect("an answer").is_empty());
         assert_eq!(store.rooms_to_purge(6_000, RoomId(0), 10).await, Ok(vec![id]));

@@ -68,7 +68,7 @@ contract! {
         for damage in [Bytes::new(), good[0].body.slice(..good[0].body.len() / 2), Bytes::from(vec![9; 40])] {
             store.forget_history_segments(room, Seq::ZERO).await.expect("works");
             let segment = HistorySegment { body: damage, ..good[0].clone() };
-            assert_eq!(store.save_history_segment(room, segment).await, Ok(true));
+            assert_eq!(store.save_history_segment(room, segment, 0).await, Ok(true));
             let anew = Histories::new(store.clone());
             assert_eq!(text(&anew, When::Seq(Seq(2_060))).await, (Seq(2_060), "x".repeat(2_060)));
             assert_eq!(store.history_segments(room, Seq::ZERO).await.expect("works"), good);
@@ -79,8 +79,8 @@ contract! {
         let store = db.store("s1").await;
         let room = room(&store, "room").await;
         let segment = |seq, body| HistorySegment { after: Seq(3), seq: Seq(seq), body: Bytes::from_static(body) };
-        assert_eq!(store.save_history_segment(room, segment(7, b"one")).await, Ok(true));
-        assert_eq!(store.save_history_segment(room, segment(8, b"two")).await, Ok(false));
+        assert_eq!(store.save_history_segment(room, segment(7, b"one"), 0).await, Ok(true));
+        assert_eq!(store.save_history_segment(room, segment(8, b"two"), 0).await, Ok(false));
         assert_eq!(store.history_segments(room, Seq::ZERO).await, Ok(vec![segment(7, b"one")]));
     }
 
@@ -135,13 +135,13 @@ contract! {
         assert_eq!(behind(5).await, Ok(vec![(long, name("room"))]));
         assert_eq!(behind(11).await, Ok(vec![]));
         let segment = HistorySegment { after: Seq(0), seq: Seq(6), body: Bytes::new() };
-        store.save_history_segment(long, segment).await.expect("works");
+        store.save_history_segment(long, segment, 0).await.expect("works");
         assert_eq!(behind(5).await, Ok(vec![]));
         assert_eq!(behind(4).await, Ok(vec![(long, name("room"))]));
         assert_eq!(store.rooms_behind((last, RoomId(last.0 + 1)), 1).await, Ok(vec![]));
         // Of a long one more may be missing.
         let segment = HistorySegment { after: Seq(6), seq: Seq(641), body: Bytes::new() };
-        store.save_history_segment(long, segment).await.expect("works");
+        store.save_history_segment(long, segment, 0).await.expect("works");
         for (head, found) in [(650, vec![]), (651, vec![(long, name("room"))])] {
             db.execute(&format!("update room set head = {head} where id = {}", long.0)).await;
             assert_eq!(behind(5).await, Ok(found), "{head}");

@@ -18,7 +18,7 @@ contract! {
     async fn a_new_room_loads_empty(db: &Database) {
         let store = db.store("s1").await;
         let id = room(&store, "a").await;
-        let empty = Loaded { id, head: Seq::ZERO, snapshot: None, edits: Vec::new(), clients: Vec::new() };
+        let empty = Loaded { id, head: Seq::ZERO, epoch: 0, snapshot: None, edits: Vec::new(), clients: Vec::new() };
         assert_eq!(loaded(&store).await, empty);
     }
 
@@ -37,7 +37,7 @@ contract! {
         fill(&store, id).await;
         for seq in [4, 1] {
             let state = Bytes::from(format!("state at {seq}"));
-            assert_eq!(store.save_snapshot(id, Seq(seq), state).await, Ok(()));
+            assert_eq!(store.save_snapshot(id, Seq(seq), state, 0).await, Ok(()));
         }
         let loaded = loaded(&store).await;
         assert_eq!(loaded.head, Seq(6));
@@ -51,7 +51,7 @@ contract! {
         let id = room(&store, "a").await;
         fill(&store, id).await;
         for state in ["damaged", "state"] {
-            assert_eq!(store.save_snapshot(id, Seq(6), state.into()).await, Ok(()));
+            assert_eq!(store.save_snapshot(id, Seq(6), state.into(), 0).await, Ok(()));
         }
         let loaded = loaded(&store).await;
         assert_eq!((loaded.snapshot, loaded.edits), (Some((Seq(6), "state".into())), Vec::new()));
@@ -62,8 +62,8 @@ contract! {
         let id = room(&store, "a").await;
         fill(&store, id).await;
         let state = Bytes::from("state ".repeat(1_000));
-        assert_eq!(store.save_snapshot(id, Seq(4), "older".into()).await, Ok(()));
-        assert_eq!(store.save_snapshot(id, Seq(6), state.clone()).await, Ok(()));
+        assert_eq!(store.save_snapshot(id, Seq(4), "older".into(), 0).await, Ok(()));
+        assert_eq!(store.save_snapshot(id, Seq(6), state.clone(), 0).await, Ok(()));
         let size = store.room_size(id).await.expect("an answer").derived_bytes;
         assert_eq!(size, state.len() as u64, "the older one is gone");
         for _ in 0..2 {
@@ -71,7 +71,7 @@ contract! {
             assert_eq!(loaded(&store).await.snapshot, Some((Seq(6), state.clone())));
         }
         assert!(store.room_size(id).await.expect("an answer").derived_bytes * 10 < size);
-        assert_eq!(store.save_snapshot(id, Seq(6), "new".into()).await, Ok(()));
+        assert_eq!(store.save_snapshot(id, Seq(6), "new".into(), 0).await, Ok(()));
         assert_eq!(loaded(&store).await.snapshot, Some((Seq(6), "new".into())));
     }
 

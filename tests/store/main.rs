@@ -5,6 +5,7 @@ mod append;
 mod claim;
 mod copy;
 mod deletion;
+mod erasure;
 mod faults;
 mod history;
 mod load;

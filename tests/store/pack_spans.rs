@@ -159,7 +159,7 @@ contract! {
         let of = room(&store, "of").await;
         filled(&store, of, 20, 3).await;
         let entries = history(&store, of).await;
-        let copy = store.begin_copy(1_000).await.expect("it begins");
+        let copy = store.begin_copy(of, 0, 1_000).await.expect("an answer").expect("it begins");
         assert_eq!(store.fill_copy(copy, CopyPart::Entries(entries.clone()), 1_000).await, Ok(true));
         let bytes = store.counted_bytes(of).await.expect("it is counted");
         let by = UserId::new("carol");

@@ -141,7 +141,7 @@ contract! {
     async fn every_answer_is_the_same_before_and_after_packing(db: &Database) {
         let store = db.store("s1").await;
         let room = busy_room(&store, "busy", 150).await;
-        store.save_snapshot(room, Seq(40), Bytes::from_static(b"state")).await.expect("an answer");
+        store.save_snapshot(room, Seq(40), Bytes::from_static(b"state"), 0).await.expect("an answer");
         let before = answers(&store, "busy", room).await;
         let packed = pack_all(&store, room, ALL_OLD).await;
         assert_eq!(packed, 150 + 3, "all edits but those with keys and the long ones");
@@ -156,7 +156,7 @@ contract! {
         pack_all(&store, room, ALL_OLD).await;
         let entries = history(&store, room).await;
         let last = entries.last().cloned().expect("there are some");
-        let copy = store.begin_copy(1_000).await.expect("it begins");
+        let copy = store.begin_copy(room, 0, 1_000).await.expect("an answer").expect("it begins");
         assert_eq!(store.fill_copy(copy, CopyPart::Entries(entries.clone()), 1_000).await, Ok(true));
         let bytes = store.counted_bytes(room).await.expect("it is counted");
         let (head, at_ms, by) = (last.seq, last.at_ms, (UserId::new("carol"), "Carol".to_owned()));
@@ -286,7 +286,7 @@ contract! {
         }
         pack_all(&store, room, ALL_OLD).await;
         placed(&store, &append(room, vec![edit("row")])).await;
-        store.save_snapshot(room, Seq(4_096), Bytes::from_static(b"state")).await.expect("an answer");
+        store.save_snapshot(room, Seq(4_096), Bytes::from_static(b"state"), 0).await.expect("an answer");
         db.execute("update pack set body = substr(body, 1, length(body) - 1) where first_seq = 1").await;
 
         let damaged = StoreError::DamagedPack { room: room.0, first: Seq(1), last: Seq(4_096) };

@@ -41,7 +41,7 @@ fn settings_hold_behind_a_pooler_by_session_whatever_the_databases_defaults() {
                 let room = room(&store, "a").await;
                 let placed = placed(&store, &append(room, vec![edit("x")])).await;
                 assert_eq!(seqs(&placed), [round + 1]);
-                store.save_snapshot(room, placed[0].seq, "state".into()).await.expect("the reader's settings hold");
+                store.save_snapshot(room, placed[0].seq, "state".into(), 0).await.expect("the reader's settings hold");
             }
         });
     }

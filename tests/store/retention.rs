@@ -38,10 +38,10 @@ contract! {
         let store = db.store("main").await;
         let id = filled(&store, 9).await;
         for seq in [2, 4, 8] {
-            store.save_snapshot(id, Seq(seq), Bytes::from(format!("old {seq}"))).await.expect("it is saved");
+            store.save_snapshot(id, Seq(seq), Bytes::from(format!("old {seq}")), 0).await.expect("it is saved");
         }
         let segment = |after: u64, seq: u64| HistorySegment { after: Seq(after), seq: Seq(seq), body: "body".into() };
-        assert_eq!(store.save_history_segment(id, segment(0, 4)).await, Ok(true));
+        assert_eq!(store.save_history_segment(id, segment(0, 4), 0).await, Ok(true));
         assert_eq!(store.raise_horizon(id, dropping(0, 6)).await, Ok(true));
         let row = store.room(&name("plan")).await.expect("an answer").expect("it is there");
         assert_eq!((row.horizon, row.head, store.horizon(id).await), (Seq(6), Seq(9), Ok(Seq(6))));
@@ -52,9 +52,9 @@ contract! {
         assert_eq!((loaded.snapshot, loaded.edits.len()), (Some((Seq(8), "old 8".into())), 1));
         // What others make of what they have read before is not kept.
         assert_eq!(store.history_segments(id, Seq(0)).await, Ok(vec![]));
-        assert_eq!(store.save_history_segment(id, segment(4, 8)).await, Ok(false));
-        assert_eq!(store.save_history_segment(id, segment(6, 8)).await, Ok(true));
-        store.save_snapshot(id, Seq(5), "old 5".into()).await.expect("an answer");
+        assert_eq!(store.save_history_segment(id, segment(4, 8), 0).await, Ok(false));
+        assert_eq!(store.save_history_segment(id, segment(6, 8), 0).await, Ok(true));
+        store.save_snapshot(id, Seq(5), "old 5".into(), 0).await.expect("an answer");
         assert_eq!(store.snapshot_at(id, Seq(5)).await, Ok(None));
 
         let dropped = Err(StoreError::Dropped(Seq(7)));

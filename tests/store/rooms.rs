@@ -89,7 +89,7 @@ contract! {
         let id = room(&store, "a").await;
         assert_eq!(store.room_size(id).await, Ok(RoomSize::default()));
         placed(&store, &append(id, vec![edit("abc"), keyed("ada", "k")])).await;
-        store.save_snapshot(id, Seq(1), "state".into()).await.expect("it is kept");
+        store.save_snapshot(id, Seq(1), "state".into(), 0).await.expect("it is kept");
         let size = RoomSize { entries: [1, 1, 0, 0], entry_bytes: 8, derived_bytes: 5, versions: 0 };
         assert_eq!(store.room_size(id).await, Ok(size));
     }

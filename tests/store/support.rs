@@ -123,6 +123,65 @@ impl Database {
         }
     }
 
+    pub fn is_sqlite(&self) -> bool {
+        matches!(self.kept, Kept::Sqlite { .. })
+    }
+
+    /// A column of bytes, past the store.
+    pub async fn blobs(&self, sql: &'static str) -> Vec<Vec<u8>> {
+        match self.kept {
+            Kept::Sqlite { .. } => {
+                let mut connection = SqliteConnection::connect(&self.url).await.expect("the file opens");
+                sqlx::query_scalar(sql).fetch_all(&mut connection).await.expect("it is read")
+            }
+            Kept::Postgres { .. } => {
+                let mut connection = PgConnection::connect(&self.url).await.expect("the database opens");
+                sqlx::query_scalar(sql).fetch_all(&mut connection).await.expect("it is read")
+            }
+        }
+    }
+
+    /// Which columns of which tables have a text anywhere in them, as it is.
+    pub async fn columns_with(&self, text: &str) -> Vec<String> {
+        let mut with = Vec::new();
+        match self.kept {
+            Kept::Sqlite { .. } => {
+                let mut connection = SqliteConnection::connect(&self.url).await.expect("the file opens");
+                let sql = "select m.name, c.name from sqlite_schema m join pragma_table_info(m.name) c where m.type = 'table'";
+                let columns: Vec<(String, String)> =
+                    sqlx::query_as(sql).fetch_all(&mut connection).await.expect("there are tables");
+                for (table, column) in columns {
+                    let sql = format!(
+                        "select count(*) from \"{table}\" where instr(cast(\"{column}\" as blob), cast($1 as blob)) > 0"
+                    );
+                    let query = sqlx::query_scalar(AssertSqlSafe(sql)).bind(text);
+                    let rows: i64 = query.fetch_one(&mut connection).await.expect("it is read");
+                    with.extend((rows > 0).then(|| format!("{table}.{column}")));
+                }
+            }
+            Kept::Postgres { .. } => {
+                let mut connection = PgConnection::connect(&self.url).await.expect("the database opens");
+                let sql = "select table_name::text, column_name::text, data_type::text from information_schema.columns \
+                           where table_schema = 'public'";
+                let columns: Vec<(String, String, String)> =
+                    sqlx::query_as(sql).fetch_all(&mut connection).await.expect("there are tables");
+                for (table, column, kind) in columns {
+                    let bytes = match kind.as_str() {
+                        "bytea" => format!("\"{column}\""),
+                        _ => format!("convert_to(\"{column}\"::text, 'UTF8')"),
+                    };
+                    let sql = format!(
+                        "select count(*) from \"{table}\" where position(convert_to($1, 'UTF8') in {bytes}) > 0"
+                    );
+                    let query = sqlx::query_scalar(AssertSqlSafe(sql)).bind(text);
+                    let rows: i64 = query.fetch_one(&mut connection).await.expect("it is read");
+                    with.extend((rows > 0).then(|| format!("{table}.{column}")));
+                }
+            }
+        }
+        with
+    }
+
     /// Makes the database refuse every entry by `mallory`, which no check before SQL notices.
     pub async fn refuse_mallory(&self) {
         match self.kept {
@@ -174,7 +233,7 @@ pub fn keyed(author: &str, key: &str) -> NewEntry {
 }
 
 pub fn append(room: RoomId, entries: Vec<NewEntry>) -> Append {
-    Append { room, id: Uuid::new_v4(), is_repeated: false, after: None, entries, clients: Vec::new() }
+    Append { room, id: Uuid::new_v4(), is_repeated: false, after: None, epoch: None, entries, clients: Vec::new() }
 }
 
 /// Appends to one room.

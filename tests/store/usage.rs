@@ -104,7 +104,7 @@ contract! {
         let (counting, other) = servers(db).await;
         let plan = room(&other, "plan").await;
         placed(&other, &append(plan, vec![of("ada", None, 100)])).await;
-        let copy = other.begin_copy(1_000).await.expect("it begins");
+        let copy = other.begin_copy(plan, 0, 1_000).await.expect("an answer").expect("it begins");
         other.fill_copy(copy, CopyPart::Entries(history(&other, plan).await), 1_000).await.expect("a part");
         let by = (UserId::new("carol"), "Carol".to_owned());
         let bytes = 100 + EACH;

@@ -333,6 +333,7 @@ impl Uncommitted {
             id,
             is_repeated: false,
             after: after.filter(|_| sent.clone().any(Pending::is_shown_edit)),
+            epoch: None,
             entries: sent.clone().map(|waiting| waiting.entry.clone()).collect(),
             clients: sent.flat_map(|waiting| waiting.clients.iter().cloned()).collect(),
         })

@@ -30,7 +30,7 @@ impl Statements for PgConnection {
 
     async fn lock(&mut self, rooms: &[RoomId]) -> sqlx::Result<Vec<Locked>> {
         // "No key": enough to keep other appends out, and no obstacle to a snapshot's foreign key, which "for update" is.
-        let sql = "select id, head, last_at, deleted_at is not null from room where id = any($1) order by id for no key update";
+        let sql = "select id, head, last_at, epoch, deleted_at is not null from room where id = any($1) order by id for no key update";
         let rows: Vec<LockedColumns> =
             sqlx::query_as(sql).bind(rooms.iter().map(|room| room.0).bind_iter()).fetch_all(self).await?;
         Ok(rows.into_iter().map(Locked::from).collect())
@@ -104,8 +104,9 @@ impl Statements for PgConnection {
         // for is compared as it is after the wait.
         let sql = "with locked as (\
                      select room.id, room.counted from room \
-                     join unnest($8::bigint[], $18::bigint[], $19::bigint[]) as b (room_id, head, last_at) on b.room_id = room.id \
-                     where room.head = b.head and room.last_at = b.last_at and room.deleted_at is null \
+                     join unnest($8::bigint[], $18::bigint[], $19::bigint[], $27::bigint[]) as b (room_id, head, last_at, epoch) \
+                       on b.room_id = room.id \
+                     where room.head = b.head and room.last_at = b.last_at and room.epoch = b.epoch and room.deleted_at is null \
                      order by room.id for no key update of room\
                    ), entries as (\
                      insert into entry (room_id, seq, kind, author, at, key, body, via) \
@@ -174,6 +175,7 @@ impl Statements for PgConnection {
             .bind(used().map(|(_, (user, _))| user).bind_iter())
             .bind(used().map(|(_, (_, bytes))| bytes).bind_iter())
             .bind(used().map(|(room, _)| seq_column(room.before.seq)).bind_iter())
+            .bind(settled.iter().map(|room| room.epoch).bind_iter())
             .fetch_one(self)
             .await?;
         if locked.len() == settled.len() {

@@ -14,7 +14,7 @@ use crate::store::webhook::ROOM_EVENT_SQL;
 
 copy_methods!(
     Postgres,
-    "insert into room (name, last_at, created_at, deleted_at, deleted_by, purge_at, frees_name) \
-     values ($1, $2, $2, $2, '', $3, true) returning id",
+    "insert into room (name, last_at, created_at, deleted_at, deleted_by, purge_at, frees_name, copy_of) \
+     values ($1, $2, $2, $2, '', $3, true, $4) returning id",
     " for key share"
 );

@@ -19,13 +19,13 @@ impl Postgres {
         Ok(segments)
     }
 
-    pub async fn save_segment(&self, room: RoomId, segment: &HistorySegment) -> Result<bool, StoreError> {
+    pub async fn save_segment(&self, room: RoomId, segment: &HistorySegment, epoch: i64) -> Result<bool, StoreError> {
         let mut lent = self.readers.lend().await?;
         let query = sqlx::query(save_sql!(" for key share"))
             .bind(room.0)
             .bind(seq_column(segment.after))
             .bind(seq_column(segment.seq));
-        let saved = query.bind(&segment.body[..]).execute(&mut lent.connection).await?;
+        let saved = query.bind(&segment.body[..]).bind(epoch).execute(&mut lent.connection).await?;
         lent.keep();
         Ok(saved.rows_affected() > 0)
     }

@@ -40,8 +40,7 @@ impl Statements for SqliteConnection {
     }
 
     async fn lock(&mut self, rooms: &[RoomId]) -> sqlx::Result<Vec<Locked>> {
-        let sql =
-            "select id, head, last_at, deleted_at is not null from room where id in (select value from json_each($1))";
+        let sql = "select id, head, last_at, epoch, deleted_at is not null from room where id in (select value from json_each($1))";
         let rows: Vec<LockedColumns> = sqlx::query_as(sql).bind(json(rooms)).fetch_all(self).await?;
         Ok(rows.into_iter().map(Locked::from).collect())
     }
@@ -114,7 +113,8 @@ impl Statements for SqliteConnection {
 /// Fails, since a script has no other way to stop, unless all the rooms are as they were.
 const CHECK_HEADS: &str = "select case when count(*) = ? then 0 else json('no longer so: ' || count(*)) end \
     from json_each(?) join room \
-      on room.id = value ->> 0 and room.head = value ->> 6 and room.last_at = value ->> 7 and room.deleted_at is null;";
+      on room.id = value ->> 0 and room.head = value ->> 6 and room.last_at = value ->> 7 and room.epoch = value ->> 9 \
+      and room.deleted_at is null;";
 
 const SETTLE: &str = "insert into room_usage (room_id, user_id, bytes) \
       select value ->> 0, value ->> 1, value ->> 2 from json_each(?) \
@@ -174,7 +174,7 @@ fn used_json(settled: &[Settled<'_>]) -> String {
     serde_json::Value::from_iter(all.map(used)).to_string()
 }
 
-/// A list of [room, head, time, append id, first seq, outcome, head before, time before, whether usage is counted].
+/// A list of [room, head, time, append id, first seq, outcome, head before, time before, whether usage is counted, epoch].
 fn settled_json(settled: &[Settled<'_>]) -> String {
     let room = |room: &Settled<'_>| {
         let (before, head, last) = (room.before, room.head, &room.last);
@@ -188,7 +188,8 @@ fn settled_json(settled: &[Settled<'_>]) -> String {
             last.outcome,
             before.seq,
             before.at_ms,
-            room.used.is_some()
+            room.used.is_some(),
+            room.epoch
         ])
     };
     serde_json::Value::from_iter(settled.iter().map(room)).to_string()

@@ -14,8 +14,8 @@ use crate::store::webhook::ROOM_EVENT_SQL;
 
 copy_methods!(
     Sqlite,
-    "insert into room (id, name, last_at, created_at, deleted_at, deleted_by, purge_at, frees_name) \
-     select 1 + max((select freed from room_id), coalesce((select max(id) from room), 0)), $1, $2, $2, $2, '', $3, true \
+    "insert into room (id, name, last_at, created_at, deleted_at, deleted_by, purge_at, frees_name, copy_of) \
+     select 1 + max((select freed from room_id), coalesce((select max(id) from room), 0)), $1, $2, $2, $2, '', $3, true, $4 \
      returning id",
     ""
 );

@@ -58,14 +58,14 @@ impl Sqlite {
         found.into_iter().map(rows::room).collect()
     }
 
-    pub async fn save_snapshot(&self, room: RoomId, seq: Seq, state: &Bytes) -> Result<(), StoreError> {
+    pub async fn save_snapshot(&self, room: RoomId, (seq, epoch): (Seq, i64), state: &Bytes) -> Result<(), StoreError> {
         let mut begun = self.writer.begin().await?;
         // Snapshots of one seq hold the same edits; the one that is there may be damaged.
-        // Nothing is kept of a room that was deleted, or of what retention has dropped.
+        // Nothing is kept of a room that was deleted, of what retention has dropped, or of what was read before an erasure.
         let sql = "insert into snapshot (room_id, seq, state) select id, $2, $3 from room \
-            where id = $1 and deleted_at is null and horizon <= $2 \
+            where id = $1 and deleted_at is null and horizon <= $2 and epoch = $4 \
             on conflict (room_id, seq) do update set state = excluded.state, whole_bytes = null";
-        let query = sqlx::query(sql).bind(room.0).bind(rows::seq_column(seq)).bind(&state[..]);
+        let query = sqlx::query(sql).bind(room.0).bind(rows::seq_column(seq)).bind(&state[..]).bind(epoch);
         query.execute(&mut begun.0.connection).await?;
         Ok(begun.commit().await?)
     }

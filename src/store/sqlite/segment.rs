@@ -13,11 +13,11 @@ impl Sqlite {
         Ok(segment::page(found).await?.0)
     }
 
-    pub async fn save_segment(&self, room: RoomId, segment: &HistorySegment) -> Result<bool, StoreError> {
+    pub async fn save_segment(&self, room: RoomId, segment: &HistorySegment, epoch: i64) -> Result<bool, StoreError> {
         let mut begun = self.writer.begin().await?;
         let query =
             sqlx::query(save_sql!("")).bind(room.0).bind(seq_column(segment.after)).bind(seq_column(segment.seq));
-        let saved = query.bind(&segment.body[..]).execute(&mut begun.0.connection).await?;
+        let saved = query.bind(&segment.body[..]).bind(epoch).execute(&mut begun.0.connection).await?;
         begun.commit().await?;
         Ok(saved.rows_affected() > 0)
     }

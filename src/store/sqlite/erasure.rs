@@ -1,0 +1,54 @@
+//! Erasing, on SQLite; and what a file keeps of what was in it.
+
+use std::time::{Duration, Instant};
+
+use sqlx::{ConnectOptions, Connection as _, SqliteConnection as Connection};
+use tokio::time::sleep;
+
+use super::Sqlite;
+use crate::ids::{RoomName, Seq, UserId};
+use crate::store::entry::RoomId;
+use crate::store::erasure::{
+    self, BegunErasure, ErasedPack, ErasureColumns, ErasureProgress, ErasureRow, Locked, NewPack, Rewrite, Rewritten,
+    SnapshotColumns, erasure_methods, pending_sql,
+};
+use crate::store::error::StoreError;
+use crate::store::rows::{self, EntryColumns, seq_column};
+use crate::store::statements::Statements;
+use crate::store::timeline::{PackColumns, StoredPack};
+
+erasure_methods!(Sqlite, "");
+
+/// How long it is waited for whoever still reads what the log has; and between two tries.
+const READERS_TIMEOUT: Duration = Duration::from_secs(30);
+const BETWEEN_TRIES: Duration = Duration::from_millis(250);
+/// How long one try keeps those who write waiting.
+const TRY_TIMEOUT: Duration = Duration::from_millis(50);
+
+impl Sqlite {
+    /// Leaves nothing of what was deleted or rewritten in the file and its log. Clearing what is deleted (`secure_delete`) is not
+    /// enough: a page that SQLite has put in order keeps copies of rows that moved, and what was deleted by an older release is
+    /// there, too. So the file is written anew, with what is in it.
+    pub async fn scrub(&self) -> Result<(), StoreError> {
+        let mut begun = self.writer.begin().await?;
+        begun.0.connection.run("rollback").await?;
+        begun.0.connection.run("vacuum").await?;
+        begun.0.keep();
+        // Most of it while others write; what is left of the log is cut off then.
+        self.checkpoint().await?;
+        let mut connection = self.writer.source.options.clone().busy_timeout(TRY_TIMEOUT).connect().await?;
+        let begun = Instant::now();
+        loop {
+            let query = sqlx::query_as("pragma wal_checkpoint(truncate)");
+            let (busy, _, _): (i64, i64, i64) = query.fetch_one(&mut connection).await?;
+            if busy == 0 {
+                break;
+            }
+            if begun.elapsed() > READERS_TIMEOUT {
+                return Err(StoreError::timed_out(READERS_TIMEOUT));
+            }
+            sleep(BETWEEN_TRIES).await;
+        }
+        Ok(connection.close().await?)
+    }
+}
