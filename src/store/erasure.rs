@@ -294,7 +294,9 @@ macro_rules! erasure_methods {
                 query.execute(&mut *writing.connection()).await?;
                 Self::raise_epoch(writing.connection(), room).await?;
                 // Copies that are being made get nothing more.
-                let sql = "update room set purge = 1, purge_at = 0 where copy_of = $1 and deleted_at is not null and purge = 0";
+                // By the index of deleted rooms.
+                let sql = "update room set purge = 1, purge_at = 0 \
+                           where copy_of = $1 and deleted_at is not null and purge_at >= 0 and purge = 0";
                 sqlx::query(sql).bind(room.0).execute(&mut *writing.connection()).await?;
                 let row = Self::erasure_of(writing.connection(), room).await?;
                 writing.commit().await?;
@@ -452,7 +454,7 @@ macro_rules! erasure_methods {
             /// Copies of a room that were being made when the erasure began.
             pub async fn copies_to_erase(&self, room: RoomId) -> Result<Vec<RoomId>, StoreError> {
                 let mut reading = self.reading().await?;
-                let sql = "select id from room where copy_of = $1 and deleted_at is not null and purge = 1";
+                let sql = "select id from room where copy_of = $1 and deleted_at is not null and purge_at = 0 and purge = 1";
                 let found: Vec<i64> = sqlx::query_scalar(sql).bind(room.0).fetch_all(&mut *reading.connection()).await?;
                 reading.keep();
                 Ok(found.into_iter().map(RoomId).collect())
@@ -616,10 +618,11 @@ macro_rules! erasure_methods {
             /// Rooms whose erasures are finished but for what the database keeps of deleted rows.
             pub async fn rewritten_rooms(&self) -> Result<Vec<RoomId>, StoreError> {
                 let mut reading = self.reading().await?;
-                let sql = "select erasure.room_id from erasure join room on room.id = erasure.room_id where room.epoch % 2 = 0";
-                let found: Vec<i64> = sqlx::query_scalar(sql).fetch_all(&mut *reading.connection()).await?;
+                let sql = "select erasure.room_id, room.epoch from erasure left join room on room.id = erasure.room_id";
+                let found: Vec<(i64, i64)> = sqlx::query_as(sql).fetch_all(&mut *reading.connection()).await?;
                 reading.keep();
-                Ok(found.into_iter().map(RoomId).collect())
+                let rewritten = found.into_iter().filter(|(_, epoch)| !is_being_erased(*epoch));
+                Ok(rewritten.map(|(room, _)| RoomId(room)).collect())
             }
 
             /// Ends erasures.
@@ -636,10 +639,11 @@ macro_rules! erasure_methods {
 }
 pub(super) use erasure_methods;
 
+/// Each has a room: the outer join has SQLite begin with erasures, which are few.
 macro_rules! pending_sql {
     () => {
         "select erasure.room_id, room.name, erasure.plan, erasure.upto, erasure.done, room.epoch \
-         from erasure join room on room.id = erasure.room_id where room.deleted_at is null"
+         from erasure left join room on room.id = erasure.room_id where room.deleted_at is null"
     };
 }
 pub(super) use pending_sql;

@@ -4,7 +4,7 @@ use sqlx::PgConnection as Connection;
 
 use super::Postgres;
 use crate::ids::{RoomName, Seq, UserId};
-use crate::store::entry::RoomId;
+use crate::store::entry::{RoomId, is_being_erased};
 use crate::store::erasure::{
     self, BegunErasure, ErasedPack, ErasureColumns, ErasureProgress, ErasureRow, Locked, NewPack, Rewrite, Rewritten,
     SnapshotColumns, erasure_methods, pending_sql,

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::Sqlite;
 use crate::ids::{RoomName, Seq, UserId};
-use crate::store::entry::RoomId;
+use crate::store::entry::{RoomId, is_being_erased};
 use crate::store::erasure::{
     self, BegunErasure, ErasedPack, ErasureColumns, ErasureProgress, ErasureRow, Locked, NewPack, Rewrite, Rewritten,
     SnapshotColumns, erasure_methods, pending_sql,
@@ -30,11 +30,18 @@ impl Sqlite {
     /// enough: a page that SQLite has put in order keeps copies of rows that moved, and what was deleted by an older release is
     /// there, too. So the file is written anew, with what is in it.
     pub async fn scrub(&self) -> Result<(), StoreError> {
+        // First, since nothing is won as long as somebody reads what the log has.
+        self.cut_log().await?;
         let mut begun = self.writer.begin().await?;
         begun.0.connection.run("rollback").await?;
         begun.0.connection.run("vacuum").await?;
         begun.0.keep();
-        // Most of it while others write; what is left of the log is cut off then.
+        self.cut_log().await
+    }
+
+    /// Writes what the log has into the file, and leaves nothing in it.
+    async fn cut_log(&self) -> Result<(), StoreError> {
+        // Most of it while others write.
         self.checkpoint().await?;
         let mut connection = self.writer.source.options.clone().busy_timeout(TRY_TIMEOUT).connect().await?;
         let begun = Instant::now();
