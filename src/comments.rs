@@ -32,8 +32,10 @@ pub struct Comment {
     pub name: String,
     /// When it was committed, in Unix milliseconds.
     pub at_ms: i64,
-    /// What it says.
+    /// What it says; empty once it is erased.
     pub text: String,
+    /// Whether it is erased.
+    pub is_erased: bool,
 }
 
 /// A comment on a place of the document, and what was said to it.
@@ -72,6 +74,8 @@ struct Body<'a> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
     name: String,
+    #[serde(default)]
+    erased: bool,
     #[serde(borrow)]
     payload: Option<&'a RawValue>,
 }
@@ -137,7 +141,7 @@ impl Folding {
         let Some(Created { text, quote, anchor }) = payload(body) else { return };
         let quote_bytes = quote.as_ref().map_or(0, String::len);
         let anchor_bytes = anchor.as_ref().map_or(0, |anchor| anchor.get().len());
-        if !is_text(&text) || quote_bytes > QUOTE_BYTES_MAX || anchor_bytes > ANCHOR_BYTES_MAX {
+        if !is_text(&text, body) || quote_bytes > QUOTE_BYTES_MAX || anchor_bytes > ANCHOR_BYTES_MAX {
             return;
         }
         if self.threads.len() == self.threads_max {
@@ -153,7 +157,7 @@ impl Folding {
 
     fn reply(&mut self, entry: &Entry, body: &Body) {
         let Some(Replied { thread, text }) = payload(body) else { return };
-        if !is_text(&text) {
+        if !is_text(&text, body) {
             return;
         }
         let Some(thread) = self.find(thread) else { return };
@@ -198,12 +202,13 @@ fn payload<T: DeserializeOwned>(body: &Body) -> Option<T> {
     json.starts_with('{').then(|| serde_json::from_str(json).ok())?
 }
 
-fn is_text(text: &str) -> bool {
-    (1..=TEXT_BYTES_MAX).contains(&text.len())
+fn is_text(text: &str, body: &Body) -> bool {
+    (1..=TEXT_BYTES_MAX).contains(&text.len()) || (body.erased && text.is_empty())
 }
 
 fn comment(entry: &Entry, body: &Body, text: String) -> Comment {
-    Comment { seq: entry.seq, user: entry.author.clone(), name: body.name.clone(), at_ms: entry.at_ms, text }
+    let (user, name) = (entry.author.clone(), body.name.clone());
+    Comment { seq: entry.seq, user, name, at_ms: entry.at_ms, text, is_erased: body.erased }
 }
 
 fn bytes(thread: &Thread) -> usize {
@@ -277,6 +282,26 @@ mod tests {
         assert_eq!(one.resolved, None);
         let resolution = Resolution { seq: Seq(4), user: UserId::new("ada"), name: "Ada".into(), at_ms: 4 };
         assert_eq!(two.resolved, Some(resolution));
+    }
+
+    #[test]
+    fn an_erased_comment_keeps_its_place_and_what_others_replied() {
+        let body = |kind: &str, payload: serde_json::Value| {
+            json!({ "type": kind, "name": "Ada", "payload": payload }).to_string()
+        };
+        let erased = |body: String| {
+            let body = crate::protocol::json::entry::erased(body.as_bytes()).unwrap();
+            String::from_utf8(body.to_vec()).unwrap()
+        };
+        let mut folding = Folding::new(10);
+        folding.take(entry(1, erased(body(CREATED, json!({ "text": "secret", "quote": "secret" })))));
+        folding.take(entry(2, body(REPLIED, json!({ "thread": 1, "text": "reply" }))));
+        folding.take(entry(3, erased(body(REPLIED, json!({ "thread": 1, "text": "secret" })))));
+        let (threads, _) = folding.end();
+        let [thread] = &threads[..] else { panic!("one thread") };
+        assert_eq!((thread.comment.text.as_str(), thread.comment.is_erased, &thread.quote), ("", true, &None));
+        let replies: Vec<_> = thread.replies.iter().map(|reply| (reply.text.as_str(), reply.is_erased)).collect();
+        assert_eq!(replies, [("reply", false), ("", true)]);
     }
 
     #[test]

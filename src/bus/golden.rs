@@ -9,7 +9,7 @@ use super::frame::{self, Frame};
 use super::message;
 
 /// Each kind of message.
-const MESSAGES: [&str; 35] = [
+const MESSAGES: [&str; 36] = [
     r#"{"k":"hello","label":"a","version":"1.2.0"}"#,
     r#"{"k":"beat","about":{"label":"a","version":"1.2.0"},"rooms":{"count":2,"sum":18446744073709551615},"sent":[["00000000-0000-0000-0000-000000000007",9]]}"#,
     r#"{"k":"rooms","is_anew":true,"begun":[1,18446744073709551615]}"#,
@@ -29,6 +29,7 @@ const MESSAGES: [&str; 35] = [
     r#"{"k":"room","room":"r","say":{"r":"signal","s":"stateless","payload":"AQ"}}"#,
     r#"{"k":"room","room":"r","say":{"r":"deleted"}}"#,
     r#"{"k":"room","room":"r","say":{"r":"deleted","row":1}}"#,
+    r#"{"k":"room","room":"r","say":{"r":"erased","row":1,"epoch":2}}"#,
     r#"{"k":"room","room":"r","say":{"r":"state","head":7,"state":{},"part":{"number":1,"count":2}}}"#,
     r#"{"k":"ask","id":1,"question":{"q":"presence","room":"r"}}"#,
     r#"{"k":"ask","id":1,"question":{"q":"disconnect","room":"r","user":null,"reason":"why"}}"#,

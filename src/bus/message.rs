@@ -137,6 +137,13 @@ pub enum RoomMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         row: Option<i64>,
     },
+    /// Something was erased of it: what was read before is not what is stored.
+    Erased {
+        /// Its row.
+        row: i64,
+        /// Its epoch.
+        epoch: i64,
+    },
 }
 
 impl RoomMessage {

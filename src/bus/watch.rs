@@ -59,7 +59,7 @@ pub async fn beat(cluster: Arc<Cluster>, store: Store) {
 
 /// As above: reads heads, at once when something may be missing.
 pub async fn heads(cluster: Arc<Cluster>, store: Store) {
-    let mut told: HashMap<RoomName, Seq> = HashMap::new();
+    let mut told: HashMap<RoomName, (Seq, i64)> = HashMap::new();
     loop {
         tokio::select! {
             () = cluster.look.notified() => sleep(HEADS_PAUSE).await,
@@ -78,7 +78,7 @@ pub async fn heads(cluster: Arc<Cluster>, store: Store) {
                     for (row, is_deleted) in rows {
                         if is_deleted {
                             cluster.on_deleted(&row);
-                        } else if told.insert(row.name.clone(), row.head) != Some(row.head) {
+                        } else if told.insert(row.name.clone(), (row.head, row.epoch)) != Some((row.head, row.epoch)) {
                             cluster.on_head(&row);
                         }
                     }

@@ -5,7 +5,7 @@
 //!
 //! [`scan`] reads an update and refuses what cannot be one; [`apply`] decides what of it is new and joins; [`encode`] answers with states
 //! and what somebody lacks; [`load`] reads what is stored; [`v2`] rewrites
-//! another encoding; [`past`] answers with what was; [`known`], what of an update others have stored. Below them: [`content`], what a block holds; [`slots`], where blocks lie;
+//! another encoding; [`past`] answers with what was; [`redact`] takes content out for good; [`known`], what of an update others have stored. Below them: [`content`], what a block holds; [`slots`], where blocks lie;
 //! [`ranges`], what is deleted; [`json`], plain values.
 
 mod apply;
@@ -18,6 +18,7 @@ mod known;
 mod load;
 mod past;
 mod ranges;
+mod redact;
 mod redo;
 mod scan;
 mod slots;
@@ -36,6 +37,7 @@ pub use json::Json;
 pub use known::Known;
 pub use load::SetAside;
 pub use past::{Brought, IdRange, PastState};
+pub use redact::{ERASED_RANGES_MAX, ErasedUnits, has_words};
 pub use redo::{ItemPart, Parts, Place, Redo};
 pub use scan::{Block, Parent, Scan, Section, scan};
 pub use split::split_updates;

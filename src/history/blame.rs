@@ -12,7 +12,7 @@ use super::moments::Moved;
 use super::moves::{Comparisons, Move, moves};
 use super::past::History;
 use super::pieces::Pieces;
-use crate::document::{IdRange, Kind, Meter, TooCostly, TypeKind, View};
+use crate::document::{IdRange, Meter, TooCostly, View};
 use crate::ids::{Seq, UserId};
 
 /// Who wrote a root type.
@@ -329,11 +329,7 @@ impl History {
         let mut at = 0;
         for piece in pieces.all() {
             let item = &piece.item;
-            let counts = match kind {
-                TypeKind::XmlFragment => matches!(item.content.kind, Kind::Text | Kind::Embed) && item.key.is_none(),
-                _ => piece.parent == 0 && item.key.is_none() && item.content.kind != Kind::Format,
-            };
-            if item.is_deleted || !counts {
+            if !piece.counts_in(kind) {
                 continue;
             }
             let range = IdRange { client: item.id.client, start: item.id.clock, end: item.id.clock + item.len };

@@ -23,6 +23,9 @@ pub enum HistoryError {
     /// What was asked for is older than what is kept: the first entry that there is.
     #[error("what came before entry {0} was dropped, for it was older than is kept")]
     Dropped(Seq),
+    /// A place beyond the end of a root type: how many units it has.
+    #[error("the root type has {0} units there")]
+    NoSuchPlace(u64),
     /// Replays are told of texts and XML.
     #[error("a replay is of a root type that is a text or XML; this one is neither")]
     NoReplay,

@@ -52,7 +52,7 @@ struct Last {
 #[derive(Debug, Default)]
 pub(super) struct Index {
     after: Seq,
-    authors: IndexSet<UserId>,
+    pub(super) authors: IndexSet<UserId>,
     clients: IndexSet<u64>,
     bytes: Vec<u8>,
     count: usize,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::document::{IdRange, Items, Kind, Meter, TooCostly, View, ViewItem};
+use crate::document::{IdRange, Items, Kind, Meter, TooCostly, TypeKind, View, ViewItem};
 
 /// A piece, and the number of the type that it lies in.
 #[derive(Debug)]
@@ -13,6 +13,19 @@ pub(super) struct Piece<'v> {
     text: usize,
     /// How many pieces before it can be seen.
     seen: usize,
+}
+
+impl Piece<'_> {
+    /// Whether its units are counted where places in a root of this kind are told.
+    pub fn counts_in(&self, kind: TypeKind) -> bool {
+        let item = &self.item;
+        !item.is_deleted
+            && item.key.is_none()
+            && match kind {
+                TypeKind::XmlFragment => matches!(item.content.kind, Kind::Text | Kind::Embed),
+                _ => self.parent == 0 && item.content.kind != Kind::Format,
+            }
+    }
 }
 
 /// A part of a piece: which one, its first unit, and how many.

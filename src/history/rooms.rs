@@ -10,6 +10,7 @@ use super::authors::Authors;
 use super::base::Base;
 use super::blame::Blame;
 use super::diff::RootChanges;
+use super::erasable::{Erasable, Span};
 use super::error::HistoryError;
 use super::past::History;
 use super::replay::Replay;
@@ -372,6 +373,22 @@ impl Open {
     ) -> Result<(Seq, Seq, RootChanges), HistoryError> {
         let (from, to) = (self.seq(from)?, self.seq(to)?);
         Ok((from, to, self.history.diff(root, from, to, authors)?))
+    }
+
+    /// All that a user has inserted; see [`History::words_of`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn words_of(&self, user: &UserId, authors: &Authors) -> Result<Erasable, HistoryError> {
+        self.history.words_of(user, self.row.head, authors)
+    }
+
+    /// All that lies or ever lay in a part of a root type; see [`History::words_between`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn words_between(&self, span: &Span, authors: &Authors) -> Result<Erasable, HistoryError> {
+        self.history.words_between(span, self.row.head, authors)
     }
 
     /// The whole history of a root type; see [`History::replay`].

@@ -75,6 +75,9 @@ struct CommentView {
     #[schema(format = DateTime)]
     at: String,
     text: String,
+    /// Whether it is erased; its text is empty then.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    erased: bool,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -88,8 +91,8 @@ struct ResolutionView {
 }
 
 impl From<Comment> for CommentView {
-    fn from(Comment { seq, user, name, at_ms, text }: Comment) -> Self {
-        Self { seq, user, name, at: rfc3339(at_ms), text }
+    fn from(Comment { seq, user, name, at_ms, text, is_erased }: Comment) -> Self {
+        Self { seq, user, name, at: rfc3339(at_ms), text, erased: is_erased }
     }
 }
 

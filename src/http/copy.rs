@@ -328,7 +328,7 @@ async fn finish(source: Source<'_>, filled: Filled) -> Result<HttpResponse, ApiE
         let told = RoomMessage::Entries { row: copy.0, head, at: at_ms, entries: Vec::new(), clients: Vec::new() };
         state.cluster.tell(&to, told);
         if let Some(room) = state.directory.peek(&to) {
-            room.do_send(FromServer::Head(copy, head));
+            room.do_send(FromServer::Head(copy, head, 0));
         }
         tracing::info!(room.name = %to, user.id = %by, source = %source, %from, with_past, "a room was copied");
         let from = CopiedFrom { room: source, seq: from };

@@ -89,6 +89,11 @@ pub enum ApiError {
     /// Another version has that name at that seq.
     #[error("the seq has a version of that name already")]
     VersionTaken,
+    /// What is to be erased lies in steps.
+    #[error(
+        "the user has written steps of a central-authority editor in the room, which cannot be erased one by one: delete the room"
+    )]
+    StepsStay,
     /// The room that is to be made is there.
     #[error("there is a room of that name already")]
     RoomExists,
@@ -167,6 +172,7 @@ impl ApiError {
             ApiError::AfterHead(_) => "seq_not_found",
             ApiError::NoSuchVersion => "version_not_found",
             ApiError::VersionTaken => "version_exists",
+            ApiError::StepsStay => "steps_stay",
             ApiError::RoomExists | ApiError::NameTaken => "room_exists",
             ApiError::HistoryTooLarge => "too_costly",
             ApiError::NoWebhook => "webhook_not_found",
@@ -232,6 +238,7 @@ impl From<HistoryError> for ApiError {
             HistoryError::Root(error) => error.into(),
             HistoryError::AfterHead(head) => ApiError::AfterHead(head),
             HistoryError::Dropped(first) => ApiError::Dropped(first),
+            HistoryError::NoSuchPlace(_) => ApiError::Body(error.to_string()),
             HistoryError::NoReplay => ApiError::Parameter(error.to_string()),
             HistoryError::TooLarge => ApiError::HistoryTooLarge,
             HistoryError::Fault(_) => {
@@ -285,6 +292,7 @@ impl ResponseError for ApiError {
             ApiError::Changed(_) => StatusCode::PRECONDITION_FAILED,
             ApiError::OtherShape(_)
             | ApiError::VersionTaken
+            | ApiError::StepsStay
             | ApiError::RoomExists
             | ApiError::NameTaken
             | ApiError::Edit(Refusal::Incomplete) => StatusCode::CONFLICT,

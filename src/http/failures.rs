@@ -55,6 +55,7 @@ const FAILURES: [Failure; 16] = [
             ("other_shape", "the document has a type of another kind there; the message says which"),
             ("incomplete", "the edit builds on what the document does not have"),
             ("version_exists", "the seq has a version of that label already"),
+            ("steps_stay", "the user has written steps there, which cannot be erased one by one"),
             ("room_exists", "a room has the name already, or a deleted one"),
         ],
     ),

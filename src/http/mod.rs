@@ -12,6 +12,7 @@ mod deletion;
 mod demo;
 mod diff;
 mod document;
+mod erasure;
 mod error;
 mod events;
 mod failures;
@@ -127,6 +128,7 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
                 .service(post("/rooms/{room:.+}/copy", copy::copy))
                 .service(post("/rooms/{room:.+}/undelete", deletion::undelete))
                 .service(post("/rooms/{room:.+}/restore", restore::restore))
+                .service(post("/rooms/{room:.+}/erase", erasure::erase))
                 .service(read("/rooms/{room:.+}/diff", diff::diff))
                 .service(read("/rooms/{room:.+}/blame", past::blame))
                 .service(read("/rooms/{room:.+}/activity", past::activity))

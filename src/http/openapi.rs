@@ -9,8 +9,8 @@ use utoipa::{Modify, OpenApi};
 use super::failures::{self, Always};
 use super::static_file::Text;
 use super::{
-    comments, copy, deletion, diff, document, events, health, history, past, publish, replay, restore, revocations,
-    rooms, stats, tickets, versions, webhooks, writing,
+    comments, copy, deletion, diff, document, erasure, events, health, history, past, publish, replay, restore,
+    revocations, rooms, stats, tickets, versions, webhooks, writing,
 };
 
 static DOCUMENT: LazyLock<Text> = LazyLock::new(|| {
@@ -55,6 +55,7 @@ const ABOUT: &str = "Times are RFC 3339 in UTC with milliseconds. An unknown or 
         versions::change,
         versions::remove,
         restore::restore,
+        erasure::erase,
         publish::direct,
         tickets::issue,
         revocations::list,

@@ -24,11 +24,10 @@ use crate::auth::{self, Action};
 use crate::entry_key;
 use crate::history::{Authors, Open, RestorePlan, Undone, restore_key};
 use crate::ids::{Seq, UserId};
+use crate::protocol::json::entry::RESTORED;
 use crate::protocol::json::request::{Event, Publication};
 use crate::room::{Post, Showing, WriteError};
 
-/// The event that says that somebody went back.
-const EVENT: &str = "room.restored";
 /// Longest key: with what the server puts before it, it is a key of the store.
 const KEY_BYTES_MAX: usize = 200;
 /// How often the edit is made anew because the room has changed meanwhile, and how long to wait before. After that it is written
@@ -102,9 +101,12 @@ pub async fn restore(
         let author = by.clone();
         let read = move |open: Open, authors: Authors| {
             let from = before.map_or(open.row.head, |written| Seq(written.seq.0 - 1));
-            Ok((from, open.restore(to, from, author.as_ref(), &authors)?))
+            if open.row.is_being_erased() && !dry_run {
+                return Err(ApiError::TryLater("something is being erased in the room, try again later".into()));
+            }
+            Ok((open.row.epoch, from, open.restore(to, from, author.as_ref(), &authors)?))
         };
-        let (from, RestorePlan { update, undone: Undone { inserted, deleted } }) =
+        let (epoch, from, RestorePlan { update, undone: Undone { inserted, deleted } }) =
             look_back(&may.room, &may.identity.user, &state, read).await?;
         let answer = |seq: Option<Seq>| Restored { seq, to, from, inserted, deleted };
         let key = named.unwrap_or_else(|| restore_key(to, from, None));
@@ -117,7 +119,8 @@ pub async fn restore(
                 };
                 writing::check_room(&may, &update, &state).await?;
                 let head = (if_head.is_some() || attempt < ATTEMPTS).then_some(from);
-                let showing = Showing::Committed { key: Some(key.clone()), head };
+                // What is erased meanwhile does not come back by it.
+                let showing = Showing::Committed { key: Some(key.clone()), head, epoch: Some(epoch) };
                 match writing::write(&may.room, &may.identity, update, showing, &state).await? {
                     Err(WriteError::Stale) if if_head.is_none() => {
                         tokio::time::sleep(PAUSE).await;
@@ -136,7 +139,7 @@ pub async fn restore(
 /// Adds the event to the timeline; once, however often it is asked for.
 async fn tell(may: &May<Edit>, restored: &Restored, key: String, state: &AppState) -> Result<(), ApiError> {
     let payload = to_raw_value(restored).map_err(|_| ApiError::Internal)?;
-    let event = Event { kind: EVENT.to_owned(), text: None, payload: Some(payload) };
+    let event = Event { kind: RESTORED.to_owned(), text: None, payload: Some(payload) };
     let (reply, committed) = oneshot::channel();
     let lease = state.directory.lookup(&may.room);
     let room = lease.room().clone();

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
+
 use super::error::ApiError;
 use super::figures::Newest;
 use super::hosts::Hosts;
@@ -95,6 +97,8 @@ pub struct AppState {
     pub archive: Archive,
     /// Reads the past.
     pub histories: Histories,
+    /// Wakes who goes on with erasures.
+    pub erasures: Arc<Notify>,
     /// How long a deleted room can be taken back.
     pub deleted_kept: Duration,
     /// Who is told what happens in rooms.

@@ -432,7 +432,8 @@ async fn write_judged(
         };
         // Two that find no document would each write all of it.
         let head = (condition != Condition::Any || !has_document).then_some(newest);
-        match write(&may.room, &may.identity, update, Showing::Committed { key: key.clone(), head }, state).await? {
+        let showing = Showing::Committed { key: key.clone(), head, epoch: None };
+        match write(&may.room, &may.identity, update, showing, state).await? {
             Err(WriteError::Stale) if !matches!(condition, Condition::Newest(_)) => tokio::time::sleep(PAUSE).await,
             written => return written.map_err(refused),
         }

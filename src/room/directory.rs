@@ -11,15 +11,16 @@ use tokio::sync::Semaphore;
 use super::commit::Journal;
 use super::context::{BackEnd, RoomContext};
 use super::document::StateBudget;
+use super::messages::EndOutdated;
 use super::room::Room;
 use super::settings::RoomSettings;
 use super::slots::{LeaseGuard, RoomSlots};
 use crate::archive::Archive;
 use crate::budget::ByteBudget;
-use crate::bus::Cluster;
+use crate::bus::{Cluster, RoomMessage};
 use crate::ids::RoomName;
 use crate::metrics;
-use crate::store::Store;
+use crate::store::{RoomId, Store};
 
 /// So many sockets have their place on the room's own thread, as many on the next one, and so on.
 const SOCKETS_BESIDE: usize = 256;
@@ -92,6 +93,14 @@ impl Directory {
     /// The room of `name` if it is live. It may end at any time.
     pub fn peek(&self, name: &RoomName) -> Option<Addr<Room>> {
         self.slots.peek(name)
+    }
+
+    /// Something was erased of a room: one of that row that was read in an older epoch is read anew, here and on all other servers.
+    pub fn renew(&self, name: &RoomName, row: RoomId, epoch: i64) {
+        if let Some(room) = self.peek(name) {
+            room.do_send(EndOutdated { row, epoch });
+        }
+        self.context.cluster.tell(name, RoomMessage::Erased { row: row.0, epoch });
     }
 
     /// All live rooms.

@@ -102,7 +102,7 @@ impl Room {
         if matches!(self.phase, Phase::Deleted | Phase::Ended) {
             return;
         }
-        self.commit.on_loaded(stored.as_ref().map(|stored| stored.id), stored_bytes);
+        self.commit.on_loaded(stored.as_ref().map(|stored| (stored.id, stored.epoch)), stored_bytes);
         if self.context.back_end.seed.is_some() && stored.as_ref().is_none_or(|stored| !stored.has_document) {
             self.seeding = Seeding::Due;
         }

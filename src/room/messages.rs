@@ -283,6 +283,8 @@ pub enum Showing {
         key: Option<String>,
         /// The newest entry that there may be before it.
         head: Option<Seq>,
+        /// The room's epoch in which it was made, if that counts: it is stale in another one.
+        epoch: Option<i64>,
     },
     /// Never: it is refused by now, and only asked for where its first one stands, if it was stored before under this key.
     Repeated {
@@ -438,6 +440,16 @@ pub struct Disconnect {
 pub struct EndDeleted {
     /// The row of the deleted room; `None`: it is not known whether one was deleted.
     pub row: Option<RoomId>,
+}
+
+/// Something was erased of the room of this row. A room that was read in an older epoch ends, to be read anew.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct EndOutdated {
+    /// Its row.
+    pub row: RoomId,
+    /// Its epoch.
+    pub epoch: i64,
 }
 
 /// An event of the server's own for the JSON members. Not kept.

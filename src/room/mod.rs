@@ -49,8 +49,8 @@ pub use fanout::{
 };
 pub use messages::{
     Announce, AskAwareness, AskSaved, AskState, AwaitEntry, BroadcastBinary, BroadcastStateless, Disconnect, Edit,
-    EndDeleted, Flush, GetPresence, HandOver, Join, JsonJoin, Leave, Post, PostError, RefuseLongEdit, Renew,
-    ReplayMore, Say, Showing, StartCount, UpdateAwareness, WriteDocument, WriteError, Written,
+    EndDeleted, EndOutdated, Flush, GetPresence, HandOver, Join, JsonJoin, Leave, Post, PostError, RefuseLongEdit,
+    Renew, ReplayMore, Say, Showing, StartCount, UpdateAwareness, WriteDocument, WriteError, Written,
 };
 pub use quotas::{Denied, Quotas, RoomBytes, Sender};
 pub use room::Room;

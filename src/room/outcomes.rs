@@ -46,6 +46,8 @@ impl Room {
                 // What is still new is sent again once that is read.
                 return self.catch_up(ctx);
             }
+            // Something was erased since the room was read: what it holds is not what is stored.
+            Err(StoreError::Renewed) => return self.end_stale(ctx),
             Err(StoreError::Slow) if self.commit.uncommitted.is_hopeless(others_were_stored) => {
                 metrics::APPENDS_FAILED.inc();
                 vec![Err(Refused::TooSlow)]

@@ -37,8 +37,8 @@ pub enum FromServer {
     Deleted(RoomId),
     /// The database told that there is no room of this name.
     Missing,
-    /// The database told the room's row, and where the timeline ends.
-    Head(RoomId, Seq),
+    /// The database told the room's row, where the timeline ends, and the epoch.
+    Head(RoomId, Seq, i64),
 }
 
 /// Which member's message it is, if it is one's.
@@ -93,7 +93,7 @@ fn absent(users: &[AbsentUser], is_to_one: bool) -> RoomMessage {
 impl Room {
     fn on_server(&mut self, message: FromServer, ctx: &mut Context<Self>) {
         match message {
-            FromServer::Told { say: RoomMessage::Entries { row, .. }, .. } | FromServer::Head(RoomId(row), _)
+            FromServer::Told { say: RoomMessage::Entries { row, .. }, .. } | FromServer::Head(RoomId(row), ..)
                 if self.commit.row().is_some_and(|known| known != RoomId(row)) =>
             {
                 self.on_other_row_told(ctx);
@@ -110,6 +110,9 @@ impl Room {
             }
             FromServer::Told { say: RoomMessage::Deleted { row }, .. } => {
                 self.on_deletion_told(row.map(RoomId), ctx);
+            }
+            FromServer::Told { say: RoomMessage::Erased { row, epoch }, .. } => {
+                self.on_epoch_told(RoomId(row), epoch, ctx);
             }
             FromServer::Told { from, say: RoomMessage::State { head, state, part }, .. } => {
                 let Some(state) = self.presence.gather(from, part, state) else { return };
@@ -153,8 +156,11 @@ impl Room {
             }
             FromServer::Deleted(row) => self.on_deletion_told(Some(row), ctx),
             FromServer::Missing => self.on_row_missed(ctx),
-            FromServer::Head(row, head) => {
+            FromServer::Head(row, head, epoch) => {
                 self.commit.found_row(Some(row));
+                if self.commit.epoch() < epoch && !matches!(self.phase, Phase::Loading) {
+                    return self.end_stale(ctx);
+                }
                 self.timeline.on_told(head, Vec::new());
                 self.catch_up(ctx);
             }

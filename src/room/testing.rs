@@ -97,7 +97,7 @@ impl TestRoom {
     /// The way into the store of a room that has a row.
     pub fn commit(&self) -> Commit {
         let mut commit = self.new_commit();
-        commit.on_loaded(Some(RoomId(1)), 0);
+        commit.on_loaded(Some((RoomId(1), 0)), 0);
         commit
     }
 

@@ -61,7 +61,7 @@ fn bytes(say: &RoomMessage) -> usize {
                 states.sum::<usize>() + MESSAGE_BYTES * state.users.len()
             }
             RoomMessage::Absent { users, .. } => MESSAGE_BYTES * users.len(),
-            RoomMessage::Signal(_) | RoomMessage::Deleted { .. } => MESSAGE_BYTES,
+            RoomMessage::Signal(_) | RoomMessage::Deleted { .. } | RoomMessage::Erased { .. } => MESSAGE_BYTES,
         }
 }
 
@@ -72,7 +72,7 @@ impl Deliver for Mail {
             // What was committed is read later; what is said and not kept is lost.
             match &mut say {
                 RoomMessage::Entries { entries, .. } => entries.clear(),
-                RoomMessage::Deleted { .. } => {}
+                RoomMessage::Deleted { .. } | RoomMessage::Erased { .. } => {}
                 RoomMessage::Signal(_) => return true,
                 RoomMessage::State { .. } | RoomMessage::Change(_) | RoomMessage::Absent { .. } => return false,
             }
@@ -96,7 +96,7 @@ impl Deliver for Mail {
 
     fn head(&self, row: &RoomRow) {
         if let Some(room) = self.here.directory.peek(&row.name) {
-            room.do_send(FromServer::Head(row.id, row.head));
+            room.do_send(FromServer::Head(row.id, row.head, row.epoch));
         }
     }
 

@@ -5,6 +5,7 @@ mod check;
 mod cluster;
 mod connections;
 mod descriptors;
+mod erasures;
 mod error;
 mod key_set;
 mod listener;
@@ -148,6 +149,7 @@ impl Server {
         let bus = link.start(&store, here, revoked.clone()).await;
         let rates = Arc::new(SharedRates::new(rates(config), editor_rates(config)));
         let histories = Histories::new(store.clone());
+        let erasures = Arc::new(Notify::new());
         let state = web::Data::new(AppState {
             store: store.clone(),
             directory: directory.clone(),
@@ -176,6 +178,7 @@ impl Server {
             json_message_bytes_max: limits.json_message_bytes_max,
             archive: archive.clone(),
             histories: histories.clone(),
+            erasures: erasures.clone(),
             deleted_kept: config.store.deleted_rooms_kept,
             webhooks: webhooks.webhooks(),
             hosts: hosts(config),
@@ -225,6 +228,7 @@ impl Server {
         tasks.push(actix_rt::spawn(revocations));
         tasks.push(actix_rt::spawn(sweep::follow(store.clone())));
         tasks.push(actix_rt::spawn(purge::follow(store.clone())));
+        tasks.push(actix_rt::spawn(erasures::follow(store.clone(), state.clone(), erasures)));
         tasks.push(actix_rt::spawn(quotas::count(store.clone(), quotas.clone())));
         tasks.push(actix_rt::spawn(quotas::read(store.clone(), quotas)));
         let packing = config.store.compact_after.map(|after| archive::pack_all(store.clone(), after));

@@ -98,19 +98,22 @@ export interface Stamp {
     name: string;
     timestamp: string;
 }
+/** `erased`: what it said was erased, so that `text` is empty. */
 export interface ChatMessage<Payload = unknown> extends Stamp {
     room: string;
     seq: number;
     text: string;
     payload?: Payload;
+    erased?: true;
 }
-/** Ephemeral events have no `seq`. */
+/** Ephemeral events have no `seq`. Of one that was erased there is no `payload`, or only the numbers in it. */
 export interface AppEvent<Type extends string = EventName, Payload = unknown> extends Stamp {
     type: Type;
     room: string;
     payload: Payload;
     seq?: number;
     ephemeral?: boolean;
+    erased?: true;
 }
 export interface DirectMessage<Payload = unknown> extends Stamp {
     to: string;
@@ -188,12 +191,14 @@ export interface HistoryPage {
     entries: HistoryEntry[];
     next: number | null;
 }
+/** `erased`: what it said was erased, so that `text` is empty. */
 export interface Comment {
     seq: number;
     user: string;
     name: string;
     at: string;
     text: string;
+    erased?: true;
 }
 export interface Resolution {
     seq: number;
@@ -390,6 +395,42 @@ export interface Restored {
     inserted: number;
     deleted: number;
 }
+/** All words of a user; or what lies or ever lay in a part of a root type, all that it ever held without `from` and `to`. */
+export type ErasedContent = {
+    user: string;
+}
+/** Units as `blame` counts them, after the entry `at`, or now. */
+ | {
+    root?: string;
+    from: number;
+    to: number;
+    at?: number;
+} | {
+    root: string;
+};
+/** What is erased; or, in place of it, who is called `erased-…` from then on. */
+export type ErasedWish = {
+    content: ErasedContent;
+} | {
+    anonymise: string;
+};
+/** `units`, of which `alive` live and `characters` are UTF-16 units of text; `entries` that are rewritten. */
+export interface Erased {
+    dryRun: boolean;
+    /** False if the server goes on with it. */
+    done: boolean;
+    units: number;
+    characters: number;
+    alive: number;
+    entries: number;
+    messages: number;
+    /** The edit that deletes what lives. */
+    seq: number | null;
+    /** What the user is called from then on. */
+    name: string | null;
+    /** As of blame. */
+    partial?: true;
+}
 export interface CopyOptions {
     /** What is copied ends after this entry, or at this time; with the newest entry if it is left out. */
     at?: Moment;
@@ -584,6 +625,10 @@ export declare class Past {
     restore(to: number, options?: RestoreOptions): Promise<Restored>;
     /** Makes a new room of this one: of its document, or with `history` of its whole timeline. Needs `write` in both. */
     copy(to: string, { at, ...options }?: CopyOptions): Promise<Copied>;
+    /** Erases what was written, or whose it was, for good. Needs `admin`. Only tells what would happen, unless `dryRun` is false. */
+    erase(what: ErasedWish, { dryRun }?: {
+        dryRun?: boolean;
+    }): Promise<Erased>;
 }
 /** A room that this client is in, or is about to be in again. */
 export declare class Room<App = object> extends Emitter<RoomEvents<App>> {

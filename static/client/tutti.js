@@ -73,8 +73,8 @@ from:e,to:t,root:s}){let n={from:E(e),to:E(t),root:s,format:"text"};return(await
 "replay",{query:{root:e}})).body}async nameVersion(e){return(await this.#e("versions",{method:"POST",body:e})).body}async changeVersion({seq:e,label:t},s){return(await this.#e(
 "versions",{method:"PATCH",query:{seq:e,label:t},body:s})).body}async removeVersion({seq:e,label:t}){await this.#e("versions",{method:"DELETE",query:{seq:e,label:t}})}async restore(e,t={}){
 return(await this.#e("restore",{method:"POST",body:{...t,to:e}})).body}async copy(e,{at:t,...s}={}){return(await this.#e("copy",{method:"POST",body:{...s,to:e,at:E(
-t)}})).body}#e(e,t){return this.#i(`${Y(this.#t)}/${e}`,t)}},Y=r=>`rooms/${r.split("/").map(encodeURIComponent).join("/")}`,E=r=>r instanceof Date?r.toISOString():
-r;var Ce=100,I=class{users=new Map;count=0;isCapped=!1;#t;#i;#e;#s=!1;#n=new f;constructor(e,t){this.#t=e,this.#i=t}set(e){this.#e=e,this.announce()}announce(){this.#s=
+t)}})).body}async erase(e,{dryRun:t=!0}={}){return(await this.#e("erase",{method:"POST",body:{...e,dryRun:t}})).body}#e(e,t){return this.#i(`${Y(this.#t)}/${e}`,
+t)}},Y=r=>`rooms/${r.split("/").map(encodeURIComponent).join("/")}`,E=r=>r instanceof Date?r.toISOString():r;var Ce=100,I=class{users=new Map;count=0;isCapped=!1;#t;#i;#e;#s=!1;#n=new f;constructor(e,t){this.#t=e,this.#i=t}set(e){this.#e=e,this.announce()}announce(){this.#s=
 this.#e!==void 0,this.#n.isSet||this.#r()}#r(){!this.#s||!this.#t.isJoined||(this.#s=!this.#i({type:"presence.update",state:this.#e}),this.#n.set(()=>this.#r(),
 Ce))}replace({count:e,users:t=[],capped:s=!1}){let n=this.users,i=t,a=new Map(i.map(o=>[o.user,o]));return this.count=e,this.isCapped=s,this.users=a,{count:e,joins:i.
 filter(({user:o})=>!n.has(o)),updates:i.filter(o=>n.has(o.user)&&JSON.stringify(n.get(o.user))!==JSON.stringify(o)),leaves:[...n.values()].filter(({user:o})=>!a.

@@ -22,12 +22,12 @@ export const itemOfEntry = ({ seq, kind, author, at, body }) => item(kind, { ...
 export const itemOfEvent = (kind, event) => item(kind, event)
 
 /** Steps are edits, too. Payloads come from other clients, and may be anything. */
-const item = (kind, { seq, user, timestamp, text, payload, type }) => ({
+const item = (kind, { seq, user, timestamp, text, payload, type, erased }) => ({
   seq,
   kind: kind === 'message' || kind === 'event' ? kind : 'edit',
   user,
   ms: Date.parse(timestamp),
-  text,
+  text: erased && kind === 'message' ? 'This message was erased.' : text,
   id: typeof payload?.id === 'string' ? payload.id : undefined,
   type
 })

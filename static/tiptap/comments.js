@@ -140,8 +140,8 @@ export function createComments ({ editor, doc, room, yjs, binding }) {
         quoted.textContent = thread.quote ?? ''
         quoted.hidden = !thread.quote
         const all = [thread, ...thread.replies]
-        said.replaceChildren(...all.map(({ user, name, at, text }) => h('p', { class: 'comment-text', dir: 'auto' },
-          h('b', {}, name === user ? shownName(user) : name), ' ', h('time', { datetime: at }, timeSpan(Date.parse(at), Date.parse(at))), h('span', {}, text))),
+        said.replaceChildren(...all.map(({ user, name, at, text, erased }) => h('p', { class: 'comment-text', dir: 'auto' },
+          h('b', {}, name === user ? shownName(user) : name), ' ', h('time', { datetime: at }, timeSpan(Date.parse(at), Date.parse(at))), h('span', {}, erased ? 'This was erased.' : text))),
         thread.more ? h('p', {}, `${thread.more} more`) : '')
         element.classList.toggle('is-resolved', Boolean(thread.resolved))
         answer.hidden = !editor.isEditable

@@ -20,6 +20,7 @@ mod differences;
 mod documents;
 mod echo;
 mod edge;
+mod erasure;
 mod events;
 mod faults;
 mod frames;

@@ -13,7 +13,7 @@ const ROOM: &[&str] = &["GET", "HEAD", "PATCH", "DELETE"];
 const VERSIONS: &[&str] = &["GET", "HEAD", "POST", "PATCH", "DELETE"];
 
 /// Every path of the server, and what it takes.
-const PATHS: [(&str, &[&str]); 44] = [
+const PATHS: [(&str, &[&str]); 45] = [
     ("/healthz", READ),
     ("/readyz", READ),
     ("/api", READ),
@@ -47,6 +47,7 @@ const PATHS: [(&str, &[&str]); 44] = [
     ("/api/v1/rooms/docs/plan/diff", READ),
     ("/api/v1/rooms/docs/plan/versions", VERSIONS),
     ("/api/v1/rooms/docs/plan/restore", POST),
+    ("/api/v1/rooms/docs/plan/erase", POST),
     ("/api/v1/rooms/docs/plan/comments", READ),
     ("/api/v1/rooms/docs/plan/undelete", POST),
     ("/api/v1/rooms/docs/plan/presence", READ),

@@ -1,18 +1,24 @@
 //! Entries of a timeline as JSON clients get them, and signals, which are not kept. What is durable is stored as a JSON object; a
 //! frame is that object with the server's stamps before it.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use serde::Serialize;
-use serde_json::value::RawValue;
+use indexmap::IndexMap;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::request::{CHAT, Event, Steps};
 use super::timestamp::rfc3339;
 use crate::ids::{RoomName, Seq, UserId};
 use crate::wire::Frame;
+
+/// The type of the event that says that somebody went back.
+pub const RESTORED: &str = "room.restored";
 
 /// The body of an entry: what its author said, with the name shown then.
 pub fn body(event: &Event, name: &str) -> Bytes {
@@ -29,6 +35,81 @@ pub fn body(event: &Event, name: &str) -> Bytes {
     let stored =
         StoredEvent { kind: &event.kind, name, text: event.text.as_deref(), payload: event.payload.as_deref() };
     serde_json::to_vec(&stored).unwrap_or_default().into()
+}
+
+/// The body of a message or an event without what its author said: its type, the name shown then and `"erased":true`, an empty text where
+/// there was one. Of a comment's events the thread stays that they belong to, and of a restore what it did, which is no one's words. `None`
+/// if it is so already.
+pub fn erased(body: &[u8]) -> Option<Bytes> {
+    #[derive(Deserialize)]
+    struct Said<'a> {
+        #[serde(rename = "type", borrow)]
+        kind: Cow<'a, str>,
+        #[serde(borrow, default)]
+        name: Cow<'a, str>,
+        #[serde(default)]
+        erased: bool,
+        text: Option<IgnoredAny>,
+        #[serde(borrow)]
+        payload: Option<&'a RawValue>,
+    }
+    /// Numbers and claims, which are nobody's words.
+    #[derive(Default, Serialize, Deserialize)]
+    #[serde(default)]
+    struct Figures {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        thread: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        resolved: Option<bool>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        seq: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        to: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        from: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        inserted: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        deleted: Option<u64>,
+        #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+        text: Option<&'static str>,
+    }
+    #[derive(Serialize)]
+    struct Erased<'a> {
+        #[serde(rename = "type")]
+        kind: &'a str,
+        name: &'a str,
+        erased: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        text: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        payload: Option<Box<RawValue>>,
+    }
+    let Ok(said) = serde_json::from_slice::<Said<'_>>(body) else {
+        return Some(Bytes::from_static(br#"{"type":"erased","name":"","erased":true}"#));
+    };
+    if said.erased {
+        return None;
+    }
+    let figures = || serde_json::from_str::<Figures>(said.payload?.get()).ok();
+    let payload = match &*said.kind {
+        RESTORED | "comment.resolved" => figures(),
+        "comment.created" => figures().map(|_| Figures { text: Some(""), ..Figures::default() }),
+        "comment.replied" => figures().map(|figures| Figures { text: Some(""), ..figures }),
+        _ => None,
+    };
+    let payload = payload.and_then(|payload| to_raw_value(&payload).ok());
+    let text = said.text.map(|_| "");
+    let erased = Erased { kind: &said.kind, name: &said.name, erased: true, text, payload };
+    serde_json::to_vec(&erased).ok().map(Bytes::from)
+}
+
+/// The body of an entry but an edit with another name shown. `None` if it is no such body.
+pub fn renamed(body: &[u8], name: &str) -> Option<Bytes> {
+    let mut fields: IndexMap<Cow<'_, str>, &RawValue> = serde_json::from_slice(body).ok()?;
+    let name = to_raw_value(name).ok()?;
+    fields.insert(Cow::Borrowed("name"), &name);
+    serde_json::to_vec(&fields).ok().map(Bytes::from)
 }
 
 /// Whether an event is a message to people.
@@ -135,6 +216,50 @@ mod tests {
             "{:?}",
             frame.encoded(Encoding::Events)
         );
+    }
+
+    #[test]
+    fn of_what_is_erased_its_type_its_place_and_who_said_it_are_left() {
+        let erased = |body: &str| erased(body.as_bytes()).map(|body| String::from_utf8(body.to_vec()).unwrap());
+        for (body, left) in [
+            (
+                r#"{"type":"room.restored","name":"Bob","payload":{"seq":9,"to":3,"from":8,"note":"secret"}}"#,
+                r#"{"type":"room.restored","name":"Bob","erased":true,"payload":{"seq":9,"to":3,"from":8}}"#,
+            ),
+            (
+                r#"{"type":"chat.message","name":"Bob","text":"secret \"x\"","payload":{"secret":1}}"#,
+                r#"{"type":"chat.message","name":"Bob","erased":true,"text":""}"#,
+            ),
+            (
+                r#"{"type":"order.paid","name":"B\u00f6b","payload":["secret"]}"#,
+                r#"{"type":"order.paid","name":"Böb","erased":true}"#,
+            ),
+            (
+                r#"{"type":"comment.created","name":"Bob","payload":{"text":"secret","quote":"q","anchor":{"a":1}}}"#,
+                r#"{"type":"comment.created","name":"Bob","erased":true,"payload":{"text":""}}"#,
+            ),
+            (
+                r#"{"type":"comment.replied","name":"Bob","payload":{"thread":7,"text":"secret"}}"#,
+                r#"{"type":"comment.replied","name":"Bob","erased":true,"payload":{"thread":7,"text":""}}"#,
+            ),
+            (
+                r#"{"type":"comment.resolved","name":"Bob","payload":{"thread":7}}"#,
+                r#"{"type":"comment.resolved","name":"Bob","erased":true,"payload":{"thread":7}}"#,
+            ),
+        ] {
+            assert_eq!(erased(body).as_deref(), Some(left));
+            assert_eq!(erased(left), None, "it is so already");
+        }
+        assert_eq!(erased("secret").as_deref(), Some(r#"{"type":"erased","name":"","erased":true}"#));
+    }
+
+    #[test]
+    fn another_name_is_shown_and_all_else_stays_as_it_is_written() {
+        let body = r#"{"type":"edit.steps","name":"Bob","version":1,"steps":[{"b":1.0,"a":2}],"clientIds":["x"]}"#;
+        let renamed =
+            |body: &str| renamed(body.as_bytes(), "erased-1").map(|body| String::from_utf8(body.to_vec()).unwrap());
+        assert_eq!(renamed(body), Some(body.replace("Bob", "erased-1")));
+        assert_eq!(renamed("no body"), None);
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub struct Commit {
     pub uncommitted: Uncommitted,
     /// The room's row; made before the first append.
     row: Option<RoomId>,
+    /// The room's epoch when it was read; 0 for one that had no row.
+    epoch: i64,
     /// Whether the row is being made or the next attempt is waited for. Nothing is committed meanwhile.
     is_waiting: bool,
     /// The newest entry that the room has read, and that what waits does not repeat.
@@ -68,6 +70,7 @@ impl Commit {
         Self {
             uncommitted,
             row: None,
+            epoch: 0,
             is_waiting: false,
             read: Seq::ZERO,
             quotas,
@@ -81,6 +84,11 @@ impl Commit {
     /// The room's row in the store, if it is known to have one.
     pub fn row(&self) -> Option<RoomId> {
         self.row
+    }
+
+    /// The room's epoch when it was read.
+    pub fn epoch(&self) -> i64 {
+        self.epoch
     }
 
     /// Whether anything may be denied, which is known once the room is loaded.
@@ -164,7 +172,9 @@ impl Commit {
             Some(append)
         });
         let is_suspect = self.uncommitted.is_suspect();
-        append.map_or(NextCommit::Nothing, |append| NextCommit::Submit { append, is_suspect })
+        let epoch = Some(self.epoch);
+        append
+            .map_or(NextCommit::Nothing, |append| NextCommit::Submit { append: Append { epoch, ..append }, is_suspect })
     }
 
     /// The row is made: goes on at once.
@@ -193,9 +203,10 @@ impl Commit {
         self.uncommitted.settle(outcome)
     }
 
-    /// The room is loaded; it has this row, and so much on disk.
-    pub fn on_loaded(&mut self, row: Option<RoomId>, stored_bytes: u64) {
-        self.row = row.or(self.row);
+    /// The room is loaded; it has this row and epoch, and so much on disk.
+    pub fn on_loaded(&mut self, row: Option<(RoomId, i64)>, stored_bytes: u64) {
+        self.row = row.map(|(row, _)| row).or(self.row);
+        self.epoch = row.map_or(0, |(_, epoch)| epoch);
         self.stored_bytes = stored_bytes;
         self.backoff.reset();
     }

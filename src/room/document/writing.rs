@@ -27,7 +27,10 @@ impl LiveDocument {
         match (write.showing.clone(), self.denied(&write, commit)) {
             (Showing::AtOnce, None) => self.write_now(write, newest, commit, io),
             (Showing::AtOnce, Some(denied)) => write.refuse(denied.into()),
-            (Showing::Committed { key, head }, None) => {
+            (Showing::Committed { epoch, .. }, _) if epoch.is_some_and(|epoch| epoch != commit.epoch()) => {
+                write.refuse(WriteError::Stale);
+            }
+            (Showing::Committed { key, head, .. }, None) => {
                 let WriteDocument { lease, user, update, reply, .. } = write;
                 self.keep(user, update, (key, head), reply, commit);
                 drop(lease);

@@ -127,8 +127,8 @@ export class Comments extends Emitter<CommentsEvents> {
     for (let pages = 0; after !== null && pages < PAGES_MAX; pages++) {
       const { entries, next }: HistoryPage = await this.#room.history({ after, kind: 'event', limit: 1_000 })
       for (const { seq, author: user, at: timestamp, body } of entries) {
-        const { type, name, payload } = body as { type: EventName, name: string, payload?: unknown }
-        if (type.startsWith('comment.')) later.push({ type, room: this.#room.name, user, name, timestamp, payload, seq })
+        const { type, name, payload, erased } = body as { type: EventName, name: string, payload?: unknown, erased?: true }
+        if (type.startsWith('comment.')) later.push({ type, room: this.#room.name, user, name, timestamp, payload, seq, erased })
       }
       after = next
     }
@@ -140,10 +140,10 @@ export class Comments extends Emitter<CommentsEvents> {
   }
 
   /** Takes an event, again if it was taken before; whether something is other than before. */
-  #take ({ type, seq, user, name, timestamp: at, payload }: AppEvent): boolean {
+  #take ({ type, seq, user, name, timestamp: at, payload, erased }: AppEvent): boolean {
     if (seq === undefined || seq <= this.#seq || !isObject(payload)) return false
     const { text, quote, anchor, thread: number, resolved } = payload
-    const comment = typeof text === 'string' && text ? { seq, user, name, at, text } : null
+    const comment = typeof text === 'string' && (text || erased) ? { seq, user, name, at, text, ...(erased && { erased }) } : null
     if (type === 'comment.created') {
       if (!comment || this.threads.has(seq) || this.threads.size >= THREADS_MAX) return false
       this.#told.set(seq, seq)

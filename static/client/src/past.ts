@@ -1,8 +1,8 @@
 // A room's past, by REST: what its document was, who wrote it, what changed, named versions, and going back.
 
 import type {
-  ActivityPage, ActivityQuery, Blame, BlameQuery, Copied, CopyOptions, Diff, DiffQuery, DocumentQuery, Moment, PastDocument, Replay, Restored, RestoreOptions, Version,
-  VersionChange, VersionKey
+  ActivityPage, ActivityQuery, Blame, BlameQuery, Copied, CopyOptions, Diff, DiffQuery, DocumentQuery, Erased, ErasedWish, Moment, PastDocument, Replay, Restored, RestoreOptions,
+  Version, VersionChange, VersionKey
 } from './types.js'
 
 /** @internal A request to the REST API; `undefined` in a query stands for nothing. */
@@ -94,6 +94,11 @@ export class Past {
   /** Makes a new room of this one: of its document, or with `history` of its whole timeline. Needs `write` in both. */
   async copy (to: string, { at, ...options }: CopyOptions = {}): Promise<Copied> {
     return (await this.#ask('copy', { method: 'POST', body: { ...options, to, at: momentOf(at) } })).body as Copied
+  }
+
+  /** Erases what was written, or whose it was, for good. Needs `admin`. Only tells what would happen, unless `dryRun` is false. */
+  async erase (what: ErasedWish, { dryRun = true }: { dryRun?: boolean } = {}): Promise<Erased> {
+    return (await this.#ask('erase', { method: 'POST', body: { ...what, dryRun } })).body as Erased
   }
 
   #ask (what: string, request: RestRequest): Promise<RestAnswer> { return this.#rest(`${pathOf(this.#room)}/${what}`, request) }

@@ -8,14 +8,14 @@ import type {
   ApiRequest, DeletedRoom, DeliveryPage, DeliveryQuery, NewRevocation, NewWebhook, Operation, Publication, PutOptions, ReadDocument, ReadFormats, ReadOptions,
   Revocation, RoomInfo, RoomMeta, RoomPage, RoomPresence, RoomQuery, ServerStats, TuttiServerOptions, Webhook, WriteOptions, Written
 } from './server-types.js'
-import type { Copied, CopyOptions, CommentPage, CommentQuery, HistoryPage, HistoryQuery, Saved } from './types.js'
+import type { Copied, CopyOptions, CommentPage, CommentQuery, Erased, ErasedWish, HistoryPage, HistoryQuery, Saved } from './types.js'
 
 export { TuttiError } from './error.js'
 export * from './mint.js'
 export { Past } from './past.js'
 export type * from './server-types.js'
 export type {
-  Access, ActivityPage, Blame, Comment, CommentPage, CommentQuery, CommentThread, Copied, CopyOptions, Diff, EntryKind, HistoryEntry, HistoryPage, HistoryQuery, Moment, PastDocument,
+  Access, ActivityPage, Blame, Comment, CommentPage, CommentQuery, CommentThread, Copied, CopyOptions, Diff, EntryKind, Erased, ErasedContent, ErasedWish, HistoryEntry, HistoryPage, HistoryQuery, Moment, PastDocument,
   Replay, Resolution, Restored, RestoreOptions, Saved, Session, Version
 } from './types.js'
 export * from './verify.js'
@@ -45,6 +45,9 @@ export class TuttiServer {
 
   /** Makes a new room of a room: of its document, or with `history` of its whole timeline. */
   copyRoom (room: string, to: string, options: CopyOptions = {}): Promise<Copied> { return this.past(room).copy(to, options) }
+
+  /** Erases what was written in a room, or whose it was, for good. Only tells what would happen, unless `dryRun` is false. */
+  erase (room: string, what: ErasedWish, options: { dryRun?: boolean } = {}): Promise<Erased> { return this.past(room).erase(what, options) }
 
   /**
    * Deletes a room, and puts out who is in it. It can be taken back for a while; `hard`: its content goes at once; `free`, too: a new room may

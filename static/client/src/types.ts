@@ -78,15 +78,17 @@ export interface Saved { seq: number, timestamp: string }
 /** Who and when, as the server says. */
 export interface Stamp { user: string, name: string, timestamp: string }
 
-export interface ChatMessage<Payload = unknown> extends Stamp { room: string, seq: number, text: string, payload?: Payload }
+/** `erased`: what it said was erased, so that `text` is empty. */
+export interface ChatMessage<Payload = unknown> extends Stamp { room: string, seq: number, text: string, payload?: Payload, erased?: true }
 
-/** Ephemeral events have no `seq`. */
+/** Ephemeral events have no `seq`. Of one that was erased there is no `payload`, or only the numbers in it. */
 export interface AppEvent<Type extends string = EventName, Payload = unknown> extends Stamp {
   type: Type
   room: string
   payload: Payload
   seq?: number
   ephemeral?: boolean
+  erased?: true
 }
 
 export interface DirectMessage<Payload = unknown> extends Stamp { to: string, payload: Payload }
@@ -112,7 +114,8 @@ export interface HistoryEntry { seq: number, kind: EntryKind, author: string, at
 export interface HistoryQuery { after?: number, before?: number, limit?: number, kind?: EntryKind, author?: string }
 export interface HistoryPage { entries: HistoryEntry[], next: number | null }
 
-export interface Comment { seq: number, user: string, name: string, at: string, text: string }
+/** `erased`: what it said was erased, so that `text` is empty. */
+export interface Comment { seq: number, user: string, name: string, at: string, text: string, erased?: true }
 export interface Resolution { seq: number, user: string, name: string, at: string }
 /** A comment on a place, which is named by its `seq`, and what was said to it. Open while `resolved` is missing. */
 export interface CommentThread extends Comment {
@@ -202,6 +205,32 @@ export interface RestoreOptions {
 }
 /** `seq`: where the edit stands; null if there was nothing to undo, or it was a dry run. `from`: the entry that it was made for. */
 export interface Restored { seq: number | null, to: number, from: number, inserted: number, deleted: number }
+
+/** All words of a user; or what lies or ever lay in a part of a root type, all that it ever held without `from` and `to`. */
+export type ErasedContent =
+  | { user: string }
+  /** Units as `blame` counts them, after the entry `at`, or now. */
+  | { root?: string, from: number, to: number, at?: number }
+  | { root: string }
+/** What is erased; or, in place of it, who is called `erased-…` from then on. */
+export type ErasedWish = { content: ErasedContent } | { anonymise: string }
+/** `units`, of which `alive` live and `characters` are UTF-16 units of text; `entries` that are rewritten. */
+export interface Erased {
+  dryRun: boolean
+  /** False if the server goes on with it. */
+  done: boolean
+  units: number
+  characters: number
+  alive: number
+  entries: number
+  messages: number
+  /** The edit that deletes what lives. */
+  seq: number | null
+  /** What the user is called from then on. */
+  name: string | null
+  /** As of blame. */
+  partial?: true
+}
 
 export interface CopyOptions {
   /** What is copied ends after this entry, or at this time; with the newest entry if it is left out. */

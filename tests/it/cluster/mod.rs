@@ -3,6 +3,7 @@
 mod copy;
 mod crossing;
 mod deletion;
+mod erasure;
 mod faults;
 mod people;
 mod seeding;

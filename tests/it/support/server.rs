@@ -1,5 +1,6 @@
 //! A server in this process, on a free port, over a database of its own.
 
+use std::fs::File;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::mpsc;
@@ -10,6 +11,7 @@ use tokio::sync::oneshot;
 use tutti::config::Bind;
 use tutti::server;
 
+use super::eventually;
 use super::token::SECRET;
 
 /// A running server, stopped when dropped.
@@ -62,7 +64,9 @@ impl Server {
             });
         });
         let address = address.recv().expect("the server starts");
-        let database_url = database_url(folder.path());
+        let own = database_url(folder.path());
+        let named = options.iter().skip_while(|option| **option != "--database-url").nth(1);
+        let database_url = named.map_or(own, |url| (*url).to_owned());
         Self { address, database_url, stop: Some(stop), thread: Some(thread), _folder: folder }
     }
 }
@@ -73,6 +77,12 @@ impl Drop for Server {
         if let Some(thread) = self.thread.take() {
             let ended = thread.join();
             assert!(ended.is_ok() || thread::panicking(), "the server stops cleanly");
+        }
+        if let Some(file) = self.database_url.strip_prefix("sqlite://").filter(|_| !thread::panicking()) {
+            // Its threads end by themselves, and with them it lets the database go.
+            let lock = format!("{file}.lock");
+            let is_free = || File::open(&lock).ok().is_none_or(|lock| lock.try_lock().is_ok()).then_some(());
+            eventually("the server lets its database go", is_free);
         }
     }
 }

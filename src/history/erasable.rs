@@ -1,0 +1,257 @@
+//! What of a document is to be erased: which units, of a user or between two places, and the edit that deletes what of them still lives.
+
+use bytes::Bytes;
+
+use super::authors::Authors;
+use super::error::HistoryError;
+use super::moves::Move;
+use super::past::History;
+use super::pieces::Pieces;
+use super::units::{Units, range_of};
+use crate::document::{
+    BlockId, Content, ERASED_RANGES_MAX, ErasedUnits, IdRange, Items, Kind, Meter, Redo, TooCostly, TypeKind, View,
+    ViewItem, has_words,
+};
+use crate::ids::{Seq, UserId};
+
+/// How often text that moved is followed to and fro.
+const FOLLOWED_MAX: usize = 16;
+
+/// A part of a root type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    /// Which; the only one if it is not named.
+    pub root: Option<String>,
+    /// The first unit and the one behind the last, as [`History::blame`] counts them; all that it ever held if none are given.
+    pub units: Option<(u64, u64)>,
+    /// The entry after which that was so.
+    pub at: Seq,
+}
+
+/// What is to be erased of a document.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Erasable {
+    /// Their content goes.
+    pub units: ErasedUnits,
+    /// How much that is.
+    pub counts: ErasableCounts,
+    /// The edit that deletes what of it lives; `None` if nothing does.
+    pub deletion: Option<Bytes>,
+}
+
+/// How much is to be erased.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct ErasableCounts {
+    /// Units with content.
+    pub units: u64,
+    /// UTF-16 units of text among them.
+    pub characters: u64,
+    /// Units among them that are not deleted.
+    pub alive: u64,
+    /// Edits that inserted some of it.
+    pub edits: u64,
+    /// Whether some text that an edit deleted and inserted again only in part was not found again, as that would have taken too long: it
+    /// counts for who inserted it.
+    pub is_partial: bool,
+}
+
+impl History {
+    /// All that a user has inserted up to a seq, in all roots, deleted or not: what is the user's as blame tells it, also where others
+    /// have moved it.
+    ///
+    /// # Errors
+    /// It takes more than may be spent.
+    pub fn words_of(&self, user: &UserId, upto: Seq, authors: &Authors) -> Result<Erasable, HistoryError> {
+        let state = Bytes::from(self.state_with_deleted(upto)?);
+        let view = View::read(&state, self.budget)?;
+        let mut meter = Meter::new(self.budget);
+        let (mut units, mut seen, mut is_partial) = (ErasedUnits::default(), Units::default(), false);
+        for root in view.roots() {
+            let pieces = Pieces::of(&view, root, &mut meter)?;
+            let credits = self.credits(upto, &pieces, authors, &mut meter)?;
+            is_partial |= credits.is_partial;
+            walk(view.items(root), true, &mut meter, |item, counts| {
+                seen.add(range_of(item));
+                if counts {
+                    let own = credits.told(range_of(item)).into_iter().filter(|(_, credit, ..)| credit.by == *user);
+                    own.for_each(|(part, ..)| units.add(part));
+                }
+                true
+            })?;
+        }
+        // What lies in something that nobody knows any more is in no root.
+        seen.settle();
+        self.read_metered(upto, &mut meter, |edit, meter| {
+            for range in edit.inserted.iter().filter(|range| authors.of_inserted(range, &edit).0 == user) {
+                let parts = seen.split(*range);
+                meter.steps(parts.len())?;
+                parts.into_iter().filter(|(_, is_seen)| !is_seen).for_each(|(part, _)| units.add(part));
+            }
+            Ok(())
+        })?;
+        self.erasable(units, is_partial, &view, upto, &mut meter)
+    }
+
+    /// All that lies, or ever lay, between two places of a root type: with what was deleted there, and with the same text where an edit
+    /// moved it there or from there.
+    ///
+    /// # Errors
+    /// There is no such root or place, the choice is not clear, or it takes more than may be spent.
+    pub fn words_between(&self, span: &Span, upto: Seq, authors: &Authors) -> Result<Erasable, HistoryError> {
+        let state = Bytes::from(self.state_with_deleted(upto)?);
+        let view = View::read(&state, self.budget)?;
+        let Some(root) = view.root_named(span.root.as_deref())? else { return Ok(Erasable::default()) };
+        let mut meter = Meter::new(self.budget);
+        let (left, right) = match span.units {
+            None => (None, None),
+            Some(units) => self.places(root, units, span.at, &mut meter)?,
+        };
+        let (mut units, mut is_in, mut is_over) = (ErasedUnits::default(), left.is_none(), false);
+        walk(view.items(root), span.units.is_none(), &mut meter, |item, counts| {
+            let mut range = range_of(item);
+            if item.key.is_none() {
+                match left.filter(|left| !is_in && holds(range, *left)) {
+                    Some(left) => (is_in, range.start) = (true, left.clock + 1),
+                    None if !is_in => return false,
+                    None => {}
+                }
+                match right.filter(|right| !is_over && holds(range, *right)) {
+                    Some(right) => (is_over, range.end) = (true, right.clock),
+                    None if is_over => return false,
+                    None => {}
+                }
+            }
+            if counts && is_in {
+                units.add(range);
+            }
+            !range.is_empty()
+        })?;
+        let pieces = Pieces::of(&view, root, &mut meter)?;
+        let credits = self.credits(upto, &pieces, authors, &mut meter)?;
+        follow(&mut units, &credits.moves, &mut meter)?;
+        self.erasable(units, credits.is_partial, &view, upto, &mut meter)
+    }
+
+    /// The last unit before a place of a root type as it was after an entry, and the first one behind another place; none at its ends.
+    fn places(
+        &self,
+        root: &str,
+        (from, to): (u64, u64),
+        at: Seq,
+        meter: &mut Meter,
+    ) -> Result<(Option<BlockId>, Option<BlockId>), HistoryError> {
+        let state = Bytes::from(self.state_with_deleted(at)?);
+        let view = View::read(&state, self.budget)?;
+        let (mut left, mut right, mut begin) = (None, None, 0);
+        // It may have come later.
+        if let Some(root) = view.roots().find(|known| *known == root) {
+            let kind = view.root_kind(root)?;
+            let pieces = Pieces::of(&view, root, meter)?;
+            for piece in pieces.all().iter().filter(|piece| piece.counts_in(kind)) {
+                let (id, end) = (piece.item.id, begin + u64::from(piece.item.len));
+                let unit = |at: u64| BlockId { clock: id.clock + (at - begin) as u32, ..id };
+                if (begin + 1..=end).contains(&from) {
+                    left = Some(unit(from - 1));
+                }
+                if (begin..end).contains(&to) {
+                    right = Some(unit(to));
+                }
+                begin = end;
+            }
+        }
+        if to > begin { Err(HistoryError::NoSuchPlace(begin)) } else { Ok((left, right)) }
+    }
+
+    fn erasable(
+        &self,
+        units: ErasedUnits,
+        is_partial: bool,
+        view: &View,
+        upto: Seq,
+        meter: &mut Meter,
+    ) -> Result<Erasable, HistoryError> {
+        if units.range_count() > ERASED_RANGES_MAX {
+            return Err(TooCostly.into());
+        }
+        let mut counts = ErasableCounts { is_partial, ..ErasableCounts::default() };
+        // It deletes only, so that it is nobody's in particular.
+        let mut deletion = Redo::by(0);
+        for root in view.roots() {
+            walk(view.items(root), true, meter, |item, _| {
+                let parts = if has_words(item.content) { units.within(range_of(item)) } else { Vec::new() };
+                for part in parts {
+                    let len = u64::from(part.len());
+                    counts.units += len;
+                    counts.characters += if item.content.kind == Kind::Text { len } else { 0 };
+                    if !item.is_deleted {
+                        counts.alive += len;
+                        deletion.delete(part);
+                    }
+                }
+                true
+            })?;
+        }
+        self.read_metered(upto, meter, |edit, meter| {
+            let mut parts = edit.inserted.iter().map(|range| units.within(*range).len());
+            meter.steps(edit.inserted.len())?;
+            counts.edits += u64::from(parts.any(|parts| parts > 0));
+            Ok(())
+        })?;
+        Ok(Erasable { units, counts, deletion: deletion.finish() })
+    }
+}
+
+fn holds(range: IdRange, unit: BlockId) -> bool {
+    range.client == unit.client && (range.start..range.end).contains(&unit.clock)
+}
+
+/// Goes through items and all that lies in them, in the order of the document. `each` is told whether an item's content counts as
+/// somebody's words, and tells whether the item is among those that are wanted: of a type that is not, the attributes do not count either.
+fn walk<'v>(
+    items: Option<Items<'v>>,
+    is_wanted: bool,
+    meter: &mut Meter,
+    mut each: impl FnMut(&ViewItem<'v>, bool) -> bool,
+) -> Result<(), TooCostly> {
+    let mut open: Vec<(Items<'v>, bool, bool)> = items.map(|items| (items, is_wanted, false)).into_iter().collect();
+    while let Some((items, is_wanted, is_element)) = open.last_mut() {
+        let Some(item) = items.next() else {
+            open.pop();
+            continue;
+        };
+        meter.step()?;
+        let is_layout = *is_element && is_plain(item.content);
+        let counts = has_words(item.content) && (item.key.is_none() || (*is_wanted && !is_layout));
+        let is_wanted = each(&item, counts);
+        if let Some(children) = item.children() {
+            open.push((children, is_wanted, item.type_kind() == Some(TypeKind::XmlElement)));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a value is a number, a truth or nothing: of an element that is how it looks.
+fn is_plain(content: Content<'_>) -> bool {
+    content.kind == Kind::Any && !matches!(content.raw.first(), Some(116..=119))
+}
+
+/// Adds what stands for units among these, and what these stand for.
+fn follow(units: &mut ErasedUnits, moves: &[Move], meter: &mut Meter) -> Result<(), TooCostly> {
+    for _ in 0..FOLLOWED_MAX {
+        meter.steps(2 * moves.len())?;
+        let mut is_same = true;
+        let back = moves.iter().rev().map(|moved| (moved.to, moved.from));
+        for (here, there) in back.chain(moves.iter().map(|moved| (moved.from, moved.to))) {
+            for part in units.within(here) {
+                let start = there.start + (part.start - here.start);
+                let missing = units.missing(IdRange { start, end: start + part.len(), ..there });
+                is_same &= missing.is_empty();
+                missing.into_iter().for_each(|part| units.add(part));
+            }
+        }
+        if is_same {
+            return Ok(());
+        }
+    }
+    Err(TooCostly)
+}

@@ -1,0 +1,159 @@
+//! What is to be erased of a room, as it is kept until that is done, and what is made by it of what is stored.
+
+use bytes::Bytes;
+
+use super::base::Base;
+use super::index::Index;
+use crate::document::ErasedUnits;
+use crate::ids::UserId;
+use crate::protocol::DecodeError;
+use crate::protocol::json::entry;
+use crate::protocol::lib0::{Input, put_buf, put_var_uint};
+use crate::store::{Entry, EntryKind, Rewrite, Rewritten};
+
+/// The only layout that there is.
+const LAYOUT: u8 = 1;
+
+/// What is to be erased of a room: which units, whose messages, which name. Nothing of what they say.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Erasure {
+    /// Units whose content goes.
+    pub units: ErasedUnits,
+    /// Whose messages and events lose what they say.
+    pub said_by: Option<UserId>,
+    /// A user, and the name that stands for that user from then on.
+    pub renamed: Option<(UserId, UserId)>,
+}
+
+impl Erasure {
+    /// As it is stored.
+    pub fn encode(&self) -> Bytes {
+        let mut out = vec![LAYOUT];
+        self.units.encode(&mut out);
+        let users: Vec<&UserId> = self.said_by.iter().collect();
+        put_users(&mut out, &users);
+        let renamed = self.renamed.as_ref().map_or_else(Vec::new, |(from, to)| vec![from, to]);
+        put_users(&mut out, &renamed);
+        out.into()
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn decode(stored: &Bytes) -> Result<Self, DecodeError> {
+        let mut input = Input::new(stored);
+        if input.u8()? != LAYOUT {
+            return Err(DecodeError::UnknownType);
+        }
+        let units = ErasedUnits::decode(&mut input)?;
+        let said_by = users(&mut input)?.into_iter().next();
+        let mut renamed = users(&mut input)?.into_iter();
+        let renamed = renamed.next().zip(renamed.next());
+        if input.is_empty() { Ok(Self { units, said_by, renamed }) } else { Err(DecodeError::TooMany) }
+    }
+
+    /// What a user is called from then on.
+    pub(super) fn name_of(&self, user: &UserId) -> Option<&UserId> {
+        self.renamed.as_ref().filter(|(from, _)| from == user).map(|(_, to)| to)
+    }
+
+    fn redacted(&self, update: &Bytes) -> Result<Option<Bytes>, String> {
+        if self.units.is_empty() {
+            return Ok(None);
+        }
+        self.units.redact(update).map_err(|refusal| refusal.to_string())
+    }
+
+    fn body(&self, entry: &Entry) -> Result<Option<Bytes>, String> {
+        let Some(body) = &entry.body else { return Ok(None) };
+        let is_renamed = self.name_of(&entry.author);
+        match entry.kind {
+            EntryKind::Edit => self.redacted(body),
+            EntryKind::Message | EntryKind::Event if self.said_by.as_ref() == Some(&entry.author) => {
+                Ok(entry::erased(body))
+            }
+            EntryKind::Message | EntryKind::Event | EntryKind::Step => {
+                Ok(is_renamed.and_then(|to| entry::renamed(body, to.as_str())))
+            }
+        }
+    }
+}
+
+impl Rewrite for Erasure {
+    fn entry(&self, entry: &Entry) -> Result<Option<Rewritten>, String> {
+        let body = self.body(entry)?;
+        let author = self.name_of(&entry.author);
+        let via = entry.via.as_ref().and_then(|via| self.name_of(via));
+        if body.is_none() && author.is_none() && via.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Rewritten {
+            body: body.or_else(|| entry.body.clone()).unwrap_or_default(),
+            author: author.unwrap_or(&entry.author).clone(),
+            via: via.cloned().or_else(|| entry.via.clone()),
+        }))
+    }
+
+    fn state(&self, state: &[u8]) -> Result<Option<Bytes>, String> {
+        self.redacted(&Bytes::copy_from_slice(state))
+    }
+
+    fn base(&self, body: &[u8]) -> Result<Option<Bytes>, String> {
+        let mut base = Base::decode(&Bytes::copy_from_slice(body)).map_err(|error| error.to_string())?;
+        let mut is_changed = base.rename(|user| self.name_of(user).cloned());
+        for update in base.updates() {
+            if let Some(redacted) = self.redacted(update)? {
+                (*update, is_changed) = (redacted, true);
+            }
+        }
+        Ok(is_changed.then(|| base.encode().into()))
+    }
+
+    fn rename(&self) -> Option<(&UserId, &UserId)> {
+        self.renamed.as_ref().map(|(from, to)| (from, to))
+    }
+}
+
+impl Base {
+    /// All updates in it.
+    fn updates(&mut self) -> impl Iterator<Item = &mut Bytes> {
+        std::iter::once(&mut self.blocks).chain(&mut self.pending)
+    }
+
+    /// Gives users other names; whether any has one.
+    fn rename(&mut self, name: impl Fn(&UserId) -> Option<UserId>) -> bool {
+        let mut is_changed = self.index.rename(&name);
+        let credits = self.moments.moved.iter_mut().map(|moved| &mut moved.credit);
+        for user in credits.flat_map(|credit| std::iter::once(&mut credit.by).chain(&mut credit.via)) {
+            if let Some(to) = name(user) {
+                (*user, is_changed) = (to, true);
+            }
+        }
+        is_changed
+    }
+}
+
+impl Index {
+    /// Gives users other names, which none of them has; whether any has one.
+    fn rename(&mut self, name: impl Fn(&UserId) -> Option<UserId>) -> bool {
+        let renamed: Vec<(usize, UserId)> =
+            self.authors.iter().enumerate().filter_map(|(at, user)| Some((at, name(user)?))).collect();
+        let is_changed = !renamed.is_empty();
+        for (at, to) in renamed {
+            // No two are called the same then.
+            let _ = self.authors.replace_index(at, to);
+        }
+        is_changed
+    }
+}
+
+fn put_users(out: &mut Vec<u8>, users: &[&UserId]) {
+    put_var_uint(out, users.len() as u64);
+    users.iter().for_each(|user| put_buf(out, user.as_str().as_bytes()));
+}
+
+fn users(input: &mut Input<'_>) -> Result<Vec<UserId>, DecodeError> {
+    let count = input.count(1)?;
+    (0..count).map(|_| Ok(UserId::new(input.text()?))).collect()
+}

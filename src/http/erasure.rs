@@ -1,0 +1,327 @@
+//! REST: erasing what was written in a room for good, or whose it was. What is to go is found in the room's history; what of it lives is
+//! deleted by one edit forward; the rest is done beside the rooms, by whichever server goes on with it.
+
+use std::time::{Duration, Instant};
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use serde::{Deserialize, Serialize};
+use tokio::time::{sleep, timeout};
+use utoipa::ToSchema;
+
+use super::body::Object;
+use super::caller::{Administer, May};
+use super::error::ApiError;
+use super::failures::{Fails, InRoom, WithBody};
+use super::parameters::RoomPath;
+use super::past::look_back;
+use super::publish::COMMIT_TIMEOUT;
+use super::state::AppState;
+use super::writing;
+use crate::history::{Authors, Erasable, ErasableCounts, Erasure, Open, Span, When};
+use crate::ids::{Seq, UserId};
+use crate::room::Showing;
+use crate::store::{BegunErasure, Bodies, EntryKind, ErasureRow, HistoryQuery, Kinds, Page, RoomRow};
+
+/// How long a request waits for the end; the server goes on with it after that.
+const WITHIN: Duration = Duration::from_secs(10);
+/// Between two looks whether it has ended.
+const LOOK: Duration = Duration::from_millis(20);
+/// If it has not ended by then, rooms that may show what is erased are read anew before it has.
+const SOON: Duration = Duration::from_secs(1);
+/// How often what is to go is looked for anew, because something else was erased meanwhile.
+const ATTEMPTS: usize = 5;
+/// How long counting a user's entries may take.
+const COUNT_WITHIN: Duration = Duration::from_secs(10);
+/// Entries counted at once.
+const PAGE_ENTRIES: u32 = 2_000;
+/// Longest name of a user, in bytes.
+const USER_BYTES_MAX: usize = 1_024;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Erasing {
+    /// What somebody wrote, or what a root type held.
+    content: Option<ErasedContent>,
+    /// In place of `content`: a user who is called `erased-…` from then on, what was written stays.
+    anonymise: Option<UserId>,
+    /// Only tell what would happen; say `false` to have it done.
+    #[serde(default = "yes")]
+    dry_run: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// All words of a user; or what lies or ever lay between two places of a root type, all that it ever held if none are given.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ErasedContent {
+    /// Whose words.
+    user: Option<UserId>,
+    /// In place of `user`: the root type.
+    root: Option<String>,
+    /// The first unit, as `blame` counts them.
+    from: Option<u64>,
+    /// Behind the last one.
+    to: Option<u64>,
+    /// After which entry `from` and `to` were so; now if not given.
+    #[schema(value_type = Option<Seq>)]
+    at: Option<u64>,
+}
+
+/// What is erased, or would be.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Erased {
+    dry_run: bool,
+    /// Whether it is done; it goes on if not.
+    done: bool,
+    /// Units of the document's content, as Yjs counts them, deleted ones included.
+    units: u64,
+    /// UTF-16 units of text among them.
+    characters: u64,
+    /// Units among them that live.
+    alive: u64,
+    /// Entries that are rewritten for it: edits, or all entries of a user who is made anonymous.
+    entries: u64,
+    /// Messages and events.
+    messages: u64,
+    /// The edit that deletes what lives; null if nothing does, or it is a dry run.
+    #[schema(required)]
+    seq: Option<Seq>,
+    /// What a user is called who is made anonymous; null else, or if it is a dry run.
+    #[schema(required)]
+    name: Option<UserId>,
+    /// Some text that an edit deleted and inserted again only in part counts for who inserted it: finding whose it was would have taken
+    /// too long.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    partial: bool,
+}
+
+/// What is asked for.
+#[derive(Clone)]
+enum Wish {
+    Words(UserId),
+    Span { root: Option<String>, units: Option<(u64, u64)>, at: Option<Seq> },
+    Anonymous(UserId),
+}
+
+impl Wish {
+    fn read(content: Option<ErasedContent>, anonymise: Option<UserId>) -> Result<Self, ApiError> {
+        let wrong = |message: &str| Err(ApiError::Body(message.to_owned()));
+        match (content, anonymise) {
+            (Some(ErasedContent { user: Some(user), root: None, from: None, to: None, at: None }), None) => {
+                named(user).map(Self::Words)
+            }
+            (Some(ErasedContent { user: Some(_), .. }), None) => wrong("user does not go with root, from, to and at"),
+            (Some(ErasedContent { root: None, from: None, .. }), None) => {
+                wrong("content names a user, a root type, or where it begins and ends: from and to")
+            }
+            (Some(ErasedContent { root, from, to, at, .. }), None) => {
+                let units = match (from, to) {
+                    (None, None) => None,
+                    (Some(from), Some(to)) if from <= to => Some((from, to)),
+                    _ => return wrong("from and to go together, and from is not behind to"),
+                };
+                if at.is_some() && units.is_none() {
+                    return wrong("at goes with from and to");
+                }
+                Ok(Self::Span { root, units, at: at.map(Seq) })
+            }
+            (None, Some(user)) => named(user).map(Self::Anonymous),
+            (Some(_), Some(_)) | (None, None) => wrong("one of content and anonymise is needed"),
+        }
+    }
+}
+
+fn named(user: UserId) -> Result<UserId, ApiError> {
+    match (1..=USER_BYTES_MAX).contains(&user.as_str().len()) && !user.as_str().contains('\0') {
+        true => Ok(user),
+        false => Err(ApiError::Body(format!("a user has 1 to {USER_BYTES_MAX} bytes, none of them NUL"))),
+    }
+}
+
+/// Erases what somebody wrote, what a part of a document held, or whose something was. A dry run unless `dryRun` is false.
+///
+/// What still lives is deleted first, by one edit. Ids, lengths and seqs stay, so no client that still has the words brings them back.
+#[utoipa::path(
+    post, path = "/api/v1/rooms/{room}/erase", operation_id = "erase", tag = "past", params(RoomPath),
+    request_body = Erasing,
+    responses(
+        (status = 200, description = "What is erased, or would be", body = Erased),
+        (status = 202, description = "It takes longer, and goes on", body = Erased),
+        InRoom, WithBody, Fails<409>, Fails<422>,
+    ),
+)]
+pub async fn erase(
+    may: May<Administer>,
+    Object(body): Object<Erasing>,
+    state: Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let Erasing { content, anonymise, dry_run } = body;
+    let wish = Wish::read(content, anonymise)?;
+    // Neither is a restore made of what is found meanwhile.
+    let turn = timeout(COMMIT_TIMEOUT, state.restores.take(&may.identity.user, &may.room)).await;
+    let _turn = turn
+        .map_err(|_| ApiError::TryLater("a restore takes long, try again later".into()))?
+        .ok_or_else(ApiError::too_many_questions)?;
+    for _ in 0..ATTEMPTS {
+        let Found { row, erasure, deletion, mut told } = find(&wish, &may, &state).await?;
+        if row.is_being_erased() {
+            return Err(busy());
+        }
+        if dry_run || (told.units + told.messages == 0 && erasure.renamed.is_none()) {
+            return Ok(HttpResponse::Ok().json(Erased { dry_run, done: !dry_run, ..told }));
+        }
+        if let Some(update) = deletion {
+            let written = writing::write(&may.room, &may.identity, update, Showing::AtOnce, &state).await?;
+            told.seq = Some(written.map_err(writing::refused)?.seq);
+        }
+        told.name = erasure.renamed.as_ref().map(|(_, name)| name.clone());
+        match state.store.begin_erasure(row.id, erasure.encode(), row.epoch).await? {
+            BegunErasure::Begun(begun) => {
+                let Erased { units, entries, messages, .. } = told;
+                tracing::info!(
+                    room.name = %may.room, user.id = %may.identity.user, units, entries, messages, "an erasure begins"
+                );
+                state.erasures.notify_one();
+                let done = ended(&begun, &state).await?;
+                let told = Erased { done, ..told };
+                return Ok(if done { HttpResponse::Ok() } else { HttpResponse::Accepted() }.json(told));
+            }
+            BegunErasure::Gone => return Err(ApiError::RoomDeleted),
+            BegunErasure::Busy => return Err(busy()),
+            BegunErasure::Renewed => {}
+        }
+    }
+    Err(busy())
+}
+
+fn busy() -> ApiError {
+    ApiError::TryLater("something else is being erased in the room, try again later".into())
+}
+
+/// What there is to erase.
+struct Found {
+    row: RoomRow,
+    erasure: Erasure,
+    deletion: Option<bytes::Bytes>,
+    told: Erased,
+}
+
+async fn find(wish: &Wish, may: &May<Administer>, state: &Data<AppState>) -> Result<Found, ApiError> {
+    let nothing = Erased {
+        dry_run: false,
+        done: false,
+        units: 0,
+        characters: 0,
+        alive: 0,
+        entries: 0,
+        messages: 0,
+        seq: None,
+        name: None,
+        partial: false,
+    };
+    if let Wish::Anonymous(user) = wish {
+        let row = state.store.room(&may.room).await?.ok_or(ApiError::RoomNotFound)?;
+        let counted = count(user, &row, Kinds::All, may, state).await?;
+        let name = UserId::new(format!("erased-{:016x}", rand::random::<u64>()));
+        let erasure = Erasure { renamed: Some((user.clone(), name)), ..Erasure::default() };
+        let told = Erased { entries: counted.all, messages: counted.messages, ..nothing };
+        return Ok(Found { row, erasure, deletion: None, told });
+    }
+    let (asked, epoch) = (wish.clone(), state.store.room(&may.room).await?.map(|row| row.epoch));
+    let read = move |open: Open, authors: Authors| {
+        let erasable = match asked {
+            Wish::Words(user) => open.words_of(&user, &authors)?,
+            Wish::Span { root, units, at } => {
+                let at = open.seq(When::Seq(at.unwrap_or(open.row.head)))?;
+                open.words_between(&Span { root, units, at }, &authors)?
+            }
+            Wish::Anonymous(_) => Erasable::default(),
+        };
+        Ok((open.row.clone(), erasable))
+    };
+    let (row, Erasable { units, counts, deletion }) = look_back(&may.room, &may.identity.user, state, read).await?;
+    // What was bound to whom may have been read after a name was erased.
+    if epoch != Some(row.epoch) {
+        return Err(busy());
+    }
+    let ErasableCounts { units: unit_count, characters, alive, edits, is_partial } = counts;
+    let mut told = Erased { units: unit_count, characters, alive, entries: edits, partial: is_partial, ..nothing };
+    let mut erasure = Erasure { units, ..Erasure::default() };
+    if let Wish::Words(user) = wish {
+        let counted = count(user, &row, Kinds::NotEdits, may, state).await?;
+        if counted.steps > 0 {
+            return Err(ApiError::StepsStay);
+        }
+        told.messages = counted.messages;
+        erasure.said_by = Some(user.clone());
+    }
+    Ok(Found { row, erasure, deletion, told })
+}
+
+/// Entries of a user.
+#[derive(Default)]
+struct Counted {
+    all: u64,
+    messages: u64,
+    steps: u64,
+}
+
+async fn count(
+    user: &UserId,
+    row: &RoomRow,
+    kinds: Kinds,
+    may: &May<Administer>,
+    state: &AppState,
+) -> Result<Counted, ApiError> {
+    let counting = async {
+        let _turn = state.scans.take(&may.identity.user).await.ok_or_else(ApiError::too_many_questions)?;
+        let (mut counted, mut after) = (Counted::default(), Seq::ZERO);
+        loop {
+            let query = HistoryQuery {
+                after: Some(after),
+                before: None,
+                kinds,
+                author: Some(user.clone()),
+                limit: PAGE_ENTRIES,
+                page: Page::Oldest,
+                bodies: Bodies::NotOfEdits,
+            };
+            let page = state.store.remaining(row.id, query).await?;
+            let Some(last) = page.last() else { return Ok(counted) };
+            after = last.seq;
+            for entry in &page {
+                counted.all += 1;
+                match entry.kind {
+                    EntryKind::Message | EntryKind::Event => counted.messages += 1,
+                    EntryKind::Step => counted.steps += 1,
+                    EntryKind::Edit => {}
+                }
+            }
+        }
+    };
+    let late = |_| ApiError::TryLater("counting what there is takes too long now, try again later".into());
+    timeout(COUNT_WITHIN, counting).await.map_err(late)?
+}
+
+/// Waits until an erasure has ended; whether it has.
+async fn ended(begun: &ErasureRow, state: &AppState) -> Result<bool, ApiError> {
+    let (began, mut is_told) = (Instant::now(), false);
+    while began.elapsed() < WITHIN {
+        match state.store.erasure(begun.room).await? {
+            Some(row) if row.epoch >= begun.epoch => {}
+            _ => return Ok(true),
+        }
+        if began.elapsed() > SOON && !is_told {
+            state.directory.renew(&begun.name, begun.room, begun.epoch);
+            state.histories.forget(begun.room);
+            is_told = true;
+        }
+        sleep(LOOK).await;
+    }
+    Ok(false)
+}

@@ -1,0 +1,456 @@
+//! Erasing: what was written is nowhere any more, and nobody brings it back; all else is as it was.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+use tutti::document::{ErasedUnits, IdRange};
+use tutti::history::Erasure;
+use tutti::ids::{RoomName, UserId};
+use tutti::store::{BegunErasure, Store, StoreSettings};
+
+use crate::support::database::{execute, number};
+use crate::support::editor::{Editor, deleted_at};
+use crate::support::eventually;
+use crate::support::http::{Answer, get, post_json};
+use crate::support::json::Client;
+use crate::support::message;
+use crate::support::process::Process;
+use crate::support::server::{Server, database_url};
+use crate::support::token::{token, writer};
+
+const PLAN: &str = "/api/v1/rooms/plan";
+/// What bob has said, and nobody is to read again.
+const SECRET: &str = "xylophone";
+const BOBS: &str = r#"{"content":{"user":"bob"}}"#;
+
+fn admin() -> String {
+    token("root", &["*=admin"])
+}
+
+fn erase(address: SocketAddr, body: &Value) -> Answer {
+    post_json(address, &format!("{PLAN}/erase"), Some(&admin()), body)
+}
+
+fn erase_bobs(address: SocketAddr) -> Value {
+    let answer = erase(address, &json!({ "content": { "user": "bob" }, "dryRun": false }));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()
+}
+
+fn told(address: SocketAddr, path: &str) -> Answer {
+    get(address, &format!("{PLAN}{path}"), Some(&writer("carol")))
+}
+
+fn text(address: SocketAddr, at: &str) -> String {
+    told(address, &format!("/document?format=text{at}")).text().to_owned()
+}
+
+fn says(address: SocketAddr, user: &str, body: &Value) -> u64 {
+    let answer = post_json(address, &format!("{PLAN}/messages"), Some(&writer(user)), body);
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    answer.json()["seq"].as_u64().unwrap()
+}
+
+/// Who is in a room that something was erased of comes back, with what was there before.
+fn back(address: SocketAddr, mut editor: Editor, user: &str) -> Editor {
+    editor.socket.closed();
+    Editor::join_with(address, "plan", &writer(user), editor.leave())
+}
+
+/// Alice's `one `, bob's secret twice, of which alice deletes the first, her `two`, and what both have said: nine entries.
+fn with_words(address: SocketAddr) -> (Editor, Editor) {
+    let mut alice = Editor::join(address, "plan", &writer("alice"), 1);
+    alice.saves("one ");
+    let mut bob = Editor::join(address, "plan", &writer("bob"), 2);
+    bob.until_text("one ");
+    bob.saves(&format!("{SECRET} "));
+    bob.saves(&format!("{SECRET}😀 "));
+    alice.until_text(&format!("one {SECRET} {SECRET}😀 "));
+    alice.socket.say(&message::update(&deleted_at(&alice.doc, 4, SECRET.len() as u32 + 1)));
+    alice.barrier();
+    bob.until_text(&format!("one {SECRET}😀 "));
+    alice.saves("two");
+    bob.until_text(&format!("one {SECRET}😀 two"));
+    says(address, "bob", &json!({ "text": SECRET, "payload": { "word": SECRET } }));
+    says(address, "alice", &json!({ "text": "hello" }));
+    let thread = json!({ "type": "comment.created", "payload": { "text": SECRET, "quote": SECRET } });
+    let thread = says(address, "bob", &thread);
+    says(address, "alice", &json!({ "type": "comment.replied", "payload": { "thread": thread, "text": "reply" } }));
+    (alice, bob)
+}
+
+/// The entries as a client is told them, edits with their bytes.
+fn entries(address: SocketAddr) -> Vec<Value> {
+    let head = told(address, "").json()["seq"].as_u64().unwrap();
+    let mut client = Client::enter(address, &writer("carol"));
+    client.say(json!({ "type": "room.join", "room": "plan", "edits": true, "since": 0 }));
+    let mut entries = Vec::new();
+    while entries.len() < head as usize {
+        let next = client.next();
+        assert_ne!(next["type"], "error", "{next}");
+        if next["seq"].is_u64() && next["user"].is_string() {
+            entries.push(next);
+        }
+    }
+    entries
+}
+
+fn has(bytes: &[u8], word: &str) -> bool {
+    bytes.windows(word.len()).any(|window| window == word.as_bytes())
+}
+
+/// That nothing of a word is in the database's files, or told by anybody.
+fn is_nowhere(address: SocketAddr, folder: &Path, word: &str) {
+    for file in std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()) {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        assert!(!name.starts_with("tutti.db") || !has(&std::fs::read(&file).unwrap(), word), "{name}");
+    }
+    for entry in entries(address) {
+        assert!(!entry.to_string().contains(word), "{entry}");
+        let update = BASE64_STANDARD.decode(entry["update"].as_str().unwrap_or_default()).unwrap();
+        assert!(!has(&update, word), "{entry}");
+    }
+    let head = told(address, "").json()["seq"].as_u64().unwrap();
+    let at = (0..=head)
+        .flat_map(|seq| ["text", "json", "xml", "yjs"].map(|format| format!("/document?format={format}&at={seq}")));
+    let paths = ["/history", "/replay", "/blame", "/activity", "/comments", "/diff?from=0", "/document?format=yjs"];
+    for path in at.chain(paths.map(str::to_owned)) {
+        let answer = told(address, &path);
+        assert!(answer.status == 200 && !has(&answer.body, word), "{path}: {answer:?}");
+    }
+}
+
+#[test]
+fn all_words_of_a_user_are_nowhere_any_more_and_nobody_brings_them_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::with(&["--database-url", &database_url(folder.path())]);
+    let address = server.address;
+    let (alice, bob) = with_words(address);
+    let was = told(address, "/blame").json();
+    let seqs = |entries: &[Value]| -> Vec<_> {
+        entries.iter().map(|entry| (entry["seq"].clone(), entry["user"].clone(), entry["timestamp"].clone())).collect()
+    };
+    let before = seqs(&entries(address));
+    let away = bob.leave();
+    let files = ["tutti.db", "tutti.db-wal"].map(|name| std::fs::read(folder.path().join(name)).unwrap_or_default());
+    assert!(files.iter().any(|file| has(file, SECRET)));
+    let told_of = erase_bobs(address);
+    // Twice the word, a space behind each, and a surrogate pair; the second one lived.
+    let expected = json!({
+        "dryRun": false, "done": true, "units": 22, "characters": 22, "alive": 12, "entries": 2, "messages": 2, "seq": 10, "name": null
+    });
+    assert_eq!(told_of, expected);
+    is_nowhere(address, folder.path(), SECRET);
+
+    // The seqs are as they were, and so is what alice wrote; the deletion is the admin's.
+    let after = entries(address);
+    assert_eq!(seqs(&after)[..9], before[..]);
+    assert_eq!(after[9]["user"], "root");
+    assert_eq!(text(address, ""), "one two");
+    let runs = |blame: &Value| -> Vec<_> {
+        let runs = blame["runs"].as_array().unwrap().iter().filter(|run| run["by"] == "alice");
+        runs.map(|run| (run["to"].as_u64().unwrap() - run["from"].as_u64().unwrap(), run["at"].clone())).collect()
+    };
+    let now = told(address, "/blame").json();
+    assert_eq!(now["runs"][0]["to"], 7, "{now}");
+    assert_eq!(runs(&was).iter().map(|(len, _)| len).sum::<u64>(), runs(&now).iter().map(|(len, _)| len).sum::<u64>());
+    // What was said has its place.
+    let message = &after[5];
+    assert_eq!(
+        (&message["type"], &message["text"], &message["erased"]),
+        (&json!("chat.message"), &json!(""), &json!(true))
+    );
+    let threads = told(address, "/comments").json();
+    let thread = &threads["threads"][0];
+    assert_eq!(
+        (&thread["text"], &thread["erased"], &thread["replies"][0]["text"]),
+        (&json!(""), &json!(true), &json!("reply"))
+    );
+
+    // Both still have the words: neither brings them back, and they agree with who comes now.
+    let mut alice = back(address, alice, "alice");
+    alice.until_text("one two");
+    let mut bob = Editor::join_with(address, "plan", &writer("bob"), away);
+    bob.until_text("one two");
+    bob.saves("!");
+    alice.until_text("one two!");
+    assert_eq!(Editor::join(address, "plan", &writer("dora"), 9).text(), "one two!");
+    is_nowhere(address, folder.path(), SECRET);
+    // Nothing of it is left to erase but what bob has written since.
+    assert_eq!(erase(address, &json!({ "content": { "user": "bob" } })).json()["units"], 1);
+}
+
+#[test]
+fn an_erasure_is_a_dry_run_unless_it_says_otherwise() {
+    let server = Server::start();
+    let address = server.address;
+    let (mut alice, _bob) = with_words(address);
+    let told_of = erase(address, &serde_json::from_str(BOBS).unwrap());
+    let expected = json!({
+        "dryRun": true, "done": false, "units": 22, "characters": 22, "alive": 12, "entries": 2, "messages": 2, "seq": null, "name": null
+    });
+    assert_eq!((told_of.status, told_of.json()), (200, expected));
+    assert_eq!(told(address, "").json()["seq"], 9);
+    alice.saves("!");
+    assert_eq!(text(address, ""), format!("one {SECRET}😀 two!"));
+    // Of who has written nothing there is nothing to do.
+    let nothing = erase(address, &json!({ "content": { "user": "nobody" }, "dryRun": false })).json();
+    assert_eq!((&nothing["done"], &nothing["units"], &nothing["seq"]), (&json!(true), &json!(0), &json!(null)));
+    assert_eq!(told(address, "").json()["seq"], 10);
+}
+
+#[test]
+fn text_that_is_visible_goes_from_all_who_are_in_and_past_states_do_not_show_it() {
+    let server = Server::start();
+    let address = server.address;
+    let (alice, bob) = with_words(address);
+    let mut json = Client::join(address, &writer("dora"), "plan");
+    erase_bobs(address);
+    // They see it go, and then come back to the room as it is stored now.
+    for (mut editor, user) in [(alice, "alice"), (bob, "bob")] {
+        editor.until_text("one two");
+        let editor = back(address, editor, user);
+        assert_eq!(editor.text(), "one two");
+    }
+    json.socket.closed();
+    assert_eq!((text(address, "&at=2"), text(address, "&at=5")), ("one ".to_owned(), "one two".to_owned()));
+}
+
+#[test]
+fn between_two_places_goes_all_that_lay_there_whoever_wrote_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::with(&["--database-url", &database_url(folder.path())]);
+    let address = server.address;
+    with_words(address);
+    // What lives there now ends where `two` begins.
+    let to = 4 + SECRET.len() + 3;
+    let told_of = erase(address, &json!({ "content": { "root": "t", "from": 4, "to": to }, "dryRun": false }));
+    let told_of = told_of.json();
+    assert_eq!((&told_of["units"], &told_of["alive"], &told_of["messages"]), (&json!(22), &json!(12), &json!(0)));
+    assert_eq!((text(address, ""), text(address, "&at=3")), ("one two".to_owned(), "one ".to_owned()));
+    assert!(entries(address)[5]["text"] == SECRET, "what was said stays");
+    // A place of the past: `one ` after the first entry.
+    let told_of = erase(address, &json!({ "content": { "from": 0, "to": 3, "at": 1 }, "dryRun": false })).json();
+    assert_eq!((&told_of["units"], &told_of["seq"]), (&json!(3), &json!(11)));
+    assert_eq!((text(address, ""), text(address, "&at=1")), (" two".to_owned(), " ".to_owned()));
+    // All that the root ever held.
+    let told_of = erase(address, &json!({ "content": { "root": "t" }, "dryRun": false })).json();
+    assert_eq!(told_of["units"], 4);
+    assert_eq!(text(address, ""), "");
+}
+
+#[test]
+fn a_restore_brings_nothing_of_it_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::with(&["--database-url", &database_url(folder.path())]);
+    let address = server.address;
+    with_words(address);
+    let version =
+        post_json(address, &format!("{PLAN}/versions"), Some(&writer("alice")), &json!({ "seq": 3, "label": "draft" }));
+    assert_eq!(version.status, 201);
+    erase_bobs(address);
+    let restored = post_json(address, &format!("{PLAN}/restore"), Some(&writer("alice")), &json!({ "to": 3 })).json();
+    assert_eq!((&restored["inserted"], &restored["deleted"]), (&json!(0), &json!(3)), "{restored}");
+    assert_eq!(text(address, ""), "one ");
+    is_nowhere(address, folder.path(), SECRET);
+}
+
+#[test]
+fn what_was_restored_before_goes_with_what_it_stands_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::with(&["--database-url", &database_url(folder.path())]);
+    let address = server.address;
+    with_words(address);
+    // Alice brings back what she has deleted of bob's: the copy is of a Yjs client of the server's own.
+    let restored = post_json(address, &format!("{PLAN}/restore"), Some(&writer("alice")), &json!({ "to": 3 })).json();
+    assert_eq!(restored["inserted"], SECRET.len() + 1);
+    assert_eq!(text(address, ""), format!("one {SECRET} {SECRET}😀 "));
+    let told_of = erase_bobs(address);
+    assert_eq!((&told_of["units"], &told_of["alive"]), (&json!(32), &json!(22)));
+    assert_eq!(text(address, ""), "one ");
+    is_nowhere(address, folder.path(), SECRET);
+}
+
+#[test]
+fn packs_snapshots_and_what_is_kept_of_dropped_edits_are_rewritten_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = database_url(folder.path());
+    {
+        let server = Server::with(&["--database-url", &url]);
+        let (mut alice, _bob) = with_words(server.address);
+        // So much that a snapshot is worth it.
+        alice.saves(&"a long text without a word in it ".repeat(10_000));
+        eventually("there is a snapshot", || (number(&url, "select count(*) from snapshot") > 0).then_some(()));
+    }
+    execute(&url, "update entry set at = at - 86400000; update room set last_at = last_at - 86400000");
+    let server = Server::with(&["--database-url", &url, "--compact-after", "1s"]);
+    eventually("its edits are packed", || (number(&url, "select count(*) from pack") > 0).then_some(()));
+    assert!(text(server.address, "").contains(SECRET));
+    erase_bobs(server.address);
+    is_nowhere(server.address, folder.path(), SECRET);
+    assert!(number(&url, "select count(*) from pack") > 0, "they are packed still");
+    drop(server);
+    // As it is loaded anew.
+    let server = Server::with(&["--database-url", &url, "--compact-after", "0s"]);
+    is_nowhere(server.address, folder.path(), SECRET);
+    assert!(Editor::join(server.address, "plan", &writer("dora"), 9).text().starts_with("one twoa long"));
+}
+
+#[test]
+fn what_retention_has_kept_is_rewritten_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = database_url(folder.path());
+    {
+        let server = Server::with(&["--database-url", &url]);
+        with_words(server.address);
+        let named = post_json(
+            server.address,
+            &format!("{PLAN}/versions"),
+            Some(&writer("alice")),
+            &json!({ "seq": 3, "label": "draft" }),
+        );
+        assert_eq!(named.status, 201);
+    }
+    execute(&url, "update entry set at = at - 86400000 where seq <= 4");
+    let server = Server::with(&["--database-url", &url, "--retention", "1h"]);
+    let address = server.address;
+    eventually("what is old is dropped", || (told(address, "").json()["firstSeq"] == 5).then_some(()));
+    eventually("its rows are gone", || (number(&url, "select min(seq) from entry where kind = 1") == 5).then_some(()));
+    assert_eq!(text(address, "&at=3"), format!("one {SECRET} {SECRET}😀 "));
+    let told_of = erase_bobs(address);
+    assert_eq!((&told_of["units"], &told_of["alive"]), (&json!(22), &json!(12)), "{told_of}");
+    assert_eq!(
+        (text(address, "&at=3"), text(address, "&at=4"), text(address, "")),
+        ("one ".into(), "one ".into(), "one two".into())
+    );
+    let blame = told(address, "/blame").json();
+    assert_eq!((&blame["runs"][0]["by"], &blame["runs"][0]["from"]), (&json!("alice"), &json!(0)), "{blame}");
+    for file in ["tutti.db", "tutti.db-wal"].map(|name| folder.path().join(name)) {
+        assert!(!has(&std::fs::read(file).unwrap_or_default(), SECRET));
+    }
+}
+
+#[test]
+fn a_user_who_is_made_anonymous_has_another_name_everywhere_and_the_words_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = database_url(folder.path());
+    let server = Server::with(&["--database-url", &url]);
+    let address = server.address;
+    let mut bob = Editor::join(address, "plan", &writer("bob-of-the-story"), 2);
+    bob.saves("one ");
+    says(address, "bob-of-the-story", &json!({ "text": "hello" }));
+    let mut alice = Editor::join(address, "plan", &writer("alice"), 1);
+    alice.saves("two");
+    drop(bob);
+    let dry = erase(address, &json!({ "anonymise": "bob-of-the-story" })).json();
+    assert_eq!((&dry["entries"], &dry["messages"], &dry["name"]), (&json!(2), &json!(1), &json!(null)));
+    let told_of = erase(address, &json!({ "anonymise": "bob-of-the-story", "dryRun": false })).json();
+    let name = told_of["name"].as_str().unwrap().to_owned();
+    assert!(name.starts_with("erased-") && told_of["done"] == true, "{told_of}");
+    assert_eq!(text(address, ""), "one two");
+    let blame = told(address, "/blame").json();
+    assert_eq!((&blame["runs"][0]["by"], &blame["runs"][1]["by"]), (&json!(name), &json!("alice")), "{blame}");
+    let message = &entries(address)[1];
+    assert_eq!((&message["user"], &message["name"], &message["text"]), (&json!(name), &json!(name), &json!("hello")));
+    is_nowhere(address, folder.path(), "bob-of-the-story");
+}
+
+#[test]
+fn a_server_that_was_killed_in_between_is_followed_by_one_that_ends_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = database_url(folder.path());
+    {
+        let server = Server::with(&["--database-url", &url]);
+        with_words(server.address);
+    }
+    // As it was begun before the kill.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = Store::open(StoreSettings::new(&url, "a".to_owned())).await.unwrap();
+        let row = store.room(&RoomName::parse("plan").unwrap()).await.unwrap().unwrap();
+        let mut units = ErasedUnits::default();
+        units.add(IdRange { client: 2, start: 0, end: 22 });
+        let erasure = Erasure { units, said_by: Some(UserId::new("bob")), renamed: None };
+        let begun = store.begin_erasure(row.id, erasure.encode(), row.epoch).await.unwrap();
+        assert!(matches!(begun, BegunErasure::Begun(_)), "{begun:?}");
+        store.shutdown();
+    });
+    let process = Process::start(folder.path(), &[]);
+    eventually("it is ended", || (number(&url, "select count(*) from erasure") == 0).then_some(()));
+    is_nowhere(process.address, folder.path(), SECRET);
+}
+
+#[test]
+fn while_something_is_erased_nothing_is_restored_copied_or_erased_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = database_url(folder.path());
+    let server = Server::with(&["--database-url", &url]);
+    let address = server.address;
+    with_words(address);
+    execute(&url, "update room set epoch = epoch + 1");
+    let later = |answer: Answer| assert_eq!(answer.error(), (503, "try_later".into()));
+    later(post_json(address, &format!("{PLAN}/restore"), Some(&writer("alice")), &json!({ "to": 1 })));
+    later(post_json(address, &format!("{PLAN}/copy"), Some(&writer("alice")), &json!({ "to": "copy" })));
+    later(erase(address, &json!({ "content": { "user": "bob" }, "dryRun": false })));
+    // What is made of it is not kept.
+    assert_eq!(told(address, "/blame").status, 200);
+    assert_eq!(number(&url, "select count(*) from history"), 0);
+    // Whoever was in is put out with the first append, and comes back.
+    let mut dora = Editor::join(address, "plan", &writer("dora"), 9);
+    dora.types("!");
+    dora.socket.closed();
+    let mut dora = Editor::join_with(address, "plan", &writer("dora"), dora.leave());
+    dora.barrier();
+    assert!(text(address, "").ends_with("two!"));
+}
+
+#[test]
+fn what_nobody_can_mean_is_refused_and_only_an_admin_erases() {
+    let server = Server::start();
+    let address = server.address;
+    with_words(address);
+    for body in [
+        json!({}),
+        json!({ "content": {} }),
+        json!({ "content": { "user": "bob" }, "anonymise": "bob" }),
+        json!({ "content": { "user": "bob", "root": "t" } }),
+        json!({ "content": { "root": "t", "from": 1 } }),
+        json!({ "content": { "root": "t", "from": 3, "to": 2 } }),
+        json!({ "content": { "root": "t", "from": 0, "to": 1_000 } }),
+        json!({ "content": { "root": "t", "at": 3 } }),
+        json!({ "content": { "user": "" } }),
+        json!({ "anonymise": "b\u{0}b" }),
+        json!({ "content": { "user": "bob" }, "dryrun": false }),
+    ] {
+        assert_eq!(erase(address, &body).error(), (400, "invalid_body".into()), "{body}");
+    }
+    let body = json!({ "content": { "root": "other" } });
+    assert_eq!(erase(address, &body).error(), (404, "root_not_found".into()));
+    let body = json!({ "content": { "from": 0, "to": 1, "at": 99 } });
+    assert_eq!(erase(address, &body).error(), (404, "seq_not_found".into()));
+    let body: Value = serde_json::from_str(BOBS).unwrap();
+    let by = |token: &str| post_json(address, &format!("{PLAN}/erase"), Some(token), &body).error();
+    assert_eq!(by(&writer("alice")), (403, "forbidden".into()));
+    let nobody = post_json(address, "/api/v1/rooms/none/erase", Some(&admin()), &body).error();
+    assert_eq!(nobody, (404, "room_not_found".into()));
+}
+
+#[test]
+fn a_user_who_has_pushed_steps_is_told_that_they_stay() {
+    let server = Server::start();
+    let mut bob = Client::join(server.address, &writer("bob"), "plan");
+    let pushed = bob
+        .ask(json!({ "type": "edit.push", "room": "plan", "version": 0, "steps": [{ "say": SECRET }], "clientId": 1 }));
+    assert_eq!(pushed["type"], "saved", "{pushed}");
+    let answer = erase(server.address, &json!({ "content": { "user": "bob" }, "dryRun": false }));
+    assert_eq!(answer.error(), (409, "steps_stay".into()));
+    // The name goes all the same.
+    let told_of = erase(server.address, &json!({ "anonymise": "bob", "dryRun": false })).json();
+    assert_eq!((&told_of["entries"], &told_of["done"]), (&json!(1), &json!(true)));
+    let entry = &told(server.address, "/history").json()["entries"][0];
+    assert_eq!((&entry["author"], &entry["body"]["name"]), (&told_of["name"], &told_of["name"]));
+    assert_eq!(entry["body"]["steps"], json!([{ "say": SECRET }]));
+}
