@@ -20,6 +20,7 @@ use super::state::AppState;
 use super::writing;
 use crate::history::{Authors, Erasable, ErasableCounts, Erasure, Open, Span, When};
 use crate::ids::{Seq, UserId};
+use crate::protocol::json::entry;
 use crate::room::Showing;
 use crate::store::{BegunErasure, Bodies, EntryKind, ErasureRow, HistoryQuery, Kinds, Page, RoomRow};
 
@@ -86,7 +87,7 @@ struct Erased {
     alive: u64,
     /// Entries that are rewritten for it: edits, or all entries of a user who is made anonymous.
     entries: u64,
-    /// Messages and events.
+    /// Messages and events that were not erased before.
     messages: u64,
     /// The edit that deletes what lives; null if nothing does, or it is a dry run.
     #[schema(required)]
@@ -297,7 +298,10 @@ async fn count(
             for entry in &page {
                 counted.all += 1;
                 match entry.kind {
-                    EntryKind::Message | EntryKind::Event => counted.messages += 1,
+                    EntryKind::Message | EntryKind::Event => {
+                        let body = entry.body.as_deref().unwrap_or_default();
+                        counted.messages += u64::from(entry::erased(body).is_some());
+                    }
                     EntryKind::Step => counted.steps += 1,
                     EntryKind::Edit => {}
                 }

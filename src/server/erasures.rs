@@ -1,7 +1,8 @@
 //! Goes on with erasures, whoever has begun them: one server at a time, room by room.
 
+use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::web::Data;
 use tokio::sync::Notify;
@@ -19,6 +20,7 @@ const PAGE: u32 = 100;
 /// The lease, and how long it holds unless it is renewed.
 const LEASE_NAME: &str = "erasure";
 const LEASE: Duration = Duration::from_secs(10);
+const RENEW_EVERY: Duration = Duration::from_secs(2);
 
 /// Goes on until it is aborted; `begun` wakes it.
 pub(super) async fn follow(store: Store, state: Data<AppState>, begun: Arc<Notify>) {
@@ -40,8 +42,16 @@ async fn go_on(store: &Store, state: &AppState) -> Result<(), StoreError> {
     if pending.is_empty() || !has_lease(store).await {
         return Ok(());
     }
+    let renewed = Cell::new(Instant::now());
+    let goes_on = async || {
+        if renewed.get().elapsed() < RENEW_EVERY {
+            return true;
+        }
+        renewed.set(Instant::now());
+        has_lease(store).await
+    };
     for row in pending.iter().filter(|row| !row.is_rewritten) {
-        match history::erase(store, row, async || has_lease(store).await).await {
+        match history::erase(store, row, &goes_on).await {
             Ok(true) => on_erased(row, state),
             Ok(false) => {}
             Err(error) => {

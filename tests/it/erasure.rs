@@ -116,7 +116,16 @@ fn is_nowhere(address: SocketAddr, folder: &Path, word: &str) {
     let head = told(address, "").json()["seq"].as_u64().unwrap();
     let at = (0..=head)
         .flat_map(|seq| ["text", "json", "xml", "yjs"].map(|format| format!("/document?format={format}&at={seq}")));
-    let paths = ["/history", "/replay", "/blame", "/activity", "/comments", "/diff?from=0", "/document?format=yjs"];
+    let paths = [
+        "/history",
+        "/replay",
+        "/blame",
+        "/activity",
+        "/comments",
+        "/diff?from=0",
+        "/diff?from=2&to=3",
+        "/diff?from=0&format=text",
+    ];
     for path in at.chain(paths.map(str::to_owned)) {
         let answer = told(address, &path);
         assert!(answer.status == 200 && !has(&answer.body, word), "{path}: {answer:?}");
@@ -180,7 +189,8 @@ fn all_words_of_a_user_are_nowhere_any_more_and_nobody_brings_them_back() {
     assert_eq!(Editor::join(address, "plan", &writer("dora"), 9).text(), "one two!");
     is_nowhere(address, folder.path(), SECRET);
     // Nothing of it is left to erase but what bob has written since.
-    assert_eq!(erase(address, &json!({ "content": { "user": "bob" } })).json()["units"], 1);
+    let left = erase(address, &json!({ "content": { "user": "bob" } })).json();
+    assert_eq!((&left["units"], &left["entries"], &left["messages"]), (&json!(1), &json!(1), &json!(0)));
 }
 
 #[test]

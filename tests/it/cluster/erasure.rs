@@ -62,6 +62,25 @@ on_each_bus! {
 }
 
 #[test]
+fn an_erasure_that_takes_long_goes_on_after_its_answer() {
+    let servers = Servers::start(By::Postgres, "erased_slowly", 1);
+    let mut bob = Editor::join(servers.at(0), "plan", &writer("bob"), 2);
+    bob.saves(SECRET);
+    let held = servers.database.hold("begin; select * from entry for update");
+    let told = erase(&servers, 0);
+    assert_eq!((&told["done"], &told["units"]), (&json!(false), &json!(9)), "{told}");
+    let admin = token("root", &["*=admin"]);
+    let body = json!({ "content": { "user": "bob" }, "dryRun": false });
+    let beside = post_json(servers.at(0), "/api/v1/rooms/plan/erase", Some(&admin), &body);
+    assert_eq!(beside.error(), (503, "try_later".into()));
+    held.end("rollback");
+    crate::support::eventually("it is done", || {
+        (servers.database.number("select count(*) from erasure") == 0).then_some(())
+    });
+    assert_eq!(text(&servers, 0, "&at=1"), "");
+}
+
+#[test]
 fn a_server_that_is_killed_while_it_erases_is_followed_by_another_one() {
     let mut servers = Servers::start(By::Postgres, "erased_killed", 2);
     let mut bob = Editor::join(servers.at(1), "plan", &writer("bob"), 2);
