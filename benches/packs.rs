@@ -152,7 +152,7 @@ async fn measure() {
     let to = Store::open(StoreSettings::new(&url, "bench")).await.expect("a store");
     to.migrate().await.expect("migrated");
     let name = RoomName::parse("blog").expect("a name");
-    let room = to.ensure_room(&name).await.expect("a room");
+    let room = to.ensure_room(&name, None).await.expect("a room");
     let edits = edits();
     fill(&to, &url, room, &edits).await;
     println!("{} edits, {} bytes", edits.len(), edits.iter().map(|(_, edit)| edit.len()).sum::<usize>());
@@ -207,13 +207,13 @@ async fn measure() {
     to.history(room, query).await.expect("a page");
     println!("a page of 100 in {:.1} ms", begun.elapsed().as_secs_f64() * 1_000.0);
 
-    let live = to.ensure_room(&RoomName::parse("live").expect("a name")).await.expect("a room");
+    let live = to.ensure_room(&RoomName::parse("live").expect("a name"), None).await.expect("a room");
     let alone = typing(&to, live).await;
     println!(
         "somebody types {TYPED_PER_S} times a second: acknowledged after {:.1} ms, p99 {:.1} ms",
         alone.0, alone.1
     );
-    let other = to.ensure_room(&RoomName::parse("other").expect("a name")).await.expect("a room");
+    let other = to.ensure_room(&RoomName::parse("other").expect("a name"), None).await.expect("a room");
     fill(&to, &url, other, &edits).await;
     let packer = to.clone();
     let packing = tokio::spawn(async move { archive::pack_once(&packer, OLD_MS, Duration::from_secs(600)).await });

@@ -53,7 +53,7 @@ fn edits() -> Vec<Bytes> {
 }
 
 async fn fill(store: &Store, name: &RoomName, edits: &[Bytes]) {
-    let room = store.ensure_room(name).await.expect("a room");
+    let room = store.ensure_room(name, None).await.expect("a room");
     let users = [UserId::new("alice"), UserId::new("bob")];
     for (n, chunk) in edits.chunks(2000).enumerate() {
         let author = users[n * 2000 / (edits.len() / TIMES + 1)].clone();
@@ -110,7 +110,7 @@ async fn measure() {
     let started = Instant::now();
     Histories::new(store.clone()).build(&name).await.expect("built");
     println!("history made of the entries in {:.0} ms", started.elapsed().as_secs_f64() * 1000.0);
-    let room = store.ensure_room(&name).await.expect("a room");
+    let room = store.ensure_room(&name, None).await.expect("a room");
     let (mut after, mut stored) = (Seq::ZERO, 0);
     loop {
         let page = store.history_segments(room, after).await.expect("segments");

@@ -57,6 +57,8 @@ pub struct Limits {
     pub quota_room_bytes: RoomQuota,
     /// Most bytes of a user on disk, in all rooms together, if there is a limit.
     pub quota_user_bytes: Option<u64>,
+    /// Most rooms that a user may have made without admin access, if there is a limit.
+    pub quota_user_rooms: Option<u64>,
     /// Whether only who has admin access may make a room.
     pub admins_make_rooms: bool,
     /// Messages a second of Yjs clients: of one socket.
@@ -120,6 +122,7 @@ impl Limits {
             rate_rooms_user: reading.number("rate-rooms-user", &options.rate_rooms_user, 1..=RATE_MAX),
             quota_room_bytes: RoomQuota::read(reading, "quota-room-bytes", &options.quota_room_bytes),
             quota_user_bytes: quota::size(reading, "quota-user-bytes", &options.quota_user_bytes),
+            quota_user_rooms: quota::rooms(reading, "quota-user-rooms", &options.quota_user_rooms),
             admins_make_rooms: reading.boolean("admins-make-rooms", &options.admins_make_rooms),
             rate_yjs_socket: reading.number("rate-yjs-socket", &options.rate_yjs_socket, 1..=RATE_MAX),
             rate_yjs_user: reading.number("rate-yjs-user", &options.rate_yjs_user, 1..=RATE_MAX),

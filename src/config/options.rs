@@ -341,6 +341,9 @@ pub(super) struct LimitOptions {
     /// Maximum bytes that a user may have on disk, in all rooms together, such as 100MiB; 0 or off for no limit
     #[arg(long, hide_short_help = true, env = "TUTTI_QUOTA_USER_BYTES", value_name = "BYTES", default_value = "0")]
     pub quota_user_bytes: String,
+    /// Maximum rooms that a user may have made without admin access; 0 or off for no limit
+    #[arg(long, hide_short_help = true, env = "TUTTI_QUOTA_USER_ROOMS", value_name = "COUNT", default_value = "0")]
+    pub quota_user_rooms: String,
     /// Let only tokens with admin access make a room, instead of everybody who may write in it
     #[arg(long, hide_short_help = true, env = "TUTTI_ADMINS_MAKE_ROOMS", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", default_value = "false")]
     pub admins_make_rooms: String,

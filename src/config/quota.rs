@@ -1,4 +1,4 @@
-//! What rooms, and users, may have on disk.
+//! What rooms, and users, may have on disk, and how many rooms users may make.
 
 use std::fmt;
 
@@ -9,6 +9,9 @@ use crate::ids::{RoomName, RoomPattern};
 const RULES_MAX: usize = 1_000;
 /// Most that may be allowed: 1 PiB.
 const BYTES_MAX: u64 = 1 << 50;
+/// Most rooms that may be allowed: they are counted each time one is made.
+const ROOMS_MAX: u64 = 1_000_000;
+const ROOMS: &str = "a number of rooms up to 1000000; 0 or off for no limit";
 const SIZE: &str = "a size in bytes such as 1048576, 512KiB, 10MiB or 2GiB, up to 1024TiB; 0 or off for no limit";
 const RULE: &str = "a size such as 1048576, 512KiB, 10MiB or 2GiB, up to 1024TiB, 0 or off for no limit, for all rooms or behind a pattern of their names: 5MiB,docs/*=10MiB,legal/*=off";
 
@@ -72,6 +75,21 @@ pub(super) fn size(reading: &mut Reading, option: &'static str, text: &str) -> O
         }
         None => {
             reading.wrong(option, text, SIZE);
+            None
+        }
+    }
+}
+
+/// A number of rooms; `None`: any number.
+pub(super) fn rooms(reading: &mut Reading, option: &'static str, text: &str) -> Option<u64> {
+    let count = if text == "off" { Some(0) } else { text.parse().ok().filter(|count| *count <= ROOMS_MAX) };
+    match count {
+        Some(count) => {
+            reading.setting(option, text);
+            (count > 0).then_some(count)
+        }
+        None => {
+            reading.wrong(option, text, ROOMS);
             None
         }
     }
@@ -207,6 +225,25 @@ mod tests {
             let mut reading = Reading::default();
             let size = size(&mut reading, "quota-user-bytes", text);
             assert_eq!(if reading.problems.is_empty() { Ok(size) } else { Err(()) }, read, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_of_rooms_has_a_bound() {
+        for (text, read) in [
+            ("1", Ok(Some(1))),
+            ("1000000", Ok(Some(1_000_000))),
+            ("0", Ok(None)),
+            ("off", Ok(None)),
+            ("1000001", Err(())),
+            ("-1", Err(())),
+            ("1.5", Err(())),
+            ("10KiB", Err(())),
+            ("", Err(())),
+        ] {
+            let mut reading = Reading::default();
+            let count = rooms(&mut reading, "quota-user-rooms", text);
+            assert_eq!(if reading.problems.is_empty() { Ok(count) } else { Err(()) }, read, "{text:?}");
         }
     }
 }

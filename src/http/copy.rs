@@ -22,7 +22,7 @@ use crate::bus::RoomMessage;
 use crate::document::Refusal;
 use crate::history::{Authors, Open, When};
 use crate::ids::{RoomName, Seq, UserId};
-use crate::room::{FromServer, RoomBytes, Sender};
+use crate::room::{Denied, FromServer, RoomBytes, Sender};
 use crate::store::{
     Bodies, CLIENTS_AT_ONCE, CopyEnd, CopyPart, ENTRY_OVERHEAD_BYTES, Entry, EntryKind, FinishedCopy, HistoryQuery,
     Kinds, Page, RoomId, RoomRow,
@@ -106,11 +106,11 @@ pub async fn copy(
     state.count_opening(&may.identity, &to)?;
     check_name(&to, &state).await?;
     state.quotas.expect(&may.identity.user);
-    if state.quotas.user_bytes_max.is_some() {
+    if state.quotas.limit_users() {
         // A copy may be large: what its maker has is known before.
         let user = may.identity.user.clone();
-        let bytes = state.store.stored_of(vec![user.clone()]).await?;
-        state.quotas.set(std::iter::once(user).zip(bytes));
+        let used = state.store.usage_of(vec![user.clone()], state.quotas.user_rooms_max.unwrap_or(0)).await?;
+        state.quotas.set(std::iter::once(user).zip(used));
     }
     let row = state.store.room(&may.room).await?.ok_or(ApiError::RoomNotFound)?;
     let copy = state.store.begin_copy(row.id, row.epoch, auth::now_ms()).await?.ok_or_else(late)?;
@@ -263,9 +263,14 @@ impl Source<'_> {
         look_back(&self.may.room, &self.may.identity.user, self.state, read).await
     }
 
+    /// Who makes the copy.
+    fn from(&self) -> Sender<'_> {
+        Sender { user: &self.may.identity.user, access: self.may.identity.access(self.to) }
+    }
+
     /// Whether the copy may have so much on disk.
     fn admit(self, bytes: u64) -> Result<(), ApiError> {
-        let from = Sender { user: &self.may.identity.user, access: self.may.identity.access(self.to) };
+        let from = self.from();
         let room = RoomBytes { stored: None, max: self.state.quotas.room_bytes_max(self.to) };
         Ok(self.state.quotas.admit_all(room, from, bytes)?)
     }
@@ -306,7 +311,8 @@ async fn finish(source: Source<'_>, filled: Filled) -> Result<HttpResponse, ApiE
     // It changes by being made, however old its entries are.
     let now_ms = auth::now_ms();
     let at_ms = at_ms.max(now_ms);
-    let finished = FinishedCopy { name: to.clone(), head, at_ms, of, with_past, by, bytes };
+    let maker = state.quotas.maker(source.from());
+    let finished = FinishedCopy { name: to.clone(), head, at_ms, of, with_past, by, bytes, maker };
     let (to, source, state) = (to.clone(), may.room.clone(), state.clone());
     let finishing = actix_web::rt::spawn(async move {
         let by = finished.by.0.clone();
@@ -323,6 +329,10 @@ async fn finish(source: Source<'_>, filled: Filled) -> Result<HttpResponse, ApiE
             }
             CopyEnd::Deleted => return Err(ApiError::RoomDeleted),
             CopyEnd::Late => return Err(late()),
+            CopyEnd::TooMany => {
+                state.quotas.has_all_rooms(&by);
+                return Err(Denied::TooManyRooms.into());
+            }
         }
         state.quotas.count_of(&by, bytes);
         let told = RoomMessage::Entries { row: copy.0, head, at: at_ms, entries: Vec::new(), clients: Vec::new() };

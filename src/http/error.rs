@@ -212,7 +212,7 @@ impl From<DraftError> for ApiError {
 impl From<Denied> for ApiError {
     fn from(denied: Denied) -> Self {
         match denied {
-            Denied::RoomFull | Denied::UserFull => ApiError::Quota(denied),
+            Denied::RoomFull | Denied::UserFull | Denied::TooManyRooms => ApiError::Quota(denied),
             Denied::NoRoom => ApiError::Forbidden,
         }
     }

@@ -38,6 +38,7 @@ mod testing;
 mod timeline;
 mod timers;
 mod turn;
+mod unmade;
 
 pub use commit::Journal;
 pub use context::BackEnd;

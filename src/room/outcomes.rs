@@ -213,7 +213,7 @@ fn as_own(Entry { seq, at_ms, kind, author, via, body, .. }: Entry) -> (NewEntry
 }
 
 /// Tells those who wait that all before it is committed.
-fn acknowledge_behind(
+pub(super) fn acknowledge_behind(
     Behind { acknowledgements, replies }: Behind,
     timeline: &mut Timeline,
     commit: &mut Commit,
@@ -244,7 +244,7 @@ fn send_acknowledgement(
 }
 
 /// Tells the authors of an entry that it may not be stored.
-fn deny(waiting: Vec<Acknowledgement>, denied: Denied, io: &mut Io) {
+pub(super) fn deny(waiting: Vec<Acknowledgement>, denied: Denied, io: &mut Io) {
     for Acknowledgement { to, receipt } in waiting {
         if let Receipt::Saved { request_id, .. } = receipt {
             send_denied(to, &request_id, denied, io);
@@ -296,7 +296,7 @@ mod tests {
         let (entry, placed) =
             as_own(Entry { seq, at_ms: 5, kind, author, via, key: None, body_bytes: 900, body: Some(body) });
         assert_eq!((placed, entry.body.len()), (Placed { seq, at_ms: 5, is_new: true }, 900));
-        let quotas = Quotas::new(RoomQuota::default(), Some(1_000), false);
+        let quotas = Quotas::new(RoomQuota::default(), Some(1_000), None, false);
         quotas.count(&entry);
         let admitted =
             |user| quotas.admit(RoomBytes { stored: Some(0), max: None }, Sender { user, access: Access::Write }, 500);

@@ -1,5 +1,6 @@
-//! What rooms and users may have on disk, and who may make rooms. The database counts; what users have in all rooms, on all servers, is
-//! read again a few seconds after they were let store something, and what this server stores meanwhile is added.
+//! What rooms and users may have on disk, and who may make rooms, and how many. The database counts; what users have in all rooms, on all
+//! servers, is read again a few seconds after they were let store something, and what this server stores meanwhile is added. Whether a
+//! user may make a room is asked once more in the transaction that makes it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,7 +10,7 @@ use tokio::sync::Notify;
 use crate::auth::Access;
 use crate::config::RoomQuota;
 use crate::ids::{RoomName, UserId};
-use crate::store::{ENTRY_OVERHEAD_BYTES, NewEntry};
+use crate::store::{ENTRY_OVERHEAD_BYTES, Maker, NewEntry, Usage};
 
 /// Users whose bytes are remembered. Of more, those are forgotten who have little, until they are read again.
 const USERS_MAX: usize = 100_000;
@@ -28,6 +29,9 @@ pub enum Denied {
     /// There is no such room, and this one may not make it.
     #[error("there is no such room, and making one needs a token with admin access to it")]
     NoRoom,
+    /// There is no such room, and the user has made as many as they may.
+    #[error("there is no such room, and you have made as many rooms as you may")]
+    TooManyRooms,
 }
 
 /// What is allowed, and what users have. By default everything is.
@@ -37,6 +41,8 @@ pub struct Quotas {
     rooms: RoomQuota,
     /// Most bytes of a user on disk, in all rooms together; `None`: any number.
     pub user_bytes_max: Option<u64>,
+    /// Most rooms that a user may have made without admin access; `None`: any number.
+    pub user_rooms_max: Option<u64>,
     /// Whether only who has admin access may make a room.
     pub admins_make_rooms: bool,
     users: Mutex<HashMap<UserId, Own>>,
@@ -48,6 +54,7 @@ pub struct Quotas {
 #[derive(Debug, Clone, Copy, Default)]
 struct Own {
     bytes: u64,
+    rooms: u64,
     /// Whether it is to be read: nothing is known, or something was to be stored since.
     is_due: bool,
 }
@@ -72,8 +79,13 @@ pub struct Sender<'u> {
 
 impl Quotas {
     /// With these limits, while nobody has anything.
-    pub fn new(rooms: RoomQuota, user_bytes_max: Option<u64>, admins_make_rooms: bool) -> Self {
-        Self { rooms, user_bytes_max, admins_make_rooms, ..Self::default() }
+    pub fn new(
+        rooms: RoomQuota,
+        user_bytes_max: Option<u64>,
+        user_rooms_max: Option<u64>,
+        admins_make_rooms: bool,
+    ) -> Self {
+        Self { rooms, user_bytes_max, user_rooms_max, admins_make_rooms, ..Self::default() }
     }
 
     /// Most bytes of this room on disk; `None`: any number.
@@ -86,9 +98,14 @@ impl Quotas {
         self.rooms.is_set() || self.user_bytes_max.is_some()
     }
 
+    /// Whether what a user has is of interest.
+    pub fn limit_users(&self) -> bool {
+        self.user_bytes_max.is_some() || self.user_rooms_max.is_some()
+    }
+
     /// Whether anything may be denied.
     pub fn are_set(&self) -> bool {
-        self.rooms.is_set() || self.user_bytes_max.is_some() || self.admins_make_rooms
+        self.rooms.is_set() || self.limit_users() || self.admins_make_rooms
     }
 
     /// Whether a room may have an entry with a body of `bytes` more of `from`.
@@ -98,25 +115,42 @@ impl Quotas {
 
     /// As [`admit`](Self::admit), for entries that count so much together.
     pub fn admit_all(&self, room: RoomBytes, from: Sender, bytes: u64) -> Result<(), Denied> {
-        if room.stored.is_none() && !self.may_make(from.access) {
-            return Err(Denied::NoRoom);
-        }
+        self.admit_room(room, from)?;
         fits(room, bytes)?;
         let Some(user_bytes_max) = self.user_bytes_max else { return Ok(()) };
         if self.own(from.user, 0) + bytes > user_bytes_max { Err(Denied::UserFull) } else { Ok(()) }
     }
 
-    /// Whether a room may have a first content, which is nobody's, for somebody with `access`.
-    pub fn admit_first(&self, room: RoomBytes, access: Access, bytes: usize) -> Result<(), Denied> {
-        if room.stored.is_none() && !self.may_make(access) {
-            return Err(Denied::NoRoom);
-        }
+    /// Whether a room may have a first content, the bytes of which are nobody's, for this one.
+    pub fn admit_first(&self, room: RoomBytes, from: Sender, bytes: usize) -> Result<(), Denied> {
+        self.admit_room(room, from)?;
         fits(room, bytes as u64 + ENTRY_OVERHEAD_BYTES)
     }
 
-    /// Whether somebody with `access` to a room that is not there may make it.
-    pub fn may_make(&self, access: Access) -> bool {
-        !self.admins_make_rooms || access >= Access::Admin
+    /// Whether a room is there, or this one may make it, as far as is known. The database knows better: see [`maker`](Self::maker).
+    pub fn admit_room(&self, room: RoomBytes, from: Sender) -> Result<(), Denied> {
+        if room.stored.is_some() || from.access >= Access::Admin {
+            return Ok(());
+        }
+        if self.admins_make_rooms {
+            return Err(Denied::NoRoom);
+        }
+        let Some(user_rooms_max) = self.user_rooms_max else { return Ok(()) };
+        let is_known = self.with_own(from.user, |own| own.rooms >= user_rooms_max);
+        if is_known { Err(Denied::TooManyRooms) } else { Ok(()) }
+    }
+
+    /// For whom a room counts that this one makes; for nobody if an admin does.
+    pub fn maker(&self, from: Sender) -> Option<Maker> {
+        let maker = || Maker { user: from.user.clone(), rooms_max: self.user_rooms_max };
+        (from.access < Access::Admin).then(maker)
+    }
+
+    /// The database says that a user has made as many rooms as they may.
+    pub fn has_all_rooms(&self, user: &UserId) {
+        if let Some(user_rooms_max) = self.user_rooms_max {
+            self.with_own(user, |own| own.rooms = user_rooms_max);
+        }
     }
 
     /// An entry was stored; what it counts.
@@ -135,21 +169,29 @@ impl Quotas {
 
     /// A user may want to store something soon.
     pub fn expect(&self, user: &UserId) {
-        self.count_of(user, 0);
+        if self.limit_users() {
+            self.own(user, 0);
+        }
     }
 
-    /// What a user has, with so much more, as far as that is known; it is read again soon.
+    /// The bytes of a user, with so many more, as far as they are known; they are read again soon.
     fn own(&self, user: &UserId, more: u64) -> u64 {
+        self.with_own(user, |own| {
+            own.bytes += more;
+            own.bytes
+        })
+    }
+
+    /// What a user has, as far as that is known; it is read again soon.
+    fn with_own<R>(&self, user: &UserId, act: impl FnOnce(&mut Own) -> R) -> R {
         let mut users = self.users();
         if let Some(own) = users.get_mut(user) {
-            own.bytes += more;
             own.is_due = true;
-            return own.bytes;
+            return act(own);
         }
         forget_little(&mut users, self.user_bytes_max.unwrap_or(0));
-        users.insert(user.clone(), Own { bytes: more, is_due: true });
         self.unknown.notify_one();
-        more
+        act(users.entry(user.clone()).or_insert(Own { is_due: true, ..Own::default() }))
     }
 
     /// Waits for users of whom nothing is known.
@@ -169,11 +211,11 @@ impl Quotas {
     }
 
     /// What users have was read.
-    pub fn set(&self, read: impl IntoIterator<Item = (UserId, u64)>) {
+    pub fn set(&self, read: impl IntoIterator<Item = (UserId, Usage)>) {
         let mut users = self.users();
-        for (user, bytes) in read {
+        for (user, Usage { bytes, rooms }) in read {
             if let Some(own) = users.get_mut(&user) {
-                own.bytes = bytes;
+                (own.bytes, own.rooms) = (bytes, rooms);
             }
         }
     }
@@ -234,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_room_takes_what_fits_to_the_byte() {
-        let (quotas, ada) = (Quotas::new(RoomQuota::of_each(1_000), None, false), UserId::new("ada"));
+        let (quotas, ada) = (Quotas::new(RoomQuota::of_each(1_000), None, None, false), UserId::new("ada"));
         let body = (1_000 - ENTRY_OVERHEAD_BYTES) as usize;
         assert_eq!(quotas.admit(room(&quotas, None), of(&ada), body), Ok(()));
         assert_eq!(quotas.admit(room(&quotas, None), of(&ada), body + 1), Err(Denied::RoomFull));
@@ -244,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_user_has_what_it_sent_in_all_rooms_and_others_have_their_own() {
-        let quotas = Quotas::new(RoomQuota::default(), Some(1_000), false);
+        let quotas = Quotas::new(RoomQuota::default(), Some(1_000), None, false);
         let [ada, bob] = ["ada", "bob"].map(UserId::new);
         quotas.count(&entry(&bob, Some(&ada), 600));
         assert_eq!(quotas.admit(room(&quotas, Some(0)), of(&bob), 900), Ok(()));
@@ -255,7 +297,8 @@ mod tests {
         due.sort();
         assert_eq!(due, [ada.clone(), bob.clone()]);
         assert_eq!(quotas.take_due(10), []);
-        quotas.set([(ada.clone(), 100), (bob.clone(), 1_000), (UserId::new("gone"), 7)]);
+        let bytes = |bytes| Usage { bytes, rooms: 9 };
+        quotas.set([(ada.clone(), bytes(100)), (bob.clone(), bytes(1_000)), (UserId::new("gone"), bytes(7))]);
         assert_eq!(quotas.admit(room(&quotas, Some(0)), of(&ada), 600), Ok(()));
         assert_eq!(quotas.admit(room(&quotas, Some(0)), of(&bob), 0), Err(Denied::UserFull));
         // Whoever was let store something, or not, is read again; also after a database that did not answer.
@@ -267,7 +310,7 @@ mod tests {
 
     #[test]
     fn somebody_of_whom_nothing_is_known_is_read_at_once() {
-        let (quotas, ada) = (Quotas::new(RoomQuota::default(), Some(1_000), false), UserId::new("ada"));
+        let (quotas, ada) = (Quotas::new(RoomQuota::default(), Some(1_000), None, false), UserId::new("ada"));
         assert!(quotas.unknown().now_or_never().is_none());
         quotas.expect(&ada);
         assert!(quotas.unknown().now_or_never().is_some());
@@ -279,18 +322,41 @@ mod tests {
 
     #[test]
     fn a_first_content_is_nobodys_and_of_no_room_that_nobody_may_make() {
-        let quotas = Quotas::new(RoomQuota::of_each(1_000), Some(0), true);
+        let (quotas, ada) = (Quotas::new(RoomQuota::of_each(1_000), Some(0), None, true), UserId::new("ada"));
         let body = (1_000 - ENTRY_OVERHEAD_BYTES) as usize;
-        assert_eq!(quotas.admit_first(room(&quotas, None), Access::Admin, body), Ok(()));
-        assert_eq!(quotas.admit_first(room(&quotas, None), Access::Admin, body + 1), Err(Denied::RoomFull));
-        assert_eq!(quotas.admit_first(room(&quotas, None), Access::Write, body), Err(Denied::NoRoom));
-        assert_eq!(quotas.admit_first(room(&quotas, Some(0)), Access::Write, body), Ok(()));
-        assert_eq!(quotas.admit_first(room(&quotas, Some(1)), Access::Write, body), Err(Denied::RoomFull));
+        let admin = Sender { access: Access::Admin, ..of(&ada) };
+        assert_eq!(quotas.admit_first(room(&quotas, None), admin, body), Ok(()));
+        assert_eq!(quotas.admit_first(room(&quotas, None), admin, body + 1), Err(Denied::RoomFull));
+        assert_eq!(quotas.admit_first(room(&quotas, None), of(&ada), body), Err(Denied::NoRoom));
+        assert_eq!(quotas.admit_first(room(&quotas, Some(0)), of(&ada), body), Ok(()));
+        assert_eq!(quotas.admit_first(room(&quotas, Some(1)), of(&ada), body), Err(Denied::RoomFull));
+    }
+
+    #[test]
+    fn who_has_made_as_many_rooms_as_they_may_makes_no_more_and_admins_make_any_number() {
+        let quotas = Quotas::new(RoomQuota::default(), None, Some(2), false);
+        let [ada, bob] = ["ada", "bob"].map(UserId::new);
+        let admin = Sender { access: Access::Admin, ..of(&ada) };
+        let rooms = |rooms| Usage { bytes: 1 << 40, rooms };
+        quotas.expect(&ada);
+        quotas.set([(ada.clone(), rooms(1))]);
+        assert_eq!(quotas.admit(room(&quotas, None), of(&ada), 1), Ok(()));
+        quotas.set([(ada.clone(), rooms(2))]);
+        assert_eq!(quotas.admit(room(&quotas, None), of(&ada), 1), Err(Denied::TooManyRooms));
+        assert_eq!(quotas.admit_first(room(&quotas, None), of(&ada), 1), Err(Denied::TooManyRooms));
+        assert_eq!(quotas.admit(room(&quotas, Some(0)), of(&ada), 1), Ok(()));
+        assert_eq!(quotas.admit(room(&quotas, None), admin, 1), Ok(()));
+        assert_eq!((quotas.maker(admin), quotas.maker(of(&ada)).map(|maker| maker.rooms_max)), (None, Some(Some(2))));
+        // Of whom nothing is known the database knows.
+        assert_eq!(quotas.admit(room(&quotas, None), of(&bob), 1), Ok(()));
+        quotas.has_all_rooms(&bob);
+        assert_eq!(quotas.admit(room(&quotas, None), of(&bob), 1), Err(Denied::TooManyRooms));
+        assert!(quotas.take_due(10).contains(&bob), "a room may be gone");
     }
 
     #[test]
     fn only_an_admin_makes_a_room_where_that_is_asked_for() {
-        let (quotas, ada) = (Quotas::new(RoomQuota::default(), None, true), UserId::new("ada"));
+        let (quotas, ada) = (Quotas::new(RoomQuota::default(), None, None, true), UserId::new("ada"));
         let admin = Sender { access: Access::Admin, ..of(&ada) };
         assert_eq!(quotas.admit(room(&quotas, None), of(&ada), 1), Err(Denied::NoRoom));
         assert_eq!(quotas.admit(room(&quotas, None), admin, 1), Ok(()));
@@ -301,7 +367,7 @@ mod tests {
 
     #[test]
     fn of_very_many_users_those_with_little_are_forgotten() {
-        let own = |bytes| Own { bytes, is_due: false };
+        let own = |bytes| Own { bytes, rooms: 0, is_due: false };
         let mut users: HashMap<UserId, Own> =
             (0..USERS_MAX as u64).map(|number| (UserId::new(number.to_string()), own(number))).collect();
         forget_little(&mut users, 1_000_000);

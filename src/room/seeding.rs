@@ -10,8 +10,9 @@ use tokio::time::timeout;
 
 use super::members::EditRefusal;
 use super::messages::{AwaitEntry, FromMember, Join, WriteError, Written};
+use super::quotas::Sender;
 use super::room::{Parts, Room, Seeding};
-use crate::auth::{Access, Action, allows};
+use crate::auth::{Action, allows};
 use crate::ids::Seq;
 use crate::metrics;
 use crate::protocol::{CloseCode, Dialect};
@@ -35,7 +36,8 @@ impl Room {
             return Some(join);
         }
         let is_empty = self.live().is_some_and(|(document, _)| document.is_empty());
-        if is_empty && !self.commit.may_make(join.rights.access) {
+        let from = Sender { user: &join.user, access: join.rights.access };
+        if is_empty && self.commit.admit_room(from).is_err() {
             // Who makes no room gets none: it is seeded for the first who may.
             return Some(join);
         }
@@ -44,19 +46,21 @@ impl Room {
             return Some(join);
         };
         self.seeding = Seeding::Asking;
-        let access = join.rights.access;
+        let (user, access) = (join.user.clone(), join.rights.access);
         self.early.push(FromMember::Join(join));
         let (archive, name) = (self.context.archive.clone(), self.name.clone());
         let asking = async move { seed.ask(&name, &archive).await };
-        let then = move |room: &mut Self, answer, ctx: &mut Context<Self>| room.on_seed(answer, access, ctx);
+        let then = move |room: &mut Self, answer, ctx: &mut Context<Self>| {
+            room.on_seed(answer, Sender { user: &user, access }, ctx);
+        };
         self.spawn(asking, then, ctx);
         None
     }
 
-    /// What there is is for somebody with `access`.
-    fn on_seed(&mut self, answer: Result<Option<Bytes>, SeedError>, access: Access, ctx: &mut Context<Self>) {
+    /// What there is is for this one, who has come first.
+    fn on_seed(&mut self, answer: Result<Option<Bytes>, SeedError>, first: Sender, ctx: &mut Context<Self>) {
         match answer {
-            Ok(Some(update)) => match self.commit.admit_first(access, update.len()) {
+            Ok(Some(update)) => match self.commit.admit_first(first, update.len()) {
                 Ok(()) => self.write_seed(update, ATTEMPTS, ctx),
                 Err(denied) => {
                     metrics::STORING_DENIED.inc();

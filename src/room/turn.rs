@@ -14,7 +14,7 @@ use super::timers::Timer;
 use crate::archive::ArchiveError;
 use crate::ids::Seq;
 use crate::metrics;
-use crate::store::StoreError;
+use crate::store::{Maker, StoreError};
 
 /// How often a room looks whether a relay that was behind has caught up.
 const BEHIND_POLL: Duration = Duration::from_millis(5);
@@ -73,7 +73,7 @@ impl Room {
         match next {
             NextCommit::Nothing => {}
             NextCommit::Hold(wait) => self.arm(Timer::Commit, wait, ctx),
-            NextCommit::MakeRow => self.make_row(ctx),
+            NextCommit::MakeRow(by) => self.make_row(by, ctx),
             NextCommit::Submit { append, is_suspect } => {
                 let room = ctx.address().recipient();
                 let name = self.name.clone();
@@ -82,9 +82,9 @@ impl Room {
         }
     }
 
-    fn make_row(&mut self, ctx: &mut Context<Self>) {
+    fn make_row(&mut self, by: Option<Maker>, ctx: &mut Context<Self>) {
         let (store, name) = (self.context.store.clone(), self.name.clone());
-        let made = async move { store.ensure_room(&name).await };
+        let made = async move { store.ensure_room(&name, by).await };
         let then = |room: &mut Self, made, ctx: &mut Context<Self>| match made {
             Ok(row) => {
                 room.drop_known();
@@ -92,6 +92,7 @@ impl Room {
                 room.run_commit(next, ctx);
             }
             Err(StoreError::RoomDeleted) => room.found_deleted(ctx),
+            Err(StoreError::TooManyRooms) => room.on_not_made(ctx),
             Err(error) => room.retry_commit(&error, ctx),
         };
         self.spawn(made, then, ctx);

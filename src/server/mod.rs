@@ -352,6 +352,7 @@ fn room_settings(config: &Config) -> RoomSettings {
         quotas: Arc::new(Quotas::new(
             config.limits.quota_room_bytes.clone(),
             config.limits.quota_user_bytes,
+            config.limits.quota_user_rooms,
             config.limits.admins_make_rooms,
         )),
         awareness_bytes_max: config.limits.room_awareness_bytes_max,

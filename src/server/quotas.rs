@@ -51,7 +51,7 @@ async fn count_all(store: &Store) -> Result<(), StoreError> {
 
 /// Reads what users have: at once of whom nothing is known, else every few seconds. Goes on until it is aborted.
 pub(super) async fn read(store: Store, quotas: Arc<Quotas>) {
-    while quotas.user_bytes_max.is_some() {
+    while quotas.limit_users() {
         if let Err(error) = read_due(&store, &quotas).await {
             tracing::warn!(%error, "what users have on disk cannot be read now");
             sleep(SOON).await;
@@ -69,8 +69,8 @@ async fn read_due(store: &Store, quotas: &Quotas) -> Result<(), StoreError> {
         if due.is_empty() {
             return Ok(());
         }
-        match store.stored_of(due.clone()).await {
-            Ok(bytes) => quotas.set(due.into_iter().zip(bytes)),
+        match store.usage_of(due.clone(), quotas.user_rooms_max.unwrap_or(0)).await {
+            Ok(used) => quotas.set(due.into_iter().zip(used)),
             Err(error) => {
                 quotas.put_back(&due);
                 return Err(error);

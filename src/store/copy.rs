@@ -2,7 +2,7 @@
 //! sees it, and it goes by itself unless it is finished soon. With the last part it gets its name, and is there as a whole. Both
 //! databases run the same statements; `copy_methods!` makes the methods of each.
 
-use super::entry::{Entry, NewEntry, RoomId};
+use super::entry::{Entry, Maker, NewEntry, RoomId};
 use super::error::StoreError;
 use crate::ids::{RoomName, Seq, UserId};
 
@@ -39,6 +39,8 @@ pub struct FinishedCopy {
     pub by: (UserId, String),
     /// What it counts of who makes it, in bytes on disk.
     pub bytes: u64,
+    /// For whom it counts as a room; `None`: for nobody.
+    pub maker: Option<Maker>,
 }
 
 /// What became of finishing a copy.
@@ -52,6 +54,8 @@ pub enum CopyEnd {
     Deleted,
     /// It took too long from one part to the next, or something is being erased from the room that it is a copy of.
     Late,
+    /// Its maker has made as many rooms as they may.
+    TooMany,
 }
 
 /// Entries as they are inserted.
@@ -118,7 +122,7 @@ macro_rules! copy_methods {
             pub async fn finish_copy(
                 &self,
                 copy: RoomId,
-                FinishedCopy { name, head, at_ms, of, with_past, by: (by, shown), bytes }: &FinishedCopy,
+                FinishedCopy { name, head, at_ms, of, with_past, by: (by, shown), bytes, maker }: &FinishedCopy,
                 now_ms: i64,
             ) -> Result<CopyEnd, StoreError> {
                 let mut writing = self.writing().await?;
@@ -128,11 +132,16 @@ macro_rules! copy_methods {
                     writing.roll_back().await?;
                     return Ok(CopyEnd::Deleted);
                 }
+                if !Self::may_make(writing.connection(), maker.as_ref()).await? {
+                    writing.roll_back().await?;
+                    return Ok(CopyEnd::TooMany);
+                }
                 let sql = "update room set name = $2, head = $3, last_at = $4, created_at = $5, deleted_at = null, \
-                           deleted_by = null, purge_at = null, frees_name = false, counted = $3, copy_of = null \
+                           deleted_by = null, purge_at = null, frees_name = false, counted = $3, copy_of = null, made_by = $6 \
                            where id = $1 and deleted_at is not null and purge = 0";
                 let query = sqlx::query(sql).bind(copy.0).bind(name.as_str()).bind(seq_column(*head)).bind(at_ms);
-                match query.bind(now_ms).execute(&mut *writing.connection()).await {
+                let query = query.bind(now_ms).bind(maker.as_ref().map(|maker| maker.user.as_str()));
+                match query.execute(&mut *writing.connection()).await {
                     Ok(done) if done.rows_affected() > 0 => {}
                     Ok(_) => {
                         writing.roll_back().await?;

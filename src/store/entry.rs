@@ -62,6 +62,15 @@ pub enum Condition {
     Known,
 }
 
+/// Who makes a room.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Maker {
+    /// Whom it counts for.
+    pub user: UserId,
+    /// How many rooms that one may have made that are there, or can be taken back; `None`: any number.
+    pub rooms_max: Option<u64>,
+}
+
 /// What one room wants stored, all in one go.
 #[derive(Clone, Debug)]
 pub struct Append {

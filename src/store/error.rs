@@ -45,6 +45,9 @@ pub enum StoreError {
     /// The room was deleted: nothing is read of it, and nothing stored in it.
     #[error("the room was deleted")]
     RoomDeleted,
+    /// Whoever makes the room has made as many as they may, and it is not made.
+    #[error("the room's maker has made as many rooms as they may")]
+    TooManyRooms,
     /// Two appends of one batch name the same room; the second was not tried. A room has one append in flight.
     #[error("two appends of one batch name the same room")]
     RoomRepeated,

@@ -49,7 +49,7 @@ pub use copy::{CREATED, CopyEnd, CopyPart, FinishedCopy};
 pub use deletion::{DeletedRoom, Deletion, Remains, Undeletion};
 pub use entry::{
     Append, Bodies, COMMENT_BYTES_MAX, Condition, ENTRY_OVERHEAD_BYTES, Entry, EntryKind, HISTORY_BYTES_MAX,
-    HISTORY_ENTRIES_MAX, HistoryQuery, KEY_BYTES_MAX, Kinds, Loaded, NewEntry, Outcome, Page, Placed, Refused, RoomId,
+    HISTORY_ENTRIES_MAX, HistoryQuery, KEY_BYTES_MAX, Kinds, Loaded, Maker, NewEntry, Outcome, Page, Placed, Refused, RoomId,
     RoomRow,
 };
 pub use erasure::{BegunErasure, ErasureProgress, ErasureRow, Rewrite, Rewritten};
@@ -64,6 +64,7 @@ pub use segment::HistorySegment;
 pub use server::ServerRow;
 pub use settings::StoreSettings;
 pub use statements::CLIENTS_AT_ONCE;
+pub use usage::Usage;
 pub use version::{VERSIONS_MAX, VersionChange, VersionRow};
 pub use webhook::{
     Attempt, DELETED, Delivery, DeliveryState, DueRoom, Found, NewDelivery, NextDelivery, QueueKey, QueueLease,
@@ -177,10 +178,11 @@ impl Store {
         self.probe.answer(async { on_backend!(self, backend => backend.probe()) }).await
     }
 
-    /// The row of the room `name`, made if there is none. A room that was deleted is an error.
-    pub async fn ensure_room(&self, name: &RoomName) -> Result<RoomId, StoreError> {
+    /// The row of the room `name`, made if there is none, by this one; `None`: it is nobody's. A room that was deleted is an error, and
+    /// so is one more than its maker may have made: never, whoever else makes rooms for them at the same time.
+    pub async fn ensure_room(&self, name: &RoomName, by: Option<Maker>) -> Result<RoomId, StoreError> {
         let name = name.clone();
-        on_backend!(self, backend => backend.ensure_room(&name))
+        on_backend!(self, backend => backend.ensure_room(&name, by.as_ref()))
     }
 
     /// Stores the appends of many rooms, at most one a room, in one transaction. One outcome an append, in order. An
@@ -703,9 +705,9 @@ impl Store {
         on_backend!(self, backend => backend.stored_bytes(room))
     }
 
-    /// What each of these users has on disk, about, as far as that is counted; not in rooms that were deleted.
-    pub async fn stored_of(&self, users: Vec<UserId>) -> Result<Vec<u64>, StoreError> {
-        on_backend!(self, backend => backend.stored_of(&users))
+    /// What each of these users has; rooms are counted no further than `rooms_max`.
+    pub async fn usage_of(&self, users: Vec<UserId>, rooms_max: u64) -> Result<Vec<Usage>, StoreError> {
+        on_backend!(self, backend => backend.usage_of(&users, rooms_max))
     }
 
     /// Makes this server the one that packs, for so long; whether no other is.

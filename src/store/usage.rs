@@ -1,6 +1,6 @@
 //! What rooms and users have on disk: the bodies of entries, and [`ENTRY_OVERHEAD_BYTES`] each, whatever form they lie in. Appends keep
-//! count in their transactions, as far as all that came before is counted; the rest is counted a part at a time. Both databases run the
-//! same statements; `usage_methods!` makes the methods of each.
+//! count in their transactions, as far as all that came before is counted; the rest is counted a part at a time. And how many rooms users
+//! have made. Both databases run the same statements; `usage_methods!` makes the methods of each.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +11,15 @@ use crate::pack::PackedEdit;
 
 /// Entries that are counted at once.
 const PART_ENTRIES: u32 = 5_000;
+
+/// What a user has.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Usage {
+    /// On disk, about, as far as that is counted; not in rooms that were deleted.
+    pub bytes: u64,
+    /// Rooms that they made, but for those that cannot be taken back any more.
+    pub rooms: u64,
+}
 
 /// What an entry counts.
 fn bytes(body_bytes: u64) -> i64 {
@@ -61,9 +70,17 @@ pub(super) fn part(counted: i64, head: i64) -> HistoryQuery {
     }
 }
 
-pub(super) fn bytes_column(bytes: i64) -> u64 {
+pub(super) fn unsigned(bytes: i64) -> u64 {
     bytes.max(0).unsigned_abs()
 }
+
+pub(super) fn rooms_column(rooms: u64) -> i64 {
+    i64::try_from(rooms).unwrap_or(i64::MAX)
+}
+
+/// Rooms that a user has made, up to so many.
+pub(super) const ROOMS_SQL: &str =
+    "select count(*) from (select 1 from room where made_by = $1 and purge = 0 limit $2) as made";
 
 pub(super) const ADD_SQL: &str = "insert into room_usage (room_id, user_id, bytes) values ($1, $2, $3) \
     on conflict (room_id, user_id) do update set bytes = room_usage.bytes + excluded.bytes";
@@ -163,22 +180,35 @@ macro_rules! usage_methods {
                 let mut reading = self.reading().await?;
                 let bytes: i64 = sqlx::query_scalar(sql).bind(room.0).fetch_one(&mut *reading.connection()).await?;
                 reading.keep();
-                Ok(usage::bytes_column(bytes))
+                Ok(usage::unsigned(bytes))
             }
 
-            pub async fn stored_of(&self, users: &[UserId]) -> Result<Vec<u64>, StoreError> {
+            /// Whether the maker may make one more room, in the caller's transaction, until the end of which it makes no other.
+            pub async fn may_make(connection: &mut Connection, by: Option<&Maker>) -> Result<bool, StoreError> {
+                let Some(Maker { user, rooms_max: Some(rooms_max) }) = by else { return Ok(true) };
+                Self::lock_maker(connection, user).await?;
+                let rooms_max = usage::rooms_column(*rooms_max);
+                let query = sqlx::query_scalar(usage::ROOMS_SQL).bind(user.as_str()).bind(rooms_max);
+                let rooms: i64 = query.fetch_one(connection).await?;
+                Ok(rooms < rooms_max)
+            }
+
+            pub async fn usage_of(&self, users: &[UserId], rooms_max: u64) -> Result<Vec<Usage>, StoreError> {
                 let sql = "select cast(coalesce(sum(room_usage.bytes), 0) as bigint) from room_usage \
                            join room on room.id = room_usage.room_id \
                            where room_usage.user_id = $1 and room.deleted_at is null";
                 let mut reading = self.reading().await?;
-                let mut stored = Vec::with_capacity(users.len());
+                let mut used = Vec::with_capacity(users.len());
                 for user in users {
                     let query = sqlx::query_scalar(sql).bind(user.as_str());
                     let bytes: i64 = query.fetch_one(&mut *reading.connection()).await?;
-                    stored.push(usage::bytes_column(bytes));
+                    let query = sqlx::query_scalar(usage::ROOMS_SQL).bind(user.as_str());
+                    let query = query.bind(usage::rooms_column(rooms_max));
+                    let rooms: i64 = query.fetch_one(&mut *reading.connection()).await?;
+                    used.push(Usage { bytes: usage::unsigned(bytes), rooms: usage::unsigned(rooms) });
                 }
                 reading.keep();
-                Ok(stored)
+                Ok(used)
             }
         }
     };

@@ -309,7 +309,7 @@ fn key(updates: &[Bytes]) -> String {
 
 /// Stores one entry, in a room that is made if it is missing; whether it is new. While the database is away it is sent again.
 async fn append(store: &Store, room: &RoomName, entry: NewEntry) -> Result<Result<bool, store::Refused>, StoreError> {
-    let room = store.ensure_room(room).await?;
+    let room = store.ensure_room(room, None).await?;
     let mut append = Append {
         room,
         id: Uuid::new_v4(),

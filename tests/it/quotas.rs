@@ -5,7 +5,8 @@ use tutti::store::ENTRY_OVERHEAD_BYTES;
 
 use crate::support::editor::{Editor, document, typed};
 use crate::support::eventually;
-use crate::support::http::{ask, get, post_json};
+use crate::support::frame::{BINARY, CLOSE};
+use crate::support::http::{ask, get, post_json, request};
 use crate::support::json::{Client, problem};
 use crate::support::message::update;
 use crate::support::process::Process;
@@ -139,6 +140,93 @@ fn rule_41_only_who_has_admin_access_makes_a_room_where_that_is_asked_for() {
     Editor::join(server.address, "new", &writer("ada"), 1).saves("ours");
     json.chats("new", "ours");
     assert_eq!(posted().status, 201);
+}
+
+#[test]
+fn rule_41_a_user_makes_so_many_rooms_by_whatever_way_and_an_admin_any_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = ["--quota-user-rooms", "3"];
+    let process = Process::start(folder.path(), &options);
+    let ada = writer("ada");
+    let post = |address, room: &str, token: &str| {
+        post_json(address, &format!("/api/v1/rooms/{room}/messages"), Some(token), &message(1))
+    };
+    let copy = |address, to: &str| {
+        post_json(address, "/api/v1/rooms/room-1/copy", Some(&ada), &json!({ "to": to, "history": true }))
+    };
+    let put = |address, room: &str| {
+        let head = format!("PUT /api/v1/rooms/{room}/document?format=text&root=t HTTP/1.1\r\nHost: {address}");
+        let head = format!("{head}\r\nAuthorization: Bearer {ada}\r\nContent-Length: 4\r\nConnection: close");
+        request(address, &format!("{head}\r\n\r\nmine"))
+    };
+    Editor::join(process.address, "room-1", &ada, 1).saves("mine");
+    assert_eq!(put(process.address, "room-2").status, 201);
+    assert_eq!(copy(process.address, "room-3").status, 201);
+
+    let refused = |address| {
+        assert_eq!(post(address, "over", &ada).error(), is_full());
+        assert_eq!(put(address, "over").error(), is_full());
+        assert_eq!(copy(address, "over").error(), is_full());
+        let mut editor = Editor::join(address, "over", &ada, 2);
+        editor.types("mine");
+        let (code, reason) = editor.socket.closed();
+        assert_eq!(code, 4413, "{reason}");
+        assert!(reason.contains("as many rooms as you may"), "{reason}");
+        let answer = Client::join(address, &ada, "over")
+            .ask(json!({ "type": "chat.message", "room": "over", "text": "mine" }));
+        assert_eq!(problem(&answer), ("quota_exceeded", false));
+        let mut provider = Provider::open(address, "over", &ada, WRITER);
+        provider.say("over", &update(&typed(&document(4), "mine")));
+        provider.until("over", REFUSED);
+        assert_eq!(get(address, "/api/v1/rooms/over", Some(&ada)).status, 404);
+        // In what is there, and whoever made it, the user goes on.
+        for room in ["room-1", "room-2", "room-3"] {
+            assert_eq!(post(address, room, &ada).status, 201);
+        }
+    };
+    refused(process.address);
+    process.kill();
+    let process = Process::start(folder.path(), &options);
+    refused(process.address);
+    assert_eq!(post(process.address, "bobs", &writer("bob")).status, 201);
+    assert_eq!(post(process.address, "bobs", &ada).status, 201);
+    for number in 0..5 {
+        assert_eq!(post(process.address, &format!("admins-{number}"), &token("ada", &["*=admin"])).status, 201);
+    }
+    assert_eq!(post(process.address, "over", &ada).error(), is_full());
+}
+
+#[test]
+fn rule_41_of_rooms_that_a_user_makes_at_once_there_are_never_more() {
+    let server = Server::with(&["--quota-user-rooms", "5"]);
+    let made = std::thread::scope(|scope| {
+        let make = |number: u64| {
+            let (room, ada) = (format!("room-{number}"), writer("ada"));
+            if number.is_multiple_of(2) {
+                let answer =
+                    post_json(server.address, &format!("/api/v1/rooms/{room}/messages"), Some(&ada), &message(1));
+                assert!(answer.status == 201 || answer.error() == is_full(), "{answer:?}");
+                return answer.status == 201;
+            }
+            let mut editor = Editor::join(server.address, &room, &ada, number);
+            let echo = update(&editor.types("mine"));
+            loop {
+                let frame = editor.socket.frame();
+                match frame.opcode {
+                    BINARY if frame.payload == echo => return true,
+                    CLOSE => {
+                        assert_eq!(frame.close().0, 4413);
+                        return false;
+                    }
+                    _ => {}
+                }
+            }
+        };
+        let making: Vec<_> = (0..20).map(|number| scope.spawn(move || make(number))).collect();
+        making.into_iter().map(|making| making.join().unwrap()).filter(|is_made| *is_made).count()
+    });
+    let rooms = get(server.address, "/api/v1/rooms", Some(&writer("ada"))).json();
+    assert_eq!((made, rooms["rooms"].as_array().unwrap().len()), (5, 5), "{rooms}");
 }
 
 #[test]

@@ -18,7 +18,7 @@ async fn with_plan(store: &Store) -> RoomId {
 
 fn finished(of: RoomId, head: u64, at_ms: i64) -> FinishedCopy {
     let by = (UserId::new("carol"), "Carol".to_owned());
-    FinishedCopy { name: name("copy"), head: Seq(head), at_ms, of, with_past: true, by, bytes: 1_000 }
+    FinishedCopy { name: name("copy"), head: Seq(head), at_ms, of, with_past: true, by, bytes: 1_000, maker: None }
 }
 
 async fn fill(store: &Store, from: RoomId, now_ms: i64) -> RoomId {

@@ -59,7 +59,7 @@ contract! {
         assert_eq!(store.append_aside(append(id, vec![edit("b")])).await, Err(gone.clone()));
         assert_eq!(store.append_shared(vec![append(id, vec![edit("b")])]).await, [Err(gone.clone())]);
         assert_eq!(one(&store, &stored).await, Err(gone.clone()));
-        assert_eq!(store.ensure_room(&name("plan")).await, Err(gone.clone()));
+        assert_eq!(store.ensure_room(&name("plan"), None).await, Err(gone.clone()));
         assert_eq!(store.room(&name("plan")).await, Err(gone.clone()));
         assert_eq!(store.load(&name("plan")).await.map(drop), Err(gone.clone()));
         store.save_snapshot(id, Seq(1), "state".into(), 0).await.expect("an answer");
@@ -112,7 +112,7 @@ contract! {
         assert_eq!(store.versions(id).await, Ok(vec![]));
         assert_eq!(store.deleted_room(&name("plan")).await.expect("an answer").expect("an answer").remains, Remains::Name);
         assert_eq!(store.undelete_room(&name("plan")).await, Ok(Undeletion::Late));
-        assert_eq!(store.ensure_room(&name("plan")).await, Err(StoreError::RoomDeleted));
+        assert_eq!(store.ensure_room(&name("plan"), None).await, Err(StoreError::RoomDeleted));
         assert_eq!(one(&store, &append(id, vec![edit("b")])).await, Err(StoreError::RoomDeleted));
 
         deletes(&store, Deletion::Hard { frees_name: true }, 7_000).await;

@@ -80,7 +80,7 @@ fn an_sqlite_file_locked_for_too_long_is_unavailable_and_then_works_again() {
         let mut other = SqliteConnection::connect(&db.url).await.expect("the file opens");
         sqlx::raw_sql("begin immediate").execute(&mut other).await.expect("the lock is free");
         assert!(matches!(one(&store, &append).await, Err(StoreError::Unavailable(_))));
-        assert!(matches!(store.ensure_room(&name("b")).await, Err(StoreError::Unavailable(_))));
+        assert!(matches!(store.ensure_room(&name("b"), None).await, Err(StoreError::Unavailable(_))));
         assert_eq!(history(&store, room).await.len(), 1, "readers do not wait for writers");
 
         sqlx::raw_sql("rollback").execute(&mut other).await.expect("the lock is given back");

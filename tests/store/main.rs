@@ -9,6 +9,7 @@ mod erasure;
 mod faults;
 mod history;
 mod load;
+mod makers;
 mod migrations;
 #[allow(dead_code)]
 #[path = "../network/mod.rs"]

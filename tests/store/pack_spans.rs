@@ -171,6 +171,7 @@ contract! {
             with_past: true,
             by: (by.clone(), "Carol".to_owned()),
             bytes,
+            maker: None,
         };
         assert_eq!(store.finish_copy(copy, finished, 1_000).await, Ok(CopyEnd::Done));
         placed(&store, &append(copy, vec![edit("own")])).await;
@@ -181,6 +182,7 @@ contract! {
         assert_eq!(store.counted_bytes(copy).await, Ok(left + own));
         // Its author's own go first.
         let author = entries[0].author.clone();
-        assert_eq!(store.stored_of(vec![by, author]).await, Ok(vec![left + own, bytes]));
+        let used = store.usage_of(vec![by, author], 0).await.expect("works");
+        assert_eq!(used.iter().map(|used| used.bytes).collect::<Vec<_>>(), [left + own, bytes]);
     }
 }

@@ -160,7 +160,7 @@ contract! {
         assert_eq!(store.fill_copy(copy, CopyPart::Entries(entries.clone()), 1_000).await, Ok(true));
         let bytes = store.counted_bytes(room).await.expect("it is counted");
         let (head, at_ms, by) = (last.seq, last.at_ms, (UserId::new("carol"), "Carol".to_owned()));
-        let finished = FinishedCopy { name: name("copy"), head, at_ms, of: room, with_past: true, by, bytes };
+        let finished = FinishedCopy { name: name("copy"), head, at_ms, of: room, with_past: true, by, bytes, maker: None };
         assert_eq!(store.finish_copy(copy, finished, 1_000).await, Ok(CopyEnd::Done));
         assert_eq!(history(&store, copy).await, entries);
         let all: usize = entries.iter().map(|entry| entry.body_bytes as usize + ENTRY_OVERHEAD_BYTES as usize).sum();

@@ -9,7 +9,7 @@ contract! {
     async fn a_room_is_made_once_however_many_ask_at_once(db: &Database) {
         let (store, other) = (db.store("s1").await, db.store("s2").await);
         let name = name("docs/plan");
-        let asked = (0..20).map(|index| if index % 2 == 0 { &store } else { &other }).map(|store| store.ensure_room(&name));
+        let asked = (0..20).map(|index| if index % 2 == 0 { &store } else { &other }).map(|store| store.ensure_room(&name, None));
         let ids = futures_util::future::join_all(asked).await;
         assert!(ids.iter().all(|id| id.is_ok() && *id == ids[0]));
         assert_eq!(store.room(&name).await.map(|room| room.map(|room| Ok(room.id))), Ok(Some(ids[0].clone())));

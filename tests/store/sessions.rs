@@ -24,14 +24,14 @@ fn a_writer_in_a_read_only_session_leaves_it_when_new_ones_may_write() {
             assert!(matches!(one(&store, &append).await, Err(StoreError::Unavailable(_))));
         }
         // A reader of such a session, too, has to come to one that may make a room.
-        assert!(store.ensure_room(&name("b")).await.is_err());
+        assert!(store.ensure_room(&name("b"), None).await.is_err());
         db.execute(&format!(
             "set transaction_read_only = off; {}",
             read_only("alter database %I reset default_transaction_read_only")
         ))
         .await;
         assert_eq!(seqs(&placed(&store, &append).await), [2], "at once, and in the order it came");
-        assert!(store.ensure_room(&name("b")).await.is_ok());
+        assert!(store.ensure_room(&name("b"), None).await.is_ok());
         assert_gap_free(&store, room, 2).await;
     });
 }

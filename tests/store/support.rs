@@ -210,7 +210,7 @@ pub fn name(text: &str) -> RoomName {
 }
 
 pub async fn room(store: &Store, text: &str) -> RoomId {
-    store.ensure_room(&name(text)).await.expect("the room is made")
+    store.ensure_room(&name(text), None).await.expect("the room is made")
 }
 
 pub fn entry(kind: EntryKind, author: &str, body: &'static str) -> NewEntry {

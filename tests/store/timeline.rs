@@ -61,7 +61,7 @@ contract! {
 
     async fn who_sent_an_entry_is_told_where_that_is_not_its_author(db: &Database) {
         let store = db.store("s1").await;
-        let room = store.ensure_room(&name("room")).await.expect("a room");
+        let room = store.ensure_room(&name("room"), None).await.expect("a room");
         let forwarded = NewEntry { via: Some(UserId::new("bob")), ..edit("1") };
         let refused = NewEntry { via: Some(UserId::new("\0")), ..edit("2") };
         let outcome = store.append(vec![append(room, vec![forwarded, refused, edit("3")])]).await.remove(0).expect("an append");

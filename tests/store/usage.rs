@@ -21,7 +21,8 @@ fn of(author: &str, via: Option<&str>, bytes: usize) -> NewEntry {
 }
 
 async fn used(store: &Store, users: &[&str]) -> Vec<u64> {
-    store.stored_of(users.iter().map(|user| UserId::new(*user)).collect()).await.expect("works")
+    let users = users.iter().map(|user| UserId::new(*user)).collect();
+    store.usage_of(users, 0).await.expect("works").iter().map(|used| used.bytes).collect()
 }
 
 async fn to_count(store: &Store) -> Vec<RoomId> {
@@ -108,7 +109,7 @@ contract! {
         other.fill_copy(copy, CopyPart::Entries(history(&other, plan).await), 1_000).await.expect("a part");
         let by = (UserId::new("carol"), "Carol".to_owned());
         let bytes = 100 + EACH;
-        let finished = FinishedCopy { name: name("copy"), head: Seq(1), at_ms: 5, of: plan, with_past: true, by, bytes };
+        let finished = FinishedCopy { name: name("copy"), head: Seq(1), at_ms: 5, of: plan, with_past: true, by, bytes, maker: None };
         assert_eq!(other.finish_copy(copy, finished, 1_000).await, Ok(CopyEnd::Done));
         assert_eq!(to_count(&counting).await, [plan]);
         counting.counted_bytes(plan).await.expect("it is counted");

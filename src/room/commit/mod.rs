@@ -12,9 +12,8 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use crate::auth::Access;
 use crate::ids::{Seq, UserId};
-use crate::store::{Append, NewEntry, Placed, Refused, RoomId, StoreError};
+use crate::store::{Append, Maker, NewEntry, Placed, Refused, RoomId, StoreError};
 
 use super::fanout::Pace;
 use super::quotas::{Denied, Quotas, RoomBytes, Sender};
@@ -32,8 +31,8 @@ pub enum NextCommit {
     Nothing,
     /// Wait so long for more entries.
     Hold(Duration),
-    /// Make the room's row.
-    MakeRow,
+    /// Make the room's row, for this one; `None`: for nobody.
+    MakeRow(Option<Maker>),
     /// Submit this append to the journal.
     Submit {
         /// The append.
@@ -51,6 +50,8 @@ pub struct Commit {
     row: Option<RoomId>,
     /// The room's epoch when it was read; 0 for one that had no row.
     epoch: i64,
+    /// Who makes it: whose entry was let in first.
+    maker: Option<Maker>,
     /// Whether the row is being made or the next attempt is waited for. Nothing is committed meanwhile.
     is_waiting: bool,
     /// The newest entry that the room has read, and that what waits does not repeat.
@@ -71,6 +72,7 @@ impl Commit {
             uncommitted,
             row: None,
             epoch: 0,
+            maker: None,
             is_waiting: false,
             read: Seq::ZERO,
             quotas,
@@ -97,18 +99,37 @@ impl Commit {
     }
 
     /// Whether a body of so many bytes may be stored.
-    pub fn admit(&self, from: Sender, bytes: usize) -> Result<(), Denied> {
-        self.quotas.admit(self.bytes(), from, bytes)
+    pub fn admit(&mut self, from: Sender, bytes: usize) -> Result<(), Denied> {
+        self.quotas.admit(self.bytes(), from, bytes)?;
+        self.expect_maker(from);
+        Ok(())
     }
 
-    /// Whether a first content of so many bytes may be stored, for somebody with this access.
-    pub fn admit_first(&self, access: Access, bytes: usize) -> Result<(), Denied> {
-        self.quotas.admit_first(self.bytes(), access, bytes)
+    /// Whether a first content of so many bytes may be stored, for this one.
+    pub fn admit_first(&mut self, from: Sender, bytes: usize) -> Result<(), Denied> {
+        self.quotas.admit_first(self.bytes(), from, bytes)?;
+        self.expect_maker(from);
+        Ok(())
     }
 
-    /// Whether somebody with this access may store something in the room, or make it.
-    pub fn may_make(&self, access: Access) -> bool {
-        self.has_entries() || self.quotas.may_make(access)
+    /// Whether the room is there, or this one may make it.
+    pub fn admit_room(&self, from: Sender) -> Result<(), Denied> {
+        self.quotas.admit_room(self.bytes(), from)
+    }
+
+    /// What comes next is of this one: with the first entry, they make the room.
+    fn expect_maker(&mut self, from: Sender) {
+        if !self.has_entries() {
+            self.maker = self.quotas.maker(from);
+        }
+    }
+
+    /// The database does not let the room be made; who wanted to.
+    pub fn on_not_made(&mut self) -> Option<Maker> {
+        self.is_waiting = false;
+        let maker = self.maker.take();
+        maker.iter().for_each(|maker| self.quotas.has_all_rooms(&maker.user));
+        maker
     }
 
     /// A user may want to store something soon.
@@ -162,7 +183,7 @@ impl Commit {
     fn submit(&mut self, now: Instant) -> NextCommit {
         let Some(row) = self.row else {
             self.is_waiting = true;
-            return NextCommit::MakeRow;
+            return NextCommit::MakeRow(self.maker.clone());
         };
         // In flight there may be one that is to be repeated; had it been committed, the store tells.
         let repeated = self.uncommitted.repeat(row).map(|append| Append { is_repeated: true, ..append });

@@ -34,7 +34,7 @@ fn a_room_gets_its_row_before_its_first_append_and_nothing_is_sent_meanwhile() {
     let mut commit = room.new_commit();
     assert!(matches!(commit.next(now), NextCommit::Nothing));
     commit.uncommitted.push(entry());
-    assert!(matches!(commit.next(now), NextCommit::MakeRow));
+    assert!(matches!(commit.next(now), NextCommit::MakeRow(_)));
     assert!(matches!(commit.next(now), NextCommit::Nothing));
     submitted(commit.on_row(RoomId(7), now));
     assert_eq!(commit.row(), Some(RoomId(7)));

@@ -56,7 +56,7 @@ impl Pending {
     }
 
     /// Whether it is an edit that the document has already.
-    fn is_shown_edit(&self) -> bool {
+    pub fn is_shown_edit(&self) -> bool {
         self.entry.kind == EntryKind::Edit && !self.is_shown_late
     }
 

@@ -41,7 +41,7 @@ impl LiveDocument {
     }
 
     /// Why an edit that brings something may not be stored.
-    fn denied(&self, write: &WriteDocument, commit: &Commit) -> Option<Denied> {
+    fn denied(&self, write: &WriteDocument, commit: &mut Commit) -> Option<Denied> {
         if matches!(write.showing, Showing::Repeated { .. }) {
             return None;
         }

@@ -18,6 +18,8 @@ pub enum EditRefusal {
     StorageFull,
     /// There is no such room, and its sender may not make it.
     NoRoom,
+    /// There is no such room, and its sender has made as many as they may.
+    TooManyRooms,
     /// No Yjs client makes it.
     Harmful,
     /// The store failed on it.
@@ -33,6 +35,7 @@ impl EditRefusal {
             Self::DocumentFull => "the document would be too large",
             Self::StorageFull => "the room, or you, have as much on disk as is allowed",
             Self::NoRoom => "there is no such room, and you may not make it",
+            Self::TooManyRooms => "there is no such room, and you have made as many rooms as you may",
             Self::Harmful => "the edit cannot be taken",
             Self::Failed => "the edit cannot be stored",
         }
@@ -41,7 +44,7 @@ impl EditRefusal {
     /// What a connection is closed with, if it is closed for that.
     pub fn close_code(self) -> CloseCode {
         match self {
-            Self::DocumentFull | Self::StorageFull => CloseCode::EditTooLarge,
+            Self::DocumentFull | Self::StorageFull | Self::TooManyRooms => CloseCode::EditTooLarge,
             Self::NoRoom => CloseCode::Forbidden,
             _ => CloseCode::EditRefused,
         }
@@ -62,6 +65,7 @@ impl From<Denied> for EditRefusal {
         match denied {
             Denied::RoomFull | Denied::UserFull => Self::StorageFull,
             Denied::NoRoom => Self::NoRoom,
+            Denied::TooManyRooms => Self::TooManyRooms,
         }
     }
 }
@@ -93,6 +97,7 @@ mod tests {
             EditRefusal::DocumentFull,
             EditRefusal::StorageFull,
             EditRefusal::NoRoom,
+            EditRefusal::TooManyRooms,
             EditRefusal::Harmful,
             EditRefusal::Failed,
         ];

@@ -26,7 +26,7 @@ use crate::store::{Entry, NewEntry, Placed, RoomRow, StoreError};
 
 pub use foreign::{AppendOutcome, ForeignStep};
 pub use lookups::{FoundPage, Lookup, LookupOutcome};
-pub use publishing::{refuse, send_denied, send_saved};
+pub use publishing::{refuse, send_denied, send_saved, send_try_later};
 pub use steps::on_missed;
 
 use awaiting::Awaiting;

@@ -60,7 +60,7 @@ pub fn keep(
 }
 
 /// What is to be stored; of what may not be, whether it was before.
-fn admitted(entry: NewEntry, access: Access, commit: &Commit) -> Result<Pending, Denied> {
+fn admitted(entry: NewEntry, access: Access, commit: &mut Commit) -> Result<Pending, Denied> {
     let Err(denied) = commit.admit(Sender { user: &entry.author, access }, entry.body.len()) else {
         return Ok(Pending::new(entry, Vec::new()));
     };
@@ -126,6 +126,12 @@ pub fn send_saved(to: MemberId, request_id: Option<&str>, version: Option<u64>, 
 pub fn send_denied(to: MemberId, request_id: &Option<Box<str>>, denied: Denied, io: &mut Io) {
     let code = if denied == Denied::NoRoom { ErrorCode::Forbidden } else { ErrorCode::QuotaExceeded };
     io.send_error(to, ErrorMessage::permanent(code, denied.to_string()), request_id);
+}
+
+/// Tells a JSON author that its entry is not stored now.
+pub fn send_try_later(to: MemberId, request_id: &Option<Box<str>>, io: &mut Io) {
+    let message = "the room was not made, try again";
+    io.send_error(to, ErrorMessage::temporary(ErrorCode::TryLater, message, RETRY_AFTER_MS), request_id);
 }
 
 /// Tells a JSON author that its entry will never be stored.

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use super::Postgres;
 use crate::ids::{RoomName, Seq};
-use crate::store::entry::{RoomId, RoomRow};
+use crate::store::entry::{Maker, RoomId, RoomRow};
 use crate::store::error::StoreError;
 use crate::store::rows::{self, AnyRoomColumns, RoomColumns};
 use crate::store::snapshot::{self, snapshot_methods};
@@ -30,18 +30,27 @@ impl Postgres {
         Ok(begun.commit().await?)
     }
 
-    pub async fn ensure_room(&self, name: &RoomName) -> Result<RoomId, StoreError> {
-        let mut lent = self.readers.lend().await?;
+    pub async fn ensure_room(&self, name: &RoomName, by: Option<&Maker>) -> Result<RoomId, StoreError> {
+        let mut writing = self.writing().await?;
         // Looked up first: an insert that conflicts would spend an id each time.
-        if let Some(room) = room_id(&mut lent.connection, name).await? {
-            lent.keep();
+        if let Some(room) = room_id(writing.connection(), name).await? {
+            writing.roll_back().await?;
             return room;
         }
-        let sql = "insert into room (name, last_at, created_at) values ($1, $2, $2) on conflict (name) do nothing";
-        sqlx::query(sql).bind(name.as_str()).bind(now_ms()).execute(&mut lent.connection).await?;
-        let room = room_id(&mut lent.connection, name).await?;
-        lent.keep();
-        room.unwrap_or_else(|| Err(StoreError::Unexpected(format!("room {name} is neither there nor can it be made"))))
+        let may_make = Self::may_make(writing.connection(), by).await?;
+        if may_make {
+            let sql = "insert into room (name, last_at, created_at, made_by) values ($1, $2, $2, $3) \
+                       on conflict (name) do nothing";
+            let query = sqlx::query(sql).bind(name.as_str()).bind(now_ms()).bind(by.map(|by| by.user.as_str()));
+            query.execute(writing.connection()).await?;
+        }
+        let room = room_id(writing.connection(), name).await?;
+        writing.commit().await?;
+        match room {
+            Some(room) => room,
+            None if !may_make => Err(StoreError::TooManyRooms),
+            None => Err(StoreError::Unexpected(format!("room {name} is neither there nor can it be made"))),
+        }
     }
 
     /// And whether it was deleted.

@@ -69,7 +69,7 @@ mod tests {
         actix_rt::System::new().block_on(async {
             let store = Store::open(StoreSettings::new(url, "s1")).await.unwrap();
             store.migrate().await.unwrap();
-            let room = store.ensure_room(&RoomName::parse("r").unwrap()).await.unwrap();
+            let room = store.ensure_room(&RoomName::parse("r").unwrap(), None).await.unwrap();
             let Backend::Sqlite(sqlite) = &*store.backend else { panic!("a file") };
             let mut writing = sqlite.writing().await.unwrap();
             for (seqs, is_taken) in [

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::Sqlite;
 use crate::ids::{RoomName, Seq};
-use crate::store::entry::{RoomId, RoomRow};
+use crate::store::entry::{Maker, RoomId, RoomRow};
 use crate::store::error::StoreError;
 use crate::store::rows::{self, AnyRoomColumns, RoomColumns};
 use crate::store::snapshot::{self, snapshot_methods};
@@ -27,17 +27,21 @@ impl Sqlite {
         Ok(begun.commit().await?)
     }
 
-    pub async fn ensure_room(&self, name: &RoomName) -> Result<RoomId, StoreError> {
+    pub async fn ensure_room(&self, name: &RoomName, by: Option<&Maker>) -> Result<RoomId, StoreError> {
         // Looked up first: most rooms exist, and readers need not wait for the writer.
         if let Some((row, is_deleted)) = self.room(name).await? {
             return if is_deleted { Err(StoreError::RoomDeleted) } else { Ok(row.id) };
         }
         let mut begun = self.writer.begin().await?;
+        if !Self::may_make(&mut begun.0.connection, by).await? {
+            begun.rollback().await?;
+            return Err(StoreError::TooManyRooms);
+        }
         // The update changes nothing; without one, a room that exists by now would not be returned.
-        let sql = "insert into room (id, name, last_at, created_at) \
-                   select 1 + max((select freed from room_id), coalesce((select max(id) from room), 0)), $1, $2, $2 where true \
+        let sql = "insert into room (id, name, last_at, created_at, made_by) \
+                   select 1 + max((select freed from room_id), coalesce((select max(id) from room), 0)), $1, $2, $2, $3 where true \
                    on conflict (name) do update set name = excluded.name returning id";
-        let query = sqlx::query_scalar(sql).bind(name.as_str()).bind(now_ms());
+        let query = sqlx::query_scalar(sql).bind(name.as_str()).bind(now_ms()).bind(by.map(|by| by.user.as_str()));
         let id = query.fetch_one(&mut begun.0.connection).await?;
         begun.commit().await?;
         Ok(RoomId(id))

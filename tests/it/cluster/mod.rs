@@ -6,6 +6,7 @@ mod deletion;
 mod erasure;
 mod faults;
 mod people;
+mod quotas;
 mod seeding;
 mod streams;
 mod twice;

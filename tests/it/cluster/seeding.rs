@@ -7,8 +7,11 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use super::{Servers, on_each_bus};
-use crate::support::editor::Editor;
+use crate::support::editor::{Editor, document};
+use crate::support::eventually;
+use crate::support::frame::BINARY;
 use crate::support::http::request;
+use crate::support::message::STEP1_EMPTY;
 use crate::support::server::Server;
 use crate::support::socket::Socket;
 use crate::support::token::{reader, writer};
@@ -64,6 +67,25 @@ fn rule_41_where_the_first_content_may_not_be_stored_who_may_write_is_told_not_t
     let (code, reason) = Socket::yjs(server.address, "r", &writer("ada")).closed();
     assert_eq!(code, 4413, "{reason}");
     assert!(reason.contains("on disk"), "{reason}");
+}
+
+#[test]
+fn rule_41_a_room_with_a_first_content_is_of_who_came_first_and_who_makes_no_more_gets_none() {
+    let back_end = BackEnd::answering_together(1);
+    let server = Server::with(&[&back_end.options()[..], &["--quota-user-rooms", "1"]].concat());
+    let first = Editor::join(server.address, "r-1", &writer("ada"), 1);
+    assert_eq!(first.text(), CONTENT);
+    // Until it is known how many she has made, she may be told to come back.
+    eventually("she is let in without a content", || {
+        let mut socket = Socket::yjs(server.address, "r-2", &writer("ada"));
+        let frame = socket.frame();
+        (frame.opcode == BINARY && frame.payload == STEP1_EMPTY).then_some(())
+    });
+    let mut ada = Editor::join(server.address, "r-2", &writer("ada"), 2);
+    ada.types("mine");
+    assert_eq!((ada.socket.closed().0, ada.text()), (4413, "mine".to_owned()));
+    assert_eq!(Editor::join(server.address, "r-2", &writer("bob"), 3).text(), CONTENT);
+    Editor::join_with(server.address, "r-2", &writer("ada"), document(4)).saves("ours");
 }
 
 on_each_bus! {
