@@ -154,3 +154,22 @@ fn a_page_reads_so_much_says_how_far_and_what_comes_later_is_in_the_next_and_in_
     publish(&server, "alice", &created("third"));
     assert_eq!(read(&server, &format!("?after={upto}&limit=1")).json()["next"], second);
 }
+
+#[test]
+fn a_page_reads_20_000_events_and_not_one_more() {
+    let server = Server::with(&["--rate-room", "100000"]);
+    let first = publish(&server, "alice", &created("first"));
+    let reply = json!({ "type": "comment.replied", "payload": { "thread": first, "text": "x" } });
+    let batch = |count| publish(&server, "eve", &json!(vec![&reply; count]));
+    for _ in 0..78 {
+        batch(256);
+    }
+    let told = || {
+        let page = read(&server, "").json();
+        (page["seq"].as_u64().unwrap(), page["partial"] == true, page["threads"][0]["more"].as_u64().unwrap())
+    };
+    let at_the_limit = batch(19_999 - 78 * 256);
+    assert_eq!((at_the_limit, told()), (20_000, (20_000, false, 19_799)));
+    batch(1);
+    assert_eq!(told(), (20_000, true, 19_799));
+}

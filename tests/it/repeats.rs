@@ -10,7 +10,7 @@ use crate::support::http::{Answer, get, post_json, request};
 use crate::support::json::{Client, problem};
 use crate::support::message::update;
 use crate::support::server::Server;
-use crate::support::token::{token, writer};
+use crate::support::token::{reader, token, writer};
 
 /// A write of alice's into the document of `plan`, with these headers beside what each has.
 fn write(address: SocketAddr, method: &str, query: &str, headers: &str, body: &str) -> Answer {
@@ -72,6 +72,21 @@ fn a_write_sent_again_stands_where_the_first_one_does_whatever_holds_now() {
         let judged = write(server.address, method, &other, headers, body);
         assert!(judged.status >= 400 || seq(&judged) > first, "{what}: {judged:?}");
     }
+}
+
+#[test]
+fn who_may_not_write_any_more_is_refused_and_gets_the_first_answer_once_they_may_again() {
+    let server = Server::start();
+    let say = |token: &str| {
+        let said = json!({ "text": "once", "key": "k" });
+        post_json(server.address, "/api/v1/rooms/plan/messages", Some(token), &said)
+    };
+    let first = seq(&say(&writer("alice")));
+    assert_eq!(say(&reader("alice")).error(), (403, "forbidden".into()));
+    let mut reading = Client::join(server.address, &reader("alice"), "plan");
+    let answer = reading.ask(json!({ "type": "chat.message", "room": "plan", "text": "once", "key": "k" }));
+    assert_eq!(problem(&answer), ("forbidden", false));
+    assert_eq!(seq(&say(&writer("alice"))), first);
 }
 
 #[test]
