@@ -1,6 +1,6 @@
 //! REST: copying a room. The copy is filled aside, part by part, and is there as a whole once all of it is committed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
@@ -99,7 +99,10 @@ pub async fn copy(
         (Some(_), Some(_)) => return Err(ApiError::Body("at and version exclude each other".into())),
         (at, version) => Upto::read(at, version)?,
     };
-    if !auth::allows(may.access, Action::Administer) {
+    if !is_free(&may) {
+        if history {
+            state.rates.may_copy(&may.identity.user, Instant::now()).map_err(ApiError::TooMany)?;
+        }
         publish::count(&req, &may.identity, 1, &state)?;
     }
     let _turn = state.copies.take(&may.identity.user).await.ok_or_else(ApiError::too_many_questions)?;
@@ -128,6 +131,11 @@ pub async fn copy(
         }
     };
     finish(source, filled).await
+}
+
+/// Whether the limits of messages are not for this caller.
+fn is_free(may: &May<ReadPast>) -> bool {
+    auth::allows(may.access, Action::Administer)
 }
 
 /// What is copied.
@@ -216,6 +224,9 @@ impl Source<'_> {
             (filled.head, filled.at_ms) = (last.seq, last.at_ms);
             filled.bytes += page.iter().map(|entry| entry.body_bytes + ENTRY_OVERHEAD_BYTES).sum::<u64>();
             self.admit(filled.bytes)?;
+            if !is_free(self.may) {
+                self.state.rates.copied(&self.may.identity.user, page.len(), Instant::now());
+            }
             self.add(CopyPart::Entries(page)).await?;
         }
         let clients = self.state.store.all_clients(row.id).await?;

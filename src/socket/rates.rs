@@ -80,18 +80,32 @@ pub struct SharedRates {
     json_buckets: SharedBuckets,
     editors: Rates,
     editor_buckets: SharedBuckets,
+    /// Entries of rooms that users copied with their history.
+    copied: Buckets<UserId>,
 }
 
 impl SharedRates {
     /// All full: for JSON clients, and for editors.
     pub fn new(json: Rates, editors: Rates) -> Self {
-        Self { json, json_buckets: SharedBuckets::default(), editors, editor_buckets: SharedBuckets::default() }
+        let (json_buckets, editor_buckets) = (SharedBuckets::default(), SharedBuckets::default());
+        Self { json, json_buckets, editors, editor_buckets, copied: Buckets::default() }
     }
 
     /// Takes messages that come without a socket; or says when to try again.
     pub fn take(&self, user: &UserId, address: IpAddr, messages: usize, now: Instant) -> Result<(), Duration> {
         self.json_buckets.addresses.take(&address, messages, self.json.address, now)?;
         self.json_buckets.users.take(user, messages, self.json.user, now)
+    }
+
+    /// Whether a user may copy a room with its history; or says when to try again.
+    pub fn may_copy(&self, user: &UserId, now: Instant) -> Result<(), Duration> {
+        self.copied.spend(user, 0.0, self.json.user, now).map_or(Ok(()), Err)
+    }
+
+    /// A user has copied so many entries: they cost what as many messages do, of a bucket of their own, for they come at once, and how many
+    /// there are is known late.
+    pub fn copied(&self, user: &UserId, entries: usize, now: Instant) {
+        self.copied.spend(user, entries as f64, self.json.user, now);
     }
 
     /// What editors may send.
@@ -178,6 +192,19 @@ mod tests {
         let mut first = RateLimits::new(address, &shared, now);
         let mut second = RateLimits::new(address, &shared, now);
         assert_eq!(passed(&mut first, "ada", &shared, now) + passed(&mut second, "ada", &shared, now), 8);
+    }
+
+    #[test]
+    fn who_has_copied_much_waits_as_long_as_for_messages_and_goes_on_with_these() {
+        let (now, shared, [ada, bob]) = (Instant::now(), shared(5.0, 5.0, 5.0), ["ada", "bob"].map(UserId::new));
+        assert_eq!(shared.may_copy(&ada, now), Ok(()));
+        shared.copied(&ada, 4, now);
+        assert_eq!(shared.may_copy(&ada, now), Ok(()));
+        shared.copied(&ada, 100, now);
+        assert_eq!(shared.may_copy(&ada, now), Err(Duration::from_secs(99)));
+        assert_eq!(shared.may_copy(&ada, now + Duration::from_secs(98)), Err(Duration::from_secs(1)));
+        assert_eq!(shared.may_copy(&ada, now + Duration::from_secs(100)), Ok(()));
+        assert_eq!((shared.may_copy(&bob, now), shared.take(&ada, "10.0.0.1".parse().unwrap(), 5, now)), (Ok(()), Ok(())));
     }
 
     #[test]

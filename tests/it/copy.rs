@@ -207,3 +207,24 @@ fn rule_41_a_copy_counts_for_who_makes_it_and_needs_what_making_a_room_needs() {
     }
     assert_eq!(get(server.address, "/api/v1/rooms/full-2", Some(&root)).status, 404);
 }
+
+#[test]
+fn rule_41_a_copy_with_history_costs_its_maker_what_as_many_messages_do() {
+    let server = with_plan(&["--rate-user", "10"]);
+    let root = token("root", &["*=admin"]);
+    let said = json!(vec![json!({ "text": "x" }); 256]);
+    for _ in 0..2 {
+        assert_eq!(post_json(server.address, &format!("{PLAN}/messages"), Some(&root), &said).status, 201);
+    }
+    let copied = |user: &str, to: &str, history| {
+        let answer = copy_as(&server, &writer(user), &json!({ "to": to, "history": history }));
+        (answer.status, answer.header("retry-after").map(|wait| wait.parse::<u64>().unwrap()))
+    };
+    assert_eq!(copied("dora", "copy-1", true), (201, None));
+    // 516 entries at 10 a second, but for a burst of 20.
+    let (status, wait) = copied("dora", "copy-2", true);
+    assert!(status == 429 && wait.is_some_and(|wait| (1..=50).contains(&wait)), "{status} {wait:?}");
+    assert_eq!((copied("dora", "copy-3", false).0, copied("eve", "copy-4", true).0), (201, 201));
+    assert_eq!(copy_as(&server, &root, &json!({ "to": "copy-5", "history": true })).status, 201);
+    assert_eq!(copy_as(&server, &root, &json!({ "to": "copy-6", "history": true })).status, 201);
+}
