@@ -69,5 +69,5 @@ test('MIGRATING.md says of each hook and each extension of Hocuspocus what becom
   const rows = read('docs/MIGRATING.md').split('\n').filter((line) => line.startsWith('| ')).map((line) => line.split('|')[1])
   const named = (name) => rows.some((cell) => new RegExp(`\\b${name}\\b`).test(cell))
   assert.deepEqual(hooks.filter((name) => !named(name)), [])
-  assert.deepEqual(['Database', 'SQLite', 'S3', 'Redis', 'Webhook', 'Logger', 'Throttle', 'Transformer'].filter((name) => !named(name)), [])
+  assert.deepEqual(['Database', 'SQLite', 'S3', 'Redis', 'Webhook', 'Logger', 'Throttle', 'Monitor', 'RocksDB', 'Transformer'].filter((name) => !named(name)), [])
 })
