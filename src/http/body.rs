@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use actix_web::error::PayloadError;
 use actix_web::http::header;
 use actix_web::web::{self, Bytes, Payload};
 use actix_web::{FromRequest, HttpRequest, dev};
@@ -134,11 +135,18 @@ impl FromRequest for Short {
     fn from_request(req: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
         let (bytes, req) = (Bytes::from_request(req, payload), req.clone());
         Box::pin(async move {
-            let bytes = bytes.await.map_err(ApiError::body)?;
+            let bytes = bytes.await.map_err(|error| too_large(&error, &req).unwrap_or_else(|| ApiError::body(error)))?;
             confirm(&req)?;
             Ok(Self(bytes))
         })
     }
+}
+
+/// What a short body is told that is too long; `None` where it has another fault.
+fn too_large(error: &actix_web::Error, req: &HttpRequest) -> Option<ApiError> {
+    let is_overflow = matches!(error.as_error(), Some(PayloadError::Overflow));
+    let state = req.app_data::<web::Data<AppState>>().filter(|_| is_overflow)?;
+    Some(ApiError::BodyTooLarge(state.json_message_bytes_max))
 }
 
 /// A short body that is a JSON object, likewise.

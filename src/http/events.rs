@@ -80,7 +80,7 @@ pub async fn of_client(
         ("key" = Option<String>, Query, min_length = 1, max_length = 64, description = "Names it: under one key a stream hears one thing. It remembers 64 keys"),
     ),
     request_body(content((Value = "application/json"), (Vec<u8> = "application/octet-stream"))),
-    responses((status = 204, description = "Heard"), WithToken, WithBody, Fails<404>, Fails<413>),
+    responses((status = 204, description = "Heard"), WithToken, WithBody, Fails<404>),
 )]
 pub async fn say(
     Caller(identity): Caller,

@@ -169,7 +169,7 @@ shared! {
     /// What every path below a room may answer.
     InRoom: 400 401 403 404 410 415 500 503;
     /// What a path that takes a body may answer besides.
-    WithBody: 400 408;
+    WithBody: 400 408 413;
 }
 
 #[cfg(test)]

@@ -49,6 +49,7 @@ mod writing;
 
 use std::sync::Arc;
 
+use actix_web::error::JsonPayloadError;
 use actix_web::web::{self, JsonConfig, ServiceConfig};
 
 pub use body::json_values;
@@ -72,7 +73,12 @@ fn json_config(bytes_max: usize) -> JsonConfig {
         .limit(bytes_max)
         .content_type_required(false)
         .content_type(|_| true)
-        .error_handler(|error, _| error::ApiError::body(error).into())
+        .error_handler(|error, _| match error {
+            JsonPayloadError::Overflow { limit } | JsonPayloadError::OverflowKnownLength { limit, .. } => {
+                error::ApiError::BodyTooLarge(limit).into()
+            }
+            error => error::ApiError::body(error).into(),
+        })
 }
 
 /// Places of requests that wait for something to happen, of `requests_max` at the same time.
@@ -146,12 +152,14 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
                 )
                 .service(
                     web::resource("/webhooks")
+                        .app_data(json_config(webhooks::BYTES_MAX))
                         .route(paths::reading().to(webhooks::list))
                         .route(web::post().to(webhooks::add))
                         .default_service(web::to(webhooks::other_method)),
                 )
                 .service(
                     web::resource("/webhooks/{webhook}")
+                        .app_data(json_config(webhooks::BYTES_MAX))
                         .route(paths::reading().to(webhooks::one))
                         .route(web::patch().to(webhooks::change))
                         .route(web::delete().to(webhooks::remove))

@@ -19,6 +19,8 @@ use crate::protocol::json::rfc3339;
 use crate::store::{Delivery, DeliveryState, WEBHOOKS_MAX};
 use crate::webhooks::{self, CONFIGURED, Endpoint, Format, NewEndpoint, Sent};
 
+/// Longest request that adds or changes one: with an address and patterns as long as they may be.
+pub const BYTES_MAX: usize = 16 * 1024;
 /// Deliveries in a page if the caller does not say, and at most.
 const PAGE_DEFAULT: u32 = 50;
 const PAGE_MAX: u32 = 500;

@@ -5,6 +5,7 @@
 mod attribution;
 mod beside;
 mod bounded_http;
+mod bounds;
 mod broken_network;
 mod browser_client;
 mod browser_side;

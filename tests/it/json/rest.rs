@@ -71,7 +71,7 @@ fn what_may_not_be_published_is_refused() {
         assert_eq!(say(Some(&writer("ada")), wrong), (400, "invalid_body".into()));
     }
     let large = json!({ "text": "x".repeat(1 << 20) });
-    assert_eq!(say(Some(&writer("ada")), large), (400, "invalid_body".into()));
+    assert_eq!(say(Some(&writer("ada")), large), (413, "too_large".into()));
     let stats =
         post_json(server.address, "/api/v1/rooms/tutti/stats/messages", Some(&admin()), &json!({ "text": "x" }));
     assert_eq!(stats.error(), (403, "forbidden".into()));
