@@ -135,7 +135,8 @@ impl FromRequest for Short {
     fn from_request(req: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
         let (bytes, req) = (Bytes::from_request(req, payload), req.clone());
         Box::pin(async move {
-            let bytes = bytes.await.map_err(|error| too_large(&error, &req).unwrap_or_else(|| ApiError::body(error)))?;
+            let bytes =
+                bytes.await.map_err(|error| too_large(&error, &req).unwrap_or_else(|| ApiError::body(error)))?;
             confirm(&req)?;
             Ok(Self(bytes))
         })

@@ -95,7 +95,10 @@ const FAILURES: [Failure; 16] = [
         "InsufficientStorage",
         &[
             ("document_full", "the document would become too large"),
-            ("quota_exceeded", "the room, or the caller, has as much on disk as is allowed, or the caller has made as many rooms"),
+            (
+                "quota_exceeded",
+                "the room, or the caller, has as much on disk as is allowed, or the caller has made as many rooms",
+            ),
         ],
     ),
 ];

@@ -69,16 +69,14 @@ const SHORT_BYTES_MAX: usize = 4096;
 
 /// Short requests, JSON whatever type their sender gave them: `curl` calls it a form.
 fn json_config(bytes_max: usize) -> JsonConfig {
-    JsonConfig::default()
-        .limit(bytes_max)
-        .content_type_required(false)
-        .content_type(|_| true)
-        .error_handler(|error, _| match error {
+    JsonConfig::default().limit(bytes_max).content_type_required(false).content_type(|_| true).error_handler(
+        |error, _| match error {
             JsonPayloadError::Overflow { limit } | JsonPayloadError::OverflowKnownLength { limit, .. } => {
                 error::ApiError::BodyTooLarge(limit).into()
             }
             error => error::ApiError::body(error).into(),
-        })
+        },
+    )
 }
 
 /// Places of requests that wait for something to happen, of `requests_max` at the same time.

@@ -204,7 +204,10 @@ mod tests {
         assert_eq!(shared.may_copy(&ada, now), Err(Duration::from_secs(99)));
         assert_eq!(shared.may_copy(&ada, now + Duration::from_secs(98)), Err(Duration::from_secs(1)));
         assert_eq!(shared.may_copy(&ada, now + Duration::from_secs(100)), Ok(()));
-        assert_eq!((shared.may_copy(&bob, now), shared.take(&ada, "10.0.0.1".parse().unwrap(), 5, now)), (Ok(()), Ok(())));
+        assert_eq!(
+            (shared.may_copy(&bob, now), shared.take(&ada, "10.0.0.1".parse().unwrap(), 5, now)),
+            (Ok(()), Ok(()))
+        );
     }
 
     #[test]

@@ -49,8 +49,8 @@ pub use copy::{CREATED, CopyEnd, CopyPart, FinishedCopy};
 pub use deletion::{DeletedRoom, Deletion, Remains, Undeletion};
 pub use entry::{
     Append, Bodies, COMMENT_BYTES_MAX, Condition, ENTRY_OVERHEAD_BYTES, Entry, EntryKind, HISTORY_BYTES_MAX,
-    HISTORY_ENTRIES_MAX, HistoryQuery, KEY_BYTES_MAX, Kinds, Loaded, Maker, NewEntry, Outcome, Page, Placed, Refused, RoomId,
-    RoomRow,
+    HISTORY_ENTRIES_MAX, HistoryQuery, KEY_BYTES_MAX, Kinds, Loaded, Maker, NewEntry, Outcome, Page, Placed, Refused,
+    RoomId, RoomRow,
 };
 pub use erasure::{BegunErasure, ErasureProgress, ErasureRow, Rewrite, Rewritten};
 pub use error::StoreError;

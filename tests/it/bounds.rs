@@ -73,7 +73,9 @@ fn names_keys_and_labels() {
     bounded("the name of a room", 200, PARAMETER, |length| {
         post(&format!("/api/v1/rooms/{}/messages", "r".repeat(length)), json!({ "text": "x" }))
     });
-    bounded("whose tokens are revoked", 200, BODY, |length| post("/api/v1/revocations", json!({ "sub": text(length) })));
+    bounded("whose tokens are revoked", 200, BODY, |length| {
+        post("/api/v1/revocations", json!({ "sub": text(length) }))
+    });
     bounded("which token is revoked", 200, BODY, |length| post("/api/v1/revocations", json!({ "jti": text(length) })));
 }
 
@@ -112,7 +114,8 @@ fn webhooks() {
     bounded("its url", 2_000, BODY, |length| add(json!({ "url": format!("{URL}{}", text(length - URL.len())) })));
     // All of it together is taken, too.
     let url = format!("{URL}{}", text(2_000 - URL.len()));
-    let whole = json!({ "url": url, "events": vec![text(64); 50], "rooms": text(200), "content": "text", "root": text(200) });
+    let whole =
+        json!({ "url": url, "events": vec![text(64); 50], "rooms": text(200), "content": "text", "root": text(200) });
     assert_eq!(add(whole).status, 201);
     let there = get(server.address, "/api/v1/webhooks", Some(&root())).json()["webhooks"].as_array().unwrap().len();
     for _ in there..63 {

@@ -172,8 +172,8 @@ fn rule_41_a_user_makes_so_many_rooms_by_whatever_way_and_an_admin_any_number() 
         let (code, reason) = editor.socket.closed();
         assert_eq!(code, 4413, "{reason}");
         assert!(reason.contains("as many rooms as you may"), "{reason}");
-        let answer = Client::join(address, &ada, "over")
-            .ask(json!({ "type": "chat.message", "room": "over", "text": "mine" }));
+        let answer =
+            Client::join(address, &ada, "over").ask(json!({ "type": "chat.message", "room": "over", "text": "mine" }));
         assert_eq!(problem(&answer), ("quota_exceeded", false));
         let mut provider = Provider::open(address, "over", &ada, WRITER);
         provider.say("over", &update(&typed(&document(4), "mine")));
