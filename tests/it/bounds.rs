@@ -42,7 +42,9 @@ fn text(length: usize) -> String {
 
 /// JSON of so many bytes, by spaces behind it.
 fn padded(json: &Value, bytes: usize) -> String {
-    format!("{:<bytes$}", json.to_string())
+    let json = json.to_string();
+    let spaces = " ".repeat(bytes - json.len());
+    json + &spaces
 }
 
 const BODY: (u16, &str) = (400, "invalid_body");

@@ -85,7 +85,7 @@ fn who_may_not_write_any_more_is_refused_and_gets_the_first_answer_once_they_may
     assert_eq!(say(&reader("alice")).error(), (403, "forbidden".into()));
     let mut reading = Client::join(server.address, &reader("alice"), "plan");
     let answer = reading.ask(json!({ "type": "chat.message", "room": "plan", "text": "once", "key": "k" }));
-    assert_eq!(problem(&answer), ("forbidden", false));
+    assert_eq!(problem(&answer), ("read_only", false));
     assert_eq!(seq(&say(&writer("alice"))), first);
 }
 

@@ -115,7 +115,7 @@ fn a_server_says_something_to_one_user() {
     assert_eq!(post_json(server.address, path, Some(&admin()), &large).json(), json!({ "sockets": 1 }));
     assert_eq!(bob.next()["payload"], large["payload"]);
     let too_large = json!({ "payload": "x".repeat(1 << 20) });
-    assert_eq!(post_json(server.address, path, Some(&admin()), &too_large).error(), (400, "invalid_body".into()));
+    assert_eq!(post_json(server.address, path, Some(&admin()), &too_large).error(), (413, "too_large".into()));
     assert_eq!(post_json(server.address, path, Some(&reader("eve")), &json!({ "payload": 1 })).status, 403);
     assert_eq!(post_json(server.address, path, None, &json!({ "payload": 1 })).status, 401);
     assert_eq!(post_json(server.address, path, Some(&admin()), &json!({ "payload": "\0" })).error().0, 400);
