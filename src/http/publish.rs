@@ -221,7 +221,7 @@ pub async fn disconnect(
     state: Data<AppState>,
 ) -> Result<Json<Disconnected>, ApiError> {
     if body.len() > DISCONNECT_BYTES_MAX {
-        return Err(ApiError::Body(format!("the body has at most {DISCONNECT_BYTES_MAX} bytes")));
+        return Err(ApiError::BodyTooLarge(DISCONNECT_BYTES_MAX));
     }
     let Disconnecting { user, reason } = object(&json(&body)?)?;
     let reason = reason.unwrap_or_else(|| "put out of the room by an administrator".into());

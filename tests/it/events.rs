@@ -316,7 +316,7 @@ fn rule_15_nobody_else_speaks_for_a_stream() {
     }
     let path = format!("/api/v1/events/{}", ada.client);
     let is_refused = |answer: Answer, status| assert_eq!(answer.status, status, "{answer:?}");
-    is_refused(post_text(address, &path, Some(&writer("ada")), &"x".repeat(2 << 20)), 400);
+    is_refused(post_text(address, &path, Some(&writer("ada")), &"x".repeat(2 << 20)), 413);
     is_refused(post_text(address, &path, Some(&writer("ada")), "no json"), 204);
     assert_eq!(ada.until("error")["code"], "invalid_json");
     drop(ada);
