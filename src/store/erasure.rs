@@ -596,6 +596,7 @@ macro_rules! erasure_methods {
                     for sql in [
                         "update client set user_id = $3 where room_id = $1 and user_id = $2",
                         "update version set author = $3 where room_id = $1 and author = $2",
+                        "update room set made_by = $3 where id = $1 and made_by = $2",
                         "insert into room_usage (room_id, user_id, bytes) \
                          select room_id, $3, bytes from room_usage where room_id = $1 and user_id = $2 \
                          on conflict (room_id, user_id) do update set bytes = room_usage.bytes + excluded.bytes",

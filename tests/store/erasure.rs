@@ -12,6 +12,7 @@ use tutti::store::{
 
 use crate::support::{
     Database, append, contract, edit, entry, everything, history, keyed, name, on_sqlite, one, opened, placed, room,
+    stored_of,
 };
 
 /// What is to be erased, as it stands in bodies, and what comes in its place.
@@ -319,7 +320,7 @@ contract! {
         assert_eq!(store.fill_copy(whole, part.clone(), 1_000).await, Ok(true));
         let finished = |called: &str, of| {
             let by = (UserId::new("carol"), "Carol".to_owned());
-            FinishedCopy { name: name(called), head: Seq(700), at_ms: 5, of, with_past: true, by, bytes: 1 }
+            FinishedCopy { name: name(called), head: Seq(700), at_ms: 5, of, with_past: true, by, bytes: 1, maker: None }
         };
         assert_eq!(store.finish_copy(whole, finished("whole", plan), 1_000).await, Ok(CopyEnd::Done));
         let row = begun(&store, plan, 0).await;
@@ -452,8 +453,8 @@ contract! {
                 assert_eq!(bytes, expected, "{called}");
                 let of_relay: u64 = entries.iter().filter(|entry| entry.via.is_some()).map(|entry| entry.body_bytes + ENTRY_OVERHEAD_BYTES).sum();
                 let deletion = Deletion::Soft(1_000);
-                let used = counting.stored_of(vec![UserId::new("relay"), UserId::new("ada")]).await;
-                assert_eq!(used, Ok(vec![of_relay, expected - of_relay]));
+                let used = stored_of(&counting, &["relay", "ada"]).await;
+                assert_eq!(used, [of_relay, expected - of_relay]);
                 counting.delete_room(&name(&called), (&UserId::new("root"), "Root"), deletion, 5).await.expect("works");
             }
         }
@@ -493,8 +494,9 @@ contract! {
             store.add_version(room, version("one", mallory)).await.expect("works");
             store.add_version(room, version("two", "bob")).await.expect("works");
         }
+        db.execute(&format!("update room set made_by = '{mallory}'")).await;
         let (size, of_other) = (store.room_size(plan).await, history(&store, other).await);
-        let used = store.stored_of(vec![UserId::new(mallory), UserId::new("bob")]).await.expect("works");
+        let used = stored_of(&store, &[mallory, "bob"]).await;
         let before = history(&store, plan).await;
         assert_eq!(erased(&store, plan, 0, rename(mallory, "nobody-7")).await, 7);
 
@@ -518,10 +520,11 @@ contract! {
         // Nobody else's is touched, and it all counts as before.
         assert_eq!(store.room_size(plan).await, size);
         assert_eq!(history(&store, other).await, of_other);
-        let now = store.stored_of(vec![UserId::new(mallory), UserId::new("bob"), UserId::new("nobody-7")]).await;
-        let now = now.expect("works");
+        let now = stored_of(&store, &[mallory, "bob", "nobody-7"]).await;
         assert_eq!((now[0] + now[2], now[1]), (used[0], used[1]));
         assert_eq!(now[0], now[2], "both rooms had the same");
+        let used = store.usage_of(vec![UserId::new(mallory), UserId::new("nobody-7")], 10).await.expect("works");
+        assert_eq!(used.iter().map(|used| used.rooms).collect::<Vec<_>>(), [1, 1]);
         db.execute("delete from webhook_event where room = 'other'").await;
         let deletion = Deletion::Hard { frees_name: true };
         store.delete_room(&name("other"), (&UserId::new("root"), "Root"), deletion, 5).await.expect("it is deleted");

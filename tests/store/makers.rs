@@ -70,7 +70,7 @@ contract! {
         let plan = made(&store, "plan", by("bob", 1)).await.expect("it is made");
         placed(&store, &append(plan, vec![edit("e")])).await;
         let copied = async |to: &str, maker: Option<Maker>| {
-            let copy = store.begin_copy(1_000).await.expect("it begins");
+            let copy = store.begin_copy(plan, 0, 1_000).await.expect("an answer").expect("it begins");
             store.fill_copy(copy, CopyPart::Entries(history(&store, plan).await), 1_000).await.expect("a part");
             let by = (UserId::new("ada"), "Ada".to_owned());
             let (head, at_ms, of, bytes) = (Seq(1), 5, plan, 65);

@@ -213,6 +213,12 @@ pub async fn room(store: &Store, text: &str) -> RoomId {
     store.ensure_room(&name(text), None).await.expect("the room is made")
 }
 
+/// What users have on disk, in bytes.
+pub async fn stored_of(store: &Store, users: &[&str]) -> Vec<u64> {
+    let users = users.iter().map(|user| UserId::new(*user)).collect();
+    store.usage_of(users, 0).await.expect("works").iter().map(|used| used.bytes).collect()
+}
+
 pub fn entry(kind: EntryKind, author: &str, body: &'static str) -> NewEntry {
     NewEntry {
         kind,

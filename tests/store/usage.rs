@@ -5,7 +5,7 @@ use tutti::store::{
     CopyEnd, CopyPart, Deletion, ENTRY_OVERHEAD_BYTES, FinishedCopy, NewEntry, RoomId, Store, StoreSettings,
 };
 
-use crate::support::{Database, append, contract, edit, history, keyed, name, opened, placed, room};
+use crate::support::{Database, append, contract, edit, history, keyed, name, opened, placed, room, stored_of};
 
 const EACH: u64 = ENTRY_OVERHEAD_BYTES;
 
@@ -18,11 +18,6 @@ async fn servers(db: &Database) -> (Store, Store) {
 fn of(author: &str, via: Option<&str>, bytes: usize) -> NewEntry {
     let (author, via) = (UserId::new(author), via.map(UserId::new));
     NewEntry { author, via, body: vec![0; bytes].into(), ..edit("") }
-}
-
-async fn used(store: &Store, users: &[&str]) -> Vec<u64> {
-    let users = users.iter().map(|user| UserId::new(*user)).collect();
-    store.usage_of(users, 0).await.expect("works").iter().map(|used| used.bytes).collect()
 }
 
 async fn to_count(store: &Store) -> Vec<RoomId> {
@@ -44,7 +39,7 @@ contract! {
         assert_eq!(store.stored_bytes(first).await, Ok(1_110 + 3 * EACH));
         assert_eq!(store.stored_bytes(second).await, Ok(1_000_014 + 3 * EACH));
         let expected = [1_000_110 + 3 * EACH, 1_014 + 3 * EACH, 0, 0];
-        assert_eq!(used(&store, &["ada", "bob", "mallory", "nobody"]).await, expected);
+        assert_eq!(stored_of(&store, &["ada", "bob", "mallory", "nobody"]).await, expected);
         assert_eq!(to_count(&store).await, []);
         assert_eq!(store.count_part(first).await, Ok(false));
     }
@@ -56,9 +51,9 @@ contract! {
         assert_eq!((to_count(&counting).await, counting.stored_bytes(plan).await), (vec![plan], Ok(0)));
         // Behind what is not counted nothing is.
         placed(&counting, &append(plan, vec![of("ada", None, 1)])).await;
-        assert_eq!(used(&counting, &["ada", "bob"]).await, [0, 0]);
+        assert_eq!(stored_of(&counting, &["ada", "bob"]).await, [0, 0]);
         assert_eq!(counting.counted_bytes(plan).await, Ok(111 + 3 * EACH));
-        assert_eq!(used(&counting, &["ada", "bob"]).await, [101 + 2 * EACH, 10 + EACH]);
+        assert_eq!(stored_of(&counting, &["ada", "bob"]).await, [101 + 2 * EACH, 10 + EACH]);
         // From then on appends count, until somebody who does not is between them.
         placed(&counting, &append(plan, vec![of("ada", None, 1_000)])).await;
         assert_eq!((to_count(&counting).await, counting.stored_bytes(plan).await), (vec![], Ok(1_111 + 4 * EACH)));
@@ -92,12 +87,12 @@ contract! {
         placed(&store, &append(plan, vec![of("ada", None, 100)])).await;
         let root = UserId::new("root");
         store.delete_room(&name("plan"), (&root, "Root"), Deletion::Soft(1_000), 5_000).await.expect("it is deleted");
-        assert_eq!(used(&store, &["ada"]).await, [0]);
+        assert_eq!(stored_of(&store, &["ada"]).await, [0]);
         store.undelete_room(&name("plan")).await.expect("it is back");
-        assert_eq!(used(&store, &["ada"]).await, [100 + EACH]);
+        assert_eq!(stored_of(&store, &["ada"]).await, [100 + EACH]);
         store.delete_room(&name("plan"), (&root, "Root"), Deletion::Hard { frees_name: false }, 5_000).await.expect("works");
         while store.purge_part(plan, 5_000).await.expect("a part") {}
-        assert_eq!((used(&store, &["ada"]).await, store.stored_bytes(plan).await), (vec![0], Ok(0)));
+        assert_eq!((stored_of(&store, &["ada"]).await, store.stored_bytes(plan).await), (vec![0], Ok(0)));
         assert_eq!(to_count(&store).await, []);
     }
 
@@ -113,8 +108,8 @@ contract! {
         assert_eq!(other.finish_copy(copy, finished, 1_000).await, Ok(CopyEnd::Done));
         assert_eq!(to_count(&counting).await, [plan]);
         counting.counted_bytes(plan).await.expect("it is counted");
-        assert_eq!(used(&counting, &["ada", "carol"]).await, [bytes, bytes]);
+        assert_eq!(stored_of(&counting, &["ada", "carol"]).await, [bytes, bytes]);
         placed(&counting, &append(copy, vec![of("ada", None, 100)])).await;
-        assert_eq!(used(&counting, &["ada", "carol"]).await, [2 * bytes, bytes]);
+        assert_eq!(stored_of(&counting, &["ada", "carol"]).await, [2 * bytes, bytes]);
     }
 }
