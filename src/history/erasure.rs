@@ -8,7 +8,7 @@ use crate::document::ErasedUnits;
 use crate::ids::UserId;
 use crate::protocol::DecodeError;
 use crate::protocol::json::entry;
-use crate::protocol::lib0::{Input, put_buf, put_var_uint};
+use crate::protocol::lib0::{EMPTY_UPDATE, Input, put_buf, put_var_uint};
 use crate::store::{Entry, EntryKind, Rewrite, Rewritten};
 
 /// The only layout that there is.
@@ -65,11 +65,22 @@ impl Erasure {
         self.units.redact(update).map_err(|refusal| refusal.to_string())
     }
 
+    /// What becomes of an edit that is no update, which is in no document: nothing is left of one that may have the words of the user
+    /// whose words go.
+    fn of_unreadable(&self, entry: &Entry, reason: &str) -> Option<Bytes> {
+        let is_theirs =
+            self.said_by.is_some() && [Some(&entry.author), entry.via.as_ref()].contains(&self.said_by.as_ref());
+        if !is_theirs {
+            tracing::warn!(seq = %entry.seq, reason, "an edit that cannot be read is not erased from");
+        }
+        is_theirs.then_some(Bytes::from_static(EMPTY_UPDATE))
+    }
+
     fn body(&self, entry: &Entry) -> Result<Option<Bytes>, String> {
         let Some(body) = &entry.body else { return Ok(None) };
         let is_renamed = self.name_of(&entry.author);
         match entry.kind {
-            EntryKind::Edit => self.redacted(body),
+            EntryKind::Edit => self.redacted(body).or_else(|reason| Ok(self.of_unreadable(entry, &reason))),
             EntryKind::Message | EntryKind::Event if self.said_by.as_ref() == Some(&entry.author) => {
                 Ok(entry::erased(body))
             }
@@ -156,4 +167,34 @@ fn put_users(out: &mut Vec<u8>, users: &[&UserId]) {
 fn users(input: &mut Input<'_>) -> Result<Vec<UserId>, DecodeError> {
     let count = input.count(1)?;
     (0..count).map(|_| Ok(UserId::new(input.text()?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::IdRange;
+    use crate::ids::Seq;
+
+    #[test]
+    fn of_an_edit_that_cannot_be_read_nothing_is_left_if_it_may_be_the_users() {
+        let mut erasure = Erasure { said_by: Some(UserId::new("bob")), ..Erasure::default() };
+        erasure.units.add(IdRange { client: 1, start: 0, end: 5 });
+        let entry = |author: &str, via: Option<&str>| Entry {
+            seq: Seq(1),
+            kind: EntryKind::Edit,
+            author: UserId::new(author),
+            via: via.map(UserId::new),
+            at_ms: 0,
+            key: None,
+            body_bytes: 5,
+            body: Some(Bytes::from_static(b"words")),
+        };
+        for (author, via) in [("bob", None), ("ada", Some("bob")), ("bob", Some("ada"))] {
+            let rewritten = erasure.entry(&entry(author, via)).unwrap().unwrap();
+            assert_eq!((&rewritten.body[..], rewritten.author.as_str()), (EMPTY_UPDATE, author));
+        }
+        assert_eq!(erasure.entry(&entry("ada", Some("dora"))), Ok(None), "others' stay as they are");
+        erasure.said_by = None;
+        assert_eq!(erasure.entry(&entry("bob", None)), Ok(None));
+    }
 }
