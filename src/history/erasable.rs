@@ -255,3 +255,115 @@ fn follow(units: &mut ErasedUnits, moves: &[Move], meter: &mut Meter) -> Result<
     }
     Err(TooCostly)
 }
+
+#[cfg(test)]
+mod tests {
+    use yrs::updates::decoder::Decode;
+    use yrs::{
+        ClientID, Doc, GetString, Options, ReadTxn, StateVector, Text, Transact, TransactionMut, Update, Xml,
+        XmlElementPrelim, XmlFragment, XmlOut, XmlTextPrelim, XmlTextRef,
+    };
+
+    use super::*;
+    use crate::history::tests::{authors, enter, restore, text, typed, whole};
+
+    fn edit(doc: &Doc, work: impl FnOnce(&mut TransactionMut<'_>)) -> Vec<u8> {
+        let mut txn = doc.transact_mut();
+        work(&mut txn);
+        txn.encode_update_v1()
+    }
+
+    /// A paragraph of a text.
+    fn paragraph(txn: &mut TransactionMut<'_>, doc: &yrs::XmlFragmentRef, at: u32, content: &str, title: &str) {
+        let paragraph = doc.insert(txn, at, XmlElementPrelim::empty("p"));
+        paragraph.insert_attribute(txn, "title", title);
+        paragraph.insert(txn, 0, XmlTextPrelim::new(content));
+    }
+
+    fn text_of(txn: &TransactionMut<'_>, doc: &yrs::XmlFragmentRef, at: u32) -> XmlTextRef {
+        let Some(XmlOut::Element(paragraph)) = doc.get(txn, at) else { panic!("a paragraph") };
+        let Some(XmlOut::Text(text)) = paragraph.get(txn, 0) else { panic!("a text") };
+        text
+    }
+
+    fn counted(erasable: &Erasable) -> (u64, u64, u64) {
+        (erasable.counts.units, erasable.counts.alive, erasable.counts.edits)
+    }
+
+    #[test]
+    fn text_that_enter_has_moved_goes_with_what_it_stands_for() {
+        let [ada, bob] = [1, 2].map(|client| Doc::with_options(Options::with_client_id(ClientID::new(client))));
+        let [adas, bobs] = [&ada, &bob].map(|doc| doc.get_or_insert_xml_fragment("x"));
+        let mut history = History::default();
+        let first = edit(&bob, |txn| paragraph(txn, &bobs, 0, "one secret", "of bob"));
+        ada.transact_mut().apply_update(Update::decode_v1(&first).unwrap()).unwrap();
+        enter(&mut history, "bob", None, first);
+        let second = edit(&ada, |txn| {
+            text_of(txn, &adas, 0).remove_range(txn, 4, 6);
+            paragraph(txn, &adas, 1, "secret", "of ada");
+        });
+        let head = enter(&mut history, "ada", None, second);
+        // Ten letters of his, six of them a second time, and what he called his paragraph.
+        let all = history.words_of(&UserId::new("bob"), head, &authors()).unwrap();
+        assert_eq!(counted(&all), (17, 11, 2));
+        let deletion = all.deletion.unwrap();
+        ada.transact_mut().apply_update(Update::decode_v1(&deletion).unwrap()).unwrap();
+        assert_eq!(adas.get_string(&ada.transact()), r#"<p></p><p title="of ada"></p>"#);
+        // From within the first paragraph on: that keeps its title.
+        let between = |units, at| {
+            let span = Span { root: Some("x".to_owned()), units, at };
+            history.words_between(&span, head, &authors())
+        };
+        assert_eq!(counted(&between(Some((4, 10)), head).unwrap()), (13, 7, 2));
+        // As it was before: his letters, and the same where they are now.
+        assert_eq!(counted(&between(Some((6, 8)), Seq(1)).unwrap()), (4, 2, 2));
+        assert_eq!(counted(&between(None, head).unwrap()), (18, 12, 2));
+        assert!(matches!(between(Some((0, 11)), head), Err(HistoryError::NoSuchPlace(10))));
+        assert!(matches!(between(Some((0, 1)), Seq(0)), Err(HistoryError::NoSuchPlace(0))));
+    }
+
+    #[test]
+    fn what_is_erased_comes_back_by_no_restore_and_all_else_does() {
+        let mut history = History::default();
+        enter(&mut history, "ada", None, whole(typed(1, 0, None, "one ")));
+        enter(&mut history, "bob", None, whole(typed(2, 0, Some((1, 3)), "secret")));
+        let deleted = restore(&mut history, Seq(0), None);
+        assert_eq!(deleted.deleted, 10);
+        let head = history.upto();
+        let all = history.words_of(&UserId::new("bob"), head, &authors()).unwrap();
+        let updates = [whole(typed(1, 0, None, "one ")), whole(typed(2, 0, Some((1, 3)), "secret"))].map(Bytes::from);
+        let mut anew = History::default();
+        for (author, update) in ["ada", "bob"].into_iter().zip(updates) {
+            let redacted = all.units.redact(&update).unwrap();
+            assert_eq!(redacted.is_some(), author == "bob");
+            enter(&mut anew, author, None, redacted.unwrap_or(update));
+        }
+        assert_eq!((text(&anew, Seq(2)), restore(&mut anew, Seq(0), None).deleted), ("one ".to_owned(), 4));
+        assert_eq!(restore(&mut anew, Seq(2), None).inserted, 4);
+        let head = anew.upto();
+        assert_eq!(text(&anew, head), "one ");
+        assert_eq!(counted(&anew.words_of(&UserId::new("bob"), head, &authors()).unwrap()), (0, 0, 0));
+    }
+
+    #[test]
+    fn many_small_parts_cost_what_they_are_long() {
+        const LETTERS: u32 = 20_000;
+        let mut history = History::default();
+        let mut behind = None;
+        for at in 0..LETTERS {
+            let (client, author) = if at % 2 == 0 { (1, "ada") } else { (2, "bob") };
+            enter(&mut history, author, None, whole(typed(client, at / 2, behind, "x")));
+            behind = Some((client, at / 2));
+        }
+        let head = history.upto();
+        let all = history.words_of(&UserId::new("bob"), head, &authors()).unwrap();
+        assert_eq!(counted(&all), (10_000, 10_000, 10_000));
+        let state = Bytes::from(history.state_with_deleted(head).unwrap());
+        let redacted = all.units.redact(&state).unwrap().unwrap();
+        let doc = Doc::new();
+        doc.transact_mut().apply_update(Update::decode_v1(&redacted).unwrap()).unwrap();
+        let root = doc.get_or_insert_text("t");
+        assert_eq!(root.get_string(&doc.transact()), "x".repeat(10_000));
+        assert_ne!(doc.transact().state_vector(), StateVector::default());
+    }
+}

@@ -174,7 +174,10 @@ fn a_server_that_is_killed_in_between_is_followed_by_one_that_ends_it() {
     let (url, _) = with_plan(folder.path(), "plan");
     // As after the horizon was raised, before the first row was gone.
     let server = Server::with(&["--database-url", &url, RETENTION[0], RETENTION[1]]);
-    eventually("what is old is dropped", || is_dropped(server.address, 6).then_some(()));
+    let rows = || number(&url, "select count(*) from entry where seq < 6 and kind in (1, 2)") == 0;
+    eventually("what is old is dropped, and its rows are gone", || {
+        (is_dropped(server.address, 6) && rows()).then_some(())
+    });
     drop(server);
     execute(
         &url,
@@ -182,7 +185,6 @@ fn a_server_that_is_killed_in_between_is_followed_by_one_that_ends_it() {
     );
     let process = Process::start(folder.path(), &RETENTION);
     assert_eq!(json(process.address, "/history")["entries"][0]["seq"], 6);
-    let rows = || number(&url, "select count(*) from entry where seq < 6 and kind in (1, 2)") == 0;
     eventually("its rows are gone", || rows().then_some(()));
 }
 
