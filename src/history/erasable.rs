@@ -121,7 +121,8 @@ impl History {
                     None => {}
                 }
             }
-            if counts && is_in {
+            // Of a type that goes on behind the range the attributes stay.
+            if counts && is_in && (item.key.is_none() || !is_over) {
                 units.add(range);
             }
             !range.is_empty()
@@ -315,6 +316,8 @@ mod tests {
             history.words_between(&span, head, &authors())
         };
         assert_eq!(counted(&between(Some((4, 10)), head).unwrap()), (13, 7, 2));
+        // A range that ends within the second one leaves its title.
+        assert_eq!(counted(&between(Some((4, 6)), head).unwrap()), (10, 2, 2));
         // As it was before: his letters, and the same where they are now.
         assert_eq!(counted(&between(Some((6, 8)), Seq(1)).unwrap()), (4, 2, 2));
         assert_eq!(counted(&between(None, head).unwrap()), (18, 12, 2));

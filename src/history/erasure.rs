@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::base::Base;
 use super::index::Index;
 use crate::document::ErasedUnits;
-use crate::ids::UserId;
+use crate::ids::{Seq, UserId};
 use crate::protocol::DecodeError;
 use crate::protocol::json::entry;
 use crate::protocol::lib0::{EMPTY_UPDATE, Input, put_buf, put_var_uint};
@@ -19,8 +19,8 @@ const LAYOUT: u8 = 1;
 pub struct Erasure {
     /// Units whose content goes.
     pub units: ErasedUnits,
-    /// Whose messages and events lose what they say.
-    pub said_by: Option<UserId>,
+    /// Whose messages and events lose what they say, and up to which seq: what is said meanwhile stays.
+    pub said_by: Option<(UserId, Seq)>,
     /// A user, and the name that stands for that user from then on.
     pub renamed: Option<(UserId, UserId)>,
 }
@@ -30,8 +30,9 @@ impl Erasure {
     pub fn encode(&self) -> Bytes {
         let mut out = vec![LAYOUT];
         self.units.encode(&mut out);
-        let users: Vec<&UserId> = self.said_by.iter().collect();
-        put_users(&mut out, &users);
+        let said_by: Vec<&UserId> = self.said_by.iter().map(|(user, _)| user).collect();
+        put_users(&mut out, &said_by);
+        put_var_uint(&mut out, self.said_by.as_ref().map_or(0, |(_, upto)| upto.0));
         let renamed = self.renamed.as_ref().map_or_else(Vec::new, |(from, to)| vec![from, to]);
         put_users(&mut out, &renamed);
         out.into()
@@ -48,6 +49,8 @@ impl Erasure {
         }
         let units = ErasedUnits::decode(&mut input)?;
         let said_by = users(&mut input)?.into_iter().next();
+        let upto = Seq(input.var_uint()?);
+        let said_by = said_by.map(|user| (user, upto));
         let mut renamed = users(&mut input)?.into_iter();
         let renamed = renamed.next().zip(renamed.next());
         if input.is_empty() { Ok(Self { units, said_by, renamed }) } else { Err(DecodeError::TooMany) }
@@ -56,6 +59,10 @@ impl Erasure {
     /// What a user is called from then on.
     pub(super) fn name_of(&self, user: &UserId) -> Option<&UserId> {
         self.renamed.as_ref().filter(|(from, _)| from == user).map(|(_, to)| to)
+    }
+
+    fn has_said(&self, entry: &Entry) -> bool {
+        self.said_by.as_ref().is_some_and(|(user, upto)| *user == entry.author && entry.seq <= *upto)
     }
 
     fn redacted(&self, update: &Bytes) -> Result<Option<Bytes>, String> {
@@ -68,8 +75,10 @@ impl Erasure {
     /// What becomes of an edit that is no update, which is in no document: nothing is left of one that may have the words of the user
     /// whose words go.
     fn of_unreadable(&self, entry: &Entry, reason: &str) -> Option<Bytes> {
-        let is_theirs =
-            self.said_by.is_some() && [Some(&entry.author), entry.via.as_ref()].contains(&self.said_by.as_ref());
+        let is_theirs = self
+            .said_by
+            .as_ref()
+            .is_some_and(|(user, _)| [Some(&entry.author), entry.via.as_ref()].contains(&Some(user)));
         if !is_theirs {
             tracing::warn!(seq = %entry.seq, reason, "an edit that cannot be read is not erased from");
         }
@@ -81,9 +90,7 @@ impl Erasure {
         let is_renamed = self.name_of(&entry.author);
         match entry.kind {
             EntryKind::Edit => self.redacted(body).or_else(|reason| Ok(self.of_unreadable(entry, &reason))),
-            EntryKind::Message | EntryKind::Event if self.said_by.as_ref() == Some(&entry.author) => {
-                Ok(entry::erased(body))
-            }
+            EntryKind::Message | EntryKind::Event if self.has_said(entry) => Ok(entry::erased(body)),
             EntryKind::Message | EntryKind::Event | EntryKind::Step => {
                 Ok(is_renamed.and_then(|to| entry::renamed(body, to.as_str())))
             }
@@ -173,11 +180,71 @@ fn users(input: &mut Input<'_>) -> Result<Vec<UserId>, DecodeError> {
 mod tests {
     use super::*;
     use crate::document::IdRange;
-    use crate::ids::Seq;
+    use crate::history::tests::{authors, enter, typed, whole};
+    use crate::history::{BlameRun, History};
+
+    fn said(seq: u64, author: &str, kind: EntryKind, body: &'static [u8]) -> Entry {
+        let (author, body) = (UserId::new(author), Some(Bytes::from_static(body)));
+        Entry { seq: Seq(seq), kind, author, via: None, at_ms: 0, key: None, body_bytes: 0, body }
+    }
+
+    fn renaming() -> Erasure {
+        Erasure { renamed: Some((UserId::new("bob"), UserId::new("erased-1"))), ..Erasure::default() }
+    }
+
+    #[test]
+    fn an_erasure_is_read_as_it_was_written() {
+        let mut units = ErasedUnits::default();
+        units.add(IdRange { client: 7, start: 3, end: 9 });
+        let words = Erasure { units, said_by: Some((UserId::new("bob"), Seq(9))), renamed: None };
+        for erasure in [Erasure::default(), words, renaming()] {
+            let stored = erasure.encode();
+            assert_eq!(Erasure::decode(&stored), Ok(erasure));
+            assert!((0..stored.len()).all(|len| Erasure::decode(&stored.slice(..len)).is_err()));
+        }
+    }
+
+    #[test]
+    fn what_is_said_while_something_is_erased_stays() {
+        let erasure = Erasure { said_by: Some((UserId::new("bob"), Seq(9))), ..Erasure::default() };
+        let body = br#"{"type":"chat.message","name":"Bob","text":"hello"}"#;
+        let rewritten = |seq, author, kind| erasure.entry(&said(seq, author, kind, body)).unwrap();
+        let erased = rewritten(9, "bob", EntryKind::Message).unwrap();
+        assert_eq!(erased.body, &br#"{"type":"chat.message","name":"Bob","erased":true,"text":""}"#[..]);
+        assert_eq!(rewritten(10, "bob", EntryKind::Message), None);
+        assert_eq!(rewritten(9, "ada", EntryKind::Message), None);
+        assert_eq!(rewritten(9, "bob", EntryKind::Step), None);
+    }
+
+    #[test]
+    fn another_name_stands_wherever_the_old_one_did() {
+        let erasure = renaming();
+        let body = br#"{"type":"chat.message","name":"Bob","text":"hello"}"#;
+        let entry = Entry { via: Some(UserId::new("ada")), ..said(9, "bob", EntryKind::Message, body) };
+        let Rewritten { body, author, via } = erasure.entry(&entry).unwrap().unwrap();
+        assert_eq!(body, &br#"{"type":"chat.message","name":"erased-1","text":"hello"}"#[..]);
+        assert_eq!((author.as_str(), via), ("erased-1", Some(UserId::new("ada"))));
+        let sent = Entry { via: Some(UserId::new("bob")), ..said(9, "ada", EntryKind::Edit, &[0, 0]) };
+        assert_eq!(erasure.entry(&sent).unwrap().unwrap().via, Some(UserId::new("erased-1")));
+
+        let mut history = History::default();
+        enter(&mut history, "ada", None, whole(typed(1, 0, None, "one")));
+        let head = enter(&mut history, "bob", None, whole(typed(2, 0, Some((1, 2)), "two")));
+        let base = history.base(head, &[], Vec::new(), &authors()).unwrap().encode();
+        let renamed = erasure.base(&base).unwrap().unwrap();
+        assert_eq!(erasure.base(&renamed), Ok(None), "it is so already");
+        let mut anew = History::default();
+        anew.take_base(Base::decode(&renamed).unwrap()).unwrap();
+        anew.settle().unwrap();
+        let by = |run: &BlameRun| run.credit.by.to_string();
+        let runs: Vec<String> = anew.blame(None, head, &authors()).unwrap().runs.iter().map(by).collect();
+        assert_eq!(runs, ["ada", "erased-1"]);
+        assert!(erasure.base(b"damaged").is_err());
+    }
 
     #[test]
     fn of_an_edit_that_cannot_be_read_nothing_is_left_if_it_may_be_the_users() {
-        let mut erasure = Erasure { said_by: Some(UserId::new("bob")), ..Erasure::default() };
+        let mut erasure = Erasure { said_by: Some((UserId::new("bob"), Seq(9))), ..Erasure::default() };
         erasure.units.add(IdRange { client: 1, start: 0, end: 5 });
         let entry = |author: &str, via: Option<&str>| Entry {
             seq: Seq(1),

@@ -173,8 +173,17 @@ pub async fn erase(
         if row.is_being_erased() {
             return Err(busy());
         }
-        if dry_run || (told.units + told.messages == 0 && erasure.renamed.is_none()) {
-            return Ok(HttpResponse::Ok().json(Erased { dry_run, done: !dry_run, ..told }));
+        if dry_run {
+            return Ok(HttpResponse::Ok().json(Erased { dry_run, ..told }));
+        }
+        if told.units + told.messages == 0 && erasure.renamed.is_none() {
+            // What was erased before may still be in the database's files.
+            let done = match state.store.erasure(row.id).await? {
+                Some(begun) => ended(&begun, &state).await?,
+                None => true,
+            };
+            let told = Erased { done, ..told };
+            return Ok(if done { HttpResponse::Ok() } else { HttpResponse::Accepted() }.json(told));
         }
         if let Some(update) = deletion {
             let written = writing::write(&may.room, &may.identity, update, Showing::AtOnce, &state).await?;
@@ -259,7 +268,7 @@ async fn find(wish: &Wish, may: &May<Administer>, state: &Data<AppState>) -> Res
             return Err(ApiError::StepsStay);
         }
         told.messages = counted.messages;
-        erasure.said_by = Some(user.clone());
+        erasure.said_by = Some((user.clone(), row.head));
     }
     Ok(Found { row, erasure, deletion, told })
 }
