@@ -2,11 +2,14 @@
 
 use serde_json::{Value, json};
 
+use crate::support::database::Lock;
 use crate::support::editor::{Editor, deleted};
+use crate::support::eventually;
 use crate::support::http::{Answer, get, post_json, request};
 use crate::support::json::Client;
 use crate::support::message;
-use crate::support::server::Server;
+use crate::support::process::Process;
+use crate::support::server::{Server, database_url};
 use crate::support::token::{reader, writer};
 
 /// Alice's `one `, bob's `two `, and the deletion of `one ` by bob: three entries.
@@ -187,4 +190,67 @@ fn a_restore_never_makes_a_document_larger_than_it_may_be() {
     assert_eq!(answer.error(), (507, "document_full".into()));
     assert_eq!(entries(&server).len(), 3);
     assert_eq!(restore(&server, &json!({ "to": 1 })).status, 200);
+}
+
+#[test]
+fn trap_17_a_restore_that_the_database_kept_waiting_until_a_kill_is_one_entry_once_it_is_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = database_url(folder.path());
+    let process = Process::start(folder.path(), &["--metrics-bind", "127.0.0.1:0"]);
+    let (address, metrics) = (process.address, process.metrics_address());
+    let mut alice = Editor::join(address, "plan", &writer("alice"), 1);
+    alice.saves("one ");
+    alice.socket.say(&message::update(&deleted(&alice.doc, 4)));
+    alice.barrier();
+    let body = json!({ "to": 1, "key": "mine" });
+    let ask = |address| {
+        let answer = post_json(address, "/api/v1/rooms/plan/restore", Some(&writer("carol")), &body);
+        (answer.status, answer.json()["seq"].clone())
+    };
+    let seqs = |address| -> Vec<u64> {
+        let page = get(address, "/api/v1/rooms/plan/history?kind=edit", Some(&writer("carol"))).json();
+        page["entries"].as_array().unwrap().iter().map(|entry| entry["seq"].as_u64().unwrap()).collect()
+    };
+    // The database is away, and back in time.
+    let lock = Lock::hold(&url);
+    let waits = || {
+        let text = get(metrics, "/metrics", None).text().to_owned();
+        let bytes = text.lines().find_map(|line| line.strip_prefix("tutti_uncommitted_bytes ")).unwrap().to_owned();
+        (bytes != "0").then_some(())
+    };
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| ask(address));
+        eventually("the restore waits for the database", waits);
+        assert_eq!(alice.text(), "");
+        drop(lock);
+        assert_eq!(asked.join().unwrap(), (200, json!(3)));
+    });
+    alice.until_text("one ");
+    alice.socket.say(&message::update(&deleted(&alice.doc, 4)));
+    alice.barrier();
+    assert_eq!(seqs(address), [1, 2, 3, 5]);
+
+    // Killed before the commit, and repeated; and once more.
+    let lock = Lock::hold(&url);
+    let again = json!({ "to": 1, "key": "another" });
+    let ask = |address| post_json(address, "/api/v1/rooms/plan/restore", Some(&writer("carol")), &again);
+    let cut = std::thread::spawn({
+        let again = again.clone();
+        move || {
+            // Nobody answers.
+            let _ = std::panic::catch_unwind(|| {
+                post_json(address, "/api/v1/rooms/plan/restore", Some(&writer("carol")), &again)
+            });
+        }
+    });
+    eventually("the restore waits for the database", waits);
+    process.kill();
+    cut.join().unwrap();
+    drop(lock);
+    let process = Process::start(folder.path(), &[]);
+    for _ in 0..2 {
+        assert_eq!(ask(process.address).json()["seq"], 6);
+        assert_eq!(seqs(process.address), [1, 2, 3, 5, 6]);
+        assert_eq!(Editor::join(process.address, "plan", &writer("alice"), 7).text(), "one ");
+    }
 }

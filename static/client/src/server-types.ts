@@ -21,6 +21,8 @@ export type RoomMeta = Record<string, unknown>
 export interface RoomInfo {
   room: string
   seq: number
+  /** The first entry that is kept. */
+  firstSeq: number
   createdAt: string
   updatedAt: string
   access: Access

@@ -43,6 +43,12 @@ export async function holdTable(url, table) {
 
 /** Runs a statement on a connection of its own. */
 export async function query(url, sql) {
+  if (url.startsWith('sqlite://')) {
+    const database = new Database(url.slice('sqlite://'.length), { timeout: 10_000 })
+    database.exec(sql)
+    database.close()
+    return
+  }
   const client = new pg.Client({ connectionString: url })
   await client.connect()
   try {

@@ -87,7 +87,7 @@ export class Server {
     return this.#database.url
   }
 
-  /** Does something to a PostgreSQL database past the server. */
+  /** Does something to the database past the server. */
   inDatabase(sql) {
     return query(this.#database.url, sql)
   }
