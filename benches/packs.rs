@@ -190,6 +190,15 @@ async fn measure() {
         bytes(&url, "select freelist_count from pragma_freelist_count").await
     );
 
+    let mut connection = SqliteConnection::connect(&url).await.expect("the file");
+    let sql = "select name, sum(pgsize), sum(unused) from dbstat group by name order by 2 desc, name";
+    let pages: Vec<(String, i64, i64)> = sqlx::query_as(sql).fetch_all(&mut connection).await.expect("sizes");
+    let single = pages.iter().filter(|(_, bytes, _)| *bytes <= 4096).count();
+    for (name, bytes, unused) in pages.iter().filter(|(_, bytes, _)| *bytes > 4096) {
+        println!("  {name}: {bytes} bytes, {unused} of them unused");
+    }
+    println!("  {single} tables and indexes of one page each");
+
     let begun = Instant::now();
     let after = all(&to, room).await;
     println!("read again in {:.0} ms", begun.elapsed().as_secs_f64() * 1_000.0);

@@ -21,7 +21,7 @@ const QUIET: Duration = Duration::from_secs(1);
 /// While others write, the database is kept from it for one of so many parts of the time.
 const SHARE: u32 = 200;
 /// Pages of a file that are given back at once.
-const PAGES: u32 = 256;
+const PAGES: u32 = 512;
 
 /// Goes on until it is aborted.
 pub async fn pack_all(store: Store, after: Duration) {
@@ -46,11 +46,10 @@ pub async fn pack_once(store: &Store, old_ms: i64, lease: Duration) -> Result<()
     while from < last {
         let upto = RoomId(from.0 + SPAN);
         for room in store.rooms_to_pack((from, upto), old_ms).await? {
-            // Asked for again and again, since it may take long; and only where there is something to do.
-            if !store.lease_packing(lease.max(LEASE_MIN)).await? {
-                return Ok(());
+            match pack(store, room, old_ms, lease.max(LEASE_MIN)).await? {
+                Some(packed) => entries += packed,
+                None => return Ok(()),
             }
-            entries += pack(store, room, old_ms).await;
         }
         from = upto;
         sleep(BETWEEN_SPANS).await;
@@ -61,10 +60,14 @@ pub async fn pack_once(store: &Store, old_ms: i64, lease: Duration) -> Result<()
     Ok(())
 }
 
-/// Packs what is to be packed in a room; how many edits.
-async fn pack(store: &Store, room: RoomId, old_ms: i64) -> usize {
+/// Packs what is to be packed in a room; how many edits. `None` once another server does it.
+async fn pack(store: &Store, room: RoomId, old_ms: i64, lease: Duration) -> Result<Option<usize>, StoreError> {
     let mut entries = 0;
     loop {
+        // Asked for before each pack, since a long room may take longer than the lease; and only where there is something to do.
+        if !store.lease_packing(lease).await? {
+            return Ok(None);
+        }
         match store.pack_next(room, old_ms).await {
             Ok(Packed { entries: packed, bytes, held, is_more }) => {
                 entries += packed;
@@ -73,19 +76,25 @@ async fn pack(store: &Store, room: RoomId, old_ms: i64) -> usize {
                 }
                 pause(store, held).await;
                 if !is_more {
-                    if let Err(error) = store.compress_snapshot(room).await {
-                        tracing::debug!(room.id = room.0, %error, "a snapshot cannot be compressed now");
+                    if let Err(error) = tidy(store, room).await {
+                        tracing::debug!(room.id = room.0, %error, "what is made of edits cannot be made smaller now");
                     }
-                    return entries;
+                    return Ok(Some(entries));
                 }
             }
             Err(error) => {
                 // The next time tries it again, and the other rooms need not wait for it.
                 tracing::warn!(room.id = room.0, %error, "a room's edits cannot be packed now");
-                return entries;
+                return Ok(Some(entries));
             }
         }
     }
+}
+
+/// Makes smaller what is kept beside the packs.
+async fn tidy(store: &Store, room: RoomId) -> Result<(), StoreError> {
+    store.compress_snapshot(room).await?;
+    store.forget_history_times(room).await
 }
 
 async fn give_back(store: &Store) -> Result<(), StoreError> {

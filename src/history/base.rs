@@ -20,7 +20,7 @@ use crate::protocol::lib0::{Input, put_buf, put_var_uint};
 use crate::store::Kept;
 
 /// The only layout that there is.
-const LAYOUT: u8 = 1;
+const LAYOUT: u8 = 2;
 
 /// What stays of the edits up to a seq.
 #[derive(Debug)]
@@ -44,6 +44,7 @@ impl Base {
         put_var_uint(&mut out, versions.len() as u64);
         versions.iter().for_each(|version| put_var_uint(&mut out, version.0));
         self.index.encode(&mut out);
+        put_buf(&mut out, &self.index.encode_times());
         put_buf(&mut out, &self.blocks);
         put_var_uint(&mut out, self.pending.len() as u64);
         self.pending.iter().for_each(|update| put_buf(&mut out, update));
@@ -75,7 +76,8 @@ impl Base {
         for _ in 0..input.count(1)? {
             moments.versions.push(Seq(input.var_uint()?));
         }
-        let index = Index::decode(&mut input)?;
+        let mut index = Index::decode(&mut input)?;
+        index.take_times(input.raw_buf()?)?;
         let blocks = input.buf()?;
         let mut pending = Vec::new();
         for _ in 0..input.count(1)? {

@@ -14,7 +14,7 @@ use crate::protocol::DecodeError;
 use crate::store::{Entry, HistorySegment};
 
 /// A segment ends after so many edits, or bytes of them: so much is read entry by entry where it is not stored yet.
-const SEGMENT_EDITS: usize = 2048;
+const SEGMENT_EDITS: usize = 4096;
 const SEGMENT_BYTES: usize = 1 << 20;
 /// And after so many entries of any kind, so that a room full of messages is not looked through again and again.
 pub(super) const SEGMENT_ENTRIES: u32 = 4096;
@@ -84,15 +84,15 @@ impl History {
         self.blocks.held() + self.indexes.iter().map(Index::held).sum::<usize>() + self.pending.held()
     }
 
-    /// Takes the next segment that is stored.
+    /// Takes the next segment that is stored. Where it has no times, those of its edits are among `times`, which are ascending.
     ///
     /// # Errors
     /// It does not follow, or is damaged; the history is not to be used then.
-    pub fn take_segment(&mut self, row: &HistorySegment) -> Result<(), DecodeError> {
+    pub fn take_segment(&mut self, row: &HistorySegment, times: &[(Seq, i64)]) -> Result<(), DecodeError> {
         if row.after != self.upto {
             return Err(DecodeError::UnknownType);
         }
-        let segment = segment::decode(row)?;
+        let segment = segment::decode(row, times)?;
         self.take_first(row.seq, segment.index, &segment.blocks, segment.pending)
     }
 
@@ -214,7 +214,7 @@ impl History {
     fn end_segment(&mut self) {
         let Some(index) = self.indexes.last() else { return };
         let blocks = self.blocks.blocks_after(&self.last_clocks);
-        self.unsaved.push(segment::encode(self.upto, index, &blocks, &self.pending.all()));
+        self.unsaved.push(segment::encode(self.upto, index, blocks.into(), &self.pending.all()));
         let upto = self.upto;
         self.indexes.push(Index::after(upto));
         self.last_clocks = self.blocks.clocks();

@@ -211,12 +211,16 @@ impl Histories {
         loop {
             let page = self.store.history_segments(row.id, after).await?;
             let Some(last) = page.last() else { break };
+            let mut times = Vec::new();
+            if page.iter().any(|segment| segment.times.is_none()) {
+                times = self.store.edit_times(row.id, (after, last.seq)).await?;
+            }
             after = last.seq;
             let taken;
             (history, taken) = unblocked(history, move |history| {
                 // One that another server made of other entries does not follow.
                 page.iter().try_for_each(|segment| match segment.after == history.upto() && segment.seq <= head {
-                    true => history.take_segment(segment),
+                    true => history.take_segment(segment, &times),
                     false => Ok(()),
                 })
             })

@@ -1,20 +1,18 @@
-//! A stretch of a room's history as it is stored: the index of its edits, and the blocks that they inserted, merged.
+//! A stretch of a room's history as it is stored: the index of its edits, and the blocks that they inserted, merged. Numbers, and what an
+//! update consists of, lie in columns, as in packs, which are smaller than anything else. The times of the edits are stored beside it, until
+//! the edits are packed: packs have them, too.
 
 use bytes::Bytes;
-use miniz_oxide::deflate::compress_to_vec;
-use miniz_oxide::inflate::decompress_to_vec_with_limit;
 
 use super::index::Index;
 use crate::ids::Seq;
+use crate::pack;
 use crate::protocol::DecodeError;
 use crate::protocol::lib0::{Input, put_buf, put_var_uint};
 use crate::store::HistorySegment;
 
-/// Layouts: as it is, which is only read any more; and compressed, after its length.
-const PLAIN: u8 = 1;
-const COMPRESSED: u8 = 2;
-/// How hard it is tried to make it short.
-const LEVEL: u8 = 6;
+/// The only layout that is read.
+const LAYOUT: u8 = 3;
 /// No bytes are compressed to less than one of so many.
 const RATIO_MAX: u64 = 1_032;
 
@@ -29,82 +27,129 @@ pub(super) struct Segment {
 }
 
 /// A segment's row.
-pub(super) fn encode(upto: Seq, index: &Index, blocks: &[u8], pending: &[&Bytes]) -> HistorySegment {
-    let content = content(index, blocks, pending);
-    let mut body = vec![COMPRESSED];
-    put_var_uint(&mut body, content.len() as u64);
-    body.extend(compress_to_vec(&content, LEVEL));
-    HistorySegment { after: index.begins_after(), seq: upto, body: body.into() }
+pub(super) fn encode(upto: Seq, index: &Index, blocks: Bytes, pending: &[&Bytes]) -> HistorySegment {
+    let mut body = vec![LAYOUT];
+    index.encode(&mut body);
+    put_update(&mut body, &blocks);
+    put_var_uint(&mut body, pending.len() as u64);
+    pending.iter().for_each(|update| put_update(&mut body, update));
+    HistorySegment {
+        after: index.begins_after(),
+        seq: upto,
+        body: body.into(),
+        times: Some(index.encode_times().into()),
+    }
 }
 
-fn content(index: &Index, blocks: &[u8], pending: &[&Bytes]) -> Vec<u8> {
-    let mut content = Vec::new();
-    index.encode(&mut content);
-    put_buf(&mut content, blocks);
-    put_var_uint(&mut content, pending.len() as u64);
-    pending.iter().for_each(|update| put_buf(&mut content, update));
-    content
-}
-
-/// Reads a segment's row.
-pub(super) fn decode(row: &HistorySegment) -> Result<Segment, DecodeError> {
-    let mut stored = Input::new(&row.body);
-    let content = match stored.u8()? {
-        PLAIN => row.body.slice(1..),
-        COMPRESSED => inflated(&mut stored)?,
-        _ => return Err(DecodeError::UnknownType),
-    };
-    let mut input = Input::new(&content);
-    let index = Index::decode(&mut input)?;
-    let blocks = input.buf()?;
+/// Reads a segment's row. Where it has no times, those of its edits are among `times`, which are ascending.
+pub(super) fn decode(row: &HistorySegment, times: &[(Seq, i64)]) -> Result<Segment, DecodeError> {
+    let mut input = Input::new(&row.body);
+    if input.u8()? != LAYOUT {
+        return Err(DecodeError::UnknownType);
+    }
+    let mut index = Index::decode(&mut input)?;
+    if index.begins_after() != row.after {
+        return Err(DecodeError::UnknownType);
+    }
+    match &row.times {
+        Some(own) => index.take_times(own)?,
+        None => index.find_times(times)?,
+    }
+    let blocks = update(&mut input)?;
     let mut pending = Vec::new();
     for _ in 0..input.count(1)? {
-        pending.push(input.buf()?);
+        pending.push(update(&mut input)?);
     }
-    if index.begins_after() != row.after || !input.is_empty() {
-        return Err(DecodeError::TooMany);
-    }
-    Ok(Segment { index, blocks, pending })
+    if input.is_empty() { Ok(Segment { index, blocks, pending }) } else { Err(DecodeError::TooMany) }
 }
 
-fn inflated(stored: &mut Input<'_>) -> Result<Bytes, DecodeError> {
-    let len = stored.var_uint()?;
-    if len / RATIO_MAX > stored.remaining() as u64 {
+/// An update in columns, after its length.
+fn put_update(out: &mut Vec<u8>, update: &Bytes) {
+    put_var_uint(out, update.len() as u64);
+    put_buf(out, &pack::encode_update(update));
+}
+
+fn update(input: &mut Input<'_>) -> Result<Bytes, DecodeError> {
+    let len = input.var_uint()?;
+    let packed = input.raw_buf()?;
+    if len / RATIO_MAX > packed.len() as u64 {
         return Err(DecodeError::TooMany);
     }
-    let compressed = stored.take(stored.remaining() as u64)?;
-    let content = decompress_to_vec_with_limit(compressed, len as usize).map_err(|_| DecodeError::Truncated)?;
-    if content.len() as u64 == len { Ok(content.into()) } else { Err(DecodeError::Truncated) }
+    let update = pack::decode_update(packed, len as usize).map_err(|_| DecodeError::Truncated)?;
+    if update.len() as u64 == len { Ok(update) } else { Err(DecodeError::Truncated) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::{Brought, IdRange};
+    use crate::history::EditHead;
+    use crate::ids::UserId;
+
+    const TIMES: [(Seq, i64); 4] =
+        [(Seq(2), 1), (Seq(4), 1_000), (Seq(6), 1_700_000_000_123), (Seq(9), 1_700_000_000_123)];
+
+    /// Edits 4, 6 and 9.
+    fn index() -> Index {
+        let mut index = Index::after(Seq(3));
+        for (seq, at_ms) in &TIMES[1..] {
+            let head = EditHead { seq: *seq, at_ms: *at_ms, author: UserId::new("ada"), via: None, restored: None };
+            let range = IdRange { client: 7, start: seq.0 as u32, end: seq.0 as u32 + 1 };
+            index.push(&head, &Brought { deleted: [range].into_iter().collect(), is_work: true, ..Brought::default() });
+        }
+        index
+    }
+
+    fn times(index: Index) -> Vec<(Seq, i64)> {
+        let mut times = Vec::new();
+        let mut reader = super::super::index::Reader::default();
+        reader
+            .read([&index], |edit| {
+                times.push((edit.seq, edit.at_ms));
+                true
+            })
+            .unwrap();
+        times
+    }
 
     #[test]
-    fn a_segment_is_read_as_it_was_written_by_this_release_and_the_one_before() {
-        let (index, blocks) = (Index::after(Seq(3)), vec![7; 1_000]);
-        let later = Bytes::from_static(b"later");
-        let pending = [&later];
-        let row = encode(Seq(9), &index, &blocks, &pending);
-        assert!(row.body.len() < 100);
-        let plain = [&[PLAIN], &content(&index, &blocks, &pending)[..]].concat();
-        for body in [row.body.clone(), plain.into()] {
-            let segment = decode(&HistorySegment { body, ..row.clone() }).unwrap();
+    fn a_segment_is_read_as_it_was_written_with_its_own_times_or_those_of_its_edits() {
+        let (blocks, later) = (Bytes::from(vec![7; 1_000]), Bytes::from_static(b"later"));
+        let own = encode(Seq(9), &index(), blocks.clone(), &[&later]);
+        assert!(own.body.len() < 200, "{}", own.body.len());
+        let others = HistorySegment { times: None, ..own.clone() };
+        for (row, known) in [(&own, &[][..]), (&others, &TIMES[..]), (&others, &TIMES[1..])] {
+            let segment = decode(row, known).unwrap();
             assert_eq!(
-                (segment.index.begins_after(), &segment.blocks[..], &segment.pending[..]),
-                (Seq(3), &blocks[..], &[later.clone()][..])
+                (segment.index.begins_after(), &segment.blocks, &segment.pending[..]),
+                (Seq(3), &blocks, &[later.clone()][..])
             );
+            assert_eq!(times(segment.index), TIMES[1..]);
         }
     }
 
     #[test]
+    fn an_edit_whose_time_is_lost_has_that_of_the_one_before() {
+        let row = HistorySegment { times: None, ..encode(Seq(9), &index(), Bytes::new(), &[]) };
+        let found = |known: &[(Seq, i64)]| times(decode(&row, known).unwrap().index);
+        assert_eq!(found(&[TIMES[1], TIMES[3]]), [TIMES[1], (Seq(6), 1_000), TIMES[3]]);
+        assert_eq!(found(&[TIMES[2]]), [(Seq(4), TIMES[2].1), TIMES[2], (Seq(9), TIMES[2].1)]);
+        assert_eq!(found(&[]), [(Seq(4), 0), (Seq(6), 0), (Seq(9), 0)]);
+    }
+
+    #[test]
     fn a_segment_that_is_cut_or_says_it_is_longer_is_refused() {
-        let row = encode(Seq(9), &Index::after(Seq(3)), &[7; 1_000], &[]);
-        let cut = (0..row.body.len()).map(|len| row.body.slice(..len));
-        let long = Bytes::from([&[COMPRESSED, 0xff, 0xff, 0xff, 0xff, 0x7f], &row.body[3..]].concat());
-        for body in cut.chain([long]) {
-            assert!(decode(&HistorySegment { body, ..row.clone() }).is_err());
+        let row = encode(Seq(9), &index(), vec![7; 1_000].into(), &[]);
+        for len in 0..row.body.len() {
+            assert!(decode(&HistorySegment { body: row.body.slice(..len), ..row.clone() }, &[]).is_err(), "{len}");
         }
+        let own = row.times.clone().unwrap();
+        for len in 0..own.len() {
+            assert!(decode(&HistorySegment { times: Some(own.slice(..len)), ..row.clone() }, &[]).is_err(), "{len}");
+        }
+        let mut long = Vec::new();
+        put_var_uint(&mut long, 1 << 40);
+        put_buf(&mut long, &pack::encode_update(&Bytes::from_static(&[0, 0])));
+        assert_eq!(update(&mut Input::new(&long.into())), Err(DecodeError::TooMany));
     }
 }

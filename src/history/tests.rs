@@ -212,7 +212,7 @@ fn edits_that_wait_are_there_after_a_restart() {
     enter(&mut history, "bob", None, deleting(vec![0], 1, 2, 1));
     enter(&mut history, "bob", None, whole(typed(2, 0, None, "x")));
     let mut again = History::in_segments_of(2);
-    history.take_unsaved().iter().for_each(|segment| again.take_segment(segment).unwrap());
+    history.take_unsaved().iter().for_each(|segment| again.take_segment(segment, &[]).unwrap());
     again.settle().unwrap();
     for history in [&mut history, &mut again] {
         let last = enter(history, "ada", None, whole(typed(1, 0, None, "a")));

@@ -1,14 +1,19 @@
 //! A pack as it is stored: its layout, a checksum, its columns.
 
-use super::columns::Columns;
-use super::edit::{Bodies, Damaged, PackedEdit};
-use super::join::Joiner;
+use bytes::Bytes;
+
+use super::columns::{Column, Columns};
+use super::edit::{Bodies, Damaged, PACK_BYTES_MAX, PACKED_BODY_BYTES_MAX, PackedEdit};
+use super::join::{Joiner, moments};
 use super::split::Splitter;
+use crate::ids::{Seq, UserId};
 
 /// The only layout that there is.
 pub(super) const LAYOUT: u8 = 1;
 /// The layout's byte, and the checksum.
 const HEAD_BYTES: usize = 5;
+/// What the bodies of a pack may hold together.
+const BODIES_BYTES_MAX: usize = PACK_BYTES_MAX + PACKED_BODY_BYTES_MAX;
 
 /// Packs `edits`, which follow each other by their seqs. At most [`PACK_ENTRIES_MAX`].
 pub fn encode(edits: &[PackedEdit], bodies: Bodies) -> Vec<u8> {
@@ -26,6 +31,45 @@ pub fn encode(edits: &[PackedEdit], bodies: Bodies) -> Vec<u8> {
 /// # Errors
 /// [`Damaged`]: what is returned is what was packed, or nothing.
 pub fn decode(pack: &[u8]) -> Result<Vec<PackedEdit>, Damaged> {
+    joined(pack, BODIES_BYTES_MAX)
+}
+
+/// The seqs and times of a pack's edits, without unpacking the rest.
+///
+/// # Errors
+/// [`Damaged`].
+pub fn decode_times(pack: &[u8]) -> Result<Vec<(Seq, i64)>, Damaged> {
+    let is_wanted = |column| {
+        [Column::Head, Column::Seq, Column::TimeLow, Column::TimeHigh].map(|one| one as usize).contains(&column)
+    };
+    moments(Columns::decode_some(checked(pack)?, BODIES_BYTES_MAX, is_wanted)?)
+}
+
+/// Packs an update by itself, of any length.
+pub fn encode_update(update: &Bytes) -> Vec<u8> {
+    let edit = PackedEdit { seq: Seq::ZERO, author: UserId::new(""), via: None, at_ms: 0, body: update.clone() };
+    let packed = encode(std::slice::from_ref(&edit), Bodies::InColumns);
+    if decode_update(&packed, update.len()).is_ok_and(|unpacked| unpacked == *update) {
+        return packed;
+    }
+    encode(&[edit], Bodies::AsTheyAre)
+}
+
+/// Unpacks an update that is no longer than `bytes_max`.
+///
+/// # Errors
+/// [`Damaged`].
+pub fn decode_update(packed: &[u8], bytes_max: usize) -> Result<Bytes, Damaged> {
+    let edit = joined(packed, bytes_max)?.pop().ok_or(Damaged::Columns)?;
+    Ok(edit.body)
+}
+
+fn joined(pack: &[u8], bodies_max: usize) -> Result<Vec<PackedEdit>, Damaged> {
+    Joiner::new(Columns::decode(checked(pack)?, bodies_max)?, bodies_max)?.edits()
+}
+
+/// The columns of a pack, if it is whole.
+fn checked(pack: &[u8]) -> Result<&[u8], Damaged> {
     let (head, columns) = pack.split_at_checked(HEAD_BYTES).ok_or(Damaged::Layout)?;
     if head[0] != LAYOUT {
         return Err(Damaged::Layout);
@@ -33,7 +77,7 @@ pub fn decode(pack: &[u8]) -> Result<Vec<PackedEdit>, Damaged> {
     if head[1..] != checksum(columns).to_le_bytes() {
         return Err(Damaged::Checksum);
     }
-    Joiner::new(Columns::decode(columns)?)?.edits()
+    Ok(columns)
 }
 
 pub(super) fn checksum(bytes: &[u8]) -> u32 {

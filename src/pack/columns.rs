@@ -1,14 +1,10 @@
 //! The columns of a pack: each is a run of bytes of its own, compressed where that makes it shorter.
 
-use miniz_oxide::deflate::compress_to_vec;
-use miniz_oxide::inflate::decompress_to_vec_with_limit;
+use super::column::{number, pass_column, put, put_column, take_column};
+use super::edit::Damaged;
 
-use super::edit::{Damaged, PACK_BYTES_MAX, PACKED_BODY_BYTES_MAX};
-
-/// How hard it is tried to make a column short.
-const LEVEL: u8 = 8;
-/// What the columns of a pack may hold together: no body is longer in columns than four times itself, and the rest is short.
-const BYTES_MAX: usize = 4 * (PACK_BYTES_MAX + PACKED_BODY_BYTES_MAX) + (4 << 20);
+/// What columns may hold beside bodies, which are no longer in columns than four times themselves.
+const HEADS_BYTES_MAX: usize = 4 << 20;
 
 /// Declares the columns, in the order in which they are stored.
 macro_rules! columns {
@@ -141,70 +137,29 @@ impl Columns {
     /// As they are stored.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        for bytes in &self.bytes {
-            put(&mut out, bytes.len() as u64);
-            if bytes.is_empty() {
-                continue;
-            }
-            let packed = compress_to_vec(bytes, LEVEL);
-            let stored = if packed.len() < bytes.len() { &packed } else { bytes };
-            put(&mut out, stored.len() as u64);
-            out.extend_from_slice(stored);
-        }
+        self.bytes.iter().for_each(|bytes| put_column(&mut out, bytes));
         out
     }
 
-    /// Reads what was stored.
-    pub fn decode(mut stored: &[u8]) -> Result<Self, Damaged> {
+    /// Reads what was stored of bodies that are no longer together than `bodies_max`.
+    pub fn decode(stored: &[u8], bodies_max: usize) -> Result<Self, Damaged> {
+        Self::decode_some(stored, bodies_max, |_| true)
+    }
+
+    /// Reads some of the columns; the others are empty.
+    pub fn decode_some(
+        mut stored: &[u8],
+        bodies_max: usize,
+        is_wanted: impl Fn(usize) -> bool,
+    ) -> Result<Self, Damaged> {
         let mut columns = Self::default();
-        let mut left = BYTES_MAX;
-        for bytes in &mut columns.bytes {
-            let len = read_len(&mut stored)?;
-            if len == 0 {
-                continue;
+        let mut left = bodies_max.saturating_mul(4).saturating_add(HEADS_BYTES_MAX);
+        for (column, bytes) in columns.bytes.iter_mut().enumerate() {
+            match is_wanted(column) {
+                true => *bytes = take_column(&mut stored, &mut left)?,
+                false => pass_column(&mut stored)?,
             }
-            left = left.checked_sub(len).ok_or(Damaged::Columns)?;
-            let packed_len = read_len(&mut stored)?;
-            let (packed, rest) = stored.split_at_checked(packed_len).ok_or(Damaged::Columns)?;
-            stored = rest;
-            *bytes = if packed_len == len { packed.to_vec() } else { inflated(packed, len)? };
         }
         if stored.is_empty() { Ok(columns) } else { Err(Damaged::Columns) }
     }
-}
-
-fn inflated(packed: &[u8], len: usize) -> Result<Vec<u8>, Damaged> {
-    let bytes = decompress_to_vec_with_limit(packed, len).map_err(|_| Damaged::Columns)?;
-    if bytes.len() == len { Ok(bytes) } else { Err(Damaged::Columns) }
-}
-
-fn read_len(stored: &mut &[u8]) -> Result<usize, Damaged> {
-    let (value, len) = number(stored).ok_or(Damaged::Columns)?;
-    *stored = &stored[len..];
-    usize::try_from(value).map_err(|_| Damaged::Columns)
-}
-
-/// Appends a number, 7 bits a byte.
-pub(super) fn put(out: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
-}
-
-/// The number at the front of `bytes` and its length there; `None` unless it is written as [`put`] writes it.
-pub(super) fn number(bytes: &[u8]) -> Option<(u64, usize)> {
-    let mut number = 0;
-    for (at, &byte) in bytes.iter().enumerate().take(10) {
-        let bits = u64::from(byte & 0x7f);
-        if at == 9 && byte > 1 {
-            return None;
-        }
-        number |= bits << (7 * at);
-        if byte < 0x80 {
-            return (byte != 0 || at == 0).then_some((number, at + 1));
-        }
-    }
-    None
 }

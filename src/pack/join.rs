@@ -2,14 +2,12 @@
 
 use bytes::Bytes;
 
-use super::columns::{Column, Columns, put};
-use super::edit::{Damaged, PACK_BYTES_MAX, PACK_ENTRIES_MAX, PACKED_BODY_BYTES_MAX, PackedEdit};
+use super::column::put;
+use super::columns::{Column, Columns};
+use super::edit::{Damaged, PACK_ENTRIES_MAX, PackedEdit};
 use super::expect::Expect;
 use super::grammar::{self, Walk};
 use crate::ids::{Seq, UserId};
-
-/// What the bodies of a pack may hold together.
-const BYTES_MAX: usize = PACK_BYTES_MAX + PACKED_BODY_BYTES_MAX;
 
 /// Puts edits together, one after another.
 pub(super) struct Joiner {
@@ -18,13 +16,14 @@ pub(super) struct Joiner {
     edits: usize,
     users: Vec<UserId>,
     clients: Vec<u64>,
-    /// The bodies, one behind another.
+    /// The bodies, one behind another, and how long they are at most.
     bodies: Vec<u8>,
+    bodies_max: usize,
 }
 
 impl Joiner {
     /// Reads what is said of all edits.
-    pub fn new(mut columns: Columns) -> Result<Self, Damaged> {
+    pub fn new(mut columns: Columns, bodies_max: usize) -> Result<Self, Damaged> {
         let edits = count(&mut columns, PACK_ENTRIES_MAX)?;
         let mut users = Vec::new();
         for _ in 0..count(&mut columns, 2 * PACK_ENTRIES_MAX)? {
@@ -36,7 +35,7 @@ impl Joiner {
         for _ in 0..columns.number(Column::Head)? {
             clients.push(columns.number(Column::Head)?);
         }
-        Ok(Self { columns, expect: Expect::default(), edits, users, clients, bodies: Vec::new() })
+        Ok(Self { columns, expect: Expect::default(), edits, users, clients, bodies: Vec::new(), bodies_max })
     }
 
     /// All edits.
@@ -45,10 +44,7 @@ impl Joiner {
         let mut begins = Vec::with_capacity(self.edits);
         let (mut seq, mut at_ms) = (0_u64, 0_i64);
         for _ in 0..self.edits {
-            seq = seq.wrapping_add(self.columns.number(Column::Seq)?);
-            let low = self.columns.byte(Column::TimeLow)?;
-            let high = self.columns.number(Column::TimeHigh)?;
-            at_ms = at_ms.wrapping_add(((high << 8) | u64::from(low)).cast_signed());
+            (seq, at_ms) = moment(&mut self.columns, (seq, at_ms))?;
             let author = self.columns.number(Column::User)?;
             let author = self.user(author)?;
             let sender = self.columns.number(Column::User)?;
@@ -86,7 +82,7 @@ impl Joiner {
 
     fn copy(&mut self, column: Column, len: u64) -> Result<u64, Damaged> {
         let bytes = self.columns.take(column, len)?;
-        if self.bodies.len() + bytes.len() > BYTES_MAX {
+        if self.bodies.len() + bytes.len() > self.bodies_max {
             return Err(Damaged::Columns);
         }
         self.bodies.extend_from_slice(bytes);
@@ -99,7 +95,7 @@ impl Joiner {
     }
 
     fn bounded<T>(&self, written: T) -> Result<T, Damaged> {
-        if self.bodies.len() > BYTES_MAX { Err(Damaged::Columns) } else { Ok(written) }
+        if self.bodies.len() > self.bodies_max { Err(Damaged::Columns) } else { Ok(written) }
     }
 }
 
@@ -136,6 +132,24 @@ impl Walk for Joiner {
     fn foreign(&self) -> Damaged {
         Damaged::Columns
     }
+}
+
+/// The seqs and times of all edits, of which there are only the columns.
+pub(super) fn moments(mut columns: Columns) -> Result<Vec<(Seq, i64)>, Damaged> {
+    let (mut moments, mut last) = (Vec::new(), (0, 0));
+    for _ in 0..count(&mut columns, PACK_ENTRIES_MAX)? {
+        last = moment(&mut columns, last)?;
+        moments.push((Seq(last.0), last.1));
+    }
+    Ok(moments)
+}
+
+/// The next edit's seq and time, behind those of the one before.
+fn moment(columns: &mut Columns, (seq, at_ms): (u64, i64)) -> Result<(u64, i64), Damaged> {
+    let seq = seq.wrapping_add(columns.number(Column::Seq)?);
+    let low = columns.byte(Column::TimeLow)?;
+    let high = columns.number(Column::TimeHigh)?;
+    Ok((seq, at_ms.wrapping_add(((high << 8) | u64::from(low)).cast_signed())))
 }
 
 fn count(columns: &mut Columns, max: usize) -> Result<usize, Damaged> {

@@ -7,6 +7,7 @@
 //! Nothing that is read from a body has any meaning here: whatever it is, it comes back.
 
 mod codec;
+mod column;
 mod columns;
 mod edit;
 mod expect;
@@ -16,5 +17,6 @@ mod split;
 #[cfg(test)]
 mod tests;
 
-pub use codec::{decode, encode};
+pub use codec::{decode, decode_times, decode_update, encode, encode_update};
+pub use column::{put_column, take_column};
 pub use edit::{Bodies, Damaged, PACK_BYTES_MAX, PACK_ENTRIES_MAX, PACKED_BODY_BYTES_MAX, PackedEdit};

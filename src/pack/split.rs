@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::columns::{Column, Columns, number};
+use super::column::number;
+use super::columns::{Column, Columns};
 use super::edit::{Bodies, PackedEdit};
 use super::expect::Expect;
 use super::grammar::{self, Walk};

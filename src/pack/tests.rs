@@ -6,7 +6,8 @@ use yrs::{Any, Array, ClientID, Doc, Map, OffsetKind, Options, Text, Transact, X
 use bytes::Bytes;
 
 use super::codec::{LAYOUT, checksum};
-use super::columns::{Column, Columns, number, put};
+use super::column::{number, put};
+use super::columns::{Column, Columns};
 use super::split::Splitter;
 use super::*;
 use crate::ids::{Seq, UserId};
@@ -100,6 +101,8 @@ proptest! {
             seq: Seq(seq), author: UserId::new(author), via: via.map(UserId::new), at_ms, body: Bytes::from_static(&[0, 0]),
         };
         let edits: Vec<PackedEdit> = rows.into_iter().map(edit).collect();
+        let times = edits.iter().map(|edit| (edit.seq, edit.at_ms)).collect();
+        prop_assert_eq!(decode_times(&encode(&edits, Bodies::InColumns)), Ok(times));
         prop_assert_eq!(decode(&encode(&edits, Bodies::InColumns)), Ok(edits));
     }
 
@@ -169,10 +172,10 @@ fn a_column_that_unpacks_to_more_than_it_says_is_refused() {
     put(&mut stored, 10);
     put(&mut stored, zeros.len() as u64);
     stored.extend(&zeros);
-    assert_eq!(Columns::decode(&stored).unwrap_err(), Damaged::Columns);
+    assert_eq!(Columns::decode(&stored, PACK_BYTES_MAX).unwrap_err(), Damaged::Columns);
     let mut bomb = Vec::new();
     put(&mut bomb, 1 << 40);
-    assert_eq!(Columns::decode(&bomb).unwrap_err(), Damaged::Columns);
+    assert_eq!(Columns::decode(&bomb, PACK_BYTES_MAX).unwrap_err(), Damaged::Columns);
 }
 
 #[test]
@@ -189,6 +192,20 @@ fn typing_takes_a_tenth_of_its_bytes() {
     let bytes: usize = edits.iter().map(|edit| edit.body.len()).sum();
     assert_eq!(in_columns(&edits), edits.len());
     assert!(encode(&edits, Bodies::InColumns).len() * 10 < bytes);
+}
+
+#[test]
+fn an_update_by_itself_comes_back_whatever_it_is_and_no_longer_than_it_may_be() {
+    let long = typed(&[(0, 0, "x".repeat(PACK_BYTES_MAX * 2))]).remove(0);
+    for update in [vec![], vec![0, 0], vec![9; 3 * PACK_BYTES_MAX], long] {
+        let update = Bytes::from(update);
+        let packed = encode_update(&update);
+        assert!(packed.len() <= update.len() / 100 + 80);
+        assert_eq!(decode_update(&packed, update.len()), Ok(update.clone()));
+        if let Some(less) = update.len().checked_sub(1) {
+            assert_eq!(decode_update(&packed, less), Err(Damaged::Columns));
+        }
+    }
 }
 
 #[test]

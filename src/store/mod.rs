@@ -635,6 +635,7 @@ impl Store {
     /// Compresses the newest snapshot of a room in which nothing goes on, unless it is, or is large.
     pub async fn compress_snapshot(&self, room: RoomId) -> Result<(), StoreError> {
         let Some((seq, state)) = on_backend!(self, backend => backend.loose_snapshot(room))? else { return Ok(()) };
+        let state = Bytes::from(state);
         let work = move || {
             let compressed = snapshot::compress(&state);
             (state, compressed)
@@ -663,6 +664,20 @@ impl Store {
             return Ok(false);
         }
         on_backend!(self, backend => backend.save_segment(room, &segment, epoch))
+    }
+
+    /// When the edits after a seq and up to another were committed, in Unix milliseconds, ascending, those of damaged packs left out.
+    /// Where entries of the range were dropped it is an error.
+    pub async fn edit_times(&self, room: RoomId, (after, upto): (Seq, Seq)) -> Result<Vec<(Seq, i64)>, StoreError> {
+        let times = on_backend!(self, backend => backend.edit_times(room, (after, upto)))?;
+        // Only now: nothing was dropped before the horizon was raised.
+        let horizon = self.horizon(room).await?;
+        if after < horizon { Err(StoreError::Dropped(Seq(horizon.0 + 1))) } else { Ok(times) }
+    }
+
+    /// Takes those times out of a room's history that its packs tell, too.
+    pub async fn forget_history_times(&self, room: RoomId) -> Result<(), StoreError> {
+        on_backend!(self, backend => backend.forget_times(room))
     }
 
     /// Deletes the segments that begin after a seq or later: they are made again.

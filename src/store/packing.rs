@@ -1,4 +1,5 @@
-//! Makes packs of old edits. What goes as rows is compared with what comes back out of the pack, in the transaction that does both. Both databases run the same statements; `packing_methods!` makes the methods of each.
+//! Makes packs of old edits. A pack is unpacked before it is stored, and what came back out of it compared with the rows that go, in the
+//! transaction that does both. Both databases run the same statements; `packing_methods!` makes the methods of each.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
@@ -158,21 +159,21 @@ impl Batch {
         self.edits.len()
     }
 
-    /// The pack.
+    /// The pack, from which all edits come back.
     pub fn pack(&self) -> Result<Vec<u8>, StoreError> {
         encode(&self.edits)
     }
 
-    /// Whether `packed` holds just what is deleted for it: an old pack, and rows.
-    pub fn is_held(&self, packed: &[u8], old: Option<PackColumns>, taken: Vec<CandidateColumns>) -> bool {
-        let old = match (&self.old, old) {
-            (None, None) => Vec::new(),
-            (Some(_), Some((_, _, body))) => pack::decode(&body).unwrap_or_default(),
-            _ => return false,
+    /// Whether what is deleted for its pack is just what is in it: the old pack, and rows.
+    pub fn is_held(&self, old: Option<PackColumns>, taken: Vec<CandidateColumns>) -> bool {
+        let is_same = match (&self.old, old) {
+            (None, None) => true,
+            (Some(known), Some((_, _, body))) => known.has_body(&body),
+            _ => false,
         };
         let mut rows: Vec<PackedEdit> = taken.into_iter().filter_map(edit).collect();
         rows.sort_by_key(|edit| edit.seq);
-        pack::decode(packed).is_ok_and(|edits| edits.iter().eq(old.iter().chain(&rows)))
+        is_same && self.edits[self.old_edits..] == rows
     }
 
     /// The last seq whose row goes.
@@ -343,7 +344,7 @@ macro_rules! packing_methods {
                     let query = sqlx::query_as(packing::TAKE_SQL).bind(room.0).bind(rows::seq_column(batch.since));
                     let query = query.bind(rows::seq_column(batch.taken_upto())).bind(packing::body_max());
                     let taken = query.fetch_all(&mut *writing.connection()).await?;
-                    if !batch.is_held(body, old, taken) {
+                    if !batch.is_held(old, taken) {
                         writing.roll_back().await?;
                         return Err(packing::room_gone(room));
                     }

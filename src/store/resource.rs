@@ -56,7 +56,7 @@ macro_rules! resource_methods {
                 let kinds: Vec<(i16, i64, i64)> =
                     sqlx::query_as(sql).bind(room.0).fetch_all(&mut *reading.connection()).await?;
                 let sql = "select cast(coalesce((select sum(length(state)) from snapshot where room_id = $1), 0) \
-                             + coalesce((select sum(length(body)) from history where room_id = $1), 0) as bigint), \
+                             + coalesce((select sum(length(body) + coalesce(length(times), 0)) from history where room_id = $1), 0) as bigint), \
                            (select count(*) from version where room_id = $1)";
                 let (derived, versions): (i64, i64) =
                     sqlx::query_as(sql).bind(room.0).fetch_one(&mut *reading.connection()).await?;

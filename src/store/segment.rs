@@ -20,25 +20,36 @@ pub struct HistorySegment {
     pub seq: Seq,
     /// Its content.
     pub body: Bytes,
+    /// When its edits were committed; `None` once that is only told by the edits, see [`Store::edit_times`](super::Store::edit_times).
+    pub times: Option<Bytes>,
 }
 
-/// after, seq, body.
-pub(super) type SegmentColumns = (i64, i64, Vec<u8>);
+/// after, seq, body, times.
+pub(super) type SegmentColumns = (i64, i64, Vec<u8>, Option<Vec<u8>>);
 
 pub(super) const SEGMENTS_SQL: &str =
-    "select after, seq, body from history where room_id = $1 and after >= $2 order by after";
+    "select after, seq, body, times from history where room_id = $1 and after >= $2 order by after";
 /// Nothing is kept of a room that was deleted, of what retention has dropped, or of what was read before an erasure; `$lock` keeps it from being, in the words of the database.
 macro_rules! save_sql {
     ($lock:literal) => {
         concat!(
-            "insert into history (room_id, after, seq, body) select id, $2, $3, $4 from room \
-             where id = $1 and deleted_at is null and horizon <= $2 and epoch = $5",
+            "insert into history (room_id, after, seq, body, times) select id, $2, $3, $4, \
+             case when $3 > coalesce((select upto from packing where packing.room_id = $1), 0) then $5 end from room \
+             where id = $1 and deleted_at is null and horizon <= $2 and epoch = $6",
             $lock,
             " on conflict (room_id, after) do nothing"
         )
     };
 }
 pub(super) use save_sql;
+/// Times of edits that were looked at to be packed go: who was packed has them in packs, the others have rows.
+pub(super) const FORGET_TIMES_SQL: &str = "update history set times = null where room_id = $1 and times is not null \
+    and seq <= (select upto from packing where packing.room_id = $1)";
+/// The times of edits that are rows, and packs of the others.
+pub(super) const ROW_TIMES_SQL: &str =
+    "select seq, at from entry where room_id = $1 and seq > $2 and seq <= $3 and kind = 1 order by seq";
+pub(super) const PACKS_SQL: &str =
+    "select first_seq, seq, body from pack where room_id = $1 and seq > $2 and first_seq <= $3 order by seq";
 pub(super) const FORGET_SQL: &str = "delete from history where room_id = $1 and after >= $2";
 /// Rooms of a span of ids whose histories lack at least so many entries, and a share of all: reading what is there costs as much as it
 /// is long, so that a room of any length is read some 64 times at most. While an erasure is under way nothing is kept of what is read.
@@ -53,15 +64,54 @@ pub(super) async fn page(
     mut rows: impl Stream<Item = sqlx::Result<SegmentColumns>> + Unpin,
 ) -> Result<(Vec<HistorySegment>, bool), StoreError> {
     let (mut segments, mut bytes) = (Vec::new(), 0);
-    while let Some((after, seq, body)) = rows.try_next().await? {
+    while let Some((after, seq, body, times)) = rows.try_next().await? {
         bytes += body.len();
         if bytes > PAGE_BYTES_MAX && !segments.is_empty() {
             return Ok((segments, true));
         }
-        segments.push(HistorySegment { after: rows::seq(after), seq: rows::seq(seq), body: body.into() });
+        let (after, seq, times) = (rows::seq(after), rows::seq(seq), times.map(Bytes::from));
+        segments.push(HistorySegment { after, seq, body: body.into(), times });
     }
     Ok((segments, false))
 }
+
+/// The methods of a backend; `$begin` begins a transaction that sees one moment.
+macro_rules! segment_methods {
+    ($backend:ty, $begin:literal) => {
+        impl $backend {
+            pub async fn edit_times(
+                &self,
+                room: RoomId,
+                (after, upto): (Seq, Seq),
+            ) -> Result<Vec<(Seq, i64)>, StoreError> {
+                let (after, upto) = (rows::seq_column(after), rows::seq_column(upto));
+                let mut reading = self.reading().await?;
+                let mut tx = reading.connection().begin_with($begin).await?;
+                let query = sqlx::query_as(segment::ROW_TIMES_SQL).bind(room.0).bind(after).bind(upto);
+                let found: Vec<(i64, i64)> = query.fetch_all(&mut *tx).await?;
+                let mut times: Vec<(Seq, i64)> = found.into_iter().map(|(seq, at)| (rows::seq(seq), at)).collect();
+                {
+                    let query = sqlx::query_as(segment::PACKS_SQL).bind(room.0).bind(after).bind(upto);
+                    let mut packs = query.fetch(&mut *tx);
+                    while let Some(columns) = packs.try_next().await? {
+                        times.extend(StoredPack::new(room, columns).times());
+                    }
+                }
+                tx.commit().await?;
+                reading.keep();
+                times.sort_unstable_by_key(|(seq, _)| *seq);
+                Ok(times)
+            }
+
+            pub async fn forget_times(&self, room: RoomId) -> Result<(), StoreError> {
+                let mut writing = self.writing().await?;
+                sqlx::query(segment::FORGET_TIMES_SQL).bind(room.0).execute(&mut *writing.connection()).await?;
+                writing.commit().await
+            }
+        }
+    };
+}
+pub(super) use segment_methods;
 
 /// A room whose history lacks entries.
 pub(super) fn behind((id, name): (i64, String)) -> Result<(RoomId, RoomName), StoreError> {

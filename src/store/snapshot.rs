@@ -1,13 +1,13 @@
-//! Snapshots that are compressed, once nothing goes on in their rooms.
+//! Snapshots that are compressed, in columns as edits are packed, once nothing goes on in their rooms.
 
-use miniz_oxide::deflate::compress_to_vec;
+use bytes::Bytes;
 use miniz_oxide::inflate::decompress_to_vec_with_limit;
+
+use crate::pack;
 
 /// Shorter ones are not worth it, longer ones take too much memory.
 const BYTES_MIN: i64 = 1 << 10;
 const BYTES_MAX: i64 = 4 << 20;
-/// How hard it is tried to make them short.
-const LEVEL: u8 = 8;
 
 /// The newest of a room, unless it is compressed.
 pub(super) fn loose_sql() -> String {
@@ -21,18 +21,18 @@ pub(super) fn loose_sql() -> String {
 pub(super) const REPLACE_SQL: &str = "update snapshot set state = $4, whole_bytes = $5 \
     where room_id = $1 and seq = $2 and whole_bytes is null and state = $3";
 
-pub(super) fn compress(state: &[u8]) -> Vec<u8> {
-    compress_to_vec(state, LEVEL)
+pub(super) fn compress(state: &Bytes) -> Vec<u8> {
+    pack::encode_update(state)
 }
 
 /// The state of a row: `whole_bytes` is its length, if it is compressed. One that is damaged stays as it is: no document is read from it.
-pub(super) fn state(stored: Vec<u8>, whole_bytes: Option<i64>) -> Vec<u8> {
-    let Some(whole) = whole_bytes else { return stored };
+pub(super) fn state(stored: Vec<u8>, whole_bytes: Option<i64>) -> Bytes {
+    let Some(whole) = whole_bytes else { return stored.into() };
     let whole = usize::try_from(whole.clamp(0, BYTES_MAX)).unwrap_or_default();
-    match decompress_to_vec_with_limit(&stored, whole) {
-        Ok(state) if state.len() == whole => state,
-        _ => stored,
-    }
+    // The first ones were not in columns.
+    let state = pack::decode_update(&stored, whole)
+        .or_else(|_| decompress_to_vec_with_limit(&stored, whole).map(Bytes::from).map_err(drop));
+    state.ok().filter(|state| state.len() == whole).unwrap_or_else(|| stored.into())
 }
 
 /// The methods of a backend.

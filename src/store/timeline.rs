@@ -41,16 +41,33 @@ impl StoredPack {
         Self { room, span: (rows::seq(first), rows::seq(last)), body }
     }
 
+    /// Whether that is what is stored of it.
+    pub fn has_body(&self, body: &[u8]) -> bool {
+        self.body == body
+    }
+
+    /// The seqs of its edits, and their times in Unix milliseconds; none if it is damaged.
+    pub fn times(&self) -> Vec<(Seq, i64)> {
+        pack::decode_times(&self.body).unwrap_or_else(|reason| {
+            self.left_out(reason);
+            Vec::new()
+        })
+    }
+
+    fn left_out(&self, reason: pack::Damaged) {
+        let (room, first, last) = (self.room.0, self.span.0, self.span.1);
+        tracing::error!(room.id = room, %first, %last, %reason, "a pack of edits is damaged and left out");
+    }
+
     /// Its edits.
     pub fn edits(&self, damage: Damage) -> Result<Vec<PackedEdit>, StoreError> {
-        let (room, first, last) = (self.room.0, self.span.0, self.span.1);
         match pack::decode(&self.body) {
             Ok(edits) => Ok(edits),
             Err(reason) if damage == Damage::LeftOut => {
-                tracing::error!(room.id = room, %first, %last, %reason, "a pack of edits is damaged and left out");
+                self.left_out(reason);
                 Ok(Vec::new())
             }
-            Err(_) => Err(StoreError::DamagedPack { room, first, last }),
+            Err(_) => Err(StoreError::DamagedPack { room: self.room.0, first: self.span.0, last: self.span.1 }),
         }
     }
 }
@@ -123,8 +140,7 @@ macro_rules! timeline_methods {
                     id: RoomId(room),
                     head: rows::seq(head),
                     epoch,
-                    snapshot: snapshot
-                        .map(|(seq, state, whole)| (rows::seq(seq), Bytes::from(snapshot::state(state, whole)))),
+                    snapshot: snapshot.map(|(seq, state, whole)| (rows::seq(seq), snapshot::state(state, whole))),
                     edits,
                     clients: clients.into_iter().map(rows::client).collect(),
                 }))

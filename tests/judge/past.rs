@@ -39,7 +39,13 @@ impl Timeline {
             // As after a restart: from what is stored, and the entries behind it.
             "reopen" => {
                 self.history = History::in_segments_of(self.segment);
-                self.segments.iter().for_each(|segment| self.history.take_segment(segment).unwrap());
+                // As of edits that are packed.
+                let times: Vec<(Seq, i64)> = self.entries.iter().map(|entry| (entry.seq, entry.at_ms)).collect();
+                for (n, segment) in self.segments.iter().enumerate() {
+                    let own = if n % 2 == 0 { segment.times.clone() } else { None };
+                    let segment = HistorySegment { times: own, ..segment.clone() };
+                    self.history.take_segment(&segment, &times).unwrap();
+                }
                 self.history.settle().unwrap();
                 let upto = self.history.upto();
                 let rest = self.entries.iter().filter(|entry| entry.seq > upto);

@@ -63,7 +63,7 @@ contract! {
         assert_eq!(store.room(&name("plan")).await, Err(gone.clone()));
         assert_eq!(store.load(&name("plan")).await.map(drop), Err(gone.clone()));
         store.save_snapshot(id, Seq(1), "state".into(), 0).await.expect("an answer");
-        let segment = HistorySegment { after: Seq(0), seq: Seq(1), body: "body".into() };
+        let segment = HistorySegment { after: Seq(0), seq: Seq(1), body: "body".into(), times: None };
         assert_eq!(store.save_history_segment(id, segment, 0).await, Ok(false));
         let listed = store.rooms("", None, 10).await.expect("an answer");
         assert_eq!(listed.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["other"]);
@@ -89,7 +89,7 @@ contract! {
             insistently(&store, vec![many]).await;
         }
         store.save_snapshot(id, Seq(1_200), "state".into(), 0).await.expect("an answer");
-        let segment = HistorySegment { after: Seq(0), seq: Seq(1_200), body: "body".into() };
+        let segment = HistorySegment { after: Seq(0), seq: Seq(1_200), body: "body".into(), times: None };
         assert_eq!(store.save_history_segment(id, segment, 0).await, Ok(true));
         deletes(&store, Deletion::Soft(KEPT_MS), 5_000).await;
         assert!(store.rooms_to_purge(5_999, RoomId(0), 10).await.expect("an answer").is_empty());

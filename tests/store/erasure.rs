@@ -113,7 +113,7 @@ fn secret_edit(n: usize) -> NewEntry {
 }
 
 fn segment(after: u64, seq: u64) -> HistorySegment {
-    HistorySegment { after: Seq(after), seq: Seq(seq), body: format!("segment {SECRET}").into() }
+    HistorySegment { after: Seq(after), seq: Seq(seq), body: format!("segment {SECRET}").into(), times: None }
 }
 
 async fn epoch(store: &Store, called: &str) -> i64 {

@@ -1,6 +1,9 @@
 //! Histories of rooms on either database: segments are made of entries, read back, and made again where they are damaged.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use tutti::archive;
 use tutti::document::{ReadingBudget, View};
 use tutti::history::{Histories, HistoryError, When};
 use tutti::ids::{Seq, UserId};
@@ -10,7 +13,7 @@ use yrs::{ClientID, Doc, OffsetKind, Options, Text, Transact};
 use crate::support::*;
 
 /// Edits that end a segment, and some more.
-const EDITS: usize = 2_100;
+const EDITS: usize = 4_200;
 
 contract! {
     async fn any_past_state_is_read_from_segments_and_from_entries_alike(db: &Database) {
@@ -19,13 +22,13 @@ contract! {
         let histories = Histories::new(store.clone());
         // Made of the entries, kept in memory, and read back from what was stored.
         for histories in [&histories, &histories, &Histories::new(store.clone())] {
-            for seq in [0, 1, 2, 1_000, 2_047, 2_048, 2_049, EDITS as u64] {
+            for seq in [0, 1, 2, 1_000, 4_095, 4_096, 4_097, EDITS as u64] {
                 assert_eq!(text(histories, When::Seq(Seq(seq))).await, (Seq(seq), "x".repeat(seq as usize)));
             }
         }
         let spans = |segments: Vec<HistorySegment>| segments.iter().map(|one| (one.after, one.seq)).collect::<Vec<_>>();
-        assert_eq!(spans(store.history_segments(room, Seq::ZERO).await.expect("works")), [(Seq(0), Seq(2_048))]);
-        assert_eq!(spans(store.history_segments(room, Seq(2_048)).await.expect("works")), []);
+        assert_eq!(spans(store.history_segments(room, Seq::ZERO).await.expect("works")), [(Seq(0), Seq(4_096))]);
+        assert_eq!(spans(store.history_segments(room, Seq(4_096)).await.expect("works")), []);
         let after_head = histories.open(&name("room")).await.expect("works").expect("there").seq(When::Seq(Seq(EDITS as u64 + 1)));
         assert!(matches!(after_head, Err(HistoryError::AfterHead(Seq(head))) if head == EDITS as u64), "{after_head:?}");
         assert!(histories.open(&name("nothing")).await.expect("works").is_none());
@@ -70,15 +73,68 @@ contract! {
             let segment = HistorySegment { body: damage, ..good[0].clone() };
             assert_eq!(store.save_history_segment(room, segment, 0).await, Ok(true));
             let anew = Histories::new(store.clone());
-            assert_eq!(text(&anew, When::Seq(Seq(2_060))).await, (Seq(2_060), "x".repeat(2_060)));
+            assert_eq!(text(&anew, When::Seq(Seq(4_160))).await, (Seq(4_160), "x".repeat(4_160)));
             assert_eq!(store.history_segments(room, Seq::ZERO).await.expect("works"), good);
         }
+    }
+
+    async fn the_past_reads_the_same_once_its_edits_are_packed_and_their_times_are_kept_there_alone(db: &Database) {
+        let store = db.store("s1").await;
+        let room = typed(&store, EDITS).await;
+        db.execute("update entry set at = 1700000000000 + seq * 217, author = case when seq % 7 = 0 then 'bob' else 'ada' end").await;
+        Histories::new(store.clone()).build(&name("room")).await.expect("works");
+        let before = told(&store).await;
+        let has_times = async || {
+            let segments = store.history_segments(room, Seq::ZERO).await.expect("works");
+            segments.iter().map(|segment| segment.times.is_some()).collect::<Vec<_>>()
+        };
+        assert_eq!(has_times().await, [true]);
+        archive::pack_once(&store, i64::MAX, Duration::from_secs(60)).await.expect("works");
+        assert_eq!(has_times().await, [false]);
+        assert_eq!(told(&store).await, before);
+        // Made again of packs, it has none either.
+        store.forget_history_segments(room, Seq::ZERO).await.expect("works");
+        assert_eq!(told(&store).await, before);
+        assert_eq!(has_times().await, [false]);
+        assert_eq!(told(&store).await, before);
+    }
+
+    async fn trap_30_moments_are_found_among_equal_times_and_over_years_also_of_packed_edits(db: &Database) {
+        let store = db.store("s1").await;
+        typed(&store, EDITS).await;
+        // Three thousand at once, and each of the last two hundred a year after the one before.
+        let sql = "update entry set at = case when seq <= 1000 then seq when seq <= 4000 then 5000 \
+                   else 5000 + (seq - 4000) * 31536000000 end";
+        db.execute(sql).await;
+        let year = 31_536_000_000;
+        let found = async || {
+            let histories = Histories::new(store.clone());
+            let mut seqs = Vec::new();
+            for at_ms in [0, 1, 999, 1_000, 4_999, 5_000, 5_001, year + 4_999, year + 5_000, 50 * year + 5_000, i64::MAX] {
+                seqs.push(text(&histories, When::TimeMs(at_ms)).await.0.0);
+            }
+            seqs
+        };
+        let expected = [0, 1, 999, 1_000, 1_000, 4_000, 4_000, 4_000, 4_001, 4_050, 4_200];
+        assert_eq!(found().await, expected);
+        archive::pack_once(&store, i64::MAX, Duration::from_secs(60)).await.expect("works");
+        assert_eq!(found().await, expected);
+    }
+
+    async fn a_damaged_pack_costs_a_segment_no_more_than_its_times(db: &Database) {
+        let store = db.store("s1").await;
+        typed(&store, 4_096).await;
+        Histories::new(store.clone()).build(&name("room")).await.expect("works");
+        archive::pack_once(&store, i64::MAX, Duration::from_secs(60)).await.expect("works");
+        db.execute("update pack set body = substr(body, 1, length(body) - 1)").await;
+        let histories = Histories::new(store.clone());
+        assert_eq!(text(&histories, When::Seq(Seq(1_000))).await, (Seq(1_000), "x".repeat(1_000)));
     }
 
     async fn of_two_segments_after_one_seq_the_first_stays(db: &Database) {
         let store = db.store("s1").await;
         let room = room(&store, "room").await;
-        let segment = |seq, body| HistorySegment { after: Seq(3), seq: Seq(seq), body: Bytes::from_static(body) };
+        let segment = |seq, body| HistorySegment { after: Seq(3), seq: Seq(seq), body: Bytes::from_static(body), times: None };
         assert_eq!(store.save_history_segment(room, segment(7, b"one"), 0).await, Ok(true));
         assert_eq!(store.save_history_segment(room, segment(8, b"two"), 0).await, Ok(false));
         assert_eq!(store.history_segments(room, Seq::ZERO).await, Ok(vec![segment(7, b"one")]));
@@ -134,13 +190,13 @@ contract! {
         let behind = |entries| store.rooms_behind((RoomId(0), last), entries);
         assert_eq!(behind(5).await, Ok(vec![(long, name("room"))]));
         assert_eq!(behind(11).await, Ok(vec![]));
-        let segment = HistorySegment { after: Seq(0), seq: Seq(6), body: Bytes::new() };
+        let segment = HistorySegment { after: Seq(0), seq: Seq(6), body: Bytes::new(), times: None };
         store.save_history_segment(long, segment, 0).await.expect("works");
         assert_eq!(behind(5).await, Ok(vec![]));
         assert_eq!(behind(4).await, Ok(vec![(long, name("room"))]));
         assert_eq!(store.rooms_behind((last, RoomId(last.0 + 1)), 1).await, Ok(vec![]));
         // Of a long one more may be missing.
-        let segment = HistorySegment { after: Seq(6), seq: Seq(641), body: Bytes::new() };
+        let segment = HistorySegment { after: Seq(6), seq: Seq(641), body: Bytes::new(), times: None };
         store.save_history_segment(long, segment, 0).await.expect("works");
         for (head, found) in [(650, vec![]), (651, vec![(long, name("room"))])] {
             db.execute(&format!("update room set head = {head} where id = {}", long.0)).await;
@@ -181,6 +237,25 @@ async fn typed(store: &Store, letters: usize) -> RoomId {
         placed(store, &append(room, edits.to_vec())).await;
     }
     room
+}
+
+/// All that is told of the room's past, by who has read nothing of it yet.
+async fn told(store: &Store) -> Vec<String> {
+    let histories = Histories::new(store.clone());
+    let mut told = Vec::new();
+    for when in
+        [When::Seq(Seq(0)), When::Seq(Seq(1_023)), When::TimeMs(1_700_000_217_100), When::Seq(Seq(EDITS as u64))]
+    {
+        told.push(format!("{:?}", text(&histories, when).await));
+        let open = histories.open(&name("room")).await.expect("works").expect("there");
+        let authors = histories.authors(open.row.id).await.expect("works");
+        told.push(format!("{:?}", open.blame(Some("t"), when, &authors).map(|(seq, blame)| (seq, blame.runs))));
+        told.push(format!("{:?}", open.diff(Some("t"), (When::Seq(Seq(50)), when), &authors)));
+    }
+    let open = histories.open(&name("room")).await.expect("works").expect("there");
+    let authors = histories.authors(open.row.id).await.expect("works");
+    told.push(format!("{:?}", open.sessions(None, 100, 200, &authors)));
+    told
 }
 
 /// The room's text at a moment, and the seq of that.

@@ -40,7 +40,7 @@ contract! {
         for seq in [2, 4, 8] {
             store.save_snapshot(id, Seq(seq), Bytes::from(format!("old {seq}")), 0).await.expect("it is saved");
         }
-        let segment = |after: u64, seq: u64| HistorySegment { after: Seq(after), seq: Seq(seq), body: "body".into() };
+        let segment = |after: u64, seq: u64| HistorySegment { after: Seq(after), seq: Seq(seq), body: "body".into(), times: None };
         assert_eq!(store.save_history_segment(id, segment(0, 4), 0).await, Ok(true));
         assert_eq!(store.raise_horizon(id, dropping(0, 6)).await, Ok(true));
         let row = store.room(&name("plan")).await.expect("an answer").expect("it is there");

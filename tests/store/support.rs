@@ -182,6 +182,43 @@ impl Database {
         with
     }
 
+    /// What the database takes, once what is deleted is free to be used again.
+    pub async fn bytes_on_disk(&self) -> u64 {
+        match &self.kept {
+            Kept::Sqlite { _folder: folder } => {
+                self.execute("pragma wal_checkpoint(truncate)").await;
+                let file = std::fs::metadata(folder.path().join("tutti.db"));
+                file.expect("there is a file").len()
+            }
+            Kept::Postgres { .. } => {
+                let mut connection = PgConnection::connect(&self.url).await.expect("the database opens");
+                sqlx::raw_sql("vacuum").execute(&mut connection).await.expect("it works");
+                let sql = "select cast(sum(pg_total_relation_size(oid)) as bigint) from pg_class \
+                           where relkind = 'r' and relnamespace = 'public'::regnamespace";
+                let bytes: i64 = sqlx::query_scalar(sql).fetch_one(&mut connection).await.expect("it works");
+                bytes.unsigned_abs()
+            }
+        }
+    }
+
+    /// Runs a statement in the transaction that inserts a row into a table.
+    pub async fn with_the_first_row_of(&self, table: &str, sql: &str) {
+        match self.kept {
+            Kept::Sqlite { .. } => {
+                self.execute(&format!("create trigger once after insert on {table} when (select count(*) from {table}) = 1 begin {sql}; end")).await
+            }
+            Kept::Postgres { .. } => {
+                let function = format!(
+                    "create function once() returns trigger language plpgsql as \
+                     'begin if (select count(*) from {table}) = 1 then {}; end if; return new; end'",
+                    sql.replace('\'', "''")
+                );
+                self.execute(&function).await;
+                self.execute(&format!("create trigger once after insert on {table} for each row execute function once()")).await
+            }
+        }
+    }
+
     /// Makes the database refuse every entry by `mallory`, which no check before SQL notices.
     pub async fn refuse_mallory(&self) {
         match self.kept {

@@ -1,11 +1,17 @@
 //! Segments of histories, on Postgres.
 
+use futures_util::TryStreamExt;
+use sqlx::Connection;
+
 use super::Postgres;
 use crate::ids::{RoomName, Seq, UserId};
 use crate::store::entry::RoomId;
 use crate::store::error::StoreError;
 use crate::store::rows::{self, seq_column};
-use crate::store::segment::{self, BEHIND_SQL, FORGET_SQL, HistorySegment, LAST_ROOM_SQL, SEGMENTS_SQL, save_sql};
+use crate::store::segment::{
+    self, BEHIND_SQL, FORGET_SQL, HistorySegment, LAST_ROOM_SQL, SEGMENTS_SQL, save_sql, segment_methods,
+};
+use crate::store::timeline::StoredPack;
 
 impl Postgres {
     pub async fn segments(&self, room: RoomId, after: Seq) -> Result<Vec<HistorySegment>, StoreError> {
@@ -25,7 +31,12 @@ impl Postgres {
             .bind(room.0)
             .bind(seq_column(segment.after))
             .bind(seq_column(segment.seq));
-        let saved = query.bind(&segment.body[..]).bind(epoch).execute(&mut lent.connection).await?;
+        let saved = query
+            .bind(&segment.body[..])
+            .bind(segment.times.as_deref())
+            .bind(epoch)
+            .execute(&mut lent.connection)
+            .await?;
         lent.keep();
         Ok(saved.rows_affected() > 0)
     }
@@ -64,3 +75,5 @@ impl Postgres {
         Ok(clients.into_iter().map(rows::client).collect())
     }
 }
+
+segment_methods!(Postgres, "begin isolation level repeatable read read only");

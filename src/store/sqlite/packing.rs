@@ -63,6 +63,55 @@ mod tests {
     }
 
     #[test]
+    fn who_was_stopped_before_it_saved_what_another_has_packed_by_then_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("tutti.db").display());
+        actix_rt::System::new().block_on(async {
+            let store = Store::open(StoreSettings::new(url, "s1")).await.unwrap();
+            store.migrate().await.unwrap();
+            let room = store.ensure_room(&RoomName::parse("r").unwrap(), None).await.unwrap();
+            let Backend::Sqlite(sqlite) = &*store.backend else { panic!("a file") };
+            let write = async |edits: i64| {
+                let mut writing = sqlite.writing().await.unwrap();
+                let sql = "insert into entry (room_id, seq, kind, author, at, body) \
+                           select room.id, head + value, 1, 'ada', 0, cast(value as blob) from room, json_each('[1,2,3,4,5]') \
+                           where room.id = $1 and value <= $2";
+                sqlx::query(sql).bind(room.0).bind(edits).execute(&mut *writing.connection()).await.unwrap();
+                let sql = "update room set head = head + $2 where id = $1";
+                sqlx::query(sql).bind(room.0).bind(edits).execute(&mut *writing.connection()).await.unwrap();
+                writing.commit().await.unwrap();
+            };
+            write(5).await;
+            // Of one room each of these stopped behind its look; two of them while a pack that was not full went along.
+            let mut stopped = Vec::new();
+            for edits in [5, 3] {
+                for _ in 0..2 {
+                    stopped.push(sqlite.to_pack(room, i64::MAX).await.unwrap().unwrap());
+                }
+                assert!(store.pack_next(room, i64::MAX).await.unwrap().entries > 0);
+                write(edits).await;
+            }
+            let query = || crate::store::HistoryQuery {
+                after: None,
+                before: None,
+                kinds: crate::store::Kinds::All,
+                author: None,
+                limit: 100,
+                page: crate::store::Page::Oldest,
+                bodies: crate::store::Bodies::All,
+            };
+            let before = store.history(room, query()).await.unwrap();
+            assert_eq!(before.len(), 13);
+            for batch in stopped {
+                let body = batch.pack().unwrap();
+                let saved = sqlite.save_pack(room, &batch, Some(&body)).await.unwrap();
+                assert_eq!(saved, Packed::default());
+                assert_eq!(store.history(room, query()).await.unwrap(), before);
+            }
+        });
+    }
+
+    #[test]
     fn a_pack_never_lies_across_another() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("tutti.db").display());

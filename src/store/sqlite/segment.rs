@@ -1,11 +1,17 @@
 //! Segments of histories, on SQLite.
 
+use futures_util::TryStreamExt;
+use sqlx::Connection;
+
 use super::Sqlite;
 use crate::ids::{RoomName, Seq, UserId};
 use crate::store::entry::RoomId;
 use crate::store::error::StoreError;
 use crate::store::rows::{self, seq_column};
-use crate::store::segment::{self, BEHIND_SQL, FORGET_SQL, HistorySegment, LAST_ROOM_SQL, SEGMENTS_SQL, save_sql};
+use crate::store::segment::{
+    self, BEHIND_SQL, FORGET_SQL, HistorySegment, LAST_ROOM_SQL, SEGMENTS_SQL, save_sql, segment_methods,
+};
+use crate::store::timeline::StoredPack;
 
 impl Sqlite {
     pub async fn segments(&self, room: RoomId, after: Seq) -> Result<Vec<HistorySegment>, StoreError> {
@@ -17,7 +23,12 @@ impl Sqlite {
         let mut begun = self.writer.begin().await?;
         let query =
             sqlx::query(save_sql!("")).bind(room.0).bind(seq_column(segment.after)).bind(seq_column(segment.seq));
-        let saved = query.bind(&segment.body[..]).bind(epoch).execute(&mut begun.0.connection).await?;
+        let saved = query
+            .bind(&segment.body[..])
+            .bind(segment.times.as_deref())
+            .bind(epoch)
+            .execute(&mut begun.0.connection)
+            .await?;
         begun.commit().await?;
         Ok(saved.rows_affected() > 0)
     }
@@ -49,3 +60,5 @@ impl Sqlite {
         Ok(clients.into_iter().map(rows::client).collect())
     }
 }
+
+segment_methods!(Sqlite, "begin");
