@@ -64,8 +64,10 @@ struct ErasedContent {
     /// In place of `user`: the root type.
     root: Option<String>,
     /// The first unit, as `blame` counts them.
+    #[schema(format = "uint64")]
     from: Option<u64>,
     /// Behind the last one.
+    #[schema(format = "uint64")]
     to: Option<u64>,
     /// After which entry `from` and `to` were so; now if not given.
     #[schema(value_type = Option<Seq>)]
