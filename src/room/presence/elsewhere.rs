@@ -62,6 +62,11 @@ impl Others {
         self.sockets
     }
 
+    /// On how many other servers somebody is.
+    pub fn servers(&self) -> usize {
+        self.users.values().filter(|users| !users.is_empty()).count()
+    }
+
     /// Whether a user is on another server.
     pub fn have(&self, user: &UserId) -> bool {
         self.users.values().any(|users| users.contains_key(user))

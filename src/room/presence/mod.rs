@@ -33,7 +33,7 @@ use crate::wire::Frame;
 
 use absent::Absent;
 use awareness::{Announced, AwarenessError, AwarenessStates};
-use batch::AwarenessBatch;
+use batch::{AwarenessBatch, Crowd};
 use elsewhere::{Others, ToTell, shared_state};
 use roster::Roster;
 use typing::Typing;
@@ -180,7 +180,7 @@ impl Presence {
 
     /// Shows editors what has changed, gathered in a large room.
     fn show(&mut self, news: Vec<Entry>, from: Option<MemberId>, io: &mut Io) {
-        let news = self.batch.add(news, self.count_all(io), io.now);
+        let news = self.batch.add(news, self.crowd(io), io.now);
         broadcast_entries(&news, from, io);
     }
 
@@ -419,9 +419,9 @@ impl Presence {
         RoomState { users, states, typing }
     }
 
-    /// How many see what is shown here, on all servers: so many also bring something to show.
-    fn count_all(&self, io: &Io) -> usize {
-        io.members.count() + self.others.sockets()
+    /// How many see what is shown here, on all servers.
+    fn crowd(&self, io: &Io) -> Crowd {
+        Crowd { members: io.members.count() + self.others.sockets(), servers: 1 + self.others.servers() }
     }
 
     /// A server tells a part of who is there and what they show; all of it, once it is complete.
@@ -459,7 +459,7 @@ impl Presence {
             self.on_editor_state(&user, state.as_ref(), io);
         }
         // Servers gather what they tell.
-        let news = self.batch.add(news, self.count_all(io), io.now);
+        let news = self.batch.add(news, self.crowd(io), io.now);
         for chunk in chunks(&news) {
             io.broadcast_message(EditorMessage::Awareness(&chunk), None, &[]);
         }

@@ -114,13 +114,16 @@ pub struct AwarenessStates {
     budget: Arc<ByteBudget>,
     departed: DepartedClients,
     started: Instant,
+    /// Whether any state of this server may stand in for someone. Found out at each sweep, for that takes a look at all.
+    has_placeholders: bool,
 }
 
 impl AwarenessStates {
     /// The empty table of a room that starts at `now`, whose states may hold `bytes_max`.
     pub fn new(bytes_max: usize, now: Instant) -> Self {
         let budget = ByteBudget::new(bytes_max, None);
-        Self { states: HashMap::new(), budget, departed: DepartedClients::default(), started: now }
+        let (states, departed) = (HashMap::new(), DepartedClients::default());
+        Self { states, budget, departed, started: now, has_placeholders: false }
     }
 
     /// Takes entries that `member` of `user` sent, each by itself; `own_client` is the client that it announced first.

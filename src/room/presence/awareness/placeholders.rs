@@ -47,6 +47,7 @@ impl AwarenessStates {
                     is_placeholder,
                 };
                 self.states.insert(entry.client, state);
+                self.has_placeholders = true;
                 vec![entry]
             }
             (Some(client), None) => self.remove(client, now).into_iter().collect(),
@@ -65,9 +66,9 @@ impl AwarenessStates {
         }
     }
 
-    /// Whether any state stands in for someone.
+    /// Whether any state may stand in for someone.
     pub fn has_placeholders(&self) -> bool {
-        self.states.values().any(|state| state.is_placeholder && state.server.is_none())
+        self.has_placeholders
     }
 
     /// Renews the states that stand in for users without an editor, before peers drop them.
@@ -78,6 +79,8 @@ impl AwarenessStates {
             state.renewed = now;
             state.entry.clone()
         });
-        renewed.collect()
+        let renewed: Vec<_> = renewed.collect();
+        self.has_placeholders = !renewed.is_empty();
+        renewed
     }
 }
