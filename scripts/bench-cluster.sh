@@ -3,7 +3,7 @@
 # Rows compare within one run; nothing else should run on the machine. docs/PERFORMANCE.md says what they are.
 #
 #   scripts/bench-cluster.sh                            everything, about 9 minutes
-#   BENCH_ROWS=notify,nats,durable,third,away,cursors,steps,cost BENCH_SECONDS=4 BENCH_CURSORS=150 scripts/bench-cluster.sh
+#   BENCH_ROWS=notify,nats,durable,third,away,cursors,steps,cost BENCH_SECONDS=4 BENCH_CURSORS=500 scripts/bench-cluster.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -191,35 +191,48 @@ const rows = {
     ]
   },
 
-  /** Cursors of one room, each moving once a second. */
+  /** Cursors of one room, each moving once a second; over three servers and on one in turn. */
   async cursors() {
-    const people = Number(process.env.BENCH_CURSORS ?? 150)
-    const measured = []
-    for (const count of [1, 3]) {
+    const people = Number(process.env.BENCH_CURSORS ?? 500)
+    const measure = async (count) => {
       const group = await Group.start(count)
       await haveMet(group)
-      let bytes = 0
+      let [bytes, frames] = [0, 0]
       const sockets = []
       for (let n = 0; n < people; n += 1) {
         const server = group.servers[n % count]
         const socket = openSocket(server, 'cursors', { as: server.token({ sub: `u${n}` }) })
         await socket.opened()
-        socket.on('message', (data) => (bytes += data.byteLength))
+        socket.on('message', (data) => ((bytes += data.byteLength), (frames += 1)))
         sockets.push(socket)
       }
       const move = (n) => sockets[n % people].send(awarenessFrame(1000 + (n % people), 1 + Math.floor(n / people), { user: { name: `u${n % people}` }, x: n }))
       await paced(people, 3, move)
       const texts = () => Promise.all(group.servers.map((server) => server.metric('tutti_bus_texts_sent_total')))
-      const [cpu, sent, before] = [group.servers.map(cpuMs), await texts(), bytes]
+      const sent = await texts()
+      const [cpu, before] = [group.servers.map(cpuMs), { bytes, frames }]
       await paced(people, 10, (n) => move(n + 3 * people))
       const used = group.servers.map(cpuMs).reduce((sum, now, index) => sum + now - cpu[index], 0)
+      const kib = (bytes - before.bytes) / 1024
+      const own = { perKib: (used * 1000) / kib, kib, frames: (frames - before.frames) / 10 / people, core: used / 10_000 }
       const texted = (await texts()).map((now, index) => (now - sent[index]) / 10)
-      measured.push({ perKib: (used * 1000) / ((bytes - before) / 1024), kib: (bytes - before) / 1024, texts: Math.max(...texted) })
       sockets.forEach((socket) => socket.terminate())
       await group.close()
+      return { ...own, texts: Math.max(...texted) }
     }
-    const [one, three] = measured
-    return [[`${people} cursors of one room over three servers beside one: CPU for each delivered KiB`, `${three.perKib.toFixed(1)} and ${one.perKib.toFixed(1)} µs: ${times(three.perKib / one.perKib)}; ${three.texts.toFixed(0)} texts a second and server on the bus`]]
+    const [ones, threes] = [[], []]
+    for (let pair = 0; pair < 3; pair += 1) {
+      for (const count of pair % 2 ? [3, 1] : [1, 3]) (count === 1 ? ones : threes).push(await measure(count))
+    }
+    const of = (all, part) => median(all.map((one) => one[part]))
+    const both = (part, digits) => `${of(threes, part).toFixed(digits)} and ${of(ones, part).toFixed(digits)}`
+    const ratio = median(threes.map((three, pair) => three.perKib / ones[pair].perKib))
+    return [
+      [`${people} cursors of one room that move once a second, over three servers beside one: CPU for each delivered KiB`, `${both('perKib', 1)} µs; median of 3 pairs: ${times(ratio)}`],
+      ['… texts a second and server on the bus', of(threes, 'texts').toFixed(0)],
+      ['… CPU of all servers together, in cores', both('core', 2)],
+      ['… frames a second for each of them; KiB', `${both('frames', 1)}; ${both('kib', 0)}`],
+    ]
   },
 
   async steps() {
