@@ -7,7 +7,7 @@ import { createServer } from 'node:http'
 import { after, before, describe, test } from 'node:test'
 import * as Y from 'yjs'
 import { join, newRoom, open, versions } from './support/client.mjs'
-import { stores } from './support/database.mjs'
+import { serverCount, stores } from './support/database.mjs'
 import { startServer } from './support/server.mjs'
 import { token } from './support/token.mjs'
 import { until } from './support/until.mjs'
@@ -48,6 +48,13 @@ for (const store of stores) {
       await server.close()
       backEnd.close()
     })
+    /** Each server asks where nothing is stored yet; what is stored first counts. */
+    const isAskedOncePerServer = (room) => {
+      const asked = backEnd.of(room)
+      assert.ok(asked.length >= 1 && asked.length <= serverCount, `${asked.length} questions to ${serverCount} servers`)
+      for (const one of asked) assert.deepEqual(one, { room, path: '/seed', isSigned: true })
+      return asked.length
+    }
     const history = async (room) => (await (await server.fetch(`/api/v1/rooms/${room}/history`)).json()).entries ?? []
 
     test('however many open a document at once, its first content is there once', async (t) => {
@@ -58,7 +65,7 @@ for (const store of stores) {
       people[0].type('!')
       for (const person of people) await person.reads('From the database!')
       await people[0].acknowledged()
-      assert.deepEqual(backEnd.of(room), [{ room, path: '/seed', isSigned: true }])
+      isAskedOncePerServer(room)
       assert.deepEqual((await history(room)).map(({ author, seq }) => [author, seq]), [['tutti/seed', 1], ['ada', 2]])
     })
 
@@ -92,12 +99,12 @@ for (const store of stores) {
       person.type('mine')
       await person.acknowledged()
       await other.reads('mine')
-      assert.equal(backEnd.of(room).length, 1)
+      const asked = isAskedOncePerServer(room)
       for (const one of [person, other]) one.close()
       backEnd.answers.set(room, says('late', { 'tutti-format': 'text', 'tutti-root': 'content' }))
       await until(() => server.log.split('\n').some((line) => line.includes('room unloaded') && line.includes(room)), 'the room ends')
       await (await join(t, server, { version, room })).reads('mine')
-      assert.equal(backEnd.of(room).length, 1, 'a document that is there is not asked for')
+      assert.equal(backEnd.of(room).length, asked, 'a document that is there is not asked for')
     })
 
     test('a reader alone asks nothing and makes nothing; the first writer does', async (t) => {
