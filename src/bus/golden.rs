@@ -9,7 +9,7 @@ use super::frame::{self, Frame};
 use super::message;
 
 /// Each kind of message.
-const MESSAGES: [&str; 36] = [
+const MESSAGES: [&str; 37] = [
     r#"{"k":"hello","label":"a","version":"1.2.0"}"#,
     r#"{"k":"beat","about":{"label":"a","version":"1.2.0"},"rooms":{"count":2,"sum":18446744073709551615},"sent":[["00000000-0000-0000-0000-000000000007",9]]}"#,
     r#"{"k":"rooms","is_anew":true,"begun":[1,18446744073709551615]}"#,
@@ -35,6 +35,7 @@ const MESSAGES: [&str; 36] = [
     r#"{"k":"ask","id":1,"question":{"q":"disconnect","room":"r","user":null,"reason":"why"}}"#,
     r#"{"k":"ask","id":1,"question":{"q":"roomDeleted","room":"r"}}"#,
     r#"{"k":"ask","id":1,"question":{"q":"roomDeleted","room":"r","row":1}}"#,
+    r#"{"k":"ask","id":1,"question":{"q":"mayBeDeleted","room":"r"}}"#,
     r#"{"k":"ask","id":1,"question":{"q":"direct","user":"ada","text":"{}"}}"#,
     r#"{"k":"ask","id":1,"question":{"q":"stats"}}"#,
     r#"{"k":"ask","id":1,"question":{"q":"redeem","ticket":"t"}}"#,

@@ -115,7 +115,7 @@ pub enum RoomMessage {
         head: Seq,
         /// Who is there and what they show.
         state: RoomState,
-        /// Which part of it that is. Read before others are written: a version that does not know parts takes each for the whole.
+        /// Which part of it that is. There are others only where a text does not hold all of it.
         #[serde(default, skip_serializing_if = "Part::is_whole")]
         part: Part,
     },
@@ -257,9 +257,14 @@ pub enum Question {
     RoomDeleted {
         /// The room.
         room: RoomName,
-        /// Its row; none: whoever has it is to look whether it was deleted.
+        /// Its row. An older version does not tell it, and has no regard for it: it ends whatever room has the name.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         row: Option<i64>,
+    },
+    /// A room may have been deleted: whoever has it is to look, and puts everyone out if it was.
+    MayBeDeleted {
+        /// The room.
+        room: RoomName,
     },
     /// Tells all JSON sockets of a user there something.
     Direct {

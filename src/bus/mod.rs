@@ -9,8 +9,10 @@ mod deliver;
 mod frame;
 #[cfg(test)]
 mod golden;
+mod hearing;
 mod kept;
 mod link;
+mod meeting;
 mod message;
 mod nats;
 mod outgoing;
@@ -20,12 +22,13 @@ mod questions;
 mod room_state;
 mod rooms;
 mod runtime;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod transport;
 mod watch;
 
-pub use cluster::{ANSWER_TIMEOUT, Cluster, Entered, Status, Unanswered};
+pub use cluster::{Cluster, Status};
 pub use deliver::Deliver;
 pub use message::{
     Answer, FORWARDED_BYTES_MAX, Question, RoomMessage, SharedEntry, Signal, StreamMessage, Uplinked, UserSignal,
@@ -35,4 +38,5 @@ pub use postgres::PostgresBus;
 pub use questions::Answers;
 pub use room_state::{AbsentUser, Part, RoomState, SharedState, SharedUser};
 pub use runtime::BusRuntime;
+pub use telling::{ANSWER_TIMEOUT, Entered, Unanswered};
 pub use transport::{Bus, BusError, BusReceiver, BusSender, Channel};

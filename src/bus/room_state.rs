@@ -2,11 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::frame::WHOLE_BYTES_MAX;
 use crate::ids::UserId;
 
 /// Most bytes of a part: names and states, which may be six times as long in JSON, and what each takes besides.
 const PART_BYTES_MAX: usize = 512 << 10;
 const EACH_BYTES: usize = 512;
+/// What stands around a state in a text, at most.
+const ENVELOPE_BYTES: usize = 4 << 10;
 
 /// Who is on a server in a room, and what they show of themselves.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -34,6 +37,14 @@ impl RoomState {
         self.users.extend(users);
         self.states.extend(states);
         self.typing.extend(typing);
+    }
+
+    /// All of it in one part if a text holds that, else in [parts](Self::parts). A version that does not know parts takes each for the
+    /// whole, and may not be told one where it could be told all.
+    pub fn whole_or_parts(self) -> Vec<Self> {
+        // What does not become JSON does not fit, either.
+        let fits = serde_json::to_vec(&self).is_ok_and(|json| json.len() + ENVELOPE_BYTES <= WHOLE_BYTES_MAX);
+        if fits { vec![self] } else { self.parts() }
     }
 
     /// The same in parts that are told one after another, since a text holds only so much. At least one.
@@ -140,7 +151,6 @@ impl Divided {
 mod tests {
     use super::*;
     use crate::bus::RoomMessage;
-    use crate::bus::frame::WHOLE_BYTES_MAX;
     use crate::bus::message::Message;
     use crate::ids::{RoomName, Seq};
 
@@ -178,5 +188,27 @@ mod tests {
         }
         assert_eq!(told, whole);
         assert_eq!(RoomState::default().parts(), [RoomState::default()], "nobody is there: that is told, too");
+    }
+
+    #[test]
+    fn what_one_text_holds_is_told_whole() {
+        let of = |count: usize| {
+            let user = |n| SharedUser {
+                user: UserId::new(format!("u{n:05}")),
+                name: "N".repeat(9_950),
+                sockets: 1,
+                state: None,
+                is_for_good: false,
+            };
+            RoomState { users: (0..count).map(user).collect(), ..RoomState::default() }
+        };
+        let bytes = |count| serde_json::to_string(&of(count)).unwrap().len();
+        let each = bytes(2) - bytes(1);
+        let most = (WHOLE_BYTES_MAX - ENVELOPE_BYTES - (bytes(1) - each)) / each;
+        assert_eq!(of(most).whole_or_parts(), [of(most)]);
+        assert!(of(most + 1).whole_or_parts().len() > 2, "in parts");
+        let say = RoomMessage::State { head: Seq(u64::MAX), state: of(most), part: Part::default() };
+        let message = Message::Room { room: RoomName::parse(&"x".repeat(200)).unwrap(), say };
+        assert!(serde_json::to_string(&message).unwrap().len() < WHOLE_BYTES_MAX);
     }
 }

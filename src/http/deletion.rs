@@ -85,7 +85,11 @@ pub async fn delete(
 /// Puts out who is in a deleted room, on all servers: how many they are, and whether another server has not told in time. Without a row,
 /// it is not known whether the room was deleted.
 async fn put_out(name: &RoomName, row: Option<RoomId>, state: &AppState) -> (usize, bool) {
-    let elsewhere = state.cluster.ask(Question::RoomDeleted { room: name.clone(), row: row.map(|row| row.0) });
+    let room = name.clone();
+    let elsewhere = state.cluster.ask(match row {
+        Some(row) => Question::RoomDeleted { room, row: Some(row.0) },
+        None => Question::MayBeDeleted { room },
+    });
     let here = async {
         match state.directory.peek(name) {
             // A room that ended meanwhile has nobody in it.

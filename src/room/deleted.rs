@@ -106,7 +106,7 @@ impl Room {
         self.look_whether_deleted(looks, ctx);
     }
 
-    fn ask_for_row(&self) -> impl Future<Output = Found> + 'static {
+    pub(super) fn ask_for_row(&self) -> impl Future<Output = Found> + 'static {
         let (store, name) = (self.context.store.clone(), self.name.clone());
         async move { store.room(&name).await }
     }
@@ -135,6 +135,7 @@ impl Room {
         }
         tracing::info!("room deleted");
         self.phase = Phase::Deleted;
+        self.unplaced.clear();
         self.residence = None;
         self.slots.forget(&self.name, self.key);
         let leaving = std::mem::take(&mut self.members).of(None);

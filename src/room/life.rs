@@ -125,6 +125,7 @@ impl Room {
         }
         self.take_early(ctx);
         self.arm_idle(ctx);
+        self.place_told(ctx);
         self.catch_up(ctx);
         self.let_arrivals_in(ctx);
         self.make_snapshot_if_due(ctx);
@@ -143,6 +144,8 @@ impl Room {
         metrics::ROOM_LOADS_FAILED.inc();
         tracing::error!(%error, retry_ms = wait.as_millis() as u64, "room cannot be loaded");
         self.phase = Phase::Failed;
+        // All of it is committed, and read with the room.
+        self.unplaced.clear();
         self.take_early(ctx);
         self.arm(Timer::Load, wait, ctx);
         self.arm_idle(ctx);
@@ -263,6 +266,7 @@ impl Room {
             Timer::Elsewhere => self.tell_presence(),
             Timer::Arrivals => self.let_arrivals_in(ctx),
             Timer::Deletion => self.on_look_due(ctx),
+            Timer::Row => self.ask_whose_row(ctx),
             // The turn's end does the rest.
             Timer::Commit | Timer::Flush | Timer::Missing => {}
         }

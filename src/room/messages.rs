@@ -8,11 +8,14 @@ use std::time::Duration;
 use actix::Message;
 use bytes::Bytes;
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use super::fanout::RelayHandle;
 use super::quotas::Denied;
 use super::slots::LeaseGuard;
 use crate::auth::{Access, Rights};
+use crate::budget::HeldBytes;
+use crate::bus::RoomMessage;
 use crate::document::Refusal;
 use crate::ids::{MemberId, Seq, UserId};
 use crate::protocol::json::UserPresence;
@@ -432,6 +435,31 @@ pub struct Disconnect {
     pub user: Option<UserId>,
     /// What they are told.
     pub reason: String,
+}
+
+/// What other servers tell a room.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub enum FromServer {
+    /// Something about the room; counted as waiting until it is handled.
+    Told {
+        /// Who tells.
+        from: Uuid,
+        /// What.
+        say: RoomMessage,
+        /// What it holds.
+        held: HeldBytes,
+    },
+    /// The room lives there as well, and that server is to be told who is here.
+    Entered(Uuid),
+    /// The room does not live there any more, or the server is gone.
+    Left(Uuid),
+    /// The database told that the room of this row was deleted.
+    Deleted(RoomId),
+    /// The database told that there is no room of this name.
+    Missing,
+    /// The database told the room's row, where the timeline ends, and the epoch.
+    Head(RoomId, Seq, i64),
 }
 
 /// A room of this name was deleted. If it is this one, all memberships end; how many. Nothing is taken any more, and nothing acknowledged.

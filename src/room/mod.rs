@@ -39,6 +39,7 @@ mod timeline;
 mod timers;
 mod turn;
 mod unmade;
+mod unplaced;
 
 pub use commit::Journal;
 pub use context::BackEnd;
@@ -50,12 +51,11 @@ pub use fanout::{
 };
 pub use messages::{
     Announce, AskAwareness, AskSaved, AskState, AwaitEntry, BroadcastBinary, BroadcastStateless, Disconnect, Edit,
-    EndDeleted, EndOutdated, Flush, GetPresence, HandOver, Join, JsonJoin, Leave, Post, PostError, RefuseLongEdit,
-    Renew, ReplayMore, Say, Showing, StartCount, UpdateAwareness, WriteDocument, WriteError, Written,
+    EndDeleted, EndOutdated, Flush, FromServer, GetPresence, HandOver, Join, JsonJoin, Leave, Post, PostError,
+    RefuseLongEdit, Renew, ReplayMore, Say, Showing, StartCount, UpdateAwareness, WriteDocument, WriteError, Written,
 };
 pub use quotas::{Denied, Quotas, RoomBytes, Sender};
 pub use room::Room;
-pub use servers::FromServer;
 pub use settings::RoomSettings;
 
 /// One life of a room in this process; a room that ends and starts again gets another.

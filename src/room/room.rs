@@ -26,6 +26,7 @@ use super::residence::Residence;
 use super::slots::RoomSlots;
 use super::timeline::Timeline;
 use super::timers::RoomTimers;
+use super::unplaced::Unplaced;
 use crate::ids::RoomName;
 use crate::metrics;
 
@@ -85,6 +86,8 @@ pub struct Room {
     /// The other servers where the room lives.
     pub(super) holders: HashSet<Uuid>,
     pub(super) timers: RoomTimers<SpawnHandle>,
+    /// What others committed, while it is not known which row is the room's.
+    pub(super) unplaced: Unplaced,
     /// How often it still looks whether it was deleted.
     pub(super) looks_left: u32,
     /// Whether its first content is asked for.
@@ -132,6 +135,7 @@ impl Room {
             elsewhere: Elsewhere::default(),
             holders: HashSet::new(),
             timers: RoomTimers::default(),
+            unplaced: Unplaced::default(),
             looks_left: 0,
             seeding: Seeding::Done,
             flushed: Vec::new(),

@@ -1,45 +1,22 @@
 //! What other servers tell a room, and the database of them: entries that were committed elsewhere, who is there.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use actix::{Context, Handler, Message};
+use actix::{Context, Handler};
 use uuid::Uuid;
 
-use super::messages::{FromMember, HandOver};
+use super::messages::{FromMember, FromServer, HandOver};
 use super::room::{Parts, Phase, Room};
 use super::signals;
-use crate::budget::HeldBytes;
+use super::timers::Timer;
 use crate::bus::{AbsentUser, Part, RoomMessage};
 use crate::ids::{MemberId, Seq};
 use crate::store::{Entry, RoomId, RoomRow, StoreError};
 
 /// So many users who may come back are told with one message.
 const ABSENT_EACH: usize = 500;
-
-/// What other servers tell a room.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub enum FromServer {
-    /// Something about the room; counted as waiting until it is handled.
-    Told {
-        /// Who tells.
-        from: Uuid,
-        /// What.
-        say: RoomMessage,
-        /// What it holds.
-        held: HeldBytes,
-    },
-    /// The room lives there as well, and that server is to be told who is here.
-    Entered(Uuid),
-    /// The room does not live there any more, or the server is gone.
-    Left(Uuid),
-    /// The database told that the room of this row was deleted.
-    Deleted(RoomId),
-    /// The database told that there is no room of this name.
-    Missing,
-    /// The database told the room's row, where the timeline ends, and the epoch.
-    Head(RoomId, Seq, i64),
-}
+/// Until the database is asked again which row is the room's.
+const ASK_ROW_AGAIN: Duration = Duration::from_secs(1);
 
 /// Which member's message it is, if it is one's.
 pub(super) fn sender(message: &FromMember) -> Option<MemberId> {
@@ -92,6 +69,17 @@ fn absent(users: &[AbsentUser], is_to_one: bool) -> RoomMessage {
 
 impl Room {
     fn on_server(&mut self, message: FromServer, ctx: &mut Context<Self>) {
+        if self.commit.row().is_none() && self.unplaced.holds(&message) {
+            match self.phase {
+                // It is committed, and read when the room is loaded after all.
+                Phase::Failed => return,
+                Phase::Loading => return self.unplaced.keep(message),
+                _ => {
+                    self.unplaced.keep(message);
+                    return self.ask_whose_row(ctx);
+                }
+            }
+        }
         match message {
             FromServer::Told { say: RoomMessage::Entries { row, .. }, .. } | FromServer::Head(RoomId(row), ..)
                 if self.commit.row().is_some_and(|known| known != RoomId(row)) =>
@@ -99,7 +87,6 @@ impl Room {
                 self.on_other_row_told(ctx);
             }
             FromServer::Told { say: RoomMessage::Entries { row, head, at, entries, clients }, .. } => {
-                self.commit.found_row(Some(RoomId(row)));
                 self.context.store.hear(&[(RoomId(row), head, at)]);
                 let entries: Option<Vec<Entry>> = entries.into_iter().map(|entry| entry.into_entry()).collect();
                 self.timeline.on_told(head, entries.unwrap_or_default());
@@ -140,7 +127,7 @@ impl Room {
                 for users in self.presence.absent(by, Instant::now()).chunks(ABSENT_EACH) {
                     self.context.cluster.tell_one(&self.name, by, absent(users, true));
                 }
-                let (head, parts) = (self.timeline.head(), self.presence.whole_state(&self.members).parts());
+                let (head, parts) = (self.timeline.head(), self.presence.whole_state(&self.members).whole_or_parts());
                 let count = parts.len();
                 for (number, state) in (1..).zip(parts) {
                     let say = RoomMessage::State { head, state, part: Part { number, count } };
@@ -156,8 +143,7 @@ impl Room {
             }
             FromServer::Deleted(row) => self.on_deletion_told(Some(row), ctx),
             FromServer::Missing => self.on_row_missed(ctx),
-            FromServer::Head(row, head, epoch) => {
-                self.commit.found_row(Some(row));
+            FromServer::Head(_, head, epoch) => {
                 if self.commit.epoch() < epoch && !matches!(self.phase, Phase::Loading) {
                     return self.end_stale(ctx);
                 }
@@ -166,6 +152,39 @@ impl Room {
             }
         }
         self.let_arrivals_in(ctx);
+    }
+
+    /// Asks the database which row is the room's, of which others tell.
+    pub(super) fn ask_whose_row(&mut self, ctx: &mut Context<Self>) {
+        if !matches!(self.phase, Phase::Live(_)) || !self.unplaced.ask() {
+            return;
+        }
+        let then = |room: &mut Self, found: Result<Option<RoomRow>, StoreError>, ctx: &mut Context<Self>| {
+            match found {
+                Err(StoreError::RoomDeleted) => room.found_deleted(ctx),
+                Ok(row) => {
+                    room.commit.found_row(row.map(|row| row.id));
+                    room.place_told(ctx);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "it is not known whose entries another server tells of");
+                    room.unplaced.on_unanswered();
+                    room.arm(Timer::Row, ASK_ROW_AGAIN, ctx);
+                }
+            }
+            room.end_turn(ctx);
+        };
+        self.spawn(self.ask_for_row(), then, ctx);
+    }
+
+    /// Handles what others told while it was not known which row is the room's.
+    pub(super) fn place_told(&mut self, ctx: &mut Context<Self>) {
+        for message in self.unplaced.take(self.commit.row().is_some()) {
+            // One of them may end the room.
+            if matches!(self.phase, Phase::Live(_)) {
+                self.on_server(message, ctx);
+            }
+        }
     }
 
     /// The room lives on that server, too.

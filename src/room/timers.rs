@@ -36,9 +36,11 @@ pub(super) enum Timer {
     Elsewhere,
     /// The room looks once more whether it was deleted.
     Deletion,
+    /// The database is asked once more which row is the room's.
+    Row,
 }
 
-const KINDS: usize = Timer::Deletion as usize + 1;
+const KINDS: usize = Timer::Row as usize + 1;
 
 /// The timers that run; `H` cancels one.
 pub(super) struct RoomTimers<H>([Option<(Instant, H)>; KINDS]);

@@ -160,18 +160,22 @@ async fn answer(question: Question, Here { directory, user_sockets, event_stream
             };
             Answer::Count { count }
         }
-        Question::RoomDeleted { room, row } => {
-            let count = match directory.peek(&room) {
-                Some(room) => room.send(EndDeleted { row: row.map(RoomId) }).await.unwrap_or_default(),
-                None => 0,
-            };
-            Answer::Count { count }
-        }
+        Question::RoomDeleted { room, row } => end_deleted(&room, row.map(RoomId), directory).await,
+        Question::MayBeDeleted { room } => end_deleted(&room, None, directory).await,
         Question::Direct { user, text } => {
             Answer::Count { count: user_sockets.tell(&user, &Frame::text(&[text.as_bytes()])) }
         }
         Question::Stats => Answer::Stats { figures: serde_json::Value::Null },
     }
+}
+
+/// Puts everyone out of a room that was deleted, or that looks whether it was.
+async fn end_deleted(room: &RoomName, row: Option<RoomId>, directory: &Directory) -> Answer {
+    let count = match directory.peek(room) {
+        Some(room) => room.send(EndDeleted { row }).await.unwrap_or_default(),
+        None => 0,
+    };
+    Answer::Count { count }
 }
 
 /// A server's way to the others.

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{By, Servers, on_each_bus};
 use crate::support::editor::Editor;
+use crate::support::eventually;
 use crate::support::http::ask;
 use crate::support::json::Client;
 use crate::support::socket::Socket;
@@ -49,6 +50,32 @@ on_each_bus! {
         assert_eq!(Socket::yjs(servers.at(1), "plan", &writer("bob")).closed().0, 4404);
     }
 
+    fn what_is_heard_late_of_a_deleted_room_is_not_taken_for_the_new_one_of_the_name(by: By) {
+        let mut servers = Servers::start(by, "deleted_row", 1);
+        let network = servers.add_behind();
+        servers.have_met();
+        let mut alice = Editor::join(servers.at(0), "plan", &writer("alice"), 1);
+        let mut bob = Editor::join(servers.at(1), "plan", &writer("bob"), 2);
+        bob.saves("one ");
+        alice.until_text("one ");
+        network.freeze();
+        alice.saves("two ");
+        assert_eq!(delete(&servers, 0, "?hard=true&free=true")["partial"], json!(true));
+        assert_eq!(bob.socket.closed().0, 4404);
+        // The new room has no row yet when it hears of the last edit of the old one.
+        let mut bob = Editor::join(servers.at(1), "plan", &writer("bob"), 3);
+        let unread = servers.metric(1, "tutti_bus_texts_received_total");
+        network.restore();
+        servers.have_met();
+        eventually("it hears of it", || (servers.metric(1, "tutti_bus_texts_received_total") > unread + 1.0).then_some(()));
+        assert_eq!(Editor::join(servers.at(1), "plan", &writer("carl"), 4).text(), "");
+        bob.saves("new");
+        let mut alice = Editor::join(servers.at(0), "plan", &writer("alice"), 5);
+        assert_eq!(alice.text(), "new");
+        alice.saves("!");
+        bob.until_text("new!");
+    }
+
     fn a_deletion_that_is_heard_of_late_does_not_end_the_new_room_of_the_name(by: By) {
         let mut servers = Servers::start(by, "deleted_late", 1);
         let network = servers.add_behind();
@@ -81,23 +108,43 @@ on_each_bus! {
 fn a_deletion_whose_answer_is_lost_ends_the_room_where_nobody_types() {
     let mut servers = Servers::start(By::Postgres, "deleted_unanswered", 0);
     let network = servers.add_behind_for_the_database();
+    servers.add(&[]);
+    servers.have_met();
     let mut alice = Editor::join(servers.at(0), "plan", &writer("alice"), 1);
     alice.saves("one ");
-    network.cut_after(b"commit\0");
+    let mut bob = Editor::join(servers.at(1), "plan", &writer("bob"), 2);
+    bob.until_text("one ");
+    // Of this one the server that is asked knows nothing but its name.
+    let mut carl = Editor::join(servers.at(1), "other", &writer("carl"), 3);
+    carl.saves("one ");
     let admin = token("root", &["*=admin"]);
-    assert_eq!(ask("DELETE", servers.at(0), "/api/v1/rooms/plan", Some(&admin)).status, 503);
+    let unanswered = |room: &str| {
+        network.cut_after(b"commit\0");
+        assert_eq!(ask("DELETE", servers.at(0), &format!("/api/v1/rooms/{room}"), Some(&admin)).status, 503);
+    };
+    unanswered("plan");
     assert_eq!(alice.socket.closed().0, 4404);
+    assert_eq!(bob.socket.closed().0, 4404);
+    unanswered("other");
+    assert_eq!(carl.socket.closed().0, 4404);
 }
 
 #[test]
 fn a_room_that_was_not_deleted_after_all_goes_on() {
     let mut servers = Servers::start(By::Postgres, "deleted_not", 0);
     let network = servers.add_behind_for_the_database();
+    servers.add(&[]);
+    servers.have_met();
     let mut alice = Editor::join(servers.at(0), "plan", &writer("alice"), 1);
     alice.saves("one ");
+    let mut carl = Editor::join(servers.at(1), "plan", &writer("carl"), 3);
+    carl.until_text("one ");
     network.cut_after(b"update room set deleted_at");
     let admin = token("root", &["*=admin"]);
     assert_eq!(ask("DELETE", servers.at(0), "/api/v1/rooms/plan", Some(&admin)).status, 503);
     alice.saves("two ");
-    assert_eq!(Editor::join(servers.at(0), "plan", &writer("bob"), 2).text(), "one two ");
+    carl.until_text("one two ");
+    carl.saves("three ");
+    alice.until_text("one two three ");
+    assert_eq!(Editor::join(servers.at(0), "plan", &writer("bob"), 2).text(), "one two three ");
 }
