@@ -78,17 +78,24 @@ pub(super) fn deleted(columns: DeletedColumns) -> Result<DeletedRoom, StoreError
     Ok(DeletedRoom { row: rows::room(row)?, at_ms, by: UserId::new(by), purge_at_ms, remains, frees_name })
 }
 
-/// A part of what is in a room; deleted one after another.
-pub(super) const PARTS: [(&str, i64); 12] = [
-    (
-        // Bodies of 8 MiB together, or one that alone is longer: a statement has so much time.
-        "delete from entry where room_id = $1 and seq in \
-         (select seq from \
-          (select seq, row_number() over (order by seq) as place, sum(bytes) over (order by seq) as total from \
-           (select seq, length(body) as bytes from entry where room_id = $1 order by seq limit $2) as next) as part \
-          where place = 1 or total <= 8388608)",
-        PART_ROWS,
-    ),
+/// Deletes entries of a room: bodies of 8 MiB together, or one that alone is longer, for a statement has so much time.
+macro_rules! entries_sql {
+    ($database:ident) => {
+        concat!(
+            "delete from entry where room_id = $1 and seq in \
+             (select seq from \
+              (select seq, row_number() over (order by seq) as place, sum(bytes) over (order by seq) as total from \
+               (select seq, ",
+            $crate::store::rows::entry_bytes!($database),
+            " as bytes from entry where room_id = $1 order by seq limit $2) as next) as part \
+              where place = 1 or total <= 8388608)"
+        )
+    };
+}
+pub(super) use entries_sql;
+
+/// Other parts of what is in a room.
+const PARTS: [(&str, i64); 11] = [
     (
         "delete from snapshot where room_id = $1 and seq in (select seq from snapshot where room_id = $1 order by seq limit $2)",
         1,
@@ -129,15 +136,14 @@ pub(super) const PARTS: [(&str, i64); 12] = [
     ),
 ];
 
-/// The room's identity for the statements of [`PARTS`].
-pub(super) fn part(index: usize, room: RoomId) -> (&'static str, i64, i64) {
-    let (sql, rows) = PARTS[index];
-    (sql, room.0, rows)
+/// The parts of what is in a room, deleted one after another; `entries` deletes those of its timeline.
+pub(super) fn parts(entries: &'static str) -> impl Iterator<Item = (&'static str, i64)> {
+    std::iter::once((entries, PART_ROWS)).chain(PARTS)
 }
 
-/// The methods of a backend; `$lock` keeps the room's row until the transaction ends, in the words of the database.
+/// The methods of a backend, in the words of `$database`; `$lock` keeps the room's row until the transaction ends.
 macro_rules! deletion_methods {
-    ($backend:ty, $lock:literal) => {
+    ($backend:ty, $database:ident, $lock:literal) => {
         impl $backend {
             /// Deletes a room, or makes its deletion harder; `None` if there is none. Whoever is to be told is told of the first time.
             pub async fn delete_room(
@@ -246,9 +252,8 @@ macro_rules! deletion_methods {
                     writing.roll_back().await?;
                     return Ok(false);
                 }
-                for index in 0..deletion::PARTS.len() {
-                    let (sql, room, limit) = deletion::part(index, room);
-                    let query = sqlx::query(sql).bind(room).bind(limit);
+                for (sql, limit) in deletion::parts(deletion::entries_sql!($database)) {
+                    let query = sqlx::query(sql).bind(room.0).bind(limit);
                     if query.execute(&mut *writing.connection()).await?.rows_affected() > 0 {
                         writing.commit().await?;
                         return Ok(true);
@@ -258,9 +263,8 @@ macro_rules! deletion_methods {
                 let sql = concat!("select frees_name from room where id = $1", $lock);
                 let frees_name: bool = sqlx::query_scalar(sql).bind(room.0).fetch_one(&mut *writing.connection()).await?;
                 let mut is_more = false;
-                for index in 0..deletion::PARTS.len() {
-                    let (sql, room, limit) = deletion::part(index, room);
-                    let query = sqlx::query(sql).bind(room).bind(limit);
+                for (sql, limit) in deletion::parts(deletion::entries_sql!($database)) {
+                    let query = sqlx::query(sql).bind(room.0).bind(limit);
                     is_more |= query.execute(&mut *writing.connection()).await?.rows_affected() > 0;
                 }
                 match (is_more, frees_name) {

@@ -94,12 +94,31 @@ pub struct ErasureProgress {
 /// Rows that are looked at at once: appends wait meanwhile.
 pub(super) const PART_ROWS: i64 = 500;
 /// The last of the next rows: 8 MiB of bodies together, or one that alone is longer.
-pub(super) const PART_SQL: &str = "select max(seq) from \
-    (select seq, row_number() over (order by seq) as place, sum(bytes) over (order by seq) as total from \
-     (select seq, length(body) as bytes from entry where room_id = $1 and seq > $2 and seq <= $3 order by seq limit $4) as next) as part \
-    where place = 1 or total <= 8388608";
-pub(super) const ROWS_SQL: &str = "select seq, kind, author, via, at, key, cast(length(body) as bigint), body from entry \
-    where room_id = $1 and seq > $2 and seq <= $3 order by seq";
+macro_rules! part_sql {
+    ($database:ident) => {
+        concat!(
+            "select max(seq) from \
+             (select seq, row_number() over (order by seq) as place, sum(bytes) over (order by seq) as total from \
+              (select seq, ",
+            $crate::store::rows::entry_bytes!($database),
+            " as bytes from entry where room_id = $1 and seq > $2 and seq <= $3 order by seq limit $4) as next) as part \
+             where place = 1 or total <= 8388608"
+        )
+    };
+}
+pub(super) use part_sql;
+macro_rules! rows_sql {
+    ($database:ident) => {
+        concat!(
+            "select seq, kind, author, via, at, key, ",
+            $crate::store::rows::entry_bytes!($database),
+            ", ",
+            $crate::store::rows::entry_body!($database),
+            " from entry where room_id = $1 and seq > $2 and seq <= $3 order by seq"
+        )
+    };
+}
+pub(super) use rows_sql;
 /// The next pack.
 pub(super) const NEXT_PACK_SQL: &str = "select pack.first_seq, pack.seq, pack.body from erasure \
     join pack on pack.room_id = erasure.room_id and pack.seq > erasure.packed where erasure.room_id = $1 order by pack.seq limit 1";
@@ -259,9 +278,9 @@ pub(super) const TOLD: [(&str, &str); 2] = [
     ),
 ];
 
-/// The methods of a backend; `$lock` keeps the room's row until the transaction ends, in the words of the database.
+/// The methods of a backend, in the words of `$database`; `$lock` keeps the room's row until the transaction ends.
 macro_rules! erasure_methods {
-    ($backend:ty, $lock:literal) => {
+    ($backend:ty, $database:ident, $lock:literal) => {
         impl $backend {
             /// Begins an erasure in a room, if it is in an epoch.
             pub async fn begin_erasure(
@@ -425,18 +444,20 @@ macro_rules! erasure_methods {
                 upto: i64,
                 rewrite: &dyn Rewrite,
             ) -> Result<(Option<i64>, u64), StoreError> {
-                let query = sqlx::query_scalar(erasure::PART_SQL).bind(room.0).bind(locked.done).bind(upto);
+                let query = sqlx::query_scalar(erasure::part_sql!($database)).bind(room.0).bind(locked.done).bind(upto);
                 let last: Option<i64> = query.bind(erasure::PART_ROWS).fetch_one(&mut *connection).await?;
                 let mut count = 0;
                 if let Some(last) = last {
-                    let query = sqlx::query_as(erasure::ROWS_SQL).bind(room.0).bind(locked.done).bind(last);
+                    let query = sqlx::query_as(erasure::rows_sql!($database)).bind(room.0).bind(locked.done).bind(last);
                     let found: Vec<EntryColumns> = query.fetch_all(&mut *connection).await?;
                     let entries = found.into_iter().map(rows::entry).collect::<Result<Vec<_>, _>>()?;
                     // Short for all but a long one; others' work goes on meanwhile.
                     let changes = tokio::task::block_in_place(|| erasure::rewrite_rows(&entries, rewrite))?;
-                    for (seq, Rewritten { body, author, via }) in &changes.rows {
+                    for (seq, rewritten) in &changes.rows {
+                        let kept = Self::keep_body(connection, room, *seq, &rewritten.body).await?;
+                        let Rewritten { author, via, .. } = rewritten;
                         let sql = "update entry set body = $3, author = $4, via = $5 where room_id = $1 and seq = $2";
-                        let query = sqlx::query(sql).bind(room.0).bind(seq_column(*seq)).bind(&body[..]);
+                        let query = sqlx::query(sql).bind(room.0).bind(seq_column(*seq)).bind(kept);
                         let query = query.bind(author.as_str()).bind(via.as_ref().map(UserId::as_str));
                         query.execute(&mut *connection).await?;
                     }

@@ -40,12 +40,12 @@ pub(super) const ROOMS_SQL: &str = "select room.id from room left join packing o
 
 /// seq, at, author, via, the body; null where the entry stays a row.
 pub(super) type CandidateColumns = (i64, i64, String, Option<String>, Option<Vec<u8>>);
-/// The condition says what is packed, here and in [`TAKE_SQL`].
+/// The condition says what is packed, here and in [`TAKE_SQL`]. An empty body stands for a large one.
 pub(super) const CANDIDATES_SQL: &str = "select seq, at, author, via, \
-    case when kind = 1 and key is null and length(body) <= $3 then body end from entry \
+    case when kind = 1 and key is null and length(body) between 1 and $3 then body end from entry \
     where room_id = $1 and seq > $2 and seq < $5 order by seq limit $4";
 pub(super) const TAKE_SQL: &str = "delete from entry where room_id = $1 and seq > $2 and seq <= $3 \
-    and kind = 1 and key is null and length(body) <= $4 returning seq, at, author, via, body";
+    and kind = 1 and key is null and length(body) between 1 and $4 returning seq, at, author, via, body";
 /// The span of the first pack behind a seq: packs of a room do not overlap, so nothing is packed across it.
 pub(super) const NEXT_SQL: &str =
     "select first_seq, seq from pack where room_id = $1 and seq > $2 order by seq limit 1";

@@ -14,9 +14,9 @@ pub struct RoomSize {
     pub versions: u64,
 }
 
-/// The methods of a backend.
+/// The methods of a backend, in the words of `$database`.
 macro_rules! resource_methods {
-    ($backend:ty) => {
+    ($backend:ty, $database:ident) => {
         impl $backend {
             /// Keeps something with a room; whether it is there and not deleted.
             pub async fn set_room_meta(&self, name: &RoomName, meta: Option<&str>) -> Result<bool, StoreError> {
@@ -48,11 +48,15 @@ macro_rules! resource_methods {
             pub async fn room_size(&self, room: RoomId) -> Result<RoomSize, StoreError> {
                 let mut reading = self.reading().await?;
                 // Packed ones are edits.
-                let sql = "select kind, cast(sum(entries) as bigint), cast(sum(bytes) as bigint) from \
-                           (select kind, count(*) as entries, sum(length(body)) as bytes from entry where room_id = $1 group by kind \
-                            union all \
-                            select cast(1 as smallint), sum(entries), sum(bytes) from pack_user where room_id = $1 having count(*) > 0) as stored \
-                           group by kind";
+                let sql = concat!(
+                    "select kind, cast(sum(entries) as bigint), cast(sum(bytes) as bigint) from \
+                     (select kind, count(*) as entries, sum(",
+                    rows::entry_bytes!($database),
+                    ") as bytes from entry where room_id = $1 group by kind \
+                      union all \
+                      select cast(1 as smallint), sum(entries), sum(bytes) from pack_user where room_id = $1 having count(*) > 0) as stored \
+                     group by kind"
+                );
                 let kinds: Vec<(i16, i64, i64)> =
                     sqlx::query_as(sql).bind(room.0).fetch_all(&mut *reading.connection()).await?;
                 let sql = "select cast(coalesce((select sum(length(state)) from snapshot where room_id = $1), 0) \

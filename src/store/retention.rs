@@ -64,11 +64,19 @@ pub(super) fn aging((id, name, oldest_ms, has_dropped_rows): AgingColumns) -> Re
 }
 
 /// The last of the next rows that go: 8 MiB of bodies together, or one that alone is longer.
-pub(super) const PART_SQL: &str = "select max(seq) from \
-    (select seq, row_number() over (order by seq) as place, sum(bytes) over (order by seq) as total from \
-     (select seq, length(body) as bytes from entry where room_id = $1 and seq > $2 and seq <= $3 and kind in (1, 2) \
-      order by seq limit $4) as next) as part \
-    where place = 1 or total <= 8388608";
+macro_rules! part_sql {
+    ($database:ident) => {
+        concat!(
+            "select max(seq) from \
+             (select seq, row_number() over (order by seq) as place, sum(bytes) over (order by seq) as total from \
+              (select seq, ",
+            $crate::store::rows::entry_bytes!($database),
+            " as bytes from entry where room_id = $1 and seq > $2 and seq <= $3 and kind in (1, 2) order by seq limit $4) as next) as part \
+             where place = 1 or total <= 8388608"
+        )
+    };
+}
+pub(super) use part_sql;
 
 /// Packs that go at once: as many bytes, before they were packed.
 pub(super) const PART_PACKS: usize = 32;
@@ -80,8 +88,17 @@ pub(super) const PACK_USED_SQL: &str = "select sender, cast(sum(bytes + $3 * ent
     where room_id = $1 and seq = $2 group by sender";
 
 /// What rows that go have counted for their senders.
-pub(super) const USED_SQL: &str = "select coalesce(via, author), cast(sum(length(body) + $4) as bigint) from entry \
-    where room_id = $1 and seq > $2 and seq <= $3 and kind in (1, 2) group by coalesce(via, author)";
+macro_rules! used_sql {
+    ($database:ident) => {
+        concat!(
+            "select coalesce(via, author), cast(sum(",
+            $crate::store::rows::entry_bytes!($database),
+            " + $4) as bigint) from entry \
+             where room_id = $1 and seq > $2 and seq <= $3 and kind in (1, 2) group by coalesce(via, author)"
+        )
+    };
+}
+pub(super) use used_sql;
 
 pub(super) const LEASE_SQL: &str = "insert into lease (name, server, until) values ($1, $2, $4) on conflict (name) \
     do update set server = excluded.server, until = excluded.until where lease.until < $3 or lease.server = excluded.server";
@@ -90,9 +107,9 @@ pub(super) fn seqs(rows: Vec<i64>) -> Vec<Seq> {
     rows.into_iter().map(rows::seq).collect()
 }
 
-/// The methods of a backend; `$lock` keeps the room's row until the transaction ends, in the words of the database.
+/// The methods of a backend, in the words of `$database`; `$lock` keeps the room's row until the transaction ends.
 macro_rules! retention_methods {
-    ($backend:ty, $lock:literal) => {
+    ($backend:ty, $database:ident, $lock:literal) => {
         impl $backend {
             /// Takes a lease, or renews it; whether this server has it.
             pub async fn lease(&self, name: &str, now_ms: i64, until_ms: i64) -> Result<bool, StoreError> {
@@ -190,10 +207,10 @@ macro_rules! retention_methods {
                     writing.commit().await?;
                     return Ok(true);
                 }
-                let query = sqlx::query_scalar(PART_SQL).bind(room.0).bind(trimmed).bind(horizon).bind(PART_ROWS);
+                let query = sqlx::query_scalar(retention::part_sql!($database)).bind(room.0).bind(trimmed).bind(horizon).bind(PART_ROWS);
                 let last: Option<i64> = query.fetch_one(&mut *writing.connection()).await?;
                 if let Some(last) = last {
-                    let query = sqlx::query_as(USED_SQL).bind(room.0).bind(trimmed).bind(last.min(counted));
+                    let query = sqlx::query_as(retention::used_sql!($database)).bind(room.0).bind(trimmed).bind(last.min(counted));
                     let used: Vec<(String, i64)> = query
                         .bind(ENTRY_OVERHEAD_BYTES.cast_signed())
                         .fetch_all(&mut *writing.connection())

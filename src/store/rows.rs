@@ -112,42 +112,66 @@ macro_rules! indexed_by {
 }
 pub(super) use indexed_by;
 
-/// The statement of a history query, in the words of `$database`, with two things of it: the length of a body, and what bodies of
-/// comments begin with.
+/// An entry's body. Large ones lie in a table of their own in SQLite, and an empty one stands for them.
+macro_rules! entry_body {
+    (sqlite) => {
+        "case length(body) when 0 then coalesce((select large.body from large_body as large \
+         where large.room_id = entry.room_id and large.seq = entry.seq), x'') else body end"
+    };
+    (postgres) => {
+        "body"
+    };
+}
+pub(super) use entry_body;
+
+/// Its length.
+macro_rules! entry_bytes {
+    (sqlite) => {
+        "case length(body) when 0 then coalesce((select length(large.body) from large_body as large \
+         where large.room_id = entry.room_id and large.seq = entry.seq), 0) else length(body) end"
+    };
+    (postgres) => {
+        "length(body)::bigint"
+    };
+}
+pub(super) use entry_bytes;
+
+/// The statement of a history query, in the words of `$database`, with what bodies of comments begin with.
 macro_rules! history_sql {
-    ($query:expr, $database:ident, $length:literal, $comment:literal) => {
+    ($query:expr, $database:ident, $comment:literal) => {
         match ($query.page, $query.kinds) {
-            (Page::Oldest, kinds) => $crate::store::rows::history_sql!(@page kinds, $database, $length, $comment, "asc"),
-            (Page::Newest, kinds) => $crate::store::rows::history_sql!(@page kinds, $database, $length, $comment, "desc"),
+            (Page::Oldest, kinds) => $crate::store::rows::history_sql!(@page kinds, $database, $comment, "asc"),
+            (Page::Newest, kinds) => $crate::store::rows::history_sql!(@page kinds, $database, $comment, "desc"),
         }
     };
     // Conditions in so many words, which are those of the indexes.
-    (@page $kinds:expr, $database:ident, $length:literal, $comment:literal, $order:literal) => {
+    (@page $kinds:expr, $database:ident, $comment:literal, $order:literal) => {
         match $kinds {
-            Kinds::All | Kinds::Only(EntryKind::Edit) => $crate::store::rows::history_sql!(@ $length, "", "", $order),
+            Kinds::All | Kinds::Only(EntryKind::Edit) => $crate::store::rows::history_sql!(@ $database, "", "", $order),
             Kinds::Only(EntryKind::Step) => $crate::store::rows::history_sql!(
-                @ $length,
+                @ $database,
                 $crate::store::rows::indexed_by!($database, "entry_step"),
                 " and kind = 4",
                 $order
             ),
             Kinds::Comments => $crate::store::rows::history_sql!(
-                @ $length,
+                @ $database,
                 $crate::store::rows::indexed_by!($database, "entry_comment"),
                 concat!(" and kind = 3 and substr(body, 1, 17) = ", $comment, " and length(body) <= 65536"),
                 $order
             ),
             _ => $crate::store::rows::history_sql!(
-                @ $length,
+                @ $database,
                 $crate::store::rows::indexed_by!($database, "entry_not_edit"),
                 " and kind <> 1",
                 $order
             ),
         }
     };
-    (@ $length:literal, $index:expr, $kinds:expr, $order:literal) => {
+    (@ $database:ident, $index:expr, $kinds:expr, $order:literal) => {
         concat!(
-            "select seq, kind, author, via, at, key, ", $length, ", case when kind = $7 then null else body end from entry", $index,
+            "select seq, kind, author, via, at, key, ", $crate::store::rows::entry_bytes!($database),
+            ", case when kind = $7 then null else ", $crate::store::rows::entry_body!($database), " end from entry", $index,
             " where room_id = $1 and seq > $2 and seq < $3 and ($4 is null or kind = $4)", $kinds,
             " and ($5 is null or author = $5) order by seq ", $order, " limit $6"
         )

@@ -74,10 +74,10 @@ impl StoredPack {
 
 /// What a page has of rows, as a query.
 macro_rules! rows_query {
-    ($room:expr, $query:expr, $database:ident, $length:literal, $comment:literal) => {{
+    ($room:expr, $query:expr, $database:ident, $comment:literal) => {{
         let query: &HistoryQuery = $query;
         let columns = HistoryColumns::from(query);
-        sqlx::query_as(rows::history_sql!(query, $database, $length, $comment))
+        sqlx::query_as(rows::history_sql!(query, $database, $comment))
             .bind($room.0)
             .bind(columns.after)
             .bind(columns.before)
@@ -89,10 +89,10 @@ macro_rules! rows_query {
 }
 pub(super) use rows_query;
 
-/// The methods of a backend, in the words of `$database`; `$begin` begins a transaction that sees one moment, `$length` is the length of a
-/// body, `$comment` what those of comments begin with.
+/// The methods of a backend, in the words of `$database`; `$begin` begins a transaction that sees one moment, `$comment`
+/// is what bodies of comments begin with.
 macro_rules! timeline_methods {
-    ($backend:ty, $database:ident, $begin:literal, $length:literal, $comment:literal) => {
+    ($backend:ty, $database:ident, $begin:literal, $comment:literal) => {
         impl $backend {
             pub async fn load(&self, name: &RoomName) -> Result<Option<Loaded>, StoreError> {
                 let mut reading = self.reading().await?;
@@ -122,7 +122,11 @@ macro_rules! timeline_methods {
                     edits.extend(packed.filter(|edit| edit.seq > rows::seq(after)).map(|edit| (edit.seq, edit.body)));
                 }
 
-                let sql = "select seq, body from entry where room_id = $1 and seq > $2 and kind = $3 order by seq";
+                let sql = concat!(
+                    "select seq, ",
+                    rows::entry_body!($database),
+                    " from entry where room_id = $1 and seq > $2 and kind = $3 order by seq"
+                );
                 let query = sqlx::query_as(sql).bind(room).bind(after).bind(rows::kind_column(EntryKind::Edit));
                 let found: Vec<(i64, Vec<u8>)> = query.fetch_all(&mut *tx).await?;
                 let is_mixed = !edits.is_empty();
@@ -180,7 +184,7 @@ macro_rules! timeline_methods {
                 }
                 let left = merge.rows();
                 let found =
-                    rows::page(&left, timeline::rows_query!(room, &left, $database, $length, $comment).fetch(&mut *tx))
+                    rows::page(&left, timeline::rows_query!(room, &left, $database, $comment).fetch(&mut *tx))
                         .await?;
                 // What was left unread would come before the next one's answer.
                 if !found.is_cut {
@@ -196,7 +200,7 @@ macro_rules! timeline_methods {
             async fn history_of_rows(&self, room: RoomId, query: &HistoryQuery) -> Result<Vec<Entry>, StoreError> {
                 let mut reading = self.reading().await?;
                 let found =
-                    timeline::rows_query!(room, query, $database, $length, $comment).fetch(&mut *reading.connection());
+                    timeline::rows_query!(room, query, $database, $comment).fetch(&mut *reading.connection());
                 let found = rows::page(query, found).await?;
                 if !found.is_cut {
                     reading.keep();

@@ -8,6 +8,7 @@ mod deletion;
 mod erasure;
 mod faults;
 mod history;
+mod large_bodies;
 mod load;
 mod makers;
 mod migrations;

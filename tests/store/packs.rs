@@ -148,7 +148,7 @@ contract! {
         let packed = pack_all(&store, room, ALL_OLD).await;
         assert_eq!(packed, 150 + 3, "all edits but those with keys and the long ones");
         assert_eq!(answers(&store, "busy", room).await, before);
-        db.execute("delete from entry where kind = 1 and key is null and length(body) < 60000").await;
+        db.execute("delete from entry where kind = 1 and key is null and length(body) between 1 and 60000").await;
         assert_eq!(answers(&store, "busy", room).await, before, "no row of a packed edit is read");
     }
 
@@ -397,7 +397,7 @@ contract! {
     async fn a_program_that_knows_no_packs_is_kept_away_from_the_first_one_on(db: &Database) {
         let store = db.store("s1").await;
         let room = room(&store, "first").await;
-        let is_marked = "insert into packing_lease (server, until) select null, 0 from _sqlx_migrations where version >= 1000";
+        let is_marked = "insert into packing_lease (server, until) select null, 0 from _sqlx_migrations where version = 1020";
         assert!(db.try_execute(is_marked).await.is_ok(), "not before");
         placed(&store, &append(room, vec![edit("a")])).await;
         assert_eq!(pack_all(&store, room, ALL_OLD).await, 1);

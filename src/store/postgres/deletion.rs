@@ -18,4 +18,4 @@ impl Postgres {
 }
 
 // Not "no key": what refers to the row waits as well.
-deletion_methods!(Postgres, " for update");
+deletion_methods!(Postgres, postgres, " for update");

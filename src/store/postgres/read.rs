@@ -16,6 +16,5 @@ timeline_methods!(
     Postgres,
     postgres,
     "begin isolation level repeatable read read only",
-    "length(body)::bigint",
     "'{\"type\":\"comment.'::bytea"
 );

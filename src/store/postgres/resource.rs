@@ -7,4 +7,4 @@ use crate::store::error::StoreError;
 use crate::store::resource::{RoomSize, resource_methods};
 use crate::store::rows::{self, RoomColumns};
 
-resource_methods!(Postgres);
+resource_methods!(Postgres, postgres);

@@ -21,6 +21,8 @@ pub(in crate::store) struct SqliteSource {
     pub timeout: Duration,
 }
 
+/// Longer bodies lie in a table of their own: the tree of entries is searched by comparing whole rows.
+pub(super) const INLINE_BODY_BYTES_MAX: usize = 64 << 10;
 /// Rows of an insert, ascending.
 const INSERT_ROWS: [usize; 4] = [4, 16, 64, INSERT_ROWS_MAX];
 const INSERT_ROWS_MAX: usize = 256;
@@ -88,7 +90,7 @@ impl Statements for SqliteConnection {
     }
 
     async fn write(&mut self, server: &str, rows: &[Row<'_>], settled: &[Settled<'_>]) -> sqlx::Result<()> {
-        let sql = format!("{SETTLE} {}", inserts(rows.len()));
+        let sql = format!("{SETTLE} {} {}", large_inserts(rows), inserts(rows.len()));
         let (rooms, clients) = (settled_json(settled), clients_json(clients_of(settled)));
         let query = sqlx::query(AssertSqlSafe(sql)).bind(used_json(settled)).bind(&rooms).bind(server).bind(&rooms);
         bind_rows(query.bind(clients).bind(&rooms), rows).execute(self).await.map(drop)
@@ -100,7 +102,8 @@ impl Statements for SqliteConnection {
         rows: &[Row<'_>],
         settled: &[Settled<'_>],
     ) -> sqlx::Result<Result<(), Vec<RoomId>>> {
-        let sql = format!("begin immediate; {CHECK_HEADS} {SETTLE} {} commit", inserts(rows.len()));
+        let (large, inserts) = (large_inserts(rows), inserts(rows.len()));
+        let sql = format!("begin immediate; {CHECK_HEADS} {SETTLE} {large} {inserts} commit");
         let (rooms, clients) = (settled_json(settled), clients_json(clients_of(settled)));
         let count = i64::try_from(settled.len()).unwrap_or(i64::MAX);
         let query = sqlx::query(AssertSqlSafe(sql)).bind(count).bind(&rooms);
@@ -150,8 +153,21 @@ fn inserts(rows: usize) -> String {
 
 type Query<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
 
+/// Bodies that lie in a table of their own.
+fn is_large(row: &&Row<'_>) -> bool {
+    row.entry.body.len() > INLINE_BODY_BYTES_MAX
+}
+
+fn large_inserts(rows: &[Row<'_>]) -> String {
+    "insert into large_body (room_id, seq, body) values (?,?,?);".repeat(rows.iter().filter(is_large).count())
+}
+
 fn bind_rows<'q>(mut query: Query<'q>, rows: &'q [Row<'_>]) -> Query<'q> {
+    for row in rows.iter().filter(is_large) {
+        query = query.bind(row.room.0).bind(seq_column(row.seq)).bind(&row.entry.body[..]);
+    }
     for row in rows {
+        let body = if is_large(&row) { &[][..] } else { &row.entry.body[..] };
         query = query
             .bind(row.room.0)
             .bind(seq_column(row.seq))
@@ -159,7 +175,7 @@ fn bind_rows<'q>(mut query: Query<'q>, rows: &'q [Row<'_>]) -> Query<'q> {
             .bind(row.entry.author.as_str())
             .bind(row.at_ms)
             .bind(row.entry.key.as_deref())
-            .bind(&row.entry.body[..])
+            .bind(body)
             .bind(row.entry.via.as_ref().map(UserId::as_str));
     }
     query

@@ -18,4 +18,4 @@ impl Sqlite {
     }
 }
 
-deletion_methods!(Sqlite, "");
+deletion_methods!(Sqlite, sqlite, "");

@@ -6,6 +6,7 @@ use sqlx::{ConnectOptions, Connection as _, SqliteConnection as Connection};
 use tokio::time::sleep;
 
 use super::Sqlite;
+use super::append::INLINE_BODY_BYTES_MAX;
 use crate::ids::{RoomName, Seq, UserId};
 use crate::store::entry::{RoomId, is_being_erased};
 use crate::store::erasure::{
@@ -17,7 +18,7 @@ use crate::store::rows::{self, EntryColumns, seq_column};
 use crate::store::statements::Statements;
 use crate::store::timeline::{PackColumns, StoredPack};
 
-erasure_methods!(Sqlite, "");
+erasure_methods!(Sqlite, sqlite, "");
 
 /// How long it is waited for whoever still reads what the log has; and between two tries.
 const READERS_TIMEOUT: Duration = Duration::from_secs(30);
@@ -26,6 +27,23 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(250);
 const TRY_TIMEOUT: Duration = Duration::from_millis(50);
 
 impl Sqlite {
+    /// Keeps an entry's new body elsewhere if it is large, in place of the old one; what of it lies in its row.
+    async fn keep_body<'b>(
+        connection: &mut Connection,
+        room: RoomId,
+        seq: Seq,
+        body: &'b [u8],
+    ) -> sqlx::Result<&'b [u8]> {
+        let sql = "delete from large_body where room_id = $1 and seq = $2";
+        sqlx::query(sql).bind(room.0).bind(seq_column(seq)).execute(&mut *connection).await?;
+        if body.len() <= INLINE_BODY_BYTES_MAX {
+            return Ok(body);
+        }
+        let sql = "insert into large_body (room_id, seq, body) values ($1, $2, $3)";
+        sqlx::query(sql).bind(room.0).bind(seq_column(seq)).bind(body).execute(&mut *connection).await?;
+        Ok(&[])
+    }
+
     /// Leaves nothing of what was deleted or rewritten in the file and its log. Clearing what is deleted (`secure_delete`) is not
     /// enough: a page that SQLite has put in order keeps copies of rows that moved, and what was deleted by an older release is
     /// there, too. So the file is written anew, with what is in it.

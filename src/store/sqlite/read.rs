@@ -12,4 +12,4 @@ use crate::store::rows::{self, HistoryColumns};
 use crate::store::snapshot;
 use crate::store::timeline::{self, Damage, StoredPack, timeline_methods};
 
-timeline_methods!(Sqlite, sqlite, "begin", "length(body)", "x'7b2274797065223a22636f6d6d656e742e'");
+timeline_methods!(Sqlite, sqlite, "begin", "x'7b2274797065223a22636f6d6d656e742e'");

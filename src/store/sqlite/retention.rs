@@ -11,11 +11,11 @@ use crate::store::error::StoreError;
 use crate::store::packing;
 use crate::store::retention::{
     self, AGING_SQL, AgingColumns, AgingRoom, Dropping, Kept, LEASE_SQL, NEXT_PACK_SQL, PACK_USED_SQL, PART_PACKS,
-    PART_ROWS, PART_SQL, USED_SQL, retention_methods,
+    PART_ROWS, retention_methods,
 };
 use crate::store::rows::{self, seq_column};
 use crate::store::snapshot;
 use crate::store::timeline::{Damage, StoredPack};
 use crate::store::usage;
 
-retention_methods!(Sqlite, "");
+retention_methods!(Sqlite, sqlite, "");
