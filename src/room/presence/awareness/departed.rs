@@ -5,17 +5,28 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
+use crate::ids::UserId;
+
 /// How many are remembered.
 const DEPARTED_MAX: usize = 4096;
 
 /// A client that left.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Departed {
     /// The clock of its removal, which peers remember too.
     pub clock: u64,
     pub at: Instant,
     /// The server that it left, if that is another one.
     pub server: Option<Uuid>,
+    /// Who announced it first.
+    pub owner: UserId,
+}
+
+impl Departed {
+    /// Whose the client stays while `user` has it.
+    pub fn former_to(self, user: &UserId) -> Option<UserId> {
+        (self.owner != *user).then_some(self.owner)
+    }
 }
 
 /// The clients that left and have not come back.
@@ -27,8 +38,8 @@ pub(super) struct DepartedClients {
 }
 
 impl DepartedClients {
-    pub fn get(&self, client: u64) -> Option<Departed> {
-        self.by_client.get(&client).copied()
+    pub fn get(&self, client: u64) -> Option<&Departed> {
+        self.by_client.get(&client)
     }
 
     /// `client` left, and its removal has this clock.
@@ -43,11 +54,11 @@ impl DepartedClients {
         }
     }
 
-    /// `client` has come back.
-    pub fn forget(&mut self, client: u64) {
-        if self.by_client.remove(&client).is_some() {
-            self.order.retain(|known| *known != client);
-        }
+    /// `client` has come back, or somebody goes on with it.
+    pub fn take(&mut self, client: u64) -> Option<Departed> {
+        let departed = self.by_client.remove(&client)?;
+        self.order.retain(|known| *known != client);
+        Some(departed)
     }
 }
 
@@ -59,7 +70,8 @@ mod tests {
     fn only_so_many_are_remembered() {
         let mut departed = DepartedClients::default();
         for client in 0..=DEPARTED_MAX as u64 {
-            departed.remember(client, Departed { clock: 1, at: Instant::now(), server: None });
+            let owner = UserId::new("ada");
+            departed.remember(client, Departed { clock: 1, at: Instant::now(), server: None, owner });
         }
         assert_eq!((departed.by_client.len(), departed.order.len()), (DEPARTED_MAX, DEPARTED_MAX));
         assert!(departed.get(0).is_none() && departed.get(1).is_some());

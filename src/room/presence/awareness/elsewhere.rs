@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
-use super::departed::Departed;
 use super::{ANNOUNCE_MAX, AwarenessStates, Change, State, accept, hold};
 use crate::budget::Payer;
 use crate::ids::{MemberId, UserId};
@@ -78,6 +77,12 @@ impl AwarenessStates {
     }
 
     fn take_one(&mut self, server: Uuid, announced: Announced, now: Instant) -> Option<Entry> {
+        let Announced { entry, user, .. } = &announced;
+        let left = if entry.state.is_some() { self.give_back(entry.client, user, now) } else { None };
+        self.take_theirs(server, announced, now).or(left)
+    }
+
+    fn take_theirs(&mut self, server: Uuid, announced: Announced, now: Instant) -> Option<Entry> {
         let Announced { entry, user, is_placeholder } = announced;
         let client = entry.client;
         let Some(state) = self.states.get_mut(&client) else {
@@ -91,14 +96,14 @@ impl AwarenessStates {
             let json = accept(json).ok()?;
             let mut held = self.budget.hold_for(Payer::of(&user), 0);
             hold(&mut held, json.len()).ok()?;
-            self.departed.forget(client);
-            let (member, server, heard) = (NOBODY, Some(server), entry.clock);
             // One that left another server is back, and its own does not know the clock of the removal.
             let clock = departed.map_or(entry.clock, |departed| departed.clock + 1);
+            let former = self.departed.take(client).and_then(|departed| departed.former_to(&user));
+            let (member, server, heard) = (NOBODY, Some(server), entry.clock);
             let entry = Entry { clock, state: Some(json), ..entry };
             let (told, renewed) = (None, now);
             let state =
-                State { entry: entry.clone(), heard, member, server, user, renewed, held, told, is_placeholder };
+                State { entry: entry.clone(), heard, member, server, user, former, renewed, held, told, is_placeholder };
             self.states.insert(client, state);
             return Some(entry);
         };
@@ -106,11 +111,10 @@ impl AwarenessStates {
         let Some(json) = &entry.state else {
             // Of a client that came over meanwhile the server that it left has nothing to say.
             let clock = state.entry.clock.max(entry.clock);
-            return is_theirs.then(|| {
-                self.states.remove(&client);
-                self.departed.remember(client, Departed { clock, at: now, server: Some(server) });
-                Entry { client, clock, state: None }
-            });
+            let departed = is_theirs.then(|| state.departed(clock, now))?;
+            self.states.remove(&client);
+            self.departed.remember(client, departed);
+            return Some(Entry { client, clock, state: None });
         };
         if state.user != user || entry.clock <= state.heard {
             return None;
@@ -190,6 +194,22 @@ mod tests {
             let change = self.0.take(MemberId(1), &UserId::new("ada"), Some(7), entries, self.1);
             change.news.into_iter().map(|entry| (entry.clock, entry.state.is_some())).collect()
         }
+    }
+
+    #[test]
+    fn rule_17_who_has_left_has_the_client_back_on_whichever_server() {
+        let mut table = Table::new();
+        let bob = UserId::new("bob");
+        let steal = |table: &mut Table, clock| table.0.take(MemberId(2), &bob, Some(7), vec![entry(clock, Some("1"))], table.1);
+        assert_eq!((table.says(A, 3, Some("{}")), table.says(A, 3, None)), (vec![(3, true)], vec![(3, false)]));
+        assert_eq!(steal(&mut table, 8).news, [entry(8, Some("1"))]);
+        assert_eq!(table.says(A, 4, Some("{}")), [(10, true)]);
+        assert_eq!(steal(&mut table, 20), Change::default());
+        // From one server to the other.
+        assert_eq!(table.says(A, 4, None), [(10, false)]);
+        let stolen = Announced { entry: entry(12, Some("1")), user: bob.clone(), is_placeholder: false };
+        assert_eq!(table.0.take_elsewhere(B, vec![stolen], table.1).news, [entry(12, Some("1"))]);
+        assert_eq!(table.own(5), [(14, true)]);
     }
 
     #[test]

@@ -44,6 +44,10 @@ const ANNOUNCE_MAX: usize = 64;
 const STATE_BYTES_MAX: usize = 32 * 1024;
 /// Most states that one member may have; an editor has one.
 const STATES_PER_SOCKET_MAX: usize = 32;
+/// How far a clock may be that is heard first, and how much further than what is known of the client a later one. Clients add one with each
+/// change; whoever came near the last number that JavaScript can count to would leave none to those who go on from there.
+const FIRST_CLOCK_MAX: u64 = 1 << 40;
+const CLOCK_STEP_MAX: u64 = 1 << 24;
 
 /// An announced state.
 #[derive(Debug)]
@@ -55,6 +59,8 @@ struct State {
     /// The server that its owner is connected to, if it is another one; then `member` is nobody.
     server: Option<Uuid>,
     user: UserId,
+    /// Another user, who had the client before and has left. It is theirs when they are back.
+    former: Option<UserId>,
     renewed: Instant,
     /// What the state takes of the room's.
     held: HeldBytes,
@@ -62,6 +68,14 @@ struct State {
     told: Option<Instant>,
     /// Whether the server announced it, for a user who has no editor.
     is_placeholder: bool,
+}
+
+impl State {
+    /// What is remembered of it; its removal has this clock.
+    fn departed(&self, clock: u64, at: Instant) -> Departed {
+        let owner = self.former.as_ref().unwrap_or(&self.user).clone();
+        Departed { clock, at, server: self.server, owner }
+    }
 }
 
 /// Why awareness entries are refused.
@@ -79,6 +93,9 @@ pub enum AwarenessError {
     /// More than [`STATES_PER_SOCKET_MAX`].
     #[error("one connection may announce at most {STATES_PER_SOCKET_MAX} awareness states")]
     TooMany,
+    /// Further than clients come by adding one with each change.
+    #[error("the clock of an awareness state goes up by one with each change")]
+    Clock,
     /// As many bytes as others may have as well.
     #[error("the awareness states of this room, or yours, hold as much as they may; show less")]
     NoRoom,
@@ -140,7 +157,11 @@ impl AwarenessStates {
         for entry in entries {
             let client = entry.client;
             let is_own = own_client == Some(client);
-            let left = if is_own && entry.state.is_some() { self.come_over(client, user, now) } else { None };
+            let left = if is_own && entry.state.is_some() {
+                self.come_over(client, user, now).or_else(|| self.give_back(client, user, now))
+            } else {
+                None
+            };
             let is_taken_over = self.states.get(&client).is_some_and(|state| is_own && state.member != member);
             if let Err(error) = self.take_entry(&mut sender, entry, now, &mut change) {
                 change.refused.get_or_insert(error);
@@ -171,12 +192,13 @@ impl AwarenessStates {
         if state.user != *sender.user || state.is_placeholder {
             return Ok(());
         }
+        check_clock(&entry, state.entry.clock)?;
         match &entry.state {
             None if entry.clock >= if is_own { state.heard } else { state.entry.clock } => {
                 let entry = Entry { clock: entry.clock.max(state.entry.clock), ..entry };
-                let server = state.server;
+                let departed = state.departed(entry.clock, now);
                 self.states.remove(&entry.client);
-                self.departed.remember(entry.client, Departed { clock: entry.clock, at: now, server });
+                self.departed.remember(entry.client, departed);
                 change.news.push(entry);
             }
             // The owner has taken the raised clock over, and sends back what it was sent. Later it would be a renewal.
@@ -230,6 +252,7 @@ impl AwarenessStates {
             // A peer sends back what it has not yet heard to be gone.
             return Ok(());
         }
+        check_clock(&entry, departed.map_or(0, |departed| departed.clock))?;
         let json = accept(json)?;
         let states = sender.states.get_or_insert_with(|| self.count(sender.member));
         if *states >= STATES_PER_SOCKET_MAX {
@@ -238,25 +261,32 @@ impl AwarenessStates {
         let mut held = self.budget.hold_for(Payer::of(sender.user), 0);
         hold(&mut held, json.len())?;
         *states += 1;
-        if is_own && let Some(departed) = departed {
+        let departed = self.departed.take(entry.client);
+        if is_own && let Some(departed) = &departed {
             self.raise_unheard(entry.client, departed.at, change);
         }
         entry.state = Some(json);
-        self.departed.forget(entry.client);
         let heard = entry.clock;
         let may_be_back = is_known || (departed.is_none() && now.duration_since(self.started) < RETURN_WITHIN);
         let member = sender.member;
         if is_own && may_be_back {
-            entry.clock = departed.map_or(entry.clock, |departed| departed.clock.max(entry.clock)) + 1;
+            entry.clock = departed.as_ref().map_or(entry.clock, |departed| departed.clock.max(entry.clock)) + 1;
             change.renew.push((member, entry.clone()));
         }
         let (user, told) = (sender.user.clone(), may_be_back.then_some(now));
-        let (server, is_placeholder) = (None, false);
+        let former = departed.and_then(|departed| departed.former_to(&user));
+        let (server, renewed, is_placeholder) = (None, now, false);
         let state =
-            State { entry: entry.clone(), heard, member, server, user, renewed: now, held, told, is_placeholder };
+            State { entry: entry.clone(), heard, member, server, user, former, renewed, held, told, is_placeholder };
         self.states.insert(entry.client, state);
         change.news.push(entry);
         Ok(())
+    }
+
+    /// Ends the state of a client that another has announced while `user` was away, whose it is. What to show if they show nothing.
+    fn give_back(&mut self, client: u64, user: &UserId, now: Instant) -> Option<Entry> {
+        self.states.get(&client).filter(|state| state.former.as_ref() == Some(user))?;
+        self.remove(client, now)
     }
 
     /// Raises the clocks of the states that have not changed since `client` left: it dropped them then, but remembers their clocks.
@@ -293,7 +323,7 @@ impl AwarenessStates {
     fn remove(&mut self, client: u64, now: Instant) -> Option<Entry> {
         let state = self.states.remove(&client)?;
         let clock = state.entry.clock + 1;
-        self.departed.remember(client, Departed { clock, at: now, server: state.server });
+        self.departed.remember(client, state.departed(clock, now));
         Some(Entry { client, clock, state: None })
     }
 
@@ -312,7 +342,7 @@ impl AwarenessStates {
         let old: Vec<u64> = self.states.iter().filter(|(_, state)| is_old(state)).map(|(client, _)| *client).collect();
         for client in old {
             if let Some(state) = self.states.remove(&client) {
-                self.departed.remember(client, Departed { clock: state.entry.clock, at: now, server: state.server });
+                self.departed.remember(client, state.departed(state.entry.clock, now));
             }
         }
     }
@@ -330,6 +360,12 @@ impl AwarenessStates {
     fn count(&self, member: MemberId) -> usize {
         self.states.values().filter(|state| state.member == member).count()
     }
+}
+
+/// Checks how far an entry's clock is beyond what is known of its client.
+fn check_clock(entry: &Entry, known: u64) -> Result<(), AwarenessError> {
+    let is_likely = entry.clock <= FIRST_CLOCK_MAX.max(known.saturating_add(CLOCK_STEP_MAX));
+    is_likely.then_some(()).ok_or(AwarenessError::Clock)
 }
 
 /// The state, if it may be shown. A copy: as it came it holds the whole message that it is a part of.

@@ -34,13 +34,14 @@ impl AwarenessStates {
                 }
                 let bytes = entry.state.as_ref().map_or(0, Bytes::len);
                 let held = self.budget.hold_for(Payer::of(user), bytes);
-                let (user, server, is_placeholder, told) = (user.clone(), None, true, None);
+                let (user, server, is_placeholder, told, former) = (user.clone(), None, true, None, None);
                 let state = State {
                     entry: entry.clone(),
                     heard: 1,
                     member,
                     server,
                     user,
+                    former,
                     renewed: now,
                     held,
                     told,

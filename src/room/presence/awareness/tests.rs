@@ -57,6 +57,43 @@ fn nobody_changes_or_removes_the_state_of_another_user() {
 }
 
 #[test]
+fn rule_17_who_has_left_has_the_client_back_that_another_has_announced_meanwhile() {
+    let mut table = table();
+    let (shown, stolen) = (entry(1, 5, Some("{}")), entry(1, 9, Some("1")));
+    table.take(A, "ada", 1, shown.clone());
+    table.leave(A);
+    // Also who comes twice, or says it of a client that is not its first.
+    for own in [1, 2] {
+        assert_eq!(table.take(B, "bob", own, Entry { clock: 9 + 2 * own, ..stolen.clone() }).news.len(), 1);
+        assert_eq!(table.leave(B), [entry(1, 10 + 2 * own, None)]);
+    }
+    table.take(B, "bob", 1, Entry { clock: 20, ..stolen.clone() });
+    // Cleo had it never, and Ada does not take it by sending it back.
+    assert_eq!(table.take(MemberId(3), "cleo", 1, entry(1, 30, Some("2"))), Change::default());
+    assert_eq!(table.take(A, "ada", 3, entry(1, 30, Some("{}"))), Change::default());
+    let renew = vec![(A, entry(1, 22, Some("{}")))];
+    assert_eq!(table.take(A, "ada", 1, shown), Change { renew, ..news(entry(1, 22, Some("{}"))) });
+    assert_eq!(table.take(B, "bob", 1, entry(1, 40, Some("1"))), Change::default());
+    assert_eq!(table.leave(B), []);
+    assert_eq!(table.leave(A), [entry(1, 23, None)]);
+}
+
+#[test]
+fn rule_17_no_clock_is_so_high_that_nobody_could_go_on_from_there() {
+    let mut table = table();
+    let refused = Change { refused: Some(AwarenessError::Clock), ..Change::default() };
+    for state in [Some("{}"), None] {
+        let first = entry(1, FIRST_CLOCK_MAX, Some("{}"));
+        assert_eq!(table.take(A, "ada", 1, entry(1, FIRST_CLOCK_MAX + 1, Some("{}"))), refused);
+        assert_eq!(table.take(A, "ada", 1, first.clone()), news(first));
+        assert_eq!(table.take(A, "ada", 1, entry(1, FIRST_CLOCK_MAX + CLOCK_STEP_MAX + 1, state)), refused);
+        let last = entry(1, FIRST_CLOCK_MAX + CLOCK_STEP_MAX, state);
+        assert_eq!(table.take(A, "ada", 1, last.clone()), news(last));
+        table = self::table();
+    }
+}
+
+#[test]
 fn a_client_that_returns_with_its_old_clock_is_shown_with_a_raised_one_and_told_to_raise_it() {
     let mut table = table();
     table.take(A, "ada", 1, entry(1, 5, Some("{}")));
