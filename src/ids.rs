@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use event::{EVENT_PATTERN_BYTES_MAX, EventPattern, EventPatternError};
+pub use letters::turns_direction;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};

@@ -14,7 +14,7 @@ use url::Url;
 use super::outcome::{USAGE, done, stop};
 use crate::auth::{self, Grant, Grants, MintError, Minter, NewToken};
 use crate::config::{Credential, RemoteConfig};
-use crate::ids::RoomName;
+use crate::ids::{RoomName, turns_direction};
 use crate::outgoing::{self, Answer, Outgoing, OutgoingError, Reach};
 
 /// Longest answer, in bytes: a document may be as long.
@@ -199,9 +199,9 @@ pub(super) fn plain(text: &str, kept: &[char]) -> String {
     text.chars().map(|c| if c.is_control() && !kept.contains(&c) { '\u{fffd}' } else { c }).collect()
 }
 
-/// Prints a line in which nothing is left that a terminal would obey.
+/// Prints a line in which nothing is left that a terminal would obey, and nothing that turns what stands behind it.
 pub(super) fn print_line(out: &mut impl Write, line: &str) -> io::Result<()> {
-    writeln!(out, "{}", plain(line, &[]))
+    writeln!(out, "{}", plain(line, &[]).replace(turns_direction, "\u{fffd}"))
 }
 
 #[cfg(test)]
@@ -211,6 +211,9 @@ mod tests {
     #[test]
     fn a_terminal_is_told_nothing_that_it_would_obey() {
         let text = "a\tb\n\u{1b}]0;title\u{7}\u{9b}2J\rü";
+        let mut out = Vec::new();
+        print_line(&mut out, "Ada \u{202e}nimda\u{2069}, \u{5d0}\u{200f}!").unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "Ada \u{fffd}nimda\u{fffd}, \u{5d0}\u{200f}!\n");
         assert_eq!(plain(text, &['\n', '\t']), "a\tb\n\u{fffd}]0;title\u{fffd}\u{fffd}2J\u{fffd}ü");
         assert_eq!(plain(text, &[]), "a\u{fffd}b\u{fffd}\u{fffd}]0;title\u{fffd}\u{fffd}2J\u{fffd}ü");
     }

@@ -9,6 +9,7 @@ use super::error::ApiError;
 use super::pages::built;
 use super::state::AppState;
 use crate::auth::{self, Grant, Grants, NewToken};
+use crate::ids::turns_direction;
 use crate::protocol::json::rfc3339;
 
 /// Where guests may edit; and the server's figures, which only admins see otherwise, for the dashboard.
@@ -53,10 +54,11 @@ pub struct GuestToken {
 /// `POST /demo/token`: a token for a guest, the same guest again with an earlier token.
 pub async fn token(Object(request): Object<TokenRequest>, state: Data<AppState>) -> Result<Json<GuestToken>, ApiError> {
     let name = request.name.trim();
-    let is_plain = |c: char| !c.is_control() && c != GUEST_MARK;
+    let is_plain = |c: char| !c.is_control() && !turns_direction(c) && c != GUEST_MARK;
     if name.is_empty() || name.len() > GUEST_NAME_BYTES_MAX || !name.chars().all(is_plain) {
-        let message =
-            format!("a name has 1 to {GUEST_NAME_BYTES_MAX} bytes, without control characters and {GUEST_MARK}");
+        let message = format!(
+            "a name has 1 to {GUEST_NAME_BYTES_MAX} bytes, without control characters, bidi controls and {GUEST_MARK}"
+        );
         return Err(ApiError::Body(message));
     }
     let now_s = auth::now_s();

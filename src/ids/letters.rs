@@ -27,6 +27,12 @@ pub(super) fn is_allowed(c: char) -> bool {
         && !BLANK.contains(&c)
 }
 
+/// Whether `c` turns the direction in which the text behind it is written (an embedding, override or isolate, or the end of one): in a
+/// name, also that of what a program or page writes behind the name.
+pub fn turns_direction(c: char) -> bool {
+    matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Whether `text` is in Unicode's normalisation form C, so that what looks the same is the same.
 pub(super) fn is_nfc(text: &str) -> bool {
     text.is_ascii() || ComposingNormalizerBorrowed::new_nfc().is_normalized(text)

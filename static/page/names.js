@@ -49,5 +49,8 @@ function shortened (name) {
   return [...name].filter((character) => (bytes += bytesOf(character)) <= DOCUMENT_NAME_BYTES_MAX).join('')
 }
 
+/** A name without what turns the direction of the text that the page writes behind it. */
+export const withoutTurns = (name) => name.replace(/[\u202a-\u202e\u2066-\u2069]/g, '')
+
 /** The name that a person sees for a user: what stands before the tilde. */
-export const shownName = (user) => user.split('~', 1)[0] || user
+export const shownName = (user) => withoutTurns(user.split('~', 1)[0] || user)

@@ -39,3 +39,8 @@ test('the shown name is what stands before the tilde', () => {
   assert.equal(shownName('service'), 'service')
   assert.equal(shownName('~x'), '~x')
 })
+
+test('no name turns the direction of what stands behind it', () => {
+  assert.equal(shownName('\u202eada\u2066~k3f9'), 'ada')
+  assert.equal(shownName('\u05d0\u200f~k3f9'), '\u05d0\u200f')
+})

@@ -37,6 +37,8 @@ test('what is no name, colour or user is replaced', () => {
     assert.deepEqual(personOf(7, state), { user: '7', name: 'Someone', colour: colourOf('7') })
   }
   assert.equal(personOf(7, { user: { name: 'Z'.repeat(9000) } }).name.length, 40)
+  assert.equal(personOf(7, { user: { name: '\u202eecilA' } }).name, 'ecilA')
+  assert.equal(personOf(7, { user: { name: '\u2067 \u2069' } }).name, 'Someone')
 })
 
 test('initials are one or two letters', () => {
