@@ -7,6 +7,7 @@
 #   BENCH_SERVERS=tutti,tutti-postgres scripts/bench.sh
 #   TUTTI_BEFORE_BIN=… BENCH_SERVERS=tutti,tutti-before scripts/bench.sh   beside an earlier build
 #   BENCH_TRANSPORT=tls scripts/bench.sh                over TLS; `compressed` and `events` are for the rows of `make hostile`
+#   BENCH_ROWS=hostile-all BENCH_WITHOUT=hostile-edits,hostile-rooms scripts/bench.sh   all hostile clients but those
 #   BENCH_SCALE=0.1 BENCH_SECONDS=2 scripts/bench.sh    a look whether all works; the figures mean nothing
 #
 # Nothing else should run on the machine. docs/PERFORMANCE.md says what the rows are.

@@ -84,11 +84,11 @@ fn loads(options: &Options) -> Vec<Load<'_>> {
     let transport = options.transport;
     for kind in hostile::KINDS.iter().filter(|kind| kind.is_for(transport)) {
         loads.push(load(kind.id, format!("{beside} {}", kind.title), move |server| {
-            editing::beside(server, people, seconds, || kind.begin(server))
+            editing::beside(server, people, seconds, || vec![kind.begin(server)])
         }));
     }
     loads.push(load("hostile-all", format!("{beside} all of these"), move |server| {
-        editing::beside(server, people, seconds, || hostile::begin_all(server, transport))
+        editing::beside(server, people, seconds, || hostile::begin_all(server, transport, &options.without))
     }));
     let rooms = options.scaled(2000);
     loads.push(load("loaded", "Loaded rooms of 100 keystrokes, one connection each", move |server| {

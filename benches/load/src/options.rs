@@ -12,6 +12,8 @@ pub struct Options {
     pub seconds: f64,
     /// `BENCH_ROWS`: ids of loads, comma-separated; empty: all.
     rows: Vec<String>,
+    /// `BENCH_WITHOUT`: which hostile clients are not among all.
+    pub without: Vec<String>,
     /// The servers, in the order of the table.
     pub servers: Vec<Kind>,
     pub programs: Programs,
@@ -59,6 +61,7 @@ impl Options {
         Self {
             seconds: number("BENCH_SECONDS", 15.0),
             rows: list("BENCH_ROWS"),
+            without: list("BENCH_WITHOUT"),
             servers,
             programs: Programs { tutti: folder("TUTTI_BIN", "target/release/tutti"), before, peers },
             transport: Transport::parse(&variable("BENCH_TRANSPORT").unwrap_or_else(|| "plain".to_owned())),

@@ -220,11 +220,20 @@ fn launch(kind: &Kind, programs: &Programs, transport: Transport, folder: &TempD
     (child, address)
 }
 
-fn cpu_ticks(pid: u32) -> f64 {
+/// CPU seconds of this process so far, user and system.
+pub fn own_cpu_s() -> f64 {
+    own_cpu_ticks(std::process::id()) / TICKS_PER_SECOND
+}
+
+fn own_cpu_ticks(pid: u32) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // The second field, the program's name in brackets, may hold spaces.
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let own: f64 = [11, 12].iter().filter_map(|at| fields.get(*at)?.parse::<f64>().ok()).sum();
+    [11, 12].iter().filter_map(|at| fields.get(*at)?.parse::<f64>().ok()).sum()
+}
+
+fn cpu_ticks(pid: u32) -> f64 {
+    let own = own_cpu_ticks(pid);
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     own + children.split_whitespace().filter_map(|child| child.parse().ok()).map(cpu_ticks).sum::<f64>()
 }

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
+use super::hostile::{self, Running};
 use super::{DEADLINE, FIRST_CLIENT, add, add_percentiles, histogram, newcomer, opened, record};
 use crate::fleet::{Event, Fleet};
 use crate::protocol::put_var_uint;
 use crate::report::{Outcome, Unit};
-use crate::server::Server;
+use crate::server::{Server, own_cpu_s};
 use crate::typing::{Seen, keystroke};
 
 /// Before the measured time, so that code and caches are warm.
@@ -236,23 +237,36 @@ pub fn beside_large_edits(server: &Server, scene: Scene, seconds: f64) -> Outcom
     outcome
 }
 
-/// Measures how long a scene's deliveries take, and what the server holds, alone and beside what `begin` begins and its guard ends.
-pub fn beside<G>(server: &Server, scene: Scene, seconds: f64, begin: impl FnOnce() -> G) -> Outcome {
+/// Measures how long a scene's deliveries take, and what the server holds: alone; beside what `begin` begins; and beside threads that take as
+/// much CPU time of this process as that did, and ask nothing of the server.
+pub fn beside(server: &Server, scene: Scene, seconds: f64, begin: impl FnOnce() -> Vec<Running>) -> Outcome {
     let mut outcome = Outcome::default();
     let (mut fleet, mut board) = gathered(server, scene, &mut outcome);
     board.type_for(&mut fleet, WARM_UP);
-    server.forget_peak();
-    board.latency = histogram();
-    board.type_for(&mut fleet, Duration::from_secs_f64(seconds));
-    add_percentiles(&mut outcome, &board.latency, "alone, p50", "alone, p99");
-    outcome.add("most memory alone", server.peak_memory_bytes(), Unit::MiB);
-    server.forget_peak();
-    let guard = begin();
-    board.latency = histogram();
-    board.type_for(&mut fleet, Duration::from_secs_f64(seconds));
-    add_percentiles(&mut outcome, &board.latency, "beside, p50", "beside, p99");
-    outcome.add("most memory beside", server.peak_memory_bytes(), Unit::MiB);
-    drop(guard);
+    let mut measure = |names: [&'static str; 4], outcome: &mut Outcome| {
+        server.forget_peak();
+        board.latency = histogram();
+        let (began, server_cpu_s, clients_cpu_s) = (Instant::now(), server.cpu_s(), own_cpu_s());
+        board.type_for(&mut fleet, Duration::from_secs_f64(seconds));
+        let took_s = began.elapsed().as_secs_f64();
+        let [p50, p99, memory, cpu] = names;
+        add_percentiles(outcome, &board.latency, p50, p99);
+        outcome.add(memory, server.peak_memory_bytes(), Unit::MiB);
+        outcome.add(cpu, (server.cpu_s() - server_cpu_s) / took_s, Unit::Cores);
+        (own_cpu_s() - clients_cpu_s) / took_s
+    };
+    let alone = ["alone, p50", "alone, p99", "most memory alone", "server's CPU alone"];
+    let people_cores = measure(alone, &mut outcome);
+    let hostile = begin();
+    let threads = hostile.len();
+    let beside = ["beside, p50", "beside, p99", "most memory beside", "server's CPU beside"];
+    let cores = (measure(beside, &mut outcome) - people_cores).max(0.0);
+    drop(hostile);
+    outcome.add("CPU of whom they are beside", cores, Unit::Cores);
+    let burning = hostile::burn(threads, cores);
+    let burnt = ["beside as much CPU, p50", "beside as much CPU, p99", "most memory then", "server's CPU then"];
+    measure(burnt, &mut outcome);
+    drop(burning);
     board.check(&mut outcome);
     outcome
 }

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::fleet::Request;
 use crate::protocol::{Dialect, put_buf, put_var_uint};
@@ -35,10 +35,18 @@ pub const KINDS: [Kind; 9] = [
 ];
 const BOMBS: &str = "hostile-bombs";
 
-/// A hostile client at work, until this is dropped.
+/// A thread at work, until this is dropped.
 pub struct Running {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    fn start(act: impl FnOnce(Arc<AtomicBool>) + Send + 'static) -> Self {
+        let stop = Arc::<AtomicBool>::default();
+        let stopped = stop.clone();
+        Self { stop, thread: Some(std::thread::spawn(move || act(stopped))) }
+    }
 }
 
 impl Drop for Running {
@@ -60,15 +68,36 @@ impl Kind {
     pub fn begin(&self, server: &Server) -> Running {
         // Rooms and users of their own, so that each kind pays for itself alone.
         let request = server.request_in(Dialect::Yjs, self.id, &format!("mallory-{}", self.id));
-        let (stop, act) = (Arc::<AtomicBool>::default(), self.act);
-        let attack = Attack { request, stop: stop.clone() };
-        Running { stop, thread: Some(std::thread::spawn(move || act(&attack))) }
+        let act = self.act;
+        Running::start(move |stop| act(&Attack { request, stop }))
     }
 }
 
-/// All kinds at once.
-pub fn begin_all(server: &Server, transport: Transport) -> Vec<Running> {
-    KINDS.iter().filter(|kind| kind.is_for(transport)).map(|kind| kind.begin(server)).collect()
+/// All kinds at once but for those.
+pub fn begin_all(server: &Server, transport: Transport, without: &[String]) -> Vec<Running> {
+    let kinds = KINDS.iter().filter(|kind| kind.is_for(transport) && !without.iter().any(|id| id == kind.id));
+    kinds.map(|kind| kind.begin(server)).collect()
+}
+
+/// Threads that together take so much CPU time and do nothing else.
+pub fn burn(threads: usize, cores: f64) -> Vec<Running> {
+    let share = cores / threads.max(1) as f64;
+    (0..threads).map(|_| Running::start(move |stop| burn_share(share, &stop))).collect()
+}
+
+fn burn_share(share: f64, stop: &AtomicBool) {
+    let began = Instant::now();
+    while !stop.load(Ordering::Relaxed) {
+        // Nanoseconds that this thread has run.
+        let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+        let ran_ns: f64 = stat.split(' ').next().and_then(|ran| ran.parse().ok()).unwrap_or(f64::MAX);
+        match ran_ns / 1e9 < share * began.elapsed().as_secs_f64() {
+            true => (0..100_000).for_each(|number| {
+                std::hint::black_box(number);
+            }),
+            false => std::thread::sleep(Duration::from_millis(1)),
+        }
+    }
 }
 
 struct Attack {
