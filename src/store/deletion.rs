@@ -1,7 +1,7 @@
 //! Deleted rooms: marked first, so that nothing more is stored in them, then emptied part by part, and last of all let go of, where
 //! their names are to be free. Both databases run the same statements; `deletion_methods!` makes the methods of each.
 
-use super::entry::{RoomId, RoomRow};
+use super::entry::RoomRow;
 use super::error::StoreError;
 use super::rows::{self, RoomColumns};
 use crate::ids::UserId;

@@ -184,8 +184,7 @@ macro_rules! timeline_methods {
                 }
                 let left = merge.rows();
                 let found =
-                    rows::page(&left, timeline::rows_query!(room, &left, $database, $comment).fetch(&mut *tx))
-                        .await?;
+                    rows::page(&left, timeline::rows_query!(room, &left, $database, $comment).fetch(&mut *tx)).await?;
                 // What was left unread would come before the next one's answer.
                 if !found.is_cut {
                     tx.commit().await?;
@@ -199,8 +198,7 @@ macro_rules! timeline_methods {
             /// Where packs have nothing of it.
             async fn history_of_rows(&self, room: RoomId, query: &HistoryQuery) -> Result<Vec<Entry>, StoreError> {
                 let mut reading = self.reading().await?;
-                let found =
-                    timeline::rows_query!(room, query, $database, $comment).fetch(&mut *reading.connection());
+                let found = timeline::rows_query!(room, query, $database, $comment).fetch(&mut *reading.connection());
                 let found = rows::page(query, found).await?;
                 if !found.is_cut {
                     reading.keep();

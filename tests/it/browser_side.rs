@@ -60,6 +60,17 @@ fn every_answer_tells_browsers_to_run_frame_guess_and_tell_nothing() {
 }
 
 #[test]
+fn a_guests_name_holds_nothing_that_turns_the_text_behind_it() {
+    let server = Server::with(&["--demo"]);
+    for (name, status) in
+        [("Ada\u{202e}nimda", 400), ("\u{2067}Ada\u{2069}", 400), ("Ada\u{1b}", 400), ("\u{5d0}\u{200f}", 200)]
+    {
+        let answer = post_json(server.address, "/demo/token", None, &serde_json::json!({ "name": name }));
+        assert_eq!(answer.status, status, "{name:?}: {answer:?}");
+    }
+}
+
+#[test]
 fn a_page_that_the_browser_has_keeps_its_policy() {
     let server = Server::with(&["--demo"]);
     let page = get(server.address, "/", None);

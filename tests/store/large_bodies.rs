@@ -98,7 +98,7 @@ fn long_bodies_of_an_earlier_release_are_moved() {
         let store = db.store("main").await;
         let plan = filled(&store, "plan").await;
         let before = history(&store, plan).await;
-        store.close().await;
+        store.shutdown();
         // As it was before.
         db.execute(
             "drop trigger large_body_goes; \

@@ -102,8 +102,18 @@ impl AwarenessStates {
             let (member, server, heard) = (NOBODY, Some(server), entry.clock);
             let entry = Entry { clock, state: Some(json), ..entry };
             let (told, renewed) = (None, now);
-            let state =
-                State { entry: entry.clone(), heard, member, server, user, former, renewed, held, told, is_placeholder };
+            let state = State {
+                entry: entry.clone(),
+                heard,
+                member,
+                server,
+                user,
+                former,
+                renewed,
+                held,
+                told,
+                is_placeholder,
+            };
             self.states.insert(client, state);
             return Some(entry);
         };
@@ -200,7 +210,8 @@ mod tests {
     fn rule_17_who_has_left_has_the_client_back_on_whichever_server() {
         let mut table = Table::new();
         let bob = UserId::new("bob");
-        let steal = |table: &mut Table, clock| table.0.take(MemberId(2), &bob, Some(7), vec![entry(clock, Some("1"))], table.1);
+        let steal =
+            |table: &mut Table, clock| table.0.take(MemberId(2), &bob, Some(7), vec![entry(clock, Some("1"))], table.1);
         assert_eq!((table.says(A, 3, Some("{}")), table.says(A, 3, None)), (vec![(3, true)], vec![(3, false)]));
         assert_eq!(steal(&mut table, 8).news, [entry(8, Some("1"))]);
         assert_eq!(table.says(A, 4, Some("{}")), [(10, true)]);
