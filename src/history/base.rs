@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::authors::{Authors, Credit};
+use super::authors::Authors;
 use super::blame::Credits;
 use super::error::HistoryError;
 use super::index::{Edit, EditHead, Index};
@@ -14,7 +14,7 @@ use super::past::History;
 use super::pieces::Pieces;
 use super::units::{Units, each_item_of, range_of};
 use crate::document::{Brought, DeletedContent, IdRange, Meter, PastState, View};
-use crate::ids::{Seq, UserId};
+use crate::ids::Seq;
 use crate::protocol::DecodeError;
 use crate::protocol::lib0::{Input, put_buf, put_var_uint};
 use crate::store::Kept;
@@ -48,17 +48,7 @@ impl Base {
         put_buf(&mut out, &self.blocks);
         put_var_uint(&mut out, self.pending.len() as u64);
         self.pending.iter().for_each(|update| put_buf(&mut out, update));
-        put_var_uint(&mut out, moved.len() as u64);
-        for Moved { to, credit, seq, at_ms } in moved {
-            put_var_uint(&mut out, to.client);
-            put_var_uint(&mut out, to.start.into());
-            put_var_uint(&mut out, to.len().into());
-            put_buf(&mut out, credit.by.as_str().as_bytes());
-            put_var_uint(&mut out, credit.via.is_some().into());
-            credit.via.iter().for_each(|via| put_buf(&mut out, via.as_str().as_bytes()));
-            put_var_uint(&mut out, seq.0);
-            put_var_uint(&mut out, at_ms.max(&0).unsigned_abs());
-        }
+        Moved::put_all(moved, &mut out);
         out
     }
 
@@ -83,15 +73,7 @@ impl Base {
         for _ in 0..input.count(1)? {
             pending.push(input.buf()?);
         }
-        for _ in 0..input.count(7)? {
-            let (client, start) = (input.var_uint()?, input.var_u32()?);
-            let end = start.checked_add(input.var_u32()?).ok_or(DecodeError::NumberTooLarge)?;
-            let by = UserId::new(input.text()?);
-            let via = if input.var_uint()? == 0 { None } else { Some(UserId::new(input.text()?)) };
-            let (seq, at_ms) = (Seq(input.var_uint()?), input.var_uint()?.cast_signed());
-            let to = IdRange { client, start, end };
-            moments.moved.push(Moved { to, credit: Credit { by, via }, seq, at_ms });
-        }
+        moments.moved = Moved::read_all(&mut input)?;
         if !input.is_empty() {
             return Err(DecodeError::TooMany);
         }
@@ -330,6 +312,7 @@ mod tests {
     use crate::history::restore_key::restore_key;
     use crate::history::tests::{authors, deleting, enter, restore, text, typed, whole};
     use crate::history::{BlameRun, Difference};
+    use crate::ids::UserId;
     use crate::store::{Entry, EntryKind};
 
     /// The history once all up to `to` is dropped but for the states at `versions`; and what is stored of that.

@@ -3,7 +3,9 @@
 use bytes::Bytes;
 
 use super::authors::Authors;
+use super::erasure::Erasure;
 use super::error::HistoryError;
+use super::moments::Moved;
 use super::moves::Move;
 use super::past::History;
 use super::pieces::Pieces;
@@ -31,8 +33,8 @@ pub struct Span {
 /// What is to be erased of a document.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Erasable {
-    /// Their content goes.
-    pub units: ErasedUnits,
+    /// What goes.
+    pub erasure: Erasure,
     /// How much that is.
     pub counts: ErasableCounts,
     /// The edit that deletes what of it lives; `None` if nothing does.
@@ -89,7 +91,7 @@ impl History {
             }
             Ok(())
         })?;
-        self.erasable(units, is_partial, &view, upto, &mut meter)
+        self.erasable(units, is_partial, &view, (upto, authors), &mut meter)
     }
 
     /// All that lies, or ever lay, between two places of a root type: with what was deleted there, and with the same text where an edit
@@ -130,7 +132,7 @@ impl History {
         let pieces = Pieces::of(&view, root, &mut meter)?;
         let credits = self.credits(upto, &pieces, authors, &mut meter)?;
         follow(&mut units, &credits.moves, &mut meter)?;
-        self.erasable(units, credits.is_partial, &view, upto, &mut meter)
+        self.erasable(units, credits.is_partial, &view, (upto, authors), &mut meter)
     }
 
     /// The last unit before a place of a root type as it was after an entry, and the first one behind another place; none at its ends.
@@ -168,7 +170,7 @@ impl History {
         units: ErasedUnits,
         is_partial: bool,
         view: &View,
-        upto: Seq,
+        (upto, authors): (Seq, &Authors),
         meter: &mut Meter,
     ) -> Result<Erasable, HistoryError> {
         if units.range_count() > ERASED_RANGES_MAX {
@@ -198,7 +200,42 @@ impl History {
             counts.edits += u64::from(parts.any(|parts| parts > 0));
             Ok(())
         })?;
-        Ok(Erasable { units, counts, deletion: deletion.finish() })
+        let kept = self.kept_credits(&units, view, (upto, authors), meter)?;
+        let erasure = Erasure { units, kept, ..Erasure::default() };
+        Ok(Erasable { erasure, counts, deletion: deletion.finish() })
+    }
+
+    /// Whose is what stays and is found by comparing it with text that goes: it could not be told any more. As it is stored; empty if there
+    /// is none.
+    fn kept_credits(
+        &self,
+        units: &ErasedUnits,
+        view: &View,
+        (upto, authors): (Seq, &Authors),
+        meter: &mut Meter,
+    ) -> Result<Bytes, HistoryError> {
+        let mut kept = Vec::new();
+        for root in view.roots() {
+            let pieces = Pieces::of(view, root, meter)?;
+            let mut found = Vec::new();
+            let credits = self.credits_by_eras(upto, &pieces, authors, meter, &[], |edit, to, from| {
+                let mut touched = edit.deleted.iter().chain(edit.inserted).map(|range| units.within(*range).len());
+                if from.is_some() && (edit.restored.is_some() || touched.any(|parts| parts > 0)) {
+                    found.push(to);
+                }
+            })?;
+            for (part, credit, seq, at_ms) in found.into_iter().flat_map(|to| credits.told(to)) {
+                let own = |to: IdRange| Moved { to, credit: credit.clone(), seq, at_ms };
+                kept.extend(units.missing(part).into_iter().map(own));
+            }
+        }
+        if kept.is_empty() {
+            return Ok(Bytes::new());
+        }
+        kept.sort_unstable_by_key(|moved| moved.to);
+        let mut out = Vec::new();
+        Moved::put_all(&kept, &mut out);
+        Ok(out.into())
     }
 }
 
@@ -266,7 +303,10 @@ mod tests {
     };
 
     use super::*;
+    use crate::history::base::Base;
     use crate::history::tests::{authors, enter, restore, text, typed, whole};
+    use crate::protocol::lib0::put_var_uint;
+    use crate::store::Rewrite;
 
     fn edit(doc: &Doc, work: impl FnOnce(&mut TransactionMut<'_>)) -> Vec<u8> {
         let mut txn = doc.transact_mut();
@@ -317,7 +357,7 @@ mod tests {
         };
         assert_eq!(counted(&between(Some((4, 10)), head).unwrap()), (13, 7, 2));
         // A range that ends within the second one leaves its title.
-        assert_eq!(counted(&between(Some((4, 6)), head).unwrap()), (10, 2, 2));
+        assert_eq!(counted(&between(Some((4, 6)), head).unwrap()), (12, 6, 2));
         // As it was before: his letters, and the same where they are now.
         assert_eq!(counted(&between(Some((6, 8)), Seq(1)).unwrap()), (4, 2, 2));
         assert_eq!(counted(&between(None, head).unwrap()), (18, 12, 2));
@@ -337,7 +377,7 @@ mod tests {
         let updates = [whole(typed(1, 0, None, "one ")), whole(typed(2, 0, Some((1, 3)), "secret"))].map(Bytes::from);
         let mut anew = History::default();
         for (author, update) in ["ada", "bob"].into_iter().zip(updates) {
-            let redacted = all.units.redact(&update).unwrap();
+            let redacted = all.erasure.units.redact(&update).unwrap();
             assert_eq!(redacted.is_some(), author == "bob");
             enter(&mut anew, author, None, redacted.unwrap_or(update));
         }
@@ -346,6 +386,43 @@ mod tests {
         let head = anew.upto();
         assert_eq!(text(&anew, head), "one ");
         assert_eq!(counted(&anew.words_of(&UserId::new("bob"), head, &authors()).unwrap()), (0, 0, 0));
+    }
+
+    #[test]
+    fn what_others_wrote_is_theirs_still_where_it_was_found_by_what_is_erased() {
+        let first = whole(typed(1, 0, None, "adas words "));
+        let second = whole(typed(2, 0, Some((1, 10)), "bobs much longer words "));
+        // Carol writes both anew, with something of her own.
+        let mut third = typed(3, 0, Some((2, 22)), "adas words bobs much longer words carol wrote this");
+        [2, 1, 1, 0, 11, 2, 1, 0, 23].into_iter().for_each(|number| put_var_uint(&mut third, number));
+        let edits = [("ada", first), ("bob", second), ("carol", third)].map(|(user, edit)| (user, Bytes::from(edit)));
+        let mut history = History::default();
+        for (user, edit) in &edits {
+            enter(&mut history, user, None, edit.clone());
+        }
+        let head = history.upto();
+        let by = |history: &History| -> Vec<(u64, String)> {
+            let runs = history.blame(None, head, &authors()).unwrap().runs;
+            runs.into_iter().map(|run| (run.to, run.credit.by.to_string())).collect()
+        };
+        let was = [(11, "ada"), (34, "bob"), (50, "carol")].map(|(to, user)| (to, user.to_owned()));
+        assert_eq!(by(&history), was);
+        let mut all = history.words_of(&UserId::new("bob"), head, &authors()).unwrap();
+        assert_eq!(counted(&all), (46, 23, 2));
+        all.erasure = Erasure::decode(&all.erasure.encode()).unwrap();
+        // As it is read once he is erased.
+        let base = all.erasure.base(&[]).unwrap().unwrap();
+        assert_eq!(all.erasure.base(&base), Ok(None), "it is so already");
+        let mut anew = History::default();
+        anew.take_base(Base::decode(&base).unwrap()).unwrap();
+        for (user, edit) in edits {
+            let edit = all.erasure.units.redact(&edit).unwrap().unwrap_or(edit);
+            enter(&mut anew, user, None, edit);
+        }
+        assert_eq!(by(&anew), [(11, "ada".to_owned()), (27, "carol".to_owned())]);
+        // So she can be erased, too.
+        let all = anew.words_of(&UserId::new("ada"), head, &authors()).unwrap();
+        assert_eq!(counted(&all), (22, 11, 2));
     }
 
     #[test]
@@ -362,7 +439,7 @@ mod tests {
         let all = history.words_of(&UserId::new("bob"), head, &authors()).unwrap();
         assert_eq!(counted(&all), (10_000, 10_000, 10_000));
         let state = Bytes::from(history.state_with_deleted(head).unwrap());
-        let redacted = all.units.redact(&state).unwrap().unwrap();
+        let redacted = all.erasure.units.redact(&state).unwrap().unwrap();
         let doc = Doc::new();
         doc.transact_mut().apply_update(Update::decode_v1(&redacted).unwrap()).unwrap();
         let root = doc.get_or_insert_text("t");

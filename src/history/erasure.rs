@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::base::Base;
 use super::index::Index;
+use super::moments::{Moments, Moved};
 use crate::document::ErasedUnits;
 use crate::ids::{Seq, UserId};
 use crate::protocol::DecodeError;
@@ -21,6 +22,8 @@ pub struct Erasure {
     pub units: ErasedUnits,
     /// Whose messages and events lose what they say, and up to which seq: what is said meanwhile stays.
     pub said_by: Option<(UserId, Seq)>,
+    /// Whose is what stands for text that goes, as a base has it; empty if there is nothing such.
+    pub kept: Bytes,
     /// A user, and the name that stands for that user from then on.
     pub renamed: Option<(UserId, UserId)>,
 }
@@ -35,6 +38,7 @@ impl Erasure {
         put_var_uint(&mut out, self.said_by.as_ref().map_or(0, |(_, upto)| upto.0));
         let renamed = self.renamed.as_ref().map_or_else(Vec::new, |(from, to)| vec![from, to]);
         put_users(&mut out, &renamed);
+        put_buf(&mut out, &self.kept);
         out.into()
     }
 
@@ -53,12 +57,17 @@ impl Erasure {
         let said_by = said_by.map(|user| (user, upto));
         let mut renamed = users(&mut input)?.into_iter();
         let renamed = renamed.next().zip(renamed.next());
-        if input.is_empty() { Ok(Self { units, said_by, renamed }) } else { Err(DecodeError::TooMany) }
+        let kept = input.buf()?;
+        if input.is_empty() { Ok(Self { units, said_by, kept, renamed }) } else { Err(DecodeError::TooMany) }
     }
 
     /// What a user is called from then on.
     pub(super) fn name_of(&self, user: &UserId) -> Option<&UserId> {
         self.renamed.as_ref().filter(|(from, _)| from == user).map(|(_, to)| to)
+    }
+
+    fn kept(&self) -> Result<Vec<Moved>, DecodeError> {
+        if self.kept.is_empty() { Ok(Vec::new()) } else { Moved::read_all(&mut Input::new(&self.kept)) }
     }
 
     fn has_said(&self, entry: &Entry) -> bool {
@@ -118,8 +127,13 @@ impl Rewrite for Erasure {
     }
 
     fn base(&self, body: &[u8]) -> Result<Option<Bytes>, String> {
-        let mut base = Base::decode(&Bytes::copy_from_slice(body)).map_err(|error| error.to_string())?;
-        let mut is_changed = base.rename(|user| self.name_of(user).cloned());
+        let mut base = match body {
+            [] if self.kept.is_empty() => return Ok(None),
+            [] => Base::of_nothing(),
+            _ => Base::decode(&Bytes::copy_from_slice(body)).map_err(|error| error.to_string())?,
+        };
+        let mut is_changed = base.keep(self.kept().map_err(|error| error.to_string())?);
+        is_changed |= base.rename(|user| self.name_of(user).cloned());
         for update in base.updates() {
             if let Some(redacted) = self.redacted(update)? {
                 (*update, is_changed) = (redacted, true);
@@ -134,6 +148,22 @@ impl Rewrite for Erasure {
 }
 
 impl Base {
+    /// Nothing was dropped.
+    fn of_nothing() -> Self {
+        let blocks = Bytes::from_static(EMPTY_UPDATE);
+        Self { moments: Moments::default(), index: Index::after(Seq::ZERO), blocks, pending: Vec::new() }
+    }
+
+    /// Adds whose something is; whether that was not known.
+    fn keep(&mut self, kept: Vec<Moved>) -> bool {
+        let moved = &mut self.moments.moved;
+        let news = kept.into_iter().filter(|kept| !moved.contains(kept)).collect::<Vec<_>>();
+        let is_changed = !news.is_empty();
+        moved.extend(news);
+        moved.sort_unstable_by_key(|moved| moved.to);
+        is_changed
+    }
+
     /// All updates in it.
     fn updates(&mut self) -> impl Iterator<Item = &mut Bytes> {
         std::iter::once(&mut self.blocks).chain(&mut self.pending)
@@ -196,7 +226,7 @@ mod tests {
     fn an_erasure_is_read_as_it_was_written() {
         let mut units = ErasedUnits::default();
         units.add(IdRange { client: 7, start: 3, end: 9 });
-        let words = Erasure { units, said_by: Some((UserId::new("bob"), Seq(9))), renamed: None };
+        let words = Erasure { units, said_by: Some((UserId::new("bob"), Seq(9))), ..Erasure::default() };
         for erasure in [Erasure::default(), words, renaming()] {
             let stored = erasure.encode();
             assert_eq!(Erasure::decode(&stored), Ok(erasure));

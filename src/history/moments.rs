@@ -3,7 +3,9 @@
 
 use super::authors::Credit;
 use crate::document::IdRange;
-use crate::ids::Seq;
+use crate::ids::{Seq, UserId};
+use crate::protocol::DecodeError;
+use crate::protocol::lib0::{Input, put_buf, put_var_uint};
 
 /// What is known of the time before a history begins.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -14,7 +16,7 @@ pub(super) struct Moments {
     pub last_ms: i64,
     /// Seqs before, ascending, whose states are kept, too.
     pub versions: Vec<Seq>,
-    /// Whose is what is kept, also where it stands for text that is gone. By client and clock.
+    /// Whose is what is kept, also where it stands for text that is gone or erased. By client and clock.
     pub moved: Vec<Moved>,
 }
 
@@ -25,6 +27,37 @@ pub(super) struct Moved {
     pub credit: Credit,
     pub seq: Seq,
     pub at_ms: i64,
+}
+
+impl Moved {
+    /// Writes all of them behind `out`.
+    pub fn put_all(all: &[Self], out: &mut Vec<u8>) {
+        put_var_uint(out, all.len() as u64);
+        for Self { to, credit, seq, at_ms } in all {
+            put_var_uint(out, to.client);
+            put_var_uint(out, to.start.into());
+            put_var_uint(out, to.len().into());
+            put_buf(out, credit.by.as_str().as_bytes());
+            put_var_uint(out, credit.via.is_some().into());
+            credit.via.iter().for_each(|via| put_buf(out, via.as_str().as_bytes()));
+            put_var_uint(out, seq.0);
+            put_var_uint(out, at_ms.max(&0).unsigned_abs());
+        }
+    }
+
+    /// Reads what [`put_all`](Self::put_all) wrote.
+    pub fn read_all(input: &mut Input<'_>) -> Result<Vec<Self>, DecodeError> {
+        let mut all = Vec::new();
+        for _ in 0..input.count(7)? {
+            let (client, start) = (input.var_uint()?, input.var_u32()?);
+            let end = start.checked_add(input.var_u32()?).ok_or(DecodeError::NumberTooLarge)?;
+            let by = UserId::new(input.text()?);
+            let via = if input.var_uint()? == 0 { None } else { Some(UserId::new(input.text()?)) };
+            let (seq, at_ms) = (Seq(input.var_uint()?), input.var_uint()?.cast_signed());
+            all.push(Self { to: IdRange { client, start, end }, credit: Credit { by, via }, seq, at_ms });
+        }
+        Ok(all)
+    }
 }
 
 impl Moments {

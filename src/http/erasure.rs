@@ -256,14 +256,14 @@ async fn find(wish: &Wish, may: &May<Administer>, state: &Data<AppState>) -> Res
         };
         Ok((open.row.clone(), erasable))
     };
-    let (row, Erasable { units, counts, deletion }) = look_back(&may.room, &may.identity.user, state, read).await?;
+    let (row, Erasable { mut erasure, counts, deletion }) =
+        look_back(&may.room, &may.identity.user, state, read).await?;
     // What was bound to whom may have been read after a name was erased.
     if epoch != Some(row.epoch) {
         return Err(busy());
     }
     let ErasableCounts { units: unit_count, characters, alive, edits, is_partial } = counts;
     let mut told = Erased { units: unit_count, characters, alive, entries: edits, partial: is_partial, ..nothing };
-    let mut erasure = Erasure { units, ..Erasure::default() };
     if let Wish::Words(user) = wish {
         let counted = count(user, &row, Kinds::NotEdits, may, state).await?;
         if counted.steps > 0 {

@@ -61,7 +61,7 @@ pub trait Rewrite: Send + Sync {
     /// It cannot be read: it is deleted, unless it is the one at the horizon.
     fn state(&self, state: &[u8]) -> Result<Option<Bytes>, String>;
 
-    /// Of what stays of edits that were dropped.
+    /// Of what stays of edits that were dropped; empty if none were.
     ///
     /// # Errors
     /// It cannot be read.
@@ -530,7 +530,7 @@ macro_rules! erasure_methods {
                 writing.commit().await
             }
 
-            /// Puts a base in the place of one that was looked at.
+            /// Puts a base in the place of one that was looked at, or where there was none.
             pub async fn save_erased_base(
                 &self,
                 room: RoomId,
@@ -543,7 +543,8 @@ macro_rules! erasure_methods {
                     writing.roll_back().await?;
                     return Err(error);
                 }
-                let sql = "update base set body = $3 where room_id = $1 and seq = $2";
+                let sql = "insert into base (room_id, seq, body) values ($1, $2, $3) \
+                           on conflict (room_id) do update set body = excluded.body where base.seq = excluded.seq";
                 let query = sqlx::query(sql).bind(room.0).bind(seq_column(seq)).bind(body);
                 query.execute(&mut *writing.connection()).await?;
                 writing.commit().await

@@ -494,13 +494,13 @@ impl Store {
             }
             after = seq;
         }
-        if let Some((seq, body)) = self.base(room).await? {
-            let own = rewrite.clone();
-            let wrong =
-                |reason| StoreError::Unexpected(format!("the base of room {} cannot be erased from: {reason}", room.0));
-            if let Some(body) = unblocked(move || own.base(&body)).await?.map_err(wrong)? {
-                on_backend!(self, backend => backend.save_erased_base(room, epoch, seq, &body))?;
-            }
+        // Nothing was dropped where there is none.
+        let (seq, body) = self.base(room).await?.unwrap_or((Seq(1), Bytes::new()));
+        let own = rewrite.clone();
+        let wrong =
+            |reason| StoreError::Unexpected(format!("the base of room {} cannot be erased from: {reason}", room.0));
+        if let Some(body) = unblocked(move || own.base(&body)).await?.map_err(wrong)? {
+            on_backend!(self, backend => backend.save_erased_base(room, epoch, seq, &body))?;
         }
         if let Some((from, to)) = rewrite.rename() {
             self.rename(row, (from.clone(), to.clone())).await?;

@@ -383,7 +383,7 @@ fn a_server_that_was_killed_in_between_is_followed_by_one_that_ends_it() {
         let row = store.room(&RoomName::parse("plan").unwrap()).await.unwrap().unwrap();
         let mut units = ErasedUnits::default();
         units.add(IdRange { client: 2, start: 0, end: 22 });
-        let erasure = Erasure { units, said_by: Some((UserId::new("bob"), row.head)), renamed: None };
+        let erasure = Erasure { units, said_by: Some((UserId::new("bob"), row.head)), ..Erasure::default() };
         let begun = store.begin_erasure(row.id, erasure.encode(), row.epoch).await.unwrap();
         assert!(matches!(begun, BegunErasure::Begun(_)), "{begun:?}");
         store.shutdown();
