@@ -167,7 +167,7 @@ pub async fn erase(
     let wish = Wish::read(content, anonymise)?;
     // Neither is a restore made of what is found meanwhile.
     let turn = timeout(COMMIT_TIMEOUT, state.restores.take(&may.identity.user, &may.room)).await;
-    let _turn = turn
+    let turn = turn
         .map_err(|_| ApiError::TryLater("a restore takes long, try again later".into()))?
         .ok_or_else(ApiError::too_many_questions)?;
     for _ in 0..ATTEMPTS {
@@ -199,6 +199,8 @@ pub async fn erase(
                     room.name = %may.room, user.id = %may.identity.user, units, entries, messages, "an erasure begins"
                 );
                 state.erasures.notify_one();
+                // From here on the room itself refuses others.
+                drop(turn);
                 let done = ended(&begun, &state).await?;
                 let told = Erased { done, ..told };
                 return Ok(if done { HttpResponse::Ok() } else { HttpResponse::Accepted() }.json(told));
@@ -240,7 +242,8 @@ async fn find(wish: &Wish, may: &May<Administer>, state: &Data<AppState>) -> Res
         let row = state.store.room(&may.room).await?.ok_or(ApiError::RoomNotFound)?;
         let counted = count(user, &row, Kinds::All, may, state).await?;
         let name = UserId::new(format!("erased-{:016x}", rand::random::<u64>()));
-        let erasure = Erasure { renamed: Some((user.clone(), name)), ..Erasure::default() };
+        let is_named = state.store.is_named(row.id, user).await?;
+        let erasure = Erasure { renamed: is_named.then(|| (user.clone(), name)), ..Erasure::default() };
         let told = Erased { entries: counted.all, messages: counted.messages, ..nothing };
         return Ok(Found { row, erasure, deletion: None, told });
     }
@@ -326,10 +329,18 @@ async fn count(
 /// Waits until an erasure has ended; whether it has.
 async fn ended(begun: &ErasureRow, state: &AppState) -> Result<bool, ApiError> {
     let (began, mut is_told) = (Instant::now(), false);
+    // In which all is rewritten.
+    let epoch = begun.epoch + i64::from(!begun.is_rewritten);
     while began.elapsed() < WITHIN {
         match state.store.erasure(begun.room).await? {
-            Some(row) if row.epoch >= begun.epoch => {}
-            _ => return Ok(true),
+            // It is under way, or what is left is the database's.
+            Some(row) if row.epoch <= epoch => {}
+            Some(_) => return Ok(true),
+            None => {
+                let row = state.store.any_room(&begun.name).await?;
+                let is_erased = row.is_some_and(|row| row.id == begun.room && row.epoch >= epoch);
+                return if is_erased { Ok(true) } else { Err(ApiError::RoomDeleted) };
+            }
         }
         if began.elapsed() > SOON && !is_told {
             state.directory.renew(&begun.name, begun.room, begun.epoch);

@@ -15,6 +15,7 @@ use crate::bus::{
     Uplinked,
 };
 use crate::config::{BusConfig, Config};
+use crate::history::Histories;
 use crate::ids::RoomName;
 use crate::room::{Directory, Disconnect, EndDeleted, FromServer, GetPresence, UserSockets};
 use crate::socket::{EventStreams, Said, Uplink, UplinkError};
@@ -33,6 +34,7 @@ pub(super) struct Here {
     pub user_sockets: Arc<UserSockets>,
     pub event_streams: Arc<EventStreams>,
     pub tickets: Arc<Tickets>,
+    pub histories: Histories,
 }
 
 /// Hands what comes from other servers to the rooms that live here, and answers questions.
@@ -67,6 +69,9 @@ fn bytes(say: &RoomMessage) -> usize {
 
 impl Deliver for Mail {
     fn room(&self, room: &RoomName, from: Uuid, mut say: RoomMessage) -> bool {
+        if let RoomMessage::Erased { row, .. } = say {
+            self.here.histories.forget(RoomId(row));
+        }
         let Some(addr) = self.here.directory.peek(room) else { return true };
         if self.budget.is_full() {
             // What was committed is read later; what is said and not kept is lost.
@@ -128,7 +133,7 @@ impl Deliver for Mail {
 }
 
 /// What this server has to say to another one's question.
-async fn answer(question: Question, Here { directory, user_sockets, event_streams, tickets }: &Here) -> Answer {
+async fn answer(question: Question, Here { directory, user_sockets, event_streams, tickets, .. }: &Here) -> Answer {
     match question {
         Question::Redeem { ticket } => Answer::Token { token: tickets.redeem(&ticket, Instant::now()) },
         Question::Say { stream, user, said, key } => {

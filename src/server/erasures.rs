@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::web::Data;
+use futures_util::future::join;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
@@ -18,6 +19,9 @@ use crate::store::{ErasureRow, RoomId, Store, StoreError};
 const EVERY: Duration = Duration::from_secs(1);
 /// What could not be done is tried again after so long: a damaged pack is not mended by itself.
 const AGAIN_AFTER: Duration = Duration::from_secs(60);
+/// After clearing the database's files took longer than this, it is not done again for so many times as long.
+const SHORT: Duration = Duration::from_secs(1);
+const SHARE: u32 = 10;
 /// Erasures that are looked for at once.
 const PAGE: u32 = 100;
 /// The lease, and how long it holds unless it is renewed.
@@ -25,11 +29,14 @@ const LEASE_NAME: &str = "erasure";
 const LEASE: Duration = Duration::from_secs(10);
 const RENEW_EVERY: Duration = Duration::from_secs(2);
 
-/// When something could not be done: what is to be rewritten in a room, or what is left for the database to do.
-type Failures = HashMap<Option<RoomId>, Instant>;
-
 /// Goes on until it is aborted; `begun` wakes it.
 pub(super) async fn follow(store: Store, state: Data<AppState>, begun: Arc<Notify>) {
+    let rewritten = Notify::new();
+    join(rewrite(&store, &state, &begun, &rewritten), scrub(&store, &rewritten)).await;
+}
+
+/// Rewrites what is stored of rooms.
+async fn rewrite(store: &Store, state: &AppState, begun: &Notify, rewritten: &Notify) {
     let mut failures = Failures::new();
     loop {
         tokio::select! {
@@ -37,46 +44,72 @@ pub(super) async fn follow(store: Store, state: Data<AppState>, begun: Arc<Notif
             () = sleep(EVERY) => {}
         }
         failures.retain(|_, at| at.elapsed() < AGAIN_AFTER);
-        if let Err(error) = go_on(&store, &state, &mut failures).await {
+        if let Err(error) = go_on(store, state, rewritten, &mut failures).await {
             // The next time does what this one left.
             tracing::debug!(%error, "what is to be erased cannot be erased now");
         }
     }
 }
 
-/// Erases what there is to erase, unless another server does.
-async fn go_on(store: &Store, state: &AppState, failures: &mut Failures) -> Result<(), StoreError> {
-    let mut pending = store.pending_erasures(PAGE).await?;
-    pending.retain(|row| !failures.contains_key(&Some(row.room).filter(|_| !row.is_rewritten)));
-    if pending.is_empty() || !has_lease(store).await {
-        return Ok(());
-    }
-    let renewed = Cell::new(Instant::now());
-    let goes_on = async || {
-        if renewed.get().elapsed() < RENEW_EVERY {
-            return true;
+/// At last what the database still has of it in its files: of all rooms at once, and for a part of the time only, since nobody else writes
+/// meanwhile.
+async fn scrub(store: &Store, rewritten: &Notify) {
+    loop {
+        tokio::select! {
+            () = rewritten.notified() => {}
+            () = sleep(EVERY) => {}
         }
-        renewed.set(Instant::now());
-        has_lease(store).await
-    };
-    for row in pending.iter().filter(|row| !row.is_rewritten) {
-        match history::erase(store, row, &goes_on).await {
-            Ok(true) => on_erased(row, state),
-            Ok(false) => {}
+        let begun = Instant::now();
+        match store.scrub().await {
+            Ok(0) => {}
+            Ok(_) if begun.elapsed() < SHORT => {}
+            Ok(_) => sleep(begun.elapsed() * SHARE).await,
             Err(error) => {
-                tracing::error!(room.name = %row.name, %error, "what is to be erased in a room cannot be erased now");
-                failures.insert(Some(row.room), Instant::now());
+                tracing::error!(%error, "what was erased may still be in the database's files, which cannot be cleared now");
+                sleep(AGAIN_AFTER).await;
             }
         }
     }
-    // At last what the database still has of it in its files.
-    if !failures.contains_key(&None)
-        && let Err(error) = store.scrub().await
-    {
-        tracing::error!(%error, "what was erased is still in the database's files, and cannot be cleared now");
-        failures.insert(None, Instant::now());
+}
+
+/// Rooms in which something could not be erased, and when.
+type Failures = HashMap<RoomId, Instant>;
+
+/// Erases what there is to erase, unless another server does.
+async fn go_on(store: &Store, state: &AppState, rewritten: &Notify, failures: &mut Failures) -> Result<(), StoreError> {
+    let renewed = Cell::new(None::<Instant>);
+    let goes_on = async || {
+        if renewed.get().is_some_and(|at| at.elapsed() < RENEW_EVERY) {
+            return true;
+        }
+        renewed.set(Some(Instant::now()));
+        has_lease(store).await
+    };
+    let mut after = RoomId(0);
+    loop {
+        let pending = store.pending_erasures(after, PAGE).await?;
+        let Some(last) = pending.last() else { return Ok(()) };
+        after = last.room;
+        for row in &pending {
+            if row.is_rewritten || failures.contains_key(&row.room) {
+                continue;
+            }
+            if !goes_on().await {
+                return Ok(());
+            }
+            match history::erase(store, row, &goes_on).await {
+                Ok(true) => {
+                    on_erased(row, state);
+                    rewritten.notify_one();
+                }
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::error!(room.name = %row.name, %error, "what is to be erased in a room cannot be erased now");
+                    failures.insert(row.room, Instant::now());
+                }
+            }
+        }
     }
-    Ok(())
 }
 
 /// Has all who hold the room in memory read it anew.

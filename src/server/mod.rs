@@ -140,15 +140,16 @@ impl Server {
         let event_streams = Arc::new(EventStreams::default());
         let revoked = Arc::new(Notify::new());
         let tickets = Arc::new(Tickets::new(cluster.mark()));
+        let histories = Histories::new(store.clone());
         let here = Here {
             directory: directory.clone(),
             user_sockets: user_sockets.clone(),
             event_streams: event_streams.clone(),
             tickets: tickets.clone(),
+            histories: histories.clone(),
         };
         let bus = link.start(&store, here, revoked.clone()).await;
         let rates = Arc::new(SharedRates::new(rates(config), editor_rates(config)));
-        let histories = Histories::new(store.clone());
         let erasures = Arc::new(Notify::new());
         let state = web::Data::new(AppState {
             store: store.clone(),

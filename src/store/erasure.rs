@@ -340,13 +340,27 @@ macro_rules! erasure_methods {
                 Ok(row)
             }
 
-            pub async fn pending_erasures(&self, limit: u32) -> Result<Vec<ErasureRow>, StoreError> {
+            pub async fn pending_erasures(&self, after: RoomId, limit: u32) -> Result<Vec<ErasureRow>, StoreError> {
                 let mut reading = self.reading().await?;
-                let sql = concat!(pending_sql!(), " order by erasure.room_id limit $1");
-                let query = sqlx::query_as(sql).bind(i64::from(limit));
+                let sql = concat!(pending_sql!(), " and erasure.room_id > $1 order by erasure.room_id limit $2");
+                let query = sqlx::query_as(sql).bind(after.0).bind(i64::from(limit));
                 let found: Vec<ErasureColumns> = query.fetch_all(&mut *reading.connection()).await?;
                 reading.keep();
                 found.into_iter().map(erasure::erasure).collect()
+            }
+
+            pub async fn is_named(&self, room: RoomId, user: &UserId) -> Result<bool, StoreError> {
+                let sql = "select exists (select 1 from entry where room_id = $1 and (author = $2 or via = $2)) \
+                           or exists (select 1 from pack_user where room_id = $1 and (author = $2 or sender = $2)) \
+                           or exists (select 1 from client where room_id = $1 and user_id = $2) \
+                           or exists (select 1 from version where room_id = $1 and author = $2) \
+                           or exists (select 1 from room_usage where room_id = $1 and user_id = $2) \
+                           or exists (select 1 from room where id = $1 and made_by = $2)";
+                let mut reading = self.reading().await?;
+                let query = sqlx::query_scalar(sql).bind(room.0).bind(user.as_str());
+                let is_named = query.fetch_one(&mut *reading.connection()).await?;
+                reading.keep();
+                Ok(is_named)
             }
 
             /// Locks a room and its erasure, in an epoch.
@@ -355,7 +369,7 @@ macro_rules! erasure_methods {
                 room: RoomId,
                 epoch: i64,
             ) -> Result<Result<Locked, StoreError>, StoreError> {
-                let sql = concat!("select head, counted, epoch, deleted_at is not null from room where id = $1", $lock);
+                let sql = concat!("select head, counted, epoch, purge > 0 from room where id = $1", $lock);
                 let query = sqlx::query_as(sql).bind(room.0);
                 let found: Option<(i64, i64, i64, bool)> = query.fetch_optional(&mut *connection).await?;
                 let (head, counted) = match found {
@@ -666,7 +680,7 @@ pub(super) use erasure_methods;
 macro_rules! pending_sql {
     () => {
         "select erasure.room_id, room.name, erasure.plan, erasure.upto, erasure.done, room.epoch \
-         from erasure left join room on room.id = erasure.room_id where room.deleted_at is null"
+         from erasure left join room on room.id = erasure.room_id where room.purge = 0"
     };
 }
 pub(super) use pending_sql;

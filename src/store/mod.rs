@@ -441,16 +441,22 @@ impl Store {
         on_backend!(self, backend => backend.erasure(room))
     }
 
-    /// Erasures that have begun and not ended, but for those of deleted rooms.
-    pub async fn pending_erasures(&self, limit: u32) -> Result<Vec<ErasureRow>, StoreError> {
-        on_backend!(self, backend => backend.pending_erasures(limit))
+    /// Erasures that have begun and not ended, of rooms behind one in the order of their ids; not of rooms that are deleted for good.
+    pub async fn pending_erasures(&self, after: RoomId, limit: u32) -> Result<Vec<ErasureRow>, StoreError> {
+        on_backend!(self, backend => backend.pending_erasures(after, limit))
+    }
+
+    /// Whether anything of a room names a user.
+    pub async fn is_named(&self, room: RoomId, user: &UserId) -> Result<bool, StoreError> {
+        let user = user.clone();
+        on_backend!(self, backend => backend.is_named(room, &user))
     }
 
     /// Rewrites the next part of a room's entries: a pack, or some rows. Nothing else of them changes.
     ///
     /// # Errors
-    /// [`StoreError::Renewed`] if the erasure is not what it was: another server has gone on with it. [`StoreError::RoomDeleted`]: it goes
-    /// on once the room is back.
+    /// [`StoreError::Renewed`] if the erasure is not what it was: another server has gone on with it. [`StoreError::RoomDeleted`]: for
+    /// good; of a room that can be taken back things are erased as of any.
     pub async fn erase_part(&self, row: &ErasureRow, rewrite: Arc<dyn Rewrite>) -> Result<ErasureProgress, StoreError> {
         let ErasureRow { room, epoch, .. } = *row;
         if row.is_rewritten {

@@ -366,6 +366,13 @@ fn a_user_who_is_made_anonymous_has_another_name_everywhere_and_the_words_stay()
     let message = &entries(address)[1];
     assert_eq!((&message["user"], &message["name"], &message["text"]), (&json!(name), &json!(name), &json!("hello")));
     is_nowhere(address, folder.path(), "bob-of-the-story");
+    // Who is there by no name is not looked for again: nobody is put out for it, and nothing is written anew.
+    alice = back(address, alice, "alice");
+    for user in ["bob-of-the-story", "nobody"] {
+        let told_of = erase(address, &json!({ "anonymise": user, "dryRun": false })).json();
+        assert_eq!((&told_of["done"], &told_of["name"], &told_of["entries"]), (&json!(true), &json!(null), &json!(0)));
+    }
+    alice.saves("!");
 }
 
 #[test]

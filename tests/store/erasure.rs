@@ -224,7 +224,7 @@ contract! {
         assert_eq!(store.base(plan).await, Ok(Some((Seq(90), format!("base {NOTHING}").into()))));
         assert_eq!(store.snapshot_at(plan, Seq(90)).await, Ok(Some(format!("state {NOTHING}").into())));
         assert_eq!(epoch(&store, "plan").await, 2);
-        assert_eq!(store.pending_erasures(10).await, Ok(vec![]));
+        assert_eq!(store.pending_erasures(RoomId(0), 10).await, Ok(vec![]));
         // And all goes on from there.
         pack_all(&store, plan).await;
         while store.drop_part(plan).await.expect("a part") {}
@@ -255,8 +255,8 @@ contract! {
             assert_eq!(store.begin_erasure(plan, "p".into(), epoch).await, Ok(BegunErasure::Busy));
         }
         assert_eq!(store.erasure(plan).await, Ok(Some(expected.clone())));
-        assert_eq!(store.pending_erasures(10).await, Ok(vec![expected.clone()]));
-        assert_eq!(store.pending_erasures(0).await, Ok(vec![]));
+        assert_eq!(store.pending_erasures(RoomId(0), 10).await, Ok(vec![expected.clone()]));
+        assert_eq!(store.pending_erasures(RoomId(0), 0).await, Ok(vec![]));
         assert_eq!(store.scrub().await, Ok(0), "it is not rewritten");
         assert_eq!(go_on(&store, &row, &erase()).await, Ok(2));
         let rewritten = ErasureRow { plan: Bytes::new(), done: Seq(2), epoch: 2, is_rewritten: true, ..expected };
@@ -542,7 +542,7 @@ contract! {
         // Each server does one part, and is gone.
         loop {
             let store = db.store("next").await;
-            let row = store.pending_erasures(1).await.expect("an answer").remove(0);
+            let row = store.pending_erasures(RoomId(0), 1).await.expect("an answer").remove(0);
             steps += 1;
             if store.erase_part(&row, rewrite.clone()).await.expect("a part").is_done {
                 break;
@@ -552,17 +552,17 @@ contract! {
         // The end stops before each of its transactions.
         for table in ["history", "snapshot", "base", "client", "webhook_event", "webhook_delivery", "room_usage", versions] {
             let store = db.store("next").await;
-            let row = store.pending_erasures(1).await.expect("an answer").remove(0);
+            let row = store.pending_erasures(RoomId(0), 1).await.expect("an answer").remove(0);
             db.execute(&format!("alter table {table} rename to away")).await;
             assert!(store.finish_erasure(&row, rewrite.clone()).await.is_err(), "{table}");
             db.execute(&format!("alter table away rename to {table}")).await;
             assert_eq!(epoch(&store, "plan").await, 1);
         }
         let store = db.store("next").await;
-        let row = store.pending_erasures(1).await.expect("an answer").remove(0);
+        let row = store.pending_erasures(RoomId(0), 1).await.expect("an answer").remove(0);
         assert_eq!(store.finish_erasure(&row, rewrite.clone()).await, Ok(true));
         let store = db.store("last").await;
-        let row = store.pending_erasures(1).await.expect("an answer").remove(0);
+        let row = store.pending_erasures(RoomId(0), 1).await.expect("an answer").remove(0);
         assert_eq!((row.is_rewritten, go_on(&store, &row, &rewrite).await), (true, Ok(0)));
         assert_eq!(store.scrub().await, Ok(1));
         assert_eq!(found(db, &store, plan).await, Vec::<String>::new());
@@ -612,26 +612,48 @@ contract! {
         assert_eq!(found(db, &store, plan).await, Vec::<String>::new());
     }
 
-    async fn an_erasure_waits_in_a_deleted_room_and_goes_with_it(db: &Database) {
+    async fn an_erasure_goes_on_in_a_room_that_can_be_taken_back_and_goes_with_one_that_cannot(db: &Database) {
         let store = db.store("main").await;
         let plan = room(&store, "plan").await;
         placed(&store, &append(plan, (0..600).map(secret_edit).collect())).await;
         let row = begun(&store, plan, 0).await;
-        store.erase_part(&row, erase()).await.expect("a part");
         let root = UserId::new("root");
         let delete = async |deletion| store.delete_room(&name("plan"), (&root, "Root"), deletion, 5).await;
         delete(Deletion::Soft(1_000)).await.expect("it is deleted");
-        assert_eq!(store.pending_erasures(10).await, Ok(vec![]));
-        assert_eq!(store.erase_part(&row, erase()).await, Err(StoreError::RoomDeleted));
-        assert_eq!(store.finish_erasure(&row, erase()).await, Err(StoreError::RoomDeleted));
+        assert_eq!(store.pending_erasures(RoomId(0), 10).await.expect("an answer").len(), 1);
+        assert_eq!(store.pending_erasures(plan, 10).await, Ok(vec![]), "behind it");
+        assert_eq!(go_on(&store, &row, &erase()).await, Ok(600));
+        assert_eq!(store.scrub().await, Ok(1));
         assert_eq!(store.undelete_room(&name("plan")).await, Ok(Undeletion::Done));
-        assert_eq!(store.pending_erasures(10).await.expect("an answer").len(), 1);
+        assert_eq!(found(db, &store, plan).await, Vec::<String>::new());
+
+        placed(&store, &append(plan, (0..600).map(secret_edit).collect())).await;
+        let row = begun(&store, plan, 2).await;
         store.erase_part(&row, erase()).await.expect("a part");
         delete(Deletion::Hard { frees_name: true }).await.expect("it is deleted");
+        assert_eq!(store.pending_erasures(RoomId(0), 10).await, Ok(vec![]));
+        assert_eq!(store.erase_part(&row, erase()).await, Err(StoreError::RoomDeleted));
+        assert_eq!(store.finish_erasure(&row, erase()).await, Err(StoreError::RoomDeleted));
         while store.purge_part(plan, 5).await.expect("a part") {}
         assert_eq!(store.erase_part(&row, erase()).await, Err(StoreError::Renewed));
-        assert_eq!(db.columns_with("plan").await, Vec::<String>::new());
         assert_eq!(found(db, &store, plan).await, Vec::<String>::new());
+    }
+
+    async fn whether_a_room_names_a_user_is_found_in_all_that_names_any(db: &Database) {
+        let store = opened(StoreSettings { counts_usage: true, ..db.settings("main") }).await;
+        let (plan, other) = (room(&store, "plan").await, room(&store, "other").await);
+        let by = |author: &str, via: Option<&str>| NewEntry { author: UserId::new(author), via: via.map(UserId::new), ..edit("words") };
+        let clients = vec![(1, UserId::new("cleo"))];
+        placed(&store, &Append { clients, ..append(plan, vec![by("ada", None), by("ada", Some("bob"))]) }).await;
+        let row = VersionRow { seq: Seq(1), label: "one".to_owned(), author: UserId::new("dora"), at_ms: 5, meta: None };
+        store.add_version(plan, row).await.expect("works");
+        for _ in 0..2 {
+            for (user, is_named) in [("ada", true), ("bob", true), ("cleo", true), ("dora", true), ("eve", false)] {
+                assert_eq!(store.is_named(plan, &UserId::new(user)).await, Ok(is_named), "{user}");
+                assert_eq!(store.is_named(other, &UserId::new(user)).await, Ok(false));
+            }
+            pack_all(&store, plan).await;
+        }
     }
 
     async fn what_cannot_be_read_is_told_and_what_stands_for_nothing_goes(db: &Database) {
@@ -680,7 +702,7 @@ contract! {
             }
         }
         assert_eq!(store.scrub().await, Ok(2));
-        let pending = store.pending_erasures(10).await.expect("an answer");
+        let pending = store.pending_erasures(RoomId(0), 10).await.expect("an answer");
         assert_eq!(pending.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["c"]);
     }
 }
