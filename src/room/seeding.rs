@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::members::EditRefusal;
 use super::messages::{AwaitEntry, FromMember, Join, WriteError, Written};
-use super::quotas::Sender;
+use super::quotas::{Denied, Sender};
 use super::room::{Parts, Room, Seeding};
 use crate::auth::{Action, allows};
 use crate::ids::Seq;
@@ -62,6 +62,7 @@ impl Room {
         match answer {
             Ok(Some(update)) => match self.commit.admit_first(first, update.len()) {
                 Ok(()) => self.write_seed(update, ATTEMPTS, ctx),
+                Err(Denied::NoRoom | Denied::TooManyRooms) => self.ask_for_another(ctx),
                 Err(denied) => {
                     metrics::STORING_DENIED.inc();
                     let reason = denied.to_string();
@@ -88,6 +89,7 @@ impl Room {
         let then = move |room: &mut Self, written: Option<Result<Written, WriteError>>, ctx: &mut Context<Self>| {
             match written {
                 Some(Ok(_)) => room.let_seeded_in(ctx),
+                Some(Err(WriteError::Denied(Denied::NoRoom | Denied::TooManyRooms))) => room.ask_for_another(ctx),
                 Some(Err(WriteError::Stale)) if attempts > 1 => room.read_on(head, update, attempts - 1, ctx),
                 Some(Err(error)) => room.refuse_unseeded(&error.to_string(), ctx),
                 None => room.refuse_unseeded("the database does not answer", ctx),
@@ -121,6 +123,13 @@ impl Room {
                 room.end_turn(ctx);
             };
         self.spawn(asked, then, ctx);
+    }
+
+    /// Whoever came first may not make the room, which is known only now: they are let in without a content, and it is asked for again for
+    /// the first of the others who may.
+    fn ask_for_another(&mut self, ctx: &mut Context<Self>) {
+        self.seeding = Seeding::Due;
+        self.take_early(ctx);
     }
 
     fn let_seeded_in(&mut self, ctx: &mut Context<Self>) {

@@ -126,15 +126,16 @@ macro_rules! copy_methods {
                 now_ms: i64,
             ) -> Result<CopyEnd, StoreError> {
                 let mut writing = self.writing().await?;
+                // First, for it may wait: who writes in the room that it is a copy of does not.
+                if !Self::may_make(writing.connection(), maker.as_ref()).await? {
+                    writing.roll_back().await?;
+                    return Ok(CopyEnd::TooMany);
+                }
                 let sql = concat!("select 1 from room where id = $1 and deleted_at is null", $lock);
                 let query = sqlx::query(sql).bind(of.0);
                 if query.fetch_optional(&mut *writing.connection()).await?.is_none() {
                     writing.roll_back().await?;
                     return Ok(CopyEnd::Deleted);
-                }
-                if !Self::may_make(writing.connection(), maker.as_ref()).await? {
-                    writing.roll_back().await?;
-                    return Ok(CopyEnd::TooMany);
                 }
                 let sql = "update room set name = $2, head = $3, last_at = $4, created_at = $5, deleted_at = null, \
                            deleted_by = null, purge_at = null, frees_name = false, counted = $3, copy_of = null, made_by = $6 \

@@ -48,6 +48,16 @@ contract! {
         assert_eq!((rooms(&store, "ada").await, store.rooms("", None, 100).await.expect("rooms").len()), (7, 7));
     }
 
+    async fn a_room_that_is_made_at_this_moment_is_there_for_who_may_make_no_more(db: &Database) {
+        let (store, other) = (db.store("s1").await, db.store("s2").await);
+        for number in 0..20 {
+            let (room, user) = (format!("room-{number}"), format!("user-{number}"));
+            let here = futures_util::future::join(made(&store, &room, by(&user, 1)), made(&store, &room, by(&user, 1)));
+            let (here, there) = futures_util::future::join(here, made(&other, &room, by(&user, 1))).await;
+            assert_eq!((here.0.is_ok(), &here.0, &here.0), (true, &here.1, &there));
+        }
+    }
+
     async fn a_deleted_room_counts_until_it_cannot_be_taken_back(db: &Database) {
         let store = db.store("main").await;
         let plan = made(&store, "plan", by("ada", 1)).await.expect("it is made");

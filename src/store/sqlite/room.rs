@@ -33,14 +33,19 @@ impl Sqlite {
             return if is_deleted { Err(StoreError::RoomDeleted) } else { Ok(row.id) };
         }
         let mut begun = self.writer.begin().await?;
+        // It may have been made meanwhile.
+        let sql = "select id, deleted_at is not null from room where name = $1";
+        let query = sqlx::query_as(sql).bind(name.as_str());
+        if let Some((id, is_deleted)) = query.fetch_optional(&mut begun.0.connection).await? {
+            begun.rollback().await?;
+            return if is_deleted { Err(StoreError::RoomDeleted) } else { Ok(RoomId(id)) };
+        }
         if !Self::may_make(&mut begun.0.connection, by).await? {
             begun.rollback().await?;
             return Err(StoreError::TooManyRooms);
         }
-        // The update changes nothing; without one, a room that exists by now would not be returned.
         let sql = "insert into room (id, name, last_at, created_at, made_by) \
-                   select 1 + max((select freed from room_id), coalesce((select max(id) from room), 0)), $1, $2, $2, $3 where true \
-                   on conflict (name) do update set name = excluded.name returning id";
+                   select 1 + max((select freed from room_id), coalesce((select max(id) from room), 0)), $1, $2, $2, $3 returning id";
         let query = sqlx::query_scalar(sql).bind(name.as_str()).bind(now_ms()).bind(by.map(|by| by.user.as_str()));
         let id = query.fetch_one(&mut begun.0.connection).await?;
         begun.commit().await?;

@@ -10,7 +10,7 @@ use super::{Servers, on_each_bus};
 use crate::support::editor::{Editor, document};
 use crate::support::eventually;
 use crate::support::frame::BINARY;
-use crate::support::http::request;
+use crate::support::http::{post_json, request};
 use crate::support::message::STEP1_EMPTY;
 use crate::support::server::Server;
 use crate::support::socket::Socket;
@@ -75,17 +75,37 @@ fn rule_41_a_room_with_a_first_content_is_of_who_came_first_and_who_makes_no_mor
     let server = Server::with(&[&back_end.options()[..], &["--quota-user-rooms", "1"]].concat());
     let first = Editor::join(server.address, "r-1", &writer("ada"), 1);
     assert_eq!(first.text(), CONTENT);
-    // Until it is known how many she has made, she may be told to come back.
-    eventually("she is let in without a content", || {
-        let mut socket = Socket::yjs(server.address, "r-2", &writer("ada"));
-        let frame = socket.frame();
-        (frame.opcode == BINARY && frame.payload == STEP1_EMPTY).then_some(())
-    });
+    assert!(is_unseeded(&mut Socket::yjs(server.address, "r-2", &writer("ada"))));
     let mut ada = Editor::join(server.address, "r-2", &writer("ada"), 2);
     ada.types("mine");
     assert_eq!((ada.socket.closed().0, ada.text()), (4413, "mine".to_owned()));
     assert_eq!(Editor::join(server.address, "r-2", &writer("bob"), 3).text(), CONTENT);
     Editor::join_with(server.address, "r-2", &writer("ada"), document(4)).saves("ours");
+}
+
+#[test]
+fn rule_41_who_makes_no_more_rooms_keeps_the_first_content_from_nobody_who_waits_with_them() {
+    let back_end = BackEnd::answering_together(2);
+    let server = Server::with(&[&back_end.options()[..], &["--quota-user-rooms", "1"]].concat());
+    let message = serde_json::json!({ "text": "hello" });
+    let made = post_json(server.address, "/api/v1/rooms/r-1/messages", Some(&writer("ada")), &message);
+    assert_eq!(made.status, 201);
+    let asked = |count| eventually("it is asked", || (back_end.asked() == count).then_some(()));
+    let mut ada = Socket::yjs(server.address, "r-2", &writer("ada"));
+    asked(1);
+    let address = server.address;
+    let bob = thread::spawn(move || Editor::join(address, "r-2", &writer("bob"), 2).text());
+    assert_eq!(Editor::join(server.address, "r-3", &writer("carl"), 3).text(), CONTENT);
+    assert!(is_unseeded(&mut ada));
+    asked(3);
+    assert_eq!(Editor::join(server.address, "r-4", &writer("dan"), 4).text(), CONTENT);
+    assert_eq!(bob.join().unwrap(), CONTENT);
+}
+
+/// Whether its first frame is that of a room without a document.
+fn is_unseeded(socket: &mut Socket) -> bool {
+    let frame = socket.frame();
+    frame.opcode == BINARY && frame.payload == STEP1_EMPTY
 }
 
 on_each_bus! {
