@@ -4,10 +4,12 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { Webhook } from 'standardwebhooks'
+import { Postgres } from '../crash/postgres.mjs'
 import { join, newRoom, versions } from './support/client.mjs'
 import { serverCount, stores } from './support/database.mjs'
-import { startServer } from './support/server.mjs'
+import { Server, startServer } from './support/server.mjs'
 import { token } from './support/token.mjs'
 import { until } from './support/until.mjs'
 
@@ -239,4 +241,61 @@ test('addresses of private networks are refused unless they are allowed', async 
   const named = await (await post('', { url: 'http://localhost:1/' })).json()
   const tested = await (await post(`/${named.id}/test`)).json()
   assert.deepEqual([tested.delivered, tested.error], [false, 'its address is in a private network'])
+})
+
+test('what was said before the database was killed, alone or with the server, is told after it, in its order', async (t) => {
+  const postgres = await Postgres.create()
+  const folder = postgres.folder
+  const drop = async () => { await postgres.kill(); await postgres.drop() }
+  const server = new Server({ url: postgres.url, folder, drop }, { args: ['--webhook-allow-private'] })
+  t.after(() => server.close())
+  await server.start()
+  const receiver = await startReceiver(t)
+  const room = newRoom()
+  const added = await server.fetch('/api/v1/webhooks', {
+    as: admin, method: 'POST', body: JSON.stringify({ url: receiver.url, rooms: room, events: ['message.created'] }),
+  })
+  receiver.secret = (await added.json()).secret
+  // What is said is acknowledged, or nobody knows what became of it.
+  const [acknowledged, speakers] = [[], []]
+  let isOver = false
+  const speak = async (speaker) => {
+    for (let count = 0; !isOver; count++) {
+      const body = JSON.stringify({ text: `${speaker}.${count}` })
+      const answer = await server.fetch(`/api/v1/rooms/${room}/messages`, { method: 'POST', body }).catch(() => null)
+      if (answer?.status === 201) acknowledged.push((await answer.json()).seq)
+      await delay(200)
+    }
+  }
+  for (let speaker = 0; speaker < 2; speaker++) speakers.push(speak(speaker))
+  const more = (list, count) => {
+    const before = list.length
+    return until(() => list.length >= before + count, 'it goes on', { state: () => [acknowledged.length, receiver.tried.length] })
+  }
+  for (const kill of ['database', 'both']) {
+    await more(receiver.taken, 3)
+    // One delivery is under way and others wait while it is killed; the database does not hear that it was taken.
+    const held = []
+    receiver.answer = (request, response, told) => held.push([response, told])
+    await until(() => held.length > 0, 'a delivery is under way')
+    await more(acknowledged, 5)
+    if (kill === 'both') await Promise.all([server.kill9(), postgres.kill()])
+    else await postgres.kill()
+    receiver.answer = null
+    for (const [response, told] of held) {
+      receiver.taken.push(told)
+      response.writeHead(204).end()
+    }
+    await postgres.start()
+    if (kill === 'both') await server.start()
+    await more(acknowledged, 5)
+  }
+  isOver = true
+  await Promise.all(speakers)
+  const told = () => new Set(receiver.taken.map(({ seq }) => seq))
+  const missing = () => acknowledged.filter((seq) => !told().has(seq))
+  await until(() => missing().length === 0, 'all are told', { state: missing })
+  const first = [...told()]
+  assert.deepEqual(first, [...first].sort((a, b) => a - b))
+  assert.equal(new Set(receiver.tried.map(({ id }) => id)).size, first.length, 'told again, each has the id that it had')
 })

@@ -25,6 +25,24 @@ function owner() {
   return { uid: id('-u'), gid: id('-g') }
 }
 
+const isOver = (child) => child.exitCode !== null || child.signalCode !== null
+
+async function processes() {
+  const { stdout } = await run('ps', ['-A', '-o', 'pid=,ppid=,stat='])
+  return stdout.trim().split('\n').map((line) => {
+    const [pid, parent, state] = line.trim().split(/\s+/)
+    return { pid: Number(pid), parent: Number(parent), isDead: state.startsWith('Z') }
+  })
+}
+
+function killNow(pid) {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error
+  }
+}
+
 export class Postgres {
   #process = null
 
@@ -62,9 +80,8 @@ export class Postgres {
     running.add(child)
     child.once('exit', () => running.delete(child))
     this.#process = child
-    const isOver = () => child.exitCode !== null || child.signalCode !== null
-    await until(async () => isOver() || (await this.answers()), 'PostgreSQL answers', { withinMs: 120_000 })
-    if (isOver()) throw new Error(`PostgreSQL did not start, see ${this.folder}/postgres.log`)
+    await until(async () => isOver(child) || (await this.answers()), 'PostgreSQL answers', { withinMs: 120_000 })
+    if (isOver(child)) throw new Error(`PostgreSQL did not start, see ${this.folder}/postgres.log`)
   }
 
   async answers() {
@@ -88,11 +105,19 @@ export class Postgres {
     }
   }
 
-  /** Immediate shutdown, what `pg_ctl stop -m immediate` asks for: no session ends in order, the next start recovers. */
+  /** SIGKILL for the server and each of its processes at the same moment. The next start recovers. */
   async kill() {
     const child = this.#process
-    child.kill('SIGQUIT')
-    await until(() => child.exitCode !== null || child.signalCode !== null, 'PostgreSQL is gone')
+    if (isOver(child)) return
+    // Held, it makes no more processes while they are looked for.
+    child.kill('SIGSTOP')
+    const own = (await processes()).filter(({ parent }) => parent === child.pid).map(({ pid }) => pid)
+    for (const pid of [child.pid, ...own]) killNow(pid)
+    // One that is left would keep the next start from the memory that they share.
+    await until(async () => {
+      const left = (await processes()).some(({ pid, isDead }) => own.includes(pid) && !isDead)
+      return isOver(child) && !left
+    }, 'PostgreSQL is gone')
   }
 
   async drop() {
