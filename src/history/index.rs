@@ -223,7 +223,8 @@ impl Index {
         let mut seqs = Input::raw(&seqs[0]);
         let (mut seq, mut last_ms, mut at_ms) = (self.after.0, 0, first_ms);
         for flags in &flags[FLAGS] {
-            seq += if flags & SEQ == 0 { 1 } else { seqs.var_uint()? };
+            let step = if flags & SEQ == 0 { 1 } else { seqs.var_uint()? };
+            seq = seq.checked_add(step).ok_or(DecodeError::NumberTooLarge)?;
             while let Some((_, own_ms)) = known.next_if(|(known, _)| known.0 <= seq) {
                 at_ms = at_ms.max(*own_ms);
             }
@@ -315,8 +316,9 @@ impl Reader {
             return Err(DecodeError::Truncated);
         }
         for &flags in flags {
-            last.seq += if flags & SEQ == 0 { 1 } else { seqs.var_uint()? };
-            last.at_ms += times.var_uint()?.cast_signed();
+            let step = if flags & SEQ == 0 { 1 } else { seqs.var_uint()? };
+            last.seq = last.seq.checked_add(step).ok_or(damaged)?;
+            last.at_ms = last.at_ms.checked_add_unsigned(times.var_uint()?).ok_or(damaged)?;
             if flags & AUTHOR != 0 {
                 last.author = heads.var_uint()?;
             }

@@ -12,9 +12,10 @@ use crate::protocol::lib0::{Input, put_buf, put_var_uint};
 use crate::store::HistorySegment;
 
 /// The only layout that is read.
-const LAYOUT: u8 = 3;
-/// No bytes are compressed to less than one of so many.
-const RATIO_MAX: u64 = 1_032;
+const LAYOUT: u8 = 4;
+/// No update is longer than so many times what is stored of it: a byte of a column stands for at most ten bytes, and no bytes are compressed
+/// to less than one of 1,032.
+const RATIO_MAX: u64 = 10 * 1_032;
 
 /// What a stored segment holds.
 #[derive(Debug)]
@@ -28,31 +29,29 @@ pub(super) struct Segment {
 
 /// A segment's row.
 pub(super) fn encode(upto: Seq, index: &Index, blocks: Bytes, pending: &[&Bytes]) -> HistorySegment {
-    let mut body = vec![LAYOUT];
-    index.encode(&mut body);
-    put_update(&mut body, &blocks);
-    put_var_uint(&mut body, pending.len() as u64);
-    pending.iter().for_each(|update| put_update(&mut body, update));
+    let mut content = Vec::new();
+    index.encode(&mut content);
+    put_update(&mut content, &blocks);
+    put_var_uint(&mut content, pending.len() as u64);
+    pending.iter().for_each(|update| put_update(&mut content, update));
     HistorySegment {
         after: index.begins_after(),
         seq: upto,
-        body: body.into(),
-        times: Some(index.encode_times().into()),
+        body: sealed(&content),
+        times: Some(sealed(&index.encode_times())),
     }
 }
 
 /// Reads a segment's row. Where it has no times, those of its edits are among `times`, which are ascending.
 pub(super) fn decode(row: &HistorySegment, times: &[(Seq, i64)]) -> Result<Segment, DecodeError> {
-    let mut input = Input::new(&row.body);
-    if input.u8()? != LAYOUT {
-        return Err(DecodeError::UnknownType);
-    }
+    let content = opened(&row.body)?;
+    let mut input = Input::new(&content);
     let mut index = Index::decode(&mut input)?;
     if index.begins_after() != row.after {
         return Err(DecodeError::UnknownType);
     }
     match &row.times {
-        Some(own) => index.take_times(own)?,
+        Some(own) => index.take_times(&opened(own)?)?,
         None => index.find_times(times)?,
     }
     let blocks = update(&mut input)?;
@@ -61,6 +60,22 @@ pub(super) fn decode(row: &HistorySegment, times: &[(Seq, i64)]) -> Result<Segme
         pending.push(update(&mut input)?);
     }
     if input.is_empty() { Ok(Segment { index, blocks, pending }) } else { Err(DecodeError::TooMany) }
+}
+
+/// Content behind its layout and checksum: who wrote what is not told from a damaged one.
+fn sealed(content: &[u8]) -> Bytes {
+    [&[LAYOUT], &pack::checksum(content).to_le_bytes()[..], content].concat().into()
+}
+
+fn opened(stored: &Bytes) -> Result<Bytes, DecodeError> {
+    let (head, content) = stored.split_first_chunk::<5>().ok_or(DecodeError::Truncated)?;
+    if head[0] != LAYOUT {
+        return Err(DecodeError::UnknownType);
+    }
+    if head[1..] != pack::checksum(content).to_le_bytes() {
+        return Err(DecodeError::Truncated);
+    }
+    Ok(stored.slice(head.len()..))
 }
 
 /// An update in columns, after its length.
@@ -137,8 +152,36 @@ mod tests {
         assert_eq!(found(&[]), [(Seq(4), 0), (Seq(6), 0), (Seq(9), 0)]);
     }
 
+    /// With another bit.
+    fn flipped(stored: &Bytes, bit: usize) -> Bytes {
+        let mut stored = stored.to_vec();
+        stored[bit / 8] ^= 1 << (bit % 8);
+        stored.into()
+    }
+
+    /// An array of so many empty maps, one behind another: their blocks do not merge, and all are alike.
+    fn alike(maps: u32) -> Bytes {
+        let mut update = Vec::new();
+        [1, maps.into(), 1 << 31, 0].into_iter().for_each(|number| put_var_uint(&mut update, number));
+        update.extend_from_slice(&[7, 1, 1, b'a', 1]);
+        for left in 0..maps - 1 {
+            update.push(0x87);
+            [1 << 31, left.into(), 1].into_iter().for_each(|number| put_var_uint(&mut update, number));
+        }
+        update.push(0);
+        update.into()
+    }
+
     #[test]
-    fn a_segment_that_is_cut_or_says_it_is_longer_is_refused() {
+    fn what_becomes_far_smaller_in_columns_is_read_again() {
+        let blocks = alike(100_000);
+        let row = encode(Seq(9), &index(), blocks.clone(), &[]);
+        assert!(row.body.len() * 1_032 < blocks.len(), "{} of {}", row.body.len(), blocks.len());
+        assert!(decode(&row, &[]).unwrap().blocks == blocks);
+    }
+
+    #[test]
+    fn a_segment_that_is_cut_changed_or_says_it_is_longer_is_refused() {
         let row = encode(Seq(9), &index(), vec![7; 1_000].into(), &[]);
         for len in 0..row.body.len() {
             assert!(decode(&HistorySegment { body: row.body.slice(..len), ..row.clone() }, &[]).is_err(), "{len}");
@@ -146,6 +189,12 @@ mod tests {
         let own = row.times.clone().unwrap();
         for len in 0..own.len() {
             assert!(decode(&HistorySegment { times: Some(own.slice(..len)), ..row.clone() }, &[]).is_err(), "{len}");
+        }
+        for at in 0..row.body.len() * 8 {
+            assert!(decode(&HistorySegment { body: flipped(&row.body, at), ..row.clone() }, &[]).is_err(), "{at}");
+        }
+        for at in 0..own.len() * 8 {
+            assert!(decode(&HistorySegment { times: Some(flipped(&own, at)), ..row.clone() }, &[]).is_err(), "{at}");
         }
         let mut long = Vec::new();
         put_var_uint(&mut long, 1 << 40);

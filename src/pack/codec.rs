@@ -80,7 +80,8 @@ fn checked(pack: &[u8]) -> Result<&[u8], Damaged> {
     Ok(columns)
 }
 
-pub(super) fn checksum(bytes: &[u8]) -> u32 {
+/// What tells whether bytes are as they were written.
+pub fn checksum(bytes: &[u8]) -> u32 {
     let mut crc = flate2::Crc::new();
     crc.update(bytes);
     crc.sum()

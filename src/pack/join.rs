@@ -32,7 +32,8 @@ impl Joiner {
             users.push(UserId::new(user));
         }
         let mut clients = Vec::new();
-        for _ in 0..columns.number(Column::Head)? {
+        // Each is written once, at least.
+        for _ in 0..count(&mut columns, bodies_max)? {
             clients.push(columns.number(Column::Head)?);
         }
         Ok(Self { columns, expect: Expect::default(), edits, users, clients, bodies: Vec::new(), bodies_max })

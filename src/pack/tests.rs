@@ -5,7 +5,7 @@ use yrs::{Any, Array, ClientID, Doc, Map, OffsetKind, Options, Text, Transact, X
 
 use bytes::Bytes;
 
-use super::codec::{LAYOUT, checksum};
+use super::codec::LAYOUT;
 use super::column::{number, put};
 use super::columns::{Column, Columns};
 use super::split::Splitter;
@@ -215,4 +215,25 @@ fn the_largest_pack_comes_back() {
     assert_eq!(decode(&encode(&large, Bodies::InColumns)), Ok(large));
     let many = edits(vec![vec![0, 0]; PACK_ENTRIES_MAX]);
     assert_eq!(decode(&encode(&many, Bodies::InColumns)), Ok(many));
+}
+
+#[test]
+fn an_update_is_refused_that_names_more_clients_than_it_has_bytes() {
+    let update = |clients: u64| {
+        let mut columns = Columns::default();
+        // One edit of one user.
+        [1, 1, 0, clients].into_iter().for_each(|number| columns.put(Column::Head, number));
+        (0..clients).for_each(|client| columns.put(Column::Head, client));
+        columns.put(Column::Seq, 0);
+        columns.push(Column::TimeLow, 0);
+        columns.put(Column::TimeHigh, 0);
+        (0..2).for_each(|_| columns.put(Column::User, 0));
+        columns.push(Column::Form, 0);
+        columns.put(Column::WholeLen, 1);
+        columns.push(Column::Whole, 7);
+        let stored = columns.encode();
+        [&[LAYOUT], &checksum(&stored).to_le_bytes()[..], &stored].concat()
+    };
+    assert_eq!(decode_update(&update(8), 8), Ok(Bytes::from_static(&[7])));
+    assert_eq!(decode_update(&update(9), 8), Err(Damaged::Columns));
 }

@@ -8,6 +8,7 @@ import { join, newRoom, versions } from './support/client.mjs'
 import { startServer } from './support/server.mjs'
 import { token } from './support/token.mjs'
 import { talk } from './support/tutti.mjs'
+import { until } from './support/until.mjs'
 
 let server
 before(async () => {
@@ -105,6 +106,52 @@ test('a copy has the ids of the original, in editors too, and goes on by itself'
   assert.equal(ada.text.toString(), 'one 2 three')
   const past = talk(t, server).tutti.room(whole).past
   assert.deepEqual((await past.document({ at: 1 })).content, { content: 'one two three' })
+})
+
+test('a document of a map and a list, with bytes and another document in them, has a past, too', async (t) => {
+  const name = newRoom()
+  const ada = await join(t, server, { version, room: name })
+  const files = ada.doc.getMap('files')
+  const edits = [
+    () => [files.set('image', Uint8Array.of(1, 2)), ada.doc.getArray('list').push([Uint8Array.of(3)])],
+    () => files.set('page', new Y.Doc({ guid: 'page-1' })),
+    () => [files.set('image', Uint8Array.of(9)), files.delete('page')],
+  ]
+  for (const edit of edits) {
+    ada.doc.transact(edit)
+    await ada.acknowledged()
+  }
+  const of = talk(t, server, { as: { sub: 'carol' } }).tutti.room(name).past
+  const list = [[3]]
+  assert.deepEqual((await of.document({ at: 1 })).content, { files: { image: [1, 2] }, list })
+  assert.deepEqual((await of.document({ at: 2 })).content, { files: { image: [1, 2], page: 'page-1' }, list })
+  assert.deepEqual((await of.document({ at: 3 })).content, { files: { image: [9] }, list })
+  const doc = new Y.Doc()
+  Y.applyUpdate(doc, (await of.document({ at: 2, format: 'yjs' })).content)
+  assert.deepEqual([doc.getMap('files').get('image'), doc.getMap('files').get('page').guid], [Uint8Array.of(1, 2), 'page-1'])
+
+  assert.deepEqual([await refusal(of.diff({ from: 1 })), await refusal(of.blame())], ['root_needed', 'root_needed'])
+  const keys = async (range) => {
+    const { kind, ops, keys } = await of.diff({ ...range, root: 'files' })
+    assert.deepEqual([kind, ops], ['map', []])
+    return Object.fromEntries(Object.entries(keys).map(([key, { at, ...change }]) => [key, change]))
+  }
+  assert.deepEqual(await keys({ from: 0, to: 2 }), {
+    image: { to: [1, 2], by: 'ada', seq: 1 },
+    page: { to: 'page-1', by: 'ada', seq: 2 },
+  })
+  assert.deepEqual(await keys({ from: 2 }), {
+    image: { from: [1, 2], to: [9], by: 'ada', seq: 3 },
+    page: { from: 'page-1', by: 'ada', seq: 3 },
+  })
+  const { ops } = await of.diff({ from: 0, root: 'list' })
+  assert.deepEqual(ops.map(({ insert, by, seq }) => [insert, by, seq]), [[[[3]], 'ada', 1]])
+  const blamed = async (root) => (await of.blame({ root })).runs.map(({ from, to, by }) => [from, to, by])
+  assert.deepEqual([await blamed('files'), await blamed('list')], [[], [[0, 1, 'ada']]])
+
+  assert.equal((await of.restore(2)).seq, 4)
+  await until(() => files.get('page')?.guid === 'page-1' && files.get('image')?.length === 2, 'bytes and the document come back')
+  assert.deepEqual(files.get('image'), Uint8Array.of(1, 2))
 })
 
 test('a reader does not look back, unless the token says so', async (t) => {
