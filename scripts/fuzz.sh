@@ -16,7 +16,7 @@ export RUSTC_BOOTSTRAP=1
 targets=("$@")
 [ $# -gt 0 ] || targets=(scan apply view v2 draft packs frames inflate heads tokens names yjs awareness hocuspocus json)
 for target in "${targets[@]}"; do
-  mkdir -p "fuzz/target/corpus/$target"
+  mkdir -p "fuzz/target/corpus/$target" "fuzz/corpus/$target"
   cargo fuzz run --sanitizer none "$target" "fuzz/target/corpus/$target" "fuzz/corpus/$target" -- \
     -max_total_time="${FUZZ_SECONDS:-600}" -timeout=20 -rss_limit_mb=2048 -max_len=8192 -print_final_stats=1
 done
