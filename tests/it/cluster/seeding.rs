@@ -83,25 +83,6 @@ fn rule_41_a_room_with_a_first_content_is_of_who_came_first_and_who_makes_no_mor
     Editor::join_with(server.address, "r-2", &writer("ada"), document(4)).saves("ours");
 }
 
-#[test]
-fn rule_41_who_makes_no_more_rooms_keeps_the_first_content_from_nobody_who_waits_with_them() {
-    let back_end = BackEnd::answering_together(2);
-    let server = Server::with(&[&back_end.options()[..], &["--quota-user-rooms", "1"]].concat());
-    let message = serde_json::json!({ "text": "hello" });
-    let made = post_json(server.address, "/api/v1/rooms/r-1/messages", Some(&writer("ada")), &message);
-    assert_eq!(made.status, 201);
-    let asked = |count| eventually("it is asked", || (back_end.asked() == count).then_some(()));
-    let mut ada = Socket::yjs(server.address, "r-2", &writer("ada"));
-    asked(1);
-    let address = server.address;
-    let bob = thread::spawn(move || Editor::join(address, "r-2", &writer("bob"), 2).text());
-    assert_eq!(Editor::join(server.address, "r-3", &writer("carl"), 3).text(), CONTENT);
-    assert!(is_unseeded(&mut ada));
-    asked(3);
-    assert_eq!(Editor::join(server.address, "r-4", &writer("dan"), 4).text(), CONTENT);
-    assert_eq!(bob.join().unwrap(), CONTENT);
-}
-
 /// Whether its first frame is that of a room without a document.
 fn is_unseeded(socket: &mut Socket) -> bool {
     let frame = socket.frame();
@@ -109,6 +90,25 @@ fn is_unseeded(socket: &mut Socket) -> bool {
 }
 
 on_each_bus! {
+    fn rule_41_who_makes_no_more_rooms_keeps_the_first_content_from_nobody_who_waits_with_them(by: By) {
+        let back_end = BackEnd::answering_together(2);
+        let servers = Servers::with(by, "full", 2, &[&back_end.options()[..], &["--quota-user-rooms", "1"]].concat());
+        let message = serde_json::json!({ "text": "hello" });
+        // So the server that asks does not know yet what ada has.
+        let made = post_json(servers.at(1), "/api/v1/rooms/r-1/messages", Some(&writer("ada")), &message);
+        assert_eq!(made.status, 201);
+        let asked = |count| eventually("it is asked", || (back_end.asked() == count).then_some(()));
+        let address = servers.at(0);
+        let mut ada = Socket::yjs(address, "r-2", &writer("ada"));
+        asked(1);
+        let bob = thread::spawn(move || Editor::join(address, "r-2", &writer("bob"), 2).text());
+        assert_eq!(Editor::join(address, "r-3", &writer("carl"), 3).text(), CONTENT);
+        asked(3);
+        assert_eq!(Editor::join(address, "r-4", &writer("dan"), 4).text(), CONTENT);
+        assert_eq!(bob.join().unwrap(), CONTENT);
+        assert_eq!(ada.frame().opcode, BINARY, "let in before bob or with him, and not closed");
+    }
+
     fn servers_that_ask_at_once_store_the_first_content_once(by: By) {
         let back_end = BackEnd::answering_together(3);
         let servers = Servers::with(by, "seeds", 3, &back_end.options());
