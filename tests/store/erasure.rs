@@ -763,3 +763,26 @@ fn a_scrub_waits_for_those_who_read_what_the_log_has_and_others_go_on() {
         assert_eq!(history(&store, other).await.len(), 20);
     });
 }
+
+#[test]
+fn a_scrub_waits_for_whoever_writes() {
+    use sqlx::{Connection, SqliteConnection};
+    on_sqlite(async |db: &Database| {
+        let store = db.store("main").await;
+        let plan = room(&store, "plan").await;
+        placed(&store, &append(plan, vec![secret_edit(1)])).await;
+        let row = begun(&store, plan, 0).await;
+        go_on(&store, &row, &erase()).await.expect("it is erased");
+        let mut writer = SqliteConnection::connect(&db.url).await.expect("the file opens");
+        sqlx::raw_sql("begin immediate").execute(&mut writer).await.expect("it writes");
+        let scrubbing = tokio::spawn({
+            let store = store.clone();
+            async move { store.scrub().await }
+        });
+        // Longer than one try to cut the log waits.
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        sqlx::raw_sql("commit").execute(&mut writer).await.expect("it has written");
+        assert_eq!(scrubbing.await.expect("it ends"), Ok(1));
+        assert!(!file_has(db, SECRET));
+    });
+}

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::{ConnectOptions, Connection as _, SqliteConnection as Connection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, SqliteConnection as Connection};
 use tokio::time::sleep;
 
 use super::Sqlite;
@@ -61,7 +61,10 @@ impl Sqlite {
     async fn cut_log(&self) -> Result<(), StoreError> {
         // Most of it while others write.
         self.checkpoint().await?;
-        let mut connection = self.writer.source.options.clone().busy_timeout(TRY_TIMEOUT).connect().await?;
+        let mut connection = self.writer.source.options.connect().await?;
+        // Only now: to open the file waits for whoever writes, for as long as any statement does.
+        let sql = AssertSqlSafe(format!("pragma busy_timeout = {}", TRY_TIMEOUT.as_millis()));
+        sqlx::query(sql).execute(&mut connection).await?;
         let begun = Instant::now();
         loop {
             let query = sqlx::query_as("pragma wal_checkpoint(truncate)");
