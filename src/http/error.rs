@@ -28,7 +28,7 @@ pub enum ApiError {
     #[error("what came before entry {0} was dropped, for it was older than the room keeps it")]
     Dropped(Seq),
     /// It can be taken back.
-    #[error("the room was deleted; an admin may take that back")]
+    #[error("the room was deleted; an admin may take that back, or free the name of one that is gone for good")]
     RoomDeleted,
     /// It cannot be taken back.
     #[error(

@@ -63,7 +63,10 @@ const FAILURES: [Failure; 16] = [
         410,
         "Gone",
         &[
-            ("room_deleted", "the room was deleted; an admin may take that back"),
+            (
+                "room_deleted",
+                "the room was deleted; an admin may take that back, or free the name of one that is gone for good",
+            ),
             ("history_dropped", "what came before entry 5001 was dropped, for it was older than the room keeps it"),
             ("room_purged", "the room was deleted and its content is gone; an admin may free its name"),
         ],
