@@ -1,17 +1,15 @@
 //! What stays of a room's edits up to a seq once they are dropped: the document there and at named versions before, who wrote what of
 //! that, and who deleted what is not there any more. Of what lived at none of these moments only the ids are left.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 
 use super::authors::Authors;
-use super::blame::Credits;
 use super::error::HistoryError;
 use super::index::{Edit, EditHead, Index};
 use super::moments::{Moments, Moved};
 use super::past::History;
 use super::pieces::Pieces;
+use super::segment::{opened, sealed};
 use super::units::{Units, each_item_of, range_of};
 use crate::document::{Brought, DeletedContent, IdRange, Meter, PastState, View};
 use crate::ids::Seq;
@@ -19,8 +17,10 @@ use crate::protocol::DecodeError;
 use crate::protocol::lib0::{Input, put_buf, put_var_uint};
 use crate::store::Kept;
 
-/// The only layout that there is.
-const LAYOUT: u8 = 2;
+/// The layout that is written.
+const LAYOUT: u8 = 3;
+/// The one before, which is read, too: it cannot be made again. It has no checksum, and does not tell the oldest edits of what is kept.
+const UNSEALED: u8 = 2;
 
 /// What stays of the edits up to a seq.
 #[derive(Debug)]
@@ -36,8 +36,8 @@ pub struct Base {
 
 impl Base {
     /// As it is stored.
-    pub fn encode(&self) -> Vec<u8> {
-        let mut out = vec![LAYOUT];
+    pub fn encode(&self) -> Bytes {
+        let mut out = Vec::new();
         let Moments { seq, last_ms, versions, moved } = &self.moments;
         put_var_uint(&mut out, seq.0);
         put_var_uint(&mut out, last_ms.max(&0).unsigned_abs());
@@ -49,7 +49,8 @@ impl Base {
         put_var_uint(&mut out, self.pending.len() as u64);
         self.pending.iter().for_each(|update| put_buf(&mut out, update));
         Moved::put_all(moved, &mut out);
-        out
+        Moved::put_firsts(moved, &mut out);
+        sealed(LAYOUT, &out)
     }
 
     /// Reads what [`encode`](Self::encode) wrote.
@@ -57,10 +58,9 @@ impl Base {
     /// # Errors
     /// It is damaged.
     pub fn decode(body: &Bytes) -> Result<Self, DecodeError> {
-        let mut input = Input::new(body);
-        if input.u8()? != LAYOUT {
-            return Err(DecodeError::UnknownType);
-        }
+        let is_sealed = body.first() != Some(&UNSEALED);
+        let content = if is_sealed { opened(LAYOUT, body)? } else { body.slice(1..) };
+        let mut input = Input::new(&content);
         let (seq, last_ms) = (Seq(input.var_uint()?), input.var_uint()?.cast_signed());
         let mut moments = Moments { seq, last_ms, ..Moments::default() };
         for _ in 0..input.count(1)? {
@@ -74,6 +74,9 @@ impl Base {
             pending.push(input.buf()?);
         }
         moments.moved = Moved::read_all(&mut input)?;
+        if is_sealed {
+            Moved::read_firsts(&mut moments.moved, &mut input)?;
+        }
         if !input.is_empty() {
             return Err(DecodeError::TooMany);
         }
@@ -157,8 +160,23 @@ impl History {
         if past.clocks.is_empty() && pending.is_empty() {
             return Ok(None);
         }
-        let base = self.base(to, versions, pending, authors)?.encode().into();
+        let base = self.base(to, versions, pending, authors)?.encode();
         Ok(Some(Kept { state: self.state_of(&past, content).into(), base }))
+    }
+
+    /// What is kept of whose those units are that were inserted up to a seq, where text is gone by which it was found: as it is stored, for
+    /// a history with the same edits; `None` if there is none. Of a history of which nothing was dropped.
+    ///
+    /// # Errors
+    /// A fault.
+    pub fn copied_credits(&self, upto: Seq) -> Result<Option<Bytes>, HistoryError> {
+        let clocks = self.at(upto)?.clocks;
+        let inserted = |moved: &Moved| {
+            let end = clocks.get(moved.to.client);
+            (moved.to.start < end).then(|| moved.clone().clipped(IdRange { end, ..moved.to }))
+        };
+        let moved: Vec<Moved> = self.moments.moved.iter().filter_map(inserted).collect();
+        Ok((!moved.is_empty()).then(|| Base::of_credits(moved).encode()))
     }
 
     /// What is to stay of the edits up to `to`, with the states at `versions` before it, ascending; `pending` is what did not join by
@@ -224,81 +242,104 @@ impl History {
 
     /// Whose is what is kept, in all roots: of what was inserted up to `to` all of it, of what came later what was brought back from before.
     fn moved(&self, to: Seq, versions: &[Seq], dropped: &Units, authors: &Authors) -> Result<Vec<Moved>, HistoryError> {
-        let mut stretches: BTreeMap<(usize, u64, u32), Moved> = BTreeMap::new();
-        self.each_root(
-            to,
-            authors,
-            versions,
-            |_, _| {},
-            |root, credits, range| {
-                for (part, _) in dropped.split(range).into_iter().filter(|(_, is_dropped)| !is_dropped) {
-                    for (whole, credit, seq, at_ms) in credits.stretches(part) {
-                        // With what is dropped behind it, which joins it to what comes later.
-                        let to = IdRange { start: whole.start.max(part.start), ..whole };
-                        let known = stretches.entry((root, to.client, whole.start));
-                        let known = known.or_insert(Moved { to, credit, seq, at_ms });
-                        known.to.start = known.to.start.min(to.start);
-                    }
-                }
-            },
-        )?;
-        let mut moved: Vec<Moved> = stretches.into_values().collect();
-        let goes_back = |edit: &Edit<'_>| edit.seq > to && edit.restored.is_some_and(|seq| seq < to);
-        let mut is_there = false;
-        self.read(self.upto(), |edit| is_there |= goes_back(&edit))?;
-        if is_there {
-            let mut brought = Units::default();
-            let note = |edit: &Edit<'_>, range| {
-                if goes_back(edit) {
-                    brought.add(range);
-                }
-            };
-            self.each_root(self.upto(), authors, &[], note, |_, _, _| {})?;
-            brought.settle();
-            self.each_root(
-                self.upto(),
-                authors,
-                &[],
-                |_, _| {},
-                |_, credits, range| {
-                    for (part, _) in brought.split(range).into_iter().filter(|(_, is_in)| *is_in) {
-                        let told = credits.told(part).into_iter();
-                        moved.extend(told.map(|(to, credit, seq, at_ms)| Moved { to, credit, seq, at_ms }));
-                    }
-                },
-            )?;
-        }
-        moved.sort_unstable_by_key(|moved| moved.to);
-        // Of several roots each knows best of its own.
-        for at in 1..moved.len() {
-            let next = moved[at].to;
-            if moved[at - 1].to.client == next.client {
-                moved[at - 1].to.end = moved[at - 1].to.end.min(next.start);
-            }
-        }
-        Ok(moved)
-    }
-
-    /// Who wrote what there is in each root as of a seq: `note` is told what stands for other text, `each` all items with that.
-    fn each_root(
-        &self,
-        upto: Seq,
-        authors: &Authors,
-        eras: &[Seq],
-        mut note: impl FnMut(&Edit<'_>, IdRange),
-        mut each: impl FnMut(usize, &Credits, IdRange),
-    ) -> Result<(), HistoryError> {
         // As of now: what stands next to each other decides what is one text.
         let state = Bytes::from(self.state_with_deleted(self.upto())?);
         let view = View::read(&state, self.budget)?;
+        let goes_back = |edit: &Edit<'_>| edit.seq > to && edit.restored.is_some_and(|seq| seq < to);
+        let mut is_there = false;
+        self.read(self.upto(), |edit| is_there |= goes_back(&edit))?;
+        let mut kept = KeptParts::of(&view, dropped);
         for (number, root) in view.roots().enumerate() {
             let mut meter = Meter::new(self.budget);
             let pieces = Pieces::of(&view, root, &mut meter)?;
-            let credits =
-                self.credits_by_eras(upto, &pieces, authors, &mut meter, eras, |edit, to, _| note(edit, to))?;
-            each_item_of(view.items(root), |item| each(number, &credits, range_of(item)));
+            let credits = self.credits_by_eras(to, &pieces, authors, &mut meter, versions, |_, _, _| {})?;
+            credits.all_parts().for_each(|(goes_on, part)| kept.add(number, goes_on, part));
+            if is_there {
+                let mut brought = Vec::new();
+                let note = |edit: &Edit<'_>, range, _| {
+                    if goes_back(edit) {
+                        brought.push(range);
+                    }
+                };
+                let credits = self.credits_by_eras(self.upto(), &pieces, authors, &mut meter, &[], note)?;
+                brought.into_iter().for_each(|range| kept.add_brought(number, credits.parts(range)));
+            }
         }
-        Ok(())
+        Ok(kept.finish())
+    }
+}
+
+/// What is to be told of whose the kept units are. Of several roots each knows best of its own units.
+struct KeptParts<'d> {
+    dropped: &'d Units,
+    /// By root.
+    own: Vec<Units>,
+    in_any: Units,
+    /// Whether the part before is told.
+    is_told: bool,
+    all: Vec<Moved>,
+}
+
+impl<'d> KeptParts<'d> {
+    fn of(view: &View, dropped: &'d Units) -> Self {
+        let (mut own, mut in_any) = (Vec::new(), Units::default());
+        for root in view.roots() {
+            let mut units = Units::default();
+            each_item_of(view.items(root), |item| units.add(range_of(item)));
+            units.settle();
+            in_any.extend(&units);
+            own.push(units);
+        }
+        Self { dropped, own, in_any, is_told: false, all: Vec::new() }
+    }
+
+    /// Adds a part as a root tells it, if something of it is kept, or of the parts that it goes on with: those are told by its edit.
+    fn add(&mut self, root: usize, goes_on: bool, mut part: Moved) {
+        self.is_told &= goes_on;
+        if !self.is_told {
+            let own = self.own[root].split(part.to).into_iter().filter(|(_, is_own)| *is_own);
+            let kept = own.flat_map(|(own, _)| self.dropped.split(own)).find(|(_, is_dropped)| !is_dropped);
+            let Some((first, _)) = kept else { return };
+            part = part.clone().clipped(IdRange { end: part.to.end, ..first });
+            self.is_told = true;
+        }
+        for (own, is_own) in self.own[root].split(part.to) {
+            if is_own {
+                self.all.push(part.clone().clipped(own));
+            } else {
+                let of_none = self.in_any.split(own).into_iter().filter(|(_, is_in)| !is_in);
+                self.all.extend(of_none.map(|(of_none, _)| part.clone().clipped(of_none)));
+            }
+        }
+    }
+
+    /// Adds what was brought back in a root.
+    fn add_brought(&mut self, root: usize, parts: Vec<Moved>) {
+        for part in parts {
+            let own = self.own[root].split(part.to).into_iter().filter(|(_, is_own)| *is_own);
+            self.all.extend(own.map(|(own, _)| part.clone().clipped(own)));
+        }
+    }
+
+    /// All of it, by client and clock.
+    fn finish(mut self) -> Vec<Moved> {
+        self.all.sort_unstable_by_key(|moved| moved.to);
+        let mut all: Vec<Moved> = Vec::with_capacity(self.all.len());
+        for mut part in self.all {
+            let before = all.last().map(|before| before.to).filter(|before| before.client == part.to.client);
+            let end = before.map_or(0, |before| before.end);
+            if part.to.end <= end {
+                // It lies in no root, and another has told it.
+                continue;
+            }
+            part = part.clone().clipped(IdRange { start: end, ..part.to });
+            if before.is_none_or(|before| before.end < part.to.start) {
+                // Nothing is there that it could go on with.
+                part.first = (part.seq, part.at_ms);
+            }
+            all.push(part);
+        }
+        all
     }
 }
 
@@ -316,7 +357,7 @@ mod tests {
     use crate::store::{Entry, EntryKind};
 
     /// The history once all up to `to` is dropped but for the states at `versions`; and what is stored of that.
-    fn dropped(entries: &[Entry], to: u64, versions: &[u64]) -> (History, Vec<u8>) {
+    fn dropped(entries: &[Entry], to: u64, versions: &[u64]) -> (History, Bytes) {
         let (mut whole, mut pending) = (History::default(), Vec::new());
         for entry in entries {
             whole.push(entry.clone());
@@ -327,7 +368,7 @@ mod tests {
         let versions: Vec<Seq> = versions.iter().copied().map(Seq).collect();
         let stored = whole.base(Seq(to), &versions, pending, &authors()).unwrap().encode();
         let mut history = History::default();
-        history.take_base(Base::decode(&stored.clone().into()).unwrap()).unwrap();
+        history.take_base(Base::decode(&stored).unwrap()).unwrap();
         history.settle().unwrap();
         entries.iter().filter(|entry| entry.seq > Seq(to)).for_each(|entry| history.push(entry.clone()));
         (history, stored)
@@ -431,6 +472,73 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_is_still_of_its_newest_edit_where_what_that_wrote_is_gone() {
+        // Ada types on in one session, and deletes the end of it, before and after what has a name.
+        for (second, third) in [(" two", " three"), ("\n", "\n\n")] {
+            let (at_second, at_third) = (3, 3 + second.len() as u32);
+            let entries = entries(vec![
+                ("ada", None, whole(typed(1, 0, None, "one"))),
+                ("ada", None, whole(typed(1, at_second, Some((1, 2)), second))),
+                ("ada", None, whole(typed(1, at_third, Some((1, at_third - 1)), third))),
+                ("ada", None, deleting(vec![0], 1, at_second, (second.len() + third.len()) as u32)),
+                ("bob", None, whole(typed(2, 0, Some((1, 2)), "!"))),
+            ]);
+            let before = whole_of(&entries);
+            assert_eq!((blame(&before, 5)[0].seq, blame(&before, 5)[0].at_ms), (Seq(3), 300));
+            for versions in [&[][..], &[1], &[2], &[1, 2, 3]] {
+                let (history, _) = dropped(&entries, 4, versions);
+                for seq in versions.iter().copied().chain([4, 5]) {
+                    assert_eq!(blame(&history, seq), blame(&before, seq), "{seq} of {versions:?}");
+                }
+                // Of a base of the base, too.
+                let again = history.base(
+                    Seq(5),
+                    &versions.iter().copied().map(Seq).collect::<Vec<_>>(),
+                    Vec::new(),
+                    &authors(),
+                );
+                assert_eq!(again.unwrap().encode(), dropped(&entries, 5, versions).1, "{versions:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_several_roots_each_letter_is_still_somebodys() {
+        // Carol's Yjs client types in one root, moves text of ada's in another, and types on in the first.
+        let doc = Doc::with_options(Options { skip_gc: true, ..Options::with_client_id(ClientID::new(1)) });
+        let other = doc.get_or_insert_text("u");
+        let first = {
+            let mut txn = doc.transact_mut();
+            other.insert(&mut txn, 0, "adas words");
+            txn.encode_update_v1()
+        };
+        let mut edits = vec![("ada", None, first)];
+        let carols = Doc::with_options(Options { skip_gc: true, ..Options::with_client_id(ClientID::new(3)) });
+        carols.transact_mut().apply_update(Update::decode_v1(&edits[0].2).unwrap()).unwrap();
+        let (mine, theirs) = (carols.get_or_insert_text("t"), carols.get_or_insert_text("u"));
+        let mut carol = |work: &dyn Fn(&mut yrs::TransactionMut<'_>)| {
+            let mut txn = carols.transact_mut();
+            work(&mut txn);
+            edits.push(("carol", None, txn.encode_update_v1()));
+        };
+        carol(&|txn| mine.insert(txn, 0, "carol "));
+        carol(&|txn| {
+            theirs.remove_range(txn, 0, 10);
+            theirs.insert(txn, 0, "adas words");
+        });
+        carol(&|txn| mine.push(txn, "again"));
+        let entries = entries(edits);
+        let (before, (history, _)) = (whole_of(&entries), dropped(&entries, 4, &[]));
+        let runs = |history: &History, root: &str| history.blame(Some(root), Seq(4), &authors()).unwrap().runs;
+        for root in ["t", "u"] {
+            let told =
+                |runs: Vec<BlameRun>| runs.into_iter().map(|run| (run.from, run.to, run.credit)).collect::<Vec<_>>();
+            assert_eq!(told(runs(&history, root)), told(runs(&before, root)), "{root}");
+        }
+        assert_eq!(runs(&history, "t").last().unwrap().to, 11);
+    }
+
+    #[test]
     fn what_was_brought_back_from_before_is_still_its_authors() {
         let mut history = History::default();
         enter(&mut history, "ada", None, whole(typed(1, 0, None, "one two")));
@@ -479,10 +587,35 @@ mod tests {
         let entries = entries(vec![("ada", None, whole(typed(1, 0, None, "one two")))]);
         let (_, stored) = dropped(&entries, 1, &[]);
         for len in 0..stored.len() {
-            assert!(Base::decode(&stored[..len].to_vec().into()).is_err(), "{len}");
+            assert!(Base::decode(&stored.slice(..len)).is_err(), "{len}");
         }
         let more = [&stored[..], &[0]].concat();
         assert!(Base::decode(&more.into()).is_err());
+        for bit in 0..stored.len() * 8 {
+            let mut other = stored.to_vec();
+            other[bit / 8] ^= 1 << (bit % 8);
+            assert!(Base::decode(&other.into()).is_err(), "{bit}");
+        }
+    }
+
+    #[test]
+    fn a_base_of_the_layout_before_is_read() {
+        let entries = entries(vec![
+            ("ada", None, whole(typed(1, 0, None, "one two"))),
+            ("bob", None, deleting(typed(2, 0, Some((1, 6)), "two"), 1, 4, 3)),
+        ]);
+        let (history, stored) = dropped(&entries, 2, &[1]);
+        let Base { moments, .. } = Base::decode(&stored).unwrap();
+        let mut firsts = Vec::new();
+        Moved::put_firsts(&moments.moved, &mut firsts);
+        let content = opened(LAYOUT, &stored).unwrap();
+        let old = [&[UNSEALED], &content[..content.len() - firsts.len()]].concat();
+        let mut again = History::default();
+        again.take_base(Base::decode(&old.into()).unwrap()).unwrap();
+        again.settle().unwrap();
+        for seq in [1, 2] {
+            assert_eq!((text(&again, Seq(seq)), blame(&again, seq)), (text(&history, Seq(seq)), blame(&history, seq)));
+        }
     }
 
     /// What a random typist does: where, how many letters it deletes, how many it writes, and whether it writes what it deleted.
@@ -544,10 +677,7 @@ mod tests {
                 let end = |history: &History| blame(history, seq).last().map(|run| run.to);
                 prop_assert_eq!(end(&history), end(&before), "{} of {}..{}, {}", seq, to, head, version);
             }
-            let owners = |history: &History| {
-                blame(history, head).into_iter().map(|run| (run.from, run.to, run.credit)).collect::<Vec<_>>()
-            };
-            prop_assert_eq!(owners(&history), owners(&before), "{}..{}, {}", to, head, version);
+            prop_assert_eq!(blame(&history, head), blame(&before, head), "{}..{}, {}", to, head, version);
             // Of text before and after the version it may be told as of either.
             let told = |history: &History| -> Vec<_> {
                 let ops = history.diff(Some("t"), Seq(version), Seq(head), &authors()).unwrap().changes.ops;

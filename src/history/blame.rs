@@ -52,12 +52,19 @@ pub(super) struct Stamp {
 /// No user.
 const NOBODY: u32 = u32::MAX;
 
-/// Units with the same stamp.
+/// Units of one author, written without a long pause.
 #[derive(Debug, Clone, Copy)]
 struct Stamped {
     start: u32,
     end: u32,
+    /// That of the newest edit.
     stamp: Stamp,
+    /// Seq and time of the oldest edit.
+    first: (Seq, i64),
+    /// How many of the moments that are told apart were before it was inserted.
+    era: usize,
+    /// Whether only such a moment stands between it and what is before it.
+    goes_on: bool,
 }
 
 /// Who wrote every unit that was ever inserted.
@@ -71,8 +78,8 @@ pub(super) struct Credits {
     pub moves: Vec<Move>,
     /// Whether text that came back only in part counts as new, as finding it would have taken too long.
     pub is_partial: bool,
-    /// What was written before one of these is not counted with what was written after it.
-    eras: Vec<Seq>,
+    /// How many of the moments that are told apart were before the edit that is looked at.
+    era: usize,
 }
 
 impl Credits {
@@ -91,21 +98,29 @@ impl Credits {
         Some(Credit { by: user(stamp.by)?, via: user(stamp.via) })
     }
 
-    /// Adds units of a client, which come behind all that were added of it.
-    fn push(&mut self, range: IdRange, stamp: Stamp, meter: &mut Meter) -> Result<(), TooCostly> {
-        let era = |stamp: Stamp| self.eras.partition_point(|era| *era < stamp.seq);
-        let own = self.stamps.entry(range.client).or_default();
-        match own.last_mut() {
-            Some(last) if last.end == range.start && goes_on(last.stamp, stamp) && era(last.stamp) == era(stamp) => {
-                last.end = range.end;
-                last.stamp = newest(last.stamp, stamp);
-            }
-            _ => {
+    /// Adds units of a client, which come behind all that were added of it, with the newest edit of them and the oldest.
+    fn push(
+        &mut self,
+        IdRange { client, start, end }: IdRange,
+        stamp: Stamp,
+        first: (Seq, i64),
+        meter: &mut Meter,
+    ) -> Result<(), TooCostly> {
+        let own = self.stamps.entry(client).or_default();
+        let goes_on = own.last().is_some_and(|last| last.end == start && last.stamp.is_followed_by(stamp, first));
+        match own.last_mut().filter(|last| goes_on && last.era == self.era) {
+            Some(last) => (last.end, last.stamp) = (end, stamp),
+            None => {
                 meter.hold::<Stamped>(1)?;
-                own.push(Stamped { start: range.start, end: range.end, stamp });
+                own.push(Stamped { start, end, stamp, first, era: self.era, goes_on });
             }
         }
         Ok(())
+    }
+
+    /// Adds units that an edit wrote.
+    fn push_own(&mut self, range: IdRange, stamp: Stamp, meter: &mut Meter) -> Result<(), TooCostly> {
+        self.push(range, stamp, (stamp.seq, stamp.at_ms), meter)
     }
 
     /// Adds units that stand for others, with the stamps of those; where they end. What came with the same edit has `own`.
@@ -116,26 +131,33 @@ impl Credits {
         for (part, stamp) in known {
             let (start, end) = (to.start + (part.start - from.start), to.start + (part.end - from.start));
             if start > at {
-                self.push(IdRange { start: at, end: start, ..to }, own, meter)?;
+                self.push_own(IdRange { start: at, end: start, ..to }, own, meter)?;
             }
-            self.push(IdRange { start, end, ..to }, stamp, meter)?;
+            self.push_own(IdRange { start, end, ..to }, stamp, meter)?;
             at = end;
         }
         if at < to.end {
-            self.push(IdRange { start: at, ..to }, own, meter)?;
+            self.push_own(IdRange { start: at, ..to }, own, meter)?;
         }
         Ok(to.end)
     }
 
     /// The stamps of a range, with the parts that have them; nothing for units that are not there.
     fn of(&self, range: IdRange) -> impl Iterator<Item = (IdRange, Stamp)> {
+        self.within(range).map(move |rest| {
+            let (stamped, later) = (rest[0], &rest[1..]);
+            let newest = later.iter().take_while(|later| later.goes_on).last().unwrap_or(&stamped);
+            let part = IdRange { start: stamped.start.max(range.start), end: stamped.end.min(range.end), ..range };
+            (part, newest.stamp)
+        })
+    }
+
+    /// What has parts of a range, each with all that follows it.
+    fn within(&self, range: IdRange) -> impl Iterator<Item = &[Stamped]> {
         let own = self.stamps.get(&range.client).map_or(&[][..], Vec::as_slice);
         let first = own.partition_point(|stamped| stamped.end <= range.start);
-        let within = own[first..].iter().take_while(move |stamped| stamped.start < range.end);
-        within.map(move |stamped| {
-            let part = IdRange { start: stamped.start.max(range.start), end: stamped.end.min(range.end), ..range };
-            (part, stamped.stamp)
-        })
+        let all = (first..own.len()).map(move |at| &own[at..]);
+        all.take_while(move |rest| rest[0].start < range.end)
     }
 }
 
@@ -183,15 +205,21 @@ impl Gone {
 }
 
 impl Credits {
-    /// The whole stretches of which a range has parts: who wrote them, by which edit, and when.
-    pub fn stretches(&self, range: IdRange) -> Vec<(IdRange, Credit, Seq, i64)> {
-        let own = self.stamps.get(&range.client).map_or(&[][..], Vec::as_slice);
-        let first = own.partition_point(|stamped| stamped.end <= range.start);
-        let within = own[first..].iter().take_while(|stamped| stamped.start < range.end);
-        let told = |Stamped { start, end, stamp }: &Stamped| {
-            Some((IdRange { start: *start, end: *end, ..range }, self.credit(*stamp)?, stamp.seq, stamp.at_ms))
-        };
-        within.filter_map(told).collect()
+    /// Who wrote the parts of a range, apart where the moments are between which they were written.
+    pub fn parts(&self, range: IdRange) -> Vec<Moved> {
+        self.within(range).filter_map(|rest| Some(self.part(range.client, &rest[0])?.clipped(range))).collect()
+    }
+
+    /// The same of all that was ever inserted, of each client in the order of its clocks; with whether each goes on with the one before.
+    pub fn all_parts(&self) -> impl Iterator<Item = (bool, Moved)> {
+        let all = self.stamps.iter().flat_map(|(client, own)| own.iter().map(|stamped| (*client, stamped)));
+        all.filter_map(|(client, stamped)| Some((stamped.goes_on, self.part(client, stamped)?)))
+    }
+
+    fn part(&self, client: u64, stamped: &Stamped) -> Option<Moved> {
+        let Stamped { start, end, stamp, first, .. } = *stamped;
+        let (to, credit) = (IdRange { client, start, end }, self.credit(stamp)?);
+        Some(Moved { to, credit, seq: stamp.seq, at_ms: stamp.at_ms, first })
     }
 
     /// Who wrote the parts of a range, by which edit, and when.
@@ -201,9 +229,21 @@ impl Credits {
     }
 }
 
+impl Stamp {
+    fn is_of_same(self, other: Self) -> bool {
+        (self.by, self.via) == (other.by, other.via)
+    }
+
+    /// Whether a client's next units, whose oldest edit is known, count as written at once with those before them: then all are told by the
+    /// newest edit. What is older than what stands before it has been moved there.
+    fn is_followed_by(self, next: Self, (seq, at_ms): (Seq, i64)) -> bool {
+        self.is_of_same(next) && seq >= self.seq && is_soon(self.at_ms, at_ms)
+    }
+}
+
 /// Whether two parts count as written at once.
 fn goes_on(one: Stamp, other: Stamp) -> bool {
-    (one.by, one.via) == (other.by, other.via) && is_soon(one.at_ms, other.at_ms)
+    one.is_of_same(other) && is_soon(one.at_ms, other.at_ms)
 }
 
 /// Whether two times are of one session.
@@ -230,7 +270,7 @@ impl History {
         self.credits_by_eras(upto, pieces, authors, meter, &[], |_, _, _| {})
     }
 
-    /// The same, in parts where it was written before and after some seqs. `note` is told what stands for other text, edit by edit, and
+    /// The same, apart where it was written before and after some seqs. `note` is told what stands for other text, edit by edit, and
     /// for which, where that is there.
     ///
     /// # Errors
@@ -244,7 +284,7 @@ impl History {
         eras: &[Seq],
         mut note: impl FnMut(&Edit<'_>, IdRange, Option<IdRange>),
     ) -> Result<Credits, HistoryError> {
-        let mut credits = Credits { eras: eras.to_vec(), ..Credits::default() };
+        let mut credits = Credits::default();
         let mut comparisons = self.compared_max.map_or_else(Comparisons::default, Comparisons::of);
         let mut gone = Gone::default();
         self.read_metered(upto, meter, |edit, _| {
@@ -257,6 +297,7 @@ impl History {
             if edit.inserted.is_empty() {
                 return Ok(());
             }
+            credits.era = eras.partition_point(|era| *era < edit.seq);
             // Both are in the order of clients and clocks.
             let mut inserted = edit.inserted.to_vec();
             inserted.sort_unstable();
@@ -279,28 +320,28 @@ impl History {
                 let (by, via) = (credits.number(by), via.map_or(NOBODY, |via| credits.number(via)));
                 let stamp = Stamp { by, via, seq: edit.seq, at_ms: edit.at_ms };
                 let mut start = range.start;
-                while let Some((to, moved)) = known.next_if(|(to, _)| (to.client, to.end) <= (range.client, range.end))
+                while let Some(Moved { to, credit: Credit { by, via }, seq, at_ms, first }) =
+                    known.next_if(|Moved { to, .. }| (to.client, to.end) <= (range.client, range.end))
                 {
                     note(&edit, to, None);
                     if to.start > start && !is_dropped {
-                        credits.push(IdRange { start, end: to.start, ..range }, stamp, meter)?;
+                        credits.push_own(IdRange { start, end: to.start, ..range }, stamp, meter)?;
                     }
-                    let Moved { credit: Credit { by, via }, seq, at_ms, .. } = moved;
                     let via = via.as_ref().map_or(NOBODY, |via| credits.number(via));
-                    let stamp = Stamp { by: credits.number(by), via, seq: *seq, at_ms: *at_ms };
-                    credits.push(to, stamp, meter)?;
+                    let stamp = Stamp { by: credits.number(&by), via, seq, at_ms };
+                    credits.push(to, stamp, first, meter)?;
                     start = to.end;
                 }
                 while let Some(Move { to, from }) =
                     moved.next_if(|moved| (moved.to.client, moved.to.end) <= (range.client, range.end))
                 {
                     if to.start > start {
-                        credits.push(IdRange { start, end: to.start, ..range }, stamp, meter)?;
+                        credits.push_own(IdRange { start, end: to.start, ..range }, stamp, meter)?;
                     }
                     start = credits.push_moved(to, from, stamp, meter)?;
                 }
                 if start < range.end && !is_dropped {
-                    credits.push(IdRange { start, ..range }, stamp, meter)?;
+                    credits.push_own(IdRange { start, ..range }, stamp, meter)?;
                 }
             }
             Ok(())

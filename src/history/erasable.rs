@@ -224,9 +224,8 @@ impl History {
                     found.push(to);
                 }
             })?;
-            for (part, credit, seq, at_ms) in found.into_iter().flat_map(|to| credits.told(to)) {
-                let own = |to: IdRange| Moved { to, credit: credit.clone(), seq, at_ms };
-                kept.extend(units.missing(part).into_iter().map(own));
+            for part in found.into_iter().flat_map(|to| credits.parts(to)) {
+                kept.extend(units.missing(part.to).into_iter().map(|own| part.clone().clipped(own)));
             }
         }
         if kept.is_empty() {

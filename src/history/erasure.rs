@@ -129,7 +129,7 @@ impl Rewrite for Erasure {
     fn base(&self, body: &[u8]) -> Result<Option<Bytes>, String> {
         let mut base = match body {
             [] if self.kept.is_empty() => return Ok(None),
-            [] => Base::of_nothing(),
+            [] => Base::of_credits(Vec::new()),
             _ => Base::decode(&Bytes::copy_from_slice(body)).map_err(|error| error.to_string())?,
         };
         let mut is_changed = base.keep(self.kept().map_err(|error| error.to_string())?);
@@ -139,7 +139,7 @@ impl Rewrite for Erasure {
                 (*update, is_changed) = (redacted, true);
             }
         }
-        Ok(is_changed.then(|| base.encode().into()))
+        Ok(is_changed.then(|| base.encode()))
     }
 
     fn rename(&self) -> Option<(&UserId, &UserId)> {
@@ -148,10 +148,10 @@ impl Rewrite for Erasure {
 }
 
 impl Base {
-    /// Nothing was dropped.
-    fn of_nothing() -> Self {
-        let blocks = Bytes::from_static(EMPTY_UPDATE);
-        Self { moments: Moments::default(), index: Index::after(Seq::ZERO), blocks, pending: Vec::new() }
+    /// Nothing was dropped, and it is known whose some units are, by client and clock.
+    pub(super) fn of_credits(moved: Vec<Moved>) -> Self {
+        let (moments, blocks) = (Moments { moved, ..Moments::default() }, Bytes::from_static(EMPTY_UPDATE));
+        Self { moments, index: Index::after(Seq::ZERO), blocks, pending: Vec::new() }
     }
 
     /// Adds whose something is; whether that was not known.

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
+use bytes::Bytes;
 use indexmap::IndexMap;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -425,6 +426,14 @@ impl Open {
         authors: &Authors,
     ) -> Result<RestorePlan, HistoryError> {
         self.history.restore(self.seq(When::Seq(to))?, self.seq(When::Seq(from))?, by, authors)
+    }
+
+    /// What is kept of who wrote what, for a copy of the entries up to a seq; see [`History::copied_credits`].
+    ///
+    /// # Errors
+    /// A fault.
+    pub fn copied_credits(&self, upto: Seq) -> Result<Option<Bytes>, HistoryError> {
+        self.history.copied_credits(upto)
     }
 
     /// The document at a moment, as an update, and the seq of that moment.

@@ -37,21 +37,21 @@ pub(super) fn encode(upto: Seq, index: &Index, blocks: Bytes, pending: &[&Bytes]
     HistorySegment {
         after: index.begins_after(),
         seq: upto,
-        body: sealed(&content),
-        times: Some(sealed(&index.encode_times())),
+        body: sealed(LAYOUT, &content),
+        times: Some(sealed(LAYOUT, &index.encode_times())),
     }
 }
 
 /// Reads a segment's row. Where it has no times, those of its edits are among `times`, which are ascending.
 pub(super) fn decode(row: &HistorySegment, times: &[(Seq, i64)]) -> Result<Segment, DecodeError> {
-    let content = opened(&row.body)?;
+    let content = opened(LAYOUT, &row.body)?;
     let mut input = Input::new(&content);
     let mut index = Index::decode(&mut input)?;
     if index.begins_after() != row.after {
         return Err(DecodeError::UnknownType);
     }
     match &row.times {
-        Some(own) => index.take_times(&opened(own)?)?,
+        Some(own) => index.take_times(&opened(LAYOUT, own)?)?,
         None => index.find_times(times)?,
     }
     let blocks = update(&mut input)?;
@@ -63,13 +63,14 @@ pub(super) fn decode(row: &HistorySegment, times: &[(Seq, i64)]) -> Result<Segme
 }
 
 /// Content behind its layout and checksum: who wrote what is not told from a damaged one.
-fn sealed(content: &[u8]) -> Bytes {
-    [&[LAYOUT], &pack::checksum(content).to_le_bytes()[..], content].concat().into()
+pub(super) fn sealed(layout: u8, content: &[u8]) -> Bytes {
+    [&[layout], &pack::checksum(content).to_le_bytes()[..], content].concat().into()
 }
 
-fn opened(stored: &Bytes) -> Result<Bytes, DecodeError> {
+/// The content of what [`sealed`] made.
+pub(super) fn opened(layout: u8, stored: &Bytes) -> Result<Bytes, DecodeError> {
     let (head, content) = stored.split_first_chunk::<5>().ok_or(DecodeError::Truncated)?;
-    if head[0] != LAYOUT {
+    if head[0] != layout {
         return Err(DecodeError::UnknownType);
     }
     if head[1..] != pack::checksum(content).to_le_bytes() {

@@ -231,6 +231,12 @@ impl Source<'_> {
         }
         let clients = self.state.store.all_clients(row.id).await?;
         self.add_clients(clients).await?;
+        // After something was erased, the entries do not tell any more whose all of it is.
+        if self.state.store.base(row.id).await?.is_some()
+            && let Some(kept) = self.look_back(move |open, _| Ok(open.copied_credits(upto)?)).await?
+        {
+            self.add(CopyPart::Base(kept)).await?;
+        }
         Ok(filled)
     }
 

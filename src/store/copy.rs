@@ -2,6 +2,8 @@
 //! sees it, and it goes by itself unless it is finished soon. With the last part it gets its name, and is there as a whole. Both
 //! databases run the same statements; `copy_methods!` makes the methods of each.
 
+use bytes::Bytes;
+
 use super::entry::{Entry, Maker, NewEntry, RoomId};
 use super::error::StoreError;
 use crate::ids::{RoomName, Seq, UserId};
@@ -20,6 +22,8 @@ pub enum CopyPart {
     Entries(Vec<Entry>),
     /// Whose Yjs clients are.
     Clients(Vec<(u64, UserId)>),
+    /// What its history begins with, where nothing was dropped, for others to understand.
+    Base(Bytes),
 }
 
 /// What a room becomes once all parts are in it.
@@ -113,6 +117,11 @@ macro_rules! copy_methods {
                     CopyPart::Clients(clients) => {
                         let clients: Vec<_> = clients.iter().map(|client| (copy, client)).collect();
                         writing.connection().bind_clients(&clients).await?;
+                    }
+                    CopyPart::Base(body) => {
+                        let sql = "insert into base (room_id, seq, body) values ($1, $2, $3)";
+                        let query = sqlx::query(sql).bind(copy.0).bind(seq_column(retention::BASE_OF_ALL));
+                        query.bind(&body[..]).execute(&mut *writing.connection()).await?;
                     }
                 }
                 writing.commit().await?;

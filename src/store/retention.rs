@@ -45,6 +45,9 @@ pub struct Dropping {
     pub kept: Option<Kept>,
 }
 
+/// The seq of a base where nothing was dropped.
+pub(super) const BASE_OF_ALL: Seq = Seq(1);
+
 /// Rows, and bytes of them, that go at once: other rooms' appends wait meanwhile, on SQLite.
 pub(super) const PART_ROWS: i64 = 500;
 

@@ -1,9 +1,10 @@
 //! Copying a room: the document as it was, or the whole timeline, as a new room that is there at once and wholly.
 
 use serde_json::{Value, json};
+use yrs::{Text, Transact};
 
 use crate::support::database::number;
-use crate::support::editor::{Editor, deleted};
+use crate::support::editor::{Editor, ROOT, deleted};
 use crate::support::eventually;
 use crate::support::http::{Answer, ask, get, post_json};
 use crate::support::message;
@@ -113,6 +114,49 @@ fn a_copy_with_history_has_every_entry_as_it_was() {
 }
 
 #[test]
+fn a_copy_with_history_knows_whose_text_is_that_was_found_by_text_which_is_erased() {
+    let server = Server::with(&[]);
+    let address = server.address;
+    let (alices, bobs) = ("the words of alice ", "bob's words, of which there are more ");
+    Editor::join(address, "plan", &writer("alice"), 1).saves(alices);
+    let mut bob = Editor::join(address, "plan", &writer("bob"), 2);
+    bob.until_text(alices);
+    bob.saves(bobs);
+    let mut carol = Editor::join(address, "plan", &writer("carol"), 3);
+    let all = format!("{alices}{bobs}");
+    carol.until_text(&all);
+    // As editors do where somebody makes a heading of it: all of it goes, and comes back with what she adds.
+    let update = {
+        let root = carol.doc.get_or_insert_text(ROOT);
+        let mut txn = carol.doc.transact_mut();
+        root.remove_range(&mut txn, 0, all.len() as u32);
+        root.insert(&mut txn, 0, &format!("{all}and carol"));
+        txn.encode_update_v1()
+    };
+    carol.socket.say(&message::update(&update));
+    carol.barrier();
+    let erasure = json!({ "content": { "user": "bob" }, "dryRun": false });
+    let erased = post_json(address, &format!("{PLAN}/erase"), Some(&token("root", &["*=admin"])), &erasure);
+    assert_eq!(erased.status, 200, "{}", erased.text());
+    let blame = |path: &str| {
+        let answer = get(address, &format!("/api/v1/rooms/{path}"), Some(&writer("eve"))).json();
+        answer["runs"].as_array().unwrap().clone()
+    };
+    let runs = blame("plan/blame");
+    assert_eq!(
+        (&runs[0]["by"], &runs[0]["to"], &runs[1]["by"]),
+        (&json!("alice"), &json!(alices.len()), &json!("carol"))
+    );
+    for (body, of) in [
+        (json!({ "to": "whole", "history": true }), "plan/blame"),
+        (json!({ "to": "part", "history": true, "at": 2 }), "plan/blame?at=2"),
+    ] {
+        assert_eq!(copy(&server, &body).status, 201, "{body}");
+        assert_eq!(blame(&format!("{}/blame", body["to"].as_str().unwrap())), blame(of), "{body}");
+    }
+}
+
+#[test]
 fn who_waits_in_a_room_that_is_made_by_a_copy_is_shown_it() {
     let server = with_plan(&[]);
     let mut early = Editor::join(server.address, "later", &writer("alice"), 9);
@@ -121,6 +165,64 @@ fn who_waits_in_a_room_that_is_made_by_a_copy_is_shown_it() {
     early.saves("three ");
     assert_eq!(text(&server, "later"), "two three ");
     assert_eq!(entries(&server, "later")[4]["seq"], 5);
+}
+
+#[test]
+fn trap_35_a_copy_is_of_its_moment_whatever_becomes_of_the_source_meanwhile() {
+    let server = with_plan(&["--rate-user", "100000"]);
+    let whole = entries(&server, "plan").as_array().unwrap()[..3].to_vec();
+    let is_as_it_was = |room: &str, history: bool| {
+        assert_eq!(text(&server, room), "one two ", "{room}");
+        if history {
+            assert_eq!(entries(&server, room), json!(whole), "{room}");
+        }
+    };
+    let copies = |round: &str| -> Vec<(String, bool, Answer)> {
+        let one = |n: usize| {
+            let (to, history) = (format!("copies/{round}/{n}"), n % 2 == 0);
+            let answer =
+                copy_as(&server, &writer(&format!("user{n}")), &json!({ "to": to, "at": 3, "history": history }));
+            (to, history, answer)
+        };
+        std::thread::scope(|scope| {
+            let all: Vec<_> = (0..6).map(|n| scope.spawn(move || one(n))).collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect()
+        })
+    };
+    // Somebody types.
+    let mut alice = Editor::join(server.address, "plan", &writer("alice"), 7);
+    std::thread::scope(|scope| {
+        let typing = scope.spawn(|| (0..100).for_each(|_| alice.saves("x")));
+        for (to, history, answer) in copies("typed") {
+            assert_eq!(answer.status, 201, "{answer:?}");
+            is_as_it_was(&to, history);
+        }
+        typing.join().unwrap();
+    });
+    // It is deleted: a copy is there as a whole, or not at all.
+    let root = token("root", &["*=admin"]);
+    std::thread::scope(|scope| {
+        let deleted = scope.spawn(|| ask("DELETE", server.address, &format!("{PLAN}?hard=true"), Some(&root)).status);
+        for (to, history, answer) in copies("deleted") {
+            match answer.status {
+                201 => is_as_it_was(&to, history),
+                _ => assert_eq!(
+                    get(server.address, &format!("/api/v1/rooms/{to}"), Some(&writer("eve"))).status,
+                    404,
+                    "{answer:?}"
+                ),
+            }
+        }
+        assert_eq!(deleted.join().unwrap() / 100, 2);
+    });
+    copies("late").into_iter().for_each(|(.., answer)| assert_ne!(answer.status, 201));
+    for n in 0..6 {
+        is_as_it_was(&format!("copies/typed/{n}"), n % 2 == 0);
+    }
+    // Who goes on in one has ids of their own.
+    let mut bob = Editor::join(server.address, "copies/typed/1", &writer("bob"), 7);
+    bob.saves("three");
+    assert_eq!(text(&server, "copies/typed/1"), "one two three");
 }
 
 #[test]

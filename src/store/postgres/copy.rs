@@ -7,6 +7,7 @@ use crate::store::copy::{self, CopyEnd, CopyPart, FinishedCopy, copy_methods};
 use crate::store::entry::{Entry, RoomId};
 use crate::store::error::StoreError;
 use crate::store::number::Row;
+use crate::store::retention;
 use crate::store::rows::seq_column;
 use crate::store::statements::Statements;
 use crate::store::usage;
