@@ -12,7 +12,7 @@ use tutti::archive::{self, Archive, DocumentRules};
 use tutti::history::Histories;
 use tutti::ids::{RoomName, Seq, UserId};
 use tutti::store::{
-    Append, Bodies, Entry, EntryKind, HistoryQuery, Kinds, NewEntry, Page, RoomId, Store, StoreSettings,
+    Append, Bodies, Entry, EntryKind, HistoryQuery, Kinds, NewEntry, Packed, Page, RoomId, Store, StoreSettings,
 };
 use uuid::Uuid;
 use yrs::{ClientID, Doc, OffsetKind, Options, ReadTxn, StateVector, Text, Transact, Update, updates::decoder::Decode};
@@ -23,6 +23,8 @@ const USERS: [&str; 5] = ["ada", "bob", "cleo", "dora", "emil"];
 /// While somebody types: edits a second, and how many are timed.
 const TYPED_PER_S: u32 = 100;
 const TYPED: usize = 3_000;
+/// How often that is compared.
+const PAIRS: usize = 2;
 /// The recording is older.
 const OLD_MS: i64 = 1_700_000_000_000;
 
@@ -217,20 +219,30 @@ async fn measure() {
     println!("a page of 100 in {:.1} ms", begun.elapsed().as_secs_f64() * 1_000.0);
 
     let live = to.ensure_room(&RoomName::parse("live").expect("a name"), None).await.expect("a room");
-    let alone = typing(&to, live).await;
-    println!(
-        "somebody types {TYPED_PER_S} times a second: acknowledged after {:.1} ms, p99 {:.1} ms",
-        alone.0, alone.1
-    );
     let other = to.ensure_room(&RoomName::parse("other").expect("a name"), None).await.expect("a room");
     fill(&to, &url, other, &edits).await;
-    let packer = to.clone();
-    let packing = tokio::spawn(async move { archive::pack_once(&packer, OLD_MS, Duration::from_secs(600)).await });
-    let beside = typing(&to, live).await;
-    packing.abort();
-    let left =
-        bytes(&url, "select count(*) from entry where room_id = (select id from room where name = 'other')").await;
-    println!("while {} others are packed: {:.1} ms, p99 {:.1} ms", edits.len() as i64 - left, beside.0, beside.1);
+    let rows = "select count(*) from entry where room_id = (select id from room where name = 'other')";
+    println!("somebody types {TYPED_PER_S} times a second, while nothing is packed and while others' edits are:");
+    for _ in 0..PAIRS {
+        let alone = typing(&to, live).await;
+        let Packed { entries, held, .. } = to.pack_next(other, OLD_MS).await.expect("packed");
+        let before = bytes(&url, rows).await;
+        let packer = to.clone();
+        let packing = tokio::spawn(async move { archive::pack_once(&packer, OLD_MS, Duration::from_secs(600)).await });
+        let beside = typing(&to, live).await;
+        packing.abort();
+        let packed = before - bytes(&url, rows).await;
+        println!(
+            "  acknowledged after {:.1} ms, p99 {:.1} ms; {:.1} ms, p99 {:.1} ms beside {packed} edits: {:.2} times; \
+             {entries} at once keep others from writing for {:.1} ms",
+            alone.0,
+            alone.1,
+            beside.0,
+            beside.1,
+            beside.1 / alone.1,
+            held.as_secs_f64() * 1_000.0
+        );
+    }
 }
 
 fn main() {

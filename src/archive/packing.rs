@@ -16,12 +16,11 @@ const LEASE_MIN: Duration = Duration::from_millis(500);
 /// Rooms looked at by one question, and the pause after it.
 const SPAN: i64 = 10_000;
 const BETWEEN_SPANS: Duration = Duration::from_millis(20);
-/// Others write as long as the last append is younger.
-const QUIET: Duration = Duration::from_secs(1);
 /// While others write, the database is kept from it for one of so many parts of the time.
 const SHARE: u32 = 200;
-/// Pages of a file that are given back at once.
-const PAGES: u32 = 512;
+/// Pages of a file that are given back at once, and segments of a history that let go of their times.
+const PAGES: u32 = 128;
+const SEGMENTS: u32 = 16;
 
 /// Goes on until it is aborted.
 pub async fn pack_all(store: Store, after: Duration) {
@@ -94,7 +93,13 @@ async fn pack(store: &Store, room: RoomId, old_ms: i64, lease: Duration) -> Resu
 /// Makes smaller what is kept beside the packs.
 async fn tidy(store: &Store, room: RoomId) -> Result<(), StoreError> {
     store.compress_snapshot(room).await?;
-    store.forget_history_times(room).await
+    loop {
+        let (is_more, held) = store.forget_history_times(room, SEGMENTS).await?;
+        pause(store, held).await;
+        if !is_more {
+            return Ok(());
+        }
+    }
 }
 
 async fn give_back(store: &Store) -> Result<(), StoreError> {
@@ -109,7 +114,7 @@ async fn give_back(store: &Store) -> Result<(), StoreError> {
 
 /// Lets others write, if there are any.
 async fn pause(store: &Store, held: Duration) {
-    if store.since_append().is_some_and(|since| since < QUIET) {
+    if store.is_appending() {
         sleep(held * SHARE).await;
     }
 }

@@ -38,11 +38,12 @@ mod version;
 mod webhook;
 mod writer;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 pub use copy::{CREATED, CopyEnd, CopyPart, FinishedCopy};
@@ -72,6 +73,7 @@ pub use webhook::{
 };
 
 use crate::ids::{RoomName, Seq, UserId};
+use crate::pack::PACK_ENTRIES_MAX;
 use erasure::ErasedSnapshot;
 use postgres::Postgres;
 use probe::Probe;
@@ -85,6 +87,9 @@ pub const ROOMS_MAX: u32 = 1_000;
 
 /// Parts of a room that are counted in one go.
 const COUNT_PARTS_MAX: u32 = 10_000;
+
+/// This server appends as long as its last append is younger.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// How long [`Store::shutdown`] waits for what is under way.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -101,7 +106,7 @@ pub struct Store {
     probe: Arc<Probe>,
     appended: Arc<Notify>,
     /// When an append ended last.
-    appended_at: Arc<Mutex<Option<Instant>>>,
+    appended_at: Arc<watch::Sender<Option<Instant>>>,
 }
 
 enum Backend {
@@ -146,7 +151,7 @@ impl Store {
             operation_timeout,
             probe: Arc::default(),
             appended: Arc::default(),
-            appended_at: Arc::default(),
+            appended_at: Arc::new(watch::Sender::new(None)),
         })
     }
 
@@ -238,13 +243,33 @@ impl Store {
     }
 
     fn on_appended(&self) {
-        *self.appended_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        self.appended_at.send_replace(Some(Instant::now()));
         self.appended.notify_one();
     }
 
-    /// How long ago this server has appended last; `None` if it never has.
-    pub fn since_append(&self) -> Option<Duration> {
-        self.appended_at.lock().unwrap_or_else(PoisonError::into_inner).map(|at| at.elapsed())
+    /// Whether this server appends at present.
+    pub fn is_appending(&self) -> bool {
+        self.appends_for(QUIET).is_some()
+    }
+
+    /// How long it goes on to, if no further append comes.
+    fn appends_for(&self, quiet: Duration) -> Option<Duration> {
+        let since = self.appended_at.borrow().map(|at| at.elapsed());
+        since.and_then(|since| quiet.checked_sub(since)).filter(|left| !left.is_zero())
+    }
+
+    /// Where this server appends, waits for the end of an append: a while goes by until the next one, in which whoever writes something
+    /// else keeps nobody waiting.
+    async fn behind_append(&self) {
+        self.behind_append_within(QUIET).await;
+    }
+
+    async fn behind_append_within(&self, quiet: Duration) {
+        let mut appended_at = self.appended_at.subscribe();
+        if let Some(left) = self.appends_for(quiet) {
+            // If none comes any more, nobody is kept waiting either.
+            let _ = timeout(left, appended_at.changed()).await;
+        }
     }
 
     /// Waits for an append of this server; one that has ended since the last wait counts. For one who waits.
@@ -501,7 +526,7 @@ impl Store {
             after = seq;
         }
         // Nothing was dropped where there is none.
-        let (seq, body) = self.base(room).await?.unwrap_or((Seq(1), Bytes::new()));
+        let (seq, body) = self.base(room).await?.unwrap_or((retention::BASE_OF_ALL, Bytes::new()));
         let own = rewrite.clone();
         let wrong =
             |reason| StoreError::Unexpected(format!("the base of room {} cannot be erased from: {reason}", room.0));
@@ -681,9 +706,11 @@ impl Store {
         if after < horizon { Err(StoreError::Dropped(Seq(horizon.0 + 1))) } else { Ok(times) }
     }
 
-    /// Takes those times out of a room's history that its packs tell, too.
-    pub async fn forget_history_times(&self, room: RoomId) -> Result<(), StoreError> {
-        on_backend!(self, backend => backend.forget_times(room))
+    /// Takes those times out of a room's history that its packs tell, too, of so many segments at most; whether there may be more, and for
+    /// how long nothing could be stored meanwhile, on SQLite.
+    pub async fn forget_history_times(&self, room: RoomId, segments: u32) -> Result<(bool, Duration), StoreError> {
+        self.behind_append().await;
+        on_backend!(self, backend => backend.forget_times(room, segments))
     }
 
     /// Deletes the segments that begin after a seq or later: they are made again.
@@ -733,6 +760,7 @@ impl Store {
 
     /// Makes this server the one that packs, for so long; whether no other is.
     pub async fn lease_packing(&self, lease: Duration) -> Result<bool, StoreError> {
+        self.behind_append().await;
         on_backend!(self, backend => backend.lease_packing(lease))
     }
 
@@ -741,10 +769,12 @@ impl Store {
         on_backend!(self, backend => backend.rooms_to_pack(span, old_ms))
     }
 
-    /// Packs the next edits of a room that are not younger than `old_ms` and have no key, at most one pack of them. All that is read
-    /// of the room stays as it is.
+    /// Packs the next edits of a room that are not younger than `old_ms` and have no key, at most one pack of them, and fewer while this
+    /// server appends. All that is read of the room stays as it is.
     pub async fn pack_next(&self, room: RoomId, old_ms: i64) -> Result<Packed, StoreError> {
-        let Some(batch) = on_backend!(self, backend => backend.to_pack(room, old_ms))? else {
+        // The more rows become a pack at once, the longer others cannot write.
+        let rows_max = if self.is_appending() { packing::ROWS_MAX_BESIDE } else { PACK_ENTRIES_MAX };
+        let Some(batch) = on_backend!(self, backend => backend.to_pack(room, old_ms, rows_max))? else {
             return Ok(Packed::default());
         };
         let work = move || {
@@ -753,12 +783,14 @@ impl Store {
         };
         let (batch, pack) = unblocked(work).await?;
         let pack = pack?;
+        self.behind_append().await;
         on_backend!(self, backend => backend.save_pack(room, &batch, pack.as_deref()))
     }
 
     /// Gives at most so many pages of an SQLite file that nothing uses back to the system; whether there are more, and for how long
     /// nothing could be stored meanwhile.
     pub async fn shrink(&self, pages: u32) -> Result<(bool, Duration), StoreError> {
+        self.behind_append().await;
         on_backend!(self, backend => backend.shrink(pages))
     }
 
@@ -954,7 +986,7 @@ impl Store {
         work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, StoreError> {
         let limit = self.operation_timeout;
-        let work = tokio::time::timeout(limit, work);
+        let work = timeout(limit, work);
         // The timer belongs to the store's runtime, so the time-out is made there.
         self.runtime.run(work).await?.map_err(|_| StoreError::timed_out(limit))?
     }

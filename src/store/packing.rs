@@ -15,6 +15,8 @@ use crate::pack::{self, Bodies, PACK_BYTES_MAX, PACK_ENTRIES_MAX, PACKED_BODY_BY
 pub const WORTH_ENTRIES: i64 = 256;
 /// Entries that one look at a room goes through.
 const LOOKED_AT_MAX: usize = 16_384;
+/// Rows that become part of a pack at once while others write: a third of one, so that the last pack is made anew twice until it is full.
+pub(super) const ROWS_MAX_BESIDE: usize = PACK_ENTRIES_MAX.div_ceil(3);
 
 /// From then on a program that knows no packs does not start with this database: it would take packed edits for missing. Recorded where
 /// every program looks, together with the first pack.
@@ -69,6 +71,8 @@ pub(super) struct Batch {
     users: HashSet<UserId>,
     bytes: usize,
     looked_at: usize,
+    /// How many rows may go.
+    rows_max: usize,
     /// Where the look began, and in which epoch of the room.
     pub since: Seq,
     pub epoch: i64,
@@ -79,9 +83,9 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Begins behind what was looked at before.
-    pub fn new(since: Seq, epoch: i64) -> Self {
-        Self { since, epoch, upto: since, ..Self::default() }
+    /// Begins behind what was looked at before; so many rows go at most.
+    pub fn new(since: Seq, epoch: i64, rows_max: usize) -> Self {
+        Self { since, epoch, upto: since, rows_max, ..Self::default() }
     }
 
     /// Takes a pack that is not full, if it can be read.
@@ -91,7 +95,7 @@ impl Batch {
             // Its edits would be looked at once more.
             return;
         }
-        let mut begun = Self { old_edits: edits.len(), ..Self::new(self.since, self.epoch) };
+        let mut begun = Self { old_edits: edits.len(), ..Self::new(self.since, self.epoch, self.rows_max) };
         edits.into_iter().for_each(|edit| begun.add(edit));
         if begun.is_full() {
             // Names may have filled it: nothing would come to it.
@@ -119,7 +123,8 @@ impl Batch {
         if at_ms > old_ms {
             return false;
         }
-        if self.looked_at == LOOKED_AT_MAX || self.is_full() {
+        let has_all_rows = self.edits.len() - self.old_edits >= self.rows_max;
+        if self.looked_at == LOOKED_AT_MAX || has_all_rows || self.is_full() {
             self.is_cut = true;
             return false;
         }
@@ -276,7 +281,12 @@ macro_rules! packing_methods {
             }
 
             /// What is to be packed next; `None` if nothing is, or not yet.
-            pub async fn to_pack(&self, room: RoomId, old_ms: i64) -> Result<Option<Batch>, StoreError> {
+            pub async fn to_pack(
+                &self,
+                room: RoomId,
+                old_ms: i64,
+                rows_max: usize,
+            ) -> Result<Option<Batch>, StoreError> {
                 let mut reading = self.reading().await?;
                 let mut tx = reading.connection().begin_with($begin).await?;
                 // While an erasure is under way entries stay where they are.
@@ -284,7 +294,7 @@ macro_rules! packing_methods {
                            where id = $1 and deleted_at is null and epoch % 2 = 0";
                 let row: Option<(i64, i64, i64)> = sqlx::query_as(sql).bind(room.0).fetch_optional(&mut *tx).await?;
                 let Some((head, epoch, since)) = row else { return Ok(None) };
-                let mut batch = Batch::new(rows::seq(since), epoch);
+                let mut batch = Batch::new(rows::seq(since), epoch, rows_max);
                 let (entries, bytes) = packing::FULL;
                 let query = sqlx::query_as(packing::LAST_SQL).bind(room.0).bind(entries).bind(bytes);
                 if let Some(columns) = query.fetch_optional(&mut *tx).await? {

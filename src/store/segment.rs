@@ -43,8 +43,9 @@ macro_rules! save_sql {
 }
 pub(super) use save_sql;
 /// Times of edits that were looked at to be packed go: who was packed has them in packs, the others have rows.
-pub(super) const FORGET_TIMES_SQL: &str = "update history set times = null where room_id = $1 and times is not null \
-    and seq <= (select upto from packing where packing.room_id = $1)";
+pub(super) const FORGET_TIMES_SQL: &str = "update history set times = null where room_id = $1 and after in \
+    (select after from history where room_id = $1 and times is not null \
+     and seq <= (select upto from packing where packing.room_id = $1) order by after limit $2)";
 /// The times of edits that are rows, and packs of the others.
 pub(super) const ROW_TIMES_SQL: &str =
     "select seq, at from entry where room_id = $1 and seq > $2 and seq <= $3 and kind = 1 order by seq";
@@ -103,10 +104,13 @@ macro_rules! segment_methods {
                 Ok(times)
             }
 
-            pub async fn forget_times(&self, room: RoomId) -> Result<(), StoreError> {
+            pub async fn forget_times(&self, room: RoomId, segments: u32) -> Result<(bool, Duration), StoreError> {
                 let mut writing = self.writing().await?;
-                sqlx::query(segment::FORGET_TIMES_SQL).bind(room.0).execute(&mut *writing.connection()).await?;
-                writing.commit().await
+                let begun = Instant::now();
+                let query = sqlx::query(segment::FORGET_TIMES_SQL).bind(room.0).bind(i64::from(segments));
+                let forgotten = query.execute(&mut *writing.connection()).await?.rows_affected();
+                writing.commit().await?;
+                Ok((forgotten >= u64::from(segments), begun.elapsed()))
             }
         }
     };

@@ -1,5 +1,7 @@
 //! Segments of histories, on Postgres.
 
+use std::time::{Duration, Instant};
+
 use futures_util::TryStreamExt;
 use sqlx::Connection;
 

@@ -49,7 +49,7 @@ packing_methods!(Sqlite, "begin", "", "cast(unixepoch('subsec') * 1000 as intege
 mod tests {
     use super::*;
     use crate::ids::{RoomName, UserId};
-    use crate::store::{Backend, Store, StoreSettings};
+    use crate::store::{Append, Backend, EntryKind, NewEntry, Store, StoreSettings};
 
     fn edits(seqs: &[u64]) -> Vec<PackedEdit> {
         let edit = |seq: &u64| PackedEdit {
@@ -86,7 +86,7 @@ mod tests {
             let mut stopped = Vec::new();
             for edits in [5, 3] {
                 for _ in 0..2 {
-                    stopped.push(sqlite.to_pack(room, i64::MAX).await.unwrap().unwrap());
+                    stopped.push(sqlite.to_pack(room, i64::MAX, 4_096).await.unwrap().unwrap());
                 }
                 assert!(store.pack_next(room, i64::MAX).await.unwrap().entries > 0);
                 write(edits).await;
@@ -108,6 +108,46 @@ mod tests {
                 assert_eq!(saved, Packed::default());
                 assert_eq!(store.history(room, query()).await.unwrap(), before);
             }
+        });
+    }
+
+    #[test]
+    fn who_writes_behind_an_append_waits_for_the_next_one_while_there_are_any() {
+        use std::future::poll_fn;
+        use std::pin::pin;
+        use std::task::Poll;
+
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("tutti.db").display());
+        actix_rt::System::new().block_on(async {
+            let store = Store::open(StoreSettings::new(url, "s1")).await.unwrap();
+            store.migrate().await.unwrap();
+            let room = store.ensure_room(&RoomName::parse("r").unwrap(), None).await.unwrap();
+            let append = async || {
+                let entry = NewEntry {
+                    kind: EntryKind::Message,
+                    author: UserId::new("ada"),
+                    via: None,
+                    condition: None,
+                    key: None,
+                    body: bytes::Bytes::from_static(b"hi"),
+                };
+                let (id, entries) = (uuid::Uuid::new_v4(), vec![entry]);
+                let append =
+                    Append { room, id, is_repeated: false, after: None, epoch: None, entries, clients: Vec::new() };
+                store.append(vec![append]).await.remove(0).unwrap();
+            };
+            // Longer than this test may take.
+            let quiet = Duration::from_secs(3600);
+            store.behind_append_within(quiet).await;
+            append().await;
+            let mut waits = pin!(store.behind_append_within(quiet));
+            let is_done = poll_fn(|context| Poll::Ready(waits.as_mut().poll(context).is_ready()));
+            assert!(!is_done.await, "the last one has ended already");
+            append().await;
+            waits.await;
+            // Nobody writes.
+            store.behind_append_within(Duration::ZERO).await;
         });
     }
 

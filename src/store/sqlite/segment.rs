@@ -1,5 +1,7 @@
 //! Segments of histories, on SQLite.
 
+use std::time::{Duration, Instant};
+
 use futures_util::TryStreamExt;
 use sqlx::Connection;
 
