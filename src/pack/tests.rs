@@ -107,7 +107,7 @@ proptest! {
     }
 
     #[test]
-    fn a_pack_with_one_bit_that_is_wrong_is_refused(steps in steps(), at in any::<u32>()) {
+    fn trap_28_a_pack_with_one_bit_that_is_wrong_is_refused(steps in steps(), at in any::<u32>()) {
         let mut pack = encode(&edits(typed(&steps)), Bodies::InColumns);
         let bit = at as usize % (pack.len() * 8);
         pack[bit / 8] ^= 1 << (bit % 8);

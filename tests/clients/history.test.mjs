@@ -101,7 +101,7 @@ async function openWindow(t, path, options = DESKTOP) {
   return window
 }
 
-test('the slider shows the document as it was, whose it was, and asks the server nothing more', async (t) => {
+test('trap 38: the slider shows the document as it was, whose it was, and asks the server nothing more', async (t) => {
   const { name } = await concert()
   const window = await openWindow(t, `/d/${name}`)
   await window.look()
@@ -212,12 +212,26 @@ test('whoever may only read is not offered the history', async (t) => {
   assert.equal(await reader.page.getByTestId('history-open').isVisible(), false)
 })
 
-test('a document without any edit has an empty history', async (t) => {
+test('trap 38: a document without any edit has an empty history', async (t) => {
   const window = await openWindow(t, '/d/never-written')
   await window.page.getByTestId('history-open').click()
   await window.page.getByRole('alert').getByText('No history yet').waitFor()
   await window.page.getByTestId('history-close').click()
   await window.page.getByTestId('history').waitFor({ state: 'detached' })
+  assert.deepEqual(window.errors, [])
+})
+
+test('trap 38: a document of one edit has a beginning and an end', async (t) => {
+  const written = new Written('')
+  await written.by(await guest('Ada'), (doc) => doc.getText('content').insert(0, 'Concert'))
+  const window = await openWindow(t, `/d/${written.name}`)
+  await window.look()
+  for (const [key, text, step] of [['End', 'Concert', '1'], ['ArrowRight', 'Concert', '1'], ['ArrowLeft', '', '0'], ['ArrowLeft', '', '0'], ['End', 'Concert', '1']]) {
+    await window.slider.press(key)
+    await window.shows(text)
+    assert.equal(await window.slider.inputValue(), step)
+  }
+  assert.equal(await window.row('session').count(), 1)
   assert.deepEqual(window.errors, [])
 })
 
@@ -291,7 +305,7 @@ test('text that an editor writes anew is compared as the same text', async (t) =
   assert.deepEqual(window.errors, [])
 })
 
-test('right-to-left text, and the panel on a phone', async (t) => {
+test('trap 38: right-to-left text, and the panel on a phone', async (t) => {
   const [ada, bob] = await Promise.all([guest('Ada'), guest('Bob')])
   const written = new Written('')
   const at = (doc) => doc.getText('content')

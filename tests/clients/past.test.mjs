@@ -108,7 +108,7 @@ test('a copy has the ids of the original, in editors too, and goes on by itself'
   assert.deepEqual((await past.document({ at: 1 })).content, { content: 'one two three' })
 })
 
-test('a document of a map and a list, with bytes and another document in them, has a past, too', async (t) => {
+test('trap 40: a document of a map and a list, with bytes and another document in them, has a past, too', async (t) => {
   const name = newRoom()
   const ada = await join(t, server, { version, room: name })
   const files = ada.doc.getMap('files')

@@ -133,7 +133,7 @@ fn is_nowhere(address: SocketAddr, folder: &Path, word: &str) {
 }
 
 #[test]
-fn all_words_of_a_user_are_nowhere_any_more_and_nobody_brings_them_back() {
+fn trap_31_all_words_of_a_user_are_nowhere_any_more_and_nobody_brings_them_back() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::with(&["--database-url", &database_url(folder.path())]);
     let address = server.address;
@@ -213,7 +213,7 @@ fn an_erasure_is_a_dry_run_unless_it_says_otherwise() {
 }
 
 #[test]
-fn text_that_is_visible_goes_from_all_who_are_in_and_past_states_do_not_show_it() {
+fn trap_32_text_that_is_visible_goes_from_all_who_are_in_and_past_states_do_not_show_it() {
     let server = Server::start();
     let address = server.address;
     let (alice, bob) = with_words(address);

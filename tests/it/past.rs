@@ -1,12 +1,15 @@
 //! What REST tells of a room's past, and to whom.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::json;
 use yrs::updates::decoder::Decode;
-use yrs::{Transact, Update};
+use yrs::{GetString, Text, Transact, Update};
 
 use crate::support::database::execute;
-use crate::support::editor::{Editor, deleted, document, text};
-use crate::support::http::{Answer, get, post_json};
+use crate::support::editor::{Editor, ROOT, deleted, document, text};
+use crate::support::eventually;
+use crate::support::http::{Answer, ask, get, post_json, request};
 use crate::support::message;
 use crate::support::server::Server;
 use crate::support::token::{reader, token, writer};
@@ -31,7 +34,7 @@ fn document_at(server: &Server, query: &str, token: &str) -> Answer {
 }
 
 #[test]
-fn the_document_is_read_as_it_was_at_a_seq() {
+fn trap_1_the_document_is_read_as_it_was_at_a_seq() {
     let (server, _alice) = with_plan();
     let at = |query: &str| {
         let answer = document_at(&server, query, &writer("bob"));
@@ -51,7 +54,7 @@ fn the_document_is_read_as_it_was_at_a_seq() {
 }
 
 #[test]
-fn a_time_is_a_moment_too() {
+fn trap_1_a_time_is_a_moment_too() {
     let (server, _alice) = with_plan();
     let page = get(server.address, "/api/v1/rooms/docs/plan/history?kind=edit", Some(&writer("bob"))).json();
     let last = page["entries"][2]["at"].as_str().unwrap();
@@ -64,7 +67,7 @@ fn a_time_is_a_moment_too() {
 }
 
 #[test]
-fn a_moment_that_is_none_is_refused() {
+fn trap_1_a_moment_that_is_none_is_refused() {
     let (server, _alice) = with_plan();
     for at in ["5", "18446744073709551615"] {
         assert_eq!(
@@ -80,7 +83,7 @@ fn a_moment_that_is_none_is_refused() {
 }
 
 #[test]
-fn readers_look_back_only_where_their_token_says_so() {
+fn trap_3_readers_look_back_only_where_their_token_says_so() {
     let (server, _alice) = with_plan();
     assert_eq!(document_at(&server, "format=text", &reader("carol")).status, 200);
     assert_eq!(document_at(&server, "at=1", &reader("carol")).error(), (403, "forbidden".into()));
@@ -171,7 +174,7 @@ fn blame_tells_who_wrote_what_now_and_at_a_seq() {
 }
 
 #[test]
-fn blame_tells_who_sent_what_is_under_anothers_client() {
+fn trap_6_blame_tells_who_sent_what_is_under_anothers_client() {
     let server = Server::start();
     let mut alice = Editor::join(server.address, "plan", &writer("alice"), 1);
     alice.saves("mine ");
@@ -225,4 +228,83 @@ fn a_difference_tells_what_came_and_went_and_by_whom() {
     assert_eq!(ask("to=5", &writer("carol")).error(), (400, "invalid_parameter".into()));
     assert_eq!(ask("from=1&to=9", &writer("carol")).error(), (404, "seq_not_found".into()));
     assert_eq!(ask("from=1", &reader("carol")).error(), (403, "forbidden".into()));
+}
+
+/// An answer about a room, as who has seen an earlier one asks for it.
+fn asked_again(server: &Server, path: &str, etag: &str) -> Answer {
+    let (address, token) = (server.address, writer("eve"));
+    let head = format!("GET /api/v1/rooms/{path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n");
+    request(address, &format!("{head}If-None-Match: {etag}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"))
+}
+
+#[test]
+fn trap_36_what_was_told_before_is_not_told_again_of_what_is_erased_or_of_another_room() {
+    let server = Server::start();
+    let root = token("root", &["*=admin"]);
+    let names = ["a:b", "a%2Fb", "a:b:1", "a:b%2F1", "a@b", "a~b"];
+    let read = |name: &str| asked_again(&server, &format!("{name}/document?format=text&at=1"), "\"1\"");
+    for name in names {
+        Editor::join(server.address, &name.replace("%2F", "/"), &writer("bob"), 2).saves(name);
+    }
+    for name in names {
+        assert_eq!((read(name).status, read(name).text()), (200, name));
+        let replay = get(server.address, &format!("/api/v1/rooms/{name}/replay"), Some(&writer("eve"))).json();
+        assert_eq!(replay["units"]["text"], name);
+    }
+    // The same moment, without what is erased: nobody is told that they have it already.
+    let bobs = json!({ "content": { "user": "bob" }, "dryRun": false });
+    let erased = post_json(server.address, "/api/v1/rooms/a:b/erase", Some(&root), &bobs);
+    assert_eq!(erased.status, 200, "{}", erased.text());
+    assert_eq!((read("a:b").status, read("a:b").text()), (200, ""));
+    assert_eq!((read("a:b:1").status, read("a:b:1").text()), (200, "a:b:1"));
+    // A new room of an old name.
+    let path = "/api/v1/rooms/a@b?hard=true&free=true";
+    assert_eq!(ask("DELETE", server.address, path, Some(&root)).status / 100, 2);
+    assert_eq!(read("a@b").status, 404);
+    eventually("the name is free", || {
+        let said = post_json(server.address, "/api/v1/rooms/a@b/messages", Some(&root), &json!({ "text": "hi" }));
+        (said.status == 201).then_some(())
+    });
+    Editor::join(server.address, "a@b", &writer("bob"), 3).saves("anew");
+    let (first, second) = (read("a@b"), asked_again(&server, "a@b/document?format=text&at=2", "\"2\""));
+    assert_eq!((first.text(), second.text()), ("", "anew"));
+}
+
+#[test]
+fn trap_37_a_hundred_people_who_look_back_keep_nobody_who_types_waiting_for_them() {
+    let server = Server::start();
+    let mut alice = Editor::join(server.address, "plan", &writer("alice"), 1);
+    alice.saves(&"all of it is written anew again and again ".repeat(100));
+    // An editor that writes all anew, each time a little otherwise, which is compared with what was there.
+    for n in 0..30 {
+        let root = alice.doc.get_or_insert_text(ROOT);
+        let update = {
+            let mut txn = alice.doc.transact_mut();
+            let text = root.get_string(&txn);
+            root.remove_range(&mut txn, 0, text.len() as u32);
+            root.insert(&mut txn, 0, &format!("{n} {text}"));
+            txn.encode_update_v1()
+        };
+        alice.socket.say(&message::update(&update));
+        alice.barrier();
+    }
+    let (asked, answered) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    const PEOPLE: usize = 100;
+    std::thread::scope(|scope| {
+        for n in 0..PEOPLE {
+            let (server, asked, answered) = (&server, &asked, &answered);
+            scope.spawn(move || {
+                asked.fetch_add(1, Ordering::Relaxed);
+                let answer = get(server.address, "/api/v1/rooms/plan/blame", Some(&writer(&format!("reader{n}"))));
+                // On a machine that is busy some may have waited for too long.
+                assert!([200, 503].contains(&answer.status), "{}", answer.text());
+                answered.fetch_add(1, Ordering::Relaxed);
+            });
+        }
+        eventually("all have asked", || (asked.load(Ordering::Relaxed) == PEOPLE).then_some(()));
+        // They are read two at a time, away from the room: what is typed meanwhile is committed long before the last of them.
+        (0..10).for_each(|_| alice.saves("x"));
+        let left = PEOPLE - answered.load(Ordering::Relaxed);
+        assert!(left > 0, "what was typed waited for all {PEOPLE}");
+    });
 }

@@ -59,7 +59,7 @@ fn a_restore_reaches_open_sockets_and_is_one_entry_with_an_event_that_says_who()
 }
 
 #[test]
-fn a_restore_done_twice_adds_nothing() {
+fn trap_13_a_restore_done_twice_adds_nothing() {
     let (server, ..) = with_plan();
     assert_eq!(restore(&server, &json!({ "to": 1 })).json()["seq"], 4);
     let again = restore(&server, &json!({ "to": 1 })).json();
@@ -69,7 +69,7 @@ fn a_restore_done_twice_adds_nothing() {
 }
 
 #[test]
-fn restores_at_once_put_back_what_is_gone_once() {
+fn trap_13_restores_at_once_put_back_what_is_gone_once() {
     let (server, mut alice, _bob) = with_plan();
     std::thread::scope(|scope| {
         let all: Vec<_> = (0..4).map(|_| scope.spawn(|| restore(&server, &json!({ "to": 1 })).json())).collect();
@@ -78,6 +78,33 @@ fn restores_at_once_put_back_what_is_gone_once() {
     });
     alice.until_text("one ");
     assert_eq!(entries(&server).len(), 5);
+}
+
+#[test]
+fn trap_14_what_is_typed_during_a_restore_is_wholly_there_after_it_or_was_before_it() {
+    let (server, mut alice, mut bob) = with_plan();
+    let letters = "abcdefghijklmnopqrstuvwxyz";
+    let restored = std::thread::scope(|scope| {
+        let restored = scope.spawn(|| restore(&server, &json!({ "to": 1 })));
+        letters.chars().for_each(|letter| drop(alice.types(&letter.to_string())));
+        restored.join().unwrap()
+    });
+    alice.barrier();
+    assert_eq!(restored.status, 200, "{}", restored.text());
+    let (seq, from) = (restored.json()["seq"].as_u64().unwrap(), restored.json()["from"].as_u64().unwrap());
+    let page = get(server.address, "/api/v1/rooms/plan/history?kind=edit&after=3", Some(&writer("carol"))).json();
+    let typed = page["entries"].as_array().unwrap().iter().filter(|entry| entry["seq"] != seq);
+    // What was committed before it was worked out went with the rest, and all else stays.
+    let stays: String = typed
+        .zip(letters.chars())
+        .filter(|(entry, _)| entry["seq"].as_u64() > Some(from))
+        .map(|(_, letter)| letter)
+        .collect();
+    let expected = format!("one {stays}");
+    alice.until_text(&expected);
+    bob.until_text(&expected);
+    let document = get(server.address, "/api/v1/rooms/plan/document?format=text", Some(&writer("carol")));
+    assert_eq!(document.text(), expected);
 }
 
 #[test]
@@ -120,7 +147,7 @@ fn one_authors_edits_are_undone_and_others_stay() {
 }
 
 #[test]
-fn what_comes_back_is_still_its_authors_and_the_session_is_of_who_brought_it() {
+fn trap_9_what_comes_back_is_still_its_authors_and_the_session_is_of_who_brought_it() {
     let (server, ..) = with_plan();
     restore(&server, &json!({ "to": 2 }));
     let blame = get(server.address, "/api/v1/rooms/plan/blame", Some(&writer("carol"))).json();

@@ -204,13 +204,13 @@ fn entry(question: &Value, seq: u64) -> Entry {
 }
 
 #[test]
-fn who_wrote_what_is_told_as_people_see_it() {
+fn trap_8_who_wrote_what_is_told_as_people_see_it() {
     let verdict = judge("blame.mjs", &[]);
     saw(&verdict, &["editors", "restored", "recordings"]);
 }
 
 #[test]
-fn going_back_makes_the_document_what_it_was() {
+fn trap_11_12_15_16_18_going_back_makes_the_document_what_it_was() {
     let arguments = [setting("JUDGE_SEED", "1"), setting("JUDGE_HISTORIES", "60")];
     let verdict = judge("restore.mjs", &arguments);
     saw(
@@ -220,7 +220,7 @@ fn going_back_makes_the_document_what_it_was() {
 }
 
 #[test]
-fn the_document_at_each_seq_is_that_of_a_replay() {
+fn trap_2_the_document_at_each_seq_is_that_of_a_replay() {
     let arguments = [setting("JUDGE_SEED", "1"), setting("JUDGE_HISTORIES", "30")];
     let verdict = judge("past.mjs", &arguments);
     saw(&verdict, &["histories", "states", "reopened", "deletions", "late", "blames"]);

@@ -140,7 +140,7 @@ contract! {
         assert_eq!(store.history(room, after).await.expect("a page").len() as u64, before.len() as u64 - to.0);
     }
 
-    async fn every_answer_is_the_same_before_and_after_packing(db: &Database) {
+    async fn trap_22_every_answer_is_the_same_before_and_after_packing(db: &Database) {
         let store = db.store("s1").await;
         let room = busy_room(&store, "busy", 150).await;
         store.save_snapshot(room, Seq(40), Bytes::from_static(b"state"), 0).await.expect("an answer");
@@ -177,7 +177,7 @@ contract! {
         assert_eq!(history(&store, room).await.len(), 60 + 7);
     }
 
-    async fn a_key_that_is_sent_again_after_packing_is_stored_once(db: &Database) {
+    async fn trap_25_a_key_that_is_sent_again_after_packing_is_stored_once(db: &Database) {
         let store = db.store("s1").await;
         let room = room(&store, "keys").await;
         let keyed_edit = NewEntry { kind: EntryKind::Edit, ..keyed("ada", "k") };
@@ -223,7 +223,7 @@ contract! {
         assert_eq!(seqs, [4_095, 4_096, 4_097]);
     }
 
-    async fn entries_are_read_once_each_while_they_become_packs_and_others_come(db: &Database) {
+    async fn trap_24_entries_are_read_once_each_while_they_become_packs_and_others_come(db: &Database) {
         let store = db.store("s1").await;
         let room = room(&store, "moving").await;
         let updates = typed(5, 3_000);
@@ -250,7 +250,7 @@ contract! {
         assert_eq!(bodies, updates);
     }
 
-    async fn rooms_are_packed_when_they_are_quiet_or_long_and_then_left_alone(db: &Database) {
+    async fn trap_29_rooms_are_packed_when_they_are_quiet_or_long_and_then_left_alone(db: &Database) {
         let store = db.store("s1").await;
         let (short, long) = (room(&store, "short").await, room(&store, "long").await);
         placed(&store, &append(short, vec![edit("a"), keyed("ada", "k")])).await;
@@ -267,7 +267,7 @@ contract! {
         assert_eq!(store.rooms_to_pack(all, ALL_OLD).await, Ok(vec![short]));
     }
 
-    async fn a_pack_that_cannot_be_saved_takes_no_row(db: &Database) {
+    async fn trap_23_a_pack_that_cannot_be_saved_takes_no_row(db: &Database) {
         let store = db.store("s1").await;
         let room = busy_room(&store, "busy", 40).await;
         let before = history(&store, room).await;
@@ -279,7 +279,7 @@ contract! {
         assert_eq!(history(&store, room).await, before);
     }
 
-    async fn a_damaged_pack_is_named_and_costs_what_is_in_it(db: &Database) {
+    async fn trap_28_a_damaged_pack_is_named_and_costs_what_is_in_it(db: &Database) {
         let store = db.store("s1").await;
         let room = room(&store, "damaged").await;
         for part in typed(5, 6_000).chunks(1_000) {
@@ -372,7 +372,7 @@ contract! {
         }
     }
 
-    async fn two_that_pack_one_room_at_once_lose_and_double_nothing(db: &Database) {
+    async fn trap_23_two_that_pack_one_room_at_once_lose_and_double_nothing(db: &Database) {
         let (one, other) = (db.store("s1").await, db.store("s2").await);
         let room = room(&one, "both").await;
         let updates = typed(5, 2_000);

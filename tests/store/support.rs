@@ -35,9 +35,14 @@ enum Kept {
 
 /// Runs `case` on a fresh SQLite file.
 pub fn on_sqlite(case: impl AsyncFnOnce(&Database)) {
+    block_on(case(&another_sqlite()));
+}
+
+/// A fresh SQLite file.
+pub fn another_sqlite() -> Database {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let url = format!("sqlite://{}", folder.path().join("tutti.db").display());
-    block_on(case(&Database { url, kept: Kept::Sqlite { _folder: folder } }));
+    Database { url, kept: Kept::Sqlite { _folder: folder } }
 }
 
 /// Runs `case` on a fresh Postgres database.

@@ -5,12 +5,14 @@ use std::path::Path;
 
 use serde_json::Value;
 use tempfile::tempdir;
-use tutti::ids::Seq;
-use tutti::store::EntryKind;
+use tutti::ids::{Seq, UserId};
+use tutti::store::{EntryKind, NewEntry};
 
 use crate::documents::{Typed, mixed, write};
-use crate::run::{document, entries, json, rooms, tutti};
-use crate::support::{Database, append, contract, edit, entry, keyed, on_sqlite, placed, room};
+use crate::run::{document, entries, json, past, rooms, tutti};
+use crate::support::{
+    Database, another_postgres, another_sqlite, append, contract, edit, entry, keyed, on_sqlite, placed, room,
+};
 
 fn read(folder: &Path, file: &str) -> String {
     fs::read_to_string(folder.join(file)).unwrap()
@@ -94,6 +96,57 @@ contract! {
         let said = tutti(db, folder.path(), &["export", "*", "--to", "out", "--root", "content"]).good();
         assert_eq!((said.count("written"), said.count("  of these without a text")), (2, 0));
         assert_eq!(read(folder.path(), "out/b.txt"), "Stück 🎻 für alle");
+    }
+
+    async fn trap_22_what_is_packed_is_exported_as_before_and_imported_again(db: &Database) {
+        let folder = tempdir().unwrap();
+        let store = db.store("test").await;
+        let plan = room(&store, "plan").await;
+        let mut typed = Typed::new(&[]);
+        (0..300).for_each(|word| typed.type_more(&format!("{word} ")));
+        let by = |n: usize| if n < 100 { "ada" } else { "bob" };
+        let typed_edit = |(n, body): (usize, &Vec<u8>)| NewEntry {
+            author: UserId::new(by(n)),
+            body: body.clone().into(),
+            ..edit("")
+        };
+        let mut all: Vec<NewEntry> = typed.updates.iter().enumerate().map(typed_edit).collect();
+        all.insert(200, keyed("cyd", "k1"));
+        placed(&store, &append(plan, all)).await;
+        let was = entries(&store, "plan").await;
+        tutti(db, folder.path(), &["export", "plan", "--to", "before"]).good();
+
+        while store.pack_next(plan, i64::MAX).await.unwrap().is_more {}
+        assert_eq!(db.blobs("select body from pack").await.len(), 1);
+        assert_eq!(db.blobs("select body from entry").await.len(), 1, "the message is a row still");
+        assert_eq!(entries(&store, "plan").await, was);
+        tutti(db, folder.path(), &["export", "plan", "--to", "after"]).good();
+        for file in ["plan.yjs", "plan.txt", "plan.json", "plan.jsonl"] {
+            let [before, after] = ["before", "after"].map(|to| fs::read(folder.path().join(to).join(file)).unwrap());
+            assert!(before == after && !before.is_empty(), "{file}");
+        }
+        assert_eq!((read(folder.path(), "after/plan.txt"), lines(folder.path(), "after/plan.jsonl").len()), (typed.text(), 301));
+
+        // Into a database of each kind; on one without Postgres, of the one kind.
+        let mut others = vec![another_sqlite()];
+        if !db.is_sqlite() {
+            others.push(another_postgres().await);
+        }
+        for other in others {
+            tutti(&other, folder.path(), &["import", "after"]).good();
+            let copy = other.store("test").await;
+            assert_eq!(document(&copy, "plan").await.state(), document(&store, "plan").await.state());
+            // Its history is of what was imported, with the same text at its end.
+            let [own, first] = [past(&copy, "plan").await, past(&store, "plan").await];
+            assert_eq!((own.last(), own.len()), (first.last(), 2));
+            tutti(&other, folder.path(), &["export", "plan", "--to", "again", "--format", "yjs"]).good();
+            assert!(fs::read(folder.path().join("again/plan.yjs")).unwrap() == fs::read(folder.path().join("before/plan.yjs")).unwrap());
+            fs::remove_dir_all(folder.path().join("again")).unwrap();
+        }
+        // And every state of the one that is packed is told.
+        let states = past(&store, "plan").await;
+        assert_eq!((states.len(), states[1].as_str(), states[3].as_str()), (302, "0 ", "0 1 2 "));
+        assert_eq!((&states[200], &states[301]), (&states[201], &typed.text()));
     }
 
     async fn patterns_choose_the_rooms_and_each_is_written_once(db: &Database) {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use tutti::document::{Blocks, ReadingBudget, View};
+use tutti::history::{Histories, When};
 use tutti::ids::Seq;
 use tutti::store::{Entry, Store};
 
@@ -81,6 +82,17 @@ async fn view(store: &Store, room: &str) -> View {
 /// The text of a room's root `content`.
 pub async fn text(store: &Store, room: &str) -> String {
     view(store, room).await.text(Some("content")).unwrap()
+}
+
+/// The text of a room's root `content` after each of its entries, and before the first.
+pub async fn past(store: &Store, room: &str) -> Vec<String> {
+    let open = Histories::new(store.clone()).open(&name(room)).await.unwrap().unwrap();
+    let text = |seq: u64| {
+        let (_, state) = open.state(When::Seq(Seq(seq))).unwrap();
+        let view = View::read(&state.into(), ReadingBudget::default()).unwrap();
+        if seq == 0 { String::new() } else { view.text(Some("content")).unwrap() }
+    };
+    (0..=open.row.head.0).map(text).collect()
 }
 
 /// A room's document as JSON.
