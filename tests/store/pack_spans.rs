@@ -72,7 +72,8 @@ contract! {
         let store = db.store("s1").await;
         let room = room(&store, "plan").await;
         filled(&store, room, 9_000, 3).await;
-        assert_eq!(pack_all(&store, room).await, 9_000);
+        assert!(pack_all(&store, room).await >= 9_000);
+        assert!(db.blobs("select body from entry").await.is_empty());
         drop_to(&store, room, 2_000).await;
         is_whole(&store, room, 2_000, 9_000).await;
         filled(&store, room, 50, 3).await;
@@ -88,7 +89,8 @@ contract! {
         let room = room(&store, "plan").await;
         filled(&store, room, 9_000, 3).await;
         db.execute("create table kept as select * from entry").await;
-        assert_eq!(pack_all(&store, room).await, 9_000);
+        assert!(pack_all(&store, room).await >= 9_000);
+        assert!(db.blobs("select body from entry").await.is_empty());
         // The second of three packs is made rows again.
         for sql in [
             "delete from pack where first_seq = 4097",

@@ -62,6 +62,41 @@ mod tests {
         seqs.iter().map(edit).collect()
     }
 
+    async fn write(sqlite: &Sqlite, room: RoomId, edits: i64) {
+        let mut writing = sqlite.writing().await.unwrap();
+        let sql = "insert into entry (room_id, seq, kind, author, at, body) \
+                   select room.id, head + value, 1, 'ada', 0, cast(value as blob) from room, json_each('[1,2,3,4,5]') \
+                   where room.id = $1 and value <= $2";
+        sqlx::query(sql).bind(room.0).bind(edits).execute(&mut *writing.connection()).await.unwrap();
+        let sql = "update room set head = head + $2 where id = $1";
+        sqlx::query(sql).bind(room.0).bind(edits).execute(&mut *writing.connection()).await.unwrap();
+        writing.commit().await.unwrap();
+    }
+
+    #[test]
+    fn some_rows_at_a_time_make_the_pack_that_all_at_once_make() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("tutti.db").display());
+        actix_rt::System::new().block_on(async {
+            let store = Store::open(StoreSettings::new(url, "s1")).await.unwrap();
+            store.migrate().await.unwrap();
+            let room = store.ensure_room(&RoomName::parse("r").unwrap(), None).await.unwrap();
+            let Backend::Sqlite(sqlite) = &*store.backend else { panic!("a file") };
+            write(sqlite, room, 5).await;
+            let (mut packed, mut body) = (Vec::new(), Vec::new());
+            while let Some(batch) = sqlite.to_pack(room, i64::MAX, 2).await.unwrap() {
+                body = batch.pack().unwrap();
+                let saved = sqlite.save_pack(room, &batch, Some(&body)).await.unwrap();
+                packed.push((saved.entries, saved.is_more));
+            }
+            assert_eq!(packed, [(2, true), (4, true), (5, false)]);
+            let mut reading = sqlite.readers.acquire().await.unwrap();
+            let sql = "select body from pack where not exists (select 1 from entry)";
+            let packs: Vec<Vec<u8>> = sqlx::query_scalar(sql).fetch_all(&mut *reading).await.unwrap();
+            assert_eq!(packs, [body]);
+        });
+    }
+
     #[test]
     fn who_was_stopped_before_it_saved_what_another_has_packed_by_then_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
@@ -71,16 +106,7 @@ mod tests {
             store.migrate().await.unwrap();
             let room = store.ensure_room(&RoomName::parse("r").unwrap(), None).await.unwrap();
             let Backend::Sqlite(sqlite) = &*store.backend else { panic!("a file") };
-            let write = async |edits: i64| {
-                let mut writing = sqlite.writing().await.unwrap();
-                let sql = "insert into entry (room_id, seq, kind, author, at, body) \
-                           select room.id, head + value, 1, 'ada', 0, cast(value as blob) from room, json_each('[1,2,3,4,5]') \
-                           where room.id = $1 and value <= $2";
-                sqlx::query(sql).bind(room.0).bind(edits).execute(&mut *writing.connection()).await.unwrap();
-                let sql = "update room set head = head + $2 where id = $1";
-                sqlx::query(sql).bind(room.0).bind(edits).execute(&mut *writing.connection()).await.unwrap();
-                writing.commit().await.unwrap();
-            };
+            let write = async |edits: i64| write(sqlite, room, edits).await;
             write(5).await;
             // Of one room each of these stopped behind its look; two of them while a pack that was not full went along.
             let mut stopped = Vec::new();
