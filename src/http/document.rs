@@ -7,13 +7,14 @@ use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::{self, Data};
 use bytes::Bytes;
-use utoipa::ToSchema;
 
 use super::caller::{May, ReadDocument};
 use super::error::ApiError;
 use super::failures::{Fails, InRoom};
+use super::format::Format;
 use super::moment::{Moment, when};
 use super::parameters::{Parameters, RoomPath};
+use super::renderings::RenderingKey;
 use super::state::AppState;
 use crate::archive::Stored;
 use crate::auth::Action;
@@ -26,27 +27,6 @@ pub const DEADLINE: Duration = Duration::from_secs(10);
 
 /// The header with the seq up to which the document is.
 pub const SEQ_HEADER: &str = "tutti-seq";
-
-#[derive(Clone, Copy, ToSchema)]
-#[schema(as = ReadFormat, rename_all = "lowercase")]
-enum Format {
-    Text,
-    Json,
-    ProseMirror,
-    Xml,
-    Yjs,
-}
-
-fn format(name: &str) -> Result<Format, ApiError> {
-    match name {
-        "text" => Ok(Format::Text),
-        "json" => Ok(Format::Json),
-        "prosemirror" => Ok(Format::ProseMirror),
-        "xml" => Ok(Format::Xml),
-        "yjs" => Ok(Format::Yjs),
-        _ => Err(ApiError::Parameter("format must be text, json, prosemirror, xml or yjs".into())),
-    }
-}
 
 /// A room's document as it is committed, or as it was.
 ///
@@ -76,7 +56,7 @@ pub async fn read(
     mut parameters: Parameters,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    let format = parameters.text("format").as_deref().map_or(Ok(Format::Json), format)?;
+    let format = parameters.text("format").as_deref().map_or(Ok(Format::Json), Format::named)?;
     let root = parameters.text("root");
     let at = when("at", &mut parameters)?;
     parameters.end()?;
@@ -89,27 +69,47 @@ pub async fn read(
     let too_slow = || ApiError::TryLater("the document takes too long to render now, try again later".into());
     let work = async {
         let turn = state.renders.take(&may.identity.user).await.ok_or_else(ApiError::too_many_questions)?;
-        let source = match at {
+        let looks_back = may.identity.allows(&may.room, Action::ReadPast);
+        let key = |room, head, epoch| RenderingKey { room, head, epoch, format, root: root.clone(), looks_back };
+        let (source, key) = match at {
             None => {
-                let looks_back = may.identity.allows(&may.room, Action::ReadPast);
-                Source::Head(state.archive.read(&may.room).await?.ok_or(ApiError::RoomNotFound)?, looks_back)
+                if !state.renderings.is_empty()
+                    && let Some(row) = state.store.room(&may.room).await?
+                    && let Some(body) = state.renderings.get(&key(row.id, row.head, row.epoch))
+                {
+                    return Ok(answer(row.head, format, body));
+                }
+                let stored = state.archive.read(&may.room).await?.ok_or(ApiError::RoomNotFound)?;
+                let key = key(stored.id, stored.head, stored.epoch);
+                (Source::Head(stored, looks_back), Some(key))
             }
-            Some(when) => Source::Past(state.histories.open(&may.room).await?.ok_or(ApiError::RoomNotFound)?, when),
+            Some(when) => {
+                (Source::Past(state.histories.open(&may.room).await?.ok_or(ApiError::RoomNotFound)?, when), None)
+            }
         };
+        let root = root.clone();
         let body = web::block(move || {
-            let body = render(&source, format, root.as_deref());
+            let body = render(source, format, root.as_deref());
             // Held until here, also when nobody waits any more: it bounds the threads that render.
             drop(turn);
             body
         });
-        let (seq, content_type, body) = body.await.map_err(|_| ApiError::Internal)??;
-        Ok(HttpResponse::Ok()
-            .content_type(content_type)
-            .insert_header((SEQ_HEADER, seq.0.to_string()))
-            .insert_header((header::ETAG, format!("\"{seq}\"")))
-            .body(body))
+        let (seq, body) = body.await.map_err(|_| ApiError::Internal)??;
+        let body = match key {
+            Some(key) => state.renderings.share(key, body),
+            None => body,
+        };
+        Ok(answer(seq, format, body))
     };
     tokio::time::timeout(DEADLINE, work).await.map_err(|_| too_slow())?
+}
+
+fn answer(seq: Seq, format: Format, body: Bytes) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type(format.content_type())
+        .insert_header((SEQ_HEADER, seq.0.to_string()))
+        .insert_header((header::ETAG, format!("\"{seq}\"")))
+        .body(body)
 }
 
 /// What a document is read from.
@@ -119,20 +119,20 @@ enum Source {
     Past(Open, When),
 }
 
-fn render(source: &Source, format: Format, root: Option<&str>) -> Result<(Seq, &'static str, Vec<u8>), ApiError> {
+fn render(source: Source, format: Format, root: Option<&str>) -> Result<(Seq, Bytes), ApiError> {
     let (seq, state) = match source {
         Source::Head(stored, true) => (stored.head, stored.document.state()),
         Source::Head(stored, false) => (stored.head, stored.document.state_without_deleted()),
-        Source::Past(open, when) => open.state(*when)?,
+        Source::Past(open, when) => open.state(when)?,
     };
     let state = Bytes::from(state);
     let view = || View::read(&state, ReadingBudget::default());
-    let (content_type, body) = match format {
-        Format::Text => ("text/plain; charset=utf-8", view()?.text(root)?.into_bytes()),
-        Format::Json => ("application/json", view()?.json(root)?.into_bytes()),
-        Format::Xml => ("application/xml", view()?.xml(root)?.into_bytes()),
-        Format::ProseMirror => ("application/json", view()?.prosemirror(root)?.into_bytes()),
-        Format::Yjs => ("application/octet-stream", state.into()),
+    let body = match format {
+        Format::Text => view()?.text(root)?.into(),
+        Format::Json => view()?.json(root)?.into(),
+        Format::Xml => view()?.xml(root)?.into(),
+        Format::ProseMirror => view()?.prosemirror(root)?.into(),
+        Format::Yjs => state,
     };
-    Ok((seq, content_type, body))
+    Ok((seq, body))
 }

@@ -10,6 +10,7 @@ use super::error::ApiError;
 use super::figures::Newest;
 use super::hosts::Hosts;
 use super::origins::Origins;
+use super::renderings::Renderings;
 use super::turns::{RoomTurns, Turns};
 use crate::archive::Archive;
 use crate::auth::{self, Identity, Minter, Tickets, Verifier};
@@ -61,6 +62,8 @@ pub struct AppState {
     pub pace: Arc<ReconnectPace>,
     /// Who renders documents.
     pub renders: Turns,
+    /// Documents that are being sent.
+    pub renderings: Renderings,
     /// Who reads pages of timelines and of the list of rooms.
     pub pages: Turns,
     /// Who has all rooms looked at, or all entries of one.

@@ -161,6 +161,7 @@ impl Server {
             gate: Gate::new(places.sockets_max, limits.sockets_per_ip_max),
             pace: Default::default(),
             renders: AppState::render_turns(),
+            renderings: Default::default(),
             pages: AppState::page_turns(),
             scans: AppState::scan_turns(),
             forwarding: AppState::forwarding_turns(),

@@ -233,7 +233,7 @@ impl RoomRow {
 }
 
 /// Whether an erasure is under way in this epoch of a room.
-pub(super) fn is_being_erased(epoch: i64) -> bool {
+pub fn is_being_erased(epoch: i64) -> bool {
     epoch % 2 != 0
 }
 

@@ -51,7 +51,7 @@ pub use deletion::{DeletedRoom, Deletion, Remains, Undeletion};
 pub use entry::{
     Append, Bodies, COMMENT_BYTES_MAX, Condition, ENTRY_OVERHEAD_BYTES, Entry, EntryKind, HISTORY_BYTES_MAX,
     HISTORY_ENTRIES_MAX, HistoryQuery, KEY_BYTES_MAX, Kinds, Loaded, Maker, NewEntry, Outcome, Page, Placed, Refused,
-    RoomId, RoomRow,
+    RoomId, RoomRow, is_being_erased,
 };
 pub use erasure::{BegunErasure, ErasureProgress, ErasureRow, Rewrite, Rewritten};
 pub use error::StoreError;
@@ -367,7 +367,7 @@ impl Store {
 
     /// Raises a room's horizon, and keeps what stays of what lies before it; whether the room was still as it was when that was made.
     pub async fn raise_horizon(&self, room: RoomId, dropping: Dropping) -> Result<bool, StoreError> {
-        if entry::is_being_erased(dropping.from.1) {
+        if is_being_erased(dropping.from.1) {
             return Ok(false);
         }
         on_backend!(self, backend => backend.raise_horizon(room, &dropping))
