@@ -57,25 +57,76 @@ impl Parts {
 
     /// All of it in one piece. What comes in more than one part is copied.
     pub fn into_bytes(self) -> Bytes {
-        if self.full.is_empty() {
-            return self.last.freeze();
+        let mut joining = Joining::new(self);
+        joining.go_on(&mut joining.len());
+        joining.into_bytes()
+    }
+
+    fn first_mut(&mut self) -> &mut BytesMut {
+        self.full.front_mut().unwrap_or(&mut self.last)
+    }
+
+    /// Lets go of the first part if all of it was read.
+    fn drop_read(&mut self) {
+        if self.full.front().is_some_and(BytesMut::is_empty) {
+            self.full.pop_front();
         }
-        let mut all = BytesMut::with_capacity(self.len());
-        for part in self.full.into_iter().chain([self.last]) {
-            all.extend_from_slice(&part);
+    }
+}
+
+/// Parts on their way into one piece, which may be gone in steps: a long copy would hold others up. What was copied is let go of.
+#[derive(Debug)]
+pub struct Joining {
+    rest: Parts,
+    /// What is in one piece.
+    joined: BytesMut,
+}
+
+impl Joining {
+    /// Of `parts`. One alone is in one piece already.
+    pub fn new(mut parts: Parts) -> Self {
+        let joined = match parts.full.is_empty() {
+            true => std::mem::take(&mut parts.last),
+            false => BytesMut::with_capacity(parts.len()),
+        };
+        Self { rest: parts, joined }
+    }
+
+    /// Copies so much more as is allowed, which is lowered by that. Whether it is done.
+    pub fn go_on(&mut self, allowance: &mut usize) -> bool {
+        while *allowance > 0 && !self.rest.is_empty() {
+            let part = self.rest.first_mut();
+            let count = part.len().min(*allowance);
+            self.joined.extend_from_slice(&part[..count]);
+            part.advance(count);
+            *allowance -= count;
+            self.rest.drop_read();
         }
-        all.freeze()
+        self.rest.is_empty()
+    }
+
+    /// How many bytes there are, copied or not.
+    pub fn len(&self) -> usize {
+        self.joined.len() + self.rest.len()
+    }
+
+    /// What is in one piece.
+    pub fn joined(&self) -> &[u8] {
+        &self.joined
+    }
+
+    /// All of it, once it [is done](Self::go_on).
+    pub fn into_bytes(self) -> Bytes {
+        self.joined.freeze()
     }
 }
 
 impl Read for Parts {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let part = self.full.front_mut().unwrap_or(&mut self.last);
+        let part = self.first_mut();
         let count = part.len().min(out.len());
         part.copy_to_slice(&mut out[..count]);
-        if part.is_empty() {
-            self.full.pop_front();
-        }
+        self.drop_read();
         Ok(count)
     }
 }
@@ -111,6 +162,28 @@ mod tests {
         parts.push_changed(&vec![0; 2 * PART_BYTES], add);
         let bytes = parts.into_bytes();
         assert!((0..).zip(&bytes[3..]).all(|(place, byte)| *byte == place as u8));
+    }
+
+    #[test]
+    fn what_is_joined_in_steps_is_held_once_and_is_the_same() {
+        for length in [0, 5, PART_BYTES, 3 * PART_BYTES + 5] {
+            let bytes: Vec<u8> = (0..=255).cycle().take(length).collect();
+            let mut joining = Joining::new(parts(&bytes, 64 * 1024));
+            let mut steps = 0;
+            loop {
+                let before = joining.joined().len();
+                let is_done = joining.go_on(&mut 100_000);
+                assert_eq!((joining.len(), joining.joined() == &bytes[..joining.joined().len()]), (length, true));
+                assert!(joining.joined().len() - before <= 100_000);
+                assert!(joining.rest.full.len() <= (length - joining.joined().len()).div_ceil(PART_BYTES));
+                if is_done {
+                    break;
+                }
+                steps += 1;
+            }
+            assert_eq!(steps, if length > PART_BYTES { length.div_ceil(100_000) - 1 } else { 0 });
+            assert!(joining.into_bytes() == bytes);
+        }
     }
 
     #[test]

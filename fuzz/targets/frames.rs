@@ -20,7 +20,7 @@ fn read(stream: &[u8], flags: u8, piece: usize, step: usize) -> (Vec<Message>, O
     let mut messages = Vec::new();
     for mut input in stream.chunks(piece) {
         loop {
-            reader.allow_inflated(step);
+            reader.allow(step);
             match reader.read(&mut input) {
                 Ok(Some(message)) => messages.push(message),
                 Ok(None) if reader.is_paused() => {}

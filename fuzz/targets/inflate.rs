@@ -18,7 +18,7 @@ fn inflate(message: &[u8], piece: usize, step: usize) -> Result<Vec<u8>, Inflate
         }
     }
     inflater.finish(LIMIT)?;
-    Ok(inflater.into_message())
+    Ok(inflater.into_parts().into_bytes().into())
 }
 
 fuzz_target!(|bytes: &[u8]| {

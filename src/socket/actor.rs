@@ -299,7 +299,7 @@ impl Socket {
             self.log_refusal(CloseCode::Protocol, reason);
             return self.io.outbox.close(CloseCode::Protocol, reason);
         }
-        self.reader.allow_inflated(READ_BYTES);
+        self.reader.allow(READ_BYTES);
         let (mut messages, mut controls, mut bytes, mut has_ended) = (0, 0, 0, false);
         while self.io.outbox.closing().is_none() {
             // A message may change what the next one may be.

@@ -8,7 +8,7 @@ use bytes::{Buf, Bytes};
 use super::deflate::{InflateError, Inflater};
 use super::error::WireError;
 use super::header::{self, CONTROL_BYTES_MAX, HEADER_BYTES_MAX, Header, Opcode};
-use crate::parts::Parts;
+use crate::parts::{Joining, Parts};
 
 /// What a reader accepts.
 #[derive(Debug, Clone, Copy)]
@@ -79,14 +79,18 @@ pub struct Reader {
     head: [u8; HEADER_BYTES_MAX],
     head_bytes: usize,
     pending: Option<Box<PartialFrame>>,
-    /// Whether compressed messages were agreed on, and how much may be inflated until more is allowed.
+    /// Whether compressed messages were agreed on.
     takes_compressed: bool,
+    /// How much may be inflated, or put together, until more is allowed.
     allowance: usize,
     /// The data message so far: its kind, whether it is compressed, and its payload, unless that is still inflated.
     message: Option<Opcode>,
     is_compressed: bool,
     inflater: Option<Box<Inflater>>,
     payload: Parts,
+    /// The same once all of it is there, on its way into one piece; how much of that is known to be text.
+    joining: Option<Joining>,
+    text_bytes: usize,
     fragments: usize,
     /// How much of it has come, kept or not.
     arrived: u64,
@@ -98,6 +102,8 @@ pub struct Reader {
     control: Vec<u8>,
     /// Bytes of compressed messages, as they came and inflated, since they were last taken.
     compressed: (u64, u64),
+    /// Bytes of payloads, inflated, since they were last taken.
+    came: usize,
 }
 
 impl Reader {
@@ -114,13 +120,21 @@ impl Reader {
             is_compressed: false,
             inflater: None,
             payload: Parts::default(),
+            joining: None,
+            text_bytes: 0,
             fragments: 0,
             arrived: 0,
             is_too_big: false,
             let_go: 0,
             control: Vec::new(),
             compressed: (0, 0),
+            came: 0,
         }
+    }
+
+    /// Lets go of all that has come and is no whole message. Of what comes next nothing makes sense.
+    pub fn clear(&mut self) {
+        *self = Self::new(self.limits);
     }
 
     /// Changes how long messages may be from now on.
@@ -138,24 +152,31 @@ impl Reader {
         self.takes_compressed = true;
     }
 
-    /// Lets so much be inflated until the next call, and what ends a message. Past it [`read`](Self::read) takes no more.
-    pub fn allow_inflated(&mut self, bytes: usize) {
+    /// Lets so much be inflated and put together until the next call, and what ends a message. Past it [`read`](Self::read) takes no more.
+    pub fn allow(&mut self, bytes: usize) {
         self.allowance = bytes;
     }
 
     /// Whether it waits for an allowance, and not for input.
     pub fn is_paused(&self) -> bool {
-        self.inflater.as_ref().is_some_and(|inflater| inflater.is_paused())
+        self.joining.is_some() || self.inflater.as_ref().is_some_and(|inflater| inflater.is_paused())
     }
 
     /// How much is kept of a data message that has not ended, in bytes.
     pub fn unfinished_bytes(&self) -> usize {
-        self.payload.len() + self.inflater.as_ref().map_or(0, |inflater| inflater.held_bytes())
+        let inflated = self.inflater.as_ref().map_or(0, |inflater| inflater.held_bytes());
+        self.payload.len() + inflated + self.joining.as_ref().map_or(0, Joining::len)
     }
 
     /// Bytes of compressed messages that have ended, as they came and inflated, since the last call.
     pub fn take_compressed_bytes(&mut self) -> (u64, u64) {
         std::mem::take(&mut self.compressed)
+    }
+
+    /// How many bytes of payloads have come since the last call, inflated where they were compressed, whether their messages have ended or
+    /// not: what they cost.
+    pub fn take_came(&mut self) -> usize {
+        std::mem::take(&mut self.came)
     }
 
     /// How much has come of a data message that has not ended, in bytes.
@@ -166,6 +187,9 @@ impl Reader {
     /// Takes from `input` up to the end of the next message. `None`: all input is taken and more is needed, or it [is
     /// paused](Self::is_paused).
     pub fn read(&mut self, input: &mut &[u8]) -> Result<Option<Message>, WireError> {
+        if self.joining.is_some() {
+            return self.join();
+        }
         loop {
             let Some(mut pending) = self.next_frame(input)? else {
                 return Ok(None);
@@ -178,6 +202,7 @@ impl Reader {
                 let start = self.control.len();
                 self.control.extend_from_slice(piece);
                 header::unmask(&mut self.control[start..], pending.header.mask, pending.taken);
+                self.came += piece.len();
             } else if self.inflater.is_some() {
                 taken = self.inflate(&pending, piece)?;
                 self.arrived += taken as u64;
@@ -193,6 +218,7 @@ impl Reader {
                     header::unmask(bytes, mask, pending.taken + offset);
                 });
                 self.arrived += piece.len() as u64;
+                self.came += piece.len();
             }
             pending.taken += taken;
             let is_whole = taken == missing;
@@ -206,7 +232,8 @@ impl Reader {
                 return control_message(pending.header.opcode, payload).map(Some);
             }
             if pending.header.is_last {
-                return self.finish().map(Some);
+                self.end_payload()?;
+                return self.join();
             }
         }
     }
@@ -260,7 +287,7 @@ impl Reader {
         if whole > limit as u64 && !self.is_too_big {
             self.is_too_big = true;
             // What is compressed is inflated up to there.
-            if self.inflater.as_ref().is_none_or(|inflater| inflater.inflated().len() >= BEGINNING_BYTES) {
+            if self.inflater.as_ref().is_none_or(|inflater| inflater.len() >= BEGINNING_BYTES) {
                 self.keep_beginning();
             }
         }
@@ -270,8 +297,8 @@ impl Reader {
     /// Lets go of a message but for its beginning.
     fn keep_beginning(&mut self) {
         let inflater = self.inflater.take();
-        self.let_go = inflater.as_ref().map_or(0, |inflater| inflater.inflated().len() as u64);
-        let kept = inflater.as_ref().map_or(self.payload.beginning(), |inflater| inflater.inflated());
+        self.let_go = inflater.as_ref().map_or(0, |inflater| inflater.len() as u64);
+        let kept = inflater.as_ref().map_or(self.payload.beginning(), |inflater| inflater.beginning());
         let mut beginning = Parts::default();
         beginning.push(&kept[..kept.len().min(BEGINNING_BYTES)]);
         self.payload = beginning;
@@ -287,7 +314,10 @@ impl Reader {
             unmasked.copy_from_slice(part);
             header::unmask(unmasked, pending.header.mask, pending.taken + taken);
             let limit = if self.is_too_big { BEGINNING_BYTES } else { self.limits.message_bytes_max };
-            match inflater.inflate(unmasked, limit, &mut self.allowance) {
+            let before = inflater.len();
+            let inflated = inflater.inflate(unmasked, limit, &mut self.allowance);
+            self.came += inflater.len() - before;
+            match inflated {
                 Ok(used) => taken += used,
                 Err(error) => self.on_inflate_error(error)?,
             }
@@ -313,8 +343,8 @@ impl Reader {
         }
     }
 
-    /// The payload of a message that has ended.
-    fn take_payload(&mut self) -> Result<Bytes, WireError> {
+    /// All of a message's payload is there.
+    fn end_payload(&mut self) -> Result<(), WireError> {
         let limit = self.limits.message_bytes_max;
         if let Some(inflater) = &mut self.inflater
             && !self.is_too_big
@@ -322,31 +352,50 @@ impl Reader {
         {
             self.on_inflate_error(error)?;
         }
-        let payload = std::mem::take(&mut self.payload).into_bytes();
-        Ok(match self.inflater.take() {
-            Some(inflater) if self.is_too_big => Bytes::copy_from_slice(inflater.inflated()),
-            Some(inflater) => inflater.into_message().into(),
-            None => payload,
-        })
+        let payload = std::mem::take(&mut self.payload);
+        self.joining = Some(Joining::new(self.inflater.take().map_or(payload, |inflater| inflater.into_parts())));
+        Ok(())
     }
 
-    fn finish(&mut self) -> Result<Message, WireError> {
-        let payload = self.take_payload()?;
+    /// Puts a payload together, as far as is allowed. `None`: it is not in one piece yet.
+    fn join(&mut self) -> Result<Option<Message>, WireError> {
+        let Some(mut joining) = self.joining.take() else { return Ok(None) };
+        let is_whole = joining.go_on(&mut self.allowance);
+        if self.message == Some(Opcode::Text) && !self.is_too_big {
+            self.text_bytes += text_bytes(&joining.joined()[self.text_bytes..])?;
+        }
+        if !is_whole {
+            self.joining = Some(joining);
+            return Ok(None);
+        }
+        self.finish(joining.into_bytes()).map(Some)
+    }
+
+    fn finish(&mut self, payload: Bytes) -> Result<Message, WireError> {
         let arrived = std::mem::take(&mut self.arrived);
         if self.is_compressed {
             self.compressed.0 += arrived;
             self.compressed.1 += payload.len() as u64;
         }
-        let message = self.message.take();
+        let (message, text_bytes) = (self.message.take(), std::mem::take(&mut self.text_bytes));
         if std::mem::take(&mut self.is_too_big) {
             let bytes = arrived.max(std::mem::take(&mut self.let_go));
             return Ok(Message::TooBig { beginning: payload, bytes });
         }
         match message {
-            Some(Opcode::Text) if std::str::from_utf8(&payload).is_err() => Err(WireError::Utf8),
+            Some(Opcode::Text) if text_bytes < payload.len() => Err(WireError::Utf8),
             Some(Opcode::Text) => Ok(Message::Text(payload)),
             _ => Ok(Message::Binary(payload)),
         }
+    }
+}
+
+/// How far `bytes` are UTF-8; an error if they cannot go on as that.
+fn text_bytes(bytes: &[u8]) -> Result<usize, WireError> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.len()),
+        Err(error) if error.error_len().is_none() => Ok(error.valid_up_to()),
+        Err(_) => Err(WireError::Utf8),
     }
 }
 
@@ -378,7 +427,7 @@ fn close_code(payload: &[u8]) -> Result<Option<u16>, WireError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::deflate::deflate;
+    use crate::wire::deflate::{WINDOW_BYTES, deflate};
     use proptest::prelude::*;
 
     const LIMITS: MessageLimits = MessageLimits { message_bytes_max: 1000, fragments_max: 4, skipped_bytes_max: 0 };
@@ -580,10 +629,10 @@ mod tests {
         assert!(raw.len() < 64 << 10, "{}", raw.len());
         for limit in [1000, 64 << 10, 1 << 20] {
             let mut reader = inflating(MessageLimits { message_bytes_max: limit, ..LIMITS });
-            let held_max = limit + 1 + size_of::<Inflater>();
+            let held_max = limit + 1 + size_of::<Inflater>() + if limit > WINDOW_BYTES { WINDOW_BYTES } else { 0 };
             let mut input = &raw[..];
             let refused = loop {
-                reader.allow_inflated(10_000);
+                reader.allow(10_000);
                 assert!(reader.unfinished_bytes() <= held_max, "{}", reader.unfinished_bytes());
                 match reader.read(&mut input) {
                     Ok(message) => assert!(message.is_none() && reader.is_paused()),
@@ -625,12 +674,83 @@ mod tests {
     }
 
     #[test]
+    fn a_long_message_is_put_together_in_steps_compressed_or_not_and_held_once() {
+        let payload: Vec<u8> = (0..3 << 20).map(|n: u32| (n.wrapping_mul(2_654_435_761) >> 28) as u8).collect();
+        let mut plain = vec![0x82, 0x80 | 127];
+        plain.extend_from_slice(&(payload.len() as u64).to_be_bytes());
+        plain.extend_from_slice(&[0; 4]);
+        plain.extend_from_slice(&payload);
+        let body = deflated(&payload);
+        let fragments = body.chunks(50_000).count();
+        let in_fragments = body.chunks(50_000).enumerate().flat_map(|(at, part)| {
+            let last = if at + 1 == fragments { 0x80 } else { 0 };
+            client_frame(last | if at == 0 { 0x42 } else { 0 }, part)
+        });
+        let limits = MessageLimits { message_bytes_max: payload.len(), fragments_max: 1000, ..LIMITS };
+        for mut raw in [plain, in_fragments.collect()] {
+            raw.extend(client_frame(0x82, b"next"));
+            let (mut reader, mut input) = (inflating(limits), &raw[..]);
+            let (mut seen, mut steps_joining) = (Vec::new(), 0);
+            while seen.len() < 2 {
+                reader.allow(100_000);
+                seen.extend(reader.read(&mut input).unwrap());
+                steps_joining += usize::from(reader.joining.is_some());
+                assert!(reader.unfinished_bytes() <= payload.len() + 1 + size_of::<Inflater>() + WINDOW_BYTES);
+            }
+            assert!(steps_joining >= payload.len() / 100_000, "{steps_joining}");
+            let next = Message::Binary(Bytes::from_static(b"next"));
+            assert!(seen == [Message::Binary(payload.clone().into()), next] && input.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_checked_as_it_is_put_together_also_where_a_letter_is_cut() {
+        let limits = MessageLimits { message_bytes_max: 4 << 20, ..LIMITS };
+        let read = |text: &[u8]| {
+            let mut raw = vec![0x81, 0x80 | 127];
+            raw.extend_from_slice(&(text.len() as u64).to_be_bytes());
+            raw.extend_from_slice(&[0; 4]);
+            raw.extend_from_slice(text);
+            let (mut reader, mut input) = (Reader::new(limits), &raw[..]);
+            loop {
+                reader.allow(10_001);
+                match reader.read(&mut input) {
+                    Ok(None) => assert!(reader.is_paused()),
+                    ended => break ended,
+                }
+            }
+        };
+        let text = "é".repeat(1 << 20).into_bytes();
+        assert!(read(&text) == Ok(Some(Message::Text(text.clone().into()))));
+        assert_eq!(read(&text[..text.len() - 1]), Err(WireError::Utf8));
+        let mut broken = text.clone();
+        broken[1 << 20] = 0xff;
+        assert_eq!(read(&broken), Err(WireError::Utf8));
+    }
+
+    #[test]
     fn what_was_compressed_is_counted_as_it_came_and_inflated() {
         let raw = [compressed_frame(&[7; 1000]), client_frame(0x82, &[7; 1000])].concat();
         let mut reader = inflating(LIMITS);
         assert_eq!(read_all(&mut reader, &raw).unwrap().len(), 2);
         assert_eq!(reader.take_compressed_bytes(), (deflated(&[7; 1000]).len() as u64, 1000));
         assert_eq!(reader.take_compressed_bytes(), (0, 0));
+    }
+
+    #[test]
+    fn rule_26_what_comes_counts_when_it_comes_and_as_it_is_inflated() {
+        let mut reader = inflating(LIMITS);
+        let mut input = &client_frame(0x82, &[7; 1000])[..600];
+        assert_eq!((reader.read(&mut input), reader.take_came()), (Ok(None), 592));
+        let mut reader = inflating(LIMITS);
+        let bomb = compressed_frame(&[7; 10_000]);
+        assert!(reader.read(&mut &bomb[..]).is_err() && bomb.len() < 100);
+        assert_eq!((reader.take_came(), reader.take_came()), (1001, 0));
+        let mut reader = inflating(MessageLimits { skipped_bytes_max: 5000, ..LIMITS });
+        let mut input = &client_frame(0x82, &[7; 3000])[..];
+        let skipped = reader.read(&mut input).unwrap().unwrap();
+        assert!(matches!(skipped, Message::TooBig { .. }));
+        assert_eq!(reader.take_came(), 3000, "thrown away or not");
     }
 
     /// Payloads of which some compress well and some do not.
@@ -672,7 +792,7 @@ mod tests {
                 let (piece, after) = rest.split_at((*cut).min(rest.len()));
                 let mut input = piece;
                 loop {
-                    reader.allow_inflated(allowance);
+                    reader.allow(allowance);
                     match reader.read(&mut input).unwrap() {
                         Some(message) => seen.push(message),
                         None if reader.is_paused() => {}

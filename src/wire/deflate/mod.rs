@@ -6,5 +6,5 @@ mod inflater;
 mod offer;
 
 pub use deflater::deflate;
-pub use inflater::{InflateError, Inflater};
+pub use inflater::{InflateError, Inflater, WINDOW_BYTES};
 pub use offer::{Accepted, accept};
