@@ -20,10 +20,12 @@ use crate::store::{Maker, StoreError};
 const BEHIND_POLL: Duration = Duration::from_millis(5);
 
 impl Room {
-    /// Counts a message of this turn, and ends the turn if it has become too long.
+    /// Counts a message of this turn, and ends the turn if it has become too long. Then others of the thread get theirs, whatever waits
+    /// in the mailbox, which actix would empty first.
     pub(super) fn count_message(&mut self, ctx: &mut Context<Self>) {
         if self.fanout.count_message() {
             self.end_turn(ctx);
+            ctx.wait(OthersTurn { has_been: false });
         }
     }
 
@@ -173,6 +175,28 @@ impl Room {
     }
 }
 
+/// Lets everybody else of the thread go on once. Meanwhile the room takes nothing out of its mailbox.
+struct OthersTurn {
+    has_been: bool,
+}
+
+impl ActorFuture<Room> for OthersTurn {
+    type Output = ();
+
+    fn poll(
+        mut self: Pin<&mut Self>,
+        _: &mut Room,
+        _: &mut Context<Room>,
+        cx: &mut std::task::Context<'_>,
+    ) -> Poll<()> {
+        if std::mem::replace(&mut self.has_been, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
 /// Ends the room's turn whenever its mailbox is empty: actix polls what an actor spawned after each emptied mailbox.
 pub(super) struct TurnEnd;
 
@@ -190,5 +214,76 @@ impl ActorFuture<Room> for TurnEnd {
         }
         room.in_span(|room| room.end_turn(ctx));
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use actix::{Actor, Arbiter};
+    use bytes::Bytes;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::archive::{Archive, DocumentRules};
+    use crate::bus::Cluster;
+    use crate::ids::RoomName;
+    use crate::room::testing::TestRoom;
+    use crate::room::{Announce, BackEnd, Directory, GetPresence, Journal};
+    use crate::store::{Store, StoreSettings};
+    use crate::webhooks::RoomEvents;
+
+    /// A body that notes when it was handled.
+    struct Noted {
+        name: &'static str,
+        handled: Arc<Mutex<Vec<&'static str>>>,
+    }
+
+    impl AsRef<[u8]> for Noted {
+        fn as_ref(&self) -> &[u8] {
+            b"{}"
+        }
+    }
+
+    impl Drop for Noted {
+        fn drop(&mut self) {
+            self.handled.lock().unwrap().push(self.name);
+        }
+    }
+
+    #[test]
+    fn a_room_that_is_told_much_lets_others_of_its_thread_go_on_after_each_turn() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("tutti.db").display());
+        actix::System::new().block_on(async {
+            let store = Store::open(StoreSettings::new(url, "s1")).await.unwrap();
+            store.migrate().await.unwrap();
+            let cluster = Cluster::new(Uuid::new_v4(), "s1".into(), false, Duration::ZERO);
+            let rules = DocumentRules { bytes_max: 1 << 20, gc: true, gc_off_rooms: Vec::new() };
+            let archive = Archive::new(store.clone(), rules);
+            let journal = Journal::new(store.clone(), cluster.clone(), 100, 1 << 20).start();
+            let back_end = BackEnd { seed: None, events: RoomEvents::unheard() };
+            let settings = TestRoom::new().settings;
+            let threads = vec![Arbiter::current()];
+            let directory = Directory::new(threads, store, archive, journal, cluster, back_end, settings);
+            let [busy, other] = ["busy", "other"].map(|name| directory.lookup(&RoomName::parse(name).unwrap()));
+            for lease in [&busy, &other] {
+                lease.room().send(GetPresence).await.unwrap();
+            }
+
+            for _ in 0..10_000 {
+                busy.room().do_send(Announce { body: Bytes::from_static(b"{}") });
+            }
+            let handled = Arc::<Mutex<Vec<&str>>>::default();
+            for (name, lease) in [("busy", &busy), ("other", &other)] {
+                let body = Bytes::from_owner(Noted { name, handled: handled.clone() });
+                lease.room().do_send(Announce { body });
+            }
+            while handled.lock().unwrap().len() < 2 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(*handled.lock().unwrap(), ["other", "busy"]);
+        });
     }
 }

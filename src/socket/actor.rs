@@ -17,12 +17,13 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use super::context::SocketContext;
+use super::ending::{Ending, Rest};
 use super::event_streams::{StreamEntry, Uplink, UplinkError};
 use super::gate::{Permit, network};
 use super::heartbeat::{Beat, Signs};
 use super::inflow::{self, Inflow, Slowed};
 use super::opening::{Opening, Path};
-use super::outbox::Outbox;
+use super::outbox::{Outbox, Written};
 use super::session::{self, DeniedSession, Opened, Session, SessionIo, SocketClose};
 use super::stream::Stream;
 use super::timers::KeyedTimers;
@@ -39,9 +40,10 @@ use crate::wire::{self, Encoding, Frame, MessageLimits, Reader, WireError};
 const READ_BYTES: usize = 64 * 1024;
 /// Reads before other sockets of the thread get their turn.
 const READS_PER_TURN: usize = 4;
-/// What a closed socket still takes from its peer, to throw it away: a peer that is in the middle of a long message reads our close
-/// frame only if it may go on writing.
-const LINGER_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Messages of a read that are handled in one go; the rest counts as the next read.
+const MESSAGES_PER_READ: u64 = 256;
+/// Between two turns in which it is read what a closed socket's peer still sends. Nobody needs it soon.
+const REST_PAUSE: Duration = Duration::from_millis(10);
 /// For how many waits, see [`SocketSettings::linger`], as long as the peer goes on writing.
 const LINGER_WAITS_MAX: u32 = 5;
 /// Longest message of which at least the beginning is looked at, so that it can be refused by name, in bytes.
@@ -73,26 +75,6 @@ enum Timer {
     Linger,
     /// A peer that sends too much is read again.
     Slowed,
-}
-
-/// How far the end has come.
-enum Ending {
-    /// Not begun.
-    Open,
-    /// The close frame is on its way.
-    Flushing,
-    /// Nothing more is written; what comes is thrown away, so that the peer gets the close frame and not a reset.
-    Lingering { taken: usize },
-}
-
-impl Ending {
-    /// What has been thrown away.
-    fn taken(&self) -> usize {
-        match self {
-            Ending::Open | Ending::Flushing => 0,
-            Ending::Lingering { taken } => *taken,
-        }
-    }
 }
 
 /// One WebSocket connection or event stream. Started by the server once the request is answered, on the thread that its opening
@@ -291,8 +273,8 @@ impl Socket {
         Poll::Pending
     }
 
-    /// Handles what came, as far as one read's worth of it inflates; the rest waits. So compressed bytes hold nobody up for longer
-    /// than others, and no more of them goes to rooms before these are asked for credit.
+    /// Handles what came, as far as one read's worth of it inflates, and so many messages; the rest waits. So neither compressed bytes nor
+    /// short messages hold anybody up for longer than others, and no more of them goes to rooms before these are asked for credit.
     fn receive(&mut self, mut input: &[u8]) {
         if self.encoding == Encoding::Events && !input.is_empty() {
             let reason = "an event stream takes nothing but its request";
@@ -301,7 +283,7 @@ impl Socket {
         }
         self.reader.allow(READ_BYTES);
         let (mut messages, mut controls, mut bytes, mut has_ended) = (0, 0, 0, false);
-        while self.io.outbox.closing().is_none() {
+        while self.io.outbox.closing().is_none() && messages < MESSAGES_PER_READ {
             // A message may change what the next one may be.
             self.reader.set_message_bytes_max(self.session.message_bytes_max(&self.io));
             self.reader.set_skipped_bytes_max(if self.session.refuses_in_band() { SKIPPED_BYTES_MAX } else { 0 });
@@ -344,21 +326,28 @@ impl Socket {
         if messages > 0 {
             metrics::MESSAGES_RECEIVED.inc_by(messages);
             metrics::MESSAGE_BYTES_RECEIVED.inc_by(bytes);
-            let awareness = self.session.take_awareness();
-            let weight = match self.session.counts_for_itself() {
-                // What it says, but not its pings.
-                true => inflow::weight(controls, 0),
-                false => inflow::weight((messages as usize).saturating_sub(awareness), bytes as usize),
-            };
+        }
+        let (awareness, came) = (self.session.take_awareness(), self.reader.take_came());
+        let weight = match self.session.counts_for_itself() {
+            // What it says, but not its pings.
+            true => inflow::weight(controls, 0),
+            // Also what no message has become of yet.
+            false => inflow::weight((messages as usize).saturating_sub(awareness), came),
+        };
+        if weight > 0.0 {
             self.slow_down(weight);
         }
         self.io.outbox.flush();
     }
 
+    /// Counts what came.
+    fn spend(&mut self, weight: f64) -> Option<Slowed> {
+        self.inflow.spend(self.session.payer(), weight, &self.io.context.rates, Instant::now())
+    }
+
     /// Reads nothing for a while from a client that sends more than it may.
     fn slow_down(&mut self, weight: f64) {
-        let slowed = self.inflow.spend(self.session.payer(), weight, &self.io.context.rates, Instant::now());
-        let Some(Slowed { wait, is_first }) = slowed else { return };
+        let Some(Slowed { wait, is_first }) = self.spend(weight) else { return };
         metrics::SOCKETS_SLOWED.inc();
         if is_first {
             let (room, user) = self.session.room_and_user();
@@ -437,7 +426,10 @@ impl Socket {
     fn poll_write(&mut self, cx: &mut std::task::Context<'_>) -> Poll<io::Result<()>> {
         while self.io.outbox.is_waiting() {
             ready!(self.stream.poll_writable(cx))?;
-            self.io.outbox.write()?;
+            if self.io.outbox.write()? == Written::Turn {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
         }
         Poll::Ready(Ok(()))
     }
@@ -447,6 +439,7 @@ impl Socket {
         if let Ending::Open = self.ending {
             self.ending = Ending::Flushing;
             self.timers.cancel_all(ctx);
+            self.let_go_of_input();
             self.linger(0, LINGER_WAITS_MAX, ctx);
         }
         if let Ending::Flushing = self.ending {
@@ -454,22 +447,31 @@ impl Socket {
             self.stream.shut_write();
             self.ending = Ending::Lingering { taken: 0 };
         }
-        let Ending::Lingering { taken } = &mut self.ending else {
-            return Poll::Pending;
-        };
         loop {
             ready!(self.stream.poll_readable(cx))?;
-            let read = READ_BUFFER.with_borrow_mut(|buffer| self.stream.try_read(buffer));
-            match read {
-                Ok(0) => return Poll::Ready(Ok(())),
-                Ok(count) => *taken += count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-            if *taken > LINGER_BYTES_MAX {
-                return Poll::Ready(Ok(()));
+            let Self { ending, stream, .. } = self;
+            let before = ending.taken();
+            let rest = READ_BUFFER.with_borrow_mut(|buffer| ending.take_rest(|| stream.try_read(buffer)))?;
+            match rest {
+                Rest::Over => return Poll::Ready(Ok(())),
+                Rest::Awaited => {}
+                Rest::MayGoOn => {
+                    // It counts as any other.
+                    let slowed = self.spend(inflow::weight(0, self.ending.taken() - before));
+                    let pause = slowed.map_or(REST_PAUSE, |slowed| slowed.wait.max(REST_PAUSE));
+                    self.timers.set(Timer::Slowed, pause, ctx, |socket, _| socket.outbox().wake());
+                    return Poll::Pending;
+                }
             }
         }
+    }
+
+    /// Nothing that came is of use any more, and others may need what it holds before the peer has ended its side.
+    fn let_go_of_input(&mut self) {
+        self.reader.clear();
+        self.unread = Bytes::new();
+        // Nothing is held of a message that does not go on.
+        let _ = self.unfinished.note(0, 0, self.heard);
     }
 
     /// Ends the socket after a while; later, a few times, if more than `taken` has come from the peer meanwhile.

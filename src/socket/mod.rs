@@ -6,6 +6,7 @@
 
 mod actor;
 mod context;
+mod ending;
 mod event_streams;
 mod gate;
 mod heartbeat;

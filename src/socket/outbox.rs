@@ -19,6 +19,8 @@ use crate::wire::{Encoding, Frame, Run};
 
 /// Most frames in one write.
 const WRITE_FRAMES_MAX: usize = 64;
+/// Written before other sockets of the thread get their turn, in bytes: a peer may take as fast as it is sent to.
+const TURN_BYTES: usize = 256 * 1024;
 
 /// A live frame of more bytes than this could fill an outbox by itself, however fast its peer is. It does not count, and there is
 /// a bound for such frames alone.
@@ -42,6 +44,15 @@ enum CountsAs {
     Answer,
     /// Those who are there, shown to a newcomer.
     Joining,
+}
+
+/// How far a write came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// All there was, or all that the peer takes now.
+    AsMuchAsGoes,
+    /// As much as a turn may be.
+    Turn,
 }
 
 /// Where the joining state is, of which there is one at a time.
@@ -377,18 +388,27 @@ impl Outbox {
         own > self.bytes_max || (own > bytes && !self.held.borrow().demand(bytes))
     }
 
-    /// Writes until the peer takes no more. An error means that the connection is gone.
-    pub fn write(&self) -> io::Result<()> {
+    /// Writes until the peer takes no more, or until it is others' turn. An error means that the connection is gone.
+    pub fn write(&self) -> io::Result<Written> {
         let stream = self.stream.borrow();
-        let Some(stream) = &*stream else { return Ok(()) };
+        let Some(stream) = &*stream else { return Ok(Written::AsMuchAsGoes) };
+        self.write_to(
+            |frames| if frames.is_empty() { stream.try_flush().map(|()| 0) } else { write_front(stream, frames) },
+            || stream.unsent(),
+        )
+    }
+
+    fn write_to(
+        &self,
+        write: impl Fn(&VecDeque<(Bytes, CountsAs)>) -> io::Result<usize>,
+        unsent: impl Fn() -> usize,
+    ) -> io::Result<Written> {
         let mut queue = self.queue.borrow_mut();
-        while !queue.frames.is_empty() || stream.unsent() > 0 {
-            let written = match queue.frames.is_empty() {
-                true => stream.try_flush().map(|()| 0),
-                false => write_front(stream, &queue.frames),
-            };
-            match written {
+        let mut turn = 0;
+        while turn < TURN_BYTES && (!queue.frames.is_empty() || unsent() > 0) {
+            match write(&queue.frames) {
                 Ok(written) => {
+                    turn += written;
                     self.written.set(self.written.get() + written as u64);
                     if self.is_blocked.get() {
                         self.progressed.set(Instant::now());
@@ -404,7 +424,7 @@ impl Outbox {
                 Err(error) => return Err(error),
             }
         }
-        let unsent = stream.unsent();
+        let unsent = unsent();
         if queue.frames.is_empty() && unsent == 0 {
             self.is_blocked.set(false);
             if queue.frames.capacity() > WRITE_FRAMES_MAX {
@@ -416,7 +436,12 @@ impl Outbox {
         }
         // What the peer takes at once never gets there.
         self.held.borrow_mut().set(queue.counted() + unsent);
-        Ok(())
+        if turn < TURN_BYTES {
+            return Ok(Written::AsMuchAsGoes);
+        }
+        // What waits now is not the peer's doing.
+        self.progressed.set(Instant::now());
+        Ok(Written::Turn)
     }
 
     fn take_off(&self, queue: &mut FrameQueue, mut written: usize) {
@@ -542,5 +567,40 @@ impl Connection for Outbox {
             self.flush();
         }
         self.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use crate::budget::ByteBudget;
+    use crate::socket::stream::Detached;
+
+    #[test]
+    fn a_peer_that_takes_as_fast_as_it_is_sent_to_is_sent_a_turn_at_a_time() {
+        actix_rt::System::new().block_on(async {
+            let (ours, _theirs) = UnixStream::pair().unwrap();
+            ours.set_nonblocking(true).unwrap();
+            let stream = Rc::new(Stream::adopt(Detached::Unix(ours)).unwrap());
+            let budget = ByteBudget::new(1 << 20, None);
+            let outbox = Outbox::new(stream, Bytes::new(), Encoding::Plain, 1 << 20, budget.hold(0));
+            let frame = Frame::binary(&[&vec![0; 16 * TURN_BYTES]]);
+            outbox.push(&frame, Counted::No);
+            let turn = || {
+                let before = outbox.written();
+                let piece = |frames: &VecDeque<(Bytes, CountsAs)>| {
+                    Ok(frames.front().map_or(0, |(frame, _)| frame.len().min(TURN_BYTES / 4)))
+                };
+                let written = outbox.write_to(piece, || 0).unwrap();
+                (written, outbox.written() - before)
+            };
+            for _ in 0..16 {
+                assert_eq!((turn(), outbox.is_waiting()), ((Written::Turn, TURN_BYTES as u64), true));
+            }
+            let rest = frame.plain_bytes() - 16 * TURN_BYTES;
+            assert_eq!((turn(), outbox.is_waiting()), ((Written::AsMuchAsGoes, rest as u64), false));
+        });
     }
 }

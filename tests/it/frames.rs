@@ -268,6 +268,21 @@ fn rule_21_unfinished_messages_hold_a_bounded_amount_together_and_a_good_client_
 }
 
 #[test]
+fn rule_21_what_a_closed_socket_had_begun_is_given_back_while_its_peer_still_writes() {
+    let server = Server::with(&["--document-bytes-max", "1048576", "--unfinished-bytes-max", "1048576"]);
+    let mut hoarder = Socket::yjs(server.address, "room", &writer("hoarder"));
+    hoarder.send(&header(BINARY, 900_000));
+    hoarder.send(&[0; 900_000]);
+    // A message within another.
+    hoarder.send(&frame(BINARY, b""));
+    assert_eq!(hoarder.closed().0, 1002);
+    // The connection is there until its peer ends it, or for two seconds.
+    let mut next = Socket::yjs(server.address, "room", &writer("hoarder"));
+    next.send(&frame(BINARY, &[0xff; 900_000]));
+    assert_eq!(next.closed().0, 4422);
+}
+
+#[test]
 fn a_peer_in_the_middle_of_a_long_message_may_go_on_writing_until_it_reads_the_close() {
     let server = Server::with(&["--document-bytes-max", "65536"]);
     let long = frame(BINARY, &vec![0; 50_000_000]);
