@@ -102,6 +102,10 @@ impl Sqlite {
             let pool =
                 SqlitePoolOptions::new().max_connections(1).connect_with(self.writer.source.options.clone()).await?;
             MIGRATIONS.run(&pool).await.map_err(migrate::error)?;
+            if pending == MIGRATIONS.iter().count() {
+                // Of a new file: pages that one migration used and another left, which nobody would give back for long.
+                sqlx::raw_sql("vacuum").execute(&pool).await?;
+            }
             pool.close().await;
         }
         Ok(pending)

@@ -1,6 +1,6 @@
 //! Migrations: counted, run once, and understood to be wrong when they are.
 
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, SqliteConnection};
 use tutti::store::{Store, StoreError, StoreSettings};
 use uuid::Uuid;
 
@@ -42,6 +42,17 @@ contract! {
         db.execute("update _sqlx_migrations set checksum = '\\x00'").await;
         assert!(matches!(store.migrate().await, Err(StoreError::Migration(_))));
     }
+}
+
+#[test]
+fn a_new_file_has_no_page_with_nothing_in_it() {
+    on_sqlite(async |db: &Database| {
+        db.store("s1").await;
+        let mut connection = SqliteConnection::connect(&db.url).await.expect("the file opens");
+        let query = sqlx::query_scalar("select freelist_count from pragma_freelist_count");
+        let unused: i64 = query.fetch_one(&mut connection).await.expect("it is told");
+        assert_eq!(unused, 0);
+    });
 }
 
 #[test]
