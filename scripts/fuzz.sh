@@ -14,7 +14,7 @@ cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
 # What the fuzzer needs of the compiler is not stable; the code under it is built as ever. It has no unsafe to look after.
 export RUSTC_BOOTSTRAP=1
 targets=("$@")
-[ $# -gt 0 ] || targets=(scan apply view v2 draft packs frames inflate heads tokens names yjs awareness hocuspocus json)
+[ $# -gt 0 ] || targets=(scan apply view v2 draft packs redact frames inflate heads tokens names yjs awareness hocuspocus json)
 for target in "${targets[@]}"; do
   mkdir -p "fuzz/target/corpus/$target" "fuzz/corpus/$target"
   cargo fuzz run --sanitizer none "$target" "fuzz/target/corpus/$target" "fuzz/corpus/$target" -- \
