@@ -6,6 +6,7 @@ mod claim;
 mod copy;
 mod deletion;
 mod erasure;
+mod log;
 mod packing;
 mod read;
 mod resource;
@@ -21,7 +22,7 @@ mod webhook;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
@@ -45,7 +46,7 @@ pub(super) static MIGRATIONS: LazyLock<Migrator> = migrations!("sqlite": 1 "0001
 
 pub(super) struct Sqlite {
     /// Everything that writes: SQLite has one writer at a time, and waiting in order beats polling for its lock.
-    writer: Writer<SqliteConnection>,
+    writer: Arc<Writer<SqliteConnection>>,
     readers: SqlitePool,
     rules: Rules,
     path: PathBuf,
@@ -77,8 +78,10 @@ impl Sqlite {
             .max_connections(settings.connections_max.saturating_sub(1).max(1))
             .acquire_timeout(settings.connect_timeout)
             .connect_lazy_with(reading.thread_name(|id| format!("store-reader-{id}")));
+        let writing = log::pragmas().into_iter().fold(writing, |writing, (name, value)| writing.pragma(name, value));
         let source = SqliteSource { options: writing, timeout: settings.connect_timeout };
-        let writer = Writer::new(source, settings.connect_timeout, settings.operation_timeout());
+        let writer = Arc::new(Writer::new(source, settings.connect_timeout, settings.operation_timeout()));
+        tokio::spawn(log::keep_short(path.clone(), readers.clone(), writer.clone()));
         let rules = Rules {
             server: settings.incarnation.to_string(),
             entry_bytes_max: settings.entry_bytes_max,

@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, Notify};
 use tokio::time::timeout;
 
 use super::error::StoreError;
@@ -24,6 +24,8 @@ pub(super) struct Writer<C: Statements> {
     idle: Mutex<Option<Idle<C>>>,
     /// Where other servers left rooms, as far as that was heard since it was last looked at.
     heard: Heard,
+    /// Told whenever a transaction has ended.
+    pub ended: Notify,
     /// Set under the lock of `idle`: no transaction begins after the close.
     is_closed: AtomicBool,
     answer_timeout: Duration,
@@ -60,6 +62,7 @@ struct Idle<C> {
 /// The writer's connection. Dropped without [`keep`](Self::keep) it is closed, and what it has not committed is taken back.
 pub(super) struct Held<'w, C> {
     slot: MutexGuard<'w, Option<Idle<C>>>,
+    ended: &'w Notify,
     pub connection: C,
     /// What is known of rooms from the connection's own commits.
     pub heads: Heads,
@@ -76,6 +79,7 @@ impl<C: Statements> Writer<C> {
             source,
             idle: Mutex::new(None),
             heard: Heard::default(),
+            ended: Notify::new(),
             is_closed: AtomicBool::new(false),
             answer_timeout,
             transaction_timeout,
@@ -94,7 +98,7 @@ impl<C: Statements> Writer<C> {
         if let Some(Idle { mut connection, heads, .. }) = slot.take() {
             // It may have died while idle. Nothing is begun, so nothing is lost by trying a new one.
             if let Ok(Ok(())) = timeout(self.answer_timeout, connection.run(C::BEGIN)).await {
-                return Ok(Begun(Held { slot, connection, heads }));
+                return Ok(Begun(Held { slot, ended: &self.ended, connection, heads }));
             }
         }
         let connection = timeout(limit, async {
@@ -103,7 +107,7 @@ impl<C: Statements> Writer<C> {
             Ok::<C, StoreError>(connection)
         });
         let connection = connection.await.map_err(|_| StoreError::timed_out(limit))??;
-        Ok(Begun(Held { slot, connection, heads: Heads::default() }))
+        Ok(Begun(Held { slot, ended: &self.ended, connection, heads: Heads::default() }))
     }
 
     /// The connection without a transaction and what `wanted` finds in its heads; `None` if it finds nothing, or if there is no
@@ -119,8 +123,14 @@ impl<C: Statements> Writer<C> {
         }
         let fresh = slot.as_ref().filter(|idle| idle.since.elapsed() < FRESH);
         let Some(found) = fresh.and_then(|idle| wanted(&idle.heads)) else { return Ok(None) };
-        let held = slot.take().map(|Idle { connection, heads, .. }| Held { slot, connection, heads });
+        let held =
+            slot.take().map(|Idle { connection, heads, .. }| Held { slot, ended: &self.ended, connection, heads });
         Ok(held.map(|held| (held, found)))
+    }
+
+    /// Nobody begins to write as long as this is held.
+    pub async fn pause(&self) -> Result<impl Sized + '_, StoreError> {
+        self.slot().await
     }
 
     async fn slot(&self) -> Result<MutexGuard<'_, Option<Idle<C>>>, StoreError> {
@@ -154,6 +164,7 @@ impl<C> Held<'_, C> {
     /// Gives back a connection that has no transaction open.
     pub fn keep(mut self) {
         *self.slot = Some(Idle { connection: self.connection, heads: self.heads, since: Instant::now() });
+        self.ended.notify_one();
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::TryStreamExt;
 use sqlx::{Connection as _, SqliteConnection as Connection};
 
-use super::Sqlite;
+use super::{Sqlite, log};
 use crate::ids::Seq;
 use crate::pack::PackedEdit;
 use crate::store::entry::RoomId;
@@ -38,8 +38,7 @@ impl Sqlite {
     /// Writes what the log has into the file, which is as long as it has to be then.
     pub async fn checkpoint(&self) -> Result<(), StoreError> {
         let mut reading = self.readers.acquire().await?;
-        sqlx::query("pragma wal_checkpoint(passive)").fetch_all(&mut *reading).await?;
-        Ok(())
+        log::checkpoint(&mut reading).await.map(drop)
     }
 }
 
