@@ -4,8 +4,6 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
@@ -15,14 +13,14 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message as WsMessage};
 
 use crate::support::editor::Editor;
+use crate::support::flood::{Flood, UNLIMITED};
 use crate::support::http::{get, post_json, request};
 use crate::support::json::Client;
-use crate::support::message::{Message, awareness};
 use crate::support::process::{Process, fails_with};
 use crate::support::socket::{Socket, upgrade};
 use crate::support::tls::{Pair, block_on};
 use crate::support::token::{token, token_until, writer};
-use crate::support::{DEADLINE, eventually, within};
+use crate::support::{DEADLINE, within};
 
 type Wss = tokio_tungstenite::WebSocketStream<tokio_rustls::client::TlsStream<tokio::net::TcpStream>>;
 
@@ -298,53 +296,25 @@ fn health_asks_by_tls() {
 
 #[test]
 fn rule_28_a_peer_that_never_reads_over_tls_is_ended_and_holds_little_memory() {
-    const STATE_BYTES: usize = 16 * 1024;
     const FLOOD_BYTES: usize = 64_000_000;
-    const AHEAD_BYTES: usize = 256 * 1024;
     const GROWTH_BYTES_MAX: usize = 8 << 20;
     let folder = tempfile::tempdir().unwrap();
     let pair = Pair::write(folder.path());
-    let (process, _) = pair.serve(folder.path(), &[]);
-    let mut flooder = Editor::join(process.address, "room", &writer("flooder"), 1);
-    let mut reader = Editor::join(process.address, "room", &writer("reader"), 2);
-    let taken = Arc::new(AtomicUsize::new(0));
-    let reading = std::thread::spawn({
-        let taken = taken.clone();
-        move || {
-            while !reader.text().ends_with("end") {
-                if let Message::Awareness(states) = reader.take() {
-                    taken.fetch_add(states.iter().map(|state| state.json.len()).sum(), Ordering::Relaxed);
-                    reader.states.clear();
-                }
-            }
+    let (process, _) = pair.serve(folder.path(), &UNLIMITED);
+    let mut flood = Flood::start(&process, "room");
+    flood.send("room", FLOOD_BYTES / 4, |_| {});
+    let before = process.memory_bytes();
+    let mut dead = Client::join(process.address, &writer("dead"), "room").socket;
+    let mut most = before;
+    flood.send("room", FLOOD_BYTES, |number| {
+        if number % 100 == 0 {
+            most = most.max(process.memory_bytes());
         }
     });
-    let mut clock = 0;
-    let mut flood = |bytes: usize, look: &mut dyn FnMut()| {
-        taken.store(0, Ordering::Relaxed);
-        let mut sent = 0;
-        while sent < bytes {
-            clock += 1;
-            let json = format!("\"{clock:010}{}\"", "x".repeat(STATE_BYTES));
-            sent += json.len();
-            flooder.socket.say(&awareness(1, clock, &json));
-            if clock % 100 == 0 {
-                look();
-            }
-            eventually("the flood is read", || (sent <= taken.load(Ordering::Relaxed) + AHEAD_BYTES).then_some(()));
-        }
-    };
-    flood(FLOOD_BYTES / 4, &mut || {});
-    let before = process.memory_bytes();
-    let mut dead = Socket::yjs(process.address, "room", &writer("dead"));
-    let mut most = before;
-    flood(FLOOD_BYTES, &mut || most = most.max(process.memory_bytes()));
     let growth = most.saturating_sub(before);
     assert!(growth < GROWTH_BYTES_MAX, "grew by {growth} bytes from {before}");
     within(Duration::from_secs(30), "the slow one is closed", || {
         process.log().lines().any(|line| line.contains("socket closed") && line.contains("code=4500")).then_some(())
     });
     dead.ended();
-    flooder.types("end");
-    reading.join().unwrap();
 }

@@ -109,6 +109,7 @@ impl Presence {
     /// A member has gone: for good, or it may come back.
     pub fn on_leave(&mut self, id: MemberId, gone: &Member, is_for_good: bool, io: &mut Io) {
         self.put_off.remove(&id);
+        self.batch.leave(id);
         let removals = self.awareness.leave(id, io.now);
         self.batch.forget(&removals);
         broadcast_entries(&removals, None, io);
@@ -178,9 +179,9 @@ impl Presence {
         is_news
     }
 
-    /// Shows editors what has changed, gathered in a large room.
+    /// Shows editors what has changed; gathered in a large room, and where a member shows more than can be seen.
     fn show(&mut self, news: Vec<Entry>, from: Option<MemberId>, io: &mut Io) {
-        let news = self.batch.add(news, self.crowd(io), io.now);
+        let news = self.batch.add(news, self.crowd(io), from, io.now);
         broadcast_entries(&news, from, io);
     }
 
@@ -459,7 +460,7 @@ impl Presence {
             self.on_editor_state(&user, state.as_ref(), io);
         }
         // Servers gather what they tell.
-        let news = self.batch.add(news, self.crowd(io), io.now);
+        let news = self.batch.add(news, self.crowd(io), None, io.now);
         for chunk in chunks(&news) {
             io.broadcast_message(EditorMessage::Awareness(&chunk), None, &[]);
         }

@@ -4,6 +4,7 @@
 pub mod database;
 pub mod editor;
 pub mod events;
+pub mod flood;
 pub mod frame;
 pub mod http;
 pub mod json;
