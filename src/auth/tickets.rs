@@ -15,7 +15,7 @@ use crate::ids::UserId;
 pub const TICKET_LIFETIME: Duration = Duration::from_secs(30);
 /// Most that one user may have at a time.
 const USER_MAX: usize = 64;
-/// Most at a time; each holds a token.
+/// Most at a time; each holds a token. For one more the oldest of whoever has most gives way.
 const ALL_MAX: usize = 16_384;
 /// Random bytes in a ticket.
 const BYTES: usize = 16;
@@ -63,12 +63,14 @@ impl Tickets {
     pub fn issue(&self, user: &UserId, token: &str, now: Instant) -> Result<String, TooManyTickets> {
         let mut open = self.lock();
         open.forget(now);
-        let of_user = open.by_user.get(user).copied().unwrap_or_default();
-        if of_user >= USER_MAX || open.tickets.len() >= ALL_MAX {
+        if open.by_user.get(user).is_some_and(|count| *count >= USER_MAX) {
             return Err(TooManyTickets);
         }
+        if open.tickets.len() >= ALL_MAX {
+            open.give_way();
+        }
         let code: Code = rand::random();
-        open.by_user.insert(user.clone(), of_user + 1);
+        *open.by_user.entry(user.clone()).or_default() += 1;
         open.tickets.insert(code, Ticket { user: user.clone(), token: token.to_owned() });
         open.ends.push_back((now + TICKET_LIFETIME, code));
         Ok(URL_SAFE_NO_PAD.encode([&self.mark.to_be_bytes()[..], &code].concat()))
@@ -109,6 +111,14 @@ impl Open {
             }
         }
         Some(token)
+    }
+
+    fn give_way(&mut self) {
+        let most = self.by_user.iter().max_by_key(|(_, count)| **count).map(|(user, _)| user.clone());
+        let is_theirs = |code: &Code| self.tickets.get(code).map(|ticket| &ticket.user) == most.as_ref();
+        if let Some(oldest) = self.ends.iter().map(|(_, code)| *code).find(is_theirs) {
+            self.take(&oldest);
+        }
     }
 
     fn forget(&mut self, now: Instant) {
@@ -161,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn tickets_have_bounds_by_user_and_in_all_and_room_comes_back() {
+    fn rule_37_where_there_are_too_many_tickets_whoever_has_most_loses_one_to_the_next_who_asks() {
         let (tickets, now) = (Tickets::new(7), Instant::now());
         let held: Vec<String> = (0..USER_MAX).map(|_| issue(&tickets, "ada", now).unwrap()).collect();
         assert_eq!(issue(&tickets, "ada", now), Err(TooManyTickets));
@@ -170,7 +180,11 @@ mod tests {
         for user in 0..ALL_MAX - USER_MAX {
             issue(&tickets, &user.to_string(), now).unwrap();
         }
-        assert_eq!(issue(&tickets, "eve", now), Err(TooManyTickets));
+        let eves = issue(&tickets, "eve", now).unwrap();
+        assert_eq!(tickets.lock().tickets.len(), ALL_MAX);
+        assert!(tickets.redeem(&eves, now).is_some());
+        assert!(tickets.redeem(&held[1], now).is_none(), "the oldest gave way");
+        assert!(tickets.redeem(&held[2], now).is_some());
         assert!(issue(&tickets, "eve", now + TICKET_LIFETIME).is_ok());
         let open = tickets.lock();
         assert_eq!((open.tickets.len(), open.by_user.len(), open.ends.len()), (1, 1, 1));
