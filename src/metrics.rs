@@ -35,6 +35,7 @@ counters! { IntCounter, register_int_counter:
     COMPRESSED_PLAIN_BYTES_RECEIVED = "tutti_compressed_plain_bytes_received_total", "Bytes of those messages without compression.";
     SLOW_CONSUMERS = "tutti_slow_consumers_total", "Sockets that were closed because their peer took too little.";
     SOCKETS_SLOWED = "tutti_sockets_slowed_total", "Times that a socket was not read for a while since its client sent too much.";
+    REQUESTS_SLOWED = "tutti_requests_slowed_total", "Requests whose answer waited since their caller sent too much.";
     ROOMS_REFUSED = "tutti_room_openings_refused_total", "Openings of rooms that were refused since their user had opened too many.";
     HOLDERS_CALLED_IN = "tutti_holders_called_in_total", "Connections that had to let go because they held most of a full budget.";
     HTTP_REFUSED = "tutti_http_connections_refused_total", "HTTP connections of addresses that had too many.";
@@ -104,6 +105,7 @@ pub fn text() -> String {
         &COMPRESSED_PLAIN_BYTES_RECEIVED,
         &SLOW_CONSUMERS,
         &SOCKETS_SLOWED,
+        &REQUESTS_SLOWED,
         &ROOMS_REFUSED,
         &HOLDERS_CALLED_IN,
         &HTTP_REFUSED,

@@ -8,6 +8,14 @@ use std::time::{Duration, Instant};
 /// No wait is shorter, so that none ends before something is left.
 const WAIT_MIN: Duration = Duration::from_millis(1);
 
+/// A message counts once more for each so many bytes.
+pub const UNIT_BYTES: usize = 16 * 1024;
+
+/// What `messages` with `bytes` together count.
+pub fn weight(messages: usize, bytes: usize) -> f64 {
+    messages as f64 + bytes as f64 / UNIT_BYTES as f64
+}
+
 /// How often, and how many at once.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {

@@ -61,13 +61,13 @@ pub struct Limits {
     pub quota_user_rooms: Option<u64>,
     /// Whether only who has admin access may make a room.
     pub admins_make_rooms: bool,
-    /// Messages a second of Yjs clients: of one socket.
+    /// Messages a second of Yjs clients, and bytes of everybody: of one socket.
     pub rate_yjs_socket: usize,
-    /// Messages a second of Yjs clients: of a user.
+    /// The same of a user.
     pub rate_yjs_user: usize,
-    /// Messages a second of Yjs clients: of an address.
+    /// The same of an address.
     pub rate_yjs_address: usize,
-    /// Messages a second of Yjs clients: of a room.
+    /// The same of a room.
     pub rate_yjs_room: usize,
     /// Most bytes of messages that have begun and not ended, of all sockets together.
     pub unfinished_bytes_max: usize,

@@ -347,10 +347,10 @@ pub(super) struct LimitOptions {
     /// Let only tokens with admin access make a room, instead of everybody who may write in it
     #[arg(long, hide_short_help = true, env = "TUTTI_ADMINS_MAKE_ROOMS", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", default_value = "false")]
     pub admins_make_rooms: String,
-    /// Messages per second from one Yjs connection, a message counting once more per 16 KiB; beyond a burst of 10 s, it is read more slowly
+    /// Messages per second from one Yjs connection, each 16 KiB (of JSON, too) counting as one more; beyond a burst of 10 s, it is read more slowly
     #[arg(long, hide_short_help = true, env = "TUTTI_RATE_YJS_SOCKET", value_name = "COUNT", default_value = "1000")]
     pub rate_yjs_socket: String,
-    /// Messages per second from all Yjs connections of a user, counted likewise
+    /// Messages per second from all Yjs connections of a user, counted likewise, with the bodies of requests
     #[arg(long, hide_short_help = true, env = "TUTTI_RATE_YJS_USER", value_name = "COUNT", default_value = "10000")]
     pub rate_yjs_user: String,
     /// Messages per second from all Yjs connections of an address (IPv6: one /64), counted likewise

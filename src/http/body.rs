@@ -1,30 +1,35 @@
 //! The bodies of requests that write a document: read within a bound, at a rate that all bodies must have, and unpacked within the same
 //! bound. The one place where what a client sends is unpacked. One that still comes lets go for others if its caller holds most.
-//! And short bodies, whose caller's token still holds once they are there.
+//! And short bodies, whose caller's token still holds once they are there. Each body counts among what its caller sends.
 
 use std::future::poll_fn;
 use std::io::Read;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Instant;
 
 use actix_web::error::PayloadError;
 use actix_web::http::header;
 use actix_web::web::{self, Bytes, Payload};
-use actix_web::{FromRequest, HttpRequest, dev};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev};
 use flate2::read::MultiGzDecoder;
 use futures_util::StreamExt;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use tokio::time::sleep;
 
 use super::caller::confirm;
 use super::error::ApiError;
 use super::limits::network;
 use super::state::AppState;
+use crate::auth::Identity;
 use crate::budget::{ByteBudget, HeldBytes, Payer};
+use crate::metrics;
 use crate::parts::Parts;
 use crate::protocol::json::well_formed;
+use crate::socket::spend_body;
 
 type LocalBoxFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
@@ -67,7 +72,9 @@ impl Body {
         };
         let payer = Payer::of(network(req));
         let (held, values) = (state.bodies.hold_for(payer, 0), state.json_values.hold_for(payer, 0));
-        Self { parts: Parts::default(), is_gzip, bytes_max, held, values }.take(payload).await
+        let body = Self { parts: Parts::default(), is_gzip, bytes_max, held, values }.take(payload).await?;
+        count(req, body.parts.len()).await?;
+        Ok(body)
     }
 
     async fn take(mut self, mut payload: Payload) -> Result<Self, ApiError> {
@@ -137,6 +144,7 @@ impl FromRequest for Short {
         Box::pin(async move {
             let bytes =
                 bytes.await.map_err(|error| too_large(&error, &req).unwrap_or_else(|| ApiError::body(error)))?;
+            count(&req, bytes.len()).await?;
             confirm(&req)?;
             Ok(Self(bytes))
         })
@@ -161,10 +169,31 @@ impl<T: DeserializeOwned> FromRequest for Object<T> {
         let (json, req) = (web::Json::<Box<RawValue>>::from_request(req, payload), req.clone());
         Box::pin(async move {
             let json = json.await?;
+            count(&req, json.get().len()).await?;
             confirm(&req)?;
             Ok(Self(object(json.get())?))
         })
     }
+}
+
+/// Counts a body as if a socket of its caller had sent it, and waits as long as that would not be read.
+async fn count(req: &HttpRequest, bytes: usize) -> Result<(), ApiError> {
+    let state = req.app_data::<web::Data<AppState>>().ok_or(ApiError::Internal)?;
+    let wait = {
+        let extensions = req.extensions();
+        let identity = extensions.get::<Identity>();
+        if identity.is_some_and(Identity::is_server) {
+            // It sends for many.
+            return Ok(());
+        }
+        let user = identity.map(|identity| &identity.user);
+        spend_body(bytes, user, network(req), &state.rates, Instant::now()).map_err(ApiError::TooMany)?
+    };
+    if let Some(wait) = wait {
+        metrics::REQUESTS_SLOWED.inc();
+        sleep(wait).await;
+    }
+    Ok(())
 }
 
 /// Counts `bytes` among those of all bodies, or refuses them.

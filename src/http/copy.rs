@@ -82,7 +82,7 @@ struct CopiedFrom {
     request_body = Copying,
     responses(
         (status = 201, description = "The new room", body = Copied),
-        InRoom, WithBody, Fails<409>, Fails<422>, Fails<429>, Fails<507>,
+        InRoom, WithBody, Fails<409>, Fails<422>, Fails<507>,
     ),
 )]
 pub async fn copy(

@@ -90,7 +90,7 @@ const FAILURES: [Failure; 16] = [
             ("too_costly", "it would take more memory than an answer may"),
         ],
     ),
-    (429, "TooManyRequests", &[("rate_limited", "more than the caller, or all in the room, may say")]),
+    (429, "TooManyRequests", &[("rate_limited", "more than the caller, or all in the room, may say or send")]),
     (500, "InternalServerError", &[("internal", "the server's log has the cause")]),
     (503, "ServiceUnavailable", &[("try_later", "full, stopping, or the database is unavailable")]),
     (
@@ -175,7 +175,7 @@ shared! {
     /// What every path below a room may answer.
     InRoom: 400 401 403 404 410 415 500 503;
     /// What a path that takes a body may answer besides.
-    WithBody: 400 408 413;
+    WithBody: 400 408 413 429;
 }
 
 #[cfg(test)]

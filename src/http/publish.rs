@@ -113,7 +113,7 @@ struct AppEvent {
     request_body = Publications,
     responses(
         (status = 201, description = "Where it stands in the timeline, or an array of that", body = PublishedAll),
-        InRoom, WithBody, Fails<429>, Fails<507>,
+        InRoom, WithBody, Fails<507>,
     ),
 )]
 pub async fn messages(
@@ -153,7 +153,7 @@ pub async fn messages(
     let room = lease.room().clone();
     let (author, name) = (may.identity.user.clone(), may.identity.name.clone());
     let access = may.identity.access(&may.room);
-    room.do_send(Post { lease: lease.into_guard(), author, access, name, publications });
+    room.do_send(Post { lease: lease.into_guard(), author, access, name, bytes: body.len(), publications });
     let mut published = Vec::with_capacity(replies.len());
     for reply in replies {
         published.push(Published::from(committed(reply).await?));
@@ -257,7 +257,7 @@ pub struct Told {
     post, path = "/api/v1/users/{user}/messages", operation_id = "messageUser", tag = "users",
     params(("user" = UserId, Path, description = "The `sub` of the user's tokens")),
     request_body = Direct,
-    responses((status = 200, description = "To how many connections", body = Told), WithToken, WithBody, Fails<429>),
+    responses((status = 200, description = "To how many connections", body = Told), WithToken, WithBody),
 )]
 pub async fn direct(
     caller: Caller,

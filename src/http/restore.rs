@@ -72,7 +72,7 @@ struct Restored {
     request_body = Restoring,
     responses(
         (status = 200, description = "What was done", body = Restored),
-        InRoom, WithBody, Fails<409>, Fails<412>, Fails<422>, Fails<429>, Fails<507>,
+        InRoom, WithBody, Fails<409>, Fails<412>, Fails<422>, Fails<507>,
     ),
 )]
 pub async fn restore(
@@ -148,6 +148,8 @@ async fn tell(may: &May<Edit>, restored: &Restored, key: String, state: &AppStat
         author: may.identity.user.clone(),
         access: may.identity.access(&may.room),
         name: may.identity.name.clone(),
+        // Of the server's own, and short.
+        bytes: 0,
         publications: vec![(Publication { event, key: Some(key) }, reply)],
     });
     publish::committed(committed).await.map(drop)

@@ -156,7 +156,7 @@ fn key(parameters: &mut Parameters) -> Result<Option<String>, ApiError> {
     responses(
         (status = 200, description = "Where it stands", body = Answer, headers(("ETag" = String))),
         (status = 201, description = "It made the document", body = Answer, headers(("ETag" = String))),
-        InRoom, WithBody, Fails<409>, Fails<412>, Fails<422>, Fails<429>, Fails<507>,
+        InRoom, WithBody, Fails<409>, Fails<412>, Fails<422>, Fails<507>,
     ),
 )]
 pub async fn post(
@@ -281,7 +281,7 @@ impl Content {
     responses(
         (status = 200, description = "Where it stands", body = Answer, headers(("ETag" = String))),
         (status = 201, description = "It made the document", body = Answer, headers(("ETag" = String))),
-        InRoom, WithBody, Fails<409>, Fails<412>, Fails<422>, Fails<429>, Fails<507>,
+        InRoom, WithBody, Fails<409>, Fails<412>, Fails<422>, Fails<507>,
     ),
 )]
 pub async fn put(
@@ -334,7 +334,7 @@ struct Operations {
     responses(
         (status = 200, description = "Where it stands", body = Answer, headers(("ETag" = String))),
         (status = 201, description = "It made the document", body = Answer, headers(("ETag" = String))),
-        InRoom, WithBody, Fails<409>, Fails<412>, Fails<422>, Fails<429>, Fails<507>,
+        InRoom, WithBody, Fails<409>, Fails<412>, Fails<422>, Fails<507>,
     ),
 )]
 pub async fn patch(

@@ -77,7 +77,7 @@ impl Room {
                 let bytes = edit.charge;
                 document.on_edit(edit, commit, io);
                 let is_over_budget = document.is_over_budget();
-                self.fanout.count_inflow(bytes, Instant::now());
+                self.fanout.count_inflow(1, bytes, Instant::now());
                 if is_over_budget {
                     self.end_idle_rooms();
                 }
@@ -90,12 +90,20 @@ impl Room {
                 let bytes = awareness.charge;
                 // What is only sent back costs nobody else anything.
                 if presence.on_awareness(awareness, io) {
-                    self.fanout.count_inflow(bytes, Instant::now());
+                    self.fanout.count_inflow(1, bytes, Instant::now());
                 }
             }
             FromMember::AskAwareness(ask) => presence.on_ask_awareness(ask, io),
-            FromMember::BroadcastStateless(stateless) => signals::on_stateless(stateless, commit, io),
-            FromMember::BroadcastBinary(signal) => signals::on_binary_signal(signal, io),
+            FromMember::BroadcastStateless(stateless) => {
+                let bytes = stateless.charge;
+                signals::on_stateless(stateless, commit, io);
+                self.fanout.count_inflow(1, bytes, Instant::now());
+            }
+            FromMember::BroadcastBinary(signal) => {
+                let bytes = signal.charge;
+                signals::on_binary_signal(signal, io);
+                self.fanout.count_inflow(1, bytes, Instant::now());
+            }
             FromMember::ReplayMore(more) => timeline.on_more(more, presence, commit, io),
             FromMember::Renew(renew) => self.on_renew(renew),
             FromMember::Say(say) => self.on_say(say),
@@ -105,16 +113,20 @@ impl Room {
 
     /// Takes an edit of a server.
     fn on_write(&mut self, write: WriteDocument) {
+        let may_take = self.fanout.may_take(Instant::now());
         let Some((document, Parts { timeline, commit, mut io, .. })) = self.live() else {
             let is_deleted = matches!(self.phase, Phase::Deleted);
             return write.refuse(if is_deleted { WriteError::RoomDeleted } else { WriteError::TryLater });
         };
         let io = &mut io;
-        if let Err(wait) = timeline.may_say(io) {
+        if let Err(wait) = may_take.and_then(|()| timeline.may_say(io)) {
             return write.refuse(WriteError::TooMany(wait));
         }
+        let bytes = write.update.len();
         document.on_write(write, timeline.head(), commit, io);
-        if document.is_over_budget() {
+        let is_over_budget = document.is_over_budget();
+        self.fanout.count_inflow(0, bytes, Instant::now());
+        if is_over_budget {
             self.end_idle_rooms();
         }
     }
@@ -127,6 +139,11 @@ impl Room {
         if matches!(self.phase, Phase::Deleted) {
             return post.refuse(PostError::RoomDeleted);
         }
+        let now = Instant::now();
+        if let Err(wait) = self.fanout.may_take(now) {
+            return post.refuse(PostError::TooMany(wait));
+        }
+        self.fanout.count_inflow(0, post.bytes, now);
         let Parts { timeline, commit, io, .. } = self.parts();
         timeline.on_post(post, commit, &io);
     }
@@ -134,6 +151,7 @@ impl Room {
     /// Does what a JSON member says.
     fn on_say(&mut self, say: Say) {
         let Say { from, said, request_id, charge } = say;
+        self.fanout.count_inflow(0, charge, Instant::now());
         let Parts { presence, timeline, commit, mut io } = self.parts();
         let io = &mut io;
         if io.credit(from, charge).is_none() {

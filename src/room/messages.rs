@@ -246,6 +246,8 @@ pub struct Post {
     pub access: Access,
     /// The name shown to others.
     pub name: Arc<str>,
+    /// How long the request was.
+    pub bytes: usize,
     /// In their order.
     pub publications: Vec<(Publication, oneshot::Sender<Result<Placed, PostError>>)>,
 }

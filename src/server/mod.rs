@@ -149,7 +149,7 @@ impl Server {
             histories: histories.clone(),
         };
         let bus = link.start(&store, here, revoked.clone()).await;
-        let rates = Arc::new(SharedRates::new(rates(config), editor_rates(config)));
+        let rates = Arc::new(SharedRates::new(rates(config), inflow_rates(config)));
         let erasures = Arc::new(Notify::new());
         let state = web::Data::new(AppState {
             store: store.clone(),
@@ -361,7 +361,7 @@ fn room_settings(config: &Config) -> RoomSettings {
         presence_users_max: config.limits.presence_users_max,
         replay_entries_max: config.limits.replay_entries_max as u64,
         say_rate: rate(config.limits.rate_room),
-        inflow_rate: editor_rate(config.limits.rate_yjs_room),
+        inflow_rate: inflow_rate(config.limits.rate_yjs_room),
         batch_entries_max: config.limits.batch_entries_max,
         batch_bytes_max: config.limits.batch_bytes_max,
     }
@@ -372,18 +372,18 @@ fn rate(per_second: usize) -> Rate {
     Rate { per_second, burst: 2.0 * per_second }
 }
 
-/// Editors send many small messages at once when they come back, or one that holds all they typed meanwhile.
-fn editor_rate(per_second: usize) -> Rate {
+/// Yjs clients send many small messages at once when they come back, or one that holds all they typed meanwhile.
+fn inflow_rate(per_second: usize) -> Rate {
     let per_second = per_second as f64;
     Rate { per_second, burst: 10.0 * per_second }
 }
 
-fn editor_rates(config: &Config) -> Rates {
+fn inflow_rates(config: &Config) -> Rates {
     let limits = &config.limits;
     Rates {
-        socket: editor_rate(limits.rate_yjs_socket),
-        user: editor_rate(limits.rate_yjs_user),
-        address: editor_rate(limits.rate_yjs_address),
+        socket: inflow_rate(limits.rate_yjs_socket),
+        user: inflow_rate(limits.rate_yjs_user),
+        address: inflow_rate(limits.rate_yjs_address),
     }
 }
 

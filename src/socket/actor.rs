@@ -21,7 +21,7 @@ use super::ending::{Ending, Rest};
 use super::event_streams::{StreamEntry, Uplink, UplinkError};
 use super::gate::{Permit, network};
 use super::heartbeat::{Beat, Signs};
-use super::inflow::{self, Inflow, Slowed};
+use super::inflow::{Inflow, Slowed};
 use super::opening::{Opening, Path};
 use super::outbox::{Outbox, Written};
 use super::session::{self, DeniedSession, Opened, Session, SessionIo, SocketClose};
@@ -33,6 +33,7 @@ use crate::budget::Payer;
 use crate::ids::SocketId;
 use crate::metrics;
 use crate::protocol::CloseCode;
+use crate::rate::weight;
 use crate::room::LocalRelay;
 use crate::wire::{self, Encoding, Frame, MessageLimits, Reader, WireError};
 
@@ -327,13 +328,14 @@ impl Socket {
             metrics::MESSAGES_RECEIVED.inc_by(messages);
             metrics::MESSAGE_BYTES_RECEIVED.inc_by(bytes);
         }
+        // Also what no message has become of yet.
         let (awareness, came) = (self.session.take_awareness(), self.reader.take_came());
-        let weight = match self.session.counts_for_itself() {
-            // What it says, but not its pings.
-            true => inflow::weight(controls, 0),
-            // Also what no message has become of yet.
-            false => inflow::weight((messages as usize).saturating_sub(awareness), came),
+        let counted = match self.session.counts_for_itself() {
+            // What it says, but neither its pings nor how long all is.
+            true => controls,
+            false => (messages as usize).saturating_sub(awareness),
         };
+        let weight = weight(counted, came);
         if weight > 0.0 {
             self.slow_down(weight);
         }

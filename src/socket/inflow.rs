@@ -1,22 +1,18 @@
-//! How much editors may send: by socket, user and address, counted in messages, of which a long one is several. Who sends more is not
-//! refused but read more slowly, so that its own kernel holds it back. Pure but for the buckets that sockets share.
+//! How much may be read of clients: by socket, user and address, counted in messages of Yjs clients, and bytes of everybody, of which so
+//! many are as much as a message. Who sends more is not refused at first but read more slowly, so that its own kernel holds it back; of
+//! requests, whose bodies come whole, the answer waits. Pure but for the buckets that are shared.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::rates::{SharedBuckets, SharedRates};
+use super::rates::SharedRates;
 use crate::ids::UserId;
-use crate::rate::Bucket;
+use crate::rate::{Bucket, weight};
 
-/// A message counts once more for each so many bytes.
-const UNIT_BYTES: usize = 16 * 1024;
 /// Longest time without reading. What is owed beyond is owed next time.
 const WAIT_MAX: Duration = Duration::from_secs(1);
-
-/// What `messages` with `bytes` together count.
-pub fn weight(messages: usize, bytes: usize) -> f64 {
-    messages as f64 + bytes as f64 / UNIT_BYTES as f64
-}
+/// Requests come side by side, however long each waits. While more than this is owed they are refused.
+const OWED_MAX: Duration = Duration::from_secs(10);
 
 /// What one socket sends.
 #[derive(Debug)]
@@ -38,26 +34,39 @@ pub struct Slowed {
 impl Inflow {
     /// Of a client at `address`, as it counts.
     pub fn new(address: IpAddr, shared: &SharedRates, now: Instant) -> Self {
-        Self { address, bucket: Bucket::new(shared.editors().socket, now), was_slowed: false }
+        Self { address, bucket: Bucket::new(shared.inflow().socket, now), was_slowed: false }
     }
 
     /// Counts what was read, and says whether to wait before more is.
     pub fn spend(&mut self, user: Option<&UserId>, weight: f64, shared: &SharedRates, now: Instant) -> Option<Slowed> {
-        let rates = shared.editors();
-        self.bucket.spend(weight, rates.socket, now);
-        let SharedBuckets { users, addresses } = shared.editor_buckets();
-        let of_user = user.and_then(|user| users.spend(user, weight, rates.user, now));
-        let of_address = addresses.spend(&self.address, weight, rates.address, now);
-        let waits = [self.bucket.wait(rates.socket, now), of_user, of_address];
-        let wait = waits.into_iter().flatten().max()?.min(WAIT_MAX);
+        let rate = shared.inflow().socket;
+        self.bucket.spend(weight, rate, now);
+        let wait = self.bucket.wait(rate, now).max(shared.spend(user, self.address, weight, now))?.min(WAIT_MAX);
         Some(Slowed { wait, is_first: !std::mem::replace(&mut self.was_slowed, true) })
+    }
+}
+
+/// Counts the body of a request by `user` at `address`, as it counts, and says how long its answer is to wait.
+///
+/// # Errors
+/// Too much is owed; try again after this time.
+pub fn spend_body(
+    bytes: usize,
+    user: Option<&UserId>,
+    address: IpAddr,
+    shared: &SharedRates,
+    now: Instant,
+) -> Result<Option<Duration>, Duration> {
+    match shared.spend(user, address, 0.0, now) {
+        Some(owed) if owed > OWED_MAX => Err(owed),
+        _ => Ok(shared.spend(user, address, weight(0, bytes), now).map(|wait| wait.min(WAIT_MAX))),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rate::Rate;
+    use crate::rate::{Rate, UNIT_BYTES};
     use crate::socket::rates::Rates;
 
     fn shared(socket: f64, user: f64, address: f64) -> SharedRates {
@@ -89,5 +98,24 @@ mod tests {
         assert!(mallory.spend(Some(&UserId::new("mallory")), 1e6, &shared, now).is_some());
         let mut ada = Inflow::new("10.0.0.2".parse().unwrap(), &shared, now);
         assert_eq!(ada.spend(Some(&UserId::new("ada")), weight(2, 3 * UNIT_BYTES), &shared, now), None);
+    }
+
+    #[test]
+    fn rule_26_who_sends_too_much_by_requests_waits_for_answers_and_then_is_refused_for_a_while() {
+        let (now, [ada, bob], bytes) = (Instant::now(), ["ada", "bob"].map(UserId::new), 50 * UNIT_BYTES);
+        for shared in [shared(1.0, 10.0, 1e6), shared(1.0, 1e6, 10.0)] {
+            let send = |user, address: &str, now| spend_body(bytes, Some(user), address.parse().unwrap(), &shared, now);
+            assert_eq!(send(&ada, "10.0.0.1", now), Ok(None));
+            // Of ten seconds' worth it is half, then all, and then each makes it five more that are owed.
+            assert!(send(&ada, "10.0.0.1", now).unwrap().unwrap() < WAIT_MAX);
+            for _ in 0..3 {
+                assert_eq!(send(&ada, "10.0.0.1", now), Ok(Some(WAIT_MAX)));
+            }
+            let wait = Duration::from_secs(15);
+            assert_eq!(send(&ada, "10.0.0.1", now), Err(wait));
+            assert_eq!(send(&ada, "10.0.0.1", now), Err(wait), "what is refused is not counted");
+            assert_eq!(send(&bob, "10.0.0.2", now), Ok(None));
+            assert_eq!(send(&ada, "10.0.0.1", now + wait - OWED_MAX), Ok(Some(WAIT_MAX)));
+        }
     }
 }

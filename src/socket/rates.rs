@@ -73,22 +73,22 @@ pub struct SharedBuckets {
     pub addresses: Buckets<IpAddr>,
 }
 
-/// What sockets of each kind may say, and what is left of that.
+/// What clients may say and send, and what is left of that.
 #[derive(Debug)]
 pub struct SharedRates {
     json: Rates,
     json_buckets: SharedBuckets,
-    editors: Rates,
-    editor_buckets: SharedBuckets,
+    inflow: Rates,
+    inflow_buckets: SharedBuckets,
     /// Entries of rooms that users copied with their history.
     copied: Buckets<UserId>,
 }
 
 impl SharedRates {
-    /// All full: for JSON clients, and for editors.
-    pub fn new(json: Rates, editors: Rates) -> Self {
-        let (json_buckets, editor_buckets) = (SharedBuckets::default(), SharedBuckets::default());
-        Self { json, json_buckets, editors, editor_buckets, copied: Buckets::default() }
+    /// All full: for what JSON clients say, and for what is read of everybody (see [`Inflow`](super::inflow::Inflow)).
+    pub fn new(json: Rates, inflow: Rates) -> Self {
+        let (json_buckets, inflow_buckets) = (SharedBuckets::default(), SharedBuckets::default());
+        Self { json, json_buckets, inflow, inflow_buckets, copied: Buckets::default() }
     }
 
     /// Takes messages that come without a socket; or says when to try again.
@@ -108,14 +108,17 @@ impl SharedRates {
         self.copied.spend(user, entries as f64, self.json.user, now);
     }
 
-    /// What editors may send.
-    pub fn editors(&self) -> &Rates {
-        &self.editors
+    /// What may be read of everybody.
+    pub fn inflow(&self) -> &Rates {
+        &self.inflow
     }
 
-    /// What is left of that.
-    pub fn editor_buckets(&self) -> &SharedBuckets {
-        &self.editor_buckets
+    /// Counts what was read of somebody, and says for how long nothing more should be.
+    pub fn spend(&self, user: Option<&UserId>, address: IpAddr, weight: f64, now: Instant) -> Option<Duration> {
+        let (rates, SharedBuckets { users, addresses }) = (&self.inflow, &self.inflow_buckets);
+        let of_user = user.and_then(|user| users.spend(user, weight, rates.user, now));
+        let of_address = addresses.spend(&address, weight, rates.address, now);
+        of_user.max(of_address)
     }
 }
 

@@ -1,16 +1,20 @@
 //! Rooms and budgets that are full: whoever comes next is let in, and whoever fills them pays.
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::time::Instant;
 
+use serde_json::json;
+
 use crate::support::DEADLINE;
-use crate::support::editor::Editor;
+use crate::support::editor::{Editor, document, typed};
+use crate::support::events::Events;
 use crate::support::frame::{BINARY, CLOSE, PING, PONG, frame, header};
-use crate::support::http::get;
+use crate::support::http::{get, post_json, request};
 use crate::support::json::Client;
 use crate::support::message::{self, Message, STEP1_EMPTY, awareness, put_buf};
 use crate::support::process::Process;
-use crate::support::provider::{Provider, READER};
+use crate::support::provider::{Provider, READER, SAVED, WRITER};
 use crate::support::server::Server;
 use crate::support::socket::Socket;
 use crate::support::token::{reader, writer};
@@ -125,7 +129,7 @@ fn rule_41_a_reader_opens_few_rooms_a_minute_by_every_protocol_and_others_open_t
     let server = Server::with(&["--rate-rooms-user", "2"]);
     let token = reader("mallory");
     let mut json = Client::enter(server.address, &token);
-    let mut joins = |room: &str| json.ask(serde_json::json!({ "type": "room.join", "room": room }));
+    let mut joins = |room: &str| json.ask(json!({ "type": "room.join", "room": room }));
     for number in 0..2 {
         assert_eq!(joins(&format!("room-{number}"))["type"], "room.joined");
     }
@@ -204,4 +208,111 @@ fn rule_29_a_flood_of_pings_is_read_slowly_on_every_socket_and_all_are_answered(
         assert!(slowed() > number as f64);
     }
     ada.chats("room", "nobody else waits");
+}
+
+/// What says something in a room of its own, and waits until that is stored.
+type Teller = Box<dyn FnMut(&str)>;
+
+fn yjs(address: SocketAddr, user: &str) -> Teller {
+    let mut editor = Editor::join(address, user, &writer(user), 1);
+    Box::new(move |text| editor.saves(text))
+}
+
+fn hocuspocus(address: SocketAddr, user: &str) -> Teller {
+    let mut provider = Provider::open(address, user, &writer(user), WRITER);
+    let (doc, room) = (document(1), user.to_owned());
+    Box::new(move |text| {
+        provider.say(&room, &message::update(&typed(&doc, text)));
+        provider.until(&room, SAVED);
+    })
+}
+
+fn json(address: SocketAddr, user: &str) -> Teller {
+    let (mut client, room) = (Client::join(address, &writer(user), user), user.to_owned());
+    Box::new(move |text| {
+        client.chats(&room, text);
+    })
+}
+
+fn events(address: SocketAddr, user: &str) -> Teller {
+    let mut events = Events::open(address, &format!("/api/v1/rooms/{user}/events"), &writer(user));
+    let (token, room) = (writer(user), user.to_owned());
+    Box::new(move |text| {
+        let chat = json!({ "type": "chat.message", "room": room, "text": text });
+        assert_eq!(events.ask_for(&token, chat)["type"], "saved");
+    })
+}
+
+fn messages(address: SocketAddr, user: &str) -> Teller {
+    let (token, path) = (writer(user), format!("/api/v1/rooms/{user}/messages"));
+    Box::new(move |text| assert_eq!(post_json(address, &path, Some(&token), &json!({ "text": text })).status, 201))
+}
+
+fn documents(address: SocketAddr, user: &str) -> Teller {
+    let (token, path) = (writer(user), format!("/api/v1/rooms/{user}/document?format=text&root=t"));
+    Box::new(move |text| {
+        let head = format!("PUT {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}");
+        let len = text.len();
+        let answer = request(address, &format!("{head}\r\nContent-Length: {len}\r\nConnection: close\r\n\r\n{text}"));
+        assert!(matches!(answer.status, 200 | 201), "{answer:?}");
+    })
+}
+
+#[test]
+fn rule_26_whoever_sends_too_many_bytes_is_read_slowly_by_every_protocol_and_another_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(folder.path(), &["--rate-yjs-user", "1", "--metrics-bind", "127.0.0.1:0"]);
+    let metrics = process.metrics_address();
+    let slowed = |what: &str| {
+        let (text, name) = (get(metrics, "/metrics", None), format!("tutti_{what}_slowed_total "));
+        text.text().lines().find_map(|line| line.strip_prefix(&name)?.parse::<u64>().ok()).unwrap()
+    };
+    let protocols: [(&str, &str, fn(SocketAddr, &str) -> Teller); 6] = [
+        ("yjs", "sockets", yjs),
+        ("hocuspocus", "sockets", hocuspocus),
+        ("json", "sockets", json),
+        ("events", "requests", events),
+        ("messages", "requests", messages),
+        ("documents", "requests", documents),
+    ];
+    // Nearly four seconds' worth; at once there may be ten.
+    let long = "x".repeat(60_000);
+    for (name, what, teller) in protocols {
+        let before = slowed(what);
+        let mut mallory = teller(process.address, &format!("{name}-mallory"));
+        let count = (0..20).take_while(|_| slowed(what) == before).map(|_| mallory(&long)).count();
+        assert!(slowed(what) > before, "{name} is never slowed");
+        assert!(count > 1, "{name} is slowed at once");
+        drop(mallory);
+        let before = (slowed("sockets"), slowed("requests"));
+        teller(process.address, &format!("{name}-ada"))("short");
+        assert_eq!((slowed("sockets"), slowed("requests")), before, "{name}");
+    }
+}
+
+#[test]
+fn rule_26_who_shows_more_than_can_be_seen_costs_the_others_no_more_than_a_moving_cursor() {
+    const STATES: u64 = 5_000;
+    let server = Server::start();
+    let mut others: Vec<Editor> = (0..9)
+        .map(|number| Editor::join(server.address, "room", &writer(&format!("other-{number}")), 10 + number))
+        .collect();
+    let mut mallory = Socket::yjs(server.address, "room", &writer("mallory"));
+    let started = Instant::now();
+    for clock in 1..=STATES {
+        mallory.say(&awareness(1, clock, "{\"cursor\":1}"));
+    }
+    for other in &mut others {
+        let mut frames = 0;
+        other.until("the last state", |_, message| match message {
+            Message::Awareness(states) => {
+                frames += 1;
+                states.iter().any(|state| (state.client, state.clock) == (1, STATES))
+            }
+            _ => false,
+        });
+        // What may come at once, and sixty a second.
+        let most = 31 + 60 * (started.elapsed().as_secs() + 1);
+        assert!(frames <= most, "{frames} frames, not {most}");
+    }
 }

@@ -8,7 +8,7 @@ mod user_sockets;
 
 use std::time::{Duration, Instant};
 
-use crate::rate::{Bucket, Rate};
+use crate::rate::{Bucket, Rate, weight};
 pub use outbound::Outbound;
 #[cfg(test)]
 pub use outbound::Sent;
@@ -22,8 +22,8 @@ pub use user_sockets::UserSockets;
 const TURN_MESSAGES_MAX: usize = 256;
 /// As above, in bytes sent to one relay.
 const TURN_BYTES_MAX: usize = 64 * 1024;
-/// A message of an editor counts once more for each so many bytes.
-const INFLOW_UNIT_BYTES: f64 = 16.0 * 1024.0;
+/// What has no credit is refused while more than this is owed.
+const INFLOW_OWED_MAX: Duration = Duration::from_secs(10);
 /// Under load a room sends at most this often.
 const FLUSH_EVERY: Duration = Duration::from_millis(5);
 
@@ -33,21 +33,26 @@ pub struct Fanout {
     pub outbound: Outbound,
     messages: usize,
     pace: Pace,
-    /// What editors send to the room. Past the rate they get their credit back later, and so send more slowly.
+    /// What is sent to the room. Past the rate members get their credit back later, and so send more slowly.
     inflow: Bucket,
     inflow_rate: Rate,
 }
 
 impl Fanout {
-    /// Nothing is gathered yet; editors may send at `inflow_rate`.
+    /// Nothing is gathered yet; the room may be sent so much as `inflow_rate` says.
     pub fn new(outbound: Outbound, inflow_rate: Rate, now: Instant) -> Self {
         let (messages, pace) = (0, Pace::new(FLUSH_EVERY));
         Self { outbound, messages, pace, inflow: Bucket::new(inflow_rate, now), inflow_rate }
     }
 
-    /// Counts a message of an editor, of so many bytes.
-    pub fn count_inflow(&mut self, bytes: usize, now: Instant) {
-        self.inflow.spend(1.0 + bytes as f64 / INFLOW_UNIT_BYTES, self.inflow_rate, now);
+    /// Counts messages that are not counted otherwise, and bytes.
+    pub fn count_inflow(&mut self, messages: usize, bytes: usize, now: Instant) {
+        self.inflow.spend(weight(messages, bytes), self.inflow_rate, now);
+    }
+
+    /// Whether to take what came without credit, of requests; or when to try again.
+    pub fn may_take(&self, now: Instant) -> Result<(), Duration> {
+        self.inflow.wait(self.inflow_rate, now).filter(|owed| *owed > INFLOW_OWED_MAX).map_or(Ok(()), Err)
     }
 
     /// Counts a message that the room has handled. Whether the turn has become too long.
@@ -77,6 +82,7 @@ impl Fanout {
 mod tests {
     use super::*;
     use crate::ids::MemberId;
+    use crate::rate::UNIT_BYTES;
     use crate::room::RoomKey;
 
     const RATE: Rate = Rate { per_second: 10.0, burst: 10.0 };
@@ -87,16 +93,27 @@ mod tests {
         let mut fanout = Fanout::new(Outbound::unconnected(), RATE, now);
         for second in [0, 1] {
             fanout.outbound.credit(0, MemberId(1), 100);
-            fanout.count_inflow(0, now);
+            fanout.count_inflow(1, 0, now);
             fanout.flush(now + Duration::from_secs(second));
             assert!(!fanout.outbound.is_behind(), "{second}");
         }
-        fanout.count_inflow(11 * 16 * 1024, now + Duration::from_secs(1));
+        fanout.count_inflow(0, 12 * UNIT_BYTES, now + Duration::from_secs(1));
         fanout.outbound.credit(0, MemberId(1), 100);
         fanout.flush(now + Duration::from_secs(1));
         assert!(fanout.outbound.is_behind());
         fanout.flush(now + Duration::from_secs(3));
         assert!(!fanout.outbound.is_behind());
+    }
+
+    #[test]
+    fn rule_26_a_room_that_is_sent_far_too_much_refuses_requests_for_a_while() {
+        let now = Instant::now();
+        let mut fanout = Fanout::new(Outbound::unconnected(), RATE, now);
+        fanout.count_inflow(0, 110 * UNIT_BYTES, now);
+        assert_eq!(fanout.may_take(now), Ok(()));
+        fanout.count_inflow(0, UNIT_BYTES, now);
+        assert!(fanout.may_take(now).is_err_and(|wait| wait > INFLOW_OWED_MAX));
+        assert_eq!(fanout.may_take(now + Duration::from_secs(1)), Ok(()));
     }
 
     #[test]

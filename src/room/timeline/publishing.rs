@@ -76,7 +76,7 @@ fn admitted(entry: NewEntry, access: Access, commit: &mut Commit) -> Result<Pend
 /// Puts what REST publishes on its way; answered after the commit, one by one. Also while the room loads, unless it may be denied: its
 /// bound is that of what is uncommitted, since no credit bounds these senders.
 pub fn post(post: Post, commit: &mut Commit) {
-    let Post { lease, author, access, name, publications } = post;
+    let Post { lease, author, access, name, bytes: _, publications } = post;
     for (publication, reply) in publications {
         let entry = new_entry(author.clone(), &name, publication);
         // Whoever asked may have stopped waiting.

@@ -98,7 +98,7 @@ pub trait Session {
         false
     }
 
-    /// Whether the session counts the peer's messages by itself, and refuses those that are too many.
+    /// Whether the session counts the peer's messages by itself, and refuses those that are too many. Their bytes count all the same.
     fn counts_for_itself(&self) -> bool {
         false
     }
