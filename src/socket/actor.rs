@@ -459,7 +459,7 @@ impl Socket {
                 Rest::Awaited => {}
                 Rest::MayGoOn => {
                     // It counts as any other.
-                    let slowed = self.spend(inflow::weight(0, self.ending.taken() - before));
+                    let slowed = self.spend(weight(0, self.ending.taken() - before));
                     let pause = slowed.map_or(REST_PAUSE, |slowed| slowed.wait.max(REST_PAUSE));
                     self.timers.set(Timer::Slowed, pause, ctx, |socket, _| socket.outbox().wake());
                     return Poll::Pending;

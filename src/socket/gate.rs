@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_hold_the_limits_and_come_back_with_the_permits() {
+    fn rule_6_counts_hold_the_limits_and_come_back_with_the_permits() {
         let gate = Gate::new(3, 2);
         let a: IpAddr = "10.0.0.1".parse().unwrap();
         let b: IpAddr = "2001:db8::1".parse().unwrap();

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_hardly_grows_is_not_waited_for() {
+    fn rule_21_a_message_that_hardly_grows_is_not_waited_for() {
         let now = Instant::now();
         let at = |seconds| now + Duration::from_secs(seconds);
         let mut message = Unfinished::new(&ByteBudget::new(1 << 30, None), Payer::of("ada"));

@@ -63,6 +63,60 @@ fn rule_32_metrics_are_elsewhere_and_as_many_whatever_the_rooms_are_called() {
     assert_eq!(get(process.address, "/metrics", Some(&writer("ada"))).status, 404);
 }
 
+#[test]
+fn rule_34_what_is_depended_on_is_judged_before_it_comes_in_and_no_code_here_is_unsafe() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| fs::read_to_string(root.join(name)).unwrap();
+    for package in ["Cargo.toml", "fuzz/Cargo.toml"] {
+        assert!(read(package).contains("[lints.rust]\nunsafe_code = \"forbid\""), "{package}");
+    }
+
+    // What is judged, and how strictly.
+    let deny = read("deny.toml");
+    for line in [
+        "yanked = \"deny\"",
+        "wildcards = \"deny\"",
+        "unknown-registry = \"deny\"",
+        "unknown-git = \"deny\"",
+        "all-features = true",
+    ] {
+        assert!(deny.lines().any(|found| found == line), "deny.toml: {line}");
+    }
+    assert!(!deny.contains("ignore"), "no advisory is passed over");
+    let list = |name: &str, end: &str| deny.split_once(name).and_then(|(_, rest)| rest.split_once(end)).unwrap().0;
+    let licences: Vec<&str> = list("\nallow = [", "]").split('"').skip(1).step_by(2).collect();
+    let asks_for_its_source =
+        |licence: &&str| ["GPL", "MPL", "SSPL", "EUPL", "BUSL"].iter().any(|it| licence.contains(it));
+    assert!(licences.contains(&"MIT") && !licences.iter().any(asks_for_its_source), "{licences:?}");
+    let banned = list("\ndeny = [", "\n]").split("crate = \"").skip(1).filter_map(|rest| rest.split('"').next());
+    let banned: Vec<&str> = banned.collect();
+    assert!(banned.contains(&"openssl"), "{banned:?}");
+    for lock in ["Cargo.lock", "fuzz/Cargo.lock"].map(read) {
+        for name in &banned {
+            assert!(!lock.contains(&format!("name = \"{name}\"\n")), "{name}");
+        }
+        let crates_io = "source = \"registry+https://github.com/rust-lang/crates.io-index\"";
+        assert!(lock.lines().filter(|line| line.starts_with("source")).all(|source| source == crates_io));
+    }
+
+    // And that it is, for each change: a step that fails fails the job.
+    let workflow = read(".github/workflows/ci.yml");
+    assert!(workflow.contains("  pull_request:\n") && !workflow.contains("continue-on-error"));
+    let job = workflow.split_once("\n  supply-chain:\n").unwrap().1;
+    let job = job.split_once("\n\n").unwrap().0;
+    assert!(job.contains("uses: EmbarkStudios/cargo-deny-action@") && job.contains("command: check\n"), "{job}");
+    assert!(job.contains("npm audit --package-lock-only --omit=dev)\n"), "{job}");
+    let audited: BTreeSet<&str> =
+        job.split_once("for folder in ").unwrap().1.split_once(';').unwrap().0.split(' ').collect();
+    let mut shipped = BTreeSet::from(["static".to_owned()]);
+    for example in fs::read_dir(root.join("examples")).unwrap().map(Result::unwrap) {
+        if example.path().join("package-lock.json").exists() {
+            shipped.insert(format!("examples/{}", example.file_name().to_str().unwrap()));
+        }
+    }
+    assert_eq!(audited, shipped.iter().map(String::as_str).collect());
+}
+
 /// All tests that are named by a rule, by the rule's number.
 fn tests_by_rule() -> BTreeMap<u32, BTreeSet<String>> {
     let mut all: BTreeMap<u32, BTreeSet<String>> = BTreeMap::new();
@@ -95,18 +149,27 @@ fn tests_by_rule() -> BTreeMap<u32, BTreeSet<String>> {
 fn each_rule_stands_in_the_table_with_tests_that_there_are() {
     let tests = tests_by_rule();
     let document = include_str!("../../docs/SECURITY.md");
+    let settings = include_str!("../../src/config/options.rs");
     let mut rows = BTreeMap::new();
     for line in document.lines().filter(|line| line.starts_with("| ")) {
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-        if let (Ok(number), [_, _, named, _]) = (cells[0].parse::<u32>(), &cells[..]) {
+        if let (Ok(number), [_, _, named, changed_by]) = (cells[0].parse::<u32>(), &cells[..]) {
             rows.insert(number, *named);
+            for setting in changed_by.split('`').filter(|name| name.starts_with("TUTTI_")) {
+                // One of them, or all that begin so.
+                let name = setting.split('=').next().unwrap();
+                let option = match name.strip_suffix('…') {
+                    Some(beginning) => format!("env = \"{beginning}"),
+                    None => format!("env = \"{name}\""),
+                };
+                assert!(settings.contains(&option), "rule {number}: there is no setting {setting}");
+            }
         }
     }
     assert_eq!(rows.keys().copied().collect::<Vec<_>>(), (1..=41).collect::<Vec<_>>(), "the table has each rule once");
     for (number, named) in rows {
         let named: Vec<&str> = named.split('`').filter(|name| name.starts_with("rule_")).collect();
-        // What is no matter of a test says so.
-        assert!(!named.is_empty() || number == 34, "rule {number} names no test");
+        assert!(!named.is_empty(), "rule {number} names no test");
         for name in named {
             let known = tests.get(&number).is_some_and(|tests| tests.contains(name));
             assert!(known, "rule {number}: there is no test {name}");

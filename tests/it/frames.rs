@@ -109,7 +109,7 @@ fn a_message_in_fragments_with_a_ping_between_is_handled() {
 }
 
 #[test]
-fn a_message_may_have_as_many_fragments_as_allowed_and_no_more() {
+fn rule_21_a_message_may_have_as_many_fragments_as_allowed_and_no_more() {
     let server = Server::with(&["--fragments-max", "5"]);
     let fragments = |count: usize| {
         let middle = raw(0, &[]).repeat(count - 2);
@@ -123,7 +123,7 @@ fn a_message_may_have_as_many_fragments_as_allowed_and_no_more() {
 }
 
 #[test]
-fn a_writers_message_may_be_as_long_as_a_document_and_one_byte_more_is_refused_unseen() {
+fn rule_21_a_writers_message_may_be_as_long_as_a_document_and_one_byte_more_is_refused_unseen() {
     let server = Server::with(&["--document-bytes-max", "100000"]);
     let mut socket = opened(&server, "alice");
     socket.say(&QUERY.repeat(100_000));
@@ -135,7 +135,7 @@ fn a_writers_message_may_be_as_long_as_a_document_and_one_byte_more_is_refused_u
 }
 
 #[test]
-fn a_readers_message_may_be_as_long_as_the_setting_says_and_one_byte_more_is_refused() {
+fn rule_21_a_readers_message_may_be_as_long_as_the_setting_says_and_one_byte_more_is_refused() {
     let server = Server::with(&["--reader-message-bytes-max", "2000"]);
     let joined = |user| Socket::yjs(server.address, "room", &reader(user));
     let mut socket = joined("alice");

@@ -120,7 +120,7 @@ fn pings_do_not_delay_the_keep_alive_that_they_cannot_replace() {
 }
 
 #[test]
-fn a_peer_that_takes_nothing_is_closed_after_the_stall_timeout() {
+fn rule_28_a_peer_that_takes_nothing_is_closed_after_the_stall_timeout() {
     let server = Server::with(&["--stall-timeout-ms", "3000", "--outbox-bytes-max", "100000000"]);
     let mut alice = Editor::join(server.address, "room", &writer("alice"), 1);
     alice.saves(&"x".repeat(20_000_000));

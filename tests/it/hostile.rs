@@ -263,7 +263,7 @@ fn blocks_that_overlap_what_is_known_are_cut_before_anything_else() {
 }
 
 #[test]
-fn deletions_that_cannot_be_read_again_are_refused() {
+fn rule_35_deletions_that_cannot_be_read_again_are_refused() {
     let mut attacked = Attacked::start();
     let brick = [1, 1, 3, 0, 0, 4, 2, 2, 1, 0, 2, 2, 0].to_vec();
     attacked.suffers("deletions of one client twice", &[brick], Refused(4422));
@@ -274,7 +274,7 @@ fn deletions_that_cannot_be_read_again_are_refused() {
 }
 
 #[test]
-fn a_letter_in_a_letter_is_refused_however_often_it_comes() {
+fn rule_30_a_letter_in_a_letter_is_refused_however_often_it_comes() {
     let mut attacked = Attacked::start();
     for client in 50..54 {
         let poison = update(&[(client, 0, vec![text(At::Root, "a"), text(At::Parent(client, 0), "b")])], &[]);

@@ -1,6 +1,10 @@
 //! How a y-websocket conversation opens: PROTOCOL.md, "y-websocket".
 
+use std::io::Write;
+use std::net::TcpStream;
+
 use crate::support::editor::{Editor, document, typed};
+use crate::support::eventually;
 use crate::support::frame::{BINARY, frame};
 use crate::support::message::{
     self, BARRIER, Message, QUERY, STEP1_EMPTY, STEP1_HI, STEP2_EMPTY, STEP2_HI, State, UPDATE_HI, awareness,
@@ -200,4 +204,27 @@ fn nobody_sees_themselves_leave_a_new_room() {
         editor.barrier();
         assert!(editor.states.iter().all(|state| state.json == A), "{:?}", editor.states);
     }
+}
+
+#[test]
+fn rule_6_handshakes_that_are_broken_off_give_their_places_back() {
+    const PLACES: usize = 30;
+    let server = Server::with(&["--sockets-max", &PLACES.to_string(), "--sockets-per-ip-max", "1000"]);
+    let head = |number: usize| {
+        let token = format!("Authorization: Bearer {}", writer(&format!("user-{number}")));
+        upgrade("/yjs/room", &[&token])
+    };
+    for number in 0..10 * PLACES {
+        let request = head(number) + "\r\n";
+        // Before all is said, or before the answer is read.
+        let said = if number % 2 == 0 { request.len() / 2 } else { request.len() };
+        TcpStream::connect(server.address).unwrap().write_all(&request.as_bytes()[..said]).unwrap();
+    }
+    let mut inside = Vec::new();
+    eventually("all places are taken by others", || {
+        let socket = Socket::open(server.address, &head(1_000 + inside.len()), &[]);
+        inside.extend((socket.answer.status == 101).then_some(socket));
+        (inside.len() == PLACES).then_some(())
+    });
+    assert_eq!(Socket::open(server.address, &head(2_000), &[]).answer.status, 503);
 }

@@ -17,7 +17,7 @@ fn a_public_key_is_never_used_as_a_secret() {
 }
 
 #[test]
-fn two_secrets_are_valid_during_a_rotation_and_no_third() {
+fn rule_11_two_secrets_are_valid_during_a_rotation_and_no_third() {
     let token = |secret: &str| {
         let message = format!("{}.{}", part(&json!({ "alg": "HS256" })), part(&good()));
         signed(message, Algorithm::HS256, &EncodingKey::from_secret(secret.as_bytes()))

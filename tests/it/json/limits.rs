@@ -14,7 +14,7 @@ fn chat_of(bytes: usize) -> String {
 }
 
 #[test]
-fn a_message_at_the_limit_is_taken_and_one_byte_more_ends_the_socket() {
+fn rule_21_a_message_at_the_limit_is_taken_and_one_byte_more_ends_the_socket() {
     let server = Server::start();
     let mut ada = Client::join(server.address, &writer("ada"), "general");
     let mut bob = Client::join(server.address, &writer("bob"), "general");
@@ -141,7 +141,7 @@ fn rule_26_a_burst_is_limited_by_socket_and_the_others_notice_nothing() {
 }
 
 #[test]
-fn a_burst_is_limited_by_user_however_many_sockets_they_have() {
+fn rule_26_a_burst_is_limited_by_user_however_many_sockets_they_have() {
     let server = Server::with(&["--rate-user", "2"]);
     let mut eves = [(); 3].map(|()| Client::enter(server.address, &writer("eve")));
     let count: usize = eves.iter_mut().map(|eve| answered(eve, 50)).sum();
@@ -150,7 +150,7 @@ fn a_burst_is_limited_by_user_however_many_sockets_they_have() {
 }
 
 #[test]
-fn a_burst_is_limited_by_address_however_many_users_it_has() {
+fn rule_26_a_burst_is_limited_by_address_however_many_users_it_has() {
     let server = Server::with(&["--rate-address", "2", "--trusted-proxies", "127.0.0.1"]);
     let enter = |user: &str, address: &str| {
         let token = format!("Authorization: Bearer {}", writer(user));
@@ -165,7 +165,7 @@ fn a_burst_is_limited_by_address_however_many_users_it_has() {
 }
 
 #[test]
-fn a_burst_is_limited_by_room_and_other_rooms_notice_nothing() {
+fn rule_26_a_burst_is_limited_by_room_and_other_rooms_notice_nothing() {
     let server = Server::with(&["--rate-room", "2"]);
     let mut eve = Client::join(server.address, &writer("eve"), "busy");
     let typing = |room| json!({ "type": "typing.started", "room": room });
@@ -178,7 +178,7 @@ fn a_burst_is_limited_by_room_and_other_rooms_notice_nothing() {
 }
 
 #[test]
-fn who_goes_on_after_a_hundred_refusals_is_closed_to_come_back() {
+fn rule_26_who_goes_on_after_a_hundred_refusals_is_closed_to_come_back() {
     let server = Server::with(&["--rate-socket", "1"]);
     let mut eve = Client::enter(server.address, &writer("eve"));
     let flood: Vec<u8> = (0..1000).flat_map(|_| frame::frame(TEXT, br#"{"type":"ping"}"#)).collect();
