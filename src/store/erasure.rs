@@ -91,22 +91,6 @@ pub struct ErasureProgress {
     pub is_done: bool,
 }
 
-/// Rows that are looked at at once: appends wait meanwhile.
-pub(super) const PART_ROWS: i64 = 500;
-/// The last of the next rows: 8 MiB of bodies together, or one that alone is longer.
-macro_rules! part_sql {
-    ($database:ident) => {
-        concat!(
-            "select max(seq) from \
-             (select seq, row_number() over (order by seq) as place, sum(bytes) over (order by seq) as total from \
-              (select seq, ",
-            $crate::store::rows::entry_bytes!($database),
-            " as bytes from entry where room_id = $1 and seq > $2 and seq <= $3 order by seq limit $4) as next) as part \
-             where place = 1 or total <= 8388608"
-        )
-    };
-}
-pub(super) use part_sql;
 macro_rules! rows_sql {
     ($database:ident) => {
         concat!(
@@ -363,7 +347,18 @@ macro_rules! erasure_methods {
                 Ok(is_named)
             }
 
-            /// Locks a room and its erasure, in an epoch.
+            /// A transaction in which a room and its erasure are locked, in an epoch.
+            async fn writing_locked(&self, room: RoomId, epoch: i64) -> Result<(Writing<'_>, Locked), StoreError> {
+                let mut writing = self.writing().await?;
+                match Self::lock_erasure(writing.connection(), room, epoch).await? {
+                    Ok(locked) => Ok((writing, locked)),
+                    Err(error) => {
+                        writing.roll_back().await?;
+                        Err(error)
+                    }
+                }
+            }
+
             async fn lock_erasure(
                 connection: &mut Connection,
                 room: RoomId,
@@ -400,14 +395,7 @@ macro_rules! erasure_methods {
                 epoch: i64,
                 ErasedPack { was, new }: &ErasedPack,
             ) -> Result<ErasureProgress, StoreError> {
-                let mut writing = self.writing().await?;
-                let locked = match Self::lock_erasure(writing.connection(), room, epoch).await? {
-                    Ok(locked) => locked,
-                    Err(error) => {
-                        writing.roll_back().await?;
-                        return Err(error);
-                    }
-                };
+                let (mut writing, locked) = self.writing_locked(room, epoch).await?;
                 let last = was.span.1;
                 if let Some(NewPack { edits, body, changes }) = new {
                     let taken = Self::take_pack(writing.connection(), room, last).await?;
@@ -436,14 +424,7 @@ macro_rules! erasure_methods {
                 epoch: i64,
                 rewrite: &dyn Rewrite,
             ) -> Result<ErasureProgress, StoreError> {
-                let mut writing = self.writing().await?;
-                let locked = match Self::lock_erasure(writing.connection(), room, epoch).await? {
-                    Ok(locked) => locked,
-                    Err(error) => {
-                        writing.roll_back().await?;
-                        return Err(error);
-                    }
-                };
+                let (mut writing, locked) = self.writing_locked(room, epoch).await?;
                 let (last, entries) =
                     Self::erase_rows_upto(writing.connection(), room, &locked, locked.upto, rewrite).await?;
                 writing.commit().await?;
@@ -458,8 +439,8 @@ macro_rules! erasure_methods {
                 upto: i64,
                 rewrite: &dyn Rewrite,
             ) -> Result<(Option<i64>, u64), StoreError> {
-                let query = sqlx::query_scalar(erasure::part_sql!($database)).bind(room.0).bind(locked.done).bind(upto);
-                let last: Option<i64> = query.bind(erasure::PART_ROWS).fetch_one(&mut *connection).await?;
+                let query = sqlx::query_scalar(rows::part_sql!($database, "")).bind(room.0).bind(locked.done).bind(upto);
+                let last: Option<i64> = query.bind(rows::PART_ROWS).fetch_one(&mut *connection).await?;
                 let mut count = 0;
                 if let Some(last) = last {
                     let query = sqlx::query_as(erasure::rows_sql!($database)).bind(room.0).bind(locked.done).bind(last);
@@ -528,11 +509,7 @@ macro_rules! erasure_methods {
                 seq: i64,
                 state: Option<&[u8]>,
             ) -> Result<(), StoreError> {
-                let mut writing = self.writing().await?;
-                if let Err(error) = Self::lock_erasure(writing.connection(), room, epoch).await? {
-                    writing.roll_back().await?;
-                    return Err(error);
-                }
+                let (mut writing, _) = self.writing_locked(room, epoch).await?;
                 let query = match state {
                     Some(state) => {
                         let sql = "update snapshot set state = $3, whole_bytes = null where room_id = $1 and seq = $2";
@@ -552,11 +529,7 @@ macro_rules! erasure_methods {
                 seq: Seq,
                 body: &[u8],
             ) -> Result<(), StoreError> {
-                let mut writing = self.writing().await?;
-                if let Err(error) = Self::lock_erasure(writing.connection(), room, epoch).await? {
-                    writing.roll_back().await?;
-                    return Err(error);
-                }
+                let (mut writing, _) = self.writing_locked(room, epoch).await?;
                 let sql = "insert into base (room_id, seq, body) values ($1, $2, $3) \
                            on conflict (room_id) do update set body = excluded.body where base.seq = excluded.seq";
                 let query = sqlx::query(sql).bind(room.0).bind(seq_column(seq)).bind(body);
@@ -609,14 +582,7 @@ macro_rules! erasure_methods {
                 epoch: i64,
                 rewrite: &dyn Rewrite,
             ) -> Result<bool, StoreError> {
-                let mut writing = self.writing().await?;
-                let locked = match Self::lock_erasure(writing.connection(), room, epoch).await? {
-                    Ok(locked) => locked,
-                    Err(error) => {
-                        writing.roll_back().await?;
-                        return Err(error);
-                    }
-                };
+                let (mut writing, locked) = self.writing_locked(room, epoch).await?;
                 let (last, _) =
                     Self::erase_rows_upto(writing.connection(), room, &locked, locked.head, rewrite).await?;
                 let sql = "update erasure set upto = $2 where room_id = $1";

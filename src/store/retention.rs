@@ -48,9 +48,6 @@ pub struct Dropping {
 /// The seq of a base where nothing was dropped.
 pub(super) const BASE_OF_ALL: Seq = Seq(1);
 
-/// Rows, and bytes of them, that go at once: other rooms' appends wait meanwhile, on SQLite.
-pub(super) const PART_ROWS: i64 = 500;
-
 /// id, name, when the oldest entry was committed, whether rows are still to go.
 pub(super) type AgingColumns = (i64, String, Option<i64>, bool);
 
@@ -65,21 +62,6 @@ pub(super) fn aging((id, name, oldest_ms, has_dropped_rows): AgingColumns) -> Re
         RoomName::parse(&name).map_err(|error| StoreError::Unexpected(format!("the name of room {id}: {error}")))?;
     Ok(AgingRoom { id: RoomId(id), name, oldest_ms, has_dropped_rows })
 }
-
-/// The last of the next rows that go: 8 MiB of bodies together, or one that alone is longer.
-macro_rules! part_sql {
-    ($database:ident) => {
-        concat!(
-            "select max(seq) from \
-             (select seq, row_number() over (order by seq) as place, sum(bytes) over (order by seq) as total from \
-              (select seq, ",
-            $crate::store::rows::entry_bytes!($database),
-            " as bytes from entry where room_id = $1 and seq > $2 and seq <= $3 and kind in (1, 2) order by seq limit $4) as next) as part \
-             where place = 1 or total <= 8388608"
-        )
-    };
-}
-pub(super) use part_sql;
 
 /// Packs that go at once: as many bytes, before they were packed.
 pub(super) const PART_PACKS: usize = 32;
@@ -210,7 +192,8 @@ macro_rules! retention_methods {
                     writing.commit().await?;
                     return Ok(true);
                 }
-                let query = sqlx::query_scalar(retention::part_sql!($database)).bind(room.0).bind(trimmed).bind(horizon).bind(PART_ROWS);
+                let query = sqlx::query_scalar(rows::part_sql!($database, " and kind in (1, 2)")).bind(room.0).bind(trimmed).bind(horizon);
+                let query = query.bind(rows::PART_ROWS);
                 let last: Option<i64> = query.fetch_one(&mut *writing.connection()).await?;
                 if let Some(last) = last {
                     let query = sqlx::query_as(retention::used_sql!($database)).bind(room.0).bind(trimmed).bind(last.min(counted));

@@ -136,6 +136,24 @@ macro_rules! entry_bytes {
 }
 pub(super) use entry_bytes;
 
+/// Rows that are rewritten, or go, at once: appends wait meanwhile.
+pub(super) const PART_ROWS: i64 = 500;
+/// The last of the next rows of some kinds, at most so many: 8 MiB of bodies together, or one that alone is longer.
+macro_rules! part_sql {
+    ($database:ident, $kinds:literal) => {
+        concat!(
+            "select max(seq) from \
+             (select seq, row_number() over (order by seq) as place, sum(bytes) over (order by seq) as total from \
+              (select seq, ",
+            $crate::store::rows::entry_bytes!($database),
+            " as bytes from entry where room_id = $1 and seq > $2 and seq <= $3",
+            $kinds,
+            " order by seq limit $4) as next) as part where place = 1 or total <= 8388608"
+        )
+    };
+}
+pub(super) use part_sql;
+
 /// The statement of a history query, in the words of `$database`, with what bodies of comments begin with.
 macro_rules! history_sql {
     ($query:expr, $database:ident, $comment:literal) => {

@@ -3,6 +3,7 @@
 use sqlx::PgConnection as Connection;
 
 use super::Postgres;
+use super::access::Writing;
 use crate::ids::{RoomName, Seq, UserId};
 use crate::store::entry::{RoomId, is_being_erased};
 use crate::store::erasure::{

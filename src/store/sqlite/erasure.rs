@@ -6,6 +6,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, SqliteConnection as C
 use tokio::time::sleep;
 
 use super::Sqlite;
+use super::access::Writing;
 use super::append::INLINE_BODY_BYTES_MAX;
 use crate::ids::{RoomName, Seq, UserId};
 use crate::store::entry::{RoomId, is_being_erased};

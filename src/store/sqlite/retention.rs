@@ -11,7 +11,7 @@ use crate::store::error::StoreError;
 use crate::store::packing;
 use crate::store::retention::{
     self, AGING_SQL, AgingColumns, AgingRoom, Dropping, Kept, LEASE_SQL, NEXT_PACK_SQL, PACK_USED_SQL, PART_PACKS,
-    PART_ROWS, retention_methods,
+    retention_methods,
 };
 use crate::store::rows::{self, seq_column};
 use crate::store::snapshot;
