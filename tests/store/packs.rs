@@ -37,6 +37,18 @@ fn edit_of(author: &str, via: Option<&str>, body: Bytes) -> NewEntry {
     NewEntry { author: UserId::new(author), via: via.map(UserId::new), body, ..edit("") }
 }
 
+/// Stores updates of one user, so many at once.
+async fn stored(store: &Store, room: RoomId, updates: &[Bytes], at_once: usize) {
+    for part in updates.chunks(at_once) {
+        let entries = part.iter().map(|body| edit_of("ada", None, body.clone())).collect();
+        placed(store, &append(room, entries)).await;
+    }
+}
+
+async fn bodies(store: &Store, room: RoomId) -> Vec<Bytes> {
+    history(store, room).await.into_iter().filter_map(|entry| entry.body).collect()
+}
+
 /// A room in which everything happens: several people, some of whom forward, messages, events, steps, edits with keys, edits that
 /// are none, long ones.
 async fn busy_room(store: &Store, called: &str, edits: usize) -> RoomId {
@@ -192,12 +204,10 @@ contract! {
         let room = room(&store, "slow").await;
         let updates = typed(5, 900);
         for part in updates.chunks(100) {
-            let entries = part.iter().map(|body| edit_of("ada", None, body.clone())).collect();
-            placed(&store, &append(room, entries)).await;
+            stored(&store, room, part, 100).await;
             assert!(pack_all(&store, room, ALL_OLD).await >= 100);
         }
-        let bodies: Vec<Bytes> = history(&store, room).await.into_iter().filter_map(|entry| entry.body).collect();
-        assert_eq!(bodies, updates);
+        assert_eq!(bodies(&store, room).await, updates);
         // There is one: with the next one gone, nothing is left.
         let sql = "delete from pack where (select count(*) from pack) = 1";
         db.execute(sql).await;
@@ -208,16 +218,12 @@ contract! {
         let store = db.store("s1").await;
         let room = room(&store, "long").await;
         let updates = typed(5, 9_000);
-        for part in updates.chunks(1_000) {
-            let entries = part.iter().map(|body| edit_of("ada", None, body.clone())).collect();
-            placed(&store, &append(room, entries)).await;
-        }
+        stored(&store, room, &updates, 1_000).await;
         // While somebody writes, a pack is made in parts, and anew with each.
         assert!(pack_all(&store, room, ALL_OLD).await >= 9_000);
         assert!(db.blobs("select body from entry").await.is_empty());
         assert_eq!(db.blobs("select body from pack").await.len(), 3);
-        let bodies: Vec<Bytes> = history(&store, room).await.into_iter().filter_map(|entry| entry.body).collect();
-        assert_eq!(bodies, updates);
+        assert_eq!(bodies(&store, room).await, updates);
         let newest = HistoryQuery { page: Page::Newest, limit: 5_000, ..everything() };
         let page = store.history(room, newest).await.expect("an answer");
         assert_eq!((page[0].seq, page.last().expect("an answer").seq, page.len()), (Seq(4_001), Seq(9_000), 5_000));
@@ -230,12 +236,7 @@ contract! {
         let store = db.store("s1").await;
         let room = room(&store, "moving").await;
         let updates = typed(5, 3_000);
-        let typing = async {
-            for part in updates.chunks(30) {
-                let entries = part.iter().map(|body| edit_of("ada", None, body.clone())).collect();
-                placed(&store, &append(room, entries)).await;
-            }
-        };
+        let typing = stored(&store, room, &updates, 30);
         let packing = async {
             loop {
                 store.pack_next(room, ALL_OLD).await.expect("packed");
@@ -249,8 +250,7 @@ contract! {
         };
         futures_util::future::join(typing, packing).await;
         pack_all(&store, room, ALL_OLD).await;
-        let bodies: Vec<Bytes> = history(&store, room).await.into_iter().filter_map(|entry| entry.body).collect();
-        assert_eq!(bodies, updates);
+        assert_eq!(bodies(&store, room).await, updates);
     }
 
     async fn trap_29_rooms_are_packed_when_they_are_quiet_or_long_and_then_left_alone(db: &Database) {
@@ -285,10 +285,7 @@ contract! {
     async fn trap_28_a_damaged_pack_is_named_and_costs_what_is_in_it(db: &Database) {
         let store = db.store("s1").await;
         let room = room(&store, "damaged").await;
-        for part in typed(5, 6_000).chunks(1_000) {
-            let entries = part.iter().map(|body| edit_of("ada", None, body.clone())).collect();
-            placed(&store, &append(room, entries)).await;
-        }
+        stored(&store, room, &typed(5, 6_000), 1_000).await;
         pack_all(&store, room, ALL_OLD).await;
         placed(&store, &append(room, vec![edit("row")])).await;
         store.save_snapshot(room, Seq(4_096), Bytes::from_static(b"state"), 0).await.expect("an answer");
@@ -334,10 +331,7 @@ contract! {
         let store = db.store("s1").await;
         let room = room(&store, "long").await;
         let updates = typed(5, 9_000);
-        for part in updates.chunks(1_000) {
-            let entries = part.iter().map(|body| edit_of("ada", None, body.clone())).collect();
-            placed(&store, &append(room, entries)).await;
-        }
+        stored(&store, room, &updates, 1_000).await;
         // Another server has it as soon as there is a pack.
         db.with_the_first_row_of("pack", "update packing_lease set server = 's2', until = 9000000000000").await;
         for _ in 0..2 {
@@ -348,18 +342,14 @@ contract! {
         }
         db.execute("update packing_lease set until = 0").await;
         archive::pack_once(&store, ALL_OLD, Duration::from_secs(60)).await.expect("an answer");
-        let bodies: Vec<Bytes> = history(&store, room).await.into_iter().filter_map(|entry| entry.body).collect();
-        assert_eq!(bodies, updates);
+        assert_eq!(bodies(&store, room).await, updates);
     }
 
     async fn trap_27_what_packing_saves_is_saved_on_disk(db: &Database) {
         let store = db.store("s1").await;
         let fill = async |called: &str| {
             let room = room(&store, called).await;
-            for part in typed(5, 8_000).chunks(1_000) {
-                let entries = part.iter().map(|body| edit_of("ada", None, body.clone())).collect();
-                placed(&store, &append(room, entries)).await;
-            }
+            stored(&store, room, &typed(5, 8_000), 1_000).await;
         };
         fill("first").await;
         let before = db.bytes_on_disk().await;

@@ -72,14 +72,21 @@ mod tests {
         writing.commit().await.unwrap();
     }
 
-    #[test]
-    fn some_rows_at_a_time_make_the_pack_that_all_at_once_make() {
+    /// Runs a case in an empty room of a fresh file.
+    fn in_a_room(case: impl AsyncFnOnce(Store, RoomId)) {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("tutti.db").display());
         actix_rt::System::new().block_on(async {
             let store = Store::open(StoreSettings::new(url, "s1")).await.unwrap();
             store.migrate().await.unwrap();
             let room = store.ensure_room(&RoomName::parse("r").unwrap(), None).await.unwrap();
+            case(store, room).await;
+        });
+    }
+
+    #[test]
+    fn some_rows_at_a_time_make_the_pack_that_all_at_once_make() {
+        in_a_room(async |store: Store, room: RoomId| {
             let Backend::Sqlite(sqlite) = &*store.backend else { panic!("a file") };
             write(sqlite, room, 5).await;
             let (mut packed, mut body) = (Vec::new(), Vec::new());
@@ -98,12 +105,7 @@ mod tests {
 
     #[test]
     fn who_was_stopped_before_it_saved_what_another_has_packed_by_then_changes_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("tutti.db").display());
-        actix_rt::System::new().block_on(async {
-            let store = Store::open(StoreSettings::new(url, "s1")).await.unwrap();
-            store.migrate().await.unwrap();
-            let room = store.ensure_room(&RoomName::parse("r").unwrap(), None).await.unwrap();
+        in_a_room(async |store: Store, room: RoomId| {
             let Backend::Sqlite(sqlite) = &*store.backend else { panic!("a file") };
             let write = async |edits: i64| write(sqlite, room, edits).await;
             write(5).await;
@@ -142,12 +144,7 @@ mod tests {
         use std::pin::pin;
         use std::task::Poll;
 
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("tutti.db").display());
-        actix_rt::System::new().block_on(async {
-            let store = Store::open(StoreSettings::new(url, "s1")).await.unwrap();
-            store.migrate().await.unwrap();
-            let room = store.ensure_room(&RoomName::parse("r").unwrap(), None).await.unwrap();
+        in_a_room(async |store: Store, room: RoomId| {
             let append = async || {
                 let entry = NewEntry {
                     kind: EntryKind::Message,
@@ -178,12 +175,7 @@ mod tests {
 
     #[test]
     fn a_pack_never_lies_across_another() {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("tutti.db").display());
-        actix_rt::System::new().block_on(async {
-            let store = Store::open(StoreSettings::new(url, "s1")).await.unwrap();
-            store.migrate().await.unwrap();
-            let room = store.ensure_room(&RoomName::parse("r").unwrap(), None).await.unwrap();
+        in_a_room(async |store: Store, room: RoomId| {
             let Backend::Sqlite(sqlite) = &*store.backend else { panic!("a file") };
             let mut writing = sqlite.writing().await.unwrap();
             for (seqs, is_taken) in [
