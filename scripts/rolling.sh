@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # `make rolling`: replaces three servers behind HAProxy one after another while people are in rooms; says how long it takes until all
-# are back, and looks for what was acknowledged and for people who were shown to leave and had not.
+# are back, and looks for what was acknowledged, for people who were shown to leave and had not, and for errors in logs.
 #
 #   scripts/rolling.sh                5,000 people
 #   PEOPLE=200 scripts/rolling.sh

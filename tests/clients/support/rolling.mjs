@@ -2,10 +2,15 @@
 // though they are back in time, and whether anything is missing that was acknowledged.
 
 import assert from 'node:assert/strict'
+import { Doc } from 'yjs'
 import { Client, versions } from './client.mjs'
 import { program } from './server.mjs'
 import { Talker, timelineOf } from './tutti.mjs'
 import { until } from './until.mjs'
+
+/** Edits of a long room at once, and their letters: what they take is stored as a part of its history, and packed once it is old. */
+const longEdits = 24
+const longEdit = 50_000
 
 /** Whoever is back within this time has not left. */
 export const graceMs = 10_000
@@ -91,6 +96,42 @@ class Writer {
 
   close() {
     this.#client.close()
+  }
+}
+
+/** A room whose past is read on each server, whichever of them has stored what. */
+export class LongRoom {
+  #cluster
+  #path = `/api/v1/rooms/${encodeURIComponent('rolling/long')}/document`
+  #doc = new Doc()
+  #moments = []
+
+  constructor(cluster) {
+    this.#cluster = cluster
+  }
+
+  /** Becomes so much longer that another part of its history is stored. */
+  async grows() {
+    const text = this.#doc.getText('content')
+    for (let n = 0; n < longEdits; n += 1) {
+      let update
+      this.#doc.once('update', (bytes) => (update = bytes))
+      text.insert(text.length, `${this.#moments.length}.${n} `.padEnd(longEdit, 'x'))
+      const answer = await this.#cluster.fetch(this.#path, { method: 'POST', body: update })
+      assert.ok(answer.ok, `${answer.status}`)
+      this.#moments.push({ seq: (await answer.json()).seq, text: text.toString() })
+    }
+  }
+
+  /** Fails unless every server tells the same of some moments. */
+  async isReadAlike() {
+    for (const server of this.#cluster.servers) {
+      for (const { seq, text } of this.#moments.filter((_, n) => n % longEdits === 5)) {
+        const answer = await server.fetch(`${this.#path}?format=text&root=content&at=${seq}`)
+        assert.equal(answer.status, 200)
+        assert.ok((await answer.text()) === text, `the document at ${seq}`)
+      }
+    }
   }
 }
 
