@@ -47,6 +47,7 @@ counters! { IntCounter, register_int_counter:
     BUS_MESSAGES_DROPPED = "tutti_bus_messages_dropped_total", "Messages for other servers that were dropped because too much waited.";
     BUS_HEADS_READ = "tutti_bus_heads_read_total", "Heads of rooms that were read to find out what the bus has lost.";
     BUS_ENTRIES_RECEIVED = "tutti_bus_entries_received_total", "Entries of other servers that came with the bus.";
+    NEWER_FORMATS_MET = "tutti_newer_formats_met_total", "Times that something stored was left as it is, since a newer release has brought its layout.";
     FOREIGN_ENTRIES_READ = "tutti_foreign_entries_read_total", "Entries of other servers that were read from the database.";
     WEBHOOKS_DELIVERED = "tutti_webhooks_delivered_total", "Deliveries of webhooks that were taken.";
     WEBHOOK_ATTEMPTS_FAILED = "tutti_webhook_attempts_failed_total", "Attempts to deliver that failed; each is repeated for a while.";
@@ -117,6 +118,7 @@ pub fn text() -> String {
         &BUS_MESSAGES_DROPPED,
         &BUS_HEADS_READ,
         &BUS_ENTRIES_RECEIVED,
+        &NEWER_FORMATS_MET,
         &FOREIGN_ENTRIES_READ,
         &WEBHOOKS_DELIVERED,
         &WEBHOOK_ATTEMPTS_FAILED,

@@ -1,6 +1,7 @@
 //! What a server hears of the others: each text is taken in its order, and what it says is delivered once nothing is locked.
 
 use std::collections::HashSet;
+use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
@@ -24,12 +25,23 @@ enum Delivery {
     Revoked,
 }
 
+/// So many messages are passed over.
+fn heard_unknown(count: usize) {
+    static TOLD: Once = Once::new();
+    metrics::BUS_MESSAGES_UNKNOWN.inc_by(count as u64);
+    TOLD.call_once(|| {
+        tracing::info!(
+            "another server says what this release does not know; the database is asked in its place (told once)"
+        );
+    });
+}
+
 impl Cluster {
     /// A text has come.
     pub(super) fn on_text(&self, text: &str, now: Instant) {
         metrics::BUS_TEXTS_RECEIVED.inc();
         let Some(frame) = frame::read(text) else {
-            metrics::BUS_MESSAGES_UNKNOWN.inc();
+            heard_unknown(1);
             return self.look_now();
         };
         if frame.from == self.me {
@@ -62,7 +74,7 @@ impl Cluster {
         }
         let (messages, unknown) = if body.is_empty() { Default::default() } else { message::read(&body) };
         if unknown > 0 {
-            metrics::BUS_MESSAGES_UNKNOWN.inc_by(unknown as u64);
+            heard_unknown(unknown);
             state.are_heads_due = true;
         }
         let mut deliveries = Deliveries::default();

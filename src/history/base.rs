@@ -13,13 +13,13 @@ use super::segment::{opened, sealed};
 use super::units::{Units, each_item_of, range_of};
 use crate::document::{Brought, DeletedContent, IdRange, Meter, PastState, View};
 use crate::ids::Seq;
+use crate::layout::{Stored, Unreadable};
 use crate::protocol::DecodeError;
 use crate::protocol::lib0::{Input, put_buf, put_var_uint};
 use crate::store::Kept;
 
-/// The layout that is written.
-const LAYOUT: u8 = 3;
-/// The one before, which is read, too: it cannot be made again. It has no checksum, and does not tell the oldest edits of what is kept.
+/// The layout before the present one, which is read, too: it cannot be made again. It has no checksum, and does not tell the oldest edits of
+/// what is kept.
 const UNSEALED: u8 = 2;
 
 /// What stays of the edits up to a seq.
@@ -50,16 +50,16 @@ impl Base {
         self.pending.iter().for_each(|update| put_buf(&mut out, update));
         Moved::put_all(moved, &mut out);
         Moved::put_firsts(moved, &mut out);
-        sealed(LAYOUT, &out)
+        sealed(Stored::Base, &out)
     }
 
     /// Reads what [`encode`](Self::encode) wrote.
     ///
     /// # Errors
-    /// It is damaged.
-    pub fn decode(body: &Bytes) -> Result<Self, DecodeError> {
+    /// It is damaged, or a newer release has written it.
+    pub fn decode(body: &Bytes) -> Result<Self, Unreadable<DecodeError>> {
         let is_sealed = body.first() != Some(&UNSEALED);
-        let content = if is_sealed { opened(LAYOUT, body)? } else { body.slice(1..) };
+        let content = if is_sealed { opened(Stored::Base, body)? } else { body.slice(1..) };
         let mut input = Input::new(&content);
         let (seq, last_ms) = (Seq(input.var_uint()?), input.var_uint()?.cast_signed());
         let mut moments = Moments { seq, last_ms, ..Moments::default() };
@@ -78,7 +78,7 @@ impl Base {
             Moved::read_firsts(&mut moments.moved, &mut input)?;
         }
         if !input.is_empty() {
-            return Err(DecodeError::TooMany);
+            return Err(DecodeError::TooMany.into());
         }
         Ok(Self { moments, index, blocks, pending })
     }
@@ -608,7 +608,7 @@ mod tests {
         let Base { moments, .. } = Base::decode(&stored).unwrap();
         let mut firsts = Vec::new();
         Moved::put_firsts(&moments.moved, &mut firsts);
-        let content = opened(LAYOUT, &stored).unwrap();
+        let content = opened(Stored::Base, &stored).unwrap();
         let old = [&[UNSEALED], &content[..content.len() - firsts.len()]].concat();
         let mut again = History::default();
         again.take_base(Base::decode(&old.into()).unwrap()).unwrap();

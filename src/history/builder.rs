@@ -45,7 +45,10 @@ async fn build_once(histories: &Histories, store: &Store, too_large: &mut HashSe
                 if matches!(error, HistoryError::TooLarge) {
                     too_large.insert(id);
                 }
-                tracing::warn!(room.name = %room, %error, "the room's history cannot be made now");
+                match error.is_newer() {
+                    true => tracing::debug!(room.name = %room, %error, "the room's history cannot be made here"),
+                    false => tracing::warn!(room.name = %room, %error, "the room's history cannot be made now"),
+                }
             }
         }
         after = upto;

@@ -7,13 +7,11 @@ use super::index::Index;
 use super::moments::{Moments, Moved};
 use crate::document::ErasedUnits;
 use crate::ids::{Seq, UserId};
+use crate::layout::{Stored, Unreadable};
 use crate::protocol::DecodeError;
 use crate::protocol::json::entry;
 use crate::protocol::lib0::{EMPTY_UPDATE, Input, put_buf, put_var_uint};
 use crate::store::{Entry, EntryKind, Rewrite, Rewritten};
-
-/// The only layout that there is.
-const LAYOUT: u8 = 1;
 
 /// What is to be erased of a room: which units, whose messages, which name. Nothing of what they say.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -31,7 +29,7 @@ pub struct Erasure {
 impl Erasure {
     /// As it is stored.
     pub fn encode(&self) -> Bytes {
-        let mut out = vec![LAYOUT];
+        let mut out = vec![Stored::Erasure.newest()];
         self.units.encode(&mut out);
         let said_by: Vec<&UserId> = self.said_by.iter().map(|(user, _)| user).collect();
         put_users(&mut out, &said_by);
@@ -45,12 +43,10 @@ impl Erasure {
     /// Reads what [`encode`](Self::encode) wrote.
     ///
     /// # Errors
-    /// It is damaged.
-    pub fn decode(stored: &Bytes) -> Result<Self, DecodeError> {
+    /// It is damaged, or a newer release has begun it.
+    pub fn decode(stored: &Bytes) -> Result<Self, Unreadable<DecodeError>> {
         let mut input = Input::new(stored);
-        if input.u8()? != LAYOUT {
-            return Err(DecodeError::UnknownType);
-        }
+        Stored::Erasure.check(input.u8()?, DecodeError::UnknownType)?;
         let units = ErasedUnits::decode(&mut input)?;
         let said_by = users(&mut input)?.into_iter().next();
         let upto = Seq(input.var_uint()?);
@@ -58,7 +54,7 @@ impl Erasure {
         let mut renamed = users(&mut input)?.into_iter();
         let renamed = renamed.next().zip(renamed.next());
         let kept = input.buf()?;
-        if input.is_empty() { Ok(Self { units, said_by, kept, renamed }) } else { Err(DecodeError::TooMany) }
+        if input.is_empty() { Ok(Self { units, said_by, kept, renamed }) } else { Err(DecodeError::TooMany.into()) }
     }
 
     /// What a user is called from then on.
@@ -126,11 +122,11 @@ impl Rewrite for Erasure {
         self.redacted(&Bytes::copy_from_slice(state))
     }
 
-    fn base(&self, body: &[u8]) -> Result<Option<Bytes>, String> {
+    fn base(&self, body: &[u8]) -> Result<Option<Bytes>, Unreadable<String>> {
         let mut base = match body {
             [] if self.kept.is_empty() => return Ok(None),
             [] => Base::of_credits(Vec::new()),
-            _ => Base::decode(&Bytes::copy_from_slice(body)).map_err(|error| error.to_string())?,
+            _ => Base::decode(&Bytes::copy_from_slice(body)).map_err(|error| error.map(|damage| damage.to_string()))?,
         };
         let mut is_changed = base.keep(self.kept().map_err(|error| error.to_string())?);
         is_changed |= base.rename(|user| self.name_of(user).cloned());

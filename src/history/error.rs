@@ -2,6 +2,7 @@
 
 use crate::document::{RenderError, TooCostly, ViewError};
 use crate::ids::Seq;
+use crate::layout::Unreadable;
 use crate::protocol::DecodeError;
 use crate::store::StoreError;
 
@@ -40,6 +41,22 @@ pub enum HistoryError {
 impl From<TooCostly> for HistoryError {
     fn from(error: TooCostly) -> Self {
         Self::View(error.into())
+    }
+}
+
+impl HistoryError {
+    /// Whether a newer release has stored what is needed, which was told.
+    pub fn is_newer(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Newer(_)))
+    }
+}
+
+impl From<Unreadable<DecodeError>> for HistoryError {
+    fn from(error: Unreadable<DecodeError>) -> Self {
+        match error {
+            Unreadable::Newer(newer) => Self::Store(newer.into()),
+            Unreadable::Damaged(damage) => damage.into(),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use super::restore_key::restored_to;
 use super::segment;
 use crate::document::{Blocks, Brought, Clocks, DeletedContent, IdRange, Meter, PastState, ReadingBudget, TooCostly};
 use crate::ids::Seq;
+use crate::layout::Unreadable;
 use crate::protocol::DecodeError;
 use crate::store::{Entry, HistorySegment};
 
@@ -87,13 +88,13 @@ impl History {
     /// Takes the next segment that is stored. Where it has no times, those of its edits are among `times`, which are ascending.
     ///
     /// # Errors
-    /// It does not follow, or is damaged; the history is not to be used then.
-    pub fn take_segment(&mut self, row: &HistorySegment, times: &[(Seq, i64)]) -> Result<(), DecodeError> {
+    /// It does not follow, is damaged, or a newer release has written it; the history is not to be used then.
+    pub fn take_segment(&mut self, row: &HistorySegment, times: &[(Seq, i64)]) -> Result<(), Unreadable<DecodeError>> {
         if row.after != self.upto {
-            return Err(DecodeError::UnknownType);
+            return Err(DecodeError::UnknownType.into());
         }
         let segment = segment::decode(row, times)?;
-        self.take_first(row.seq, segment.index, &segment.blocks, segment.pending)
+        Ok(self.take_first(row.seq, segment.index, &segment.blocks, segment.pending)?)
     }
 
     /// Takes the next edits, up to a seq, without what they deleted.

@@ -83,7 +83,14 @@ impl Sweeper {
                     if matches!(error, HistoryError::TooLarge) {
                         self.too_large.insert(room.id);
                     }
-                    tracing::warn!(room.name = %room.name, %error, "what is too old in a room cannot be dropped now");
+                    match error.is_newer() {
+                        true => {
+                            tracing::debug!(room.name = %room.name, %error, "what is too old in a room cannot be dropped here")
+                        }
+                        false => {
+                            tracing::warn!(room.name = %room.name, %error, "what is too old in a room cannot be dropped now")
+                        }
+                    }
                 }
             }
             after = upto;

@@ -18,6 +18,7 @@ use super::replay::Replay;
 use super::restore::RestorePlan;
 use crate::document::DeletedContent;
 use crate::ids::{RoomName, Seq, UserId};
+use crate::layout::Unreadable;
 use crate::protocol::DecodeError;
 use crate::store::{Bodies, Dropping, EntryKind, HistoryQuery, Kinds, Page, RoomId, RoomRow, Store, StoreError};
 
@@ -194,14 +195,20 @@ impl Histories {
             }
             // Before the first edit nothing stays.
             history.begin_at(horizon);
-            Ok::<_, DecodeError>(())
+            Ok::<_, Unreadable<DecodeError>>(())
         })
         .await?;
-        taken.map_err(|error| HistoryError::Fault(format!("what stays of dropped edits is damaged: {error}")))?;
-        Ok(history)
+        match taken {
+            Ok(()) => Ok(history),
+            Err(Unreadable::Newer(newer)) => Err(StoreError::from(newer).into()),
+            Err(Unreadable::Damaged(error)) => {
+                Err(HistoryError::Fault(format!("what stays of dropped edits is damaged: {error}")))
+            }
+        }
     }
 
-    /// Takes what is stored up to a seq. Where that is damaged it is deleted, and made again of the entries.
+    /// Takes what is stored up to a seq. Where that is damaged it is deleted, and made again of the entries; where a newer release has
+    /// written it, entries are read in its place.
     async fn with_segments(
         &self,
         row: &RoomRow,
@@ -226,8 +233,10 @@ impl Histories {
                 })
             })
             .await?;
-            if let Err(error) = taken {
-                return self.made_again(row, history, error).await;
+            match taken {
+                Ok(()) => {}
+                Err(Unreadable::Newer(_)) => return self.begun_again(row, history).await,
+                Err(Unreadable::Damaged(error)) => return self.made_again(row, history, error).await,
             }
             if history.held() > HISTORY_BYTES_MAX {
                 *history = History::default();
@@ -245,11 +254,20 @@ impl Histories {
     async fn made_again(
         &self,
         row: &RoomRow,
-        mut history: OwnedMutexGuard<History>,
+        history: OwnedMutexGuard<History>,
         error: DecodeError,
     ) -> Result<OwnedMutexGuard<History>, HistoryError> {
         tracing::error!(room.name = %row.name, %error, "the stored history is damaged, and made again of the entries");
         self.store.forget_history_segments(row.id, Seq::ZERO).await?;
+        self.begun_again(row, history).await
+    }
+
+    /// Without segments.
+    async fn begun_again(
+        &self,
+        row: &RoomRow,
+        mut history: OwnedMutexGuard<History>,
+    ) -> Result<OwnedMutexGuard<History>, HistoryError> {
         *history = History::default();
         history.epoch = row.epoch;
         self.with_base(row, history).await

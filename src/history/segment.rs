@@ -6,13 +6,12 @@ use bytes::Bytes;
 
 use super::index::Index;
 use crate::ids::Seq;
+use crate::layout::{Stored, Unreadable};
 use crate::pack;
 use crate::protocol::DecodeError;
 use crate::protocol::lib0::{Input, put_buf, put_var_uint};
 use crate::store::HistorySegment;
 
-/// The only layout that is read.
-const LAYOUT: u8 = 4;
 /// No update is longer than so many times what is stored of it: a byte of a column stands for at most ten bytes, and no bytes are compressed
 /// to less than one of 1,032.
 const RATIO_MAX: u64 = 10 * 1_032;
@@ -37,21 +36,21 @@ pub(super) fn encode(upto: Seq, index: &Index, blocks: Bytes, pending: &[&Bytes]
     HistorySegment {
         after: index.begins_after(),
         seq: upto,
-        body: sealed(LAYOUT, &content),
-        times: Some(sealed(LAYOUT, &index.encode_times())),
+        body: sealed(Stored::Segment, &content),
+        times: Some(sealed(Stored::Segment, &index.encode_times())),
     }
 }
 
 /// Reads a segment's row. Where it has no times, those of its edits are among `times`, which are ascending.
-pub(super) fn decode(row: &HistorySegment, times: &[(Seq, i64)]) -> Result<Segment, DecodeError> {
-    let content = opened(LAYOUT, &row.body)?;
+pub(super) fn decode(row: &HistorySegment, times: &[(Seq, i64)]) -> Result<Segment, Unreadable<DecodeError>> {
+    let content = opened(Stored::Segment, &row.body)?;
     let mut input = Input::new(&content);
     let mut index = Index::decode(&mut input)?;
     if index.begins_after() != row.after {
-        return Err(DecodeError::UnknownType);
+        return Err(DecodeError::UnknownType.into());
     }
     match &row.times {
-        Some(own) => index.take_times(&opened(LAYOUT, own)?)?,
+        Some(own) => index.take_times(&opened(Stored::Segment, own)?)?,
         None => index.find_times(times)?,
     }
     let blocks = update(&mut input)?;
@@ -59,22 +58,20 @@ pub(super) fn decode(row: &HistorySegment, times: &[(Seq, i64)]) -> Result<Segme
     for _ in 0..input.count(1)? {
         pending.push(update(&mut input)?);
     }
-    if input.is_empty() { Ok(Segment { index, blocks, pending }) } else { Err(DecodeError::TooMany) }
+    if input.is_empty() { Ok(Segment { index, blocks, pending }) } else { Err(DecodeError::TooMany.into()) }
 }
 
 /// Content behind its layout and checksum: who wrote what is not told from a damaged one.
-pub(super) fn sealed(layout: u8, content: &[u8]) -> Bytes {
-    [&[layout], &pack::checksum(content).to_le_bytes()[..], content].concat().into()
+pub(super) fn sealed(kind: Stored, content: &[u8]) -> Bytes {
+    [&[kind.newest()], &pack::checksum(content).to_le_bytes()[..], content].concat().into()
 }
 
 /// The content of what [`sealed`] made.
-pub(super) fn opened(layout: u8, stored: &Bytes) -> Result<Bytes, DecodeError> {
+pub(super) fn opened(kind: Stored, stored: &Bytes) -> Result<Bytes, Unreadable<DecodeError>> {
     let (head, content) = stored.split_first_chunk::<5>().ok_or(DecodeError::Truncated)?;
-    if head[0] != layout {
-        return Err(DecodeError::UnknownType);
-    }
+    kind.check(head[0], DecodeError::UnknownType)?;
     if head[1..] != pack::checksum(content).to_le_bytes() {
-        return Err(DecodeError::Truncated);
+        return Err(DecodeError::Truncated.into());
     }
     Ok(stored.slice(head.len()..))
 }
@@ -85,14 +82,14 @@ fn put_update(out: &mut Vec<u8>, update: &Bytes) {
     put_buf(out, &pack::encode_update(update));
 }
 
-fn update(input: &mut Input<'_>) -> Result<Bytes, DecodeError> {
+fn update(input: &mut Input<'_>) -> Result<Bytes, Unreadable<DecodeError>> {
     let len = input.var_uint()?;
     let packed = input.raw_buf()?;
     if len / RATIO_MAX > packed.len() as u64 {
-        return Err(DecodeError::TooMany);
+        return Err(DecodeError::TooMany.into());
     }
-    let update = pack::decode_update(packed, len as usize).map_err(|_| DecodeError::Truncated)?;
-    if update.len() as u64 == len { Ok(update) } else { Err(DecodeError::Truncated) }
+    let update = pack::decode_update(packed, len as usize).map_err(|error| error.map(|_| DecodeError::Truncated))?;
+    if update.len() as u64 == len { Ok(update) } else { Err(DecodeError::Truncated.into()) }
 }
 
 #[cfg(test)]
@@ -182,6 +179,23 @@ mod tests {
     }
 
     #[test]
+    fn a_segment_is_newer_if_any_part_of_it_is() {
+        let row = encode(Seq(9), &index(), vec![7; 1_000].into(), &[]);
+        let raised = |stored: &Bytes| Bytes::from([&[stored[0] + 1], &stored[1..]].concat());
+        let body = HistorySegment { body: raised(&row.body), ..row.clone() };
+        let own = HistorySegment { times: row.times.as_ref().map(raised), ..row.clone() };
+        for row in [body, own] {
+            assert!(matches!(decode(&row, &[]), Err(Unreadable::Newer(newer)) if newer.stored == Stored::Segment));
+        }
+        let (mut content, mut packed) = (Vec::new(), pack::encode_update(&Bytes::from_static(&[0, 0])));
+        packed[0] += 1;
+        put_var_uint(&mut content, 2);
+        put_buf(&mut content, &packed);
+        let found = update(&mut Input::new(&content.into()));
+        assert!(matches!(found, Err(Unreadable::Newer(newer)) if newer.stored == Stored::Pack));
+    }
+
+    #[test]
     fn a_segment_that_is_cut_changed_or_says_it_is_longer_is_refused() {
         let row = encode(Seq(9), &index(), vec![7; 1_000].into(), &[]);
         for len in 0..row.body.len() {
@@ -200,6 +214,6 @@ mod tests {
         let mut long = Vec::new();
         put_var_uint(&mut long, 1 << 40);
         put_buf(&mut long, &pack::encode_update(&Bytes::from_static(&[0, 0])));
-        assert_eq!(update(&mut Input::new(&long.into())), Err(DecodeError::TooMany));
+        assert_eq!(update(&mut Input::new(&long.into())), Err(DecodeError::TooMany.into()));
     }
 }

@@ -260,6 +260,10 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::RoomDeleted => ApiError::RoomDeleted,
             StoreError::Dropped(first) => ApiError::Dropped(first),
+            // Told where it was met.
+            StoreError::Newer(_) => ApiError::TryLater(
+                "this needs what a newer release of the server has stored; try again once all servers are of that release".into(),
+            ),
             StoreError::Unavailable(_) => {
                 tracing::warn!(%error, "a request needs the database");
                 ApiError::TryLater("the database does not answer now, try again later".into())

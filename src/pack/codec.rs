@@ -7,9 +7,9 @@ use super::edit::{Bodies, Damaged, PACK_BYTES_MAX, PACKED_BODY_BYTES_MAX, Packed
 use super::join::{Joiner, moments};
 use super::split::Splitter;
 use crate::ids::{Seq, UserId};
+use crate::layout::{Stored, Unreadable};
 
-/// The only layout that there is.
-pub(super) const LAYOUT: u8 = 1;
+pub(super) const LAYOUT: u8 = Stored::Pack.newest();
 /// The layout's byte, and the checksum.
 const HEAD_BYTES: usize = 5;
 /// What the bodies of a pack may hold together.
@@ -29,20 +29,20 @@ pub fn encode(edits: &[PackedEdit], bodies: Bodies) -> Vec<u8> {
 /// Unpacks a pack. Takes no more memory than a pack may, whatever is in it.
 ///
 /// # Errors
-/// [`Damaged`]: what is returned is what was packed, or nothing.
-pub fn decode(pack: &[u8]) -> Result<Vec<PackedEdit>, Damaged> {
+/// What is returned is what was packed, or nothing.
+pub fn decode(pack: &[u8]) -> Result<Vec<PackedEdit>, Unreadable<Damaged>> {
     joined(pack, BODIES_BYTES_MAX)
 }
 
 /// The seqs and times of a pack's edits, without unpacking the rest.
 ///
 /// # Errors
-/// [`Damaged`].
-pub fn decode_times(pack: &[u8]) -> Result<Vec<(Seq, i64)>, Damaged> {
+/// As [`decode`].
+pub fn decode_times(pack: &[u8]) -> Result<Vec<(Seq, i64)>, Unreadable<Damaged>> {
     let is_wanted = |column| {
         [Column::Head, Column::Seq, Column::TimeLow, Column::TimeHigh].map(|one| one as usize).contains(&column)
     };
-    moments(Columns::decode_some(checked(pack)?, BODIES_BYTES_MAX, is_wanted)?)
+    Ok(moments(Columns::decode_some(checked(pack)?, BODIES_BYTES_MAX, is_wanted)?)?)
 }
 
 /// Packs an update by itself, of any length.
@@ -58,24 +58,22 @@ pub fn encode_update(update: &Bytes) -> Vec<u8> {
 /// Unpacks an update that is no longer than `bytes_max`.
 ///
 /// # Errors
-/// [`Damaged`].
-pub fn decode_update(packed: &[u8], bytes_max: usize) -> Result<Bytes, Damaged> {
+/// As [`decode`].
+pub fn decode_update(packed: &[u8], bytes_max: usize) -> Result<Bytes, Unreadable<Damaged>> {
     let edit = joined(packed, bytes_max)?.pop().ok_or(Damaged::Columns)?;
     Ok(edit.body)
 }
 
-fn joined(pack: &[u8], bodies_max: usize) -> Result<Vec<PackedEdit>, Damaged> {
-    Joiner::new(Columns::decode(checked(pack)?, bodies_max)?, bodies_max)?.edits()
+fn joined(pack: &[u8], bodies_max: usize) -> Result<Vec<PackedEdit>, Unreadable<Damaged>> {
+    Ok(Joiner::new(Columns::decode(checked(pack)?, bodies_max)?, bodies_max)?.edits()?)
 }
 
 /// The columns of a pack, if it is whole.
-fn checked(pack: &[u8]) -> Result<&[u8], Damaged> {
+fn checked(pack: &[u8]) -> Result<&[u8], Unreadable<Damaged>> {
     let (head, columns) = pack.split_at_checked(HEAD_BYTES).ok_or(Damaged::Layout)?;
-    if head[0] != LAYOUT {
-        return Err(Damaged::Layout);
-    }
+    Stored::Pack.check(head[0], Damaged::Layout)?;
     if head[1..] != checksum(columns).to_le_bytes() {
-        return Err(Damaged::Checksum);
+        return Err(Damaged::Checksum.into());
     }
     Ok(columns)
 }

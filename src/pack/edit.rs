@@ -29,7 +29,7 @@ pub struct PackedEdit {
 /// A pack that does not hold what was packed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Damaged {
-    /// Another program's, or none.
+    /// Another program's, or one that no release reads any more, or none.
     #[error("it is of an unknown layout")]
     Layout,
     /// A bit is not as it was written.

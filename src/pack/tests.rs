@@ -11,6 +11,7 @@ use super::columns::{Column, Columns};
 use super::split::Splitter;
 use super::*;
 use crate::ids::{Seq, UserId};
+use crate::layout::{Newer, Stored, Unreadable};
 
 /// Edits with these bodies, as rows hold them.
 fn edits(bodies: Vec<Vec<u8>>) -> Vec<PackedEdit> {
@@ -162,7 +163,10 @@ fn a_cut_pack_is_refused() {
 fn a_pack_of_a_later_layout_is_not_guessed_at() {
     let mut pack = encode(&edits(vec![vec![0, 0]]), Bodies::InColumns);
     pack[0] = LAYOUT + 1;
-    assert_eq!(decode(&pack), Err(Damaged::Layout));
+    let newer = Newer { stored: Stored::Pack, number: (LAYOUT + 1).into() };
+    assert_eq!(decode(&pack), Err(Unreadable::Newer(newer)));
+    pack[0] = LAYOUT - 1;
+    assert_eq!(decode(&pack), Err(Damaged::Layout.into()));
 }
 
 #[test]
@@ -203,7 +207,7 @@ fn an_update_by_itself_comes_back_whatever_it_is_and_no_longer_than_it_may_be() 
         assert!(packed.len() <= update.len() / 100 + 80);
         assert_eq!(decode_update(&packed, update.len()), Ok(update.clone()));
         if let Some(less) = update.len().checked_sub(1) {
-            assert_eq!(decode_update(&packed, less), Err(Damaged::Columns));
+            assert_eq!(decode_update(&packed, less), Err(Damaged::Columns.into()));
         }
     }
 }
@@ -235,5 +239,5 @@ fn an_update_is_refused_that_names_more_clients_than_it_has_bytes() {
         [&[LAYOUT], &checksum(&stored).to_le_bytes()[..], &stored].concat()
     };
     assert_eq!(decode_update(&update(8), 8), Ok(Bytes::from_static(&[7])));
-    assert_eq!(decode_update(&update(9), 8), Err(Damaged::Columns));
+    assert_eq!(decode_update(&update(9), 8), Err(Damaged::Columns.into()));
 }

@@ -142,7 +142,13 @@ impl Room {
         }
         let wait = self.commit.on_load_failed();
         metrics::ROOM_LOADS_FAILED.inc();
-        tracing::error!(%error, retry_ms = wait.as_millis() as u64, "room cannot be loaded");
+        let retry_ms = wait.as_millis() as u64;
+        match error {
+            LoadError::Archive(ArchiveError::Store(StoreError::Newer(_))) => {
+                tracing::debug!(%error, retry_ms, "room cannot be loaded here");
+            }
+            error => tracing::error!(%error, retry_ms, "room cannot be loaded"),
+        }
         self.phase = Phase::Failed;
         // All of it is committed, and read with the room.
         self.unplaced.clear();

@@ -1,7 +1,7 @@
 //! Goes on with erasures, whoever has begun them: one server at a time, room by room.
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -43,7 +43,6 @@ async fn rewrite(store: &Store, state: &AppState, begun: &Notify, rewritten: &No
             () = begun.notified() => {}
             () = sleep(EVERY) => {}
         }
-        failures.retain(|_, at| at.elapsed() < AGAIN_AFTER);
         if let Err(error) = go_on(store, state, rewritten, &mut failures).await {
             // The next time does what this one left.
             tracing::debug!(%error, "what is to be erased cannot be erased now");
@@ -72,7 +71,7 @@ async fn scrub(store: &Store, rewritten: &Notify) {
     }
 }
 
-/// Rooms in which something could not be erased, and when.
+/// Rooms in which something could not be erased, and when it was tried last; as long as it is to be erased.
 type Failures = HashMap<RoomId, Instant>;
 
 /// Erases what there is to erase, unless another server does.
@@ -85,13 +84,17 @@ async fn go_on(store: &Store, state: &AppState, rewritten: &Notify, failures: &m
         renewed.set(Some(Instant::now()));
         has_lease(store).await
     };
-    let mut after = RoomId(0);
+    let (mut after, mut found) = (RoomId(0), HashSet::new());
     loop {
         let pending = store.pending_erasures(after, PAGE).await?;
-        let Some(last) = pending.last() else { return Ok(()) };
+        let Some(last) = pending.last() else {
+            failures.retain(|room, _| found.contains(room));
+            return Ok(());
+        };
         after = last.room;
         for row in &pending {
-            if row.is_rewritten || failures.contains_key(&row.room) {
+            found.insert(row.room);
+            if row.is_rewritten || failures.get(&row.room).is_some_and(|at| at.elapsed() < AGAIN_AFTER) {
                 continue;
             }
             if !goes_on().await {
@@ -104,8 +107,16 @@ async fn go_on(store: &Store, state: &AppState, rewritten: &Notify, failures: &m
                 }
                 Ok(false) => {}
                 Err(error) => {
-                    tracing::error!(room.name = %row.name, %error, "what is to be erased in a room cannot be erased now");
-                    failures.insert(row.room, Instant::now());
+                    let was_told = failures.insert(row.room, Instant::now()).is_some();
+                    match error.is_newer() {
+                        true if was_told => {}
+                        true => {
+                            tracing::warn!(room.name = %row.name, %error, "what is to be erased in a room waits for a server of a newer release");
+                        }
+                        false => {
+                            tracing::error!(room.name = %row.name, %error, "what is to be erased in a room cannot be erased now");
+                        }
+                    }
                 }
             }
         }

@@ -13,6 +13,7 @@ use super::rows;
 use super::timeline::{Damage, StoredPack};
 use super::{packing, snapshot};
 use crate::ids::{RoomName, Seq, UserId};
+use crate::layout::Unreadable;
 use crate::pack::PackedEdit;
 
 /// An erasure that has begun and not ended. A room has one at a time.
@@ -65,7 +66,7 @@ pub trait Rewrite: Send + Sync {
     ///
     /// # Errors
     /// It cannot be read.
-    fn base(&self, body: &[u8]) -> Result<Option<Bytes>, String>;
+    fn base(&self, body: &[u8]) -> Result<Option<Bytes>, Unreadable<String>>;
 
     /// Who gets another name in the room, and which: one that nobody has.
     fn rename(&self) -> Option<(&UserId, &UserId)>;
@@ -227,7 +228,13 @@ pub(super) fn rewrite_snapshot(
     horizon: Seq,
     rewrite: &dyn Rewrite,
 ) -> Result<(i64, ErasedSnapshot), StoreError> {
-    let erased = match rewrite.state(&snapshot::state(state, whole_bytes)) {
+    let state = match snapshot::state(state, whole_bytes) {
+        Ok(state) => state,
+        // It may have what is erased.
+        Err(_) if rows::seq(seq) != horizon => return Ok((seq, ErasedSnapshot::Goes)),
+        Err(newer) => return Err(newer.into()),
+    };
+    let erased = match rewrite.state(&state) {
         Ok(None) => ErasedSnapshot::Stays,
         Ok(Some(state)) => ErasedSnapshot::Is(state),
         Err(_) if rows::seq(seq) != horizon => ErasedSnapshot::Goes,

@@ -7,6 +7,7 @@ use sqlx::postgres::PgDatabaseError;
 use sqlx::sqlite::SqliteError;
 
 use crate::ids::Seq;
+use crate::layout::Newer;
 
 /// Why the store could not do what it was asked. The messages are for logs and operators, never for clients; none of
 /// them holds a password.
@@ -62,6 +63,9 @@ pub enum StoreError {
         /// That of the last one.
         last: Seq,
     },
+    /// A newer release has stored what is needed, and it is nowhere else: a server of that release can do it.
+    #[error(transparent)]
+    Newer(#[from] Newer),
     /// The database holds or answers what it never should: damage, or a bug of ours.
     #[error("unexpected answer from the database: {0}")]
     Unexpected(String),

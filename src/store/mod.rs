@@ -73,6 +73,7 @@ pub use webhook::{
 };
 
 use crate::ids::{RoomName, Seq, UserId};
+use crate::layout::Unreadable;
 use crate::pack::PACK_ENTRIES_MAX;
 use erasure::ErasedSnapshot;
 use postgres::Postgres;
@@ -528,8 +529,12 @@ impl Store {
         // Nothing was dropped where there is none.
         let (seq, body) = self.base(room).await?.unwrap_or((retention::BASE_OF_ALL, Bytes::new()));
         let own = rewrite.clone();
-        let wrong =
-            |reason| StoreError::Unexpected(format!("the base of room {} cannot be erased from: {reason}", room.0));
+        let wrong = |error| match error {
+            Unreadable::Newer(newer) => newer.into(),
+            Unreadable::Damaged(reason) => {
+                StoreError::Unexpected(format!("the base of room {} cannot be erased from: {reason}", room.0))
+            }
+        };
         if let Some(body) = unblocked(move || own.base(&body)).await?.map_err(wrong)? {
             on_backend!(self, backend => backend.save_erased_base(room, epoch, seq, &body))?;
         }

@@ -72,10 +72,8 @@ macro_rules! resource_methods {
                 };
                 for (kind, count, bytes) in kinds {
                     size.entry_bytes += bytes.unsigned_abs();
-                    let index = usize::try_from(kind - 1).unwrap_or(usize::MAX);
-                    let entries = size.entries.get_mut(index);
-                    *entries.ok_or_else(|| StoreError::Unexpected(format!("no such kind of entry: {kind}")))? =
-                        count.unsigned_abs();
+                    let kind = rows::kind_column(rows::kind_of(kind)?);
+                    size.entries[usize::from(kind.unsigned_abs()) - 1] = count.unsigned_abs();
                 }
                 Ok(size)
             }

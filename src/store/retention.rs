@@ -128,7 +128,7 @@ macro_rules! retention_methods {
                 let query = sqlx::query_as(sql).bind(room.0).bind(seq_column(seq));
                 let row: Option<(Vec<u8>, Option<i64>)> = query.fetch_optional(&mut *reading.connection()).await?;
                 reading.keep();
-                Ok(row.map(|(state, whole_bytes)| snapshot::state(state, whole_bytes)))
+                Ok(row.map(|(state, whole_bytes)| snapshot::state(state, whole_bytes)).transpose()?)
             }
 
             pub async fn aging_rooms(&self, (after, upto): (RoomId, RoomId)) -> Result<Vec<AgingRoom>, StoreError> {

@@ -1,6 +1,7 @@
 //! Who is not let in any more, as a table has it. The store does not know what it means.
 
 use super::error::StoreError;
+use crate::layout::Stored;
 
 /// What a revocation names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +50,19 @@ pub(super) fn ms(seconds: u64) -> i64 {
     i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX)
 }
 
-pub(super) fn row((kind, subject, at_ms, until_ms): RevocationColumns) -> Result<RevocationRow, StoreError> {
+/// Revocations, in their order. Those of a kind that a newer release has brought, which come last, are passed over: all others hold.
+pub(super) fn rows(found: Vec<RevocationColumns>) -> Result<Vec<RevocationRow>, StoreError> {
+    let known = found.into_iter().filter(|(kind, ..)| {
+        let is_newer = *kind > Stored::Revocation.newest().into();
+        if is_newer {
+            Stored::Revocation.newer((*kind).into());
+        }
+        !is_newer
+    });
+    known.map(row).collect()
+}
+
+fn row((kind, subject, at_ms, until_ms): RevocationColumns) -> Result<RevocationRow, StoreError> {
     let kind = match kind {
         1 => RevokedKind::User,
         2 => RevokedKind::Token,

@@ -8,6 +8,7 @@ use super::entry::{
 };
 use super::error::StoreError;
 use crate::ids::{RoomName, Seq, UserId};
+use crate::layout::Stored;
 
 /// id, name, head, created_at, last_at, meta, horizon, epoch.
 pub(super) type RoomColumns = (i64, String, i64, i64, i64, Option<String>, i64, i64);
@@ -227,12 +228,13 @@ pub(super) fn kind_column(kind: EntryKind) -> i16 {
     }
 }
 
-fn kind_of(column: i16) -> Result<EntryKind, StoreError> {
+pub(super) fn kind_of(column: i16) -> Result<EntryKind, StoreError> {
     Ok(match column {
         1 => EntryKind::Edit,
         2 => EntryKind::Message,
         3 => EntryKind::Event,
         4 => EntryKind::Step,
+        _ if column > Stored::Entry.newest().into() => return Err(Stored::Entry.newer(column.into()).into()),
         _ => return Err(StoreError::Unexpected(format!("no such kind of entry: {column}"))),
     })
 }
@@ -273,7 +275,7 @@ mod tests {
             assert_eq!(kind_of(kind_column(kind)), Ok(kind));
         }
         assert!(matches!(kind_of(0), Err(StoreError::Unexpected(_))));
-        assert!(matches!(kind_of(5), Err(StoreError::Unexpected(_))));
+        assert!(matches!(kind_of(5), Err(StoreError::Newer(_))));
     }
 
     #[test]

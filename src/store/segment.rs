@@ -7,6 +7,7 @@ use super::entry::RoomId;
 use super::error::StoreError;
 use super::rows;
 use crate::ids::{RoomName, Seq};
+use crate::layout::Stored;
 
 /// Most bytes of one page of segments, its first one aside.
 const PAGE_BYTES_MAX: usize = 8 << 20;
@@ -42,10 +43,14 @@ macro_rules! save_sql {
     };
 }
 pub(super) use save_sql;
-/// Times of edits that were looked at to be packed go: who was packed has them in packs, the others have rows.
+/// Times of edits that were looked at to be packed go: who was packed has them in packs, the others have rows. What a newer release has
+/// written of them is its own.
 pub(super) const FORGET_TIMES_SQL: &str = "update history set times = null where room_id = $1 and after in \
     (select after from history where room_id = $1 and times is not null \
+     and substr(body, 1, 1) <= $3 and substr(times, 1, 1) <= $3 \
      and seq <= (select upto from packing where packing.room_id = $1) order by after limit $2)";
+/// What begins segments that are known.
+pub(super) const LAYOUT: &[u8] = &[Stored::Segment.newest()];
 /// The times of edits that are rows, and packs of the others.
 pub(super) const ROW_TIMES_SQL: &str =
     "select seq, at from entry where room_id = $1 and seq > $2 and seq <= $3 and kind = 1 order by seq";
@@ -95,7 +100,7 @@ macro_rules! segment_methods {
                     let query = sqlx::query_as(segment::PACKS_SQL).bind(room.0).bind(after).bind(upto);
                     let mut packs = query.fetch(&mut *tx);
                     while let Some(columns) = packs.try_next().await? {
-                        times.extend(StoredPack::new(room, columns).times());
+                        times.extend(StoredPack::new(room, columns).times()?);
                     }
                 }
                 tx.commit().await?;
@@ -108,6 +113,7 @@ macro_rules! segment_methods {
                 let mut writing = self.writing().await?;
                 let begun = Instant::now();
                 let query = sqlx::query(segment::FORGET_TIMES_SQL).bind(room.0).bind(i64::from(segments));
+                let query = query.bind(segment::LAYOUT);
                 let forgotten = query.execute(&mut *writing.connection()).await?.rows_affected();
                 writing.commit().await?;
                 Ok((forgotten >= u64::from(segments), begun.elapsed()))

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use miniz_oxide::inflate::decompress_to_vec_with_limit;
 
+use crate::layout::{Newer, Stored, Unreadable};
 use crate::pack;
 
 /// Shorter ones are not worth it, longer ones take too much memory.
@@ -25,14 +26,28 @@ pub(super) fn compress(state: &Bytes) -> Vec<u8> {
     pack::encode_update(state)
 }
 
+/// What begins a compressed state that this release may replace, or anything before it.
+pub(super) const LAYOUT: &[u8] = &[Stored::Snapshot.newest()];
+
 /// The state of a row: `whole_bytes` is its length, if it is compressed. One that is damaged stays as it is: no document is read from it.
-pub(super) fn state(stored: Vec<u8>, whole_bytes: Option<i64>) -> Bytes {
-    let Some(whole) = whole_bytes else { return stored.into() };
+///
+/// # Errors
+/// A newer release has compressed it.
+pub(super) fn state(stored: Vec<u8>, whole_bytes: Option<i64>) -> Result<Bytes, Newer> {
+    let Some(whole) = whole_bytes else { return Ok(stored.into()) };
     let whole = usize::try_from(whole.clamp(0, BYTES_MAX)).unwrap_or_default();
-    // The first ones were not in columns.
-    let state = pack::decode_update(&stored, whole)
-        .or_else(|_| decompress_to_vec_with_limit(&stored, whole).map(Bytes::from).map_err(drop));
-    state.ok().filter(|state| state.len() == whole).unwrap_or_else(|| stored.into())
+    let state = match stored.starts_with(LAYOUT) {
+        true => pack::decode_update(&stored, whole).ok(),
+        // The first ones were not in columns, and have no number.
+        false => decompress_to_vec_with_limit(&stored, whole).ok().map(Bytes::from),
+    };
+    if let Some(state) = state.filter(|state| state.len() == whole) {
+        return Ok(state);
+    }
+    match Stored::Snapshot.check(stored.first().copied().unwrap_or_default(), ()) {
+        Err(Unreadable::Newer(newer)) => Err(newer),
+        Ok(()) | Err(Unreadable::Damaged(())) => Ok(stored.into()),
+    }
 }
 
 /// The methods of a backend.

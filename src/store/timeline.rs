@@ -5,6 +5,7 @@ use super::entry::RoomId;
 use super::error::StoreError;
 use super::rows;
 use crate::ids::Seq;
+use crate::layout::Unreadable;
 use crate::pack::{self, PackedEdit};
 
 /// first_seq, seq, body.
@@ -47,11 +48,15 @@ impl StoredPack {
     }
 
     /// The seqs of its edits, and their times in Unix milliseconds; none if it is damaged.
-    pub fn times(&self) -> Vec<(Seq, i64)> {
-        pack::decode_times(&self.body).unwrap_or_else(|reason| {
-            self.left_out(reason);
-            Vec::new()
-        })
+    pub fn times(&self) -> Result<Vec<(Seq, i64)>, StoreError> {
+        match pack::decode_times(&self.body) {
+            Ok(times) => Ok(times),
+            Err(Unreadable::Newer(newer)) => Err(newer.into()),
+            Err(Unreadable::Damaged(reason)) => {
+                self.left_out(reason);
+                Ok(Vec::new())
+            }
+        }
     }
 
     fn left_out(&self, reason: pack::Damaged) {
@@ -63,11 +68,15 @@ impl StoredPack {
     pub fn edits(&self, damage: Damage) -> Result<Vec<PackedEdit>, StoreError> {
         match pack::decode(&self.body) {
             Ok(edits) => Ok(edits),
-            Err(reason) if damage == Damage::LeftOut => {
+            // There are no others.
+            Err(Unreadable::Newer(newer)) => Err(newer.into()),
+            Err(Unreadable::Damaged(reason)) if damage == Damage::LeftOut => {
                 self.left_out(reason);
                 Ok(Vec::new())
             }
-            Err(_) => Err(StoreError::DamagedPack { room: self.room.0, first: self.span.0, last: self.span.1 }),
+            Err(Unreadable::Damaged(_)) => {
+                Err(StoreError::DamagedPack { room: self.room.0, first: self.span.0, last: self.span.1 })
+            }
         }
     }
 }
@@ -98,19 +107,29 @@ macro_rules! timeline_methods {
                 let mut reading = self.reading().await?;
                 // One view for all statements: the head and the edits belong together.
                 let mut tx = reading.connection().begin_with($begin).await?;
-                let sql = "select id, head, epoch, deleted_at is not null from room where name = $1";
-                let room: Option<(i64, i64, i64, bool)> =
+                let sql = "select id, head, horizon, epoch, deleted_at is not null from room where name = $1";
+                let room: Option<(i64, i64, i64, i64, bool)> =
                     sqlx::query_as(sql).bind(name.as_str()).fetch_optional(&mut *tx).await?;
-                let Some((room, head, epoch, false)) = room else {
+                let Some((room, head, horizon, epoch, false)) = room else {
                     tx.commit().await?;
                     reading.keep();
                     return if room.is_some() { Err(StoreError::RoomDeleted) } else { Ok(None) };
                 };
 
-                let sql = "select seq, state, whole_bytes from snapshot where room_id = $1 order by seq desc limit 1";
-                let snapshot: Option<(i64, Vec<u8>, Option<i64>)> =
-                    sqlx::query_as(sql).bind(room).fetch_optional(&mut *tx).await?;
-                let after = snapshot.as_ref().map_or(0, |(seq, ..)| *seq);
+                let (mut snapshot, mut before) = (None, i64::MAX);
+                while snapshot.is_none() {
+                    let sql = "select seq, state, whole_bytes from snapshot where room_id = $1 and seq < $2 order by seq desc limit 1";
+                    let found: Option<(i64, Vec<u8>, Option<i64>)> =
+                        sqlx::query_as(sql).bind(room).bind(before).fetch_optional(&mut *tx).await?;
+                    let Some((seq, state, whole)) = found else { break };
+                    match snapshot::state(state, whole) {
+                        Ok(state) => snapshot = Some((rows::seq(seq), state)),
+                        // It stands for what was dropped.
+                        Err(newer) if seq == horizon => return Err(newer.into()),
+                        Err(_) => before = seq,
+                    }
+                }
+                let after = snapshot.as_ref().map_or(0, |(seq, _)| rows::seq_column(*seq));
 
                 let (mut edits, mut passed): (Vec<(Seq, Bytes)>, i64) = (Vec::new(), after);
                 loop {
@@ -144,7 +163,7 @@ macro_rules! timeline_methods {
                     id: RoomId(room),
                     head: rows::seq(head),
                     epoch,
-                    snapshot: snapshot.map(|(seq, state, whole)| (rows::seq(seq), snapshot::state(state, whole))),
+                    snapshot,
                     edits,
                     clients: clients.into_iter().map(rows::client).collect(),
                 }))

@@ -41,6 +41,7 @@ mod modules;
 mod names;
 #[path = "../network/mod.rs"]
 mod network;
+mod newer;
 mod openapi;
 mod opening;
 mod operators;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tutti::ids::{Seq, UserId};
+use tutti::layout::Unreadable;
 use tutti::store::{
     Append, BegunErasure, CopyEnd, CopyPart, Deletion, Dropping, ENTRY_OVERHEAD_BYTES, Entry, EntryKind,
     ErasureProgress, ErasureRow, FinishedCopy, HistoryQuery, HistorySegment, Kept, NewEntry, Packed, Rewrite,
@@ -60,8 +61,8 @@ impl Rewrite for Erase {
         if state.starts_with(b"damaged") { Err("it cannot be read".to_owned()) } else { Ok(self.bytes(state)) }
     }
 
-    fn base(&self, body: &[u8]) -> Result<Option<Bytes>, String> {
-        self.state(body)
+    fn base(&self, body: &[u8]) -> Result<Option<Bytes>, Unreadable<String>> {
+        Ok(self.state(body)?)
     }
 
     fn rename(&self) -> Option<(&UserId, &UserId)> {

@@ -15,6 +15,7 @@ mod migrations;
 #[allow(dead_code)]
 #[path = "../network/mod.rs"]
 mod network;
+mod newer;
 mod open;
 mod pack_spans;
 mod packs;

@@ -73,12 +73,14 @@ impl Postgres {
     }
 
     pub async fn save_snapshot(&self, room: RoomId, (seq, epoch): (Seq, i64), state: &Bytes) -> Result<(), StoreError> {
-        // Snapshots of one seq hold the same edits; the one that is there may be damaged.
+        // Snapshots of one seq hold the same edits; the one that is there may be damaged, unless a newer release has compressed it.
         // Nothing is kept of a room that was deleted, of what retention has dropped, or of what was read before an erasure.
         let sql = "insert into snapshot (room_id, seq, state) select id, $2, $3 from room \
             where id = $1 and deleted_at is null and horizon <= $2 and epoch = $4 for key share \
-            on conflict (room_id, seq) do update set state = excluded.state, whole_bytes = null";
+            on conflict (room_id, seq) do update set state = excluded.state, whole_bytes = null \
+            where snapshot.whole_bytes is null or substr(snapshot.state, 1, 1) <= $5";
         let query = sqlx::query(sql).bind(room.0).bind(rows::seq_column(seq)).bind(&state[..]).bind(epoch);
+        let query = query.bind(snapshot::LAYOUT);
         let mut lent = self.readers.lend().await?;
         query.execute(&mut lent.connection).await?;
         lent.keep();

@@ -20,7 +20,7 @@ impl Sqlite {
     ) -> Result<Vec<RevocationRow>, StoreError> {
         let query = sqlx::query_as(REVOCATIONS_SQL).bind(ms(since_s)).bind(kind).bind(subject).bind(i64::from(limit));
         let rows: Vec<RevocationColumns> = query.fetch_all(&self.readers).await?;
-        rows.into_iter().map(revocation::row).collect()
+        revocation::rows(rows)
     }
 
     pub async fn forget_revocations(&self, now_s: u64) -> Result<(), StoreError> {
