@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use super::content::{Content, content};
 use super::endpoint::NewEndpoint;
-use super::events::{EMPTY, Person};
+use super::events::EMPTY;
 use crate::archive::{Archive, ArchiveError};
 use crate::ids::{RoomName, Seq, UserId};
 use crate::protocol::json::rfc3339;
@@ -87,12 +88,9 @@ struct ChangesTold {
 struct EventTold {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     best_effort: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<UserId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seq: Option<Seq>,
+    /// Who, for presence; all that is kept with it, for a newer release may have kept it.
+    #[serde(flatten)]
+    kept: Map<String, Value>,
 }
 
 /// The body of a delivery; `None` if what it is about is gone.
@@ -145,14 +143,12 @@ fn told(delivery: &Delivery, entry: Entry) -> Option<Vec<u8>> {
 
 fn event(delivery: &Delivery) -> Option<Vec<u8>> {
     let is_presence = delivery.kind.starts_with(PRESENCE);
-    let person: Option<Person> = delivery.body.as_deref().and_then(|body| serde_json::from_str(body).ok());
-    if is_presence && person.is_none() {
+    let kept: Option<Map<String, Value>> = delivery.body.as_deref().and_then(|body| serde_json::from_str(body).ok());
+    if is_presence && kept.is_none() {
         return None;
     }
-    let seq = person.as_ref().and_then(|person| person.seq);
-    let (user, name) = person.map(|person| (person.user, person.name)).unzip();
     let best_effort = is_presence || delivery.kind == EMPTY;
-    Told::new(delivery, EventTold { best_effort, user, name, seq }).json()
+    Told::new(delivery, EventTold { best_effort, kept: kept.unwrap_or_default() }).json()
 }
 
 /// The entry that a delivery is about. A room that was deleted and made anew has others under its seqs, with later times.

@@ -36,6 +36,9 @@ pub async fn collect(webhooks: &Webhooks, now_ms: i64) -> Result<bool, StoreErro
     }
     // Only now: an endpoint that was there before any of these has to be among them, on whichever server it was added.
     let endpoints = webhooks.refresh().await?;
+    if webhooks.has_unknown() {
+        return Ok(false);
+    }
     let collector = Collector { endpoints: &endpoints, give_up: webhooks.give_up() };
     let mut is_more = events.len() == EVENTS_MAX as usize || rooms.len() == ROOMS_MAX as usize;
     for event in events {
@@ -53,7 +56,15 @@ pub async fn collect(webhooks: &Webhooks, now_ms: i64) -> Result<bool, StoreErro
             bodies: Bodies::NotOfEdits,
         };
         // What was dropped before it was told is passed over.
-        let entries = if was.head > was.since { store.remaining(was.room, query).await? } else { Vec::new() };
+        let entries = match was.head > was.since {
+            true => store.remaining(was.room, query).await,
+            false => Ok(Vec::new()),
+        };
+        let entries = match entries {
+            // A server of a newer release sorts them.
+            Err(StoreError::Newer(_)) => continue,
+            entries => entries?,
+        };
         let (is, deliveries) = collector.room(&was, &entries, now_ms);
         is_more |= is.since < was.head;
         store.enqueue(Found::Room(&was, &is), deliveries).await?;

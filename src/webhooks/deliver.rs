@@ -97,6 +97,12 @@ async fn send(endpoint: &Endpoint, id: &str, body: Vec<u8>, webhooks: &Webhooks)
 /// Makes the deliveries of a queue that this server has leased, until there are none, one fails, or it is another's turn.
 pub(super) async fn deliver(webhooks: Arc<Webhooks>, lease: QueueLease, mut stopping: watch::Receiver<bool>) {
     if let Err(error) = turn(&webhooks, &lease, &mut stopping).await {
+        if let LeftAlone::Store(StoreError::Newer(_)) | LeftAlone::Archive(ArchiveError::Store(StoreError::Newer(_))) =
+            error
+        {
+            // A server of a newer release makes them.
+            return;
+        }
         tracing::warn!(%error, webhook = lease.key.webhook, "deliveries of a webhook wait for the database");
     }
 }

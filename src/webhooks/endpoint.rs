@@ -104,7 +104,7 @@ impl Endpoint {
         }
     }
 
-    /// From what the store has; `None` if it cannot be read, as a newer program may have written it.
+    /// From what the store has; `None` if it cannot be read: a newer release has written it.
     pub fn of(row: WebhookRow) -> Option<Self> {
         let new = NewEndpoint {
             url: HookUrl::parse(&row.url).ok()?,

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::auth;
-use crate::ids::{RoomName, Seq, UserId};
+use crate::ids::{RoomName, UserId};
 use crate::metrics;
 use crate::store::RoomEvent;
 
@@ -22,15 +22,12 @@ pub(super) const EMPTY: &str = "room.empty";
 const WAITING_MAX: usize = 4_096;
 
 /// Who is told of, with an event that is in no timeline.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Person {
+#[derive(Serialize)]
+struct Person<'a> {
     /// The user.
-    pub user: UserId,
+    user: &'a UserId,
     /// The name shown.
-    pub name: String,
-    /// Of a room that was made a copy, its newest entry.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seq: Option<Seq>,
+    name: &'a str,
 }
 
 /// Takes what rooms tell. Cheap to clone.
@@ -63,7 +60,7 @@ impl RoomEvents {
     /// A user has come into a room, with the first of their sockets, or left it, with the last one.
     pub fn tell_presence(&self, room: &RoomName, user: &UserId, name: &str, is_here: bool) {
         if self.wanted.presence.load(Ordering::Relaxed) {
-            let person = Person { user: user.clone(), name: name.to_owned(), seq: None };
+            let person = Person { user, name };
             self.tell(room, if is_here { JOINED } else { LEFT }, serde_json::to_string(&person).ok());
         }
     }

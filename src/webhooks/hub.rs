@@ -162,6 +162,7 @@ impl WebhooksRuntime {
             wanted,
             changed: Notify::new(),
             is_stale: AtomicBool::new(true),
+            has_unknown: AtomicBool::new(false),
         });
         // Before any room lives.
         webhooks.refresh().await?;

@@ -24,6 +24,8 @@ pub struct Webhooks {
     /// Endpoints have changed, or a queue is free.
     pub(super) changed: Notify,
     pub(super) is_stale: AtomicBool,
+    /// Whether there is an endpoint that cannot be read here.
+    pub(super) has_unknown: AtomicBool,
 }
 
 impl Webhooks {
@@ -52,6 +54,11 @@ impl Webhooks {
         endpoints.iter().find(|endpoint| endpoint.id == id).cloned()
     }
 
+    /// Whether there is an endpoint of which only a server of a newer release knows what it wants: such servers sort what is to be told.
+    pub(super) fn has_unknown(&self) -> bool {
+        self.has_unknown.load(Ordering::Relaxed)
+    }
+
     /// Has changes of endpoints hold from now on.
     ///
     /// # Errors
@@ -72,7 +79,21 @@ impl Webhooks {
     pub(super) async fn refresh(&self) -> Result<Vec<Endpoint>, StoreError> {
         self.is_stale.store(false, Ordering::Relaxed);
         let rows = self.store.webhooks().await?;
-        let endpoints: Vec<Endpoint> = rows.into_iter().filter_map(Endpoint::of).collect();
+        let (mut endpoints, mut unknown) = (Vec::with_capacity(rows.len()), Vec::new());
+        for row in rows {
+            let id = row.id.clone();
+            match Endpoint::of(row) {
+                Some(endpoint) => endpoints.push(endpoint),
+                None => unknown.push(id),
+            }
+        }
+        if !self.has_unknown.swap(!unknown.is_empty(), Ordering::Relaxed) && !unknown.is_empty() {
+            let webhooks = unknown.join(", ");
+            tracing::warn!(
+                webhooks,
+                "webhooks that a newer release has added: what is to be told waits until a server of that release sorts it, or they are deleted"
+            );
+        }
         let patterns = || endpoints.iter().flat_map(|endpoint| &endpoint.new.events);
         self.wanted.presence.store(patterns().any(EventPattern::asks_for_presence), Ordering::Relaxed);
         self.wanted.empty.store(patterns().any(|pattern| pattern.matches(EMPTY)), Ordering::Relaxed);
