@@ -63,7 +63,7 @@ impl Room {
 
     /// Tells the application's back end of a user who comes with the first socket or has gone with the last one.
     fn tell_of(&self, user: &UserId, name: &str, is_here: bool) {
-        if self.members.of(Some(user)).is_empty() && !self.presence.is_elsewhere(user) {
+        if !self.members.have(user) && !self.presence.is_elsewhere(user) {
             self.context.back_end.events.tell_presence(&self.name, user, name, is_here);
         }
     }

@@ -1,5 +1,6 @@
 //! A room without actors, for the tests of its parts: members, settings and a time, and what was sent.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,20 @@ use crate::protocol::Dialect;
 use crate::rate::Rate;
 use crate::store::RoomId;
 use crate::wire::Frame;
+
+thread_local! {
+    static LOOKED_AT: Cell<usize> = const { Cell::new(0) };
+}
+
+/// All of so many members, or of so many awareness states, are looked at.
+pub(super) fn look_at(count: usize) {
+    LOOKED_AT.set(LOOKED_AT.get() + count);
+}
+
+/// How many were looked at since this was last asked.
+pub(super) fn looked_at() -> usize {
+    LOOKED_AT.take()
+}
 
 /// What the parts of a room borrow.
 pub(super) struct TestRoom {

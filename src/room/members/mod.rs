@@ -8,14 +8,18 @@ mod receipt;
 mod refusal;
 mod yjs;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+
+use bytes::Bytes;
 
 use crate::auth::Access;
 use crate::ids::{MemberId, UserId};
 use crate::protocol::Dialect;
 use crate::protocol::json::UserPresence;
 use crate::rate::Bucket;
+#[cfg(test)]
+use crate::room::testing::look_at;
 
 pub use editor::Editor;
 pub use hocuspocus::HocuspocusEditor;
@@ -118,10 +122,19 @@ impl Member {
     }
 }
 
+/// The members of one user.
+#[derive(Debug, Default)]
+struct OwnMembers {
+    all: BTreeSet<MemberId>,
+    /// Those that speak JSON, behind whether they show something of themselves.
+    json: BTreeSet<(bool, MemberId)>,
+}
+
 /// The members.
 #[derive(Debug, Default)]
 pub struct Members {
     by_id: HashMap<MemberId, Member>,
+    by_user: HashMap<UserId, OwnMembers>,
     /// How many speak each dialect, in the order of [`Dialect::ALL`].
     speaking: [usize; Dialect::ALL.len()],
 }
@@ -130,6 +143,11 @@ impl Members {
     /// Adds a member; an id joins once.
     pub fn insert(&mut self, id: MemberId, member: Member) {
         self.speaking[member.dialect() as usize] += 1;
+        let own = self.by_user.entry(member.user.clone()).or_default();
+        own.all.insert(id);
+        if let Some(json) = member.json() {
+            own.json.insert((json.state.is_some(), id));
+        }
         self.by_id.insert(id, member);
     }
 
@@ -137,6 +155,15 @@ impl Members {
     pub fn remove(&mut self, id: MemberId) -> Option<Member> {
         let member = self.by_id.remove(&id)?;
         self.speaking[member.dialect() as usize] -= 1;
+        if let Some(own) = self.by_user.get_mut(&member.user) {
+            own.all.remove(&id);
+            for shows in [false, true] {
+                own.json.remove(&(shows, id));
+            }
+            if own.all.is_empty() {
+                self.by_user.remove(&member.user);
+            }
+        }
         Some(member)
     }
 
@@ -169,32 +196,63 @@ impl Members {
     pub fn owners(&self, clients: &[u64], sender: Option<MemberId>) -> Vec<MemberId> {
         let has_typed = |member: &Member| member.own_client.is_some_and(|own| clients.contains(&own));
         let is_owner = |member: &Member| has_typed(member) && member.editor().takes_echo_for_commit();
-        let owners = self.by_id.iter().filter(|(id, member)| Some(**id) != sender && is_owner(member));
+        let owners = self.all().filter(|(id, member)| Some(**id) != sender && is_owner(member));
         owners.map(|(id, _)| *id).collect()
     }
 
     /// All members.
     pub fn iter(&self) -> impl Iterator<Item = &Member> {
-        self.by_id.values()
+        self.all().map(|(_, member)| member)
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&MemberId, &Member)> {
+        #[cfg(test)]
+        look_at(self.by_id.len());
+        self.by_id.iter()
     }
 
     /// The links and ids of those who are shown edits, and are not behind.
     pub fn wanting_edits(&self) -> Vec<(usize, MemberId)> {
         let wants = |member: &Member| member.json().is_some_and(|json| json.wants_edits && json.catching_up.is_none());
-        self.by_id.iter().filter(|(_, member)| wants(member)).map(|(id, member)| (member.link, *id)).collect()
+        self.all().filter(|(_, member)| wants(member)).map(|(id, member)| (member.link, *id)).collect()
     }
 
     /// A user's JSON member, preferably one that shows something of itself.
     pub fn json_only(&self, user: &UserId) -> Option<(MemberId, &Member)> {
-        let own = self.by_id.iter().filter(|(_, member)| member.user == *user);
-        let json = own.filter_map(|(id, member)| Some((*id, member, member.json()?.state.is_some())));
-        json.max_by_key(|(id, _, has_state)| (*has_state, *id)).map(|(id, member, _)| (id, member))
+        let (_, id) = self.by_user.get(user)?.json.last()?;
+        Some((*id, self.by_id.get(id)?))
+    }
+
+    /// A JSON member shows something of itself.
+    pub fn set_state(&mut self, id: MemberId, state: Bytes) {
+        let Some(member) = self.by_id.get_mut(&id) else { return };
+        let Some(own) = self.by_user.get_mut(&member.user) else { return };
+        let Some(json) = member.json_mut() else { return };
+        own.json.remove(&(json.state.is_some(), id));
+        own.json.insert((true, id));
+        json.state = Some(state);
+    }
+
+    /// Whether a user is in.
+    pub fn have(&self, user: &UserId) -> bool {
+        self.by_user.contains_key(user)
+    }
+
+    /// The newest member of a user.
+    pub fn newest_of(&self, user: &UserId) -> Option<&Member> {
+        self.by_id.get(self.by_user.get(user)?.all.last()?)
+    }
+
+    /// How many members a user has.
+    pub fn count_of(&self, user: &UserId) -> usize {
+        self.by_user.get(user).map_or(0, |own| own.all.len())
     }
 
     /// Those of a user, or all.
     pub fn of(&self, user: Option<&UserId>) -> Vec<(usize, MemberId)> {
-        let own = self.by_id.iter().filter(|(_, member)| user.is_none_or(|user| member.user == *user));
-        own.map(|(id, member)| (member.link, *id)).collect()
+        let Some(user) = user else { return self.all().map(|(id, member)| (member.link, *id)).collect() };
+        let own = self.by_user.get(user).into_iter().flat_map(|own| &own.all);
+        own.filter_map(|id| Some((self.by_id.get(id)?.link, *id))).collect()
     }
 
     /// How many there are.
@@ -210,7 +268,7 @@ impl Members {
     /// The members by user, in order of the users' ids.
     pub fn users(&self) -> Vec<UserPresence> {
         let mut users: BTreeMap<&UserId, UserPresence> = BTreeMap::new();
-        for member in self.by_id.values() {
+        for member in self.iter() {
             users
                 .entry(&member.user)
                 .or_insert_with(|| UserPresence {

@@ -141,7 +141,7 @@ impl Presence {
     }
 
     fn is_here(&self, user: &UserId, io: &Io) -> bool {
-        self.others.have(user) || !io.members.of(Some(user)).is_empty()
+        self.others.have(user) || io.members.have(user)
     }
 
     /// An editor announces awareness entries, or sends back what it was sent. Whether any is news.
@@ -226,9 +226,7 @@ impl Presence {
         let user = member.user.clone();
         let state = Bytes::from(Box::<str>::from(state).into_string());
         self.roster(io).set_state(&user, Some(&state));
-        if let Some(json) = io.members.json_mut(from) {
-            json.state = Some(state);
-        }
+        io.members.set_state(from, state);
         self.update_placeholder(&user, io);
         self.tell_user(&user, false, io);
         io.send_done(from, request_id);
@@ -372,8 +370,9 @@ impl Presence {
 
     /// Tells all other users here, unless the user goes on typing elsewhere, or does so already.
     fn show_typing(&self, user: &UserId, name: &str, typing: bool, io: &mut Io) {
-        let is_known = self.others.is_typing(user) && self.typing.typists().contains_key(user);
-        if !(is_known || !typing && (self.others.is_typing(user) || self.typing.typists().contains_key(user))) {
+        let (there, here) = (self.others.is_typing(user), self.typing.is_typing(user));
+        let is_known = if typing { there && here } else { there || here };
+        if !is_known {
             broadcast_typing(user, name, typing, io);
         }
     }
@@ -465,7 +464,7 @@ impl Presence {
             io.broadcast_message(EditorMessage::Awareness(&chunk), None, &[]);
         }
         for (user, name, is_typing) in typing {
-            let was_typing = self.typing.typists().contains_key(&user);
+            let was_typing = self.typing.is_typing(&user);
             if self.others.take_typing(server, &user, &name, is_typing, io.now) && !was_typing {
                 broadcast_typing(&user, &name, is_typing, io);
             }
@@ -621,16 +620,14 @@ fn placeholder_state(user: &UserId, member: &Member) -> Bytes {
 /// What a user still shows of themselves, when one of their states has gone.
 fn current_state(user: &UserId, members: &Members, awareness: &AwarenessStates, others: &Others) -> Option<Bytes> {
     let own = members.json_only(user).and_then(|(_, member)| member.json()?.state.clone());
-    let editor = || awareness.states().find(|(owner, _)| *owner == user).map(|(_, state)| state.clone());
-    own.or_else(editor).or_else(|| others.state(user).map(|state| Bytes::from(state.clone())))
+    own.or_else(|| awareness.state_of(user).cloned())
+        .or_else(|| others.state(user).map(|state| Bytes::from(state.clone())))
 }
 
 /// A user of this server as others are told.
 fn shared_user(user: &UserId, members: &Members) -> SharedUser {
-    let own: Vec<_> = members.of(Some(user));
-    let name =
-        own.first().and_then(|(_, id)| members.get(*id)).map_or_else(String::new, |member| member.name.to_string());
+    let name = members.newest_of(user).map_or_else(String::new, |member| member.name.to_string());
     let state = members.json_only(user).and_then(|(_, member)| member.json()?.state.clone());
     let state = state.map(|state| String::from_utf8_lossy(&state).into_owned());
-    SharedUser { user: user.clone(), name, sockets: own.len(), state, is_for_good: false }
+    SharedUser { user: user.clone(), name, sockets: members.count_of(user), state, is_for_good: false }
 }

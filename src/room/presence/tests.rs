@@ -3,7 +3,7 @@
 use super::*;
 use crate::auth::Access;
 use crate::room::fanout::Sent;
-use crate::room::testing::{TestRoom, json_types};
+use crate::room::testing::{TestRoom, json_types, looked_at};
 
 fn announce(presence: &mut Presence, from: MemberId, client: u64, room: &mut TestRoom) {
     let entry = Entry { client, clock: 1, state: Some(Bytes::from_static(b"{\"cursor\":1}")) };
@@ -204,4 +204,63 @@ fn who_is_only_missing_from_what_a_server_tells_leaves_here_and_no_server_is_tol
         assert_eq!(told(&presence, &room), [vec![], vec!["bob".to_owned()]]);
     }
     assert_eq!(presence.leaving(&room.members, Duration::ZERO, room.now).len(), 2, "all are told when this one stops");
+}
+
+#[test]
+fn who_comes_shows_something_and_goes_costs_the_same_however_many_are_there() {
+    let looked_at_among = |others: u64| {
+        let mut room = TestRoom::new();
+        room.elsewhere.is_shared = true;
+        let mut presence = Presence::new(1 << 20, room.now - Duration::from_secs(60));
+        let state = |client: u64| SharedState {
+            client,
+            clock: 1,
+            user: UserId::new(format!("far-{client}")),
+            state: Some("{}".to_owned()),
+            is_placeholder: false,
+        };
+        let user = |name: &str, sockets| SharedUser {
+            user: UserId::new(name),
+            name: name.to_owned(),
+            sockets,
+            state: None,
+            is_for_good: false,
+        };
+        let json = |presence: &mut Presence, room: &mut TestRoom, user: &str| {
+            let id = room.join(Dialect::Json, user, Access::Write);
+            presence.on_join(id, &mut room.io());
+            presence.on_state(id, RawValue::from_string("1".to_owned()).unwrap(), &None, &mut room.io());
+            id
+        };
+        for number in 0..others {
+            // Some with a socket of their own, some of one user.
+            for user in [format!("near-{number}"), "many".to_owned()] {
+                json(&mut presence, &mut room, &user);
+                let editor = room.join(Dialect::Yjs, &user, Access::Write);
+                presence.on_join(editor, &mut room.io());
+                announce(&mut presence, editor, editor.0, &mut room);
+            }
+            let there = vec![user(&format!("far-{number}"), 1)];
+            let state = RoomState { users: there, states: vec![state(1_000_000 + number)], typing: Vec::new() };
+            presence.on_server_state(Uuid::from_u128(1), state, false, &mut room.io());
+        }
+        looked_at();
+        for user in ["ada", "many"] {
+            let id = json(&mut presence, &mut room, user);
+            let editor = room.join(Dialect::Yjs, user, Access::Write);
+            presence.on_join(editor, &mut room.io());
+            announce(&mut presence, editor, editor.0, &mut room);
+            for id in [editor, id] {
+                let gone = room.members.remove(id).unwrap();
+                presence.on_leave(id, &gone, true, &mut room.io());
+            }
+        }
+        for sockets in [1, 0] {
+            let state = RoomState { users: vec![user("bob", sockets)], ..RoomState::default() };
+            presence.on_server_state(Uuid::from_u128(1), state, false, &mut room.io());
+        }
+        presence.take_to_tell(&room.members);
+        looked_at()
+    };
+    assert_eq!([4, 200].map(looked_at_among), [0, 0]);
 }

@@ -45,7 +45,8 @@ impl Typing {
         self.until.values().map(|(_, until)| *until).min()
     }
 
-    fn is_typing(&self, user: &UserId) -> bool {
+    /// Whether a user types.
+    pub fn is_typing(&self, user: &UserId) -> bool {
         self.until.values().any(|(typist, _)| typist == user)
     }
 }

@@ -6,13 +6,12 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
-use super::{ANNOUNCE_MAX, AwarenessStates, Change, State, accept, hold};
+use super::table::{NOBODY, State};
+use super::{ANNOUNCE_MAX, AwarenessStates, Change, accept, hold};
 use crate::budget::Payer;
-use crate::ids::{MemberId, UserId};
+use crate::ids::UserId;
 use crate::protocol::awareness::Entry;
 
-/// No member of this server has this id.
-const NOBODY: MemberId = MemberId(u64::MAX);
 /// Most states of other servers.
 const STATES_MAX: usize = 10_000;
 /// How far clocks are raised for a client that comes back on another server: more often than that nobody has come back since to the
@@ -56,7 +55,7 @@ impl AwarenessStates {
     /// When the client left, if it was here before, or on another server than the one that announces it.
     fn is_back_since(&self, server: Uuid, announced: &Announced, now: Instant) -> Option<Instant> {
         let client = announced.entry.client;
-        match self.states.get(&client) {
+        match self.states.get(client) {
             Some(state) => (state.server != Some(server)).then_some(now),
             None => self.departed.get(client).map(|departed| departed.at),
         }
@@ -67,7 +66,7 @@ impl AwarenessStates {
         if self.states.len() > ANNOUNCE_MAX {
             return;
         }
-        for state in self.states.values_mut().filter(|state| state.server.is_none() && state.renewed <= since) {
+        for state in self.states.all_mut().filter(|state| state.server.is_none() && state.renewed <= since) {
             state.entry.clock += RAISED_BY;
             change.dropped.push(state.entry.clone());
             if !state.is_placeholder {
@@ -85,7 +84,7 @@ impl AwarenessStates {
     fn take_theirs(&mut self, server: Uuid, announced: Announced, now: Instant) -> Option<Entry> {
         let Announced { entry, user, is_placeholder } = announced;
         let client = entry.client;
-        let Some(state) = self.states.get_mut(&client) else {
+        let Some(state) = self.states.get_mut(client) else {
             let json = entry.state.as_ref()?;
             let departed = self.departed.get(client).filter(|departed| entry.clock <= departed.clock);
             // What a server says of a client before it left may come behind that it left.
@@ -114,7 +113,7 @@ impl AwarenessStates {
                 told,
                 is_placeholder,
             };
-            self.states.insert(client, state);
+            self.states.insert(state);
             return Some(entry);
         };
         let is_theirs = state.server == Some(server);
@@ -122,7 +121,7 @@ impl AwarenessStates {
             // Of a client that came over meanwhile the server that it left has nothing to say.
             let clock = state.entry.clock.max(entry.clock);
             let departed = is_theirs.then(|| state.departed(clock, now))?;
-            self.states.remove(&client);
+            self.states.remove(client);
             self.departed.remember(client, departed);
             return Some(Entry { client, clock, state: None });
         };
@@ -132,36 +131,37 @@ impl AwarenessStates {
         let json = accept(json).ok()?;
         hold(&mut state.held, json.len()).ok()?;
         let clock = entry.clock.max(state.entry.clock + 1);
-        (state.heard, state.member, state.server, state.renewed) = (entry.clock, NOBODY, Some(server), now);
-        state.is_placeholder = is_placeholder;
-        state.entry = Entry { client, clock, state: Some(json) };
-        Some(state.entry.clone())
+        (state.heard, state.renewed) = (entry.clock, now);
+        let entry = Entry { client, clock, state: Some(json) };
+        state.entry = entry.clone();
+        self.states.give_away(client, server, is_placeholder);
+        Some(entry)
     }
 
     /// A client that was connected to another server has come over: peers there may hear that it left, so it goes on beyond that.
     /// What to show if it shows nothing here.
     pub(super) fn come_over(&mut self, client: u64, user: &UserId, now: Instant) -> Option<Entry> {
         let is_elsewhere = |state: &&State| state.server.is_some() && state.user == *user;
-        self.states.get(&client).filter(is_elsewhere)?;
+        self.states.get(client).filter(is_elsewhere)?;
         self.remove(client, now)
     }
 
     /// Removes the states of a server's clients, but for some; the removals to show to all editors here.
     pub fn leave_elsewhere(&mut self, server: Uuid, but: &HashSet<u64>, now: Instant) -> Vec<Entry> {
-        let is_gone = |(client, state): &(&u64, &State)| state.server == Some(server) && !but.contains(client);
-        let gone: Vec<u64> = self.states.iter().filter(is_gone).map(|(client, _)| *client).collect();
+        let is_gone = |state: &&State| state.server == Some(server) && !but.contains(&state.entry.client);
+        let gone: Vec<u64> = self.states.all().filter(is_gone).map(|state| state.entry.client).collect();
         gone.into_iter().filter_map(|client| self.remove(client, now)).collect()
     }
 
     /// The states of this server's own clients.
     pub fn own(&self) -> impl Iterator<Item = Announced> {
-        self.states.values().filter(|state| state.server.is_none()).map(State::announced)
+        self.states.all().filter(|state| state.server.is_none()).map(State::announced)
     }
 
     /// An entry that is news as other servers are told; of one that has gone nobody asks whose it was.
     pub fn as_announced(&self, entry: &Entry) -> Announced {
         let gone = || Announced { entry: entry.clone(), user: UserId::new(""), is_placeholder: false };
-        let state = self.states.get(&entry.client).filter(|_| entry.state.is_some());
+        let state = self.states.get(entry.client).filter(|_| entry.state.is_some());
         state.map_or_else(gone, |state| Announced { entry: entry.clone(), ..state.announced() })
     }
 }
@@ -173,6 +173,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::ids::MemberId;
 
     const A: Uuid = Uuid::from_u128(1);
     const B: Uuid = Uuid::from_u128(2);

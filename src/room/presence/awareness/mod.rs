@@ -11,16 +11,15 @@
 mod departed;
 mod elsewhere;
 mod placeholders;
+mod table;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
-use uuid::Uuid;
 
 use crate::budget::{ByteBudget, HeldBytes, Payer};
 use crate::ids::{MemberId, UserId};
@@ -29,6 +28,7 @@ use crate::protocol::json::check::is_too_deep;
 use crate::protocol::json::limits::DEPTH_MAX;
 use departed::{Departed, DepartedClients};
 pub use elsewhere::Announced;
+use table::{State, StateTable};
 
 /// Clients renew a state every 15 s, and drop one that was not renewed for this long.
 const RENEWED_WITHIN: Duration = Duration::from_secs(30);
@@ -48,27 +48,6 @@ const STATES_PER_SOCKET_MAX: usize = 32;
 /// change; whoever came near the last number that JavaScript can count to would leave none to those who go on from there.
 const FIRST_CLOCK_MAX: u64 = 1 << 40;
 const CLOCK_STEP_MAX: u64 = 1 << 24;
-
-/// An announced state.
-#[derive(Debug)]
-struct State {
-    entry: Entry,
-    /// The clock that its owner sent last; lower than the entry's where that was raised.
-    heard: u64,
-    member: MemberId,
-    /// The server that its owner is connected to, if it is another one; then `member` is nobody.
-    server: Option<Uuid>,
-    user: UserId,
-    /// Another user, who had the client before and has left. It is theirs when they are back.
-    former: Option<UserId>,
-    renewed: Instant,
-    /// What the state takes of the room's.
-    held: HeldBytes,
-    /// When the owner was sent the raised clock last.
-    told: Option<Instant>,
-    /// Whether the server announced it, for a user who has no editor.
-    is_placeholder: bool,
-}
 
 impl State {
     /// What is remembered of it; its removal has this clock.
@@ -119,28 +98,26 @@ struct Sender<'a> {
     member: MemberId,
     user: &'a UserId,
     own_client: Option<u64>,
-    /// How many states it has; counted once a message, for that takes a look at all.
+    /// How many states it has; counted once a message.
     states: Option<usize>,
 }
 
 /// The awareness states of one room.
 #[derive(Debug)]
 pub struct AwarenessStates {
-    states: HashMap<u64, State>,
+    states: StateTable,
     /// What all states hold, under the names of their users.
     budget: Arc<ByteBudget>,
     departed: DepartedClients,
     started: Instant,
-    /// Whether any state of this server may stand in for someone. Found out at each sweep, for that takes a look at all.
-    has_placeholders: bool,
 }
 
 impl AwarenessStates {
     /// The empty table of a room that starts at `now`, whose states may hold `bytes_max`.
     pub fn new(bytes_max: usize, now: Instant) -> Self {
         let budget = ByteBudget::new(bytes_max, None);
-        let (states, departed) = (HashMap::new(), DepartedClients::default());
-        Self { states, budget, departed, started: now, has_placeholders: false }
+        let (states, departed) = (StateTable::default(), DepartedClients::default());
+        Self { states, budget, departed, started: now }
     }
 
     /// Takes entries that `member` of `user` sent, each by itself; `own_client` is the client that it announced first.
@@ -162,14 +139,14 @@ impl AwarenessStates {
             } else {
                 None
             };
-            let is_taken_over = self.states.get(&client).is_some_and(|state| is_own && state.member != member);
+            let is_taken_over = self.states.get(client).is_some_and(|state| is_own && state.member != member);
             if let Err(error) = self.take_entry(&mut sender, entry, now, &mut change) {
                 change.refused.get_or_insert(error);
                 // It is here now, and shows nothing.
                 change.news.extend(left);
                 continue;
             }
-            if is_taken_over && self.states.get(&client).is_some_and(|state| state.member == member) {
+            if is_taken_over && self.states.get(client).is_some_and(|state| state.member == member) {
                 // It dropped the others' states when it lost its connection, however fast it came back.
                 self.raise_unheard(client, now, &mut change);
             }
@@ -185,8 +162,8 @@ impl AwarenessStates {
         now: Instant,
         change: &mut Change,
     ) -> Result<(), AwarenessError> {
-        let is_own = sender.own_client == Some(entry.client);
-        let Some(state) = self.states.get_mut(&entry.client) else {
+        let (client, is_own) = (entry.client, sender.own_client == Some(entry.client));
+        let Some(state) = self.states.get_mut(client) else {
             return self.announced(sender, is_own, entry, now, change);
         };
         if state.user != *sender.user || state.is_placeholder {
@@ -197,8 +174,8 @@ impl AwarenessStates {
             None if entry.clock >= if is_own { state.heard } else { state.entry.clock } => {
                 let entry = Entry { clock: entry.clock.max(state.entry.clock), ..entry };
                 let departed = state.departed(entry.clock, now);
-                self.states.remove(&entry.client);
-                self.departed.remember(entry.client, departed);
+                self.states.remove(client);
+                self.departed.remember(client, departed);
                 change.news.push(entry);
             }
             // The owner has taken the raised clock over, and sends back what it was sent. Later it would be a renewal.
@@ -208,15 +185,13 @@ impl AwarenessStates {
                     && state.entry.state.as_ref() == Some(json)
                     && now.duration_since(state.renewed) < SENT_BACK_WITHIN =>
             {
-                (state.member, state.heard) = (sender.member, entry.clock);
+                state.heard = entry.clock;
+                self.states.give(client, sender.member);
             }
             Some(json) if entry.clock > if is_own { state.heard } else { state.entry.clock } => {
                 let json = accept(json)?;
                 hold(&mut state.held, json.len())?;
                 entry.state = Some(json);
-                if is_own {
-                    state.member = sender.member;
-                }
                 state.renewed = now;
                 state.heard = entry.clock;
                 let raised = Entry { clock: entry.clock.max(state.entry.clock + 1), ..entry };
@@ -227,10 +202,13 @@ impl AwarenessStates {
                     change.renew.push((sender.member, raised.clone()));
                 }
                 state.entry = raised.clone();
+                if is_own {
+                    self.states.give(client, sender.member);
+                }
                 change.news.push(raised);
             }
             // The same client came back while its old member had not ended: that one's end must not remove the state.
-            Some(_) if is_own && entry.clock == state.heard => state.member = sender.member,
+            Some(_) if is_own && entry.clock == state.heard => self.states.give(client, sender.member),
             _ => {}
         }
         Ok(())
@@ -278,14 +256,14 @@ impl AwarenessStates {
         let (server, renewed, is_placeholder) = (None, now, false);
         let state =
             State { entry: entry.clone(), heard, member, server, user, former, renewed, held, told, is_placeholder };
-        self.states.insert(entry.client, state);
+        self.states.insert(state);
         change.news.push(entry);
         Ok(())
     }
 
     /// Ends the state of a client that another has announced while `user` was away, whose it is. What to show if they show nothing.
     fn give_back(&mut self, client: u64, user: &UserId, now: Instant) -> Option<Entry> {
-        self.states.get(&client).filter(|state| state.former.as_ref() == Some(user))?;
+        self.states.get(client).filter(|state| state.former.as_ref() == Some(user))?;
         self.remove(client, now)
     }
 
@@ -294,7 +272,7 @@ impl AwarenessStates {
         if self.states.len() > ANNOUNCE_MAX {
             return;
         }
-        for state in self.states.values_mut().filter(|state| state.entry.client != client && state.renewed <= since) {
+        for state in self.states.all_mut().filter(|state| state.entry.client != client && state.renewed <= since) {
             state.entry.clock += 1;
             change.dropped.push(state.entry.clone());
             if !state.is_placeholder && state.server.is_none() {
@@ -305,14 +283,18 @@ impl AwarenessStates {
 
     /// Whose states there are, but for those that stand in for someone.
     pub fn states(&self) -> impl Iterator<Item = (&UserId, &Bytes)> {
-        let own = self.states.values().filter(|state| !state.is_placeholder);
+        let own = self.states.all().filter(|state| !state.is_placeholder);
         own.filter_map(|state| Some((&state.user, state.entry.state.as_ref()?)))
+    }
+
+    /// What a user has announced and shows.
+    pub fn state_of(&self, user: &UserId) -> Option<&Bytes> {
+        self.states.of_user(user).find_map(|state| state.entry.state.as_ref())
     }
 
     /// Removes what `member` announced; the removals to show to all others, with raised clocks so that they count.
     pub fn leave(&mut self, member: MemberId, now: Instant) -> Vec<Entry> {
-        let gone: Vec<u64> =
-            self.states.iter().filter(|(_, state)| state.member == member).map(|(client, _)| *client).collect();
+        let gone: Vec<u64> = self.states.of_member(member).collect();
         let mut removals = Vec::with_capacity(gone.len());
         for client in gone {
             removals.extend(self.remove(client, now));
@@ -321,7 +303,7 @@ impl AwarenessStates {
     }
 
     fn remove(&mut self, client: u64, now: Instant) -> Option<Entry> {
-        let state = self.states.remove(&client)?;
+        let state = self.states.remove(client)?;
         let clock = state.entry.clock + 1;
         self.departed.remember(client, state.departed(clock, now));
         Some(Entry { client, clock, state: None })
@@ -339,9 +321,10 @@ impl AwarenessStates {
         let is_old = |state: &State| {
             (!state.is_placeholder || state.server.is_some()) && now.duration_since(state.renewed) > RENEWED_WITHIN
         };
-        let old: Vec<u64> = self.states.iter().filter(|(_, state)| is_old(state)).map(|(client, _)| *client).collect();
+        let old = self.states.all().filter(|state| is_old(state)).map(|state| state.entry.client);
+        let old: Vec<u64> = old.collect();
         for client in old {
-            if let Some(state) = self.states.remove(&client) {
+            if let Some(state) = self.states.remove(client) {
                 self.departed.remember(client, state.departed(state.entry.clock, now));
             }
         }
@@ -349,7 +332,7 @@ impl AwarenessStates {
 
     /// All known states.
     pub fn entries(&self) -> impl ExactSizeIterator<Item = &Entry> {
-        self.states.values().map(|state| &state.entry)
+        self.states.all().map(|state| &state.entry)
     }
 
     /// What all states hold.
@@ -358,7 +341,7 @@ impl AwarenessStates {
     }
 
     fn count(&self, member: MemberId) -> usize {
-        self.states.values().filter(|state| state.member == member).count()
+        self.states.of_member(member).count()
     }
 }
 

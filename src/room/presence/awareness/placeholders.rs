@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::{AwarenessStates, State};
+use super::AwarenessStates;
+use super::table::State;
 use crate::budget::Payer;
 use crate::ids::{MemberId, UserId};
 use crate::protocol::awareness::Entry;
@@ -20,15 +21,13 @@ impl AwarenessStates {
         new_client: impl FnOnce() -> u32,
         now: Instant,
     ) -> Vec<Entry> {
-        let has_own = self.states.values().any(|state| state.user == *user && !state.is_placeholder);
+        let has_own = self.states.of_user(user).next().is_some();
         let wanted = wanted.filter(|_| !has_own);
-        let known =
-            self.states.iter().find(|(_, state)| state.user == *user && state.is_placeholder && state.server.is_none());
-        match (known.map(|(client, _)| *client), wanted) {
+        match (self.states.placeholder_of(user), wanted) {
             (None, None) => Vec::new(),
             (None, Some((member, json))) => {
                 let entry = Entry { client: u64::from(new_client()), clock: 1, state: Some(json) };
-                if self.states.contains_key(&entry.client) {
+                if self.states.get(entry.client).is_some() {
                     // One in four billion, and the next change tries again.
                     return Vec::new();
                 }
@@ -47,14 +46,13 @@ impl AwarenessStates {
                     told,
                     is_placeholder,
                 };
-                self.states.insert(entry.client, state);
-                self.has_placeholders = true;
+                self.states.insert(state);
                 vec![entry]
             }
             (Some(client), None) => self.remove(client, now).into_iter().collect(),
             (Some(client), Some((member, json))) => {
-                let Some(state) = self.states.get_mut(&client) else { return Vec::new() };
-                state.member = member;
+                self.states.give(client, member);
+                let Some(state) = self.states.get_mut(client) else { return Vec::new() };
                 if state.entry.state.as_ref() == Some(&json) {
                     return Vec::new();
                 }
@@ -67,21 +65,19 @@ impl AwarenessStates {
         }
     }
 
-    /// Whether any state may stand in for someone.
+    /// Whether any state of this server stands in for someone.
     pub fn has_placeholders(&self) -> bool {
-        self.has_placeholders
+        self.states.has_placeholders()
     }
 
     /// Renews the states that stand in for users without an editor, before peers drop them.
     pub(super) fn renew_placeholders(&mut self, now: Instant) -> Vec<Entry> {
-        let placeholders = self.states.values_mut().filter(|state| state.is_placeholder && state.server.is_none());
+        let placeholders = self.states.all_mut().filter(|state| state.is_placeholder && state.server.is_none());
         let renewed = placeholders.map(|state| {
             state.entry.clock += 1;
             state.renewed = now;
             state.entry.clone()
         });
-        let renewed: Vec<_> = renewed.collect();
-        self.has_placeholders = !renewed.is_empty();
-        renewed
+        renewed.collect()
     }
 }
