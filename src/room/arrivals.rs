@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use super::messages::FromMember;
+use super::messages::{FromMember, Join};
 use crate::ids::{MemberId, Seq};
 
 /// How long other servers have to tell who is there.
@@ -25,6 +25,8 @@ pub(super) struct Arrivals {
     is_asking: bool,
     /// Where the timeline ended when it was asked.
     target: Option<Seq>,
+    /// Whether it was asked after they came, and not told before or guessed.
+    is_current: bool,
     /// The servers that have not told yet who is there.
     untold: HashSet<Uuid>,
     until: Option<Instant>,
@@ -57,7 +59,7 @@ impl Arrivals {
     pub fn keep_all(&mut self, messages: Vec<(MemberId, FromMember)>, head: Seq) {
         self.members.extend(messages.iter().map(|(member, _)| (*member, false)));
         self.asked.extend(messages.into_iter().map(|(_, message)| message));
-        self.target = Some(head);
+        (self.target, self.is_current) = (Some(head), false);
     }
 
     /// Whether the database is to be asked now.
@@ -70,7 +72,7 @@ impl Arrivals {
     /// The database told where the timeline ends; `None`: it could not, and nobody waits for that.
     pub fn on_head(&mut self, head: Option<Seq>) {
         self.is_asking = false;
-        self.target = Some(head.unwrap_or(Seq::ZERO));
+        (self.target, self.is_current) = (Some(head.unwrap_or(Seq::ZERO)), head.is_some());
     }
 
     /// What those say who may come in now, with the room at `head`.
@@ -83,7 +85,13 @@ impl Arrivals {
         self.untold.clear();
         self.target = None;
         self.members.retain(|_, is_later| std::mem::take(is_later));
-        std::mem::replace(&mut self.asked, std::mem::take(&mut self.later))
+        let mut asked = std::mem::replace(&mut self.asked, std::mem::take(&mut self.later));
+        for message in &mut asked {
+            if let FromMember::Join(Join { json: Some(json), .. }) = message {
+                json.is_current = self.is_current;
+            }
+        }
+        asked
     }
 
     /// Takes out what all of them say: nobody comes in.
@@ -95,7 +103,7 @@ impl Arrivals {
     /// Lets everybody in whatever is missing: it cannot be read now.
     pub fn give_up(&mut self) {
         if self.target.is_some() {
-            self.target = Some(Seq::ZERO);
+            (self.target, self.is_current) = (Some(Seq::ZERO), false);
         }
     }
 
@@ -113,7 +121,12 @@ impl Arrivals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::room::messages::Leave;
+    use crate::auth::{Access, Rights};
+    use crate::ids::{RoomName, UserId};
+    use crate::protocol::Dialect;
+    use crate::room::fanout::{LocalRelay, Relays};
+    use crate::room::messages::{JsonJoin, Leave};
+    use crate::room::slots::RoomSlots;
 
     fn says(member: u64) -> FromMember {
         FromMember::Leave(Leave { from: MemberId(member), is_for_good: false })
@@ -157,6 +170,51 @@ mod tests {
         assert_eq!(arrivals.due(), Some(now + TELL_WITHIN));
         assert_eq!(whose(arrivals.take(Seq(7), now + TELL_WITHIN)), [1]);
         assert_eq!(arrivals.due(), None);
+    }
+
+    /// Who comes back to a room.
+    fn comes_back(member: u64) -> FromMember {
+        let slots = RoomSlots::<u8>::default();
+        let lease = slots.lookup(&RoomName::parse("r").unwrap(), |_| true, |_| 0).guard;
+        FromMember::Join(Join {
+            lease,
+            member: MemberId(member),
+            relay: LocalRelay::current(&Relays::default()).handle(),
+            dialect: Dialect::Json,
+            json: Some(Box::new(JsonJoin { since: Some(Seq(7)), ..JsonJoin::default() })),
+            user: UserId::new("ada"),
+            name: "Ada".into(),
+            rights: Rights { access: Access::Write, looks_back: true },
+        })
+    }
+
+    fn are_current(messages: Vec<FromMember>) -> Vec<bool> {
+        let is_current = |message: &FromMember| {
+            if let FromMember::Join(Join { json: Some(json), .. }) = message { json.is_current } else { false }
+        };
+        messages.iter().map(is_current).collect()
+    }
+
+    #[test]
+    fn for_who_comes_back_the_database_is_not_asked_again_where_it_has_told_after_they_came() {
+        actix_rt::System::new().block_on(async {
+            let (mut arrivals, now) = (Arrivals::default(), Instant::now());
+            let mut answered = |answer, gives_up| {
+                arrivals.keep(MemberId(1), comes_back(1));
+                assert!(arrivals.ask());
+                arrivals.on_head(answer);
+                if gives_up {
+                    arrivals.give_up();
+                }
+                are_current(arrivals.take(Seq(7), now))
+            };
+            assert_eq!(answered(Some(Seq(7)), false), [true]);
+            assert_eq!(answered(None, false), [false]);
+            assert_eq!(answered(Some(Seq(8)), true), [false]);
+            // The room was read while they came.
+            arrivals.keep_all(vec![(MemberId(2), comes_back(2))], Seq(7));
+            assert_eq!(are_current(arrivals.take(Seq(7), now)), [false]);
+        });
     }
 
     #[test]

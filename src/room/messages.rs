@@ -232,6 +232,8 @@ pub struct JsonJoin {
     pub wants_edits: bool,
     /// Its name for the request.
     pub request_id: Option<Box<str>>,
+    /// Whether the room has asked the database since this came where the timeline ends, and has come so far.
+    pub is_current: bool,
 }
 
 /// Messages and events from a server, with who waits for each.

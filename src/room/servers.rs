@@ -241,6 +241,7 @@ impl Room {
                 }
                 Ok(row) => {
                     room.commit.found_row(row.as_ref().map(|row| row.id));
+                    room.timeline.learn_horizon(row.as_ref());
                     Some(row.map_or(Seq::ZERO, |row| row.head))
                 }
                 Err(error) => {

@@ -96,7 +96,7 @@ impl Timeline {
 
     /// A JSON member comes in: at once, or when it has come up to the present.
     pub fn on_join(&mut self, id: MemberId, join: JsonJoin, presence: &mut Presence, commit: &Commit, io: &mut Io) {
-        if join.since.is_none() {
+        if join.since.is_none() || join.is_current {
             let (replay, mut at) = self.replay(presence, commit, io);
             return replay.enter(id, join, &mut at);
         }
@@ -225,7 +225,7 @@ impl Timeline {
         self.foreign.on_head(head);
         match answer {
             Ok(row) => {
-                self.horizon = row.as_ref().map_or(Seq::ZERO, |row| row.horizon);
+                self.learn_horizon(row.as_ref());
                 commit.found_row(row.map(|row| row.id));
             }
             Err(error) => {
@@ -238,6 +238,11 @@ impl Timeline {
         }
         self.let_in(presence, commit, io);
         false
+    }
+
+    /// The store told of the room's row, or that it has none.
+    pub fn learn_horizon(&mut self, row: Option<&RoomRow>) {
+        self.horizon = row.map_or(Seq::ZERO, |row| row.horizon);
     }
 
     /// Asks where the timeline ends for those who came back meanwhile.

@@ -53,7 +53,7 @@ pub struct Replay {
 impl Replay {
     /// Lets a JSON member in by what the room knows of the timeline.
     pub fn enter(&mut self, id: MemberId, join: JsonJoin, at: &mut ReplayIo) {
-        let JsonJoin { since, wants_edits, request_id } = join;
+        let JsonJoin { since, wants_edits, request_id, .. } = join;
         let replay_max = at.io.settings.replay_entries_max;
         let head = at.recent.head();
         if !show_edits(id, wants_edits, at) {

@@ -45,7 +45,7 @@ impl Live {
 
     fn joins(&mut self, since: Option<u64>, wants_edits: bool) -> MemberId {
         let id = self.room.join(Dialect::Json, "ada", Access::Write);
-        let join = JsonJoin { since: since.map(Seq), wants_edits, request_id: None };
+        let join = JsonJoin { since: since.map(Seq), wants_edits, request_id: None, is_current: false };
         self.timeline.on_join(id, join, &mut self.presence, &self.commit, &mut self.room.io());
         id
     }
@@ -122,6 +122,25 @@ fn who_comes_back_is_in_once_the_store_has_told_that_nothing_is_missing() {
     assert!(matches!(live.timeline.take_lookups()[..], [Lookup::Head { .. }]));
     assert!(!live.told_head(10));
     assert_eq!(live.sent(), ["room.joined", "presence.state", "live"]);
+}
+
+#[test]
+fn who_comes_back_is_in_at_once_where_the_store_was_asked_after_they_came() {
+    let mut live = Live::new();
+    live.timeline.learn_horizon(Some(&RoomRow { horizon: Seq(8), ..row(10) }));
+    let recovered = |live: &mut Live, since| {
+        let id = live.room.join(Dialect::Json, "ada", Access::Write);
+        let join = JsonJoin { since: Some(Seq(since)), is_current: true, ..JsonJoin::default() };
+        live.timeline.on_join(id, join, &mut live.presence, &live.commit, &mut live.room.io());
+        assert!(live.timeline.take_lookups().is_empty());
+        let joined = live.room.sent().into_iter().find_map(|sent| match sent {
+            Sent::One { frame, .. } => serde_json::from_slice::<serde_json::Value>(frame.payload()).ok(),
+            _ => None,
+        });
+        joined.unwrap()["recovered"] == true
+    };
+    // What was dropped is not told.
+    assert_eq!([10, 8, 7].map(|since| recovered(&mut live, since)), [true, true, false]);
 }
 
 #[test]

@@ -77,7 +77,7 @@ impl JsonSession {
         }
         let lease = context.directory.lookup(&name);
         let member = RoomMember::new(name.clone(), request_id.clone());
-        let json = Some(Box::new(JsonJoin { since, wants_edits, request_id }));
+        let json = Some(Box::new(JsonJoin { since, wants_edits, request_id, is_current: false }));
         let rights = identity.rights(&name);
         let membership = Membership::join(lease, &identity, rights, json, member, self.has_news.clone(), io);
         let joined = JoinedRoom { membership, access };
