@@ -107,17 +107,17 @@ pub async fn copy(
     }
     let _turn = state.copies.take(&may.identity.user).await.ok_or_else(ApiError::too_many_questions)?;
     state.count_opening(&may.identity, &to)?;
-    check_name(&to, &state).await?;
     state.quotas.expect(&may.identity.user);
     if state.quotas.limit_users() {
         // A copy may be large: what its maker has is known before.
-        let user = may.identity.user.clone();
-        let used = state.store.usage_of(vec![user.clone()], state.quotas.user_rooms_max.unwrap_or(0)).await?;
-        state.quotas.set(std::iter::once(user).zip(used));
+        state.read_usage(&may.identity.user).await?;
     }
     let row = state.store.room(&may.room).await?.ok_or(ApiError::RoomNotFound)?;
+    check_name(&to, &state).await?;
+    let from = Sender { user: &may.identity.user, access: may.identity.access(&to) };
+    state.quotas.admit_room(RoomBytes { stored: None, max: None }, from)?;
     let copy = state.store.begin_copy(row.id, row.epoch, auth::now_ms()).await?.ok_or_else(late)?;
-    let source = Source { may: &may, to: &to, copy, state: &state };
+    let source = Source { may: &may, to: &to, from, copy, state: &state };
     let filled = match timeout(WITHIN, source.fill(&row, at, history)).await {
         Ok(filled) => filled,
         Err(_) => Err(ApiError::TryLater("the room takes too long to be copied now".into())),
@@ -184,6 +184,8 @@ struct Filled {
 struct Source<'a> {
     may: &'a May<ReadPast>,
     to: &'a RoomName,
+    /// Who makes the copy.
+    from: Sender<'a>,
     copy: RoomId,
     state: &'a Data<AppState>,
 }
@@ -280,16 +282,10 @@ impl Source<'_> {
         look_back(&self.may.room, &self.may.identity.user, self.state, read).await
     }
 
-    /// Who makes the copy.
-    fn from(&self) -> Sender<'_> {
-        Sender { user: &self.may.identity.user, access: self.may.identity.access(self.to) }
-    }
-
-    /// Whether the copy may have so much on disk.
+    /// Whether the copy may have so much on disk. That it may be made is known; at its end the database counts rooms once more.
     fn admit(self, bytes: u64) -> Result<(), ApiError> {
-        let from = self.from();
-        let room = RoomBytes { stored: None, max: self.state.quotas.room_bytes_max(self.to) };
-        Ok(self.state.quotas.admit_all(room, from, bytes)?)
+        let room = RoomBytes { stored: Some(0), max: self.state.quotas.room_bytes_max(self.to) };
+        Ok(self.state.quotas.admit_all(room, self.from, bytes)?)
     }
 
     async fn add_clients(self, clients: Vec<(u64, UserId)>) -> Result<(), ApiError> {
@@ -322,13 +318,13 @@ async fn check_name(to: &RoomName, state: &AppState) -> Result<(), ApiError> {
 
 /// Gives the copy its name, and tells whoever is in a room of that name. Goes on when the caller has gone.
 async fn finish(source: Source<'_>, filled: Filled) -> Result<HttpResponse, ApiError> {
-    let Source { may, to, copy, state } = source;
+    let Source { may, to, from: maker, copy, state } = source;
     let Filled { of, from, head, at_ms, with_past, bytes } = filled;
     let by = (may.identity.user.clone(), may.identity.name.to_string());
     // It changes by being made, however old its entries are.
     let now_ms = auth::now_ms();
     let at_ms = at_ms.max(now_ms);
-    let maker = state.quotas.maker(source.from());
+    let maker = state.quotas.maker(maker);
     let finished = FinishedCopy { name: to.clone(), head, at_ms, of, with_past, by, bytes, maker };
     let (to, source, state) = (to.clone(), may.room.clone(), state.clone());
     let finishing = actix_web::rt::spawn(async move {

@@ -149,6 +149,7 @@ pub async fn messages(
         // Nothing is said, so no room is opened for it.
         return Ok(HttpResponse::Created().json(PublishedAll::Many(Vec::new())));
     }
+    state.look_at_rooms_of(&may.identity.user).await?;
     let lease = state.open(&may.identity, &may.room)?;
     let room = lease.room().clone();
     let (author, name) = (may.identity.user.clone(), may.identity.name.clone());

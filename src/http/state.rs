@@ -18,7 +18,7 @@ use crate::budget::ByteBudget;
 use crate::bus::Cluster;
 use crate::config::IpRange;
 use crate::history::Histories;
-use crate::ids::RoomName;
+use crate::ids::{RoomName, UserId};
 use crate::room::{Directory, Lease, Quotas, UserSockets};
 use crate::socket::{EventStreams, Gate, ReconnectPace, RoomOpenings, SharedRates};
 use crate::store::Store;
@@ -142,6 +142,18 @@ impl AppState {
         }
         let opened = self.openings.take(&identity.user, room, &self.directory, Instant::now());
         opened.map_err(|too_many| ApiError::TooMany(too_many.wait))
+    }
+
+    /// Before something is stored of this user: a room may be gone since it was read that they have made as many as they may.
+    pub async fn look_at_rooms_of(&self, user: &UserId) -> Result<(), ApiError> {
+        if self.quotas.have_all_rooms(user) { self.read_usage(user).await } else { Ok(()) }
+    }
+
+    /// Reads what a user has.
+    pub async fn read_usage(&self, user: &UserId) -> Result<(), ApiError> {
+        let used = self.store.usage_of(vec![user.clone()], self.quotas.user_rooms_max.unwrap_or(0)).await?;
+        self.quotas.set(std::iter::once(user.clone()).zip(used));
+        Ok(())
     }
 
     /// Who renders documents.

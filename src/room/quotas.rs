@@ -46,7 +46,7 @@ pub struct Quotas {
     /// Whether only who has admin access may make a room.
     pub admins_make_rooms: bool,
     users: Mutex<HashMap<UserId, Own>>,
-    /// There are users of whom nothing is known.
+    /// There are users of whom nothing is known, or who may have fewer rooms than is known.
     unknown: Notify,
 }
 
@@ -135,9 +135,7 @@ impl Quotas {
         if self.admins_make_rooms {
             return Err(Denied::NoRoom);
         }
-        let Some(user_rooms_max) = self.user_rooms_max else { return Ok(()) };
-        let is_known = self.with_own(from.user, |own| own.rooms >= user_rooms_max);
-        if is_known { Err(Denied::TooManyRooms) } else { Ok(()) }
+        if self.have_all_rooms(from.user) { Err(Denied::TooManyRooms) } else { Ok(()) }
     }
 
     /// For whom a room counts that this one makes; for nobody if an admin does.
@@ -167,11 +165,16 @@ impl Quotas {
         }
     }
 
-    /// A user may want to store something soon.
+    /// A user may want to store something soon. Who could make no more rooms is read at once: one may be gone since.
     pub fn expect(&self, user: &UserId) {
-        if self.limit_users() {
-            self.own(user, 0);
+        if self.limit_users() && self.have_all_rooms(user) {
+            self.unknown.notify_one();
         }
+    }
+
+    /// Whether a user has made as many rooms as they may, as far as is known.
+    pub fn have_all_rooms(&self, user: &UserId) -> bool {
+        self.limit_users() && self.with_own(user, |own| self.user_rooms_max.is_some_and(|max| own.rooms >= max))
     }
 
     /// The bytes of a user, with so many more, as far as they are known; they are read again soon.
@@ -194,7 +197,7 @@ impl Quotas {
         act(users.entry(user.clone()).or_insert(Own { is_due: true, ..Own::default() }))
     }
 
-    /// Waits for users of whom nothing is known.
+    /// Waits for users who are to be read at once.
     pub async fn unknown(&self) {
         self.unknown.notified().await;
     }
@@ -352,6 +355,13 @@ mod tests {
         quotas.has_all_rooms(&bob);
         assert_eq!(quotas.admit(room(&quotas, None), of(&bob), 1), Err(Denied::TooManyRooms));
         assert!(quotas.take_due(10).contains(&bob), "a room may be gone");
+        // Who comes in is read before they write.
+        assert!(quotas.unknown().now_or_never().is_some());
+        quotas.set([(ada.clone(), rooms(1))]);
+        quotas.expect(&ada);
+        assert!(quotas.unknown().now_or_never().is_none());
+        quotas.expect(&bob);
+        assert!(quotas.unknown().now_or_never().is_some());
     }
 
     #[test]

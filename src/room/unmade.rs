@@ -21,14 +21,18 @@ impl Room {
         tracing::info!(user.id = %maker.user, %denied, "room not made");
         let waiting = self.commit.uncommitted.take_all();
         let was_shown = waiting.iter().any(Pending::is_shown_edit);
+        let mut writers = Vec::new();
         let Parts { timeline, commit, mut io, .. } = self.parts();
-        for (place, Pending { entry, acknowledgements, replies, behind, .. }) in waiting.into_iter().enumerate() {
+        for (place, pending) in waiting.into_iter().enumerate() {
+            let is_shown = pending.is_shown_edit();
+            let Pending { entry, acknowledgements, replies, behind, .. } = pending;
             if entry.kind == EntryKind::Step {
                 timeline.on_push_refused(&entry, commit);
             }
             // The first one is the maker's, also where it is a first content.
             let is_makers = place == 0 || *entry.via.as_ref().unwrap_or(&entry.author) == maker.user;
             if is_makers {
+                writers.extend(acknowledgements.iter().map(|waiting| waiting.to).filter(|_| is_shown));
                 deny(acknowledgements, denied, &mut io);
                 replies.into_iter().for_each(|reply| reply.send_denied(denied));
             } else {
@@ -46,10 +50,11 @@ impl Room {
             }
         }
         if was_shown {
-            for (link, member) in self.members.of(Some(&maker.user)) {
-                self.members.remove(member);
+            // What the others were shown they bring when they come back, the maker's other connections, too.
+            for writer in writers {
+                let Some(member) = self.members.remove(writer) else { continue };
                 let code = EditRefusal::from(denied).close_code();
-                self.fanout.outbound.close(link, member, code, denied.to_string());
+                self.fanout.outbound.close(member.link, writer, code, denied.to_string());
             }
             return self.end_stale(ctx);
         }

@@ -17,6 +17,8 @@ const COUNTED_AT_ONCE: u32 = 100;
 /// Between two readings of what users have who were let store something.
 const READ_EVERY: Duration = Duration::from_secs(3);
 const USERS_AT_ONCE: usize = 100;
+/// And at least, whoever comes.
+const PAUSE: Duration = Duration::from_millis(50);
 /// After a database that did not answer.
 const SOON: Duration = Duration::from_secs(10);
 
@@ -53,13 +55,14 @@ async fn count_all(store: &Store) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Reads what users have: at once of whom nothing is known, else every few seconds. Goes on until it is aborted.
+/// Reads what users have: at once of whom nothing is known or who could make no more rooms, else every few seconds. Goes on until it is aborted.
 pub(super) async fn read(store: Store, quotas: Arc<Quotas>) {
     while quotas.limit_users() {
         if let Err(error) = read_due(&store, &quotas).await {
             tracing::warn!(%error, "what users have on disk cannot be read now");
             sleep(SOON).await;
         }
+        sleep(PAUSE).await;
         tokio::select! {
             () = quotas.unknown() => {}
             () = sleep(READ_EVERY) => {}

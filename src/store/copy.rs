@@ -137,8 +137,11 @@ macro_rules! copy_methods {
                 let mut writing = self.writing().await?;
                 // First, for it may wait: who writes in the room that it is a copy of does not.
                 if !Self::may_make(writing.connection(), maker.as_ref()).await? {
+                    let sql = "select 1 from room where name = $1";
+                    let query = sqlx::query(sql).bind(name.as_str());
+                    let is_taken = query.fetch_optional(&mut *writing.connection()).await?.is_some();
                     writing.roll_back().await?;
-                    return Ok(CopyEnd::TooMany);
+                    return Ok(if is_taken { CopyEnd::Taken } else { CopyEnd::TooMany });
                 }
                 let sql = concat!("select 1 from room where id = $1 and deleted_at is null", $lock);
                 let query = sqlx::query(sql).bind(of.0);

@@ -197,6 +197,27 @@ fn rule_41_a_user_makes_so_many_rooms_by_whatever_way_and_an_admin_any_number() 
 }
 
 #[test]
+fn rule_41_who_has_deleted_a_room_for_good_makes_another_one_at_once() {
+    let server = Server::with(&["--quota-user-rooms", "1"]);
+    let (ada, admin) = (writer("ada"), token("root", &["*=admin"]));
+    let post =
+        |room: &str| post_json(server.address, &format!("/api/v1/rooms/{room}/messages"), Some(&ada), &message(1));
+    let put = |room: &str| {
+        let head = format!("PUT /api/v1/rooms/{room}/document?format=text&root=t HTTP/1.1\r\nHost: {}", server.address);
+        let head = format!("{head}\r\nAuthorization: Bearer {ada}\r\nContent-Length: 4\r\nConnection: close");
+        request(server.address, &format!("{head}\r\n\r\nmine"))
+    };
+    assert_eq!(post("room-0").status, 201);
+    for number in 0..4 {
+        let (old, new) = (format!("room-{number}"), format!("room-{}", number + 1));
+        assert_eq!((post(&new).error(), put(&new).error()), (is_full(), is_full()));
+        assert_eq!(ask("DELETE", server.address, &format!("/api/v1/rooms/{old}?hard=true"), Some(&admin)).status, 200);
+        let made = if number % 2 == 0 { post(&new) } else { put(&new) };
+        assert_eq!(made.status, 201, "{}", made.text());
+    }
+}
+
+#[test]
 fn rule_41_of_rooms_that_a_user_makes_at_once_there_are_never_more() {
     let server = Server::with(&["--quota-user-rooms", "5"]);
     let made = std::thread::scope(|scope| {

@@ -2,7 +2,7 @@
 
 use tutti::ids::{Seq, UserId};
 use tutti::store::{
-    CopyEnd, CopyPart, Deletion, EntryKind, FinishedCopy, NewEntry, RoomId, Store, StoreError, VersionRow,
+    CopyEnd, CopyPart, Deletion, EntryKind, FinishedCopy, Maker, NewEntry, RoomId, Store, StoreError, VersionRow,
 };
 
 use crate::support::{Database, append, contract, edit, entry, history, keyed, name, placed, room};
@@ -102,6 +102,18 @@ contract! {
         assert_eq!(store.fill_copy(second, part, 2_000).await, Ok(false));
         assert_eq!(store.finish_copy(second, finished(plan, 3, at_ms), 2_000).await, Ok(CopyEnd::Late));
         assert_eq!(store.deleted_rooms("tutti/", None, 10).await, Ok(vec![]), "its row has gone, too");
+    }
+
+    async fn that_a_name_is_taken_is_told_before_that_its_maker_makes_no_more_rooms(db: &Database) {
+        let store = db.store("main").await;
+        let plan = with_plan(&store).await;
+        let at_ms = history(&store, plan).await[2].at_ms;
+        let (first, second) = (fill(&store, plan, 1_000).await, fill(&store, plan, 1_000).await);
+        let maker = Some(Maker { user: UserId::new("carol"), rooms_max: Some(1) });
+        let called = |called: &str| FinishedCopy { name: name(called), maker: maker.clone(), ..finished(plan, 3, at_ms) };
+        assert_eq!(store.finish_copy(first, called("copy"), 1_000).await, Ok(CopyEnd::Done));
+        assert_eq!(store.finish_copy(second, called("copy"), 1_000).await, Ok(CopyEnd::Taken));
+        assert_eq!(store.finish_copy(second, called("other"), 1_000).await, Ok(CopyEnd::TooMany));
     }
 
     async fn a_copy_that_gets_no_part_for_a_minute_goes_by_itself(db: &Database) {
