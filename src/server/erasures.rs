@@ -11,13 +11,14 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::auth;
-use crate::history;
+use crate::history::{self, HistoryError};
 use crate::http::AppState;
 use crate::store::{ErasureRow, RoomId, Store, StoreError};
 
 /// Between two looks for what others have left.
 const EVERY: Duration = Duration::from_secs(1);
-/// What could not be done is tried again after so long: a damaged pack is not mended by itself.
+/// What could not be done is tried again after so long: a damaged pack is not mended by itself. What was only locked, or not answered, is
+/// sooner at first.
 const AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// After clearing the database's files took longer than this, it is not done again for so many times as long.
 const SHORT: Duration = Duration::from_secs(1);
@@ -71,8 +72,30 @@ async fn scrub(store: &Store, rewritten: &Notify) {
     }
 }
 
-/// Rooms in which something could not be erased, and when it was tried last; as long as it is to be erased.
-type Failures = HashMap<RoomId, Instant>;
+/// Rooms in which something could not be erased, as long as it is to be.
+type Failures = HashMap<RoomId, Failure>;
+
+/// That something could not be erased.
+#[derive(Debug, Clone, Copy)]
+struct Failure {
+    /// How long is waited.
+    wait: Duration,
+    /// When it is tried again.
+    until: Instant,
+}
+
+impl Failure {
+    /// It could not for this reason; `before` is what came of the attempt before.
+    fn of(error: &HistoryError, before: Option<Self>, now: Instant) -> Self {
+        let wait = match error {
+            HistoryError::Store(StoreError::Unavailable(_) | StoreError::Slow) => {
+                before.map_or(EVERY, |before| (2 * before.wait).min(AGAIN_AFTER))
+            }
+            _ => AGAIN_AFTER,
+        };
+        Self { wait, until: now + wait }
+    }
+}
 
 /// Erases what there is to erase, unless another server does.
 async fn go_on(store: &Store, state: &AppState, rewritten: &Notify, failures: &mut Failures) -> Result<(), StoreError> {
@@ -94,7 +117,7 @@ async fn go_on(store: &Store, state: &AppState, rewritten: &Notify, failures: &m
         after = last.room;
         for row in &pending {
             found.insert(row.room);
-            if row.is_rewritten || failures.get(&row.room).is_some_and(|at| at.elapsed() < AGAIN_AFTER) {
+            if row.is_rewritten || failures.get(&row.room).is_some_and(|failure| failure.until > Instant::now()) {
                 continue;
             }
             if !goes_on().await {
@@ -102,19 +125,24 @@ async fn go_on(store: &Store, state: &AppState, rewritten: &Notify, failures: &m
             }
             match history::erase(store, row, &goes_on).await {
                 Ok(true) => {
+                    failures.remove(&row.room);
                     on_erased(row, state);
                     rewritten.notify_one();
                 }
                 Ok(false) => {}
                 Err(error) => {
-                    let was_told = failures.insert(row.room, Instant::now()).is_some();
+                    let failure = Failure::of(&error, failures.get(&row.room).copied(), Instant::now());
+                    let retry_ms = failure.wait.as_millis() as u64;
+                    let was_told = failures.insert(row.room, failure).is_some();
                     match error.is_newer() {
                         true if was_told => {}
                         true => {
                             tracing::warn!(room.name = %row.name, %error, "what is to be erased in a room waits for a server of a newer release");
                         }
                         false => {
-                            tracing::error!(room.name = %row.name, %error, "what is to be erased in a room cannot be erased now");
+                            tracing::error!(
+                                room.name = %row.name, %error, retry_ms, "what is to be erased in a room cannot be erased now"
+                            );
                         }
                     }
                 }
@@ -134,4 +162,25 @@ fn on_erased(row: &ErasureRow, state: &AppState) {
 async fn has_lease(store: &Store) -> bool {
     let now_ms = auth::now_ms();
     store.lease(LEASE_NAME, now_ms, now_ms + LEASE.as_millis() as i64).await.unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_only_locked_is_tried_again_soon_and_what_is_damaged_later() {
+        let (locked, now) = (HistoryError::Store(StoreError::Unavailable("a lock".into())), Instant::now());
+        let mut waits = Vec::new();
+        let mut failure = None;
+        for _ in 0..8 {
+            let next = Failure::of(&locked, failure, now);
+            assert_eq!(next.until, now + next.wait);
+            waits.push(next.wait.as_secs());
+            failure = Some(next);
+        }
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
+        let damaged = HistoryError::Store(StoreError::Unexpected("a pack".into()));
+        assert_eq!(Failure::of(&damaged, None, now).wait, AGAIN_AFTER);
+    }
 }
