@@ -30,7 +30,8 @@ use crate::auth::{self, Action, Identity};
 use crate::document::{Blocks, DraftError, Json, Nested, Operation, ReadingBudget, Refusal, View, Wanted, from_v2};
 use crate::entry_key::{self, CALLER_KEY_BYTES_MAX};
 use crate::ids::{RoomName, Seq};
-use crate::room::{Showing, WriteDocument, WriteError, Written};
+use crate::room::{AwaitEntry, FromServer, Showing, WriteDocument, WriteError, Written};
+use crate::store::RoomRow;
 
 /// How often an edit is made anew because the room has changed meanwhile, and how long to wait before.
 const ATTEMPTS: usize = 20;
@@ -497,7 +498,8 @@ pub(super) async fn check_room(may: &May<Edit>, update: &Bytes, state: &AppState
     judge(may, Condition::Any, check, state).await.map(drop)
 }
 
-/// Hands an edit of a user to its room, if the user's token still holds, and waits for what becomes of it.
+/// Hands an edit of a user to its room, if the user's token still holds, and waits for what becomes of it. What it builds on may have been
+/// committed on another server a moment ago, and be on its way to the room here.
 pub(super) async fn write(
     room: &RoomName,
     identity: &Identity,
@@ -505,6 +507,34 @@ pub(super) async fn write(
     showing: Showing,
     state: &AppState,
 ) -> Result<Result<Written, WriteError>, ApiError> {
+    let written = write_once(room, identity, update.clone(), showing.clone(), state).await?;
+    if !matches!(written, Err(WriteError::Edit(Refusal::Incomplete))) || state.cluster.is_alone() {
+        return Ok(written);
+    }
+    read_on(room, state).await?;
+    write_once(room, identity, update, showing, state).await
+}
+
+/// Has a room read what is committed by now.
+async fn read_on(room: &RoomName, state: &AppState) -> Result<(), ApiError> {
+    let Some(RoomRow { id, head, epoch, .. }) = state.store.room(room).await? else { return Ok(()) };
+    let lease = state.directory.lookup(room);
+    let (reply, read) = oneshot::channel();
+    lease.room().do_send(FromServer::Head(id, head, epoch));
+    lease.room().do_send(AwaitEntry { after: Seq(head.0.saturating_sub(1)), reply });
+    // If the room dies, or the database takes too long, the edit is refused as before.
+    let _ = timeout(COMMIT_TIMEOUT, read).await;
+    Ok(())
+}
+
+async fn write_once(
+    room: &RoomName,
+    identity: &Identity,
+    update: Bytes,
+    showing: Showing,
+    state: &AppState,
+) -> Result<Result<Written, WriteError>, ApiError> {
+    state.look_at_rooms_of(&identity.user).await?;
     state.confirm(identity)?;
     let (reply, answer) = oneshot::channel();
     let lease = state.open(identity, room)?;

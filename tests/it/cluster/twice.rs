@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{Servers, on_each_bus, seqs};
-use crate::support::editor::{Editor, document, text, typed};
+use crate::support::editor::{Editor, deleted, document, text, typed};
 use crate::support::eventually;
+use crate::support::http::request;
 use crate::support::json::Client;
 use crate::support::message::{self, Message};
 use crate::support::postgres::Postgres;
@@ -32,6 +33,25 @@ fn hex(body: &[u8]) -> String {
 }
 
 on_each_bus! {
+    fn what_builds_on_an_edit_that_another_server_has_just_committed_is_taken(by: By) {
+        let mut servers = Servers::start(by, "builds_on", 1);
+        let network = servers.add_behind();
+        servers.have_met();
+        // The room lives there, and does not hear of the edit before.
+        let mut bob = Editor::join(servers.at(1), "r", &writer("bob"), 2);
+        network.freeze();
+        let doc = document(1);
+        let (written, taken_back) = (typed(&doc, "one two"), deleted(&doc, 4));
+        for (index, body, status) in [(0, written, 201), (1, taken_back, 200)] {
+            let body = String::from_utf8(body).expect("small numbers and letters");
+            let head = format!("POST /api/v1/rooms/r/document HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}", writer("ada"));
+            let head = format!("{head}\r\nContent-Length: {}\r\nConnection: close", body.len());
+            let answer = request(servers.at(index), &format!("{head}\r\n\r\n{body}"));
+            assert_eq!(answer.status, status, "{}", answer.text());
+        }
+        bob.until_text("two");
+    }
+
     fn an_edit_that_comes_in_on_two_servers_at_once_is_stored_once(by: By) {
         let servers = Servers::start(by, "twice", 2);
         let mut ada = Editor::join(servers.at(0), "r", &writer("ada"), 1);
