@@ -1,5 +1,5 @@
 // Suites that were written for one server meet three behind HAProxy, which sends each connection to the next one: this one and those of
-// balanced-*.test.mjs. Others run so by hand: TUTTI_SERVERS=3 scripts/with-postgres.sh npm --prefix tests/clients test
+// balanced-*.test.mjs. CONTRIBUTING.md says how all others do.
 
 process.env.TUTTI_SERVERS = '3'
 await import('./y-sweet.test.mjs')

@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test'
 import WebSocket from 'ws'
 import { connect } from '../../static/client/tutti.js'
 import { openWindow, startBrowser } from './support/browser.mjs'
-import { startServer } from './support/server.mjs'
+import { onOneServer, startServer } from './support/server.mjs'
 import { until } from './support/until.mjs'
 
 let server
@@ -41,7 +41,7 @@ async function guestToken() {
   return (await answer.json()).token
 }
 
-test('it shows connections that come and go, and what they send', async (t) => {
+test('it shows connections that come and go, and what they send', onOneServer('the figures are those of the server that is asked'), async (t) => {
   const window = await dashboard(t, { viewport: { width: 1280, height: 800 } })
   await shows(window, 'activeConnections', (value) => value === 1)
   await shows(window, 'memoryBytes', (value) => value > 1_000_000)

@@ -3,10 +3,9 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import * as Y from 'yjs'
-import { serverCount } from './support/database.mjs'
 import { connect, joinDocument, openDocument, releases } from './support/hocuspocus.mjs'
 import { join, newRoom, versions } from './support/client.mjs'
-import { startServer } from './support/server.mjs'
+import { onOneServer, startServer } from './support/server.mjs'
 import { until } from './support/until.mjs'
 
 let server
@@ -29,7 +28,7 @@ const reader = (from) => from.token({ sub: 'rita', rooms: [{ room: '*', access: 
 const stranger = (from) => from.token({ sub: 'eve', rooms: [{ room: 'elsewhere', access: 'write' }] })
 
 /** What is not committed is shown to those alone who are on the same server. */
-const onOneServer = { skip: serverCount > 1 && 'people are on several servers, and nothing is committed' }
+const beforeTheCommit = onOneServer('people are on several servers, and nothing is committed')
 
 for (const release of releases) {
   describe(release.name, () => {
@@ -265,7 +264,7 @@ for (const release of releases) {
       }
     })
 
-    test('while the store fails nothing is said to be saved; when it is back, everything is', onOneServer, async (t) => {
+    test('while the store fails nothing is said to be saved; when it is back, everything is', beforeTheCommit, async (t) => {
       const own = await started(t, { store: 'postgres' })
       const room = newRoom()
       const [ada, bob] = await Promise.all([joinDocument(t, own, { release, room }), joinDocument(t, own, { release, room })])
@@ -295,7 +294,7 @@ for (const release of releases) {
       assert.deepEqual([ada.connection.sockets.length, ada.connection.socket.closed], [1, null])
     })
 
-    test('a room that cannot be loaded opens later, and the documents beside it on the connection go on', onOneServer, async (t) => {
+    test('a room that cannot be loaded opens later, and the documents beside it on the connection go on', beforeTheCommit, async (t) => {
       const own = await started(t, { store: 'postgres' })
       const connection = connect(t, own, { release })
       const [warm, cold] = [newRoom(), newRoom()]
@@ -431,7 +430,7 @@ for (const release of releases.filter(({ hasSessions }) => hasSessions)) {
 
 for (const release of releases) {
   for (const version of versions) {
-    test(`${release.name} and ${version.name} meet in one room, and each is told the truth`, onOneServer, async (t) => {
+    test(`${release.name} and ${version.name} meet in one room, and each is told the truth`, beforeTheCommit, async (t) => {
       const own = await started(t, { store: 'postgres' })
       const room = newRoom()
       const tiptap = (await joinDocument(t, own, { release, room, as: own.token({ sub: 'ada' }) })).announce('Ada')

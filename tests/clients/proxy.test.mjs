@@ -10,7 +10,7 @@ import { joinDocument, releases } from './support/hocuspocus.mjs'
 import { enter } from './support/json.mjs'
 import { behindNginx } from './support/nginx.mjs'
 import { networkTo } from './support/proxy.mjs'
-import { startServer } from './support/server.mjs'
+import { onOneServer, startServer } from './support/server.mjs'
 
 let server
 before(async () => (server = await startServer({ args: ['--trusted-proxies', '127.0.0.1', '--sockets-per-ip-max', '3'] })))
@@ -58,7 +58,7 @@ test('events of a stream come through nginx one by one, packed by nobody', async
   }
 })
 
-test('clients count by their own address, and nobody can claim another beyond the proxy', async (t) => {
+test('clients count by their own address, and nobody can claim another beyond the proxy', onOneServer('each server counts the connections of an address for itself'), async (t) => {
   const { url } = await behindNginx(t, server)
   const status = (address) =>
     new Promise((resolve, reject) => {

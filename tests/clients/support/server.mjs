@@ -195,6 +195,9 @@ export class Server {
   }
 }
 
+/** For a test that by its nature is of one server: it is skipped where there are several, and this is why. */
+export const onOneServer = (why) => ({ skip: serverCount > 1 && why })
+
 /**
  * Starts a server on a fresh database. `store`: sqlite or postgres; `args`: more arguments to `serve`; `isKeyless`: let it
  * make a key of its own; `isAtFile`: listen at a Unix socket, where only a proxy finds it. With `TUTTI_SERVERS` it is so many
