@@ -485,12 +485,12 @@ macro_rules! webhook_methods {
                 Ok(rows.into_iter().map(key).collect())
             }
 
-            /// Takes the lease of a queue; whether nobody has it.
+            /// Takes the lease of a queue; whether nobody has it, and its endpoint is not paused: another server may have done that just now.
             pub async fn lease_queue(&self, lease: &QueueLease) -> Result<bool, StoreError> {
                 let sql = concat!(
                     "update webhook_queue set lease = $4, leased_until = ", $now, " + $5 \
                      where webhook_id = $1 and room = $2 and type = $3 and leased_until <= ", $now,
-                    " and next_at <= ", $now
+                    " and next_at <= ", $now, " and exists (select 1 from webhook where id = $1 and not paused)"
                 );
                 let QueueLease { key: QueueKey { webhook, room, kind }, token } = lease;
                 let mut writing = self.writing().await?;

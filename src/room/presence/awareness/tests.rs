@@ -1,6 +1,7 @@
 //! Whose states are shown, and with which clocks.
 
 use proptest::prelude::*;
+use uuid::Uuid;
 
 use super::*;
 use crate::room::presence::SWEEP;
