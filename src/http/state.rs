@@ -141,7 +141,8 @@ impl AppState {
             return Ok(());
         }
         let opened = self.openings.take(&identity.user, room, &self.directory, Instant::now());
-        opened.map_err(|too_many| ApiError::TooMany(too_many.wait))
+        // Whoever waits for an answer is slow enough.
+        opened.map(drop).map_err(|too_many| ApiError::TooMany(too_many.wait))
     }
 
     /// Before something is stored of this user: a room may be gone since it was read that they have made as many as they may.

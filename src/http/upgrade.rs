@@ -41,14 +41,14 @@ pub async fn yjs(req: HttpRequest, name: UrlPath<String>, state: Data<AppState>)
     let visitor = state.pace.visitor(network, token, &name);
     let decided = decide(identity, &name).and_then(|(room, identity)| {
         match state.openings.take(&identity.user, &room, &state.directory, Instant::now()) {
-            Ok(()) => Ok((room, identity)),
+            Ok(pause) => Ok((room, identity, pause)),
             Err(too_many) => Err((CloseCode::TryLater, too_many.to_string())),
         }
     });
     let path = match decided {
-        Ok((room, identity)) => {
+        Ok((room, identity, pause)) => {
             let visit = state.pace.enter(visitor, Instant::now());
-            tokio::time::sleep(visit.wait()).await;
+            tokio::time::sleep(visit.wait().max(pause.unwrap_or_default())).await;
             let rights = identity.rights(&room);
             let lease = state.directory.lookup(&room);
             let place = lease.place();

@@ -23,7 +23,7 @@ impl Room {
     /// Counts a message of this turn, and ends the turn if it has become too long. Then others of the thread get theirs, whatever waits
     /// in the mailbox, which actix would empty first.
     pub(super) fn count_message(&mut self, ctx: &mut Context<Self>) {
-        if self.fanout.count_message() {
+        if self.fanout.count_message(Instant::now()) {
             self.end_turn(ctx);
             ctx.wait(OthersTurn { has_been: false });
         }
@@ -33,6 +33,7 @@ impl Room {
     /// or an answer of the store begins, ends with this by itself.
     pub(super) fn end_turn(&mut self, ctx: &mut Context<Self>) {
         let now = Instant::now();
+        self.fanout.rest();
         self.drop_known();
         if let Some((document, mut parts)) = self.live() {
             document.ask_for_missing(parts.commit, &mut parts.io);

@@ -1,6 +1,6 @@
 //! The actor that owns one connection.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -27,6 +27,7 @@ use super::outbox::{Outbox, Written};
 use super::session::{self, DeniedSession, Opened, Session, SessionIo, SocketClose};
 use super::stream::Stream;
 use super::timers::KeyedTimers;
+use super::turn::Turn;
 use super::unfinished::{Unfinished, Unwanted};
 use crate::auth::now_s;
 use crate::budget::Payer;
@@ -39,10 +40,6 @@ use crate::wire::{self, Encoding, Frame, MessageLimits, Reader, WireError};
 
 /// Read in one go, into a buffer that all sockets of a thread share.
 const READ_BYTES: usize = 64 * 1024;
-/// Reads before other sockets of the thread get their turn.
-const READS_PER_TURN: usize = 4;
-/// Messages of a read that are handled in one go; the rest counts as the next read.
-const MESSAGES_PER_READ: u64 = 256;
 /// Between two turns in which it is read what a closed socket's peer still sends. Nobody needs it soon.
 const REST_PAUSE: Duration = Duration::from_millis(10);
 /// For how many waits, see [`SocketSettings::linger`], as long as the peer goes on writing.
@@ -150,7 +147,7 @@ impl Socket {
             inflow: Inflow::new(network, &context.rates, Instant::now()),
             is_slowed: false,
             slowed_for: None,
-            io: SessionIo { socket: id, network, outbox, relay, context },
+            io: SessionIo { socket: id, network, outbox, relay, context, pause: Cell::new(None) },
             session: Box::new(DeniedSession),
             opening: Some(Box::new(path)),
             timers: KeyedTimers::new(),
@@ -241,7 +238,8 @@ impl Socket {
 
     /// Reads and handles what is there. Ready: the connection has ended.
     fn poll_read(&mut self, cx: &mut std::task::Context<'_>) -> Poll<io::Result<()>> {
-        for _ in 0..READS_PER_TURN {
+        let mut turn = Turn::begin(Instant::now());
+        while turn.take_read(Instant::now()) {
             if !self.is_reading() || self.io.outbox.closing().is_some() {
                 // Credit, a close and a writable stream wake the pump.
                 self.unfinished.watch_anew();
@@ -249,7 +247,7 @@ impl Socket {
             }
             if !self.unread.is_empty() || self.reader.is_paused() {
                 let unread = std::mem::take(&mut self.unread);
-                self.receive(&unread);
+                self.receive(&unread, &turn);
                 continue;
             }
             ready!(self.stream.poll_readable(cx))?;
@@ -260,7 +258,7 @@ impl Socket {
                         self.heard = Instant::now();
                         self.pinged = None;
                     }
-                    self.receive(&buffer[..count]);
+                    self.receive(&buffer[..count], &turn);
                     Ok(Some(count))
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
@@ -274,9 +272,9 @@ impl Socket {
         Poll::Pending
     }
 
-    /// Handles what came, as far as one read's worth of it inflates, and so many messages; the rest waits. So neither compressed bytes nor
-    /// short messages hold anybody up for longer than others, and no more of them goes to rooms before these are asked for credit.
-    fn receive(&mut self, mut input: &[u8]) {
+    /// Handles what came, as far as one read's worth of it inflates and the turn goes; the rest waits. So neither compressed bytes nor many
+    /// messages hold anybody up for longer than others, and no more of them goes to rooms before these are asked for credit.
+    fn receive(&mut self, mut input: &[u8], turn: &Turn) {
         if self.encoding == Encoding::Events && !input.is_empty() {
             let reason = "an event stream takes nothing but its request";
             self.log_refusal(CloseCode::Protocol, reason);
@@ -284,7 +282,7 @@ impl Socket {
         }
         self.reader.allow(READ_BYTES);
         let (mut messages, mut controls, mut bytes, mut has_ended) = (0, 0, 0, false);
-        while self.io.outbox.closing().is_none() && messages < MESSAGES_PER_READ {
+        while self.io.outbox.closing().is_none() && self.io.pause.get().is_none() {
             // A message may change what the next one may be.
             self.reader.set_message_bytes_max(self.session.message_bytes_max(&self.io));
             self.reader.set_skipped_bytes_max(if self.session.refuses_in_band() { SKIPPED_BYTES_MAX } else { 0 });
@@ -295,6 +293,9 @@ impl Socket {
                     controls += usize::from(message.is_control());
                     has_ended |= !message.is_control();
                     self.message(message);
+                    if turn.is_over(Instant::now()) {
+                        break;
+                    }
                 }
                 Ok(None) => break,
                 Err(error) => self.refuse(error),
@@ -339,6 +340,9 @@ impl Socket {
         if weight > 0.0 {
             self.slow_down(weight);
         }
+        if let Some(pause) = self.io.pause.take() {
+            self.pause(pause);
+        }
         self.io.outbox.flush();
     }
 
@@ -359,8 +363,13 @@ impl Socket {
                 "a client, its user or its address sends more than it may, and is read more slowly"
             );
         }
+        self.pause(wait);
+    }
+
+    /// Reads nothing for so long, at least.
+    fn pause(&mut self, wait: Duration) {
         self.is_slowed = true;
-        self.slowed_for = Some(wait);
+        self.slowed_for = self.slowed_for.max(Some(wait));
     }
 
     fn message(&mut self, message: wire::Message) {
@@ -652,6 +661,9 @@ impl Handler<Uplink> for Socket {
             metrics::MESSAGES_RECEIVED.inc();
             metrics::MESSAGE_BYTES_RECEIVED.inc_by(message.bytes());
             socket.message(message);
+            if let Some(pause) = socket.io.pause.take() {
+                socket.pause(pause);
+            }
             socket.io.outbox.flush();
             // The pump goes on with what that changed.
             socket.io.outbox.wake();

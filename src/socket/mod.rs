@@ -21,6 +21,7 @@ mod settings;
 mod stream;
 mod timers;
 mod tls;
+mod turn;
 mod unfinished;
 
 pub use actor::Socket;

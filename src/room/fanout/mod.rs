@@ -20,6 +20,8 @@ pub use user_sockets::UserSockets;
 
 /// A turn ends when the mailbox is empty, or here: a mailbox under load never is.
 const TURN_MESSAGES_MAX: usize = 256;
+/// After so long others of the thread get their turn, whatever else there is to do.
+const TURN_TIME: Duration = Duration::from_millis(1);
 /// As above, in bytes sent to one relay.
 const TURN_BYTES_MAX: usize = 64 * 1024;
 /// What has no credit is refused while more than this is owed.
@@ -32,6 +34,8 @@ pub struct Fanout {
     /// What it has gathered.
     pub outbound: Outbound,
     messages: usize,
+    /// When the first of them was handled since others had their turn.
+    began: Option<Instant>,
     pace: Pace,
     /// What is sent to the room. Past the rate members get their credit back later, and so send more slowly.
     inflow: Bucket,
@@ -42,7 +46,7 @@ impl Fanout {
     /// Nothing is gathered yet; the room may be sent so much as `inflow_rate` says.
     pub fn new(outbound: Outbound, inflow_rate: Rate, now: Instant) -> Self {
         let (messages, pace) = (0, Pace::new(FLUSH_EVERY));
-        Self { outbound, messages, pace, inflow: Bucket::new(inflow_rate, now), inflow_rate }
+        Self { outbound, messages, began: None, pace, inflow: Bucket::new(inflow_rate, now), inflow_rate }
     }
 
     /// Counts messages that are not counted otherwise, and bytes.
@@ -55,10 +59,16 @@ impl Fanout {
         self.inflow.wait(self.inflow_rate, now).filter(|owed| *owed > INFLOW_OWED_MAX).map_or(Ok(()), Err)
     }
 
-    /// Counts a message that the room has handled. Whether the turn has become too long.
-    pub fn count_message(&mut self) -> bool {
+    /// Counts a message that the room has handled. Whether it is others' turn.
+    pub fn count_message(&mut self, now: Instant) -> bool {
         self.messages += 1;
-        self.is_full()
+        let began = *self.began.get_or_insert(now);
+        self.is_full() || now.duration_since(began) >= TURN_TIME
+    }
+
+    /// Others have their turn now, or nothing is left to do.
+    pub fn rest(&mut self) {
+        self.began = None;
     }
 
     fn is_full(&self) -> bool {
@@ -125,9 +135,23 @@ mod tests {
         }
         assert_eq!(fanout.wait(now), Some(FLUSH_EVERY));
         for _ in 1..TURN_MESSAGES_MAX {
-            assert!(!fanout.count_message());
+            assert!(!fanout.count_message(now));
         }
-        assert!(fanout.count_message());
+        assert!(fanout.count_message(now));
         assert_eq!(fanout.wait(now), None);
+    }
+
+    #[test]
+    fn a_turn_ends_when_its_messages_take_long_and_what_it_has_gathered_is_held_back_all_the_same() {
+        let now = Instant::now();
+        let mut fanout = Fanout::new(Outbound::new(RoomKey(1)), RATE, now);
+        for _ in 0..20 {
+            fanout.flush(now);
+        }
+        assert!(!fanout.count_message(now) && !fanout.count_message(now + TURN_TIME / 2));
+        assert!(fanout.count_message(now + TURN_TIME));
+        assert_eq!(fanout.wait(now + TURN_TIME), Some(FLUSH_EVERY - TURN_TIME));
+        fanout.rest();
+        assert!(!fanout.count_message(now + TURN_TIME));
     }
 }

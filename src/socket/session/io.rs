@@ -1,8 +1,10 @@
 //! What a session works with.
 
+use std::cell::Cell;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::budget::Payer;
 use crate::ids::{SocketId, UserId};
@@ -23,6 +25,8 @@ pub struct SessionIo {
     pub relay: LocalRelay,
     /// What all sockets share.
     pub context: Arc<SocketContext>,
+    /// For how long the client is not to be read, for what it has just asked for.
+    pub pause: Cell<Option<Duration>>,
 }
 
 impl SessionIo {
@@ -32,6 +36,11 @@ impl SessionIo {
             Some(user) => Payer::of(user),
             None => Payer::of(self.network),
         }
+    }
+
+    /// Has the client not be read for so long, at least.
+    pub fn pause_for(&self, wait: Option<Duration>) {
+        self.pause.set(self.pause.get().max(wait));
     }
 
     /// Sends the client a frame.

@@ -65,8 +65,9 @@ impl HocuspocusSession {
     ) -> Result<(), SocketClose> {
         self.documents.make_room_for(&address)?;
         let context = &io.context;
-        if let Err(too_many) = context.openings.take(&identity.user, &name, &context.directory, Instant::now()) {
-            return Err(SocketClose::new(CloseCode::TryLater, too_many.to_string()));
+        match context.openings.take(&identity.user, &name, &context.directory, Instant::now()) {
+            Ok(pause) => io.pause_for(pause),
+            Err(too_many) => return Err(SocketClose::new(CloseCode::TryLater, too_many.to_string())),
         }
         let mut held = match self.documents.remove(&address) {
             Some(DocumentState::Waiting(held)) => held,

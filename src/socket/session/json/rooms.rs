@@ -70,10 +70,13 @@ impl JsonSession {
             return io.send(&error.about(request_id.as_deref(), Some(&name)).frame());
         }
         let context = &io.context;
-        if let Err(too_many) = context.openings.take(&identity.user, &name, &context.directory, Instant::now()) {
-            let wait_ms = too_many.wait.as_millis() as u64 + 1;
-            let error = ErrorMessage::temporary(ErrorCode::RateLimited, too_many.to_string(), wait_ms);
-            return io.send(&error.about(request_id.as_deref(), Some(&name)).frame());
+        match context.openings.take(&identity.user, &name, &context.directory, Instant::now()) {
+            Ok(pause) => io.pause_for(pause),
+            Err(too_many) => {
+                let wait_ms = too_many.wait.as_millis() as u64 + 1;
+                let error = ErrorMessage::temporary(ErrorCode::RateLimited, too_many.to_string(), wait_ms);
+                return io.send(&error.about(request_id.as_deref(), Some(&name)).frame());
+            }
         }
         let lease = context.directory.lookup(&name);
         let member = RoomMember::new(name.clone(), request_id.clone());
