@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_http::ws::verify_handshake;
+use actix_web::http::Version;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{Data, Path as UrlPath};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
@@ -164,6 +165,12 @@ fn handshake(req: &HttpRequest) -> Result<HttpResponseBuilder, ApiError> {
         || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
     if has_body {
         return Err(ApiError::Handshake("a handshake has no body".into()));
+    }
+    let repeats = |name: header::HeaderName| headers.get_all(name).nth(1).is_some();
+    if req.version() < Version::HTTP_11 || repeats(header::SEC_WEBSOCKET_KEY) || repeats(header::SEC_WEBSOCKET_VERSION)
+    {
+        let message = "a handshake is a request of HTTP/1.1, with one Sec-WebSocket-Key and one Sec-WebSocket-Version";
+        return Err(ApiError::Handshake(message.into()));
     }
     // The one below also takes drafts of the protocol, and any key.
     verify_handshake(req.head()).map_err(wrong)?;

@@ -94,6 +94,8 @@ pub(super) async fn take_over<C: Detach, B>(
     let opening = answer.response_mut().extensions_mut().remove::<Opening>();
     let Some(opening) = opening else { return Ok(answer) };
     answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    // So that answers to what was asked before are sent, which the dispatcher has in a buffer of its own.
+    tokio::task::yield_now().await;
     let connection = taker.and_then(|Taker(slot)| slot.take()).ok_or(io::Error::from(io::ErrorKind::NotConnected))?;
     let (head, detached) = (head(answer.response())?, connection.detach()?);
     start(detached, head, Bytes::new(), opening, sockets);

@@ -87,18 +87,19 @@ impl<C: Detach> Service<Handshake<C>> for Upgrade {
             let opening = response.extensions_mut().remove::<Opening>();
             let (response, body) = response.into_parts();
             let mut parts = framed.into_parts();
-            let mut head = BytesMut::new();
+            // Answers to what was asked before, and was not sent yet.
+            let mut out = std::mem::take(&mut parts.write_buf);
             match opening {
                 Some(opening) => {
-                    parts.codec.encode(Message::Item((response, BodySize::None)), &mut head)?;
+                    parts.codec.encode(Message::Item((response, BodySize::None)), &mut out)?;
                     // A copy: the dispatcher's buffer has 8 KiB, and the socket would keep it.
                     let early = Bytes::copy_from_slice(&parts.read_buf);
-                    let (head, detached) = (head.freeze(), parts.io.detach()?);
-                    start(detached, head, early, opening, sockets);
+                    let (out, detached) = (out.freeze(), parts.io.detach()?);
+                    start(detached, out, early, opening, sockets);
                     Ok(())
                 }
                 None => {
-                    let answer = answer(response, body, parts.codec, parts.io);
+                    let answer = answer(out, response, body, parts.codec, parts.io);
                     // Whoever does not take the answer in time, or is gone, has missed it.
                     let _ = tokio::time::timeout(ANSWER_TIMEOUT, answer).await;
                     Ok(())
@@ -116,9 +117,14 @@ pub(super) fn start(detached: Detached, head: Bytes, early: Bytes, opening: Open
     });
 }
 
-/// Writes a response other than an upgrade, and ends the connection.
-async fn answer(mut response: Response<()>, body: BoxBody, mut codec: Codec, mut io: impl Detach) -> io::Result<()> {
-    let mut out = BytesMut::new();
+/// Writes a response other than an upgrade behind what is to be sent before it, and ends the connection.
+async fn answer(
+    mut out: BytesMut,
+    mut response: Response<()>,
+    body: BoxBody,
+    mut codec: Codec,
+    mut io: impl Detach,
+) -> io::Result<()> {
     let size = body.size();
     response.head_mut().set_connection_type(actix_http::ConnectionType::Close);
     codec.encode(Message::Item((response, size)), &mut out)?;

@@ -134,6 +134,31 @@ fn a_connection_serves_one_request_after_another_with_bodies_and_without() {
     }
 }
 
+#[test]
+fn what_was_asked_before_an_upgrade_or_a_stream_is_answered_before_it() {
+    let server = Server::start();
+    let health = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let upgrade = crate::support::socket::upgrade("/ws", &[]) + "\r\n";
+    let other_upgrade = upgrade.replace("Version: 13", "Version: 8");
+    let token = writer("ada");
+    let stream =
+        format!("GET /api/v1/rooms/room/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n");
+    for (last, status) in [(upgrade, "101"), (other_upgrade, "400"), (stream, "200")] {
+        let mut connection = connect(server.address, &format!("{health}{health}{last}"));
+        connection.set_read_timeout(Some(DEADLINE)).unwrap();
+        let mut heard = String::new();
+        while heard.matches("HTTP/1.1 ").count() < 3 {
+            let mut buffer = [0; 4096];
+            let count = connection.read(&mut buffer).expect("an answer in time");
+            assert!(count > 0, "{heard}");
+            heard.push_str(&String::from_utf8_lossy(&buffer[..count]));
+        }
+        let statuses: Vec<&str> = heard.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
+        assert_eq!(statuses, ["200", "200", status]);
+        assert_eq!(heard.matches("{\"status\":\"alive\"}").count(), 2, "{heard}");
+    }
+}
+
 /// Reads one answer of a connection that goes on.
 fn next_answer(stream: &mut TcpStream) -> Answer {
     let mut raw = Vec::new();

@@ -117,6 +117,12 @@ fn a_handshake_of_another_version_or_without_a_key_gets_400_and_the_version_that
         ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Key: dGhlIHNhbXBsZQ=="),
         ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "X-Key: none"),
         ("Upgrade: websocket", "Upgrade: h2c"),
+        ("HTTP/1.1", "HTTP/1.0"),
+        ("Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 13"),
+        (
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        ),
     ] {
         let answer = Socket::open(server.address, &good.replace(part, wrong), &[]).answer;
         assert_eq!((answer.status, answer.header("sec-websocket-version")), (400, Some("13")), "{wrong}");
