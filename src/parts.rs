@@ -58,7 +58,7 @@ impl Parts {
     /// All of it in one piece. What comes in more than one part is copied.
     pub fn into_bytes(self) -> Bytes {
         let mut joining = Joining::new(self);
-        joining.go_on(&mut joining.len());
+        joining.go_on(&mut joining.bytes());
         joining.into_bytes()
     }
 
@@ -106,7 +106,7 @@ impl Joining {
     }
 
     /// How many bytes there are, copied or not.
-    pub fn len(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.joined.len() + self.rest.len()
     }
 
@@ -173,7 +173,7 @@ mod tests {
             loop {
                 let before = joining.joined().len();
                 let is_done = joining.go_on(&mut 100_000);
-                assert_eq!((joining.len(), joining.joined() == &bytes[..joining.joined().len()]), (length, true));
+                assert_eq!((joining.bytes(), joining.joined() == &bytes[..joining.joined().len()]), (length, true));
                 assert!(joining.joined().len() - before <= 100_000);
                 assert!(joining.rest.full.len() <= (length - joining.joined().len()).div_ceil(PART_BYTES));
                 if is_done {

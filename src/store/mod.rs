@@ -110,6 +110,8 @@ pub struct Store {
     appended_at: Arc<watch::Sender<Option<Instant>>>,
 }
 
+/// There is one, which is shared.
+#[expect(clippy::large_enum_variant)]
 enum Backend {
     Postgres(Postgres),
     Sqlite(Sqlite),

@@ -165,7 +165,7 @@ impl Reader {
     /// How much is kept of a data message that has not ended, in bytes.
     pub fn unfinished_bytes(&self) -> usize {
         let inflated = self.inflater.as_ref().map_or(0, |inflater| inflater.held_bytes());
-        self.payload.len() + inflated + self.joining.as_ref().map_or(0, Joining::len)
+        self.payload.len() + inflated + self.joining.as_ref().map_or(0, Joining::bytes)
     }
 
     /// Bytes of compressed messages that have ended, as they came and inflated, since the last call.
@@ -287,7 +287,7 @@ impl Reader {
         if whole > limit as u64 && !self.is_too_big {
             self.is_too_big = true;
             // What is compressed is inflated up to there.
-            if self.inflater.as_ref().is_none_or(|inflater| inflater.len() >= BEGINNING_BYTES) {
+            if self.inflater.as_ref().is_none_or(|inflater| inflater.bytes() >= BEGINNING_BYTES) {
                 self.keep_beginning();
             }
         }
@@ -297,7 +297,7 @@ impl Reader {
     /// Lets go of a message but for its beginning.
     fn keep_beginning(&mut self) {
         let inflater = self.inflater.take();
-        self.let_go = inflater.as_ref().map_or(0, |inflater| inflater.len() as u64);
+        self.let_go = inflater.as_ref().map_or(0, |inflater| inflater.bytes() as u64);
         let kept = inflater.as_ref().map_or(self.payload.beginning(), |inflater| inflater.beginning());
         let mut beginning = Parts::default();
         beginning.push(&kept[..kept.len().min(BEGINNING_BYTES)]);
@@ -314,9 +314,9 @@ impl Reader {
             unmasked.copy_from_slice(part);
             header::unmask(unmasked, pending.header.mask, pending.taken + taken);
             let limit = if self.is_too_big { BEGINNING_BYTES } else { self.limits.message_bytes_max };
-            let before = inflater.len();
+            let before = inflater.bytes();
             let inflated = inflater.inflate(unmasked, limit, &mut self.allowance);
-            self.came += inflater.len() - before;
+            self.came += inflater.bytes() - before;
             match inflated {
                 Ok(used) => taken += used,
                 Err(error) => self.on_inflate_error(error)?,

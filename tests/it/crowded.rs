@@ -267,7 +267,8 @@ fn rule_26_whoever_sends_too_many_bytes_is_read_slowly_by_every_protocol_and_ano
         let (text, name) = (get(metrics, "/metrics", None), format!("tutti_{what}_slowed_total "));
         text.text().lines().find_map(|line| line.strip_prefix(&name)?.parse::<u64>().ok()).unwrap()
     };
-    let protocols: [(&str, &str, fn(SocketAddr, &str) -> Teller); 6] = [
+    type Protocol = (&'static str, &'static str, fn(SocketAddr, &str) -> Teller);
+    let protocols: [Protocol; 6] = [
         ("yjs", "sockets", yjs),
         ("hocuspocus", "sockets", hocuspocus),
         ("json", "sockets", json),

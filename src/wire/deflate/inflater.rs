@@ -50,7 +50,7 @@ pub struct Inflater {
 
 impl fmt::Debug for Inflater {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inflater").field("bytes", &self.len()).finish_non_exhaustive()
+        f.debug_struct("Inflater").field("bytes", &self.bytes()).finish_non_exhaustive()
     }
 }
 
@@ -66,7 +66,7 @@ impl Inflater {
     }
 
     /// How much has come out so far.
-    pub fn len(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.parts.len() + self.window.len()
     }
 
@@ -91,8 +91,8 @@ impl Inflater {
                 break;
             }
             // A byte more than is allowed tells whether more comes.
-            let Some(left) = (bytes_max + 1).checked_sub(self.len()) else { return Err(InflateError::TooBig) };
-            let step = (4 * input.len()).max(self.len()).clamp(STEP_BYTES.0, STEP_BYTES.1).min(*allowance).min(left);
+            let Some(left) = (bytes_max + 1).checked_sub(self.bytes()) else { return Err(InflateError::TooBig) };
+            let step = (4 * input.len()).max(self.bytes()).clamp(STEP_BYTES.0, STEP_BYTES.1).min(*allowance).min(left);
             self.make_room(step, bytes_max);
             let start = self.window.len() - step;
             let (status, taken, made) = decompress(&mut self.state, input, &mut self.window, start, FLAGS);
