@@ -104,6 +104,20 @@ fn yes() -> bool {
     true
 }
 
+/// What a comment that begins a thread quotes, and where that stands; `None` if it tells neither, or is no such comment.
+pub fn quoted(entry: &Entry) -> Option<(String, Option<Box<RawValue>>)> {
+    #[derive(Deserialize)]
+    struct Quoted {
+        quote: Option<Box<RawValue>>,
+        anchor: Option<Box<RawValue>>,
+    }
+    let body = serde_json::from_slice::<Body>(entry.body.as_deref()?).ok()?;
+    let Quoted { quote, anchor } = payload(&body).filter(|_| body.kind == "comment.created")?;
+    // It is shown if it is a text, and stored whatever it is.
+    let quote = quote.map(|quote| serde_json::from_str(quote.get()).unwrap_or_else(|_| quote.get().to_owned()));
+    (quote.is_some() || anchor.is_some()).then(|| (quote.unwrap_or_default(), anchor))
+}
+
 /// The threads of a page, while events are taken in order.
 #[derive(Debug)]
 pub struct Folding {

@@ -12,12 +12,14 @@ const DOCUMENT: &str = "document:";
 pub const RESTORE: &str = "restore:";
 /// Begins the key of the event that tells of one.
 const RESTORED: &str = "restored:";
+/// Begins the key of the event that tells of an erasure.
+const ERASED: &str = "erased:";
 /// Begins the key of a message that a caller gave a key like the others.
 const MESSAGE: &str = "message:";
 
 /// The key of a message that a caller named `key`.
 pub fn of_message(key: String) -> String {
-    let is_taken = [DOCUMENT, RESTORE, RESTORED, MESSAGE].iter().any(|prefix| key.starts_with(prefix));
+    let is_taken = [DOCUMENT, RESTORE, RESTORED, ERASED, MESSAGE].iter().any(|prefix| key.starts_with(prefix));
     if is_taken { format!("{MESSAGE}{key}") } else { key }
 }
 
@@ -31,6 +33,11 @@ pub fn of_restored(restore: &str) -> String {
     format!("{RESTORED}{restore}")
 }
 
+/// The key of the event that tells of the erasure that ended with this epoch of the room.
+pub fn of_erased(epoch: i64) -> String {
+    format!("{ERASED}{epoch}")
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -40,7 +47,7 @@ mod tests {
     proptest! {
         #[test]
         fn keys_of_different_kinds_and_of_different_callers_names_never_meet(
-            names in proptest::collection::hash_set("((document|restore|restored|message):){0,3}(0:)?[a-b]{0,2}", 2..9),
+            names in proptest::collection::hash_set("((document|restore|restored|erased|message):){0,3}(0:)?[a-b]{0,2}", 2..9),
         ) {
             let all: Vec<String> = names
                 .iter()

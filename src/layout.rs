@@ -35,8 +35,8 @@ impl Stored {
     /// The greatest number that this release knows. Of layouts it is the one that it writes.
     pub const fn newest(self) -> u8 {
         match self {
-            Self::Pack | Self::Snapshot | Self::Erasure => 1,
-            Self::Revocation => 2,
+            Self::Pack | Self::Snapshot => 1,
+            Self::Erasure | Self::Revocation => 2,
             Self::Base => 3,
             Self::Segment | Self::Entry => 4,
         }

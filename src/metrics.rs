@@ -67,6 +67,8 @@ counters! { IntGauge, register_int_gauge:
     BUS_DEGRADED = "tutti_bus_degraded", "1 while the bus does not carry what this server says, else 0.";
     BUS_ECHO_AGE_MS = "tutti_bus_echo_age_milliseconds", "Time since this server heard itself on the bus; 0 while it is alone.";
     WEBHOOK_DELIVERIES_WAITING = "tutti_webhook_deliveries_waiting", "Deliveries of webhooks that wait, as counted once a minute.";
+    ERASURES_PENDING = "tutti_erasures_pending", "Erasures in the database that have begun and not ended.";
+    ERASURES_FAILED = "tutti_erasures_failed", "Those of them that cannot go on, and are tried again once a minute; the log says why.";
     UNCOMMITTED_BYTES = "tutti_uncommitted_bytes", "Bytes of entries that are not committed yet.";
 }
 
@@ -136,6 +138,8 @@ pub fn text() -> String {
         &DOCUMENTS_BYTES,
         &OUTBOX_BYTES,
         &WEBHOOK_DELIVERIES_WAITING,
+        &ERASURES_PENDING,
+        &ERASURES_FAILED,
         &UNCOMMITTED_BYTES,
         &BUS_PEERS,
         &BUS_DEGRADED,

@@ -68,6 +68,14 @@ pub struct Content<'u> {
     pub raw: &'u [u8],
 }
 
+impl<'u> Content<'u> {
+    /// The bytes of each of `len` units, of what is no text.
+    pub fn units(self, len: u32) -> impl Iterator<Item = &'u [u8]> {
+        let mut cutter = Cutter::new(self);
+        (0..len).map(move |_| cutter.take(1).content.raw)
+    }
+}
+
 /// Reads the content of a block that is neither collected nor skipped; with its length in clock units.
 pub(super) fn read<'u>(input: &mut Input<'u>, kind: Kind) -> Result<(Content<'u>, u32), Refusal> {
     let begin = input.position();

@@ -74,7 +74,7 @@ pub(super) struct Credits {
     numbers: HashMap<UserId, u32>,
     /// By client, in the order of their clocks.
     stamps: HashMap<u64, Vec<Stamped>>,
-    /// Text that moved, edit by edit.
+    /// What moved, edit by edit.
     pub moves: Vec<Move>,
     /// Whether text that came back only in part counts as new, as finding it would have taken too long.
     pub is_partial: bool,
@@ -298,16 +298,21 @@ impl History {
                 return Ok(());
             }
             credits.era = eras.partition_point(|era| *era < edit.seq);
+            let (deleted, characters_min) = authors.moved_by(&edit);
+            let mut found = |deleted: &[IdRange], meter: &mut Meter| {
+                let is_known = |range| credits.of(range).next().is_some();
+                moves(pieces, (edit.inserted, deleted), is_known, characters_min, meter, &mut comparisons)
+            };
             // Both are in the order of clients and clocks.
             let mut inserted = edit.inserted.to_vec();
             inserted.sort_unstable();
             let mut known = inserted.iter().flat_map(|range| self.moments.moved_in(*range)).peekable();
-            let moved = match (edit.restored, edit.deleted) {
+            let moved = match (edit.restored, &*deleted) {
                 // What it stands for is gone.
                 _ if known.peek().is_some() || edit.seq <= self.moments.seq => Vec::new(),
-                (Some(to), _) => moves(pieces, edit.inserted, &gone.after(to, meter)?, meter, &mut comparisons)?,
-                (None, []) => Vec::new(),
-                (None, deleted) => moves(pieces, edit.inserted, deleted, meter, &mut comparisons)?,
+                (Some(to), _) => found(&gone.after(to, meter)?, meter)?,
+                (None, []) if !pieces.has_marks() => Vec::new(),
+                (None, deleted) => found(deleted, meter)?,
             };
             meter.hold::<Move>(moved.len())?;
             credits.moves.extend_from_slice(&moved);
@@ -332,7 +337,7 @@ impl History {
                     credits.push(to, stamp, first, meter)?;
                     start = to.end;
                 }
-                while let Some(Move { to, from }) =
+                while let Some(Move { to, from, .. }) =
                     moved.next_if(|moved| (moved.to.client, moved.to.end) <= (range.client, range.end))
                 {
                     if to.start > start {

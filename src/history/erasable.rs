@@ -9,6 +9,7 @@ use super::moments::Moved;
 use super::moves::Move;
 use super::past::History;
 use super::pieces::Pieces;
+use super::quotes::Quote;
 use super::units::{Units, range_of};
 use crate::document::{
     BlockId, Content, ERASED_RANGES_MAX, ErasedUnits, IdRange, Items, Kind, Meter, Redo, TooCostly, TypeKind, View,
@@ -59,11 +60,17 @@ pub struct ErasableCounts {
 
 impl History {
     /// All that a user has inserted up to a seq, in all roots, deleted or not: what is the user's as blame tells it, also where others
-    /// have moved it.
+    /// have moved it; and which of the quotes say some of it.
     ///
     /// # Errors
     /// It takes more than may be spent.
-    pub fn words_of(&self, user: &UserId, upto: Seq, authors: &Authors) -> Result<Erasable, HistoryError> {
+    pub fn words_of(
+        &self,
+        user: &UserId,
+        quotes: &[Quote],
+        upto: Seq,
+        authors: &Authors,
+    ) -> Result<Erasable, HistoryError> {
         let state = Bytes::from(self.state_with_deleted(upto)?);
         let view = View::read(&state, self.budget)?;
         let mut meter = Meter::new(self.budget);
@@ -91,15 +98,21 @@ impl History {
             }
             Ok(())
         })?;
-        self.erasable(units, is_partial, &view, (upto, authors), &mut meter)
+        self.erasable(units, is_partial, &view, quotes, (upto, authors), &mut meter)
     }
 
     /// All that lies, or ever lay, between two places of a root type: with what was deleted there, and with the same text where an edit
-    /// moved it there or from there.
+    /// moved it there or from there; and which of the quotes say some of it.
     ///
     /// # Errors
     /// There is no such root or place, the choice is not clear, or it takes more than may be spent.
-    pub fn words_between(&self, span: &Span, upto: Seq, authors: &Authors) -> Result<Erasable, HistoryError> {
+    pub fn words_between(
+        &self,
+        span: &Span,
+        quotes: &[Quote],
+        upto: Seq,
+        authors: &Authors,
+    ) -> Result<Erasable, HistoryError> {
         let state = Bytes::from(self.state_with_deleted(upto)?);
         let view = View::read(&state, self.budget)?;
         let Some(root) = view.root_named(span.root.as_deref())? else { return Ok(Erasable::default()) };
@@ -132,7 +145,7 @@ impl History {
         let pieces = Pieces::of(&view, root, &mut meter)?;
         let credits = self.credits(upto, &pieces, authors, &mut meter)?;
         follow(&mut units, &credits.moves, &mut meter)?;
-        self.erasable(units, credits.is_partial, &view, (upto, authors), &mut meter)
+        self.erasable(units, credits.is_partial, &view, quotes, (upto, authors), &mut meter)
     }
 
     /// The last unit before a place of a root type as it was after an entry, and the first one behind another place; none at its ends.
@@ -170,6 +183,7 @@ impl History {
         units: ErasedUnits,
         is_partial: bool,
         view: &View,
+        quotes: &[Quote],
         (upto, authors): (Seq, &Authors),
         meter: &mut Meter,
     ) -> Result<Erasable, HistoryError> {
@@ -201,7 +215,8 @@ impl History {
             Ok(())
         })?;
         let kept = self.kept_credits(&units, view, (upto, authors), meter)?;
-        let erasure = Erasure { units, kept, ..Erasure::default() };
+        let quotes = self.cut_quotes(quotes, &units, view, upto, meter)?;
+        let erasure = Erasure { units, kept, quotes, ..Erasure::default() };
         Ok(Erasable { erasure, counts, deletion: deletion.finish() })
     }
 
@@ -277,7 +292,8 @@ fn follow(units: &mut ErasedUnits, moves: &[Move], meter: &mut Meter) -> Result<
     for _ in 0..FOLLOWED_MAX {
         meter.steps(2 * moves.len())?;
         let mut is_same = true;
-        let back = moves.iter().rev().map(|moved| (moved.to, moved.from));
+        // What was copied is itself where it was before.
+        let back = moves.iter().rev().filter(|moved| !moved.is_copy).map(|moved| (moved.to, moved.from));
         for (here, there) in back.chain(moves.iter().map(|moved| (moved.from, moved.to))) {
             for part in units.within(here) {
                 let start = there.start + (part.start - here.start);
@@ -295,10 +311,16 @@ fn follow(units: &mut ErasedUnits, moves: &[Move], meter: &mut Meter) -> Result<
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+    use yrs::types::text::YChange;
+    use yrs::types::{Attrs, ToJson};
     use yrs::updates::decoder::Decode;
     use yrs::{
-        ClientID, Doc, GetString, Options, ReadTxn, StateVector, Text, Transact, TransactionMut, Update, Xml,
-        XmlElementPrelim, XmlFragment, XmlOut, XmlTextPrelim, XmlTextRef,
+        Any, Array, ClientID, Doc, GetString, Map, MapPrelim, OffsetKind, Options, ReadTxn, StateVector, Text,
+        TextPrelim, Transact, TransactionMut, Update, Xml, XmlElementPrelim, XmlFragment, XmlOut, XmlTextPrelim,
+        XmlTextRef,
     };
 
     use super::*;
@@ -344,7 +366,7 @@ mod tests {
         });
         let head = enter(&mut history, "ada", None, second);
         // Ten letters of his, six of them a second time, and what he called his paragraph.
-        let all = history.words_of(&UserId::new("bob"), head, &authors()).unwrap();
+        let all = history.words_of(&UserId::new("bob"), &[], head, &authors()).unwrap();
         assert_eq!(counted(&all), (17, 11, 2));
         let deletion = all.deletion.unwrap();
         ada.transact_mut().apply_update(Update::decode_v1(&deletion).unwrap()).unwrap();
@@ -352,7 +374,7 @@ mod tests {
         // From within the first paragraph on: that keeps its title.
         let between = |units, at| {
             let span = Span { root: Some("x".to_owned()), units, at };
-            history.words_between(&span, head, &authors())
+            history.words_between(&span, &[], head, &authors())
         };
         assert_eq!(counted(&between(Some((4, 10)), head).unwrap()), (13, 7, 2));
         // A range that ends within the second one leaves its title.
@@ -364,6 +386,148 @@ mod tests {
         assert!(matches!(between(Some((0, 1)), Seq(0)), Err(HistoryError::NoSuchPlace(0))));
     }
 
+    /// People who edit one document, each with a Yjs client; and what they have sent.
+    struct Edited {
+        people: [(&'static str, Doc); 2],
+        history: History,
+        edits: Vec<Bytes>,
+    }
+
+    impl Edited {
+        fn new() -> Self {
+            let doc = |client| {
+                Doc::with_options(Options {
+                    offset_kind: OffsetKind::Utf16,
+                    ..Options::with_client_id(ClientID::new(client))
+                })
+            };
+            Self { people: [("ada", doc(1)), ("bob", doc(2))], history: History::default(), edits: Vec::new() }
+        }
+
+        /// One edit of somebody's, which both get.
+        fn by(&mut self, user: &str, work: impl FnOnce(&Doc) -> Vec<u8>) {
+            let (_, doc) = self.people.iter().find(|(name, _)| *name == user).unwrap();
+            let update = Bytes::from(work(doc));
+            for (_, doc) in self.people.iter().filter(|(name, _)| *name != user) {
+                doc.transact_mut().apply_update(Update::decode_v1(&update).unwrap()).unwrap();
+            }
+            enter(&mut self.history, user, None, update.clone());
+            self.edits.push(update);
+        }
+
+        /// What is stored once something is erased, edit by edit, and the document that is made of it.
+        fn without(&self, all: &Erasable) -> (Vec<Bytes>, Doc) {
+            let redacted = |edit: &Bytes| all.erasure.units.redact(edit).unwrap().unwrap_or_else(|| edit.clone());
+            let edits: Vec<Bytes> = self.edits.iter().map(redacted).collect();
+            let doc = Doc::new();
+            for edit in edits.iter().chain(&all.deletion) {
+                doc.transact_mut().apply_update(Update::decode_v1(edit).unwrap()).unwrap();
+            }
+            (edits, doc)
+        }
+    }
+
+    fn says(bytes: &[u8], word: &str) -> bool {
+        bytes.windows(word.len()).any(|window| window == word.as_bytes())
+    }
+
+    #[test]
+    fn values_that_others_have_moved_go_with_what_they_stand_for() {
+        let mut edited = Edited::new();
+        let image =
+            || Any::from([("image".to_owned(), Any::from("secret.png"))].into_iter().collect::<HashMap<_, _>>());
+        edited.by("bob", |doc| {
+            let (list, map, text) =
+                (doc.get_or_insert_array("list"), doc.get_or_insert_map("map"), doc.get_or_insert_text("text"));
+            let mut txn = doc.transact_mut();
+            for value in ["one secret", "another secret"] {
+                list.push_back(&mut txn, value);
+            }
+            list.push_back(&mut txn, true);
+            map.insert(&mut txn, "key", "a secret value");
+            let card = map.insert(&mut txn, "card", MapPrelim::from([("title", "a secret title")]));
+            card.insert(&mut txn, "body", TextPrelim::new("a secret text"));
+            text.insert_embed(&mut txn, 0, image());
+            txn.encode_update_v1()
+        });
+        edited.by("ada", |doc| {
+            let (list, map, text) =
+                (doc.get_or_insert_array("list"), doc.get_or_insert_map("map"), doc.get_or_insert_text("text"));
+            let mut txn = doc.transact_mut();
+            list.remove_range(&mut txn, 0, 3);
+            for value in ["adas own", "another secret", "one secret"] {
+                list.push_back(&mut txn, value);
+            }
+            list.push_back(&mut txn, true);
+            map.remove(&mut txn, "key");
+            map.insert(&mut txn, "other", "a secret value");
+            map.remove(&mut txn, "card");
+            let card = map.insert(&mut txn, "moved", MapPrelim::from([("title", "a secret title"), ("by", "ada")]));
+            card.insert(&mut txn, "body", TextPrelim::new("a secret text of ada"));
+            text.remove_range(&mut txn, 0, 1);
+            text.insert(&mut txn, 0, "adas ");
+            text.insert_embed(&mut txn, 5, image());
+            txn.encode_update_v1()
+        });
+        let head = edited.history.upto();
+        let all = edited.history.words_of(&UserId::new("bob"), &[], head, &authors()).unwrap();
+        let (edits, doc) = edited.without(&all);
+        assert!(edits.iter().all(|edit| !says(edit, "secret")), "{edits:?}");
+        let roots = (doc.get_or_insert_array("list"), doc.get_or_insert_map("map"), doc.get_or_insert_text("text"));
+        let txn = doc.transact();
+        let left = (roots.0.to_json(&txn), roots.1.to_json(&txn).to_string(), roots.2.get_string(&txn));
+        assert_eq!(left.0, Any::from(vec![Any::from("adas own"), Any::from(true)]));
+        assert!(left.1.contains("by: ada") && left.1.contains(" of ada"), "{}", left.1);
+        assert_eq!(left.2, "adas ");
+        // Of what is moved to and fro, it is all the same: what lay there goes wherever it is.
+        let span = Span { root: Some("list".to_owned()), units: Some((1, 2)), at: head };
+        let all = edited.history.words_between(&span, &[], head, &authors()).unwrap();
+        assert_eq!(counted(&all), (2, 1, 2));
+        let (edits, _) = edited.without(&all);
+        assert!(edits.iter().all(|edit| says(edit, "one secret") && !says(edit, "another secret")), "{edits:?}");
+    }
+
+    #[test]
+    fn of_anothers_mark_nothing_is_left_where_text_was_moved_with_it_and_the_text_stays() {
+        let mut edited = Edited::new();
+        let link = || Attrs::from([("link".into(), Any::from("https://secret.example"))]);
+        edited.by("ada", |doc| {
+            let root = doc.get_or_insert_xml_fragment("x");
+            let mut txn = doc.transact_mut();
+            paragraph(&mut txn, &root, 0, "one two three", "of ada");
+            txn.encode_update_v1()
+        });
+        edited.by("bob", |doc| {
+            let root = doc.get_or_insert_xml_fragment("x");
+            let mut txn = doc.transact_mut();
+            text_of(&txn, &root, 0).format(&mut txn, 4, 9, link());
+            txn.encode_update_v1()
+        });
+        // Enter within the link, of which the first half stays.
+        edited.by("ada", |doc| {
+            let root = doc.get_or_insert_xml_fragment("x");
+            let mut txn = doc.transact_mut();
+            text_of(&txn, &root, 0).remove_range(&mut txn, 6, 7);
+            paragraph(&mut txn, &root, 1, "", "of ada");
+            text_of(&txn, &root, 1).insert_with_attributes(&mut txn, 0, "o three", link());
+            txn.encode_update_v1()
+        });
+        let head = edited.history.upto();
+        let reads = |doc: &Doc| doc.get_or_insert_xml_fragment("x").get_string(&doc.transact());
+        let all = edited.history.words_of(&UserId::new("bob"), &[], head, &authors()).unwrap();
+        assert_eq!(counted(&all), (2, 2, 2));
+        let (edits, doc) = edited.without(&all);
+        assert!(edits.iter().all(|edit| !says(edit, "secret")), "{edits:?}");
+        assert_eq!(reads(&doc), r#"<p title="of ada">one tw</p><p title="of ada">o three</p>"#);
+        // What lies in the second paragraph goes with its link; the first one keeps its own.
+        let span = Span { root: Some("x".to_owned()), units: Some((6, 13)), at: head };
+        let all = edited.history.words_between(&span, &[], head, &authors()).unwrap();
+        let (edits, doc) = edited.without(&all);
+        assert_eq!([1, 2].map(|edit: usize| says(&edits[edit], "secret")), [true, false]);
+        assert!(reads(&doc).starts_with(r#"<p title="of ada">one <link"#), "{}", reads(&doc));
+        assert!(reads(&doc).ends_with("tw</link></p><p></p>"), "{}", reads(&doc));
+    }
+
     #[test]
     fn what_is_erased_comes_back_by_no_restore_and_all_else_does() {
         let mut history = History::default();
@@ -372,7 +536,7 @@ mod tests {
         let deleted = restore(&mut history, Seq(0), None);
         assert_eq!(deleted.deleted, 10);
         let head = history.upto();
-        let all = history.words_of(&UserId::new("bob"), head, &authors()).unwrap();
+        let all = history.words_of(&UserId::new("bob"), &[], head, &authors()).unwrap();
         let updates = [whole(typed(1, 0, None, "one ")), whole(typed(2, 0, Some((1, 3)), "secret"))].map(Bytes::from);
         let mut anew = History::default();
         for (author, update) in ["ada", "bob"].into_iter().zip(updates) {
@@ -384,7 +548,7 @@ mod tests {
         assert_eq!(restore(&mut anew, Seq(2), None).inserted, 4);
         let head = anew.upto();
         assert_eq!(text(&anew, head), "one ");
-        assert_eq!(counted(&anew.words_of(&UserId::new("bob"), head, &authors()).unwrap()), (0, 0, 0));
+        assert_eq!(counted(&anew.words_of(&UserId::new("bob"), &[], head, &authors()).unwrap()), (0, 0, 0));
     }
 
     #[test]
@@ -406,7 +570,7 @@ mod tests {
         };
         let was = [(11, "ada"), (34, "bob"), (50, "carol")].map(|(to, user)| (to, user.to_owned()));
         assert_eq!(by(&history), was);
-        let mut all = history.words_of(&UserId::new("bob"), head, &authors()).unwrap();
+        let mut all = history.words_of(&UserId::new("bob"), &[], head, &authors()).unwrap();
         assert_eq!(counted(&all), (46, 23, 2));
         all.erasure = Erasure::decode(&all.erasure.encode()).unwrap();
         // As it is read once he is erased.
@@ -420,8 +584,99 @@ mod tests {
         }
         assert_eq!(by(&anew), [(11, "ada".to_owned()), (27, "carol".to_owned())]);
         // So she can be erased, too.
-        let all = anew.words_of(&UserId::new("ada"), head, &authors()).unwrap();
+        let all = anew.words_of(&UserId::new("ada"), &[], head, &authors()).unwrap();
         assert_eq!(counted(&all), (22, 11, 2));
+    }
+
+    /// What somebody does at random: what, where, how much. Only ada moves anything, whosever it is; bob's words are of one character.
+    fn does(doc: &Doc, user: &str, (what, place, len): (u8, u32, u32)) -> Vec<u8> {
+        let own = (if user == "bob" { "✗" } else { "a" }).repeat(len as usize);
+        let [text, plain] = ["text", "plain"].map(|root| doc.get_or_insert_text(root));
+        let (list, map) = (doc.get_or_insert_array("list"), doc.get_or_insert_map("map"));
+        let mut txn = doc.transact_mut();
+        let at = place % (text.len(&txn) + 1);
+        let is_mover = user == "ada";
+        match what {
+            0 => text.insert(&mut txn, at, &own),
+            1 => drop(text.insert_embed(&mut txn, at, Any::from(own))),
+            2 if text.len(&txn) > at => {
+                let len = len.min(text.len(&txn) - at);
+                text.format(&mut txn, at, len, Attrs::from([("link".into(), Any::from(own))]));
+            }
+            3 => drop(map.insert(&mut txn, format!("key{}", place % 3), own)),
+            4 => {
+                let card =
+                    map.insert(&mut txn, format!("card{}", place % 3), MapPrelim::from([("title", own.clone())]));
+                card.insert(&mut txn, "body", TextPrelim::new(own));
+            }
+            5 if is_mover && list.len(&txn) > 0 => {
+                let at = place % list.len(&txn);
+                let value = list.get(&txn, at).unwrap().to_string(&txn);
+                list.remove(&mut txn, at);
+                let to = len % (list.len(&txn) + 1);
+                list.insert(&mut txn, to, value);
+            }
+            6 if is_mover && plain.len(&txn) > 0 => {
+                let letters: Vec<char> = plain.get_string(&txn).chars().collect();
+                let at = place as usize % letters.len();
+                let moved: String = letters[at..].iter().take(len as usize).collect();
+                plain.remove_range(&mut txn, at as u32, moved.chars().count() as u32);
+                let to = (place + len) % (plain.len(&txn) + 1);
+                plain.insert(&mut txn, to, &moved);
+            }
+            7 | 8 => {
+                let to = place % (plain.len(&txn) + 1);
+                plain.insert(&mut txn, to, &own);
+            }
+            _ => {
+                let to = place % (list.len(&txn) + 1);
+                list.insert(&mut txn, to, own);
+            }
+        }
+        txn.encode_update_v1()
+    }
+
+    /// All that a document holds, but for what its shared types are.
+    fn holds_now(doc: &Doc) -> (String, Vec<String>, String) {
+        let [text, plain] = ["text", "plain"].map(|root| doc.get_or_insert_text(root));
+        let (list, map) = (doc.get_or_insert_array("list"), doc.get_or_insert_map("map"));
+        let txn = doc.transact();
+        let values = list.iter(&txn).map(|value| value.to_string(&txn)).collect();
+        let (text, map) = (text.diff(&txn, YChange::identity), map.to_json(&txn));
+        (plain.get_string(&txn), values, format!("{text:?} {:?}", sorted(map)))
+    }
+
+    fn sorted(value: Any) -> std::collections::BTreeMap<String, String> {
+        let Any::Map(fields) = value else { return [(String::new(), format!("{value:?}"))].into() };
+        fields.iter().map(|(key, value)| (key.clone(), format!("{:?}", sorted(value.clone())))).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn of_random_edits_nothing_of_a_user_is_left_and_all_of_the_others(
+            steps in prop::collection::vec((any::<bool>(), (0u8..11, 0u32..50, 1u32..6)), 1..40),
+        ) {
+            let mut edited = Edited::new();
+            for (is_ada, step) in steps {
+                let user = if is_ada { "ada" } else { "bob" };
+                edited.by(user, |doc| does(doc, user, step));
+            }
+            let (old, head) = (&edited.people[0].1, edited.history.upto());
+            let before = holds_now(old);
+            let all = edited.history.words_of(&UserId::new("bob"), &[], head, &authors()).unwrap();
+            let (edits, new) = edited.without(&all);
+            prop_assert!(edits.iter().all(|edit| !says(edit, "✗")), "{:?}", edits);
+            let after = holds_now(&new);
+            prop_assert_eq!(&after.0, &before.0.replace('✗', ""));
+            let others = |value: &&String| !value.contains('✗');
+            prop_assert_eq!(&after.1, &before.1.iter().filter(others).cloned().collect::<Vec<_>>());
+            prop_assert!(!after.2.contains('✗'), "{}", after.2);
+            // Who has all of it, and gets the deletion, holds the same.
+            if let Some(deletion) = &all.deletion {
+                old.transact_mut().apply_update(Update::decode_v1(deletion).unwrap()).unwrap();
+            }
+            prop_assert_eq!(holds_now(old), after);
+        }
     }
 
     #[test]
@@ -435,7 +690,7 @@ mod tests {
             behind = Some((client, at / 2));
         }
         let head = history.upto();
-        let all = history.words_of(&UserId::new("bob"), head, &authors()).unwrap();
+        let all = history.words_of(&UserId::new("bob"), &[], head, &authors()).unwrap();
         assert_eq!(counted(&all), (10_000, 10_000, 10_000));
         let state = Bytes::from(history.state_with_deleted(head).unwrap());
         let redacted = all.erasure.units.redact(&state).unwrap().unwrap();

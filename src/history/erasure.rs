@@ -1,10 +1,12 @@
 //! What is to be erased of a room, as it is kept until that is done, and what is made by it of what is stored.
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::base::Base;
 use super::index::Index;
 use super::moments::{Moments, Moved};
+use super::quotes::CutQuote;
 use crate::document::ErasedUnits;
 use crate::ids::{Seq, UserId};
 use crate::layout::{Stored, Unreadable};
@@ -12,6 +14,9 @@ use crate::protocol::DecodeError;
 use crate::protocol::json::entry;
 use crate::protocol::lib0::{EMPTY_UPDATE, Input, put_buf, put_var_uint};
 use crate::store::{Entry, EntryKind, Rewrite, Rewritten};
+
+/// Without quotes, and nothing is told, of a server that knew of neither.
+const LAYOUT_1: u8 = 1;
 
 /// What is to be erased of a room: which units, whose messages, which name. Nothing of what they say.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -22,8 +27,23 @@ pub struct Erasure {
     pub said_by: Option<(UserId, Seq)>,
     /// Whose is what stands for text that goes, as a base has it; empty if there is nothing such.
     pub kept: Bytes,
+    /// Quotes that go from comments; ascending.
+    pub quotes: Vec<CutQuote>,
     /// A user, and the name that stands for that user from then on.
     pub renamed: Option<(UserId, UserId)>,
+    /// Who has it erased, with the name shown, to be told once it is.
+    pub by: Option<(UserId, String)>,
+}
+
+/// What is told of an erasure once all is rewritten.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Who has had it erased.
+    pub user: UserId,
+    /// The name shown.
+    pub name: String,
+    /// Whether messages and events say something else than before.
+    pub said: bool,
 }
 
 impl Erasure {
@@ -37,6 +57,13 @@ impl Erasure {
         let renamed = self.renamed.as_ref().map_or_else(Vec::new, |(from, to)| vec![from, to]);
         put_users(&mut out, &renamed);
         put_buf(&mut out, &self.kept);
+        put_var_uint(&mut out, self.quotes.len() as u64);
+        for CutQuote { seq, with_anchor } in &self.quotes {
+            put_var_uint(&mut out, seq.0);
+            put_var_uint(&mut out, (*with_anchor).into());
+        }
+        put_users(&mut out, &self.by.iter().map(|(user, _)| user).collect::<Vec<_>>());
+        put_buf(&mut out, self.by.as_ref().map_or("", |(_, name)| name).as_bytes());
         out.into()
     }
 
@@ -46,7 +73,10 @@ impl Erasure {
     /// It is damaged, or a newer release has begun it.
     pub fn decode(stored: &Bytes) -> Result<Self, Unreadable<DecodeError>> {
         let mut input = Input::new(stored);
-        Stored::Erasure.check(input.u8()?, DecodeError::UnknownType)?;
+        let layout = input.u8()?;
+        if layout != LAYOUT_1 {
+            Stored::Erasure.check(layout, DecodeError::UnknownType)?;
+        }
         let units = ErasedUnits::decode(&mut input)?;
         let said_by = users(&mut input)?.into_iter().next();
         let upto = Seq(input.var_uint()?);
@@ -54,7 +84,18 @@ impl Erasure {
         let mut renamed = users(&mut input)?.into_iter();
         let renamed = renamed.next().zip(renamed.next());
         let kept = input.buf()?;
-        if input.is_empty() { Ok(Self { units, said_by, kept, renamed }) } else { Err(DecodeError::TooMany.into()) }
+        let (mut quotes, mut by) = (Vec::new(), None);
+        if layout != LAYOUT_1 {
+            for _ in 0..input.count(2)? {
+                quotes.push(CutQuote { seq: Seq(input.var_uint()?), with_anchor: input.var_uint()? != 0 });
+            }
+            by = users(&mut input)?.into_iter().next().zip(Some(input.text()?.to_owned()));
+        }
+        if input.is_empty() {
+            Ok(Self { units, said_by, kept, quotes, renamed, by })
+        } else {
+            Err(DecodeError::TooMany.into())
+        }
     }
 
     /// What a user is called from then on.
@@ -68,6 +109,11 @@ impl Erasure {
 
     fn has_said(&self, entry: &Entry) -> bool {
         self.said_by.as_ref().is_some_and(|(user, upto)| *user == entry.author && entry.seq <= *upto)
+    }
+
+    fn quote(&self, seq: Seq) -> Option<&CutQuote> {
+        let at = self.quotes.binary_search_by_key(&seq, |quote| quote.seq).ok()?;
+        self.quotes.get(at)
     }
 
     fn redacted(&self, update: &Bytes) -> Result<Option<Bytes>, String> {
@@ -96,6 +142,7 @@ impl Erasure {
         match entry.kind {
             EntryKind::Edit => self.redacted(body).or_else(|reason| Ok(self.of_unreadable(entry, &reason))),
             EntryKind::Message | EntryKind::Event if self.has_said(entry) => Ok(entry::erased(body)),
+            EntryKind::Event if let Some(quote) = self.quote(entry.seq) => Ok(entry::unquoted(body, quote.with_anchor)),
             EntryKind::Message | EntryKind::Event | EntryKind::Step => {
                 Ok(is_renamed.and_then(|to| entry::renamed(body, to.as_str())))
             }
@@ -140,6 +187,15 @@ impl Rewrite for Erasure {
 
     fn rename(&self) -> Option<(&UserId, &UserId)> {
         self.renamed.as_ref().map(|(from, to)| (from, to))
+    }
+
+    fn notice(&self) -> Bytes {
+        let Some((user, name)) = self.by.clone() else { return Bytes::new() };
+        let said = self.said_by.is_some() || !self.quotes.is_empty() || self.renamed.is_some();
+        // Who renames themselves is told by the new name.
+        let renamed = self.name_of(&user).cloned();
+        let name = renamed.as_ref().map_or(name, ToString::to_string);
+        serde_json::to_vec(&Notice { user: renamed.unwrap_or(user), name, said }).unwrap_or_default().into()
     }
 }
 
@@ -223,11 +279,38 @@ mod tests {
         let mut units = ErasedUnits::default();
         units.add(IdRange { client: 7, start: 3, end: 9 });
         let words = Erasure { units, said_by: Some((UserId::new("bob"), Seq(9))), ..Erasure::default() };
-        for erasure in [Erasure::default(), words, renaming()] {
+        let cut = |seq, with_anchor| CutQuote { seq: Seq(seq), with_anchor };
+        let quotes = Erasure { quotes: vec![cut(3, false), cut(5, true)], ..words.clone() };
+        let told = Erasure { by: Some((UserId::new("root"), "Root".to_owned())), ..quotes.clone() };
+        for erasure in [Erasure::default(), words, renaming(), quotes, told] {
             let stored = erasure.encode();
             assert_eq!(Erasure::decode(&stored), Ok(erasure));
             assert!((0..stored.len()).all(|len| Erasure::decode(&stored.slice(..len)).is_err()));
         }
+    }
+
+    #[test]
+    fn an_erasure_of_a_server_that_knew_of_no_quotes_is_read() {
+        let mut stored = renaming().encode().to_vec();
+        // Neither quotes nor who has it erased, each of no length.
+        stored.truncate(stored.len() - 3);
+        stored[0] = 1;
+        assert_eq!(Erasure::decode(&stored.into()), Ok(renaming()));
+    }
+
+    #[test]
+    fn what_is_told_of_it_is_who_has_had_it_erased_and_whether_anything_that_was_said_is_another() {
+        let by = |erasure| Erasure { by: Some((UserId::new("bob"), "Bob".to_owned())), ..erasure };
+        let told = |erasure: &Erasure| serde_json::from_slice::<Notice>(&erasure.notice()).ok();
+        let notice =
+            |user: &str, name: &str, said| Some(Notice { user: UserId::new(user), name: name.to_owned(), said });
+        assert_eq!(told(&Erasure::default()), None);
+        assert_eq!(told(&by(Erasure::default())), notice("bob", "Bob", false));
+        let quotes = vec![CutQuote { seq: Seq(1), with_anchor: false }];
+        assert_eq!(told(&by(Erasure { quotes, ..Erasure::default() })), notice("bob", "Bob", true));
+        let said_by = Some((UserId::new("ada"), Seq(9)));
+        assert_eq!(told(&by(Erasure { said_by, ..Erasure::default() })), notice("bob", "Bob", true));
+        assert_eq!(told(&by(renaming())), notice("erased-1", "erased-1", true), "the old one is nowhere");
     }
 
     #[test]

@@ -1,5 +1,7 @@
-//! Text that moved: editors write text anew where somebody only pressed Enter, joined two paragraphs or made a heading, so what an edit
-//! deletes and inserts again with the same letters is still whose it was.
+//! What moved: editors write text anew where somebody only pressed Enter, joined two paragraphs or made a heading, so what an edit
+//! deletes and inserts again with the same letters is still whose it was. So are values (embeds, those of maps and arrays, attributes,
+//! marks) that it inserts again as they were; where it moves text, marks and attributes that it writes beside it as they stood there; and
+//! a mark that goes on behind a part that is marked otherwise.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -39,42 +41,117 @@ impl Comparisons {
     }
 }
 
-/// Units that were inserted, and as many that had the same text before.
+/// Units that were inserted, and as many that held the same before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Move {
     pub to: IdRange,
     pub from: IdRange,
+    /// Whether what it stands for stayed, as a link does of which only a part is moved.
+    pub is_copy: bool,
 }
 
 /// Text that stands together.
 #[derive(Debug)]
-struct Run {
-    text: String,
+pub(super) struct Run {
+    pub text: String,
     units: Vec<IdRange>,
 }
 
-/// What of `inserted` stands for text of `deleted`; sorted.
+/// What of what was inserted stands for what was deleted; sorted. `is_known` tells what was there before. Text counts that has at least so
+/// many characters.
 ///
 /// # Errors
 /// It takes more than may be spent.
 pub(super) fn moves(
     pieces: &Pieces<'_>,
-    inserted: &[IdRange],
-    deleted: &[IdRange],
+    (inserted, deleted): (&[IdRange], &[IdRange]),
+    is_known: impl Fn(IdRange) -> bool,
+    characters_min: usize,
     meter: &mut Meter,
     comparisons: &mut Comparisons,
 ) -> Result<Vec<Move>, TooCostly> {
-    let mut gone = runs(pieces, deleted, meter)?;
+    let (texts, values) = parts(pieces, inserted, meter)?;
+    let (gone_texts, gone_values) = parts(pieces, deleted, meter)?;
+    let mut found = texts_moved(pieces, texts, gone_texts, characters_min, meter, comparisons)?;
+    values_moved(pieces, &values, &gone_values, is_known, meter, &mut found)?;
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// The parts of texts, and the values, that ranges have, each in the order of the document.
+fn parts(pieces: &Pieces<'_>, ranges: &[IdRange], meter: &mut Meter) -> Result<(Vec<Part>, Vec<Part>), TooCostly> {
+    let (mut texts, mut values): (Vec<Part>, Vec<Part>) = (Vec::new(), Vec::new());
+    for range in ranges {
+        let before = texts.len() + values.len();
+        pieces.parts(*range, &mut texts, &mut values);
+        meter.steps(1 + texts.len() + values.len() - before)?;
+    }
+    texts.sort_unstable();
+    values.sort_unstable();
+    Ok((texts, values))
+}
+
+/// Adds the values that stand for others.
+fn values_moved(
+    pieces: &Pieces<'_>,
+    inserted: &[Part],
+    deleted: &[Part],
+    is_known: impl Fn(IdRange) -> bool,
+    meter: &mut Meter,
+    found: &mut Vec<Move>,
+) -> Result<(), TooCostly> {
+    if inserted.is_empty() {
+        return Ok(());
+    }
+    meter.hold::<(u64, usize, Part)>(deleted.len())?;
+    let mut gone: HashMap<u64, VecDeque<Part>> = HashMap::new();
+    for part in deleted {
+        gone.entry(pieces.value(*part)).or_default().push_back(*part);
+    }
+    // Where the text stood that moved, if any did.
+    let place = found.first().and_then(|moved| pieces.piece_at(moved.from));
+    let mut moved: Vec<Move> = Vec::new();
+    for part in inserted {
+        meter.step()?;
+        let same = gone.get_mut(&pieces.value(*part)).and_then(VecDeque::pop_front).map(|from| (from, false));
+        let same = same.or_else(|| pieces.resumed(*part, &is_known).map(|from| (from, true)));
+        let same = same.or_else(|| pieces.twin(*part, place?, &is_known).map(|from| (from, true)));
+        if let Some((from, is_copy)) = same {
+            let (to, from) = (pieces.range(*part), pieces.range(from));
+            match moved.last_mut() {
+                Some(last) if last.is_copy == is_copy && adjoin(last.to, to) && adjoin(last.from, from) => {
+                    (last.to.end, last.from.end) = (to.end, from.end);
+                }
+                _ => moved.push(Move { to, from, is_copy }),
+            }
+        }
+    }
+    found.append(&mut moved);
+    Ok(())
+}
+
+fn adjoin(one: IdRange, other: IdRange) -> bool {
+    one.client == other.client && one.end == other.start
+}
+
+/// Text that stands for other text.
+fn texts_moved(
+    pieces: &Pieces<'_>,
+    inserted: Vec<Part>,
+    deleted: Vec<Part>,
+    characters_min: usize,
+    meter: &mut Meter,
+    comparisons: &mut Comparisons,
+) -> Result<Vec<Move>, TooCostly> {
     let mut found = Vec::new();
-    if gone.is_empty() {
+    if inserted.is_empty() || deleted.is_empty() {
         return Ok(found);
     }
-    let inserted = runs(pieces, inserted, meter)?;
+    let (inserted, mut gone) = (runs(pieces, inserted, meter)?, runs(pieces, deleted, meter)?);
     let (all, mut all_gone) = (joined(&inserted), joined(&gone));
     if all.text == all_gone.text {
         // As where somebody goes back: what stands between may be another then.
         take(&all, 0, &mut all_gone, 0, units(&all.text), &mut found);
-        found.sort_unstable();
         return Ok(found);
     }
     let gone_len = all_gone.text.len();
@@ -83,7 +160,7 @@ pub(super) fn moves(
     for (at, run) in gone.iter().enumerate() {
         by_text.entry(run.text.clone()).or_default().push_back(at);
     }
-    for run in inserted {
+    for run in inserted.into_iter().filter(|run| units(&run.text) >= characters_min) {
         let same = by_text.get_mut(&run.text);
         let whole = same.and_then(|same| {
             // What was taken in part is another text.
@@ -98,7 +175,6 @@ pub(super) fn moves(
             find(&run, &mut gone, &mut found);
         }
     }
-    found.sort_unstable();
     Ok(found)
 }
 
@@ -109,15 +185,8 @@ fn joined(runs: &[Run]) -> Run {
     }
 }
 
-/// The texts of ranges, in the order of the document: what has nothing visible between it is one.
-fn runs(pieces: &Pieces<'_>, ranges: &[IdRange], meter: &mut Meter) -> Result<Vec<Run>, TooCostly> {
-    let mut parts: Vec<Part> = Vec::new();
-    for range in ranges {
-        let before = parts.len();
-        pieces.texts(*range, &mut parts);
-        meter.steps(1 + parts.len() - before)?;
-    }
-    parts.sort_unstable();
+/// The texts of parts, which are in the order of the document: what has nothing visible between it is one.
+pub(super) fn runs(pieces: &Pieces<'_>, parts: Vec<Part>, meter: &mut Meter) -> Result<Vec<Run>, TooCostly> {
     let mut runs: Vec<Run> = Vec::new();
     let mut before: Option<Part> = None;
     for part in parts {
@@ -183,7 +252,7 @@ fn take(run: &Run, to: usize, gone: &mut Run, from: usize, len: usize, found: &m
     while let (Some(mut to), Some(mut from)) = (target, source) {
         let len = to.len().min(from.len());
         let head = |range: IdRange| IdRange { end: range.start + len, ..range };
-        found.push(Move { to: head(to), from: head(from) });
+        found.push(Move { to: head(to), from: head(from), is_copy: false });
         (to.start, from.start) = (to.start + len, from.start + len);
         target = if to.is_empty() { targets.next() } else { Some(to) };
         source = if from.is_empty() { sources.next() } else { Some(from) };

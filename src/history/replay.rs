@@ -391,10 +391,10 @@ impl Walk {
     /// Tells which text moved.
     fn moved(&mut self) -> Result<(), HistoryError> {
         self.places.values_mut().for_each(|own| own.sort_unstable());
-        for Move { mut to, mut from } in std::mem::take(&mut self.credits.moves) {
+        for Move { mut to, mut from, .. } in std::mem::take(&mut self.credits.moves) {
             while !to.is_empty() {
                 self.meter.step()?;
-                // What is not in this root is in no other, for its text was found here.
+                // Text only, and none of what lies in something that has a key.
                 let (Some((at, some)), Some((source, others))) = (self.place(to), self.place(from)) else { break };
                 let len = some.min(others);
                 let next = Moved { at, from: source, count: len.into() };

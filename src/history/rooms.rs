@@ -14,6 +14,7 @@ use super::diff::RootChanges;
 use super::erasable::{Erasable, Span};
 use super::error::HistoryError;
 use super::past::History;
+use super::quotes::Quote;
 use super::replay::Replay;
 use super::restore::RestorePlan;
 use crate::document::DeletedContent;
@@ -402,16 +403,16 @@ impl Open {
     ///
     /// # Errors
     /// As there.
-    pub fn words_of(&self, user: &UserId, authors: &Authors) -> Result<Erasable, HistoryError> {
-        self.history.words_of(user, self.row.head, authors)
+    pub fn words_of(&self, user: &UserId, quotes: &[Quote], authors: &Authors) -> Result<Erasable, HistoryError> {
+        self.history.words_of(user, quotes, self.row.head, authors)
     }
 
     /// All that lies or ever lay in a part of a root type; see [`History::words_between`].
     ///
     /// # Errors
     /// As there.
-    pub fn words_between(&self, span: &Span, authors: &Authors) -> Result<Erasable, HistoryError> {
-        self.history.words_between(span, self.row.head, authors)
+    pub fn words_between(&self, span: &Span, quotes: &[Quote], authors: &Authors) -> Result<Erasable, HistoryError> {
+        self.history.words_between(span, quotes, self.row.head, authors)
     }
 
     /// The whole history of a root type; see [`History::replay`].

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use actix_web::HttpResponse;
-use actix_web::web::Data;
+use actix_web::web::{Data, Json};
 use serde::{Deserialize, Serialize};
 use tokio::time::{sleep, timeout};
 use utoipa::ToSchema;
@@ -13,16 +13,18 @@ use super::body::Object;
 use super::caller::{Administer, May};
 use super::error::ApiError;
 use super::failures::{Fails, InRoom, WithBody};
-use super::parameters::RoomPath;
+use super::parameters::{Parameters, RoomPath};
 use super::past::look_back;
 use super::publish::COMMIT_TIMEOUT;
 use super::state::AppState;
 use super::writing;
-use crate::history::{Authors, Erasable, ErasableCounts, Erasure, Open, Span, When};
-use crate::ids::{Seq, UserId};
-use crate::protocol::json::entry;
-use crate::room::Showing;
-use crate::store::{BegunErasure, Bodies, EntryKind, ErasureRow, HistoryQuery, Kinds, Page, RoomRow};
+use crate::comments;
+use crate::document::{IdRange, scan};
+use crate::history::{Authors, Erasable, ErasableCounts, Erasure, HistoryError, Open, Quote, Span, When};
+use crate::ids::{RoomName, Seq, UserId};
+use crate::protocol::json::{entry, rfc3339};
+use crate::room::{Showing, WriteError};
+use crate::store::{BegunErasure, Bodies, CANCELLED_EPOCHS, EntryKind, ErasureRow, HistoryQuery, Kinds, Page, RoomRow};
 
 /// How long a request waits for the end; the server goes on with it after that.
 const WITHIN: Duration = Duration::from_secs(10);
@@ -30,12 +32,18 @@ const WITHIN: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(20);
 /// If it has not ended by then, rooms that may show what is erased are read anew before it has.
 const SOON: Duration = Duration::from_secs(1);
-/// How often what is to go is looked for anew, because something else was erased meanwhile.
+/// How often what is to go is looked for anew, because something was written or erased meanwhile. After that it is taken as it was found.
 const ATTEMPTS: usize = 5;
+/// How often it is looked for anew after what lives of it was deleted, and how long to wait before: who had not seen it go yet may have
+/// split or moved it.
+const ROUNDS: usize = 3;
+const ON_THE_WAY: Duration = Duration::from_secs(1);
 /// How long counting a user's entries may take.
 const COUNT_WITHIN: Duration = Duration::from_secs(10);
 /// Entries counted at once.
 const PAGE_ENTRIES: u32 = 2_000;
+/// What comments quote may have so many bytes, with their anchors.
+const QUOTES_BYTES_MAX: usize = 64 << 20;
 /// Longest name of a user, in bytes.
 const USER_BYTES_MAX: usize = 1_024;
 
@@ -91,6 +99,8 @@ struct Erased {
     entries: u64,
     /// Messages and events that were not erased before.
     messages: u64,
+    /// Others' comments that go on without what they quote.
+    quotes: u64,
     /// The edit that deletes what lives; null if nothing does, or it is a dry run.
     #[schema(required)]
     seq: Option<Seq>,
@@ -112,6 +122,16 @@ enum Wish {
 }
 
 impl Wish {
+    /// The same, where what is not said otherwise is as of an entry.
+    fn at(self, head: Seq) -> Self {
+        match self {
+            Self::Span { root, units: Some(units), at: None } => {
+                Self::Span { root, units: Some(units), at: Some(head) }
+            }
+            wish => wish,
+        }
+    }
+
     fn read(content: Option<ErasedContent>, anonymise: Option<UserId>) -> Result<Self, ApiError> {
         let wrong = |message: &str| Err(ApiError::Body(message.to_owned()));
         match (content, anonymise) {
@@ -170,14 +190,18 @@ pub async fn erase(
     let turn = turn
         .map_err(|_| ApiError::TryLater("a restore takes long, try again later".into()))?
         .ok_or_else(ApiError::too_many_questions)?;
-    for _ in 0..ATTEMPTS {
-        let Found { row, erasure, deletion, mut told } = find(&wish, &may, &state).await?;
+    let (mut wish, mut conditions, mut rounds) = (wish, ATTEMPTS, ROUNDS);
+    // What was deleted of it in the rounds before, and by which edit last.
+    let (mut deleted, mut deletion_seq, mut first) = (0, None, None);
+    loop {
+        let Found { row, mut erasure, deletion, told } = find(&wish, first.as_ref(), &may, &state).await?;
         if row.is_being_erased() {
             return Err(busy());
         }
         if dry_run {
             return Ok(HttpResponse::Ok().json(Erased { dry_run, ..told }));
         }
+        let mut told = Erased { alive: told.alive + deleted, seq: deletion_seq, ..told };
         if told.units + told.messages == 0 && erasure.renamed.is_none() {
             // What was erased before may still be in the database's files.
             let done = match state.store.erasure(row.id).await? {
@@ -187,12 +211,34 @@ pub async fn erase(
             let told = Erased { done, ..told };
             return Ok(if done { HttpResponse::Ok() } else { HttpResponse::Accepted() }.json(told));
         }
+        // The places of a range are those of the first search.
+        wish = wish.at(row.head);
+        let mut newest = (conditions > 0).then_some(row.head);
         if let Some(update) = deletion {
-            let written = writing::write(&may.room, &may.identity, update, Showing::AtOnce, &state).await?;
-            told.seq = Some(written.map_err(writing::refused)?.seq);
+            let going = deleted_by(&update);
+            let showing = Showing::Committed { key: None, head: newest, epoch: Some(row.epoch) };
+            match writing::write(&may.room, &may.identity, update, showing, &state).await? {
+                Err(WriteError::Stale) if conditions > 0 => {
+                    conditions -= 1;
+                    continue;
+                }
+                Err(WriteError::Stale) => return Err(busy()),
+                written => told.seq = Some(written.map_err(writing::refused)?.seq),
+            }
+            (deleted, deletion_seq) = (told.alive, told.seq);
+            first.get_or_insert(FirstRound { head: row.head, deleted: going });
+            if rounds > 0 {
+                rounds -= 1;
+                sleep(ON_THE_WAY).await;
+                continue;
+            }
+            newest = None;
         }
+        erasure.by = Some((may.identity.user.clone(), may.identity.name.to_string()));
         told.name = erasure.renamed.as_ref().map(|(_, name)| name.clone());
-        match state.store.begin_erasure(row.id, erasure.encode(), row.epoch).await? {
+        // A name goes from all that is written until the end.
+        let newest = newest.filter(|_| erasure.renamed.is_none());
+        match state.store.begin_erasure(row.id, erasure.encode(), row.epoch, newest).await? {
             BegunErasure::Begun(begun) => {
                 let Erased { units, entries, messages, .. } = told;
                 tracing::info!(
@@ -206,15 +252,101 @@ pub async fn erase(
                 return Ok(if done { HttpResponse::Ok() } else { HttpResponse::Accepted() }.json(told));
             }
             BegunErasure::Gone => return Err(ApiError::RoomDeleted),
-            BegunErasure::Busy => return Err(busy()),
-            BegunErasure::Renewed => {}
+            BegunErasure::Changed | BegunErasure::Renewed if conditions > 0 => conditions -= 1,
+            BegunErasure::Changed | BegunErasure::Renewed | BegunErasure::Busy => return Err(busy()),
         }
     }
-    Err(busy())
 }
 
 fn busy() -> ApiError {
-    ApiError::TryLater("something else is being erased in the room, try again later".into())
+    ApiError::TryLater(
+        "something else is being erased in the room, try again later; GET …/erase says how far it is".into(),
+    )
+}
+
+/// An erasure that has begun and not ended.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ErasureState {
+    room: RoomName,
+    /// Null if there is none.
+    #[schema(required)]
+    erasure: Option<PendingErasure>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct PendingErasure {
+    /// Whether all is rewritten, and only the database's files are still to be cleared.
+    rewritten: bool,
+    /// Up to which entry all that is not packed is rewritten; what is packed comes first.
+    done: Seq,
+    /// Up to which it is to be.
+    upto: Seq,
+    /// Why it does not go on; missing while it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<ErasureFailure>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct ErasureFailure {
+    reason: String,
+    #[schema(format = DateTime)]
+    at: String,
+}
+
+/// How far an erasure is, and why it does not go on.
+#[utoipa::path(
+    get, path = "/api/v1/rooms/{room}/erase", operation_id = "getErasure", tag = "past", params(RoomPath),
+    responses((status = 200, description = "The erasure that has not ended", body = ErasureState), InRoom),
+)]
+pub async fn state_of(
+    may: May<Administer>,
+    parameters: Parameters,
+    state: Data<AppState>,
+) -> Result<Json<ErasureState>, ApiError> {
+    parameters.end()?;
+    let row = state.store.room(&may.room).await?.ok_or(ApiError::RoomNotFound)?;
+    let pending = |ErasureRow { upto, done, is_rewritten, failure, .. }| PendingErasure {
+        rewritten: is_rewritten,
+        done,
+        upto,
+        failure: failure.map(|(reason, at_ms)| ErasureFailure { reason, at: rfc3339(at_ms) }),
+    };
+    let erasure = state.store.erasure(row.id).await?.map(pending);
+    Ok(Json(ErasureState { room: may.room, erasure }))
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Cancelled {
+    room: RoomName,
+    /// Whether there was one that had not rewritten all.
+    cancelled: bool,
+}
+
+/// Cancels an erasure that has not rewritten all. What it has rewritten, or deleted, stays so.
+#[utoipa::path(
+    delete, path = "/api/v1/rooms/{room}/erase", operation_id = "cancelErasure", tag = "past", params(RoomPath),
+    responses((status = 200, description = "Whether there was one", body = Cancelled), InRoom),
+)]
+pub async fn cancel(
+    may: May<Administer>,
+    parameters: Parameters,
+    state: Data<AppState>,
+) -> Result<Json<Cancelled>, ApiError> {
+    parameters.end()?;
+    let row = state.store.room(&may.room).await?.ok_or(ApiError::RoomNotFound)?;
+    let cancelled = state.store.cancel_erasure(row.id, row.epoch).await?;
+    if cancelled {
+        tracing::info!(room.name = %may.room, user.id = %may.identity.user, "an erasure is cancelled");
+        state.directory.renew(&may.room, row.id, row.epoch + CANCELLED_EPOCHS);
+        state.histories.forget(row.id);
+    }
+    Ok(Json(Cancelled { room: may.room, cancelled }))
+}
+
+/// Answers the methods that the path does not take.
+pub async fn other_method() -> Result<&'static str, ApiError> {
+    Err(ApiError::WrongMethod("GET, HEAD, POST, DELETE"))
 }
 
 /// What there is to erase.
@@ -225,7 +357,25 @@ struct Found {
     told: Erased,
 }
 
-async fn find(wish: &Wish, may: &May<Administer>, state: &Data<AppState>) -> Result<Found, ApiError> {
+/// What an update deletes.
+fn deleted_by(update: &bytes::Bytes) -> Vec<IdRange> {
+    let range = |(client, start, len): (u64, u32, u32)| IdRange { client, start, end: start.saturating_add(len) };
+    scan(update).map(|scan| scan.deletions().map(range).collect()).unwrap_or_default()
+}
+
+/// What the first round has deleted, behind which entry.
+#[derive(Clone)]
+struct FirstRound {
+    head: Seq,
+    deleted: Vec<IdRange>,
+}
+
+async fn find(
+    wish: &Wish,
+    first: Option<&FirstRound>,
+    may: &May<Administer>,
+    state: &Data<AppState>,
+) -> Result<Found, ApiError> {
     let nothing = Erased {
         dry_run: false,
         done: false,
@@ -234,6 +384,7 @@ async fn find(wish: &Wish, may: &May<Administer>, state: &Data<AppState>) -> Res
         alive: 0,
         entries: 0,
         messages: 0,
+        quotes: 0,
         seq: None,
         name: None,
         partial: false,
@@ -247,13 +398,21 @@ async fn find(wish: &Wish, may: &May<Administer>, state: &Data<AppState>) -> Res
         let told = Erased { entries: counted.all, messages: counted.messages, ..nothing };
         return Ok(Found { row, erasure, deletion: None, told });
     }
-    let (asked, epoch) = (wish.clone(), state.store.room(&may.room).await?.map(|row| row.epoch));
+    let row = state.store.room(&may.room).await?.ok_or(ApiError::RoomNotFound)?;
+    let (asked, epoch) = (wish.clone(), row.epoch);
+    let by = if let Wish::Words(user) = wish { Some(user) } else { None };
+    let quotes = quotes(&row, by, may, state).await?;
+    let first = first.cloned();
     let read = move |open: Open, authors: Authors| {
+        let authors = match first {
+            Some(FirstRound { head, deleted }) => authors.with_erased(head, deleted),
+            None => authors,
+        };
         let erasable = match asked {
-            Wish::Words(user) => open.words_of(&user, &authors)?,
+            Wish::Words(user) => open.words_of(&user, &quotes, &authors)?,
             Wish::Span { root, units, at } => {
                 let at = open.seq(When::Seq(at.unwrap_or(open.row.head)))?;
-                open.words_between(&Span { root, units, at }, &authors)?
+                open.words_between(&Span { root, units, at }, &quotes, &authors)?
             }
             Wish::Anonymous(_) => Erasable::default(),
         };
@@ -262,11 +421,13 @@ async fn find(wish: &Wish, may: &May<Administer>, state: &Data<AppState>) -> Res
     let (row, Erasable { mut erasure, counts, deletion }) =
         look_back(&may.room, &may.identity.user, state, read).await?;
     // What was bound to whom may have been read after a name was erased.
-    if epoch != Some(row.epoch) {
+    if epoch != row.epoch {
         return Err(busy());
     }
     let ErasableCounts { units: unit_count, characters, alive, edits, is_partial } = counts;
-    let mut told = Erased { units: unit_count, characters, alive, entries: edits, partial: is_partial, ..nothing };
+    let quotes = erasure.quotes.len() as u64;
+    let mut told =
+        Erased { units: unit_count, characters, alive, entries: edits, quotes, partial: is_partial, ..nothing };
     if let Wish::Words(user) = wish {
         let counted = count(user, &row, Kinds::NotEdits, may, state).await?;
         if counted.steps > 0 {
@@ -276,6 +437,43 @@ async fn find(wish: &Wish, may: &May<Administer>, state: &Data<AppState>) -> Res
         erasure.said_by = Some((user.clone(), row.head));
     }
     Ok(Found { row, erasure, deletion, told })
+}
+
+/// What comments quote, but for those of a user.
+async fn quotes(
+    row: &RoomRow,
+    but_of: Option<&UserId>,
+    may: &May<Administer>,
+    state: &AppState,
+) -> Result<Vec<Quote>, ApiError> {
+    let reading = async {
+        let _turn = state.scans.take(&may.identity.user).await.ok_or_else(ApiError::too_many_questions)?;
+        let (mut quotes, mut after, mut bytes) = (Vec::new(), Seq::ZERO, 0);
+        loop {
+            let query = HistoryQuery {
+                after: Some(after),
+                before: None,
+                kinds: Kinds::Comments,
+                author: None,
+                limit: PAGE_ENTRIES,
+                page: Page::Oldest,
+                bodies: Bodies::All,
+            };
+            let page = state.store.remaining(row.id, query).await?;
+            let Some(last) = page.last() else { return Ok(quotes) };
+            after = last.seq;
+            for entry in page.iter().filter(|entry| Some(&entry.author) != but_of) {
+                let Some((text, anchor)) = comments::quoted(entry) else { continue };
+                bytes += text.len() + anchor.as_ref().map_or(0, |anchor| anchor.get().len());
+                if bytes > QUOTES_BYTES_MAX {
+                    return Err(HistoryError::TooLarge.into());
+                }
+                quotes.push(Quote { seq: entry.seq, text, anchor });
+            }
+        }
+    };
+    let late = |_| ApiError::TryLater("reading what comments quote takes too long now, try again later".into());
+    timeout(COUNT_WITHIN, reading).await.map_err(late)?
 }
 
 /// Entries of a user.
@@ -329,17 +527,19 @@ async fn count(
 /// Waits until an erasure has ended; whether it has.
 async fn ended(begun: &ErasureRow, state: &AppState) -> Result<bool, ApiError> {
     let (began, mut is_told) = (Instant::now(), false);
-    // In which all is rewritten.
+    // In which all is rewritten, until the next one begins. One that is cancelled skips it.
     let epoch = begun.epoch + i64::from(!begun.is_rewritten);
+    let is_rewritten = |now: i64| (epoch..=epoch + 1).contains(&now);
     while began.elapsed() < WITHIN {
         match state.store.erasure(begun.room).await? {
+            // It is known why not.
+            Some(row) if row.epoch <= epoch && row.failure.is_some() => return Ok(false),
             // It is under way, or what is left is the database's.
             Some(row) if row.epoch <= epoch => {}
-            Some(_) => return Ok(true),
+            Some(row) => return Ok(is_rewritten(row.epoch)),
             None => {
-                let row = state.store.any_room(&begun.name).await?;
-                let is_erased = row.is_some_and(|row| row.id == begun.room && row.epoch >= epoch);
-                return if is_erased { Ok(true) } else { Err(ApiError::RoomDeleted) };
+                let row = state.store.any_room(&begun.name).await?.filter(|row| row.id == begun.room);
+                return row.map(|row| is_rewritten(row.epoch)).ok_or(ApiError::RoomDeleted);
             }
         }
         if began.elapsed() > SOON && !is_told {

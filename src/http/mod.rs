@@ -134,7 +134,13 @@ pub fn routes(config: &mut ServiceConfig, state: &web::Data<AppState>) {
                 .service(post("/rooms/{room:.+}/copy", copy::copy))
                 .service(post("/rooms/{room:.+}/undelete", deletion::undelete))
                 .service(post("/rooms/{room:.+}/restore", restore::restore))
-                .service(post("/rooms/{room:.+}/erase", erasure::erase))
+                .service(
+                    web::resource("/rooms/{room:.+}/erase")
+                        .route(paths::reading().to(erasure::state_of))
+                        .route(web::post().to(erasure::erase))
+                        .route(web::delete().to(erasure::cancel))
+                        .default_service(web::to(erasure::other_method)),
+                )
                 .service(read("/rooms/{room:.+}/diff", diff::diff))
                 .service(read("/rooms/{room:.+}/blame", past::blame))
                 .service(read("/rooms/{room:.+}/activity", past::activity))

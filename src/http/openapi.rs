@@ -56,6 +56,8 @@ const ABOUT: &str = "Times are RFC 3339 in UTC with milliseconds. An unknown or 
         versions::remove,
         restore::restore,
         erasure::erase,
+        erasure::state_of,
+        erasure::cancel,
         publish::direct,
         tickets::issue,
         revocations::list,

@@ -23,7 +23,7 @@ pub struct ErasureRow {
     pub room: RoomId,
     /// Its name.
     pub name: RoomName,
-    /// What is erased, for others to understand; empty once all is rewritten.
+    /// What is erased, for others to understand; once all is rewritten what is to be told of it, and empty once that is told.
     pub plan: Bytes,
     /// Entries up to this seq are rewritten; with the end those that have come since, too.
     pub upto: Seq,
@@ -33,6 +33,8 @@ pub struct ErasureRow {
     pub epoch: i64,
     /// Whether all is rewritten, and only [`Store::scrub`](super::Store::scrub) is to be done.
     pub is_rewritten: bool,
+    /// Why it cannot go on, and when that was found, in Unix milliseconds.
+    pub failure: Option<(String, i64)>,
 }
 
 /// What became of beginning an erasure.
@@ -44,6 +46,8 @@ pub enum BegunErasure {
     Busy,
     /// The room is in another epoch than the one in which the plan was made.
     Renewed,
+    /// There are entries behind the last one for which the plan was made.
+    Changed,
     /// There is no such room, or it was deleted.
     Gone,
 }
@@ -70,6 +74,9 @@ pub trait Rewrite: Send + Sync {
 
     /// Who gets another name in the room, and which: one that nobody has.
     fn rename(&self) -> Option<(&UserId, &UserId)>;
+
+    /// What is to be told once all is rewritten, for others to understand; empty: nothing.
+    fn notice(&self) -> Bytes;
 }
 
 /// An entry as it is to be; all else of it stays.
@@ -82,6 +89,9 @@ pub struct Rewritten {
     /// Who sent it, where that is somebody else.
     pub via: Option<UserId>,
 }
+
+/// By how much an erasure that is cancelled raises its room's epoch: not to the one in which all would be rewritten, nor to the next.
+pub const CANCELLED_EPOCHS: i64 = 3;
 
 /// What a part of an erasure has done.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -113,15 +123,18 @@ pub(super) const PART_CLIENTS: i64 = 500;
 /// Deliveries, or events, that are looked at at once.
 pub(super) const PART_TOLD: i64 = 500;
 
-/// room_id, name, plan, upto, done, epoch.
-pub(super) type ErasureColumns = (i64, String, Vec<u8>, i64, i64, i64);
+/// room_id, name, plan, upto, done, epoch, failure, failed_at.
+pub(super) type ErasureColumns = (i64, String, Vec<u8>, i64, i64, i64, Option<String>, Option<i64>);
 
-pub(super) fn erasure((id, name, plan, upto, done, epoch): ErasureColumns) -> Result<ErasureRow, StoreError> {
+pub(super) fn erasure(
+    (id, name, plan, upto, done, epoch, failure, failed_at): ErasureColumns,
+) -> Result<ErasureRow, StoreError> {
     let name =
         RoomName::parse(&name).map_err(|error| StoreError::Unexpected(format!("the name of room {id}: {error}")))?;
     let (upto, done) = (rows::seq(upto), rows::seq(done));
     let is_rewritten = !is_being_erased(epoch);
-    Ok(ErasureRow { room: RoomId(id), name, plan: plan.into(), upto, done, epoch, is_rewritten })
+    let failure = failure.zip(failed_at);
+    Ok(ErasureRow { room: RoomId(id), name, plan: plan.into(), upto, done, epoch, is_rewritten, failure })
 }
 
 /// An erasure whose room is locked.
@@ -273,12 +286,12 @@ pub(super) const TOLD: [(&str, &str); 2] = [
 macro_rules! erasure_methods {
     ($backend:ty, $database:ident, $lock:literal) => {
         impl $backend {
-            /// Begins an erasure in a room, if it is in an epoch.
+            /// Begins an erasure in a room, if it is in an epoch, and if its newest entry is this one, where that counts.
             pub async fn begin_erasure(
                 &self,
                 room: RoomId,
                 plan: &[u8],
-                epoch: i64,
+                (epoch, newest): (i64, Option<Seq>),
             ) -> Result<BegunErasure, StoreError> {
                 let mut writing = self.writing().await?;
                 let sql = concat!("select head, epoch from room where id = $1 and deleted_at is null", $lock);
@@ -290,6 +303,9 @@ macro_rules! erasure_methods {
                     None => Err(BegunErasure::Gone),
                     Some(_) if is_busy => Err(BegunErasure::Busy),
                     Some((_, now)) if now != epoch => Err(BegunErasure::Renewed),
+                    Some((head, _)) if newest.is_some_and(|newest| seq_column(newest) != head) => {
+                        Err(BegunErasure::Changed)
+                    }
                     Some((head, _)) => Ok(head),
                 };
                 let head = match head {
@@ -338,6 +354,49 @@ macro_rules! erasure_methods {
                 let found: Vec<ErasureColumns> = query.fetch_all(&mut *reading.connection()).await?;
                 reading.keep();
                 found.into_iter().map(erasure::erasure).collect()
+            }
+
+            pub async fn count_erasures(&self) -> Result<(i64, i64), StoreError> {
+                let mut reading = self.reading().await?;
+                let query = sqlx::query_as("select count(*), count(failure) from erasure");
+                let counted = query.fetch_one(&mut *reading.connection()).await?;
+                reading.keep();
+                Ok(counted)
+            }
+
+            pub async fn note_failure(
+                &self,
+                room: RoomId,
+                failure: &str,
+                now_ms: i64,
+            ) -> Result<(), StoreError> {
+                let mut writing = self.writing().await?;
+                let sql = "update erasure set failure = $2, failed_at = $3 where room_id = $1";
+                let query = sqlx::query(sql).bind(room.0).bind(failure).bind(now_ms);
+                query.execute(&mut *writing.connection()).await?;
+                writing.commit().await
+            }
+
+            /// Ends an erasure where it is, unless all is rewritten; whether there was one to end.
+            pub async fn cancel_erasure(&self, room: RoomId, epoch: i64) -> Result<bool, StoreError> {
+                let mut writing = self.writing().await?;
+                match Self::lock_erasure(writing.connection(), room, epoch).await? {
+                    Ok(_) if is_being_erased(epoch) => {}
+                    Ok(_) | Err(StoreError::Renewed) => {
+                        writing.roll_back().await?;
+                        return Ok(false);
+                    }
+                    Err(error) => {
+                        writing.roll_back().await?;
+                        return Err(error);
+                    }
+                }
+                let query = sqlx::query("delete from erasure where room_id = $1").bind(room.0);
+                query.execute(&mut *writing.connection()).await?;
+                let query = sqlx::query("update room set epoch = epoch + $2 where id = $1").bind(room.0);
+                query.bind(erasure::CANCELLED_EPOCHS).execute(&mut *writing.connection()).await?;
+                writing.commit().await?;
+                Ok(true)
             }
 
             pub async fn is_named(&self, room: RoomId, user: &UserId) -> Result<bool, StoreError> {
@@ -416,7 +475,8 @@ macro_rules! erasure_methods {
                         Self::put_on(writing.connection(), room, user, bytes).await?;
                     }
                 }
-                let sql = "update erasure set packed = $2 where room_id = $1 and packed < $2";
+                let sql = "update erasure set packed = $2, failure = null, failed_at = null \
+                           where room_id = $1 and packed < $2";
                 let query = sqlx::query(sql).bind(room.0).bind(seq_column(last));
                 query.execute(&mut *writing.connection()).await?;
                 writing.commit().await?;
@@ -468,7 +528,7 @@ macro_rules! erasure_methods {
                     }
                     count = changes.rows.len() as u64;
                 }
-                let sql = "update erasure set done = $2 where room_id = $1";
+                let sql = "update erasure set done = $2, failure = null, failed_at = null where room_id = $1";
                 let query = sqlx::query(sql).bind(room.0).bind(last.unwrap_or(upto));
                 query.execute(&mut *connection).await?;
                 Ok((last, count))
@@ -617,18 +677,29 @@ macro_rules! erasure_methods {
                     let query = sqlx::query(sql).bind(room.0).bind(from.as_str());
                     query.execute(&mut *writing.connection()).await?;
                 }
-                // It may name who was renamed, and nobody needs it any more.
-                let query = sqlx::query("update erasure set plan = $2 where room_id = $1").bind(room.0);
-                query.bind(&[][..] as &[u8]).execute(&mut *writing.connection()).await?;
+                // It may name who was renamed, and nobody needs that any more.
+                let sql = "update erasure set plan = $2, failure = null, failed_at = null where room_id = $1";
+                let query = sqlx::query(sql).bind(room.0);
+                query.bind(&*rewrite.notice()).execute(&mut *writing.connection()).await?;
                 Self::raise_epoch(writing.connection(), room).await?;
                 writing.commit().await?;
                 Ok(true)
             }
 
-            /// Rooms whose erasures are finished but for what the database keeps of deleted rows.
+            pub async fn end_notice(&self, room: RoomId) -> Result<(), StoreError> {
+                let mut writing = self.writing().await?;
+                let sql = "update erasure set plan = $2 where room_id = $1 \
+                           and exists (select 1 from room where id = $1 and epoch % 2 = 0)";
+                let query = sqlx::query(sql).bind(room.0).bind(&[][..] as &[u8]);
+                query.execute(&mut *writing.connection()).await?;
+                writing.commit().await
+            }
+
+            /// Rooms whose erasures are finished, and told of, but for what the database keeps of deleted rows.
             pub async fn rewritten_rooms(&self) -> Result<Vec<RoomId>, StoreError> {
                 let mut reading = self.reading().await?;
-                let sql = "select erasure.room_id, room.epoch from erasure left join room on room.id = erasure.room_id";
+                let sql = "select erasure.room_id, room.epoch from erasure left join room on room.id = erasure.room_id \
+                           where length(erasure.plan) = 0";
                 let found: Vec<(i64, i64)> = sqlx::query_as(sql).fetch_all(&mut *reading.connection()).await?;
                 reading.keep();
                 let rewritten = found.into_iter().filter(|(_, epoch)| !is_being_erased(*epoch));
@@ -652,7 +723,8 @@ pub(super) use erasure_methods;
 /// Each has a room: the outer join has SQLite begin with erasures, which are few.
 macro_rules! pending_sql {
     () => {
-        "select erasure.room_id, room.name, erasure.plan, erasure.upto, erasure.done, room.epoch \
+        "select erasure.room_id, room.name, erasure.plan, erasure.upto, erasure.done, room.epoch, \
+         erasure.failure, erasure.failed_at \
          from erasure left join room on room.id = erasure.room_id where room.purge = 0"
     };
 }

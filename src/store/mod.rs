@@ -53,7 +53,7 @@ pub use entry::{
     HISTORY_ENTRIES_MAX, HistoryQuery, KEY_BYTES_MAX, Kinds, Loaded, Maker, NewEntry, Outcome, Page, Placed, Refused,
     RoomId, RoomRow, is_being_erased,
 };
-pub use erasure::{BegunErasure, ErasureProgress, ErasureRow, Rewrite, Rewritten};
+pub use erasure::{BegunErasure, CANCELLED_EPOCHS, ErasureProgress, ErasureRow, Rewrite, Rewritten};
 pub use error::StoreError;
 pub use foreign::{DocumentRow, DocumentTable};
 pub use packing::Packed;
@@ -458,10 +458,16 @@ impl Store {
         on_backend!(self, backend => backend.purge_part(room, now_ms))
     }
 
-    /// Begins an erasure in a room that is in an epoch, in which the plan was made. From here on, and until it
-    /// [ends](Self::finish_erasure), nothing is kept of what is made of the room's entries.
-    pub async fn begin_erasure(&self, room: RoomId, plan: Bytes, epoch: i64) -> Result<BegunErasure, StoreError> {
-        on_backend!(self, backend => backend.begin_erasure(room, &plan, epoch))
+    /// Begins an erasure in a room that is in an epoch, in which the plan was made, and whose newest entry is this one, where that
+    /// counts. From here on, and until it [ends](Self::finish_erasure), nothing is kept of what is made of the room's entries.
+    pub async fn begin_erasure(
+        &self,
+        room: RoomId,
+        plan: Bytes,
+        epoch: i64,
+        newest: Option<Seq>,
+    ) -> Result<BegunErasure, StoreError> {
+        on_backend!(self, backend => backend.begin_erasure(room, &plan, (epoch, newest)))
     }
 
     /// The erasure of a room that has begun and not ended.
@@ -472,6 +478,29 @@ impl Store {
     /// Erasures that have begun and not ended, of rooms behind one in the order of their ids; not of rooms that are deleted for good.
     pub async fn pending_erasures(&self, after: RoomId, limit: u32) -> Result<Vec<ErasureRow>, StoreError> {
         on_backend!(self, backend => backend.pending_erasures(after, limit))
+    }
+
+    /// How many erasures have begun and not ended, and how many of them cannot go on.
+    pub async fn count_erasures(&self) -> Result<(i64, i64), StoreError> {
+        on_backend!(self, backend => backend.count_erasures())
+    }
+
+    /// Notes why an erasure cannot go on.
+    pub async fn note_erasure_failure(&self, room: RoomId, failure: String, now_ms: i64) -> Result<(), StoreError> {
+        on_backend!(self, backend => backend.note_failure(room, &failure, now_ms))
+    }
+
+    /// Notes that what was to be told of an erasure that has rewritten all is told.
+    pub async fn end_erasure_notice(&self, room: RoomId) -> Result<(), StoreError> {
+        on_backend!(self, backend => backend.end_notice(room))
+    }
+
+    /// Ends an erasure that has not rewritten all, in an epoch, as it is: what is rewritten stays so. Whether there was one.
+    ///
+    /// # Errors
+    /// [`StoreError::RoomDeleted`]: for good.
+    pub async fn cancel_erasure(&self, room: RoomId, epoch: i64) -> Result<bool, StoreError> {
+        on_backend!(self, backend => backend.cancel_erasure(room, epoch))
     }
 
     /// Whether anything of a room names a user.

@@ -45,7 +45,7 @@ use sessions::Sessions;
 
 pub(super) static MIGRATIONS: LazyLock<Migrator> = migrations!("postgres": 1 "0001_timeline", 2 "0002_entries_but_edits", 3 "0003_steps", 4 "0004_revocation", 5 "0005_via",
     6 "0006_servers", 7 "0007_history", 10 "0010_version_meta", 17 "0017_webhooks", 18 "0018_room_deletion", 19 "0019_room_meta",
-    20 "0020_packs", 21 "0021_retention", 22 "0022_usage", 23 "0023_comments", 24 "0024_erasure", 25 "0025_history_times", 26 "0026_room_makers");
+    20 "0020_packs", 21 "0021_retention", 22 "0022_usage", 23 "0023_comments", 24 "0024_erasure", 25 "0025_history_times", 26 "0026_room_makers", 29 "0029_erasure_failure");
 
 /// A migration waits this long for tables that are in use; how long it then takes is not limited.
 const MIGRATION_WAITS: &str =

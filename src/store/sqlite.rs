@@ -41,7 +41,7 @@ use append::SqliteSource;
 use claim::claim;
 
 pub(super) static MIGRATIONS: LazyLock<Migrator> = migrations!("sqlite": 1 "0001_timeline", 2 "0002_entries_but_edits", 3 "0003_steps", 4 "0004_revocation", 5 "0005_via", 7 "0007_history", 10 "0010_version_meta", 17 "0017_webhooks", 18 "0018_room_deletion", 19 "0019_room_meta",
-    20 "0020_packs", 21 "0021_retention", 22 "0022_usage", 23 "0023_comments", 24 "0024_erasure", 25 "0025_history_times", 26 "0026_room_makers",
+    20 "0020_packs", 21 "0021_retention", 22 "0022_usage", 23 "0023_comments", 24 "0024_erasure", 25 "0025_history_times", 26 "0026_room_makers", 29 "0029_erasure_failure",
     1001 "1001_large_bodies", 1002 "1002_narrow_tables");
 
 pub(super) struct Sqlite {

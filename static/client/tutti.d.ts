@@ -172,6 +172,11 @@ export interface Gap {
     since: number;
     seq: number;
 }
+/** Something was erased for good. `said`: messages, events, comments or names in them are others than before: read anew what you show of them. */
+export interface ErasedEvent extends Stamp {
+    seq: number;
+    said: boolean;
+}
 export interface HistoryEntry {
     seq: number;
     kind: EntryKind;
@@ -424,12 +429,26 @@ export interface Erased {
     alive: number;
     entries: number;
     messages: number;
-    /** The edit that deletes what lives. */
+    /** Others' comments that go on without what they quote. */
+    quotes: number;
+    /** The last edit that deletes what lives. */
     seq: number | null;
     /** What the user is called from then on. */
     name: string | null;
     /** As of blame. */
     partial?: true;
+}
+/** An erasure that has begun and not ended: entries up to `done` of those up to `upto` are rewritten. */
+export interface PendingErasure {
+    /** All is, and the database's files are to be cleared. */
+    rewritten: boolean;
+    done: number;
+    upto: number;
+    /** Why it does not go on. */
+    failure?: {
+        reason: string;
+        at: string;
+    };
 }
 export interface CopyOptions {
     /** What is copied ends after this entry, or at this time; with the newest entry if it is left out. */
@@ -548,6 +567,7 @@ interface RoomEventsOfTutti<App> {
     presence: PresenceChange<PresenceOf<App>>;
     joined: Joined<PresenceOf<App>>;
     gap: Gap;
+    erased: ErasedEvent;
     typing: {
         user: string;
         name: string;
@@ -629,6 +649,10 @@ export declare class Past {
     erase(what: ErasedWish, { dryRun }?: {
         dryRun?: boolean;
     }): Promise<Erased>;
+    /** The erasure that has begun and not ended, if there is one. Needs `admin`. */
+    erasure(): Promise<PendingErasure | null>;
+    /** Gives up an erasure that has not rewritten all; whether there was one. What it has rewritten stays so. Needs `admin`. */
+    cancelErasure(): Promise<boolean>;
 }
 /** A room that this client is in, or is about to be in again. */
 export declare class Room<App = object> extends Emitter<RoomEvents<App>> {

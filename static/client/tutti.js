@@ -73,8 +73,9 @@ from:e,to:t,root:s}){let n={from:E(e),to:E(t),root:s,format:"text"};return(await
 "replay",{query:{root:e}})).body}async nameVersion(e){return(await this.#e("versions",{method:"POST",body:e})).body}async changeVersion({seq:e,label:t},s){return(await this.#e(
 "versions",{method:"PATCH",query:{seq:e,label:t},body:s})).body}async removeVersion({seq:e,label:t}){await this.#e("versions",{method:"DELETE",query:{seq:e,label:t}})}async restore(e,t={}){
 return(await this.#e("restore",{method:"POST",body:{...t,to:e}})).body}async copy(e,{at:t,...s}={}){return(await this.#e("copy",{method:"POST",body:{...s,to:e,at:E(
-t)}})).body}async erase(e,{dryRun:t=!0}={}){return(await this.#e("erase",{method:"POST",body:{...e,dryRun:t}})).body}#e(e,t){return this.#i(`${Y(this.#t)}/${e}`,
-t)}},Y=r=>`rooms/${r.split("/").map(encodeURIComponent).join("/")}`,E=r=>r instanceof Date?r.toISOString():r;var Ce=100,I=class{users=new Map;count=0;isCapped=!1;#t;#i;#e;#s=!1;#n=new f;constructor(e,t){this.#t=e,this.#i=t}set(e){this.#e=e,this.announce()}announce(){this.#s=
+t)}})).body}async erase(e,{dryRun:t=!0}={}){return(await this.#e("erase",{method:"POST",body:{...e,dryRun:t}})).body}async erasure(){return(await this.#e("erase",
+{})).body.erasure}async cancelErasure(){return(await this.#e("erase",{method:"DELETE"})).body.cancelled}#e(e,t){return this.#i(`${Y(this.#t)}/${e}`,t)}},Y=r=>`r\
+ooms/${r.split("/").map(encodeURIComponent).join("/")}`,E=r=>r instanceof Date?r.toISOString():r;var Ce=100,I=class{users=new Map;count=0;isCapped=!1;#t;#i;#e;#s=!1;#n=new f;constructor(e,t){this.#t=e,this.#i=t}set(e){this.#e=e,this.announce()}announce(){this.#s=
 this.#e!==void 0,this.#n.isSet||this.#r()}#r(){!this.#s||!this.#t.isJoined||(this.#s=!this.#i({type:"presence.update",state:this.#e}),this.#n.set(()=>this.#r(),
 Ce))}replace({count:e,users:t=[],capped:s=!1}){let n=this.users,i=t,a=new Map(i.map(o=>[o.user,o]));return this.count=e,this.isCapped=s,this.users=a,{count:e,joins:i.
 filter(({user:o})=>!n.has(o)),updates:i.filter(o=>n.has(o.user)&&JSON.stringify(n.get(o.user))!==JSON.stringify(o)),leaves:[...n.values()].filter(({user:o})=>!a.
@@ -102,8 +103,9 @@ t":return;default:this.#S(e)}}#u(e){if(e.requestId!==this.#e)return;let{seq:t,ac
 !n)&&(this.seq=t);for(let{resolve:o}of this.#r.splice(0))o(this);d(this,"joined",{seq:t,access:s,recovered:n,members:i}),a!==null&&!n&&d(this,"gap",{since:a,seq:t}),
 this.presence.announce(),this.#t.pump()}#b({user:e,name:t,typing:s}){s?this.typists.set(e,t):this.typists.delete(e),d(this,"typing",{user:e,name:t,typing:s})}#w(e){
 let t=k(e);if(e.requestId!==void 0&&e.requestId===this.#e){if(this.#e="",t.temporary)return this.#n.set(()=>this.#p(),t.retryAfterMs??1e3);this.#m(t)}d(this,"er\
-ror",t)===0&&this.#t.report(t)}#S(e){if(e.seq!==void 0){if(this.seq===null||e.seq<=this.seq)return;this.seq=e.seq}e.type==="chat.message"?d(this,"message",e):e.
-type==="edit.steps"?d(this,"steps",e):e.type==="edit"?d(this,"edit",{...e,update:L(e.update??"")}):ue.has(e.type.split(".")[0])||(d(this,"event",e),d(this,e.type,
+ror",t)===0&&this.#t.report(t)}#S(e){if(e.seq!==void 0){if(this.seq===null||e.seq<=this.seq)return;this.seq=e.seq}if(e.type==="chat.message")d(this,"message",e);else if(e.
+type==="edit.steps")d(this,"steps",e);else if(e.type==="edit")d(this,"edit",{...e,update:L(e.update??"")});else if(e.type==="room.erased"){let{seq:t=0,user:s,name:n,
+timestamp:i,payload:a}=e;d(this,"erased",{seq:t,user:s,name:n,timestamp:i,said:a?.said!==!1})}else ue.has(e.type.split(".")[0])||(d(this,"event",e),d(this,e.type,
 e))}},ge=r=>{let{seq:e,timestamp:t}=r;return{seq:e,timestamp:t}},ve=r=>{if(r.type==="saved")return{accepted:!0,seq:r.seq,version:r.version,timestamp:r.timestamp};
 let{version:e,since:t,steps:s,clientIds:n}=r;return{accepted:!1,version:e,since:t,steps:s,clientIds:n}};var Be=50,V=class extends S{userId;userName;#t;#i;#e;#s;#n=new Map;#r=1;#a=he();#o=new f;#c=new f;#d=[];constructor(e,t){super();let{queueMax:s=1e3,queueBytesMax:n=4*
 1024*1024,bufferedBytesMax:i=256*1024}=t,a=t.WebSocket??globalThis.WebSocket;if(!a)throw new TypeError("there is no WebSocket here: pass one, such as that of th\

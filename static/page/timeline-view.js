@@ -12,7 +12,7 @@ const FACES_MAX = 3
 /** What the page's own events say; others are shown by their names. */
 const KNOWN = new Map([
   ['comment.created', 'commented on the text'], ['comment.replied', 'replied to a comment'], ['comment.resolved', 'resolved or reopened a comment'],
-  ['room.restored', 'restored an earlier version']
+  ['room.restored', 'restored an earlier version'], ['room.erased', 'erased something for good']
 ])
 
 /**

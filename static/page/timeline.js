@@ -42,6 +42,7 @@ export class Timeline extends EventTarget {
     })
     // Too much to be told one by one, or the server was set back: what we have is no longer the end of the timeline.
     room.on('gap', ({ seq }) => { if (room === this.#room) this.#begin(seq) })
+    room.on('erased', ({ seq, said }) => { if (room === this.#room && said) this.#begin(seq) })
   }
 
   #begin (seq) {

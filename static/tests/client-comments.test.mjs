@@ -214,6 +214,18 @@ test('a room without entries has no threads, a gap has them read again, and what
   assert.deepEqual(said(comments), [[3, [], undefined]])
 })
 
+test('they are read again when something that was said is erased', async () => {
+  const { room, pages } = fakeRoom([{ seq: 3, threads: [thread(3, { quote: 'secret' })], next: null }])
+  const comments = watchComments(room)
+  await loaded(comments)
+  pages.push({ seq: 9, threads: [thread(3)], next: null })
+  room.tell('erased', { seq: 8, said: false })
+  assert.equal(comments.isLoading, false)
+  room.tell('erased', { seq: 9, said: true })
+  await loaded(comments)
+  assert.equal(comments.threads.get(3).quote, undefined)
+})
+
 test('of a thread as many replies are kept as the server tells, and the others counted', async () => {
   const replies = Array.from({ length: 199 }, (_, index) => ({ ...thread(index + 2), replies: undefined }))
   const { room } = fakeRoom([{ seq: 200, threads: [thread(1, { replies })], next: null }])

@@ -102,6 +102,18 @@ test('with `since` a first join shows what was there before', async (t) => {
   await until(() => messages.length === 2)
 })
 
+test('that something was erased is told, and whether anything that was said is another now', async (t) => {
+  const { peer, room } = await startInRoom(t, { joined: { seq: 5 } })
+  const [erased, events] = [gather(room, 'erased'), gather(room, 'event')]
+  const stamp = { room: 'general', user: 'root', name: 'Root', timestamp: '2026-11-21T12:16:07.156Z' }
+  const told = (seq, payload) => ({ type: 'room.erased', ...stamp, seq, payload })
+  peer.send(told(6, { said: true }), told(6, { said: true }), told(7, { said: false }), told(8))
+  await until(() => erased.length === 3)
+  const { room: _room, ...by } = stamp
+  assert.deepEqual(erased, [{ ...by, seq: 6, said: true }, { ...by, seq: 7, said: false }, { ...by, seq: 8, said: true }])
+  assert.deepEqual(events, [])
+})
+
 test('a gap that the server cannot fill is told, and what is live goes on behind it', async (t) => {
   const { server, peer, room } = await startInRoom(t, { joined: { seq: 5 } })
   loadDice(t, 0)

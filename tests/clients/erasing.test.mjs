@@ -28,16 +28,25 @@ function dice(seed) {
 const bobs = /[X😈Z\ufffd]/gu
 const withoutBobs = (text) => text.replaceAll(bobs, '')
 
-/** Types, deletes and formats somewhere, and sets keys and paragraphs beside it. */
-function scribble({ doc, text }, letters, roll) {
+/** Types, deletes, formats and embeds somewhere, sets keys, values, cards and paragraphs beside it, or moves a value, whosever it is. */
+function scribble({ doc, text }, letters, roll, { moves = false } = {}) {
   const pick = () => letters[roll(letters.length)]
+  const [list, cards] = [doc.getArray('list'), doc.getMap('cards')]
   doc.transact(() => {
     const at = roll(text.length + 1)
-    const what = roll(8)
-    if (what < 4) text.insert(at, Array.from({ length: 1 + roll(4) }, pick).join(''))
+    const what = roll(moves ? 15 : 11)
+    if (what >= 11 && list.length > 0) {
+      const from = roll(list.length)
+      const value = list.get(from)
+      list.delete(from)
+      list.insert(roll(list.length + 1), [value])
+    } else if (what < 4) text.insert(at, Array.from({ length: 1 + roll(4) }, pick).join(''))
     else if (what === 4 && at < text.length) text.delete(at, 1)
     else if (what === 5 && at < text.length) text.format(at, 1, { link: pick() })
     else if (what === 6) doc.getMap('map').set(`key${roll(3)}`, pick())
+    else if (what === 7) text.insertEmbed(at, { image: pick() })
+    else if (what === 8 || what >= 11) list.insert(roll(list.length + 1), [pick()])
+    else if (what === 9) cards.set(`card${roll(3)}`, new Y.Map([['title', pick()], ['tags', Y.Array.from([pick()])]]))
     else {
       const paragraph = new Y.XmlElement('p')
       doc.getXmlFragment('xml').insert(0, [paragraph])
@@ -47,7 +56,10 @@ function scribble({ doc, text }, letters, roll) {
   })
 }
 
-const said = ({ doc }) => JSON.stringify([doc.getText('content').toDelta(), doc.getMap('map').toJSON(), doc.getXmlFragment('xml').toString()])
+const besides = (doc) => [doc.getMap('map').toJSON(), doc.getXmlFragment('xml').toString(), doc.getMap('cards').toJSON()]
+const said = ({ doc }) => JSON.stringify([doc.getText('content').toDelta(), doc.getArray('list').toJSON(), ...besides(doc)])
+/** A text and a list without what is bob's. */
+const lines = (doc) => [withoutBobs(doc.getText('content').toString()), doc.getArray('list').toJSON().filter((value) => withoutBobs(value) === value)]
 
 for (const version of versions) {
   describe(version.name, () => {
@@ -59,10 +71,10 @@ for (const version of versions) {
       const past = talk(t, server, { as: { sub: 'root', rooms: [{ room: '*', access: 'admin' }] } }).tutti.room(room).past
       ada.type('abc')
       await bob.reads('abc')
-      for (let step = 0; step < 60; step++) {
-        scribble(ada, ['a', 'b', 'ü'], roll)
+      for (let step = 0; step < 80; step++) {
+        scribble(ada, ['a', 'b', 'ü'], roll, { moves: true })
         scribble(bob, ['X', '😈', 'Z'], roll)
-        if (step === 30) {
+        if (step === 40) {
           await until(() => said(dora) === said(ada) && said(ada) === said(bob), 'all agree')
           dora.goOffline()
         }
@@ -81,7 +93,7 @@ for (const version of versions) {
       }
       const { seq: head } = await past.document({ at: new Date(), format: 'text', root: 'content' })
       const before = []
-      for (let seq = 0; seq <= head; seq++) before.push(withoutBobs((await at(seq)).getText('content').toString()))
+      for (let seq = 0; seq <= head; seq++) before.push(lines(await at(seq)))
       const sockets = [ada, bob].map((client) => client.sockets.length)
 
       const dry = await past.erase({ content: { user: 'bob' } })
@@ -102,8 +114,8 @@ for (const version of versions) {
       assert.match(said(fresh), /d/)
       for (let seq = 0; seq <= head; seq++) {
         const doc = await at(seq)
-        assert.equal(doc.getText('content').toString(), before[seq], `the state after ${seq}`)
-        assert.doesNotMatch(JSON.stringify([doc.getMap('map').toJSON(), doc.getXmlFragment('xml').toString()]), bobs)
+        assert.deepEqual([doc.getText('content').toString(), doc.getArray('list').toJSON()], before[seq], `the state after ${seq}`)
+        assert.doesNotMatch(JSON.stringify(besides(doc)), bobs)
       }
 
       // They go on.

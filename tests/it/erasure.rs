@@ -10,11 +10,12 @@ use tutti::document::{ErasedUnits, IdRange};
 use tutti::history::Erasure;
 use tutti::ids::{RoomName, UserId};
 use tutti::store::{BegunErasure, Store, StoreSettings};
+use yrs::{Doc, Text, Transact};
 
-use crate::support::database::{execute, number};
-use crate::support::editor::{Editor, deleted_at};
+use crate::support::database::{Lock, execute, number};
+use crate::support::editor::{Editor, ROOT, deleted_at};
 use crate::support::eventually;
-use crate::support::http::{Answer, get, post_json};
+use crate::support::http::{Answer, ask, get, post_json};
 use crate::support::json::Client;
 use crate::support::message;
 use crate::support::process::Process;
@@ -149,7 +150,7 @@ fn trap_31_all_words_of_a_user_are_nowhere_any_more_and_nobody_brings_them_back(
     let told_of = erase_bobs(address);
     // Twice the word, a space behind each, and a surrogate pair; the second one lived.
     let expected = json!({
-        "dryRun": false, "done": true, "units": 22, "characters": 22, "alive": 12, "entries": 2, "messages": 2, "seq": 10, "name": null
+        "dryRun": false, "done": true, "units": 22, "characters": 22, "alive": 12, "entries": 2, "messages": 2, "quotes": 0, "seq": 10, "name": null
     });
     assert_eq!(told_of, expected);
     is_nowhere(address, folder.path(), SECRET);
@@ -158,6 +159,10 @@ fn trap_31_all_words_of_a_user_are_nowhere_any_more_and_nobody_brings_them_back(
     let after = entries(address);
     assert_eq!(seqs(&after)[..9], before[..]);
     assert_eq!(after[9]["user"], "root");
+    // Who shows what was said is told to read it anew.
+    let told_then = ["type", "user", "name", "payload"].map(|field| &after[10][field]);
+    assert_eq!(told_then, [&json!("room.erased"), &json!("root"), &json!("root"), &json!({ "said": true })]);
+    assert_eq!(after.len(), 11);
     assert_eq!(text(address, ""), "one two");
     let runs = |blame: &Value| -> Vec<_> {
         let runs = blame["runs"].as_array().unwrap().iter().filter(|run| run["by"] == "alice");
@@ -200,7 +205,7 @@ fn an_erasure_is_a_dry_run_unless_it_says_otherwise() {
     let (mut alice, _bob) = with_words(address);
     let told_of = erase(address, &serde_json::from_str(BOBS).unwrap());
     let expected = json!({
-        "dryRun": true, "done": false, "units": 22, "characters": 22, "alive": 12, "entries": 2, "messages": 2, "seq": null, "name": null
+        "dryRun": true, "done": false, "units": 22, "characters": 22, "alive": 12, "entries": 2, "messages": 2, "quotes": 0, "seq": null, "name": null
     });
     assert_eq!((told_of.status, told_of.json()), (200, expected));
     assert_eq!(told(address, "").json()["seq"], 9);
@@ -242,14 +247,74 @@ fn between_two_places_goes_all_that_lay_there_whoever_wrote_it() {
     assert_eq!((&told_of["units"], &told_of["alive"], &told_of["messages"]), (&json!(22), &json!(12), &json!(0)));
     assert_eq!((text(address, ""), text(address, "&at=3")), ("one two".to_owned(), "one ".to_owned()));
     assert!(entries(address)[5]["text"] == SECRET, "what was said stays");
+    // Bob's comment was on it.
+    assert_eq!((&told_of["quotes"], &entries(address)[10]["payload"]), (&json!(1), &json!({ "said": true })));
     // A place of the past: `one ` after the first entry.
     let told_of = erase(address, &json!({ "content": { "from": 0, "to": 3, "at": 1 }, "dryRun": false })).json();
-    assert_eq!((&told_of["units"], &told_of["seq"]), (&json!(3), &json!(11)));
+    assert_eq!((&told_of["units"], &told_of["seq"]), (&json!(3), &json!(12)));
     assert_eq!((text(address, ""), text(address, "&at=1")), (" two".to_owned(), " ".to_owned()));
+    assert_eq!(entries(address)[12]["payload"], json!({ "said": false }));
     // All that the root ever held.
     let told_of = erase(address, &json!({ "content": { "root": "t" }, "dryRun": false })).json();
     assert_eq!(told_of["units"], 4);
     assert_eq!(text(address, ""), "");
+}
+
+#[test]
+fn what_others_quote_in_comments_goes_and_what_they_say_of_it_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::with(&["--database-url", &database_url(folder.path())]);
+    let address = server.address;
+    with_words(address);
+    let unit = |client: u64, clock: u64| json!({ "item": { "client": client, "clock": clock } });
+    let of_bob = json!({ "from": unit(2, 10), "to": unit(2, 18) });
+    let comment = |payload: Value| says(address, "alice", &json!({ "type": "comment.created", "payload": payload }));
+    let theirs = comment(json!({ "text": "Is it one?", "quote": SECRET, "anchor": of_bob, "mood": 1.0 }));
+    let own = json!({ "text": "Mine", "quote": "one", "anchor": { "from": unit(1, 0), "to": unit(1, 2) } });
+    let ours = comment(own.clone());
+    let unplaced = comment(json!({ "text": "So?", "quote": "a xylophone" }));
+    let dry = erase(address, &serde_json::from_str(BOBS).unwrap()).json();
+    assert_eq!((&dry["quotes"], &dry["messages"]), (&json!(2), &json!(2)));
+    assert_eq!(erase_bobs(address)["quotes"], 2);
+    is_nowhere(address, folder.path(), SECRET);
+    let payload = |seq: u64| entries(address)[seq as usize - 1]["payload"].clone();
+    assert_eq!(payload(theirs), json!({ "text": "Is it one?", "anchor": of_bob, "mood": 1.0 }));
+    assert_eq!((payload(ours), payload(unplaced)), (own, json!({ "text": "So?" })));
+    let threads = told(address, "/comments").json()["threads"].clone();
+    let texts: Vec<&Value> = threads.as_array().unwrap().iter().map(|thread| &thread["text"]).collect();
+    assert_eq!(texts, ["", "Is it one?", "Mine", "So?"]);
+}
+
+#[test]
+fn what_is_moved_while_it_is_deleted_goes_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(folder.path(), &["--metrics-bind", "127.0.0.1:0", "--log-level", "info"]);
+    let (address, metrics) = (process.address, process.metrics_address());
+    let (mut alice, _bob) = with_words(address);
+    let mut dora = Editor::join(address, "plan", &writer("dora"), 9);
+    // The deletion waits for the database; so does what she does who has not seen it.
+    let lock = Lock::hold(&database_url(folder.path()));
+    let erasing = std::thread::spawn(move || erase_bobs(address));
+    eventually("the deletion waits", || (metric(metrics, "tutti_uncommitted_bytes") > 0).then_some(()));
+    alice.socket.say(&message::update(&moved_to_the_end(&alice.doc, 4, SECRET)));
+    dora.until_text(&format!("one 😀 two{SECRET}"));
+    drop(lock);
+    let told_of = erasing.join().unwrap();
+    assert_eq!((&told_of["units"], &told_of["alive"], &told_of["done"]), (&json!(31), &json!(21), &json!(true)));
+    assert_eq!(text(address, ""), "one two");
+    is_nowhere(address, folder.path(), SECRET);
+    let mut alice = back(address, alice, "alice");
+    alice.until_text("one two");
+    is_nowhere(address, folder.path(), SECRET);
+}
+
+/// What an editor does that moves a word, in one edit.
+fn moved_to_the_end(doc: &Doc, at: u32, word: &str) -> Vec<u8> {
+    let root = doc.get_or_insert_text(ROOT);
+    let mut txn = doc.transact_mut();
+    root.remove_range(&mut txn, at, word.len() as u32);
+    root.push(&mut txn, word);
+    txn.encode_update_v1()
 }
 
 #[test]
@@ -375,6 +440,72 @@ fn a_user_who_is_made_anonymous_has_another_name_everywhere_and_the_words_stay()
     alice.saves("!");
 }
 
+/// As an erasure of bob's words was begun before a kill.
+fn begin(url: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = Store::open(StoreSettings::new(url, "a".to_owned())).await.unwrap();
+        let row = store.room(&RoomName::parse("plan").unwrap()).await.unwrap().unwrap();
+        let mut units = ErasedUnits::default();
+        units.add(IdRange { client: 2, start: 0, end: 22 });
+        let erasure = Erasure { units, said_by: Some((UserId::new("bob"), row.head)), ..Erasure::default() };
+        let begun = store.begin_erasure(row.id, erasure.encode(), row.epoch, Some(row.head)).await.unwrap();
+        assert!(matches!(begun, BegunErasure::Begun(_)), "{begun:?}");
+        store.shutdown();
+    });
+}
+
+/// A figure of a process.
+fn metric(metrics: SocketAddr, name: &str) -> u64 {
+    let text = get(metrics, "/metrics", None).text().to_owned();
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap();
+    value.parse().unwrap()
+}
+
+#[test]
+fn why_an_erasure_does_not_go_on_is_told_and_it_can_be_cancelled() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = database_url(folder.path());
+    {
+        let server = Server::with(&["--database-url", &url]);
+        with_words(server.address);
+    }
+    execute(&url, "update entry set at = at - 86400000; update room set last_at = last_at - 86400000");
+    {
+        let _server = Server::with(&["--database-url", &url, "--compact-after", "1s"]);
+        eventually("its edits are packed", || (number(&url, "select count(*) from pack") > 0).then_some(()));
+    }
+    execute(&url, "create table whole as select * from pack; update pack set body = substr(body, 1, length(body) - 1)");
+    begin(&url);
+    let process = Process::start(folder.path(), &["--metrics-bind", "127.0.0.1:0"]);
+    let (address, metrics) = (process.address, process.metrics_address());
+    let path = format!("{PLAN}/erase");
+    let state = || get(address, &path, Some(&admin())).json()["erasure"].clone();
+    let failure = eventually("it is told", || Some(state()["failure"].clone()).filter(Value::is_object));
+    assert!(failure["reason"].as_str().unwrap().contains("pack"), "{failure}");
+    assert!(failure["at"].is_string(), "{failure}");
+    assert_eq!((&state()["rewritten"], &state()["done"], &state()["upto"]), (&json!(false), &json!(0), &json!(9)));
+    eventually("it is counted", || (metric(metrics, "tutti_erasures_failed") == 1).then_some(()));
+    assert_eq!(metric(metrics, "tutti_erasures_pending"), 1);
+    let by = |method, token: &str| ask(method, address, &path, Some(token));
+    for method in ["GET", "DELETE"] {
+        assert_eq!(by(method, &writer("alice")).error(), (403, "forbidden".into()));
+    }
+    for cancelled in [true, false] {
+        assert_eq!(by("DELETE", &admin()).json(), json!({ "room": "plan", "cancelled": cancelled }));
+        assert_eq!(state(), Value::Null);
+    }
+    eventually("none is left", || (metric(metrics, "tutti_erasures_pending") == 0).then_some(()));
+    assert_eq!(metric(metrics, "tutti_erasures_failed"), 0);
+    // The room is as it was, and can be erased from once the pack is mended.
+    execute(&url, "update pack set body = (select body from whole); drop table whole");
+    assert_eq!(text(address, ""), format!("one {SECRET}😀 two"));
+    Editor::join(address, "plan", &writer("dora"), 9).saves("!");
+    erase_bobs(address);
+    assert_eq!(state(), Value::Null);
+    is_nowhere(address, folder.path(), SECRET);
+}
+
 #[test]
 fn a_server_that_was_killed_in_between_is_followed_by_one_that_ends_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -383,18 +514,7 @@ fn a_server_that_was_killed_in_between_is_followed_by_one_that_ends_it() {
         let server = Server::with(&["--database-url", &url]);
         with_words(server.address);
     }
-    // As it was begun before the kill.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let store = Store::open(StoreSettings::new(&url, "a".to_owned())).await.unwrap();
-        let row = store.room(&RoomName::parse("plan").unwrap()).await.unwrap().unwrap();
-        let mut units = ErasedUnits::default();
-        units.add(IdRange { client: 2, start: 0, end: 22 });
-        let erasure = Erasure { units, said_by: Some((UserId::new("bob"), row.head)), ..Erasure::default() };
-        let begun = store.begin_erasure(row.id, erasure.encode(), row.epoch).await.unwrap();
-        assert!(matches!(begun, BegunErasure::Begun(_)), "{begun:?}");
-        store.shutdown();
-    });
+    begin(&url);
     let process = Process::start(folder.path(), &[]);
     eventually("it is ended", || (number(&url, "select count(*) from erasure") == 0).then_some(()));
     is_nowhere(process.address, folder.path(), SECRET);
@@ -467,7 +587,7 @@ fn a_user_who_has_pushed_steps_is_told_that_they_stay() {
     // The name goes all the same.
     let told_of = erase(server.address, &json!({ "anonymise": "bob", "dryRun": false })).json();
     assert_eq!((&told_of["entries"], &told_of["done"]), (&json!(1), &json!(true)));
-    let entry = &told(server.address, "/history").json()["entries"][0];
+    let entry = &told(server.address, "/history?kind=step").json()["entries"][0];
     assert_eq!((&entry["author"], &entry["body"]["name"]), (&told_of["name"], &told_of["name"]));
     assert_eq!(entry["body"]["steps"], json!([{ "say": SECRET }]));
 }

@@ -47,7 +47,7 @@ const PATHS: [(&str, &[&str]); 45] = [
     ("/api/v1/rooms/docs/plan/diff", READ),
     ("/api/v1/rooms/docs/plan/versions", VERSIONS),
     ("/api/v1/rooms/docs/plan/restore", POST),
-    ("/api/v1/rooms/docs/plan/erase", POST),
+    ("/api/v1/rooms/docs/plan/erase", &["GET", "HEAD", "POST", "DELETE"]),
     ("/api/v1/rooms/docs/plan/comments", READ),
     ("/api/v1/rooms/docs/plan/undelete", POST),
     ("/api/v1/rooms/docs/plan/presence", READ),

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use tutti::ids::{Seq, UserId};
 use tutti::layout::Unreadable;
 use tutti::store::{
-    Append, BegunErasure, CopyEnd, CopyPart, Deletion, Dropping, ENTRY_OVERHEAD_BYTES, Entry, EntryKind,
-    ErasureProgress, ErasureRow, FinishedCopy, HistoryQuery, HistorySegment, Kept, NewEntry, Packed, Rewrite,
-    Rewritten, RoomEvent, RoomId, Store, StoreError, StoreSettings, Undeletion, VersionRow, WebhookRow,
+    Append, BegunErasure, CANCELLED_EPOCHS, CopyEnd, CopyPart, Deletion, Dropping, ENTRY_OVERHEAD_BYTES, Entry,
+    EntryKind, ErasureProgress, ErasureRow, FinishedCopy, HistoryQuery, HistorySegment, Kept, NewEntry, Packed,
+    Rewrite, Rewritten, RoomEvent, RoomId, Store, StoreError, StoreSettings, Undeletion, VersionRow, WebhookRow,
 };
 
 use crate::support::{
@@ -27,6 +27,8 @@ struct Erase {
     rename: Option<(UserId, UserId)>,
     /// In place of as many bytes, if others are to come.
     replacement: Option<&'static str>,
+    /// What is to be told.
+    notice: Option<&'static str>,
 }
 
 impl Erase {
@@ -68,6 +70,10 @@ impl Rewrite for Erase {
     fn rename(&self) -> Option<(&UserId, &UserId)> {
         self.rename.as_ref().map(|(from, to)| (from, to))
     }
+
+    fn notice(&self) -> Bytes {
+        Bytes::from_static(self.notice.unwrap_or_default().as_bytes())
+    }
 }
 
 fn erase() -> Arc<dyn Rewrite> {
@@ -75,11 +81,11 @@ fn erase() -> Arc<dyn Rewrite> {
 }
 
 fn rename(from: &str, to: &str) -> Arc<dyn Rewrite> {
-    Arc::new(Erase { rename: Some((UserId::new(from), UserId::new(to))), replacement: None })
+    Arc::new(Erase { rename: Some((UserId::new(from), UserId::new(to))), ..Erase::default() })
 }
 
 async fn begun(store: &Store, room: RoomId, epoch: i64) -> ErasureRow {
-    match store.begin_erasure(room, "plan".into(), epoch).await {
+    match store.begin_erasure(room, "plan".into(), epoch, None).await {
         Ok(BegunErasure::Begun(row)) => row,
         begun => panic!("{begun:?}"),
     }
@@ -237,10 +243,16 @@ contract! {
         let store = db.store("main").await;
         let plan = room(&store, "plan").await;
         placed(&store, &append(plan, vec![secret_edit(1), secret_edit(2)])).await;
-        assert_eq!(store.begin_erasure(RoomId(99), "p".into(), 0).await, Ok(BegunErasure::Gone));
-        assert_eq!(store.begin_erasure(plan, "p".into(), 1).await, Ok(BegunErasure::Renewed));
+        assert_eq!(store.begin_erasure(RoomId(99), "p".into(), 0, None).await, Ok(BegunErasure::Gone));
+        assert_eq!(store.begin_erasure(plan, "p".into(), 1, None).await, Ok(BegunErasure::Renewed));
+        for newest in [Seq(1), Seq(3)] {
+            assert_eq!(store.begin_erasure(plan, "p".into(), 0, Some(newest)).await, Ok(BegunErasure::Changed));
+        }
         assert_eq!(store.erasure(plan).await, Ok(None));
-        let row = begun(&store, plan, 0).await;
+        let row = match store.begin_erasure(plan, "plan".into(), 0, Some(Seq(2))).await {
+            Ok(BegunErasure::Begun(row)) => row,
+            begun => panic!("{begun:?}"),
+        };
         let expected = ErasureRow {
             room: plan,
             name: name("plan"),
@@ -249,11 +261,12 @@ contract! {
             done: Seq::ZERO,
             epoch: 1,
             is_rewritten: false,
+            failure: None,
         };
         assert_eq!(row, expected);
         assert!(store.room(&name("plan")).await.expect("an answer").expect("a room").is_being_erased());
         for epoch in [0, 1, 2] {
-            assert_eq!(store.begin_erasure(plan, "p".into(), epoch).await, Ok(BegunErasure::Busy));
+            assert_eq!(store.begin_erasure(plan, "p".into(), epoch, None).await, Ok(BegunErasure::Busy));
         }
         assert_eq!(store.erasure(plan).await, Ok(Some(expected.clone())));
         assert_eq!(store.pending_erasures(RoomId(0), 10).await, Ok(vec![expected.clone()]));
@@ -262,14 +275,14 @@ contract! {
         assert_eq!(go_on(&store, &row, &erase()).await, Ok(2));
         let rewritten = ErasureRow { plan: Bytes::new(), done: Seq(2), epoch: 2, is_rewritten: true, ..expected };
         assert_eq!(store.erasure(plan).await, Ok(Some(rewritten.clone())), "until it is scrubbed");
-        assert_eq!(store.begin_erasure(plan, "p".into(), 2).await, Ok(BegunErasure::Busy));
+        assert_eq!(store.begin_erasure(plan, "p".into(), 2, None).await, Ok(BegunErasure::Busy));
         // Whoever goes on with it finds nothing to do.
         assert_eq!(go_on(&store, &rewritten, &erase()).await, Ok(0));
         assert_eq!(go_on(&store, &row, &erase()).await, Err(StoreError::Renewed));
         assert_eq!((store.scrub().await, store.erasure(plan).await), (Ok(1), Ok(None)));
         let deletion = Deletion::Soft(1_000);
         store.delete_room(&name("plan"), (&UserId::new("root"), "Root"), deletion, 5).await.expect("it is deleted");
-        assert_eq!(store.begin_erasure(plan, "p".into(), 2).await, Ok(BegunErasure::Gone));
+        assert_eq!(store.begin_erasure(plan, "p".into(), 2, None).await, Ok(BegunErasure::Gone));
     }
 
     async fn nothing_is_kept_of_what_was_read_in_another_epoch_or_while_something_is_erased(db: &Database) {
@@ -417,6 +430,76 @@ contract! {
         assert_eq!(history(&store, plan).await[1_002].body, Some(format!("7 {SECRET} 7").into()));
     }
 
+    async fn an_erasure_tells_why_it_does_not_go_on_until_it_does(db: &Database) {
+        let store = db.store("main").await;
+        let plan = room(&store, "plan").await;
+        placed(&store, &append(plan, (0..600).map(secret_edit).collect())).await;
+        assert_eq!(store.count_erasures().await, Ok((0, 0)));
+        let row = begun(&store, plan, 0).await;
+        let failure = async || store.erasure(plan).await.expect("an answer").expect("it is there").failure;
+        assert_eq!((failure().await, store.count_erasures().await), (None, Ok((1, 0))));
+        let note = async || store.note_erasure_failure(plan, "it is damaged".to_owned(), 7).await.expect("noted");
+        note().await;
+        assert_eq!(failure().await, Some(("it is damaged".to_owned(), 7)));
+        assert_eq!(store.count_erasures().await, Ok((1, 1)));
+        store.erase_part(&row, erase()).await.expect("a part");
+        assert_eq!((failure().await, store.count_erasures().await), (None, Ok((1, 0))));
+        note().await;
+        go_on(&store, &row, &erase()).await.expect("it is erased");
+        assert_eq!(failure().await, None);
+        note().await;
+        assert_eq!(store.scrub().await, Ok(1));
+        assert_eq!(store.count_erasures().await, Ok((0, 0)));
+        note().await;
+        assert_eq!(store.count_erasures().await, Ok((0, 0)), "there is nothing to note it of");
+    }
+
+    async fn what_is_to_be_told_of_an_erasure_is_kept_until_it_is_told_and_then_it_ends(db: &Database) {
+        let store = db.store("main").await;
+        let plan = room(&store, "plan").await;
+        placed(&store, &append(plan, vec![secret_edit(1)])).await;
+        let row = begun(&store, plan, 0).await;
+        store.end_erasure_notice(plan).await.expect("works");
+        let plan_of = async || store.erasure(plan).await.expect("an answer").map(|row| row.plan);
+        assert_eq!(plan_of().await, Some("plan".into()), "it is not rewritten");
+        let telling: Arc<dyn Rewrite> = Arc::new(Erase { notice: Some("told"), ..Erase::default() });
+        assert_eq!(go_on(&store, &row, &telling).await, Ok(1));
+        assert_eq!((plan_of().await, store.scrub().await), (Some("told".into()), Ok(0)));
+        store.end_erasure_notice(plan).await.expect("works");
+        assert_eq!((plan_of().await, store.scrub().await), (Some(Bytes::new()), Ok(1)));
+        assert_eq!(plan_of().await, None);
+    }
+
+    async fn an_erasure_that_is_cancelled_leaves_the_rest_as_it_is(db: &Database) {
+        let store = db.store("main").await;
+        let plan = room(&store, "plan").await;
+        placed(&store, &append(plan, (0..600).map(secret_edit).collect())).await;
+        assert_eq!(store.cancel_erasure(plan, 0).await, Ok(false));
+        let row = begun(&store, plan, 0).await;
+        store.erase_part(&row, erase()).await.expect("a part");
+        for epoch in [0, 2] {
+            assert_eq!(store.cancel_erasure(plan, epoch).await, Ok(false));
+        }
+        assert_eq!(store.cancel_erasure(plan, 1).await, Ok(true));
+        assert_eq!((store.erasure(plan).await, epoch(&store, "plan").await), (Ok(None), 1 + CANCELLED_EPOCHS));
+        // Whoever goes on with it finds that it is over, and whoever was there reads anew.
+        assert_eq!(go_on(&store, &row, &erase()).await, Err(StoreError::Renewed));
+        let of = |epoch| Append { epoch: Some(epoch), ..append(plan, vec![edit("a")]) };
+        assert_eq!(one(&store, &of(1)).await, Err(StoreError::Renewed));
+        placed(&store, &of(1 + CANCELLED_EPOCHS)).await;
+        let with_secret = async || {
+            let has = |entry: &Entry| entry.body.as_ref().is_some_and(|body| Erase::default().bytes(body).is_some());
+            history(&store, plan).await.iter().filter(|entry| has(entry)).count()
+        };
+        assert_eq!(with_secret().await, 100);
+        pack_all(&store, plan).await;
+        let row = begun(&store, plan, 1 + CANCELLED_EPOCHS).await;
+        assert_eq!(go_on(&store, &row, &erase()).await, Ok(100));
+        assert_eq!(store.cancel_erasure(plan, row.epoch + 1).await, Ok(false), "all is rewritten");
+        assert_eq!(store.scrub().await, Ok(1));
+        assert_eq!(found(db, &store, plan).await, Vec::<String>::new());
+    }
+
     async fn nothing_ends_before_all_packs_are_rewritten(db: &Database) {
         let store = db.store("main").await;
         let plan = room(&store, "plan").await;
@@ -442,7 +525,7 @@ contract! {
                 }
                 // Not counted yet, and counted once it is erased.
                 placed(&not_counting, &append(plan, (0..30).map(secret_edit).collect())).await;
-                let erase = Arc::new(Erase { replacement: Some(replacement), rename: None });
+                let erase = Arc::new(Erase { replacement: Some(replacement), ..Erase::default() });
                 let row = begun(&counting, plan, 0).await;
                 assert_eq!(counting.count_part(plan).await, Ok(false), "not now");
                 let erase: Arc<dyn Rewrite> = erase;

@@ -168,10 +168,10 @@ impl Case {
         let (store, id) = full_room(db).await;
         let open = Histories::new(store.clone()).open(&name("plan")).await.expect("works").expect("there");
         let authors = Histories::new(store.clone()).authors(id).await.expect("works");
-        let words = open.words_of(&UserId::new("bob"), &authors).expect("works");
+        let words = open.words_of(&UserId::new("bob"), &[], &authors).expect("works");
         let deletion = NewEntry { body: words.deletion.expect("they live"), ..edit("") };
         placed(&store, &append(id, vec![deletion])).await;
-        let begun = store.begin_erasure(id, words.erasure.encode(), open.row.epoch).await;
+        let begun = store.begin_erasure(id, words.erasure.encode(), open.row.epoch, None).await;
         assert!(matches!(begun, Ok(BegunErasure::Begun(_))), "{begun:?}");
         self.raise(db, 1).await;
         let rows = self.rows(db).await;

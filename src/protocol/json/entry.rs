@@ -20,6 +20,9 @@ use crate::wire::Frame;
 /// The type of the event that says that somebody went back.
 pub const RESTORED: &str = "room.restored";
 
+/// The type of the event that says that something was erased.
+pub const ERASED: &str = "room.erased";
+
 /// The body of an entry: what its author said, with the name shown then.
 pub fn body(event: &Event, name: &str) -> Bytes {
     #[derive(Serialize)]
@@ -38,7 +41,7 @@ pub fn body(event: &Event, name: &str) -> Bytes {
 }
 
 /// The body of a message or an event without what its author said: its type, the name shown then and `"erased":true`, an empty text where
-/// there was one. Of a comment's events the thread stays that they belong to, and of a restore what it did, which is no one's words. `None`
+/// there was one. Of a comment's events the thread stays that they belong to, and of a restore or an erasure what it did, which is no one's words. `None`
 /// if it is so already.
 pub fn erased(body: &[u8]) -> Option<Bytes> {
     #[derive(Deserialize)]
@@ -71,6 +74,8 @@ pub fn erased(body: &[u8]) -> Option<Bytes> {
         inserted: Option<u64>,
         #[serde(skip_serializing_if = "Option::is_none")]
         deleted: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        said: Option<bool>,
         #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
         text: Option<&'static str>,
     }
@@ -93,7 +98,7 @@ pub fn erased(body: &[u8]) -> Option<Bytes> {
     }
     let figures = || serde_json::from_str::<Figures>(said.payload?.get()).ok();
     let payload = match &*said.kind {
-        RESTORED | "comment.resolved" => figures(),
+        RESTORED | ERASED | "comment.resolved" => figures(),
         "comment.created" => figures().map(|_| Figures { text: Some(""), ..Figures::default() }),
         "comment.replied" => figures().map(|figures| Figures { text: Some(""), ..figures }),
         _ => None,
@@ -102,6 +107,20 @@ pub fn erased(body: &[u8]) -> Option<Bytes> {
     let text = said.text.map(|_| "");
     let erased = Erased { kind: &said.kind, name: &said.name, erased: true, text, payload };
     serde_json::to_vec(&erased).ok().map(Bytes::from)
+}
+
+/// The body of a comment without what it quotes, and without its anchor if that goes, too. `None` if it has neither.
+pub fn unquoted(body: &[u8], with_anchor: bool) -> Option<Bytes> {
+    let mut fields: IndexMap<Cow<'_, str>, &RawValue> = serde_json::from_slice(body).ok()?;
+    let mut payload: IndexMap<Cow<'_, str>, &RawValue> = serde_json::from_str(fields.get("payload")?.get()).ok()?;
+    let had_quote = payload.shift_remove("quote").is_some();
+    let had_anchor = with_anchor && payload.shift_remove("anchor").is_some();
+    if !had_quote && !had_anchor {
+        return None;
+    }
+    let payload = to_raw_value(&payload).ok()?;
+    fields.insert(Cow::Borrowed("payload"), &payload);
+    serde_json::to_vec(&fields).ok().map(Bytes::from)
 }
 
 /// The body of an entry but an edit with another name shown. `None` if it is no such body.
@@ -251,6 +270,23 @@ mod tests {
             assert_eq!(erased(left), None, "it is so already");
         }
         assert_eq!(erased("secret").as_deref(), Some(r#"{"type":"erased","name":"","erased":true}"#));
+    }
+
+    #[test]
+    fn a_comment_without_its_quote_says_what_it_said() {
+        let unquoted = |body: &str, with_anchor| {
+            unquoted(body.as_bytes(), with_anchor).map(|body| String::from_utf8(body.to_vec()).unwrap())
+        };
+        let body = r#"{"type":"comment.created","name":"Ada","payload":{"text":"Is that so?","quote":"secret","anchor":{"a":1.0},"more":[2]}}"#;
+        let left = body.replace(r#""quote":"secret","#, "");
+        assert_eq!(unquoted(body, false), Some(left.clone()));
+        assert_eq!(unquoted(body, true), Some(left.replace(r#""anchor":{"a":1.0},"#, "")));
+        assert_eq!(unquoted(&left, false), None, "it is so already");
+        let escaped = body.replace("quote", "qu\\u006fte").replace("payload", "p\\u0061yload");
+        assert_eq!(unquoted(&escaped, false), Some(left));
+        for other in ["no body", r#"{"type":"comment.created","name":"Ada"}"#, r#"{"payload":["quote"]}"#] {
+            assert_eq!(unquoted(other, true), None);
+        }
     }
 
     #[test]

@@ -62,7 +62,8 @@ export class Comments extends Emitter<CommentsEvents> {
       room.on('event', onEvent as (event: object) => void),
       // Without `since`, nothing of the time before the first join comes by socket.
       room.on('joined', () => { if (!this.#early) void this.reload() }),
-      room.on('gap', () => { void this.reload() })
+      room.on('gap', () => { void this.reload() }),
+      room.on('erased', ({ said }) => { if (said) void this.reload() })
     ]
     if (room.isJoined) void this.reload()
   }

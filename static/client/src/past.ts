@@ -1,7 +1,7 @@
 // A room's past, by REST: what its document was, who wrote it, what changed, named versions, and going back.
 
 import type {
-  ActivityPage, ActivityQuery, Blame, BlameQuery, Copied, CopyOptions, Diff, DiffQuery, DocumentQuery, Erased, ErasedWish, Moment, PastDocument, Replay, Restored, RestoreOptions,
+  ActivityPage, ActivityQuery, Blame, BlameQuery, Copied, CopyOptions, Diff, DiffQuery, DocumentQuery, Erased, ErasedWish, Moment, PastDocument, PendingErasure, Replay, Restored, RestoreOptions,
   Version, VersionChange, VersionKey
 } from './types.js'
 
@@ -99,6 +99,16 @@ export class Past {
   /** Erases what was written, or whose it was, for good. Needs `admin`. Only tells what would happen, unless `dryRun` is false. */
   async erase (what: ErasedWish, { dryRun = true }: { dryRun?: boolean } = {}): Promise<Erased> {
     return (await this.#ask('erase', { method: 'POST', body: { ...what, dryRun } })).body as Erased
+  }
+
+  /** The erasure that has begun and not ended, if there is one. Needs `admin`. */
+  async erasure (): Promise<PendingErasure | null> {
+    return ((await this.#ask('erase', {})).body as { erasure: PendingErasure | null }).erasure
+  }
+
+  /** Gives up an erasure that has not rewritten all; whether there was one. What it has rewritten stays so. Needs `admin`. */
+  async cancelErasure (): Promise<boolean> {
+    return ((await this.#ask('erase', { method: 'DELETE' })).body as { cancelled: boolean }).cancelled
   }
 
   #ask (what: string, request: RestRequest): Promise<RestAnswer> { return this.#rest(`${pathOf(this.#room)}/${what}`, request) }

@@ -102,8 +102,8 @@ export interface Messages<App = object> {
 }
 
 const messageOf = ({ seq, author, at, body }: HistoryEntry, room: string): ChatMessage => {
-  const { text, payload, name } = body as { text: string, payload?: unknown, name?: string }
-  return { room, seq, user: author, name: name ?? author, timestamp: at, text, payload }
+  const { text, payload, name, erased } = body as { text: string, payload?: unknown, name?: string, erased?: true }
+  return { room, seq, user: author, name: name ?? author, timestamp: at, text, payload, ...(erased && { erased }) }
 }
 
 /** The last `limit` messages of a room, and all that come while the component is mounted. */
@@ -117,11 +117,24 @@ export function useMessages<App = object> (name: string, { limit = 50 }: { limit
       const bySeq = new Map([...messages, ...more].map((message) => [message.seq, message]))
       return { messages: [...bySeq.values()].sort((a, b) => a.seq - b.seq), isLoading: false, error: null }
     })
-    const load = (before: number) => room.history({ before, limit, kind: 'message' }).then(
-      ({ entries }) => { if (!isOver) add(entries.map((entry) => messageOf(entry, name))) },
-      (error: TuttiError) => { if (!isOver) setState((state) => ({ ...state, isLoading: false, error })) })
-    setState({ messages: [], isLoading: true, error: null })
-    const stops = [room.on('message', (message) => add([message])), room.on('gap', ({ seq }) => load(seq + 1))]
+    // What was asked for before may say what is erased by now.
+    let asked = 0
+    const load = (before: number) => {
+      const own = ++asked
+      return room.history({ before, limit, kind: 'message' }).then(
+        ({ entries }) => { if (!isOver && own === asked) add(entries.map((entry) => messageOf(entry, name))) },
+        (error: TuttiError) => { if (!isOver && own === asked) setState((state) => ({ ...state, isLoading: false, error })) })
+    }
+    const reset = () => setState({ messages: [], isLoading: true, error: null })
+    reset()
+    const stops = [
+      room.on('message', (message) => add([message])), room.on('gap', ({ seq }) => load(seq + 1)),
+      room.on('erased', ({ seq, said }) => {
+        if (!said) return
+        reset()
+        void load(seq + 1)
+      })
+    ]
     room.joined().then(() => { if (!isOver) load((room.seq ?? 0) + 1) }, (error: TuttiError) => setState({ messages: [], isLoading: false, error }))
     return () => {
       isOver = true

@@ -280,7 +280,10 @@ export class Room<App = object> extends Emitter<RoomEvents<App>> {
     if (message.type === 'chat.message') emit(this, 'message', message)
     else if (message.type === 'edit.steps') emit(this, 'steps', message)
     else if (message.type === 'edit') emit(this, 'edit', { ...message, update: bytesFromBase64(message.update ?? '') })
-    else if (!RESERVED.has(message.type.split('.')[0]!)) {
+    else if (message.type === 'room.erased') {
+      const { seq = 0, user, name, timestamp, payload } = message
+      emit(this, 'erased', { seq, user, name, timestamp, said: (payload as { said?: unknown } | undefined)?.said !== false })
+    } else if (!RESERVED.has(message.type.split('.')[0]!)) {
       emit(this, 'event', message)
       emit(this, message.type, message)
     }

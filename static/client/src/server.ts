@@ -8,14 +8,14 @@ import type {
   ApiRequest, DeletedRoom, DeliveryPage, DeliveryQuery, NewRevocation, NewWebhook, Operation, Publication, PutOptions, ReadDocument, ReadFormats, ReadOptions,
   Revocation, RoomInfo, RoomMeta, RoomPage, RoomPresence, RoomQuery, ServerStats, TuttiServerOptions, Webhook, WriteOptions, Written
 } from './server-types.js'
-import type { Copied, CopyOptions, CommentPage, CommentQuery, Erased, ErasedWish, HistoryPage, HistoryQuery, Saved } from './types.js'
+import type { Copied, CopyOptions, CommentPage, CommentQuery, Erased, ErasedWish, HistoryPage, HistoryQuery, PendingErasure, Saved } from './types.js'
 
 export { TuttiError } from './error.js'
 export * from './mint.js'
 export { Past } from './past.js'
 export type * from './server-types.js'
 export type {
-  Access, ActivityPage, Blame, Comment, CommentPage, CommentQuery, CommentThread, Copied, CopyOptions, Diff, EntryKind, Erased, ErasedContent, ErasedWish, HistoryEntry, HistoryPage, HistoryQuery, Moment, PastDocument,
+  Access, ActivityPage, Blame, Comment, CommentPage, CommentQuery, CommentThread, Copied, CopyOptions, Diff, EntryKind, Erased, ErasedContent, ErasedWish, HistoryEntry, HistoryPage, HistoryQuery, Moment, PastDocument, PendingErasure,
   Replay, Resolution, Restored, RestoreOptions, Saved, Session, Version
 } from './types.js'
 export * from './verify.js'
@@ -48,6 +48,12 @@ export class TuttiServer {
 
   /** Erases what was written in a room, or whose it was, for good. Only tells what would happen, unless `dryRun` is false. */
   erase (room: string, what: ErasedWish, options: { dryRun?: boolean } = {}): Promise<Erased> { return this.past(room).erase(what, options) }
+
+  /** The erasure of a room that has begun and not ended, if there is one. */
+  erasure (room: string): Promise<PendingErasure | null> { return this.past(room).erasure() }
+
+  /** Gives up an erasure that has not rewritten all; whether there was one. What it has rewritten stays so. */
+  cancelErasure (room: string): Promise<boolean> { return this.past(room).cancelErasure() }
 
   /**
    * Deletes a room, and puts out who is in it. It can be taken back for a while; `hard`: its content goes at once; `free`, too: a new room may

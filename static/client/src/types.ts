@@ -109,6 +109,8 @@ export interface PushRejected { accepted: false, version: number, since: number,
 export interface Joined<State = unknown> { seq: number, access: Access, recovered: boolean, members: Present<State>[] }
 /** What came after `since`, up to `seq`, was not replayed: read the history. */
 export interface Gap { since: number, seq: number }
+/** Something was erased for good. `said`: messages, events, comments or names in them are others than before: read anew what you show of them. */
+export interface ErasedEvent extends Stamp { seq: number, said: boolean }
 
 export interface HistoryEntry { seq: number, kind: EntryKind, author: string, at: string, bytes?: number, body?: unknown }
 export interface HistoryQuery { after?: number, before?: number, limit?: number, kind?: EntryKind, author?: string }
@@ -224,12 +226,24 @@ export interface Erased {
   alive: number
   entries: number
   messages: number
-  /** The edit that deletes what lives. */
+  /** Others' comments that go on without what they quote. */
+  quotes: number
+  /** The last edit that deletes what lives. */
   seq: number | null
   /** What the user is called from then on. */
   name: string | null
   /** As of blame. */
   partial?: true
+}
+
+/** An erasure that has begun and not ended: entries up to `done` of those up to `upto` are rewritten. */
+export interface PendingErasure {
+  /** All is, and the database's files are to be cleared. */
+  rewritten: boolean
+  done: number
+  upto: number
+  /** Why it does not go on. */
+  failure?: { reason: string, at: string }
 }
 
 export interface CopyOptions {
@@ -308,6 +322,7 @@ interface RoomEventsOfTutti<App> {
   presence: PresenceChange<PresenceOf<App>>
   joined: Joined<PresenceOf<App>>
   gap: Gap
+  erased: ErasedEvent
   typing: { user: string, name: string, typing: boolean }
   bytes: { user: string, bytes: Uint8Array }
   access: { access: Access }

@@ -34,4 +34,4 @@ export type ServerMessage = AnswerMessage | RoomMessage | Authenticated |
 type EntryType = 'chat.message' | 'edit.steps' | 'edit'
 
 /** Messages, steps, edits and the app's events: with a `seq`, unless they are ephemeral. */
-export type EntryMessage = Stamp & { type: EntryType | EventName, room: string, seq?: number, update?: string }
+export type EntryMessage = Stamp & { type: EntryType | EventName, room: string, seq?: number, update?: string, payload?: unknown }
