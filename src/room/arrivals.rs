@@ -59,7 +59,10 @@ impl Arrivals {
     pub fn keep_all(&mut self, messages: Vec<(MemberId, FromMember)>, head: Seq) {
         self.members.extend(messages.iter().map(|(member, _)| (*member, false)));
         self.asked.extend(messages.into_iter().map(|(_, message)| message));
-        (self.target, self.is_current) = (Some(head), false);
+        // Whoever comes next is asked for where nobody waits yet.
+        if !self.asked.is_empty() {
+            (self.target, self.is_current) = (Some(head), false);
+        }
     }
 
     /// Whether the database is to be asked now.
@@ -170,6 +173,21 @@ mod tests {
         assert_eq!(arrivals.due(), Some(now + TELL_WITHIN));
         assert_eq!(whose(arrivals.take(Seq(7), now + TELL_WITHIN)), [1]);
         assert_eq!(arrivals.due(), None);
+    }
+
+    #[test]
+    fn who_comes_first_to_a_room_that_was_begun_by_nobody_who_waits_is_asked_for() {
+        let (mut arrivals, now) = (Arrivals::default(), Instant::now());
+        arrivals.await_servers([Uuid::from_u128(1)].into(), now);
+        // By a request, say.
+        arrivals.keep_all(Vec::new(), Seq(7));
+        assert!(whose(arrivals.take(Seq(7), now)).is_empty());
+        let later = now + TELL_WITHIN;
+        arrivals.keep(MemberId(1), says(1));
+        assert!(arrivals.ask());
+        arrivals.on_head(Some(Seq(8)));
+        assert!(whose(arrivals.take(Seq(7), later)).is_empty());
+        assert_eq!(whose(arrivals.take(Seq(8), later)), [1]);
     }
 
     /// Who comes back to a room.
