@@ -9,8 +9,9 @@ const GUEST_KEYS = { write: 'tutti.guest', read: 'tutti.guest.view' }
 const NAME_KEY = 'tutti.name'
 const RENEW_BEFORE_MS = 60_000
 const TIMER_MS_MAX = 2 ** 31 - 1
-/** How long a reloaded page waits for the page it replaces to let go of the guest. */
+/** How long a page waits for the one it replaces to let go of the guest. A reloaded one can tell that it is no duplicate, and waits longer. */
 const CLAIM_TIMEOUT_MS = 400
+const CLAIM_AFTER_RELOAD_MS = 10_000
 /** A token this young was made for the attempt that asks for one. */
 const FRESH_MS = 5_000
 
@@ -24,9 +25,11 @@ const write = (storage, key, value) => { try { window[storage].setItem(key, JSON
  */
 async function claim (user) {
   if (!navigator.locks) return true
+  const isReloaded = performance.getEntriesByType('navigation')[0]?.type === 'reload'
+  const signal = AbortSignal.timeout(isReloaded ? CLAIM_AFTER_RELOAD_MS : CLAIM_TIMEOUT_MS)
   return new Promise((resolve) => {
     navigator.locks
-      .request(`tutti.guest.${user}`, { signal: AbortSignal.timeout(CLAIM_TIMEOUT_MS) }, () => {
+      .request(`tutti.guest.${user}`, { signal }, () => {
         resolve(true)
         return new Promise(() => {})
       })

@@ -1,5 +1,6 @@
 // The messages of this window that the timeline does not hold yet. They outlive lost connections and a reload; each has an id that serves
-// as its key, so that the server keeps one that was sent twice only once. No DOM.
+// as its key, so that the server keeps one that was sent twice only once. Keys are those of a user: only the guest who wrote a message
+// finds it again, not a duplicate of the tab, which is another guest. No DOM.
 
 const CHARS_MAX = 4_000
 
@@ -9,13 +10,15 @@ const CHARS_MAX = 4_000
 export class Outbox extends EventTarget {
   /** In the order in which they were written. @type {Unseen[]} */
   messages
-  #storageKey
+  #document
+  #guest
   #room
 
-  /** @param {string} document */
-  constructor (document) {
+  /** @param {string} document  @param {{ user: string }} guest */
+  constructor (document, guest) {
     super()
-    this.#storageKey = `tutti.unsent.${document}`
+    this.#document = document
+    this.#guest = guest
     this.messages = this.#restore()
   }
 
@@ -52,6 +55,8 @@ export class Outbox extends EventTarget {
       (error) => { if (room === this.#room) this.#settle(message, 'failed', error.message) })
   }
 
+  get #storageKey () { return `tutti.unsent.${this.#document}` }
+
   #settle (message, state, reason) {
     Object.assign(message, { state, reason })
     this.#changed()
@@ -65,9 +70,9 @@ export class Outbox extends EventTarget {
   }
 
   #changed () {
-    const unsent = this.messages.filter(({ state }) => state !== 'saved').map(({ id, text, ms }) => ({ id, text, ms }))
+    const messages = this.messages.filter(({ state }) => state !== 'saved').map(({ id, text, ms }) => ({ id, text, ms }))
     try {
-      if (unsent.length > 0) sessionStorage.setItem(this.#storageKey, JSON.stringify(unsent))
+      if (messages.length > 0) sessionStorage.setItem(this.#storageKey, JSON.stringify({ user: this.#guest.user, messages }))
       else sessionStorage.removeItem(this.#storageKey)
     } catch { /* forbidden or full: they live as long as the page */ }
     this.dispatchEvent(new Event('change'))
@@ -75,7 +80,8 @@ export class Outbox extends EventTarget {
 
   #restore () {
     try {
-      return (JSON.parse(sessionStorage.getItem(this.#storageKey)) ?? []).map((message) => ({ ...message, state: 'sending' }))
+      const { user, messages } = JSON.parse(sessionStorage.getItem(this.#storageKey))
+      return user === this.#guest.user ? messages.map((message) => ({ ...message, state: 'sending' })) : []
     } catch {
       return []
     }

@@ -98,7 +98,7 @@ async function start ({ name, prefix, root, protocol, openEditor, code }) {
   })
   const conversation = createConversation({
     timeline,
-    outbox: new Outbox(name),
+    outbox: new Outbox(name, guest),
     guest,
     colourOfPresent: people.colourOfPresent,
     isInSight: () => panels?.isInSight('side-panel') ?? false

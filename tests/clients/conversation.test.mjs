@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import WebSocket from 'ws'
 import { connect } from '../../static/client/tutti.js'
-import { openWindow, startBrowser } from './support/browser.mjs'
+import { bePatient, openWindow, startBrowser, Window } from './support/browser.mjs'
 import { networkTo } from './support/proxy.mjs'
 import { startServer } from './support/server.mjs'
 import { until } from './support/until.mjs'
@@ -127,6 +127,52 @@ test('messages written without a connection are shown as waiting, and saved once
   await ada.said('into the void')
   await bob.hears('into the void')
   for (const window of [ada, bob, direct]) assert.deepEqual(await window.conversation(), ['while away', 'into the void'])
+})
+
+test('a reloaded window stays the same guest, however long the page before it takes to go', async (t) => {
+  const { ada } = await adaAndBob(t)
+  await ada.says('It is me')
+  await ada.said('It is me')
+  const user = await ada.page.evaluate(() => JSON.parse(sessionStorage.getItem('tutti.guest')).user)
+  // Stands for the page before: it holds the guest's lock until the reloaded page has waited for it, and longer than a duplicate would wait.
+  const before = await ada.page.context().newPage()
+  bePatient(before)
+  await before.goto(`${server.url}/healthz`)
+  const released = before.evaluate(async (name) => {
+    await navigator.locks.request(name, async () => {
+      while (!(await navigator.locks.query()).pending.some((lock) => lock.name === name)) await new Promise((resolve) => setTimeout(resolve, 5))
+      await new Promise((resolve) => setTimeout(resolve, 1_000))
+    })
+  }, `tutti.guest.${user}`)
+  await ada.page.reload()
+  await released
+  await ada.said('It is me')
+  assert.equal(await ada.page.evaluate(() => JSON.parse(sessionStorage.getItem('tutti.guest')).user), user)
+})
+
+test('a duplicate of a window is another guest, and does not send what waits in the first', async (t) => {
+  const network = await networkTo(t, server)
+  const { ada, bob } = await adaAndBob(t, `http://${network.address}/d/${newDocument()}`)
+  network.loseAnswers()
+  await ada.says('once')
+  await ada.said('once', 'sending')
+  network.restore()
+  // A window that a page opens begins with a copy of its storage, as a duplicated tab does.
+  const opened = ada.page.context().waitForEvent('page')
+  await ada.page.evaluate(() => { open(location.href) })
+  const duplicate = new Window(await opened)
+  await duplicate.isLive()
+  for (const window of [ada, bob, duplicate]) {
+    await window.hears('once')
+    await window.isLive()
+  }
+  await ada.said('once')
+  // What the duplicate says comes after all that it had to send.
+  await duplicate.says('from the duplicate')
+  for (const window of [ada, bob, duplicate]) {
+    await window.hears('from the duplicate')
+    assert.deepEqual(await window.conversation(), ['once', 'from the duplicate'])
+  }
 })
 
 test('the conversation goes on after kill -9 of the server', async (t) => {
