@@ -77,6 +77,33 @@ test('a room is copied as it is and as it was', async () => {
   await assert.rejects(api.copyRoom(room, whole), coded('room_exists'))
 })
 
+test('what was written is erased, and how far that is can be asked, and why it does not go on, and it can be given up', async () => {
+  const room = newRoom()
+  await api.putDocument(room, 'a secret', { format: 'text', root: 'content' })
+  const content = { user: 'back-end' }
+  assert.deepEqual(await api.erasure(room), null)
+  // As of a server that was killed, and what it had begun cannot be read.
+  const nothing = server.databaseUrl.startsWith('postgres') ? "''::bytea" : "x''"
+  await server.inDatabase(`insert into erasure (room_id, plan, upto) select id, ${nothing}, head from room where name = '${room}'`)
+  await server.inDatabase(`update room set epoch = epoch + 1 where name = '${room}'`)
+  const told = await until(async () => {
+    const erasure = await api.erasure(room)
+    return erasure.failure && erasure
+  }, 'it is told why it does not go on')
+  const { failure: { reason, at }, ...progress } = told
+  assert.deepEqual(progress, { rewritten: false, done: 0, upto: 1 })
+  assert.ok(reason.length > 0 && !Number.isNaN(Date.parse(at)), JSON.stringify(told))
+  await assert.rejects(api.erase(room, { content }, { dryRun: false }), coded('try_later', { temporary: true }))
+  assert.deepEqual([await api.cancelErasure(room), await api.cancelErasure(room), await api.erasure(room)], [true, false, null])
+
+  const dry = await api.erase(room, { content })
+  assert.deepEqual([dry.dryRun, dry.done, dry.characters, dry.alive], [true, false, 8, 8])
+  const erased = await api.erase(room, { content }, { dryRun: false })
+  assert.deepEqual([erased.dryRun, erased.done, erased.characters, erased.seq], [false, true, 8, 2])
+  assert.equal(await api.erasure(room), null)
+  assert.equal((await api.readDocument(room, { format: 'text', at: 1 })).content, '')
+})
+
 test('rooms are listed by pages, and messages published alone and together', async () => {
   const prefix = newRoom()
   const names = ['a', 'b', 'c'].map((name) => `${prefix}/${name}`)

@@ -15,6 +15,8 @@ import { bePatient, startBrowser } from './support/browser.mjs'
 import { networkTo } from './support/proxy.mjs'
 import { startServer } from './support/server.mjs'
 import { token } from './support/token.mjs'
+import { talk } from './support/tutti.mjs'
+import { until } from './support/until.mjs'
 
 const run = promisify(execFile)
 const here = fileURLToPath(new URL('.', import.meta.url))
@@ -83,7 +85,7 @@ function Page ({ name, url }) {
     <p id="access">{access}{error?.code}</p>
     <p id="saved">{saved.text}{saved.mayWrite ? '' : ' (locked)'}</p>
     <ul id="users">{users.map(({ user, name, state }) => <li key={user}>{name} {state?.colour}</li>)}</ul>
-    <ol id="messages">{messages.map(({ seq, user, text }) => <li key={seq}>{user}: {text}</li>)}</ol>
+    <ol id="messages">{messages.map(({ seq, user, text, erased }) => <li key={seq}>{user}: {erased ? 'erased' : text}</li>)}</ol>
     <p id="typists">{typists.map(({ name }) => name).join()}</p>
     <input id="field" onChange={() => typing()} onKeyDown={({ key, target }) => { if (key === 'Enter') { send(target.value); target.value = '' } }} />
   </main>
@@ -170,6 +172,42 @@ for (const [version, modules] of [['18', join(here, 'react-18/node_modules')], [
     assert.deepEqual(errors, [])
   })
 }
+
+test('messages that are erased go from a page, also where what it asked for before comes after', async (t) => {
+  const { script } = await built('erased', app)
+  const origin = await site(t, script)
+  const mine = await startServer({ args: ['--allowed-origins', origin] })
+  t.after(() => mine.close())
+  const room = 'docs/erased'
+  const [ada, root] = [['ada', 'write'], ['root', 'admin']].map(([sub, access]) => talk(t, mine, { as: { sub, rooms: [{ room: '*', access }] } }).tutti.room(room))
+  await ada.send('a secret')
+  const page = await browser.newPage()
+  t.after(() => page.close())
+  bePatient(page)
+  // What is read before the words are erased comes once the page has read them anew.
+  const late = []
+  await page.route('**/history?*', async (route) => {
+    const response = await route.fetch()
+    const come = () => route.fulfill({ response })
+    if ((await response.text()).includes('a secret')) late.push(come)
+    else await come()
+  })
+  await page.goto(origin)
+  await page.waitForFunction(() => window.start)
+  await page.evaluate((props) => window.start(props), { room, url: mine.url, token: token({ sub: 'bob', name: 'bob', rooms: [{ room: '*', access: 'write' }] }) })
+  await until(() => late.length > 0, 'the page asks what was said')
+  const { done, messages } = await root.past.erase({ content: { user: 'ada' } }, { dryRun: false })
+  assert.deepEqual([done, messages], [true, 1])
+  await shows(page, '#messages li', /^ada: erased$/)
+  for (const come of late) {
+    const came = page.waitForEvent('requestfinished', (request) => request.url().includes('/history?'))
+    await come()
+    await came
+  }
+  await ada.send('more')
+  await shows(page, '#messages li', /^ada: more$/)
+  assert.deepEqual(await page.locator('#messages li').allTextContents(), ['ada: erased', 'ada: more'])
+})
 
 test('the package has what it names, no more, and the same client as the server', async () => {
   const { files } = JSON.parse((await run('npm', ['pack', '--ignore-scripts', '--dry-run', '--json'], { cwd: client })).stdout)[0]
