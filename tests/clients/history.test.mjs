@@ -153,6 +153,7 @@ test('a version is named, compared with now, renamed and restored, for everybody
   await until(async () => (await changes()).length > 0, 'differences are shown')
   assert.deepEqual(await changes(), ['DEL eight', 'INS nine'])
   await window.page.getByTestId('history-caption').getByText('+4 characters').waitFor()
+  assert.match(await window.page.getByTestId('history-caption').textContent(), /^From (today|yesterday), .+ to now · /)
   await window.picture('history-compare')
 
   await window.page.getByRole('button', { name: 'Rename To the printer' }).click()

@@ -16,10 +16,13 @@ export function dayOf (ms: number): string {
   return days === 0 ? 'Today' : days === 1 ? 'Yesterday' : date.format(ms)
 }
 
-/** Within a sentence. */
-export const fullMomentOf = (ms: number): string => full.format(ms)
-
 export const momentOf = (ms: number): string => `${dayOf(ms)}, ${second.format(ms)}`
+
+/** Within a sentence. */
+export const momentWithin = (ms: number): string => momentOf(ms).replace(/^(Today|Yesterday)/, (day) => day.toLowerCase())
+
+/** The same, whenever it is read. */
+export const fullMomentOf = (ms: number): string => full.format(ms)
 
 export function spanOf (fromMs: number, toMs: number): string {
   const [from, to] = [clock.format(fromMs), clock.format(toMs)]

@@ -5,7 +5,7 @@ import type { Access, Restored, Session, Version } from '../types.js'
 import { ask } from './asking.js'
 import { blocksOf, isRun, type Block } from './content.js'
 import { h, icon } from './elements.js'
-import { charactersOf, countOf, dayOf, fullMomentOf, momentOf, spanOf } from './moments.js'
+import { charactersOf, countOf, dayOf, fullMomentOf, momentOf, momentWithin, spanOf } from './moments.js'
 import { Page } from './page.js'
 import { rowsOf, strip, type Row } from './rows.js'
 import { STYLE } from './style.js'
@@ -238,7 +238,7 @@ class Panel implements HistoryPanel {
       }
     }
     blocks.forEach(count)
-    const name = (edit: number) => edit === 0 ? 'the beginning' : edit === this.#timeline!.count ? 'now' : momentOf(this.#timeline!.timeOf(edit))
+    const name = (edit: number) => edit === 0 ? 'the beginning' : edit === this.#timeline!.count ? 'now' : momentWithin(this.#timeline!.timeOf(edit))
     const amounts = [
       counts.after > 0 && h('span', { class: 'came' }, `+${charactersOf(counts.after)}`), counts.before > 0 && h('span', { class: 'went' }, `−${charactersOf(counts.before)}`)
     ]

@@ -83,8 +83,9 @@ ins, del { text-decoration: none; border-radius: 3px; }
 .is-compared ins.run { background: color-mix(in srgb, var(--came) 20%, transparent); text-decoration: underline 2px color-mix(in srgb, var(--came) 70%, transparent); text-underline-offset: 3px; }
 .is-compared del.run { background: color-mix(in srgb, var(--went) 16%, transparent); color: var(--went); text-decoration: line-through; }
 .is-compared .run.changed, .is-compared .block.changed { background: color-mix(in srgb, var(--accent) 18%, transparent); }
-.is-compared .block.after { box-shadow: -6px 0 var(--surface), -9px 0 var(--came); }
-.is-compared .block.before { box-shadow: -6px 0 var(--surface), -9px 0 var(--went); }
+.is-compared .block.after { box-shadow: var(--aside, -6px) 0 var(--surface), calc(var(--aside, -6px) - 3px) 0 var(--came); }
+.is-compared .block.before { box-shadow: var(--aside, -6px) 0 var(--surface), calc(var(--aside, -6px) - 3px) 0 var(--went); }
+.is-compared li { --aside: -1.8em; }
 
 .is-compared .block:is(.after, .before) .block { box-shadow: none; }
 
