@@ -11,14 +11,13 @@ use bytes::Bytes;
 use super::caller::{May, ReadDocument};
 use super::error::ApiError;
 use super::failures::{Fails, InRoom};
-use super::format::Format;
 use super::moment::{Moment, when};
 use super::parameters::{Parameters, RoomPath};
 use super::renderings::RenderingKey;
 use super::state::AppState;
 use crate::archive::Stored;
 use crate::auth::Action;
-use crate::document::{ReadingBudget, View};
+use crate::document::{Format, ReadingBudget, View};
 use crate::history::{Open, When};
 use crate::ids::Seq;
 
@@ -56,7 +55,10 @@ pub async fn read(
     mut parameters: Parameters,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    let format = parameters.text("format").as_deref().map_or(Ok(Format::Json), Format::named)?;
+    let format = match parameters.text("format") {
+        None => Format::Json,
+        Some(name) => Format::parse(&name).map_err(|error| ApiError::Parameter(format!("format {error}")))?,
+    };
     let root = parameters.text("root");
     let at = when("at", &mut parameters)?;
     parameters.end()?;
@@ -106,10 +108,19 @@ pub async fn read(
 
 fn answer(seq: Seq, format: Format, body: Bytes) -> HttpResponse {
     HttpResponse::Ok()
-        .content_type(format.content_type())
+        .content_type(content_type(format))
         .insert_header((SEQ_HEADER, seq.0.to_string()))
         .insert_header((header::ETAG, format!("\"{seq}\"")))
         .body(body)
+}
+
+fn content_type(format: Format) -> &'static str {
+    match format {
+        Format::Text => "text/plain; charset=utf-8",
+        Format::Json | Format::ProseMirror => "application/json",
+        Format::Xml => "application/xml",
+        Format::Yjs => "application/octet-stream",
+    }
 }
 
 /// What a document is read from.

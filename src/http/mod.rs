@@ -17,7 +17,6 @@ mod error;
 mod events;
 mod failures;
 pub mod figures;
-mod format;
 mod guard;
 mod health;
 mod history;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
 
-use super::format::Format;
+use crate::document::Format;
 use crate::ids::Seq;
 use crate::store::{RoomId, is_being_erased};
 

@@ -14,10 +14,11 @@ use super::parameters::Parameters;
 use super::state::AppState;
 use crate::auth;
 use crate::config::{HookUrl, SigningSecret};
+use crate::document::Format;
 use crate::ids::{EventPattern, RoomPattern, Seq, UserId};
 use crate::protocol::json::rfc3339;
 use crate::store::{Delivery, DeliveryState, WEBHOOKS_MAX};
-use crate::webhooks::{self, CONFIGURED, Endpoint, Format, NewEndpoint, Sent};
+use crate::webhooks::{self, CONFIGURED, Endpoint, NewEndpoint, Sent};
 
 /// Longest request that adds or changes one: with an address and patterns as long as they may be.
 pub const BYTES_MAX: usize = 16 * 1024;
@@ -117,7 +118,9 @@ pub async fn add(
         events: events
             .map_or_else(|| Ok(vec![EventPattern::parse("*").map_err(ApiError::body)?]), Ok::<_, ApiError>)?,
         rooms: rooms.map_or_else(everything, Ok)?,
-        content: content.as_deref().map(Format::parse).transpose().map_err(ApiError::body)?,
+        content: content
+            .map(|name| Format::parse(&name).map_err(|error| ApiError::body(format_args!("content {error}"))))
+            .transpose()?,
         root,
     };
     new.check(state.webhooks.reach()).map_err(ApiError::body)?;

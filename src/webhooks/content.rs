@@ -6,48 +6,12 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use crate::archive::{Archive, ArchiveError, Stored};
-use crate::document::{ReadingBudget, View};
+use crate::document::{Format, ReadingBudget, RenderError, View};
 use crate::ids::{RoomName, Seq};
 use crate::store::StoreError;
 
 /// Longest document that comes along, in bytes.
 const CONTENT_BYTES_MAX: usize = 1 << 20;
-
-/// How a document comes along.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// A text.
-    Text,
-    /// JSON of a root type, or of all.
-    Json,
-    /// The JSON of ProseMirror.
-    ProseMirror,
-    /// XML.
-    Xml,
-    /// A Yjs update, in base64.
-    Yjs,
-}
-
-const FORMATS: [(&str, Format); 5] = [
-    ("text", Format::Text),
-    ("json", Format::Json),
-    ("prosemirror", Format::ProseMirror),
-    ("xml", Format::Xml),
-    ("yjs", Format::Yjs),
-];
-
-impl Format {
-    /// Reads its name.
-    pub fn parse(name: &str) -> Result<Self, &'static str> {
-        let found = FORMATS.into_iter().find(|(known, _)| *known == name);
-        found.map(|(_, format)| format).ok_or("content is text, json, prosemirror, xml or yjs")
-    }
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        FORMATS.into_iter().find(|(_, format)| *format == self).map_or("", |(name, _)| name)
-    }
-}
 
 /// A document at a seq, as JSON; or why it does not come along.
 pub type Content = (Seq, Result<Box<RawValue>, &'static str>);
@@ -80,12 +44,15 @@ fn render(state: &Bytes, format: Format, root: Option<&str>) -> Result<Box<RawVa
         return text(BASE64_STANDARD.encode(state));
     }
     let view = View::read(state, ReadingBudget::default()).map_err(|_| "too_costly")?;
-    let unknown = |_| "root_not_found";
+    let reason = |error| match error {
+        RenderError::TooCostly => "too_costly",
+        RenderError::NoSuchRoot | RenderError::SeveralRoots(_) => "root_not_found",
+    };
     match format {
-        Format::Text => text(view.text(root).map_err(unknown)?),
-        Format::Xml => text(view.xml(root).map_err(unknown)?),
-        Format::Json => raw(view.json(root).map_err(unknown)?),
-        Format::ProseMirror => raw(view.prosemirror(root).map_err(unknown)?),
+        Format::Text => text(view.text(root).map_err(reason)?),
+        Format::Xml => text(view.xml(root).map_err(reason)?),
+        Format::Json => raw(view.json(root).map_err(reason)?),
+        Format::ProseMirror => raw(view.prosemirror(root).map_err(reason)?),
         Format::Yjs => Err("too_costly"),
     }
 }

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use url::Host;
 
-use super::content::Format;
 use crate::config::{EVENTS_MAX, HookUrl, SigningSecret};
+use crate::document::Format;
 use crate::ids::{EventPattern, RoomName, RoomPattern};
 use crate::outgoing::Reach;
 use crate::store::WebhookRow;

@@ -14,7 +14,6 @@ mod events;
 mod hub;
 mod known;
 
-pub use content::Format;
 pub use deliver::{Sent, test};
 pub use endpoint::{Endpoint, NewEndpoint, NewEndpointError};
 pub use events::RoomEvents;
