@@ -117,8 +117,6 @@ pub struct NewDelivery {
     pub seq: Option<Seq>,
     /// When that was, in Unix milliseconds.
     pub at_ms: i64,
-    /// JSON of what is in no timeline.
-    pub body: Option<String>,
     /// How long it is tried at least.
     pub hold: Duration,
 }
@@ -410,6 +408,18 @@ macro_rules! webhook_methods {
             /// Puts what was found into queues; whether nobody else has done so meanwhile.
             pub async fn enqueue(&self, found: Found<'_>, deliveries: &[NewDelivery]) -> Result<bool, StoreError> {
                 let mut writing = self.writing().await?;
+                // As it is now, and not as it was read: a name in it may have been erased since.
+                let body: Option<String> = match found {
+                    Found::Event(id) => {
+                        let query = sqlx::query_scalar("delete from webhook_event where id = $1 returning body").bind(id);
+                        let Some(body) = query.fetch_optional(&mut *writing.connection()).await? else {
+                            writing.roll_back().await?;
+                            return Ok(false);
+                        };
+                        body
+                    }
+                    Found::Room(..) => None,
+                };
                 let mut queues = BTreeSet::new();
                 for new in deliveries {
                     let QueueKey { webhook, room, kind } = &new.queue;
@@ -431,7 +441,7 @@ macro_rules! webhook_methods {
                          select $1, id, $3, $4, $5, $6, $7, $8, ", $now, " + $9 from webhook where id = $2"
                     );
                     let query = sqlx::query(sql).bind(&new.id).bind(webhook).bind(room).bind(kind).bind(after);
-                    let query = query.bind(seq).bind(new.at_ms).bind(new.body.as_deref()).bind(ms(new.hold));
+                    let query = query.bind(seq).bind(new.at_ms).bind(body.as_deref()).bind(ms(new.hold));
                     query.execute(&mut *writing.connection()).await?;
                     queues.insert(&new.queue);
                 }
@@ -444,28 +454,20 @@ macro_rules! webhook_methods {
                     let query = sqlx::query(sql).bind(webhook).bind(room).bind(kind);
                     query.execute(&mut *writing.connection()).await?;
                 }
-                // Last: appends wait for this row.
-                let taken = match found {
-                    Found::Event(id) => {
-                        let query = sqlx::query("delete from webhook_event where id = $1").bind(id);
-                        query.execute(&mut *writing.connection()).await?.rows_affected()
+                if let Found::Room(was, is) = found {
+                    // Last: appends wait for this row.
+                    let sql = "update webhook_due set since = $4, edits_since = $5, edits_from_at = $6, edits_due_at = $7 \
+                               where room_id = $1 and since = $2 and edits_since = $3";
+                    let query = sqlx::query(sql).bind(was.room.0).bind(seq_column(was.since));
+                    let query = query.bind(seq_column(was.edits_since)).bind(seq_column(is.since));
+                    let query = query.bind(seq_column(is.edits_since)).bind(is.edits.map(|(from, _)| from));
+                    let query = query.bind(is.edits.map(|(_, due)| due));
+                    if query.execute(&mut *writing.connection()).await?.rows_affected() == 0 {
+                        writing.roll_back().await?;
+                        return Ok(false);
                     }
-                    Found::Room(was, is) => {
-                        let sql = "update webhook_due set since = $4, edits_since = $5, edits_from_at = $6, edits_due_at = $7 \
-                                   where room_id = $1 and since = $2 and edits_since = $3";
-                        let query = sqlx::query(sql).bind(was.room.0).bind(seq_column(was.since));
-                        let query = query.bind(seq_column(was.edits_since)).bind(seq_column(is.since));
-                        let query = query.bind(seq_column(is.edits_since)).bind(is.edits.map(|(from, _)| from));
-                        let query = query.bind(is.edits.map(|(_, due)| due));
-                        let taken = query.execute(&mut *writing.connection()).await?.rows_affected();
-                        let sql = "delete from webhook_due where room_id = $1 and since >= head and edits_due_at is null";
-                        sqlx::query(sql).bind(was.room.0).execute(&mut *writing.connection()).await?;
-                        taken
-                    }
-                };
-                if taken == 0 {
-                    writing.roll_back().await?;
-                    return Ok(false);
+                    let sql = "delete from webhook_due where room_id = $1 and since >= head and edits_due_at is null";
+                    sqlx::query(sql).bind(was.room.0).execute(&mut *writing.connection()).await?;
                 }
                 writing.commit().await?;
                 Ok(true)

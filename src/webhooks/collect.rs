@@ -43,7 +43,7 @@ pub async fn collect(webhooks: &Webhooks, now_ms: i64) -> Result<bool, StoreErro
     let mut is_more = events.len() == EVENTS_MAX as usize || rooms.len() == ROOMS_MAX as usize;
     for event in events {
         let id = event.id;
-        store.enqueue(Found::Event(id), collector.event(event)).await?;
+        store.enqueue(Found::Event(id), collector.event(&event)).await?;
     }
     for was in rooms {
         let query = HistoryQuery {
@@ -101,14 +101,14 @@ impl Collector<'_> {
 
     fn like(&self, room: &str, kind: &str, seq: Option<Seq>, at_ms: i64) -> NewDelivery {
         let queue = QueueKey { webhook: String::new(), room: room.to_owned(), kind: kind.to_owned() };
-        NewDelivery { id: String::new(), queue, after: None, seq, at_ms, body: None, hold: self.give_up }
+        NewDelivery { id: String::new(), queue, after: None, seq, at_ms, hold: self.give_up }
     }
 
-    fn event(&self, event: RoomEvent) -> Vec<NewDelivery> {
+    fn event(&self, event: &RoomEvent) -> Vec<NewDelivery> {
         let Ok(room) = RoomName::parse(&event.room) else { return Vec::new() };
         let hold =
             if [CREATED, DELETED].contains(&&*event.kind) { self.give_up } else { self.give_up.min(BEST_EFFORT) };
-        let like = NewDelivery { body: event.body, hold, ..self.like(&event.room, &event.kind, None, event.at_ms) };
+        let like = NewDelivery { hold, ..self.like(&event.room, &event.kind, None, event.at_ms) };
         self.to_all(&room, &like).collect()
     }
 

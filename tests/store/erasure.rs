@@ -7,8 +7,9 @@ use tutti::ids::{Seq, UserId};
 use tutti::layout::Unreadable;
 use tutti::store::{
     Append, BegunErasure, CANCELLED_EPOCHS, CopyEnd, CopyPart, Deletion, Dropping, ENTRY_OVERHEAD_BYTES, Entry,
-    EntryKind, ErasureProgress, ErasureRow, FinishedCopy, HistoryQuery, HistorySegment, Kept, NewEntry, Packed,
-    Rewrite, Rewritten, RoomEvent, RoomId, Store, StoreError, StoreSettings, Undeletion, VersionRow, WebhookRow,
+    EntryKind, ErasureProgress, ErasureRow, FinishedCopy, Found, HistoryQuery, HistorySegment, Kept, NewDelivery,
+    NewEntry, Packed, QueueKey, Rewrite, Rewritten, RoomEvent, RoomId, Store, StoreError, StoreSettings, Undeletion,
+    VersionRow, WebhookRow,
 };
 
 use crate::support::{
@@ -617,6 +618,29 @@ contract! {
         assert_eq!(db.columns_with("Mallory M.").await, Vec::<String>::new());
     }
 
+    async fn what_was_read_to_be_told_before_a_user_got_another_name_is_told_by_that(db: &Database) {
+        let store = db.store("main").await;
+        let plan = room(&store, "plan").await;
+        placed(&store, &append(plan, vec![edit("words")])).await;
+        assert_eq!(store.add_webhook(webhook()).await, Ok(true));
+        let body = |user: &str| Some(format!(r#"{{"name":"{user}","user":"{user}"}}"#));
+        let (room, kind) = ("plan".to_owned(), "presence.left".to_owned());
+        let event = RoomEvent { id: 0, room: room.clone(), kind: kind.clone(), at_ms: 5, body: body("mallory") };
+        store.add_room_events(vec![event]).await.expect("works");
+        let read = store.room_events(10).await.expect("an event").remove(0);
+        assert_eq!(erased(&store, plan, 0, rename("mallory", "nobody-7")).await, 0);
+        let queue = QueueKey { webhook: webhook().id, room, kind };
+        let delivery = || {
+            let (queue, hold) = (queue.clone(), std::time::Duration::from_secs(60));
+            NewDelivery { id: "msg".to_owned(), queue, after: None, seq: None, at_ms: 5, hold }
+        };
+        assert_eq!(store.enqueue(Found::Event(read.id), vec![delivery()]).await, Ok(true));
+        assert_eq!(store.enqueue(Found::Event(read.id), vec![delivery()]).await, Ok(false), "it is in its queue");
+        let waiting = store.deliveries(&queue.webhook, None, None, 10).await.expect("a log");
+        assert_eq!(waiting.into_iter().map(|delivery| delivery.body).collect::<Vec<_>>(), [body("nobody-7")]);
+        assert_eq!(store.room_events(10).await, Ok(vec![]));
+    }
+
     async fn whoever_stops_in_the_middle_another_server_goes_on(db: &Database) {
         let rewrite = rename("ada", "nobody-7");
         let plan = secretive_room(db, &db.store("first").await).await;
@@ -845,28 +869,5 @@ fn a_scrub_waits_for_those_who_read_what_the_log_has_and_others_go_on() {
         assert_eq!(scrubbing.await.expect("it ends"), Ok(1));
         assert!(!file_has(db, SECRET));
         assert_eq!(history(&store, other).await.len(), 20);
-    });
-}
-
-#[test]
-fn a_scrub_waits_for_whoever_writes() {
-    use sqlx::{Connection, SqliteConnection};
-    on_sqlite(async |db: &Database| {
-        let store = db.store("main").await;
-        let plan = room(&store, "plan").await;
-        placed(&store, &append(plan, vec![secret_edit(1)])).await;
-        let row = begun(&store, plan, 0).await;
-        go_on(&store, &row, &erase()).await.expect("it is erased");
-        let mut writer = SqliteConnection::connect(&db.url).await.expect("the file opens");
-        sqlx::raw_sql("begin immediate").execute(&mut writer).await.expect("it writes");
-        let scrubbing = tokio::spawn({
-            let store = store.clone();
-            async move { store.scrub().await }
-        });
-        // Longer than one try to cut the log waits.
-        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-        sqlx::raw_sql("commit").execute(&mut writer).await.expect("it has written");
-        assert_eq!(scrubbing.await.expect("it ends"), Ok(1));
-        assert!(!file_has(db, SECRET));
     });
 }
