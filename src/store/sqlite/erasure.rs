@@ -62,22 +62,53 @@ impl Sqlite {
     async fn cut_log(&self) -> Result<(), StoreError> {
         // Most of it while others write.
         self.checkpoint().await?;
-        let mut connection = self.writer.source.options.connect().await?;
-        // Only now: to open the file waits for whoever writes, for as long as any statement does.
-        let sql = AssertSqlSafe(format!("pragma busy_timeout = {}", TRY_TIMEOUT.as_millis()));
-        sqlx::query(sql).execute(&mut connection).await?;
+        let mut connection = self.to_cut_log().await?;
         let begun = Instant::now();
-        loop {
-            let query = sqlx::query_as("pragma wal_checkpoint(truncate)");
-            let (busy, _, _): (i64, i64, i64) = query.fetch_one(&mut connection).await?;
-            if busy == 0 {
-                break;
-            }
+        while !is_log_cut(&mut connection).await? {
             if begun.elapsed() > READERS_TIMEOUT {
                 return Err(StoreError::timed_out(READERS_TIMEOUT));
             }
             sleep(BETWEEN_TRIES).await;
         }
         Ok(connection.close().await?)
+    }
+
+    /// A connection that waits for others for a short time only.
+    async fn to_cut_log(&self) -> sqlx::Result<Connection> {
+        let mut connection = self.writer.source.options.connect().await?;
+        // Only now: to open the file waits for whoever writes, for as long as any statement does.
+        let sql = AssertSqlSafe(format!("pragma busy_timeout = {}", TRY_TIMEOUT.as_millis()));
+        sqlx::query(sql).execute(&mut connection).await?;
+        Ok(connection)
+    }
+}
+
+/// Cuts the log, unless somebody reads what it has or writes; whether it is.
+async fn is_log_cut(connection: &mut Connection) -> sqlx::Result<bool> {
+    let query = sqlx::query_as("pragma wal_checkpoint(truncate)");
+    let (busy, _, _): (i64, i64, i64) = query.fetch_one(connection).await?;
+    Ok(busy == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Backend, Store, StoreSettings};
+
+    #[test]
+    fn the_log_is_not_cut_while_somebody_writes_and_that_is_no_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("tutti.db").display());
+        actix_rt::System::new().block_on(async {
+            let store = Store::open(StoreSettings::new(url.clone(), "s1")).await.unwrap();
+            store.migrate().await.unwrap();
+            let Backend::Sqlite(sqlite) = &*store.backend else { panic!("a file") };
+            let mut cutting = sqlite.to_cut_log().await.unwrap();
+            let mut writer = Connection::connect(&url).await.unwrap();
+            sqlx::raw_sql("begin immediate").execute(&mut writer).await.unwrap();
+            assert!(!is_log_cut(&mut cutting).await.unwrap());
+            sqlx::raw_sql("commit").execute(&mut writer).await.unwrap();
+            assert!(is_log_cut(&mut cutting).await.unwrap());
+        });
     }
 }
