@@ -274,7 +274,6 @@ struct KeptParts<'d> {
     dropped: &'d Units,
     /// By root.
     own: Vec<Units>,
-    in_any: Units,
     /// Whether the part before is told.
     is_told: bool,
     all: Vec<Moved>,
@@ -282,15 +281,13 @@ struct KeptParts<'d> {
 
 impl<'d> KeptParts<'d> {
     fn of(view: &View, dropped: &'d Units) -> Self {
-        let (mut own, mut in_any) = (Vec::new(), Units::default());
-        for root in view.roots() {
+        let own = view.roots().map(|root| {
             let mut units = Units::default();
             each_item_of(view.items(root), |item| units.add(range_of(item)));
             units.settle();
-            in_any.extend(&units);
-            own.push(units);
-        }
-        Self { dropped, own, in_any, is_told: false, all: Vec::new() }
+            units
+        });
+        Self { dropped, own: own.collect(), is_told: false, all: Vec::new() }
     }
 
     /// Adds a part as a root tells it, if something of it is kept, or of the parts that it goes on with: those are told by its edit.
@@ -303,14 +300,7 @@ impl<'d> KeptParts<'d> {
             part = part.clone().clipped(IdRange { end: part.to.end, ..first });
             self.is_told = true;
         }
-        for (own, is_own) in self.own[root].split(part.to) {
-            if is_own {
-                self.all.push(part.clone().clipped(own));
-            } else {
-                let of_none = self.in_any.split(own).into_iter().filter(|(_, is_in)| !is_in);
-                self.all.extend(of_none.map(|(of_none, _)| part.clone().clipped(of_none)));
-            }
-        }
+        self.all.push(part);
     }
 
     /// Adds what was brought back in a root.
@@ -621,16 +611,18 @@ mod tests {
     /// What a random typist does: where, how many letters it deletes, how many it writes, and whether it writes what it deleted.
     type Act = (u8, u8, u8, bool);
 
-    /// Three people type at once in copies that meet now and then.
-    fn random_entries(acts: &[(u8, Act)]) -> Vec<Entry> {
+    /// Three people type at once in copies that meet now and then, each time in one of some roots.
+    fn random_entries(acts: &[(u8, Act)], roots: &[&str]) -> Vec<Entry> {
         let doc =
             |client| Doc::with_options(Options { skip_gc: true, ..Options::with_client_id(ClientID::new(client)) });
         let docs = [doc(1), doc(2), doc(3)];
-        let texts: Vec<_> = docs.iter().map(|doc| doc.get_or_insert_text("t")).collect();
+        let texts: Vec<Vec<_>> =
+            docs.iter().map(|doc| roots.iter().map(|root| doc.get_or_insert_text(*root)).collect()).collect();
         let mut edits: Vec<(&str, Option<String>, Vec<u8>)> = vec![("dora", None, whole(typed(9, 0, None, "begun")))];
         let mut known = [0; 3];
         for (step, (who, (at, del, ins, is_move))) in acts.iter().enumerate() {
-            let who = usize::from(who % 3);
+            let (who, root) = (usize::from(who % 3), usize::from(who / 3) % roots.len());
+            let own = &texts[who][root];
             if step % 2 == 0 {
                 let mut txn = docs[who].transact_mut();
                 for (_, _, update) in &edits[known[who]..] {
@@ -640,17 +632,17 @@ mod tests {
             }
             let before = docs[who].transact().state_vector();
             let mut txn = docs[who].transact_mut();
-            let len = texts[who].len(&txn);
+            let len = own.len(&txn);
             let at = u32::from(*at) % (len + 1);
             let del = u32::from(del % 5).min(len - at);
-            let gone: String = texts[who].get_string(&txn).chars().skip(at as usize).take(del as usize).collect();
+            let gone: String = own.get_string(&txn).chars().skip(at as usize).take(del as usize).collect();
             if del > 0 {
-                texts[who].remove_range(&mut txn, at, del);
+                own.remove_range(&mut txn, at, del);
             }
             let new: String = (0..ins % 6).map(|nth| char::from(b'a' + (step as u8 + nth) % 26)).collect();
             let new = if *is_move && !gone.is_empty() { gone } else { new };
             if !new.is_empty() {
-                texts[who].insert(&mut txn, at, &new);
+                own.insert(&mut txn, at, &new);
             }
             drop(txn);
             let update = docs[who].transact().encode_state_as_update_v1(&before);
@@ -667,7 +659,7 @@ mod tests {
             to in 1_u64..40,
             version in 1_u64..40,
         ) {
-            let entries = random_entries(&acts);
+            let entries = random_entries(&acts, &["t"]);
             let head = entries.len() as u64;
             let (to, version) = (to.min(head), version.min(to).min(head));
             let before = whole_of(&entries);
@@ -695,6 +687,30 @@ mod tests {
                 restore(&mut before, Seq(version), None);
                 prop_assert_eq!(text(&history, Seq(head + 1)), text(&before, Seq(head + 1)));
             }
+        }
+
+        #[test]
+        fn of_several_roots_dropping_changes_nothing_of_whose_what_is_kept_is_and_by_which_edit(
+            acts in prop::collection::vec((any::<u8>(), any::<Act>()), 4..40),
+            to in 1_u64..40,
+            versions in prop::collection::btree_set(1_u64..40, 0..4),
+        ) {
+            let roots = ["t", "u", "v"];
+            let entries = random_entries(&acts, &roots);
+            let head = entries.len() as u64;
+            let to = to.min(head);
+            let versions: Vec<u64> = versions.into_iter().filter(|version| *version < to).collect();
+            let before = whole_of(&entries);
+            let (history, _) = dropped(&entries, to, &versions);
+            let told = |history: &History, seq: u64| {
+                roots.map(|root| history.blame(Some(root), Seq(seq), &authors()).map(|blame| blame.runs).unwrap_or_default())
+            };
+            // What has moved is found in the document as it is: before that it may be told otherwise, and yet of each letter.
+            for seq in versions.iter().copied() {
+                let ends = |history: &History| told(history, seq).map(|runs| runs.last().map(|run| run.to));
+                prop_assert_eq!(ends(&history), ends(&before), "{} of {}..{}, {:?}", seq, to, head, &versions);
+            }
+            prop_assert_eq!(told(&history, head), told(&before, head), "{}..{}, {:?}", to, head, &versions);
         }
     }
 }

@@ -12,6 +12,7 @@ use super::moments::Moved;
 use super::moves::{Comparisons, Move, moves};
 use super::past::History;
 use super::pieces::Pieces;
+use super::units::Units;
 use crate::document::{IdRange, Meter, TooCostly, View};
 use crate::ids::{Seq, UserId};
 
@@ -67,7 +68,7 @@ struct Stamped {
     goes_on: bool,
 }
 
-/// Who wrote every unit that was ever inserted.
+/// Who wrote every unit that was ever inserted in a root.
 #[derive(Debug, Default)]
 pub(super) struct Credits {
     users: Vec<UserId>,
@@ -256,7 +257,7 @@ fn newest(one: Stamp, other: Stamp) -> Stamp {
 }
 
 impl History {
-    /// Who wrote what of all that was inserted up to a seq.
+    /// Who wrote what of all that was inserted in a root up to a seq.
     ///
     /// # Errors
     /// It takes more than may be spent.
@@ -292,6 +293,7 @@ impl History {
             gone.since = oldest;
             Ok(())
         })?;
+        let elsewhere = if self.moments.moved.is_empty() { Units::default() } else { pieces.elsewhere(meter)? };
         self.read_metered(upto, meter, |edit, meter| {
             gone.note(&edit, meter)?;
             if edit.inserted.is_empty() {
@@ -304,7 +306,11 @@ impl History {
                 moves(pieces, (edit.inserted, deleted), is_known, characters_min, meter, &mut comparisons)
             };
             // Both are in the order of clients and clocks.
-            let mut inserted = edit.inserted.to_vec();
+            let mut inserted = Vec::with_capacity(edit.inserted.len());
+            for range in edit.inserted {
+                self.add_counted(*range, pieces, &elsewhere, &mut inserted);
+            }
+            meter.steps(inserted.len())?;
             inserted.sort_unstable();
             let mut known = inserted.iter().flat_map(|range| self.moments.moved_in(*range)).peekable();
             let moved = match (edit.restored, &*deleted) {
@@ -353,6 +359,22 @@ impl History {
         })?;
         credits.is_partial = comparisons.is_exhausted;
         Ok(credits)
+    }
+
+    /// Adds the parts of a range that count in a root: those that lie in it, and those that nobody knows any more where they lay and of which
+    /// it is told whose they were, since others go on with them.
+    fn add_counted(&self, range: IdRange, pieces: &Pieces<'_>, elsewhere: &Units, parts: &mut Vec<IdRange>) {
+        let own = pieces.own(range);
+        if self.moments.moved.is_empty() {
+            parts.extend(own);
+            return;
+        }
+        let mut counted = Units::default();
+        let told = self.moments.moved_in(range).flat_map(|moved| elsewhere.split(moved.to));
+        let told = told.filter(|(_, is_elsewhere)| !is_elsewhere).map(|(part, _)| part);
+        own.into_iter().chain(told).for_each(|part| counted.add(part));
+        counted.settle();
+        parts.extend(counted.split(range).into_iter().filter(|(_, counts)| *counts).map(|(part, _)| part));
     }
 
     /// Who wrote each unit of a root type after the entry at `seq`, without gaps; of the only root if none is named.

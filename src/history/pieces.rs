@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
+use super::units::{Units, each_item_of, range_of};
 use crate::document::{IdRange, Items, Kind, Meter, TooCostly, TypeKind, View, ViewItem, has_words};
 use crate::protocol::lib0::Input;
 
@@ -47,6 +48,8 @@ pub(super) struct Part {
 
 /// All pieces of a root.
 pub(super) struct Pieces<'v> {
+    view: &'v View,
+    root: &'v str,
     all: Vec<Piece<'v>>,
     /// By client, in the order of their clocks.
     by_client: HashMap<u64, Vec<usize>>,
@@ -74,8 +77,10 @@ impl<'v> Pieces<'v> {
     ///
     /// # Errors
     /// It takes more than may be spent.
-    pub fn of(view: &'v View, root: &str, meter: &mut Meter) -> Result<Self, TooCostly> {
+    pub fn of(view: &'v View, root: &'v str, meter: &mut Meter) -> Result<Self, TooCostly> {
         let mut pieces = Self {
+            view,
+            root,
             all: Vec::new(),
             by_client: HashMap::new(),
             texts: Vec::new(),
@@ -178,18 +183,50 @@ impl<'v> Pieces<'v> {
         self.all[before + 1].seen == self.all[after].seen
     }
 
+    /// The parts of a range of units that lie in the root, ascending; what adjoins is one.
+    pub fn own(&self, range: IdRange) -> Vec<IdRange> {
+        let mut parts: Vec<IdRange> = Vec::new();
+        for at in self.pieces_in(range) {
+            let own = range_of(&self.all[*at].item);
+            let (start, end) = (own.start.max(range.start), own.end.min(range.end));
+            match parts.last_mut() {
+                Some(last) if last.end == start => last.end = end,
+                _ => parts.push(IdRange { start, end, ..range }),
+            }
+        }
+        parts
+    }
+
+    /// All that lies in other roots.
+    ///
+    /// # Errors
+    /// It takes more than may be spent.
+    pub fn elsewhere(&self, meter: &mut Meter) -> Result<Units, TooCostly> {
+        let mut units = Units::default();
+        for root in self.view.roots().filter(|root| *root != self.root) {
+            let mut count = 0;
+            each_item_of(self.view.items(root), |item| {
+                units.add(range_of(item));
+                count += 1;
+            });
+            meter.steps(count)?;
+            meter.hold::<(u32, u32)>(count)?;
+        }
+        units.settle();
+        Ok(units)
+    }
+
+    /// The pieces that have units of a range, in the order of their clocks.
+    fn pieces_in(&self, range: IdRange) -> impl Iterator<Item = &usize> {
+        let own = self.by_client.get(&range.client).map_or(&[][..], Vec::as_slice);
+        let first = own.partition_point(|at| range_of(&self.all[*at].item).end <= range.start);
+        own[first..].iter().take_while(move |at| self.all[**at].item.id.clock < range.end)
+    }
+
     /// The parts that a range of units has, as they lie: those of texts, and one for each value that is recognised.
     pub fn parts(&self, range: IdRange, texts: &mut Vec<Part>, values: &mut Vec<Part>) {
-        let Some(own) = self.by_client.get(&range.client) else { return };
-        let first = own.partition_point(|at| {
+        for at in self.pieces_in(range) {
             let item = &self.all[*at].item;
-            item.id.clock + item.len <= range.start
-        });
-        for at in &own[first..] {
-            let item = &self.all[*at].item;
-            if item.id.clock >= range.end {
-                break;
-            }
             let start = item.id.clock.max(range.start) - item.id.clock;
             let end = (item.id.clock + item.len).min(range.end) - item.id.clock;
             if item.content.kind == Kind::Text {
