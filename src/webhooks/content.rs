@@ -44,10 +44,6 @@ fn render(state: &Bytes, format: Format, root: Option<&str>) -> Result<Box<RawVa
         return text(BASE64_STANDARD.encode(state));
     }
     let view = View::read(state, ReadingBudget::default()).map_err(|_| "too_costly")?;
-    let reason = |error| match error {
-        RenderError::TooCostly => "too_costly",
-        RenderError::NoSuchRoot | RenderError::SeveralRoots(_) => "root_not_found",
-    };
     match format {
         Format::Text => text(view.text(root).map_err(reason)?),
         Format::Xml => text(view.xml(root).map_err(reason)?),
@@ -57,10 +53,29 @@ fn render(state: &Bytes, format: Format, root: Option<&str>) -> Result<Box<RawVa
     }
 }
 
+fn reason(error: RenderError) -> &'static str {
+    match error {
+        RenderError::TooCostly => "too_costly",
+        RenderError::NoSuchRoot | RenderError::SeveralRoots(_) => "root_not_found",
+    }
+}
+
 fn text(text: String) -> Result<Box<RawValue>, &'static str> {
     serde_json::value::to_raw_value(&text).map_err(|_| "too_costly")
 }
 
 fn raw(json: String) -> Result<Box<RawValue>, &'static str> {
     RawValue::from_string(json).map_err(|_| "too_costly")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_too_much_to_render_is_not_told_to_be_no_root() {
+        let several = RenderError::SeveralRoots(vec!["one".to_owned(), "two".to_owned()]);
+        let told = [RenderError::TooCostly, RenderError::NoSuchRoot, several].map(reason);
+        assert_eq!(told, ["too_costly", "root_not_found", "root_not_found"]);
+    }
 }
