@@ -147,7 +147,7 @@ ent); text-underline-offset: 3px; }
 .is-compared .run.changed, .is-compared .block.changed { background: color-mix(in srgb, var(--accent) 18%, transparent); }
 .is-compared .block.after { box-shadow: var(--aside, -6px) 0 var(--surface), calc(var(--aside, -6px) - 3px) 0 var(--came); }
 .is-compared .block.before { box-shadow: var(--aside, -6px) 0 var(--surface), calc(var(--aside, -6px) - 3px) 0 var(--went); }
-.is-compared li { --aside: -1.8em; }
+.is-compared li { --aside: -1.3em; }
 
 .is-compared .block:is(.after, .before) .block { box-shadow: none; }
 
