@@ -127,7 +127,7 @@ mod tests {
     use crate::auth::{Access, Rights};
     use crate::ids::{RoomName, UserId};
     use crate::protocol::Dialect;
-    use crate::room::fanout::{LocalRelay, Relays};
+    use crate::room::fanout::{LocalRelay, Relays, Seat};
     use crate::room::messages::{JsonJoin, Leave};
     use crate::room::slots::RoomSlots;
 
@@ -196,8 +196,7 @@ mod tests {
         let lease = slots.lookup(&RoomName::parse("r").unwrap(), |_| true, |_| 0).guard;
         FromMember::Join(Join {
             lease,
-            member: MemberId(member),
-            relay: LocalRelay::current(&Relays::default()).handle(),
+            seat: Seat::new(MemberId(member), LocalRelay::current(&Relays::default()).handle()),
             dialect: Dialect::Json,
             json: Some(Box::new(JsonJoin { since: Some(Seq(7)), ..JsonJoin::default() })),
             user: UserId::new("ada"),

@@ -33,11 +33,7 @@ impl Actor for Room {
         if matches!(self.phase, Phase::Ended) || self.slots.is_stopping() {
             return;
         }
-        metrics::ROOM_DEATHS.inc();
-        tracing::error!(room.name = %self.name, "room died, its members come back to a new one");
-        self.residence = None;
-        self.slots.forget(&self.name, self.key);
-        self.fanout.outbound.died();
+        self.on_death();
     }
 }
 
@@ -166,7 +162,7 @@ impl Room {
     }
 
     /// Refuses a join to a room that cannot be loaded, or was deleted.
-    pub(super) fn refuse_join(&mut self, join: &Join) {
+    pub(super) fn refuse_join(&mut self, join: Join) {
         let (code, reason) = match self.phase {
             Phase::Deleted => (CloseCode::RoomDeleted, CloseCode::RoomDeleted.reason()),
             _ => (CloseCode::TryLater, "the room cannot be loaded now, try again later"),
@@ -175,10 +171,11 @@ impl Room {
     }
 
     /// Closes the connection of one who does not come in.
-    pub(super) fn close_join(&mut self, join: &Join, code: CloseCode, reason: &str) {
+    pub(super) fn close_join(&mut self, Join { seat, .. }: Join, code: CloseCode, reason: &str) {
         let outbound = &mut self.fanout.outbound;
-        let link = outbound.link(&join.relay);
-        outbound.close(link, join.member, code, reason);
+        let link = outbound.link(seat.relay());
+        outbound.close(link, seat.member(), code, reason);
+        seat.decide();
     }
 
     /// (Re)starts the wait for the room's end, if nobody is in.

@@ -13,14 +13,14 @@ impl Room {
     /// Adds a member and sends it the joining state.
     pub(super) fn on_join(&mut self, join: Join) {
         if !matches!(self.phase, Phase::Live(_)) {
-            return self.refuse_join(&join);
+            return self.refuse_join(join);
         }
         self.had_members = true;
         self.tell_of(&join.user.clone(), &join.name.clone(), true);
         let Some((document, Parts { presence, timeline, commit, mut io })) = self.live() else { return };
         let io = &mut io;
-        let link = io.outbound.link(&join.relay);
-        let Join { lease, member: id, dialect, user, name, rights: Rights { access, looks_back }, json, .. } = join;
+        let Join { lease, seat, dialect, user, name, rights: Rights { access, looks_back }, json } = join;
+        let (id, link) = (seat.member(), io.outbound.link(seat.relay()));
         tracing::debug!(member.id = %id, user.id = %user, "joined");
         let may_edit = allows(access, Action::Edit);
         if may_edit {
@@ -33,6 +33,7 @@ impl Room {
         // A reader has nothing to give, and its answer could be longer than it may send.
         let is_asked = may_edit && member.editor().is_asked_on_join();
         io.members.insert(id, member);
+        seat.decide();
         presence.on_join(id, io);
         if dialect == Dialect::Json {
             timeline.on_join(id, *json.unwrap_or_default(), presence, commit, io);

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::fanout::RelayHandle;
+use super::fanout::Seat;
 use super::quotas::Denied;
 use super::slots::LeaseGuard;
 use crate::auth::{Access, Rights};
@@ -30,10 +30,8 @@ use crate::store::{Placed, Refused, RoomId};
 pub struct Join {
     /// Keeps the room from ending before it has handled this.
     pub lease: LeaseGuard,
-    /// The member to be.
-    pub member: MemberId,
-    /// The relay of the socket's thread, which knows the member's outlet.
-    pub relay: RelayHandle,
+    /// The member to be, and its relay.
+    pub seat: Seat,
     /// What it speaks.
     pub dialect: Dialect,
     /// What a JSON client wants.

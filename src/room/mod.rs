@@ -10,6 +10,7 @@
 mod arrivals;
 mod commit;
 mod context;
+mod death;
 mod deleted;
 mod directory;
 mod dispatch;
@@ -46,8 +47,8 @@ pub use context::BackEnd;
 pub use directory::{Directory, Lease, Place};
 pub use document::{EditOrigin, StateBudget, TOO_MANY_LARGE};
 pub use fanout::{
-    CheckTokens, CloseAll, Connection, Counted, LocalRelay, Outbound, Outlet, Relay, RelayHandle, Relays, StopReading,
-    UserSockets,
+    CheckTokens, CloseAll, Connection, Counted, LocalRelay, Outbound, Outlet, Relay, RelayHandle, Relays, Seat,
+    StopReading, UserSockets,
 };
 pub use messages::{
     Announce, AskAwareness, AskSaved, AskState, AwaitEntry, BroadcastBinary, BroadcastStateless, Disconnect, Edit,

@@ -147,7 +147,7 @@ impl Room {
         self.seeding = Seeding::Due;
         for message in std::mem::take(&mut self.early) {
             match message {
-                FromMember::Join(join) if may_write(&join) => self.close_join(&join, code, told),
+                FromMember::Join(join) if may_write(&join) => self.close_join(join, code, told),
                 message => self.on_message(message, ctx),
             }
         }

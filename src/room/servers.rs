@@ -22,7 +22,7 @@ const ASK_ROW_AGAIN: Duration = Duration::from_secs(1);
 pub(super) fn sender(message: &FromMember) -> Option<MemberId> {
     Some(match message {
         FromMember::WriteDocument(_) | FromMember::Post(_) => return None,
-        FromMember::Join(join) => join.member,
+        FromMember::Join(join) => join.seat.member(),
         FromMember::Edit(edit) => edit.from,
         FromMember::RefuseLongEdit(edit) => edit.from,
         FromMember::AskState(ask) => ask.from,

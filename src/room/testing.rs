@@ -1,21 +1,31 @@
-//! A room without actors, for the tests of its parts: members, settings and a time, and what was sent.
+//! A room without actors, for the tests of its parts: members, settings and a time, and what was sent. And rooms that live on the
+//! thread of a test, over a database of its own.
 
 use std::cell::Cell;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::commit::{Commit, Uncommitted};
+use actix::{Actor, Arbiter};
+use uuid::Uuid;
+
+use super::commit::{Commit, Journal, Uncommitted};
+use super::context::BackEnd;
+use super::directory::Directory;
 use super::elsewhere::Elsewhere;
 use super::fanout::{Outbound, Sent};
 use super::io::Io;
 use super::members::{ClientState, LoggedRefusals, Member, Members};
 use super::settings::RoomSettings;
+use crate::archive::{Archive, DocumentRules};
 use crate::auth::{Access, Action, allows};
 use crate::budget::ByteBudget;
+use crate::bus::Cluster;
 use crate::ids::{MemberId, RoomName, UserId};
 use crate::protocol::Dialect;
 use crate::rate::Rate;
-use crate::store::RoomId;
+use crate::store::{RoomId, Store, StoreSettings};
+use crate::webhooks::RoomEvents;
 use crate::wire::Frame;
 
 thread_local! {
@@ -30,6 +40,22 @@ pub(super) fn look_at(count: usize) {
 /// How many were looked at since this was last asked.
 pub(super) fn looked_at() -> usize {
     LOOKED_AT.take()
+}
+
+/// How long anything may take.
+pub(super) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Rooms on this thread, over a database in `folder`.
+pub(super) async fn directory(folder: &Path) -> Arc<Directory> {
+    let url = format!("sqlite://{}", folder.join("tutti.db").display());
+    let store = Store::open(StoreSettings::new(url, "s1")).await.unwrap();
+    store.migrate().await.unwrap();
+    let cluster = Cluster::new(Uuid::new_v4(), "s1".into(), false, Duration::ZERO);
+    let rules = DocumentRules { bytes_max: 1 << 20, gc: true, gc_off_rooms: Vec::new() };
+    let archive = Archive::new(store.clone(), rules);
+    let journal = Journal::new(store.clone(), cluster.clone(), 100, 1 << 20).start();
+    let back_end = BackEnd { seed: None, events: RoomEvents::unheard() };
+    Directory::new(vec![Arbiter::current()], store, archive, journal, cluster, back_end, TestRoom::new().settings)
 }
 
 /// What the parts of a room borrow.

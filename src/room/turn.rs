@@ -222,18 +222,11 @@ impl ActorFuture<Room> for TurnEnd {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use actix::{Actor, Arbiter};
     use bytes::Bytes;
-    use uuid::Uuid;
 
-    use super::*;
-    use crate::archive::{Archive, DocumentRules};
-    use crate::bus::Cluster;
     use crate::ids::RoomName;
-    use crate::room::testing::TestRoom;
-    use crate::room::{Announce, BackEnd, Directory, GetPresence, Journal};
-    use crate::store::{Store, StoreSettings};
-    use crate::webhooks::RoomEvents;
+    use crate::room::testing::directory;
+    use crate::room::{Announce, GetPresence};
 
     /// A body that notes when it was handled.
     struct Noted {
@@ -256,18 +249,8 @@ mod tests {
     #[test]
     fn a_room_that_is_told_much_lets_others_of_its_thread_go_on_after_each_turn() {
         let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("tutti.db").display());
         actix::System::new().block_on(async {
-            let store = Store::open(StoreSettings::new(url, "s1")).await.unwrap();
-            store.migrate().await.unwrap();
-            let cluster = Cluster::new(Uuid::new_v4(), "s1".into(), false, Duration::ZERO);
-            let rules = DocumentRules { bytes_max: 1 << 20, gc: true, gc_off_rooms: Vec::new() };
-            let archive = Archive::new(store.clone(), rules);
-            let journal = Journal::new(store.clone(), cluster.clone(), 100, 1 << 20).start();
-            let back_end = BackEnd { seed: None, events: RoomEvents::unheard() };
-            let settings = TestRoom::new().settings;
-            let threads = vec![Arbiter::current()];
-            let directory = Directory::new(threads, store, archive, journal, cluster, back_end, settings);
+            let directory = directory(folder.path()).await;
             let [busy, other] = ["busy", "other"].map(|name| directory.lookup(&RoomName::parse(name).unwrap()));
             for lease in [&busy, &other] {
                 lease.room().send(GetPresence).await.unwrap();

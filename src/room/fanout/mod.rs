@@ -4,6 +4,7 @@
 mod outbound;
 mod pace;
 mod relay;
+mod seat;
 mod user_sockets;
 
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ pub use pace::Pace;
 pub use relay::{
     CheckTokens, CloseAll, Connection, Counted, LocalRelay, Outlet, Relay, RelayHandle, Relays, StopReading,
 };
+pub use seat::Seat;
 pub use user_sockets::UserSockets;
 
 /// A turn ends when the mailbox is empty, or here: a mailbox under load never is.

@@ -153,10 +153,17 @@ impl Outbound {
         }
     }
 
-    /// Tells all relays that the room has died.
-    pub fn died(&mut self) {
-        for link in &self.links {
-            link.relay.addr.do_send(RoomDied(self.room));
+    /// Tells all relays that the room has died with these members, each behind its link; and those who have left, and were owed credit.
+    pub fn died(&mut self, members: Vec<(usize, MemberId)>) {
+        let owed = std::mem::take(&mut self.owed).into_iter().map(|(link, member, _)| (link, member));
+        let mut lost = vec![Vec::new(); self.links.len()];
+        for (link, member) in members.into_iter().chain(owed) {
+            if let Some(lost) = lost.get_mut(link) {
+                lost.push(member);
+            }
+        }
+        for (link, members) in self.links.iter().zip(lost) {
+            link.relay.addr.do_send(RoomDied { room: self.room, members });
         }
     }
 }

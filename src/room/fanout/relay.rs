@@ -209,10 +209,18 @@ pub(super) struct Turn {
     pub bytes: usize,
 }
 
-/// A room has died: its sockets end.
+/// A room has died: these were its members, and are to come back.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(super) struct RoomDied(pub RoomKey);
+pub(super) struct RoomDied {
+    pub room: RoomKey,
+    pub members: Vec<MemberId>,
+}
+
+/// A room has died before it decided about a member.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct SeatLost(pub MemberId);
 
 /// A frame for one socket, whatever rooms it is in.
 #[derive(Message)]
@@ -271,6 +279,22 @@ impl Drop for Relay {
 impl Relay {
     fn outlet(&self, member: MemberId) -> Option<Rc<dyn Outlet>> {
         self.reachable.borrow().members.get(&member).cloned()
+    }
+
+    /// Ends a membership, and lets go of an outlet that nothing is to be told any more.
+    fn close(&self, member: MemberId, code: CloseCode, reason: &str) {
+        if let Some(outlet) = self.outlet(member) {
+            outlet.close(code, reason);
+            if outlet.is_over() {
+                self.reachable.borrow_mut().members.remove(&member);
+            }
+            outlet.flush();
+        }
+    }
+
+    /// A member's room has died.
+    fn lose(&self, member: MemberId) {
+        self.close(member, CloseCode::Internal, CloseCode::Internal.reason());
     }
 
     fn detach(&mut self, room: RoomKey, member: MemberId) {
@@ -343,15 +367,7 @@ impl Relay {
                     }
                 }
             }
-            TurnItem::Close { to, code, reason } => {
-                if let Some(outlet) = self.outlet(to) {
-                    outlet.close(code, &reason);
-                    if outlet.is_over() {
-                        self.reachable.borrow_mut().members.remove(&to);
-                    }
-                    self.touched.push(outlet);
-                }
-            }
+            TurnItem::Close { to, code, reason } => self.close(to, code, &reason),
         }
     }
 }
@@ -385,10 +401,17 @@ impl Handler<Turn> for Relay {
 impl Handler<RoomDied> for Relay {
     type Result = ();
 
-    fn handle(&mut self, RoomDied(room): RoomDied, _: &mut Context<Self>) {
-        for Attached { outlet, .. } in self.rooms.remove(&room).into_iter().flatten() {
-            outlet.close(CloseCode::Internal, CloseCode::Internal.reason());
-        }
+    fn handle(&mut self, RoomDied { room, members }: RoomDied, _: &mut Context<Self>) {
+        self.rooms.remove(&room);
+        members.into_iter().for_each(|member| self.lose(member));
+    }
+}
+
+impl Handler<SeatLost> for Relay {
+    type Result = ();
+
+    fn handle(&mut self, SeatLost(member): SeatLost, _: &mut Context<Self>) {
+        self.lose(member);
     }
 }
 

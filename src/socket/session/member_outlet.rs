@@ -183,7 +183,7 @@ impl<M: MemberKind> Outlet for MemberOutlet<M> {
             // The room does not know it, so nothing else gives its credit back.
             self.charges.forgive();
         }
-        if code == CloseCode::RoomDeleted {
+        if matches!(code, CloseCode::RoomDeleted | CloseCode::Internal) {
             // It handles nothing more.
             self.charges.forgive();
         }
@@ -295,8 +295,10 @@ mod tests {
             ),
             (
                 |outlet| {
+                    outlet.charges.charge(100);
                     outlet.leave();
                     outlet.close(CloseCode::Internal, "fault");
+                    assert!(outlet.is_over(), "nothing is owed");
                 },
                 (Standing::Asking, false, false),
             ),

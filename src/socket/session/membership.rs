@@ -10,7 +10,7 @@ use super::io::SessionIo;
 use super::member_outlet::{MemberKind, MemberOutlet};
 use crate::auth::{Identity, Rights};
 use crate::ids::MemberId;
-use crate::room::{Join, JsonJoin, Lease, Leave, LocalRelay, Renew, Room};
+use crate::room::{Join, JsonJoin, Lease, Leave, LocalRelay, Renew, Room, Seat};
 
 /// The way from a session to one of its rooms.
 #[derive(Clone)]
@@ -48,8 +48,7 @@ impl<M: MemberKind> Membership<M> {
         let member = io.relay.seat(outlet.clone());
         room.do_send(Join {
             lease: lease.into_guard(),
-            member,
-            relay: io.relay.handle(),
+            seat: Seat::new(member, io.relay.handle()),
             dialect: M::DIALECT,
             user: identity.user.clone(),
             name: identity.name.clone(),
