@@ -33,6 +33,7 @@ counters! { IntCounter, register_int_counter:
     COMPRESSED_PLAIN_BYTES_SENT = "tutti_compressed_plain_bytes_sent_total", "Bytes of those messages without compression.";
     COMPRESSED_BYTES_RECEIVED = "tutti_compressed_bytes_received_total", "Bytes of compressed messages that came from clients.";
     COMPRESSED_PLAIN_BYTES_RECEIVED = "tutti_compressed_plain_bytes_received_total", "Bytes of those messages without compression.";
+    SOCKETS_REFUSED = "tutti_sockets_refused_total", "WebSocket connections that were refused since the server, an address or a user had as many as allowed.";
     SLOW_CONSUMERS = "tutti_slow_consumers_total", "Sockets that were closed because their peer took too little.";
     SOCKETS_SLOWED = "tutti_sockets_slowed_total", "Times that a socket was not read for a while since its client sent too much.";
     REQUESTS_SLOWED = "tutti_requests_slowed_total", "Requests whose answer waited since their caller sent too much.";
@@ -106,6 +107,7 @@ pub fn text() -> String {
         &COMPRESSED_PLAIN_BYTES_SENT,
         &COMPRESSED_BYTES_RECEIVED,
         &COMPRESSED_PLAIN_BYTES_RECEIVED,
+        &SOCKETS_REFUSED,
         &SLOW_CONSUMERS,
         &SOCKETS_SLOWED,
         &REQUESTS_SLOWED,

@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_role_may_do_exactly_what_the_table_says() {
+    fn rule_16_each_role_may_do_exactly_what_the_table_says() {
         use Action::*;
         let table = [
             //             none   read   write  admin

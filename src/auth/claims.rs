@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::grants::{Grant, Grants};
 use super::limits::{NAME_BYTES_MAX, SUBJECT_BYTES_MAX, TOKEN_ID_BYTES_MAX};
-use super::{Identity, TokenError};
+use super::{Identity, KeyMark, TokenError};
 use crate::ids::UserId;
 
 /// Latest `exp` or `nbf`: the last second that RFC 3339 can write, 9999-12-31T23:59:59Z.
@@ -99,6 +99,7 @@ impl Claims {
                     token_id,
                     issued_at_s,
                     grants: Arc::new(grants),
+                    key: KeyMark::default(),
                 })
             }
             _ => Err(wrong),

@@ -1,8 +1,9 @@
-//! Public keys from an address (JWKS, RFC 7517), found by `kid`: which of them count, when they are to be read again. Whoever reads
-//! them hands the text in.
+//! Public keys from an address (JWKS, RFC 7517), found by `kid`: which of them count, when they are to be read again, and whose tokens
+//! stood on one that is there no more. Whoever reads them hands the text in.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
 use jsonwebtoken::jwk::Jwk;
@@ -49,9 +50,42 @@ struct Readings {
     asked_from: Option<Instant>,
 }
 
+/// One key of the set.
+struct Known {
+    key: Key,
+    /// As it stood in the set.
+    jwk: Value,
+    /// Dropped with the key.
+    mark: Arc<()>,
+}
+
+/// Whether the key that verified a token is still known. Keys of a configuration always are.
+#[derive(Debug, Clone, Default)]
+pub struct KeyMark(Option<Weak<()>>);
+
+impl KeyMark {
+    /// Whether the key set has the key no more.
+    pub(super) fn is_gone(&self) -> bool {
+        self.0.as_ref().is_some_and(|mark| mark.strong_count() == 0)
+    }
+}
+
+impl PartialEq for KeyMark {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Some(own), Some(other)) => own.ptr_eq(other),
+            (own, other) => own.is_none() && other.is_none(),
+        }
+    }
+}
+
+impl Eq for KeyMark {}
+
 /// The newest good set, and when it is read again.
 pub struct KeySet {
-    keys: RwLock<Arc<HashMap<String, Key>>>,
+    keys: RwLock<HashMap<String, Known>>,
+    /// How often keys were removed.
+    removals: AtomicU64,
     readings: Mutex<Readings>,
     /// Tells the reader that one is wanted.
     wanted: watch::Sender<u64>,
@@ -63,6 +97,7 @@ impl Default for KeySet {
     fn default() -> Self {
         Self {
             keys: RwLock::default(),
+            removals: AtomicU64::new(0),
             readings: Mutex::new(Readings { is_due: false, asked_from: None }),
             wanted: watch::Sender::new(0),
             done: watch::Sender::new(0),
@@ -72,8 +107,14 @@ impl Default for KeySet {
 
 impl KeySet {
     /// The key with this id.
-    pub(super) fn key(&self, id: &str) -> Option<Key> {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    pub(super) fn key(&self, id: &str) -> Option<(Key, KeyMark)> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        keys.get(id).map(|known| (known.key.clone(), KeyMark(Some(Arc::downgrade(&known.mark)))))
+    }
+
+    /// Changes whenever keys were removed, or became others under the same id.
+    pub fn removals(&self) -> u64 {
+        self.removals.load(Ordering::Relaxed)
     }
 
     /// Takes the keys of a set in place of all before; those that cannot verify a token are left out. How many there are.
@@ -82,12 +123,24 @@ impl KeySet {
         if keys.len() > KEYS_MAX {
             return Err(NoKeySet::TooMany);
         }
-        let keys: HashMap<String, Key> = keys.into_iter().filter_map(usable).collect();
+        let mut keys: HashMap<String, Known> = keys.into_iter().filter_map(usable).collect();
         if keys.is_empty() {
             return Err(NoKeySet::Useless);
         }
         let count = keys.len();
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        let mut known = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let mut is_any_gone = false;
+        for (id, before) in known.drain() {
+            match keys.get_mut(&id).filter(|key| key.jwk == before.jwk) {
+                Some(key) => key.mark = before.mark,
+                None => is_any_gone = true,
+            }
+        }
+        *known = keys;
+        drop(known);
+        if is_any_gone {
+            self.removals.fetch_add(1, Ordering::Relaxed);
+        }
         Ok(count)
     }
 
@@ -138,8 +191,8 @@ impl KeySet {
 }
 
 /// A key and its id, if it can verify tokens.
-fn usable(key: Value) -> Option<(String, Key)> {
-    let jwk: Jwk = serde_json::from_value(key).ok()?;
-    let id = jwk.common.key_id.clone().filter(|id| (1..=KEY_ID_BYTES_MAX).contains(&id.len()))?;
-    Some((id, Key::from_set(&jwk)?))
+fn usable(jwk: Value) -> Option<(String, Known)> {
+    let read: Jwk = serde_json::from_value(jwk.clone()).ok()?;
+    let id = read.common.key_id.clone().filter(|id| (1..=KEY_ID_BYTES_MAX).contains(&id.len()))?;
+    Some((id, Known { key: Key::from_set(&read)?, jwk, mark: Arc::default() }))
 }

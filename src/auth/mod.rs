@@ -26,7 +26,7 @@ pub use error::TokenError;
 pub use grants::{GRANTS_MAX, Grant, Grants, GrantsError};
 pub use key::{Key, KeyError};
 pub use key_file::KeyFileError;
-pub use key_set::{KeySet, NoKeySet};
+pub use key_set::{KeyMark, KeySet, NoKeySet};
 pub use mint::{MintError, Minter, NewToken};
 pub use revocations::{REVOCATIONS_MAX, Revocation, Revocations, Revoked};
 pub use tickets::{TICKET_LIFETIME, Tickets, TooManyTickets};
@@ -61,6 +61,8 @@ pub struct Identity {
     pub issued_at_s: Option<u64>,
     /// The rooms that it opens.
     pub grants: Arc<Grants>,
+    /// Whether the key is still known by which it was verified.
+    pub key: KeyMark,
 }
 
 impl Identity {
@@ -106,6 +108,11 @@ impl Identity {
 /// The wall clock in Unix milliseconds.
 pub fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}
+
+/// Unix seconds in milliseconds.
+pub fn in_ms(unix_s: u64) -> i64 {
+    i64::try_from(unix_s.saturating_mul(1000)).unwrap_or(i64::MAX)
 }
 
 /// The wall clock in Unix seconds, in which tokens count.

@@ -116,6 +116,7 @@ mod tests {
             token_id: token_id.map(str::to_owned),
             issued_at_s,
             grants: Default::default(),
+            key: Default::default(),
         }
     }
 

@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::claims::{Claims, Expected};
 use super::key::{FromFile, Key, KeyError};
 use super::key_file;
-use super::key_set::KeySet;
+use super::key_set::{KeyMark, KeySet};
 use super::limits::{KEY_ID_BYTES_MAX, TOKEN_BYTES_MAX};
 use super::{Identity, Revocations, TokenError};
 use crate::config::{JwtAlgorithm, JwtConfig, JwtKey};
@@ -92,8 +92,9 @@ impl Verifier {
     /// As [`verify`](Self::verify), but takes a token that expired up to `grace_s` seconds ago: it proves who came,
     /// not that they may come in. For giving a guest a fresh token under the same name.
     pub fn verify_recent(&self, token: &str, now_s: u64, grace_s: u64) -> Result<Identity, TokenError> {
-        let claims = self.signed_claims(token)?;
+        let (claims, key) = self.signed_claims(token)?;
         let identity = claims.identity(&self.expected, now_s, grace_s).map_err(|problems| problems[0])?;
+        let identity = Identity { key, ..identity };
         if self.revocations.hit(&identity, now_s) { Err(TokenError::Revoked) } else { Ok(identity) }
     }
 
@@ -101,6 +102,9 @@ impl Verifier {
     pub fn confirm(&self, identity: &Identity, now_s: u64) -> Result<(), TokenError> {
         if now_s >= identity.valid_until_s {
             return Err(TokenError::Expired);
+        }
+        if identity.key.is_gone() {
+            return Err(TokenError::UnknownKey);
         }
         if self.revocations.hit(identity, now_s) { Err(TokenError::Revoked) } else { Ok(()) }
     }
@@ -112,7 +116,7 @@ impl Verifier {
 
     /// Whose token it is if its signature holds, whatever else is wrong with it: for the log.
     pub fn signer(&self, token: &str) -> Option<UserId> {
-        self.signed_claims(token).ok()?.subject().map(UserId::new)
+        self.signed_claims(token).ok()?.0.subject().map(UserId::new)
     }
 
     /// Everything that is wrong with `token`, and what it says, for who looks for the reason of a refusal.
@@ -128,9 +132,9 @@ impl Verifier {
             problems.push(TokenError::Malformed);
             return Inspection { problems, ..Inspection::default() };
         };
-        let keys = self.keys_for(&header).unwrap_or_else(|wrong| {
+        let (keys, _) = self.keys_for(&header).unwrap_or_else(|wrong| {
             problems.push(wrong);
-            Cow::Borrowed(&self.keys)
+            (Cow::Borrowed(&self.keys), KeyMark::default())
         });
         let message = token.rsplit_once('.').map_or("", |(message, _)| message);
         let is_unknown = problems.contains(&TokenError::UnknownKey);
@@ -148,23 +152,23 @@ impl Verifier {
         Inspection { problems, ..Inspection::said(&header, &payload) }
     }
 
-    fn signed_claims(&self, token: &str) -> Result<Claims, TokenError> {
+    fn signed_claims(&self, token: &str) -> Result<(Claims, KeyMark), TokenError> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(TokenError::TooLong);
         }
         let (message, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
         let (header, payload) = message.split_once('.').ok_or(TokenError::Malformed)?;
-        let keys = self.keys_for(&decoded(header)?)?;
+        let (keys, mark) = self.keys_for(&decoded(header)?)?;
         // A dot more leaves one in the payload, which base64 refuses.
         let (payload, signature) = (decoded(payload)?, decoded(signature)?);
         if !keys.iter().any(|key| key.verifies(message.as_bytes(), &signature)) {
             return Err(TokenError::Signature);
         }
-        Claims::parse(&payload)
+        Ok((Claims::parse(&payload)?, mark))
     }
 
     /// The keys, one of which must have signed a token with this header.
-    fn keys_for(&self, json: &[u8]) -> Result<Cow<'_, [Key]>, TokenError> {
+    fn keys_for(&self, json: &[u8]) -> Result<(Cow<'_, [Key]>, KeyMark), TokenError> {
         let header: TokenHeader = serde_json::from_slice(json).map_err(|_| TokenError::Malformed)?;
         if self.key_set.is_none() && header.alg != self.algorithm.as_str() {
             return Err(TokenError::Algorithm);
@@ -175,13 +179,13 @@ impl Verifier {
         if header.crit.is_some() {
             return Err(TokenError::Critical);
         }
-        let Some(key_set) = &self.key_set else { return Ok(Cow::Borrowed(&self.keys)) };
+        let Some(key_set) = &self.key_set else { return Ok((Cow::Borrowed(&self.keys), KeyMark::default())) };
         let id = header.kid.ok_or(TokenError::UnknownKey)?;
-        let Some(key) = key_set.key(&id) else {
+        let Some((key, mark)) = key_set.key(&id) else {
             key_set.ask(Instant::now());
             return Err(TokenError::UnknownKey);
         };
-        if key.is_of(&header.alg) { Ok(Cow::Owned(vec![key])) } else { Err(TokenError::Algorithm) }
+        if key.is_of(&header.alg) { Ok((Cow::Owned(vec![key]), mark)) } else { Err(TokenError::Algorithm) }
     }
 
     /// The keys that are read from an address, if they are.

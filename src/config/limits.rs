@@ -21,6 +21,8 @@ pub struct Limits {
     pub sockets_max: usize,
     /// Most sockets from one address (IPv6: one /64).
     pub sockets_per_ip_max: usize,
+    /// Most sockets of one user.
+    pub sockets_per_user_max: usize,
     /// Most bytes waiting for one socket.
     pub outbox_bytes_max: usize,
     /// Most bytes waiting for all sockets together.
@@ -88,6 +90,7 @@ impl Limits {
         let limits = Self {
             sockets_max: reading.number("sockets-max", &options.sockets_max, 1..=10_000_000),
             sockets_per_ip_max: reading.number("sockets-per-ip-max", &options.sockets_per_ip_max, 1..=10_000_000),
+            sockets_per_user_max: reading.number("sockets-per-user-max", &options.sockets_per_user_max, 1..=10_000_000),
             outbox_bytes_max: reading.number("outbox-bytes-max", &options.outbox_bytes_max, 4096..=BYTES_MAX),
             outboxes_bytes_max: reading.number("outboxes-bytes-max", &options.outboxes_bytes_max, 4096..=BYTES_MAX),
             socket_unhandled_bytes_max: reading.number(

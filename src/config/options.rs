@@ -227,6 +227,15 @@ pub(super) struct LimitOptions {
         default_value = "1000"
     )]
     pub sockets_per_ip_max: String,
+    /// Maximum number of connections of one user
+    #[arg(
+        long,
+        hide_short_help = true,
+        env = "TUTTI_SOCKETS_PER_USER_MAX",
+        value_name = "COUNT",
+        default_value = "1000"
+    )]
+    pub sockets_per_user_max: String,
     /// Maximum bytes queued for one connection; beyond that, a slow client is disconnected
     #[arg(
         long,

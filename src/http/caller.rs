@@ -13,7 +13,7 @@ use super::error::ApiError;
 use super::state::AppState;
 use crate::auth::{self, Access, Action, Identity, Tickets, TokenError};
 use crate::bus::{ANSWER_TIMEOUT, Answer, Question};
-use crate::ids::{RoomName, shortened};
+use crate::ids::{RoomName, UserId, shortened};
 
 type LocalBoxFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
@@ -124,6 +124,22 @@ impl FromRequest for Caller {
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let req = req.clone();
         Box::pin(async move { Caller::of(&req).await })
+    }
+}
+
+/// Someone who administers the server: whoever does not is told so before anything else is read.
+pub struct ServerAdmin(pub UserId);
+
+impl FromRequest for ServerAdmin {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<Result<Self, ApiError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let req = req.clone();
+        Box::pin(async move {
+            let Caller(identity) = Caller::of(&req).await?;
+            if identity.is_server_admin() { Ok(Self(identity.user)) } else { Err(ApiError::Forbidden) }
+        })
     }
 }
 

@@ -19,7 +19,8 @@ use crate::auth::{Action, Identity};
 use crate::bus::{ANSWER_TIMEOUT, Answer, FORWARDED_BYTES_MAX, Question, StreamMessage, Unanswered, Uplinked};
 use crate::ids::Seq;
 use crate::socket::{
-    self, HEARD_TIMEOUT, Opening, Permit, Said, StreamRoom, UPLINK_KEY_CHARS_MAX, Uplink, UplinkError, network,
+    self, HEARD_TIMEOUT, Opening, Permit, Said, StreamRoom, UPLINK_KEY_CHARS_MAX, Uplink, UplinkError, UserPermit,
+    network,
 };
 use crate::wire::Encoding;
 
@@ -175,6 +176,7 @@ struct Stream {
     identity: Arc<Identity>,
     address: std::net::IpAddr,
     permit: Permit,
+    user_permit: UserPermit,
 }
 
 impl Stream {
@@ -190,15 +192,16 @@ impl Stream {
         let permit = state.gate.enter(address).map_err(|full| ApiError::TryLater(full.to_string()))?;
         caller::await_key(req, state).await;
         let identity = identify_socket(req, state).await.map_err(|error| ApiError::Unauthorized(error.to_string()))?;
-        Ok(Self { identity, address, permit })
+        let user_permit = state.users.enter(&identity.user).map_err(|full| ApiError::TryLater(full.to_string()))?;
+        Ok(Self { identity, address, permit, user_permit })
     }
 
     /// The head of the stream, with the decision.
     fn answer(self, room: Option<StreamRoom>, state: &AppState) -> HttpResponse {
-        let Self { identity, address, permit } = self;
+        let Self { identity, address, permit, user_permit } = self;
         // By its first half other servers know whom to ask.
         let client = Uuid::from_u64_pair(state.cluster.mark(), rand::random());
-        let path = socket::Path::Events { client, identity, room, network: network(address) };
+        let path = socket::Path::Events { client, identity, user_permit, room, network: network(address) };
         let mut response = HttpResponse::Ok();
         response.content_type("text/event-stream").insert_header(NO_BUFFERING).force_close();
         let mut response = response.finish();

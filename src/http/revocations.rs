@@ -8,7 +8,7 @@ use time::format_description::well_known::Rfc3339;
 use utoipa::ToSchema;
 
 use super::body::Object;
-use super::caller::Caller;
+use super::caller::ServerAdmin;
 use super::error::ApiError;
 use super::failures::{Fails, WithBody, WithToken};
 use super::parameters::Parameters;
@@ -83,11 +83,10 @@ impl From<Revocation> for Shown {
     responses((status = 201, description = "Stored", body = Shown), WithToken, WithBody),
 )]
 pub async fn revoke(
-    caller: Caller,
+    ServerAdmin(by): ServerAdmin,
     Object(body): Object<NewRevocation>,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    let by = admin(caller)?;
     let NewRevocation { sub, jti, until } = body;
     let now_s = auth::now_s();
     let (kind, subject) = match (sub, jti) {
@@ -130,11 +129,10 @@ pub async fn revoke(
     responses((status = 200, description = "A page of revocations", body = RevocationList), WithToken, Fails<400>),
 )]
 pub async fn list(
-    caller: Caller,
+    _: ServerAdmin,
     mut parameters: Parameters,
     state: Data<AppState>,
 ) -> Result<Json<RevocationList>, ApiError> {
-    admin(caller)?;
     let limit = parameters.limit(PAGE_DEFAULT, PAGE_MAX)? as usize;
     let after = parameters.text("after").map(|text| cursor(&text)).transpose()?;
     parameters.end()?;
@@ -150,11 +148,6 @@ pub async fn list(
 /// Answers what is neither asked nor posted.
 pub async fn other_method() -> Result<HttpResponse, ApiError> {
     Err(ApiError::WrongMethod("GET, HEAD, POST"))
-}
-
-/// Who calls, if they may administer the server.
-fn admin(Caller(identity): Caller) -> Result<crate::ids::UserId, ApiError> {
-    if identity.is_server_admin() { Ok(identity.user) } else { Err(ApiError::Forbidden) }
 }
 
 fn end(until: &str, now_s: u64) -> Result<u64, ApiError> {

@@ -20,7 +20,7 @@ use crate::config::IpRange;
 use crate::history::Histories;
 use crate::ids::{RoomName, UserId};
 use crate::room::{Directory, Lease, Quotas, UserSockets};
-use crate::socket::{EventStreams, Gate, ReconnectPace, RoomOpenings, SharedRates};
+use crate::socket::{EventStreams, Gate, ReconnectPace, RoomOpenings, SharedRates, UserGate};
 use crate::store::Store;
 use crate::webhooks::Webhooks;
 
@@ -58,6 +58,8 @@ pub struct AppState {
     pub minter: Option<Minter>,
     /// Counts connections.
     pub gate: Arc<Gate>,
+    /// The same by user.
+    pub users: Arc<UserGate>,
     /// Slows down who comes back in a loop.
     pub pace: Arc<ReconnectPace>,
     /// Who renders documents.

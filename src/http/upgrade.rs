@@ -41,19 +41,20 @@ pub async fn yjs(req: HttpRequest, name: UrlPath<String>, state: Data<AppState>)
     let network = network(peer::address(&req, &state.trusted_proxies));
     let visitor = state.pace.visitor(network, token, &name);
     let decided = decide(identity, &name).and_then(|(room, identity)| {
+        let user_permit = state.users.enter(&identity.user).map_err(|full| (CloseCode::TryLater, full.to_string()))?;
         match state.openings.take(&identity.user, &room, &state.directory, Instant::now()) {
-            Ok(pause) => Ok((room, identity, pause)),
+            Ok(pause) => Ok((room, identity, user_permit, pause)),
             Err(too_many) => Err((CloseCode::TryLater, too_many.to_string())),
         }
     });
     let path = match decided {
-        Ok((room, identity, pause)) => {
+        Ok((room, identity, user_permit, pause)) => {
             let visit = state.pace.enter(visitor, Instant::now());
             tokio::time::sleep(visit.wait().max(pause.unwrap_or_default())).await;
             let rights = identity.rights(&room);
             let lease = state.directory.lookup(&room);
             let place = lease.place();
-            Path::Yjs { room, lease, place, identity, rights, visit }
+            Path::Yjs { room, lease, place, identity, rights, visit, user_permit }
         }
         Err((code, reason)) => {
             let hold = state.pace.deny(visitor, Instant::now()).max(DENIED_HOLD_MIN);

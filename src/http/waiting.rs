@@ -18,7 +18,7 @@ use crate::auth::Identity;
 use crate::budget::{ByteBudget, HeldBytes, Payer};
 use crate::ids::{RoomName, Seq};
 use crate::room::{AwaitEntry, Lease};
-use crate::socket::{Permit, network};
+use crate::socket::{Permit, UserPermit, network};
 
 /// Longest wait, in seconds: shorter than proxies have patience.
 pub const WAIT_MAX_S: u64 = 30;
@@ -34,7 +34,7 @@ pub struct Waiting {
     deadline: Instant,
     hung_up: HungUp,
     place: HeldBytes,
-    _permit: Permit,
+    _permits: (Permit, UserPermit),
 }
 
 impl Waiting {
@@ -63,9 +63,10 @@ impl Waiting {
         }
         place.set(1);
         let permit = state.gate.enter(address).map_err(|full| ApiError::TryLater(full.to_string()))?;
+        let user_permit = state.users.enter(&identity.user).map_err(|full| ApiError::TryLater(full.to_string()))?;
         let room = state.open(&identity, room)?;
         let hung_up = req.conn_data::<HungUp>().cloned().unwrap_or_default();
-        Ok(Self { identity, room, deadline: Instant::now() + wait, hung_up, place, _permit: permit })
+        Ok(Self { identity, room, deadline: Instant::now() + wait, hung_up, place, _permits: (permit, user_permit) })
     }
 
     /// Waits for an entry behind `head`. Whether there is one; if not, the time is over, the client has gone, another one needs the

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::body::Object;
-use super::caller::Caller;
+use super::caller::ServerAdmin;
 use super::error::ApiError;
 use super::failures::{Fails, WithBody, WithToken};
 use super::parameters::Parameters;
@@ -15,7 +15,7 @@ use super::state::AppState;
 use crate::auth;
 use crate::config::{HookUrl, SigningSecret};
 use crate::document::Format;
-use crate::ids::{EventPattern, RoomPattern, Seq, UserId};
+use crate::ids::{EventPattern, RoomPattern, Seq};
 use crate::protocol::json::rfc3339;
 use crate::store::{Delivery, DeliveryState, WEBHOOKS_MAX};
 use crate::webhooks::{self, CONFIGURED, Endpoint, NewEndpoint, Sent};
@@ -106,11 +106,10 @@ pub struct WebhookList {
     responses((status = 201, description = "Added; the secret is told this once", body = WebhookView), WithToken, WithBody),
 )]
 pub async fn add(
-    caller: Caller,
+    ServerAdmin(by): ServerAdmin,
     Object(body): Object<NewWebhook>,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    let by = admin(caller)?;
     let NewWebhook { url, events, rooms, content, root, paused } = body;
     let everything = || RoomPattern::parse("*").map_err(ApiError::body);
     let new = NewEndpoint {
@@ -143,8 +142,7 @@ pub async fn add(
     get, path = "/api/v1/webhooks", operation_id = "listWebhooks", tag = "webhooks",
     responses((status = 200, description = "All of them", body = WebhookList), WithToken),
 )]
-pub async fn list(caller: Caller, state: Data<AppState>) -> Result<Json<WebhookList>, ApiError> {
-    admin(caller)?;
+pub async fn list(_: ServerAdmin, state: Data<AppState>) -> Result<Json<WebhookList>, ApiError> {
     let webhooks = all(&state).await?.into_iter().map(WebhookView::from).collect();
     Ok(Json(WebhookList { webhooks }))
 }
@@ -159,8 +157,7 @@ pub async fn list(caller: Caller, state: Data<AppState>) -> Result<Json<WebhookL
     ),
     responses((status = 200, description = "The webhook", body = WebhookView), WithToken, Fails<404>),
 )]
-pub async fn one(caller: Caller, id: Path<String>, state: Data<AppState>) -> Result<Json<WebhookView>, ApiError> {
-    admin(caller)?;
+pub async fn one(_: ServerAdmin, id: Path<String>, state: Data<AppState>) -> Result<Json<WebhookView>, ApiError> {
     Ok(Json(find(&id, &state).await?.into()))
 }
 
@@ -175,12 +172,11 @@ pub async fn one(caller: Caller, id: Path<String>, state: Data<AppState>) -> Res
     responses((status = 200, description = "Changed", body = WebhookView), WithToken, WithBody, Fails<404>),
 )]
 pub async fn change(
-    caller: Caller,
+    _: ServerAdmin,
     id: Path<String>,
     Object(body): Object<Changes>,
     state: Data<AppState>,
 ) -> Result<Json<WebhookView>, ApiError> {
-    admin(caller)?;
     let mut endpoint = find(&id, &state).await?;
     let Changes { url, events, rooms, paused } = body;
     if endpoint.id == CONFIGURED && (url.is_some() || events.is_some() || rooms.is_some()) {
@@ -210,8 +206,11 @@ pub async fn change(
     ),
     responses((status = 204, description = "Deleted"), WithToken, Fails<400>, Fails<404>),
 )]
-pub async fn remove(caller: Caller, id: Path<String>, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
-    let by = admin(caller)?;
+pub async fn remove(
+    ServerAdmin(by): ServerAdmin,
+    id: Path<String>,
+    state: Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
     if *id == CONFIGURED {
         return Err(ApiError::Body("the webhook of the configuration is taken out there".into()));
     }
@@ -241,8 +240,7 @@ pub struct Tested {
     ),
     responses((status = 200, description = "What came back", body = Tested), WithToken, Fails<404>),
 )]
-pub async fn test(caller: Caller, id: Path<String>, state: Data<AppState>) -> Result<Json<Tested>, ApiError> {
-    admin(caller)?;
+pub async fn test(_: ServerAdmin, id: Path<String>, state: Data<AppState>) -> Result<Json<Tested>, ApiError> {
     let endpoint = find(&id, &state).await?;
     let (id, Sent { status, error }) = webhooks::test(&endpoint, &state.webhooks).await;
     Ok(Json(Tested { id, delivered: error.is_none(), status, error }))
@@ -311,12 +309,11 @@ pub struct DeliveryList {
     responses((status = 200, description = "A page of deliveries", body = DeliveryList), WithToken, Fails<400>, Fails<404>),
 )]
 pub async fn deliveries(
-    caller: Caller,
+    ServerAdmin(by): ServerAdmin,
     id: Path<String>,
     mut parameters: Parameters,
     state: Data<AppState>,
 ) -> Result<Json<DeliveryList>, ApiError> {
-    let by = admin(caller)?;
     let limit = parameters.limit(PAGE_DEFAULT, PAGE_MAX)?;
     let before = parameters.value("before", "the next of the page before")?;
     let wanted = parameters.text("state").map(|name| {
@@ -349,11 +346,10 @@ pub struct Redelivered {
     responses((status = 202, description = "It is due now", body = Redelivered), WithToken, Fails<404>),
 )]
 pub async fn redeliver(
-    caller: Caller,
+    _: ServerAdmin,
     path: Path<(String, String)>,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    admin(caller)?;
     let (id, delivery) = path.into_inner();
     if !state.store.redeliver(&id, &delivery, state.webhooks.give_up()).await? {
         return Err(ApiError::NoWebhook);
@@ -382,9 +378,4 @@ async fn find(id: &str, state: &AppState) -> Result<Endpoint, ApiError> {
 
 fn address(url: &str) -> Result<HookUrl, ApiError> {
     HookUrl::parse(url).map_err(|wrong| ApiError::Body(format!("url must be {wrong}")))
-}
-
-/// Who calls, if they may administer the server.
-fn admin(Caller(identity): Caller) -> Result<UserId, ApiError> {
-    if identity.is_server_admin() { Ok(identity.user) } else { Err(ApiError::Forbidden) }
 }

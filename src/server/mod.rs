@@ -46,7 +46,9 @@ use crate::metrics;
 use crate::rate::Rate;
 use crate::room::{BackEnd, Directory, Journal, Quotas, Relays, RoomSettings, UserSockets};
 use crate::seed::Seed;
-use crate::socket::{EventStreams, Gate, Rates, Rhythm, RoomOpenings, SharedRates, SocketContext, SocketSettings};
+use crate::socket::{
+    EventStreams, Gate, Rates, Rhythm, RoomOpenings, SharedRates, SocketContext, SocketSettings, UserGate,
+};
 use crate::store::{Store, StoreError, StoreSettings};
 use crate::webhooks::WebhooksRuntime;
 use certificate::Certificate;
@@ -135,6 +137,7 @@ impl Server {
         arbiters.push(journal_arbiter);
 
         let relays = Arc::new(Relays::default());
+        let users = UserGate::new(limits.sockets_per_user_max);
         let user_sockets = Arc::new(UserSockets::default());
         let openings = Arc::new(RoomOpenings::new(limits.rate_rooms_user));
         let event_streams = Arc::new(EventStreams::default());
@@ -159,6 +162,7 @@ impl Server {
             tickets,
             minter,
             gate: Gate::new(places.sockets_max, limits.sockets_per_ip_max),
+            users: users.clone(),
             pace: Default::default(),
             renders: AppState::render_turns(),
             renderings: Default::default(),
@@ -200,6 +204,7 @@ impl Server {
             directory,
             relays: relays.clone(),
             settings: socket_settings(config),
+            users,
             user_sockets,
             event_streams,
             openings,

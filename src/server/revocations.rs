@@ -1,12 +1,12 @@
 //! Keeps the revocations in memory true: all of them at the start, then what other servers add; and has sockets look whenever there
-//! are new ones.
+//! are new ones, or the key set has lost a key.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::auth::{Revocation, Revocations, Verifier, now_s};
+use crate::auth::{KeySet, Revocation, Revocations, Verifier, now_s};
 use crate::room::{CheckTokens, Relays};
 use crate::store::{Store, StoreError};
 
@@ -41,7 +41,8 @@ pub(super) async fn load(store: &Store, revocations: &Revocations, since_s: u64)
 /// Goes on until it is aborted.
 pub(super) async fn follow(store: Store, verifier: Arc<Verifier>, relays: Arc<Relays>, revoked: Arc<Notify>) {
     let revocations = verifier.revocations();
-    let (mut told, mut read_s) = (0, now_s());
+    let removals = || verifier.key_set().map_or(0, KeySet::removals);
+    let (mut told, mut read_s) = ((0, removals()), now_s());
     let mut ticks = tokio::time::interval(TELL_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     for tick in 1_u32.. {
@@ -64,7 +65,7 @@ pub(super) async fn follow(store: Store, verifier: Arc<Verifier>, relays: Arc<Re
                 tracing::debug!(%error, "revocations that have ended cannot be deleted now");
             }
         }
-        let version = revocations.version();
+        let version = (revocations.version(), removals());
         if version != told {
             told = version;
             for relay in relays.all() {

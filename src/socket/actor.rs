@@ -29,7 +29,7 @@ use super::stream::Stream;
 use super::timers::KeyedTimers;
 use super::turn::Turn;
 use super::unfinished::{Unfinished, Unwanted};
-use crate::auth::now_s;
+use crate::auth::{TokenError, now_ms, now_s};
 use crate::budget::Payer;
 use crate::ids::SocketId;
 use crate::metrics;
@@ -52,6 +52,8 @@ const COME_BACK_HOLD: Duration = Duration::from_secs(2);
 const SESSION_WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// What the peer reads whose token was revoked.
 const REVOKED: &str = "the token was revoked";
+/// And whose token's key is gone: whoever has a fresh one may come back.
+const KEY_GONE: &str = "the key of the token is no longer valid, come back with a fresh token";
 /// What stands for a close code where there was no close (RFC 6455 section 7.4.1).
 const LOST: u16 = 1006;
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -94,8 +96,8 @@ pub struct Socket {
     /// What the upgrade decided, until the socket opens.
     opening: Option<Box<Path>>,
     timers: KeyedTimers<Timer>,
-    /// When the session has something to do, in Unix seconds, as its timer is set.
-    session_due_s: Option<u64>,
+    /// When the session has something to do, in Unix milliseconds, as its timer is set.
+    session_due_ms: Option<i64>,
     span: Span,
     /// Bytes that came and are not handled: with the handshake, or beyond what may be inflated in one go. At most one read.
     unread: Bytes,
@@ -151,7 +153,7 @@ impl Socket {
             session: Box::new(DeniedSession),
             opening: Some(Box::new(path)),
             timers: KeyedTimers::new(),
-            session_due_s: None,
+            session_due_ms: None,
             span,
             received: early.len() as u64,
             unread: early,
@@ -184,13 +186,14 @@ impl Socket {
 
     /// Sets the timer for when the session has something to do.
     fn follow_session(&mut self, ctx: &mut Context<Self>) {
-        let due_s = self.session.next_due_s().filter(|_| !self.outbox().is_close_held());
-        if std::mem::replace(&mut self.session_due_s, due_s) == due_s {
+        let due_ms = self.session.next_due_ms().filter(|_| !self.outbox().is_close_held());
+        if std::mem::replace(&mut self.session_due_ms, due_ms) == due_ms {
             return;
         }
-        match due_s {
-            Some(due_s) => {
-                let wait = Duration::from_secs(due_s.saturating_sub(now_s())).min(SESSION_WAIT_MAX);
+        match due_ms {
+            Some(due_ms) => {
+                let wait_ms = due_ms.saturating_sub(now_ms()).max(0).unsigned_abs();
+                let wait = Duration::from_millis(wait_ms).min(SESSION_WAIT_MAX);
                 self.timers.set(Timer::Session, wait, ctx, |socket, ctx| socket.in_span(|socket| socket.on_due(ctx)));
             }
             None => self.timers.cancel(&Timer::Session, ctx),
@@ -198,19 +201,26 @@ impl Socket {
     }
 
     fn on_due(&mut self, ctx: &mut Context<Self>) {
-        self.session_due_s = None;
+        self.session_due_ms = None;
         if self.outbox().closing().is_some() {
             return;
         }
-        if let Err(SocketClose { code, reason }) = self.session.on_due(now_s(), &self.io) {
+        if let Err(SocketClose { code, reason }) = self.session.on_due(now_ms(), &self.io) {
             return self.outbox().close(code, &reason);
         }
         self.outbox().flush();
         self.follow_session(ctx);
     }
 
-    fn is_revoked(&self) -> bool {
-        self.session.is_revoked(self.io.context.verifier.revocations(), now_s())
+    /// Closes the connection if a token that it stands on holds no more. When its time is over, the session says.
+    fn confirm_tokens(&self) {
+        let (code, reason) = match self.session.confirm(&self.io.context.verifier, now_s()) {
+            Ok(()) | Err(TokenError::Expired) => return,
+            Err(TokenError::UnknownKey) => (CloseCode::TokenExpired, KEY_GONE),
+            Err(_) => (CloseCode::Unauthorized, REVOKED),
+        };
+        self.log_refusal(code, reason);
+        self.io.outbox.close(code, reason);
     }
 
     /// Does something in the socket's span, so that the log says whose it is.
@@ -528,9 +538,8 @@ impl Socket {
                     socket.outbox().wake();
                 });
             }
-            if self.io.outbox.take_token_doubt() && self.is_revoked() {
-                self.log_refusal(CloseCode::Unauthorized, REVOKED);
-                self.io.outbox.close(CloseCode::Unauthorized, REVOKED);
+            if self.io.outbox.take_token_doubt() {
+                self.confirm_tokens();
             }
             if let Err(SocketClose { code, reason }) = self.session.follow_rooms(&self.io) {
                 self.io.outbox.close(code, &reason);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::event_streams::EventStreams;
+use super::gate::UserGate;
 use super::openings::RoomOpenings;
 use super::rates::SharedRates;
 use super::settings::SocketSettings;
@@ -21,6 +22,8 @@ pub struct SocketContext {
     pub relays: Arc<Relays>,
     /// Limits and waits.
     pub settings: SocketSettings,
+    /// Counts connections by user.
+    pub users: Arc<UserGate>,
     /// The JSON sockets of each user.
     pub user_sockets: Arc<UserSockets>,
     /// The event streams, for what their clients say.

@@ -1,10 +1,11 @@
-//! Counts connections, in all and by address, and refuses those past the limits. A permit is given back when it is dropped, on
-//! whatever path a connection ends, so the counts cannot drift.
+//! Counts connections, in all, by address and by user, and refuses those past the limits. A permit is given back when it is dropped,
+//! on whatever path a connection ends, so the counts cannot drift.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::ids::UserId;
 use crate::metrics;
 
 /// Why a connection is refused for now.
@@ -16,6 +17,9 @@ pub enum GateFull {
     /// The address has all it may have.
     #[error("too many connections from this address, try again later")]
     Address,
+    /// The user has all they may have.
+    #[error("you have as many connections as one user may have, try again later")]
+    User,
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +48,10 @@ impl Gate {
 
     /// Lets a connection from `peer` in.
     pub fn enter(self: &Arc<Self>, peer: IpAddr) -> Result<Permit, GateFull> {
+        self.take(peer).inspect_err(|_| metrics::SOCKETS_REFUSED.inc())
+    }
+
+    fn take(self: &Arc<Self>, peer: IpAddr) -> Result<Permit, GateFull> {
         let address = network(peer);
         let mut counts = self.counts();
         if counts.all >= self.all_max {
@@ -93,6 +101,55 @@ impl Drop for Permit {
     }
 }
 
+/// The connections of each user, who may come from many addresses. A connection counts once its token says whose it is.
+#[derive(Debug)]
+pub struct UserGate {
+    by_user: Mutex<HashMap<UserId, usize>>,
+    by_user_max: usize,
+}
+
+impl UserGate {
+    /// A gate that lets in `by_user_max` connections of one user.
+    pub fn new(by_user_max: usize) -> Arc<Self> {
+        Arc::new(Self { by_user: Mutex::default(), by_user_max })
+    }
+
+    fn by_user(&self) -> MutexGuard<'_, HashMap<UserId, usize>> {
+        self.by_user.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets a connection of `user` in.
+    pub fn enter(self: &Arc<Self>, user: &UserId) -> Result<UserPermit, GateFull> {
+        let mut by_user = self.by_user();
+        let of_user = by_user.get(user).copied().unwrap_or(0);
+        if of_user >= self.by_user_max {
+            metrics::SOCKETS_REFUSED.inc();
+            return Err(GateFull::User);
+        }
+        by_user.insert(user.clone(), of_user + 1);
+        Ok(UserPermit { gate: self.clone(), user: user.clone() })
+    }
+}
+
+/// One connection's place among those of its user.
+#[derive(Debug)]
+pub struct UserPermit {
+    gate: Arc<UserGate>,
+    user: UserId,
+}
+
+impl Drop for UserPermit {
+    fn drop(&mut self) {
+        let mut by_user = self.gate.by_user();
+        if let Some(of_user) = by_user.get_mut(&self.user) {
+            *of_user -= 1;
+            if *of_user == 0 {
+                by_user.remove(&self.user);
+            }
+        }
+    }
+}
+
 /// What counts as one address: of IPv6 the /64, which one customer has whole.
 pub fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
@@ -119,6 +176,20 @@ mod tests {
         assert_eq!(gate.count(), 2);
         gate.enter(a).unwrap();
         assert_eq!(gate.count(), 2);
+    }
+
+    #[test]
+    fn rule_6_a_user_has_so_many_connections_and_nothing_is_kept_of_who_has_none() {
+        let (gate, ada, bob) = (UserGate::new(2), UserId::new("ada"), UserId::new("bob"));
+        let first = gate.enter(&ada).unwrap();
+        let second = gate.enter(&ada).unwrap();
+        assert_eq!(gate.enter(&ada).unwrap_err(), GateFull::User);
+        let other = gate.enter(&bob).unwrap();
+        drop(first);
+        let third = gate.enter(&ada).unwrap();
+        assert_eq!(gate.enter(&ada).unwrap_err(), GateFull::User);
+        drop((second, third, other));
+        assert!(gate.by_user().is_empty());
     }
 
     #[test]

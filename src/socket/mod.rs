@@ -27,7 +27,7 @@ mod unfinished;
 pub use actor::Socket;
 pub use context::SocketContext;
 pub use event_streams::{EventStreams, HEARD_TIMEOUT, Said, UPLINK_KEY_CHARS_MAX, Uplink, UplinkError};
-pub use gate::{Gate, GateFull, Permit, network};
+pub use gate::{Gate, GateFull, Permit, UserGate, UserPermit, network};
 pub use heartbeat::Rhythm;
 pub use inflow::spend_body;
 pub use opening::{Opening, Path, StreamRoom, UpgradeRefusal};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix::ArbiterHandle;
 use uuid::Uuid;
 
-use super::gate::Permit;
+use super::gate::{Permit, UserPermit};
 use super::pace::Visit;
 use crate::auth::{Identity, Rights};
 use crate::ids::{RoomName, Seq, UserId};
@@ -31,6 +31,8 @@ pub enum Path {
         rights: Rights,
         /// Tells how long it lasts.
         visit: Visit,
+        /// Its place among the connections of its user.
+        user_permit: UserPermit,
     },
     /// The Hocuspocus protocol; tokens come in band.
     Hocuspocus {
@@ -50,6 +52,8 @@ pub enum Path {
         client: Uuid,
         /// Who connects.
         identity: Arc<Identity>,
+        /// Its place among the connections of its user.
+        user_permit: UserPermit,
         /// The room that the stream is of, and ends with, if it is of one.
         room: Option<StreamRoom>,
         /// The client's address, as it counts.

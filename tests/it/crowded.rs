@@ -1,15 +1,15 @@
 //! Rooms and budgets that are full: whoever comes next is let in, and whoever fills them pays.
 
+use std::any::Any;
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::time::Instant;
 
 use serde_json::json;
 
-use crate::support::DEADLINE;
 use crate::support::editor::{Editor, document, typed};
 use crate::support::events::Events;
-use crate::support::frame::{BINARY, CLOSE, PING, PONG, frame, header};
+use crate::support::frame::{BINARY, CLOSE, Frame, PING, PONG, frame, header};
 use crate::support::http::{get, post_json, request};
 use crate::support::json::Client;
 use crate::support::message::{self, Message, STEP1_EMPTY, awareness, put_buf};
@@ -18,6 +18,7 @@ use crate::support::provider::{Provider, READER, SAVED, WRITER};
 use crate::support::server::Server;
 use crate::support::socket::Socket;
 use crate::support::token::{reader, writer};
+use crate::support::{DEADLINE, eventually};
 
 /// How many show themselves, each with a state of this size.
 const PEOPLE: usize = 500;
@@ -186,7 +187,7 @@ fn rule_26_a_flood_of_edits_is_read_slowly_and_all_of_it_is_taken() {
 }
 
 #[test]
-fn rule_29_a_flood_of_pings_is_read_slowly_on_every_socket_and_all_are_answered() {
+fn rule_29_a_flood_of_pings_or_pongs_is_read_slowly_on_every_socket_and_all_pings_are_answered() {
     let folder = tempfile::tempdir().unwrap();
     let process = Process::start(folder.path(), &["--rate-yjs-socket", "50", "--metrics-bind", "127.0.0.1:0"]);
     let metrics = process.metrics_address();
@@ -198,14 +199,24 @@ fn rule_29_a_flood_of_pings_is_read_slowly_on_every_socket_and_all_are_answered(
     };
     let mut client = Client::join(process.address, &writer("mallory"), "other");
     let mut editor = Socket::yjs(process.address, "other", &writer("mallory"));
-    for (number, socket) in [&mut client.socket, &mut editor].into_iter().enumerate() {
-        // A burst is ten seconds of the rate.
-        socket.send(&frame(PING, b"").repeat(600));
-        let mut pongs = 0;
-        while pongs < 600 {
-            pongs += usize::from(socket.frame().opcode == PONG);
+    for socket in [&mut client.socket, &mut editor] {
+        // A burst is ten seconds of the rate. Nobody has asked for pongs, and they are answered by nothing.
+        for flood in [PING, PONG] {
+            let before = slowed();
+            socket.send(&frame(flood, b"").repeat(600));
+            let mut pongs = if flood == PING { 600 } else { 0 };
+            socket.send(&frame(PING, b"the end"));
+            loop {
+                let frame = socket.frame();
+                match (frame.opcode, &frame.payload[..]) {
+                    (PONG, b"the end") => break,
+                    (PONG, _) => pongs -= 1,
+                    _ => {}
+                }
+            }
+            assert_eq!(pongs, 0);
+            assert!(slowed() > before);
         }
-        assert!(slowed() > number as f64);
     }
     ada.chats("room", "nobody else waits");
 }
@@ -316,4 +327,104 @@ fn rule_26_who_shows_more_than_can_be_seen_costs_the_others_no_more_than_a_movin
         let most = 31 + 60 * (started.elapsed().as_secs() + 1);
         assert!(frames <= most, "{frames} frames, not {most}");
     }
+}
+
+/// A connection of a user that was let in; or the code, or status, and the words with which it was refused.
+type Coming = Result<Box<dyn Any>, (u16, String)>;
+
+fn closed(frame: &Frame) -> (u16, String) {
+    let (code, reason) = frame.close();
+    (code, reason.to_owned())
+}
+
+fn comes_by_yjs(address: SocketAddr, user: &str) -> Coming {
+    let mut socket = Socket::yjs(address, "room", &writer(user));
+    match socket.message() {
+        Message::Denied(_) => Err(socket.closed()),
+        _ => Ok(Box::new(socket)),
+    }
+}
+
+/// Reads the first word that a client is told, and looks whether it is that its token is good.
+fn is_welcomed(mut client: Client) -> Coming {
+    let frame = client.socket.frame();
+    match frame.opcode {
+        CLOSE => Err(closed(&frame)),
+        _ => {
+            let told: serde_json::Value = serde_json::from_slice(&frame.payload).unwrap();
+            assert_eq!(told["type"], "auth.success", "{told}");
+            Ok(Box::new(client))
+        }
+    }
+}
+
+fn comes_by_json(address: SocketAddr, user: &str) -> Coming {
+    is_welcomed(Client::open_with(address, "/ws", &[&format!("Authorization: Bearer {}", writer(user))]))
+}
+
+fn comes_by_json_in_band(address: SocketAddr, user: &str) -> Coming {
+    let mut client = Client::open(address);
+    client.say(json!({ "type": "authenticate", "token": writer(user) }));
+    is_welcomed(client)
+}
+
+fn comes_by_hocuspocus(address: SocketAddr, user: &str) -> Coming {
+    let mut provider = Provider::connect(address);
+    provider.say("one", &crate::support::provider::auth(&writer(user), None));
+    let frame = provider.socket.frame();
+    if frame.opcode == CLOSE {
+        return Err(closed(&frame));
+    }
+    assert!(frame.payload.ends_with(WRITER), "{frame:?}");
+    // All documents of one user are one connection.
+    for document in ["two", "three"] {
+        provider.say(document, &crate::support::provider::auth(&writer(user), None));
+        provider.until(document, WRITER);
+    }
+    Ok(Box::new(provider))
+}
+
+fn comes_by_event_stream(address: SocketAddr, user: &str) -> Coming {
+    let authorization = format!("Authorization: Bearer {}", writer(user));
+    let mut events = Events::ask(address, "/api/v1/rooms/room/events", &[&authorization, "Connection: close"]);
+    match events.answer.status {
+        200 => Ok(Box::new(events)),
+        status => Err((status, events.rest())),
+    }
+}
+
+#[test]
+fn rule_6_a_user_has_so_many_sockets_by_all_protocols_and_others_have_theirs() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = ["--sockets-per-user-max", "2", "--metrics-bind", "127.0.0.1:0"];
+    let process = Process::start(folder.path(), &options);
+    let (address, metrics) = (process.address, process.metrics_address());
+    let refused_so_far = || {
+        let text = get(metrics, "/metrics", None);
+        let line = text.text().lines().find_map(|line| line.strip_prefix("tutti_sockets_refused_total "));
+        line.unwrap().parse::<u64>().unwrap()
+    };
+    type Protocol = (&'static str, fn(SocketAddr, &str) -> Coming, u16);
+    let protocols: [Protocol; 5] = [
+        ("yjs", comes_by_yjs, 1013),
+        ("json", comes_by_json, 1013),
+        ("json-in-band", comes_by_json_in_band, 1013),
+        ("hocuspocus", comes_by_hocuspocus, 1013),
+        ("events", comes_by_event_stream, 503),
+    ];
+    for (name, comes, code) in protocols {
+        let (ada, bob) = (format!("{name}-ada"), format!("{name}-bob"));
+        let (first, before) = (comes(address, &ada).expect(name), refused_so_far());
+        // Whatever the other one speaks, it counts.
+        let _second = comes_by_yjs(address, &ada).expect(name);
+        assert_eq!(refused_so_far(), before, "{name}");
+        let (refused, words) = comes(address, &ada).expect_err(name);
+        assert_eq!((refused, refused_so_far()), (code, before + 1), "{name}: {words}");
+        assert!(words.contains("as many connections as one user may have"), "{name}: {words}");
+        comes(address, &bob).expect(name);
+        drop(first);
+        eventually("its place is free again", || comes(address, &ada).ok().map(drop));
+    }
+    let lines = process.log_with("as many connections as one user may have", 4);
+    assert!(lines.lines().any(|line| line.contains("yjs-ada") && line.contains("code=1013")), "{lines}");
 }

@@ -345,7 +345,7 @@ fn another_users_token_ends_the_document_and_not_the_connection() {
 }
 
 #[test]
-fn a_token_is_asked_for_before_its_end_and_without_one_the_connection_ends_with_4504() {
+fn rule_13_a_token_is_asked_for_before_its_end_and_without_one_the_connection_ends_with_4504() {
     let server = Server::with(&["--jwt-leeway-s", "0"]);
     let mut ada = Provider::open(server.address, DOC, &token_until("ada", &["*=write"], now_s() + 4), WRITER);
     ada.hears(DOC, TOKEN_REQUEST);
@@ -353,7 +353,7 @@ fn a_token_is_asked_for_before_its_end_and_without_one_the_connection_ends_with_
 }
 
 #[test]
-fn a_renewed_token_keeps_the_connection_and_changes_the_role() {
+fn rule_15_a_renewed_token_keeps_the_connection_and_changes_the_role() {
     let server = Server::with(&["--jwt-leeway-s", "0"]);
     let mut ada = started(&server, &token_until("ada", &["*=read"], now_s() + 6), READER);
     ada.say(DOC, UPDATE_HI);
@@ -453,7 +453,7 @@ fn of_an_edit_too_long_everything_is_taken_once_it_is_smaller() {
 }
 
 #[test]
-fn a_readers_edits_are_refused_and_it_is_told_at_once_whether_it_has_any() {
+fn rule_20_a_readers_edits_are_refused_and_it_is_told_at_once_whether_it_has_any() {
     let server = Server::start();
     let mut bob = started(&server, &reader("bob"), READER);
     let mut eve = Provider::open(server.address, DOC, &reader("eve"), READER);

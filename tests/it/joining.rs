@@ -210,7 +210,7 @@ fn edits_made_while_the_document_is_under_way_are_not_missed() {
 }
 
 #[test]
-fn twenty_clients_joining_a_large_document_at_once_all_get_it() {
+fn rule_28_twenty_clients_joining_a_large_document_at_once_all_get_it() {
     let (server, _alice) = with_large_document(&["--outbox-bytes-max", "65536", "--outboxes-bytes-max", "131072"]);
     let address = server.address;
     let join = |number: usize| {

@@ -10,9 +10,13 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tutti::auth::now_s;
 
+use crate::support::editor::Editor;
+use crate::support::events::Events;
 use crate::support::eventually;
 use crate::support::http::get;
+use crate::support::json::Client;
 use crate::support::process::{Process, fails_with};
+use crate::support::provider::{Provider, WRITER};
 use crate::support::server::{ANY_PORT, database_url};
 use crate::support::socket::Socket;
 use crate::support::tls::Pair;
@@ -130,8 +134,22 @@ fn rule_12_a_new_key_is_read_when_its_first_token_comes_and_a_removed_one_is_ref
     let issuer = Issuer::start(&json!([old.public]));
     let process = start(folder.path(), &issuer.url(), &["--jwks-refresh", "1s"]);
     assert_eq!(status(&process, &old.token()), 200);
+    let mut editor = Editor::join(process.address, "room", &old.token(), 1);
+    let mut client = Client::join(process.address, &old.token(), "room");
+    let mut provider = Provider::open(process.address, "room", &old.token(), WRITER);
+    let mut stream = Events::open(process.address, "/api/v1/rooms/room/events", &old.token());
+    // As long as it is there, whatever comes beside it, who stands on it stays.
+    issuer.serves(ok(&json!([old.public, new.public])));
+    eventually("the new key is read", || (status(&process, &new.token()) == 200).then_some(()));
+    editor.saves("still here");
+    let mut stays = Editor::join(process.address, "room", &new.token(), 2);
     issuer.serves(ok(&json!([new.public])));
     eventually("the removed key is refused", || (status(&process, &old.token()) == 401).then_some(()));
+    for socket in [&mut editor.socket, &mut client.socket, &mut provider.socket] {
+        assert_eq!(socket.closed().0, 4504);
+    }
+    assert_eq!(stream.closed().0, 4504);
+    stays.saves("here, too");
     assert_eq!(status(&process, &new.token()), 200);
 
     let folder = tempfile::tempdir().unwrap();

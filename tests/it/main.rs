@@ -50,6 +50,7 @@ mod outputs;
 mod pace;
 mod passing_on;
 mod past;
+mod policy;
 mod questions;
 mod quotas;
 mod readers;

@@ -7,16 +7,24 @@ use crate::support::server::Server;
 use crate::support::socket::{Socket, upgrade};
 use crate::support::token::writer;
 
+/// Every path that is upgraded.
+const SOCKETS: [&str; 4] = ["/yjs/room", "/ws", "/hocuspocus", "/echo"];
+
 fn from(server: &Server, origins: &[&str]) -> Socket {
+    from_by(server, SOCKETS[0], origins)
+}
+
+fn from_by(server: &Server, path: &str, origins: &[&str]) -> Socket {
     let mut headers = vec![format!("Authorization: Bearer {}", writer("alice"))];
     headers.extend(origins.iter().map(|origin| format!("Origin: {origin}")));
     let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
-    Socket::open(server.address, &upgrade("/yjs/room", &headers), &[])
+    Socket::open(server.address, &upgrade(path, &headers), &[])
 }
 
 #[test]
 fn rule_1_pages_from_elsewhere_get_403_and_no_upgrade() {
-    let server = Server::with(&["--allowed-origins", "https://app.example.com,https://*.preview.example.org"]);
+    let listed = "https://app.example.com,https://*.preview.example.org";
+    let server = Server::with(&["--demo", "--allowed-origins", listed]);
     let table: [&[&str]; 18] = [
         &["https://example.com"],
         &["http://app.example.com"],
@@ -37,15 +45,15 @@ fn rule_1_pages_from_elsewhere_get_403_and_no_upgrade() {
         &["*"],
         &["file://"],
     ];
-    for origins in table {
-        let socket = from(&server, origins);
-        assert_eq!(socket.answer.status, 403, "{origins:?}");
-        assert_eq!(socket.answer.header("upgrade"), None, "{origins:?}");
+    for (origins, path) in table.iter().flat_map(|origins| SOCKETS.map(|path| (origins, path))) {
+        let socket = from_by(&server, path, origins);
+        assert_eq!(socket.answer.status, 403, "{path} {origins:?}");
+        assert_eq!(socket.answer.header("upgrade"), None, "{path} {origins:?}");
     }
 }
 
 #[test]
-fn pages_on_the_list_the_servers_own_and_programs_may_connect() {
+fn rule_1_pages_on_the_list_the_servers_own_and_programs_may_connect() {
     let server = Server::with(&["--allowed-origins", "https://app.example.com,https://*.preview.example.org"]);
     // The requests of these tests name the host `localhost`.
     let table: [&[&str]; 7] = [

@@ -70,7 +70,7 @@ fn rule_4_a_token_among_the_subprotocols_opens_the_room_and_only_the_label_is_an
 }
 
 #[test]
-fn a_token_among_the_subprotocols_without_the_label_is_refused_with_400() {
+fn rule_4_a_token_among_the_subprotocols_without_the_label_is_refused_with_400() {
     let server = Server::start();
     for form in [format!("auth.{}", writer("alice")), "other".into(), "TUTTI.V1".into()] {
         let socket = offering(&server, &[&form]);
@@ -212,7 +212,7 @@ fn a_denied_client_that_goes_on_sending_changes_nothing() {
 }
 
 #[test]
-fn a_token_that_runs_out_on_a_live_socket_closes_it_with_4504() {
+fn rule_13_a_token_that_runs_out_on_a_live_socket_closes_it_with_4504() {
     let server = Server::with(&["--jwt-leeway-s", "0"]);
     let started = Instant::now();
     let mut alice = Editor::join(server.address, "room", &token_until("alice", &["*=write"], now_s() + 4), 1);
@@ -269,7 +269,7 @@ fn every_protocol_says_why_a_token_does_not_hold_and_the_log_who_had_it() {
 }
 
 #[test]
-fn every_protocol_says_that_there_is_no_access_and_the_log_to_whom_and_where() {
+fn rule_18_every_protocol_says_that_there_is_no_access_and_the_log_to_whom_and_where() {
     let folder = tempfile::tempdir().unwrap();
     let process = Process::start(folder.path(), &[]);
     let token = token("ada", &["docs/*=write"]);

@@ -21,7 +21,7 @@ fn address(db: &Database) -> &str {
 }
 
 #[test]
-fn settings_hold_behind_a_pooler_by_session_whatever_the_databases_defaults() {
+fn rule_33_settings_hold_behind_a_pooler_by_session_whatever_the_databases_defaults() {
     // Without the line, PgBouncer refuses sessions that ask for such parameters at the start; with it, it drops them.
     for more in ["", "ignore_startup_parameters = extra_float_digits,options"] {
         on_postgres(async |db: &Database| {

@@ -32,7 +32,7 @@ fn rule_9_keys_and_addresses_of_keys_in_the_header_are_ignored() {
 }
 
 #[test]
-fn a_key_id_has_a_bound_and_extensions_are_refused() {
+fn rule_9_a_key_id_has_a_bound_and_extensions_are_refused() {
     let cases = [
         (json!({ "alg": "HS256", "kid": "k".repeat(KEY_ID_BYTES_MAX) }), None),
         (json!({ "alg": "HS256", "kid": "k".repeat(KEY_ID_BYTES_MAX + 1) }), Some(TokenError::KeyId)),

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_public_key_is_never_used_as_a_secret() {
+fn rule_9_a_public_key_is_never_used_as_a_secret() {
     let verifier = Verifier::open(&config(JwtAlgorithm::Rs256, JwtKey::PublicKeys(RSA_PUBLIC.to_owned()))).unwrap();
     let key = EncodingKey::from_secret(RSA_PUBLIC.as_bytes());
     for (alg, error) in [("HS256", TokenError::Algorithm), ("RS256", TokenError::Signature)] {
@@ -34,7 +34,7 @@ fn rule_11_two_secrets_are_valid_during_a_rotation_and_no_third() {
 }
 
 #[test]
-fn each_key_verifies_its_own_algorithm_and_no_other() {
+fn rule_9_each_key_verifies_its_own_algorithm_and_no_other() {
     let rsa = || EncodingKey::from_rsa_pem(include_bytes!("../testdata/rsa.private.pem")).unwrap();
     let hmac = || EncodingKey::from_secret(SECRET.as_bytes());
     let public = |pem: &str| JwtKey::PublicKeys(pem.to_owned());

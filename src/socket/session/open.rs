@@ -39,27 +39,34 @@ impl Opened {
 pub fn open(path: Path, io: &SessionIo) -> Opened {
     let span = Span::current();
     match path {
-        Path::Yjs { room, lease, place, identity, rights, visit } => {
+        Path::Yjs { room, lease, place, identity, rights, visit, user_permit } => {
             span.record("room.name", display(&room)).record("user.id", display(&identity.user));
             tracing::info!("socket opened");
-            Opened::new(YjsSession::join(lease, place, visit, identity, rights, io))
+            Opened::new(YjsSession::join(lease, place, visit, user_permit, identity, rights, io))
         }
         Path::Hocuspocus { identity } => Opened::new(HocuspocusSession::new(identity)),
         Path::Json { identity, network } => {
             let limits = RateLimits::new(network, &io.context.rates, Instant::now());
-            match identity {
-                Ok(identity) => Opened::new(JsonSession::open(Uuid::new_v4(), identity, limits, io)),
+            let mut session = JsonSession::open(Uuid::new_v4(), limits, io);
+            let close = match identity {
+                Ok(None) => None,
+                Ok(Some(identity)) => {
+                    let user = identity.user.clone();
+                    let full = session.on_token(identity, None, io).err();
+                    full.map(|full| denied(full.code, UpgradeRefusal { reason: full.reason, user: Some(user) }))
+                }
                 Err(refusal) => {
-                    let session = JsonSession::open(Uuid::new_v4(), None, limits, io);
                     let close = denied(CloseCode::Unauthorized, refusal);
                     session.refuse_token(&close.reason, io);
-                    Opened { session: Box::new(session), close: Some((DENIED_HOLD, close)) }
+                    Some(close)
                 }
-            }
+            };
+            Opened { session: Box::new(session), close: close.map(|close| (DENIED_HOLD, close)) }
         }
-        Path::Events { client, identity, room, network } => {
+        Path::Events { client, identity, user_permit, room, network } => {
             let limits = RateLimits::new(network, &io.context.rates, Instant::now());
-            let mut session = JsonSession::open(client, Some(identity), limits, io);
+            let mut session = JsonSession::open(client, limits, io);
+            session.enter(identity, user_permit, None, io);
             if let Some(StreamRoom { name, since, wants_edits }) = room {
                 span.record("room.name", display(&name));
                 session.enter_only(name, since, wants_edits, io);

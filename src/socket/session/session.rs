@@ -5,9 +5,10 @@ use std::task::Waker;
 use bytes::Bytes;
 
 use super::io::SessionIo;
-use crate::auth::Revocations;
+use crate::auth::{TokenError, Verifier};
 use crate::ids::{RoomName, UserId};
 use crate::protocol::{CloseCode, DecodeError};
+use crate::socket::gate::GateFull;
 use crate::wire::Frame;
 
 /// Denials of one connection that are logged: tokens cost nothing.
@@ -38,6 +39,12 @@ impl From<CloseCode> for SocketClose {
 impl From<DecodeError> for SocketClose {
     fn from(error: DecodeError) -> Self {
         Self::new(CloseCode::EditRefused, error.to_string())
+    }
+}
+
+impl From<GateFull> for SocketClose {
+    fn from(full: GateFull) -> Self {
+        Self::new(CloseCode::TryLater, full.to_string())
     }
 }
 
@@ -93,9 +100,9 @@ pub trait Session {
         false
     }
 
-    /// Whether a token that the connection stands on was revoked.
-    fn is_revoked(&self, _revocations: &Revocations, _now_s: u64) -> bool {
-        false
+    /// Whether the tokens that the connection stands on still hold, but for their time: that is the session's own.
+    fn confirm(&self, _verifier: &Verifier, _now_s: u64) -> Result<(), TokenError> {
+        Ok(())
     }
 
     /// Whether the session counts the peer's messages by itself, and refuses those that are too many. Their bytes count all the same.
@@ -127,13 +134,13 @@ pub trait Session {
         Ok(())
     }
 
-    /// When [`on_due`](Self::on_due) is to be called, in Unix seconds.
-    fn next_due_s(&self) -> Option<u64> {
+    /// When [`on_due`](Self::on_due) is to be called, in Unix milliseconds.
+    fn next_due_ms(&self) -> Option<i64> {
         None
     }
 
     /// Does what the clock demands.
-    fn on_due(&mut self, _now_s: u64, _io: &SessionIo) -> Result<(), SocketClose> {
+    fn on_due(&mut self, _now_ms: i64, _io: &SessionIo) -> Result<(), SocketClose> {
         Ok(())
     }
 

@@ -63,6 +63,7 @@ mod tests {
             token_id: None,
             issued_at_s: None,
             grants: Default::default(),
+            key: Default::default(),
         };
         TokenLifetime::new(&identity, 1000)
     }

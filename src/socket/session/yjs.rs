@@ -12,11 +12,12 @@ use super::member_outlet::MemberKind;
 use super::membership::Membership;
 use super::request_queue::RequestQueue;
 use super::session::{Session, SocketClose};
-use crate::auth::{Access, Action, Identity, Revocations, Rights, allows};
+use crate::auth::{Access, Action, Identity, Rights, TokenError, Verifier, allows, in_ms};
 use crate::ids::UserId;
 use crate::protocol::{CloseCode, Dialect, yjs};
 use crate::rate::{Bucket, Rate};
 use crate::room::{Lease, Place};
+use crate::socket::gate::UserPermit;
 use crate::socket::pace::Visit;
 use crate::wire::Frame;
 
@@ -49,6 +50,7 @@ pub struct YjsSession {
     access: Access,
     _place: Place,
     _visit: Visit,
+    _user_permit: UserPermit,
 }
 
 impl YjsSession {
@@ -57,6 +59,7 @@ impl YjsSession {
         lease: Lease,
         place: Place,
         visit: Visit,
+        user_permit: UserPermit,
         identity: Arc<Identity>,
         rights: Rights,
         io: &SessionIo,
@@ -70,6 +73,7 @@ impl YjsSession {
             access: rights.access,
             _place: place,
             _visit: visit,
+            _user_permit: user_permit,
         }
     }
 
@@ -84,8 +88,8 @@ impl YjsSession {
 }
 
 impl Session for YjsSession {
-    fn is_revoked(&self, revocations: &Revocations, now_s: u64) -> bool {
-        revocations.hit(&self.identity, now_s)
+    fn confirm(&self, verifier: &Verifier, now_s: u64) -> Result<(), TokenError> {
+        verifier.confirm(&self.identity, now_s)
     }
 
     fn take_awareness(&mut self) -> usize {
@@ -141,12 +145,12 @@ impl Session for YjsSession {
         self.replies.on_delivered(io);
     }
 
-    fn next_due_s(&self) -> Option<u64> {
-        Some(self.identity.valid_until_s)
+    fn next_due_ms(&self) -> Option<i64> {
+        Some(in_ms(self.identity.valid_until_s))
     }
 
-    fn on_due(&mut self, now_s: u64, _: &SessionIo) -> Result<(), SocketClose> {
-        match now_s < self.identity.valid_until_s {
+    fn on_due(&mut self, now_ms: i64, _: &SessionIo) -> Result<(), SocketClose> {
+        match now_ms < in_ms(self.identity.valid_until_s) {
             true => Ok(()),
             false => Err(CloseCode::TokenExpired.into()),
         }

@@ -151,7 +151,7 @@ fn what_is_ephemeral_comes_to_the_others_and_is_not_kept() {
 }
 
 #[test]
-fn readers_hear_everything_and_say_nothing_but_who_they_are() {
+fn rule_20_readers_hear_everything_and_say_nothing_but_who_they_are() {
     let server = Server::start();
     let mut bob = Client::join(server.address, &reader("bob"), "general");
     let mut ada = Client::join(server.address, &writer("ada"), "general");

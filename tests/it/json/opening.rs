@@ -1,5 +1,7 @@
 //! The welcome, and every way in which a token comes.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use crate::support::json::{Client, problem};
@@ -42,7 +44,7 @@ fn a_token_comes_by_header_subprotocol_query_or_first_message() {
 }
 
 #[test]
-fn nothing_but_a_ping_is_answered_before_the_token() {
+fn rule_3_nothing_but_a_ping_is_answered_before_the_token() {
     let server = Server::start();
     let mut client = Client::open(server.address);
     for message in [
@@ -64,6 +66,16 @@ fn rule_3_without_a_token_in_time_the_client_is_told_and_closed_for_good() {
     assert_eq!(client.ask(json!({ "type": "ping" }))["type"], "pong");
     assert_eq!(client.next()["type"], "auth.error");
     assert_eq!(client.socket.closed().0, 4401);
+}
+
+#[test]
+fn rule_3_a_client_has_all_the_time_for_its_token_that_the_setting_says() {
+    let server = Server::with(&["--auth-timeout-ms", "1900"]);
+    let began = Instant::now();
+    let mut client = Client::open(server.address);
+    assert_eq!(client.next()["type"], "auth.error");
+    // The server counts in whole milliseconds.
+    assert!(began.elapsed() > Duration::from_millis(1895), "{:?}", began.elapsed());
 }
 
 #[test]

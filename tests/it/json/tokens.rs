@@ -40,7 +40,7 @@ fn a_wrong_renewal_changes_nothing() {
 }
 
 #[test]
-fn a_renewal_for_another_user_ends_the_socket_for_good() {
+fn rule_13_a_renewal_for_another_user_ends_the_socket_for_good() {
     let server = Server::start();
     let mut client = Client::join(server.address, &writer("ada"), "general");
     assert_eq!(client.ask(authenticate(&writer("bob")))["type"], "auth.error");

@@ -1,6 +1,7 @@
 //! The documents of one Hocuspocus connection, by address.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use bytes::Bytes;
 use tracing::Span;
@@ -10,6 +11,7 @@ use super::member::DocumentMember;
 use crate::auth::{Access, Identity};
 use crate::ids::RoomName;
 use crate::protocol::CloseCode;
+use crate::socket::gate::UserPermit;
 use crate::socket::session::membership::Membership;
 use crate::socket::session::session::SocketClose;
 use crate::socket::session::token_lifetime::TokenLifetime;
@@ -36,6 +38,8 @@ pub struct Joined {
     pub opening: Option<HeldMessages>,
     /// When its room is to be asked again, which could not be loaded, in Unix seconds.
     pub retry_s: Option<u64>,
+    /// The connection's place among those of the document's user, for all documents of that user.
+    pub permit: Rc<UserPermit>,
     /// Names it in the log.
     pub span: Span,
 }

@@ -1,5 +1,6 @@
 //! How a document of a connection is opened and shut: by its token, by its room, by its client.
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -65,6 +66,11 @@ impl HocuspocusSession {
     ) -> Result<(), SocketClose> {
         self.documents.make_room_for(&address)?;
         let context = &io.context;
+        let of_same = self.documents.joined().find(|(_, joined)| joined.identity.user == identity.user);
+        let permit = match of_same {
+            Some((_, joined)) => joined.permit.clone(),
+            None => Rc::new(context.users.enter(&identity.user)?),
+        };
         match context.openings.take(&identity.user, &name, &context.directory, Instant::now()) {
             Ok(pause) => io.pause_for(pause),
             Err(too_many) => return Err(SocketClose::new(CloseCode::TryLater, too_many.to_string())),
@@ -80,7 +86,7 @@ impl HocuspocusSession {
         let membership = self.ask(utf8(&address), &name, &identity, io);
         let lifetime = TokenLifetime::new(&identity, now_s());
         let (opening, retry_s) = (Some(held), None);
-        let joined = Joined { membership, name, identity, access, lifetime, opening, retry_s, span };
+        let joined = Joined { membership, name, identity, access, lifetime, opening, retry_s, permit, span };
         self.documents.insert(address, DocumentState::Joined(Box::new(joined)));
         Ok(())
     }

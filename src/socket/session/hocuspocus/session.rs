@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::documents::{DocumentState, Documents};
 use super::held::{HeldMessage, HeldMessages};
-use crate::auth::{Identity, Revocations, now_s};
+use crate::auth::{Identity, TokenError, Verifier, in_ms, now_s};
 use crate::ids::{RoomName, UserId};
 use crate::protocol::hocuspocus::{self, Addressed};
 use crate::protocol::{CloseCode, yjs};
@@ -118,8 +118,9 @@ impl HocuspocusSession {
 }
 
 impl Session for HocuspocusSession {
-    fn is_revoked(&self, revocations: &Revocations, now_s: u64) -> bool {
-        self.documents.joined().any(|(_, joined)| revocations.hit(&joined.identity, now_s))
+    fn confirm(&self, verifier: &Verifier, now_s: u64) -> Result<(), TokenError> {
+        let mut confirmed = self.documents.joined().map(|(_, joined)| verifier.confirm(&joined.identity, now_s));
+        confirmed.find(|one| !matches!(one, Ok(()) | Err(TokenError::Expired))).unwrap_or(Ok(()))
     }
 
     fn take_awareness(&mut self) -> usize {
@@ -236,14 +237,15 @@ impl Session for HocuspocusSession {
         Ok(())
     }
 
-    fn next_due_s(&self) -> Option<u64> {
+    fn next_due_ms(&self) -> Option<i64> {
         let documents = self.documents.joined();
         let next = documents.map(|(_, joined)| joined.retry_s.unwrap_or(u64::MAX).min(joined.lifetime.next_s())).min();
-        Some(next.unwrap_or(self.empty_since_s + EMPTY_S))
+        Some(in_ms(next.unwrap_or(self.empty_since_s + EMPTY_S)))
     }
 
     /// Asks for fresh tokens, and ends with the first that was not renewed: the provider comes back with a fresh one.
-    fn on_due(&mut self, now_s: u64, io: &SessionIo) -> Result<(), SocketClose> {
+    fn on_due(&mut self, now_ms: i64, io: &SessionIo) -> Result<(), SocketClose> {
+        let now_s = now_ms.unsigned_abs() / 1000;
         if !self.documents.has_joined() && now_s >= self.empty_since_s + EMPTY_S {
             return Err(SocketClose::new(CloseCode::TryLater, "no document was opened"));
         }

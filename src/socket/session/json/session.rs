@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -12,7 +11,7 @@ use uuid::Uuid;
 
 use super::joined_room::JoinedRoom;
 use super::user::User;
-use crate::auth::{Identity, Revocations, now_ms, now_s};
+use crate::auth::{TokenError, Verifier, in_ms, now_ms};
 use crate::bus::Question;
 use crate::ids::{RoomName, UserId};
 use crate::protocol::CloseCode;
@@ -41,15 +40,15 @@ pub struct JsonSession {
     pub(super) only: Option<(RoomName, CloseCode)>,
     /// Rooms that the token did not open.
     pub(super) denials: u32,
-    /// Until when a token must come, in Unix seconds.
-    pub(super) authenticate_until_s: u64,
+    /// Until when a token must come, in Unix milliseconds.
+    pub(super) authenticate_until_ms: i64,
 }
 
 impl JsonSession {
-    /// Greets the client as `client`. `identity` is that of a token which came with the request.
-    pub fn open(client: Uuid, identity: Option<Arc<Identity>>, limits: RateLimits, io: &SessionIo) -> Self {
+    /// Greets the client as `client`.
+    pub fn open(client: Uuid, limits: RateLimits, io: &SessionIo) -> Self {
         let settings = &io.context.settings;
-        let mut session = Self {
+        let session = Self {
             user: None,
             rooms: HashMap::new(),
             replies: RequestQueue::default(),
@@ -57,7 +56,7 @@ impl JsonSession {
             has_news: Rc::default(),
             only: None,
             denials: 0,
-            authenticate_until_s: now_s() + settings.auth_timeout.as_secs(),
+            authenticate_until_ms: now_ms() + settings.auth_timeout.as_millis() as i64,
         };
         let welcome = ServerMessage::Welcome {
             client_id: &client.to_string(),
@@ -66,9 +65,6 @@ impl JsonSession {
         };
         io.send(&welcome.frame());
         io.outbox.set_farewell(ServerMessage::Draining {}.frame());
-        if let Some(identity) = identity {
-            session.on_token(identity, None, io);
-        }
         session
     }
 
@@ -146,8 +142,8 @@ impl JsonSession {
 }
 
 impl Session for JsonSession {
-    fn is_revoked(&self, revocations: &Revocations, now_s: u64) -> bool {
-        self.user.as_ref().is_some_and(|user| revocations.hit(&user.identity, now_s))
+    fn confirm(&self, verifier: &Verifier, now_s: u64) -> Result<(), TokenError> {
+        self.user.as_ref().map_or(Ok(()), |user| verifier.confirm(&user.identity, now_s))
     }
 
     fn counts_for_itself(&self) -> bool {
@@ -245,12 +241,12 @@ impl Session for JsonSession {
         self.follow_only()
     }
 
-    fn next_due_s(&self) -> Option<u64> {
-        Some(self.user.as_ref().map_or(self.authenticate_until_s, |user| user.lifetime.next_s()))
+    fn next_due_ms(&self) -> Option<i64> {
+        Some(self.user.as_ref().map_or(self.authenticate_until_ms, |user| in_ms(user.lifetime.next_s())))
     }
 
-    fn on_due(&mut self, now_s: u64, io: &SessionIo) -> Result<(), SocketClose> {
-        self.on_token_due(now_s, io)
+    fn on_due(&mut self, now_ms: i64, io: &SessionIo) -> Result<(), SocketClose> {
+        self.on_token_due(now_ms, io)
     }
 
     fn end(self: Box<Self>, is_for_good: bool) {

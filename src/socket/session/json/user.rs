@@ -8,6 +8,7 @@ use tracing::field::display;
 use crate::auth::{Identity, now_s};
 use crate::ids::{SocketId, UserId};
 use crate::room::UserSockets;
+use crate::socket::gate::UserPermit;
 use crate::socket::session::io::SessionIo;
 use crate::socket::session::token_lifetime::TokenLifetime;
 
@@ -18,17 +19,18 @@ pub struct User {
     /// How long it holds.
     pub lifetime: TokenLifetime,
     _registration: Registration,
+    _permit: UserPermit,
 }
 
 impl User {
     /// The first token is good: from now on direct messages reach the socket.
-    pub fn new(identity: Arc<Identity>, io: &SessionIo) -> Self {
+    pub fn new(identity: Arc<Identity>, permit: UserPermit, io: &SessionIo) -> Self {
         Span::current().record("user.id", display(&identity.user));
         tracing::info!("authenticated");
         let (user_sockets, user, socket) = (io.context.user_sockets.clone(), identity.user.clone(), io.socket);
         user_sockets.add(&user, socket, io.relay.handle());
         let lifetime = TokenLifetime::new(&identity, now_s());
-        Self { identity, lifetime, _registration: Registration { user_sockets, user, socket } }
+        Self { identity, lifetime, _registration: Registration { user_sockets, user, socket }, _permit: permit }
     }
 
     /// A further token of the same user is good.
