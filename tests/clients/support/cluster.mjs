@@ -3,7 +3,7 @@
 
 import { freshDatabase } from './database.mjs'
 import { HaProxy } from './haproxy.mjs'
-import { Server } from './server.mjs'
+import { isEncrypted, Server } from './server.mjs'
 import { until } from './until.mjs'
 
 export class Cluster {
@@ -26,15 +26,15 @@ export class Cluster {
   }
 
   get url() {
-    return `http://${this.#address}`
+    return `${isEncrypted ? 'https' : 'http'}://${this.#address}`
   }
 
   get yjsUrl() {
-    return `ws://${this.#address}/yjs`
+    return `${this.url.replace('http', 'ws')}/yjs`
   }
 
   get hocuspocusUrl() {
-    return `ws://${this.#address}/hocuspocus`
+    return `${this.url.replace('http', 'ws')}/hocuspocus`
   }
 
   /** Where another proxy finds the servers. */

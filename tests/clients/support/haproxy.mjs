@@ -47,9 +47,19 @@ export class HaProxy {
     put('global\n', `global\n    stats socket ${this.#control}\n`)
     // Two files a connection; a test process may have fewer files than a service.
     put('maxconn 20000', 'maxconn 8000')
-    put('bind :8080', `bind ${this.address}`)
-    put(/( +server tutti-\d+ .*\n)+/, addresses.map((address, i) => `    server tutti-${i + 1} ${address}\n`).join(''))
+    // Where servers have a certificate of their own (scripts/with-tls.sh), it has the same one towards clients.
+    const [cert, key] = [process.env.TUTTI_TLS_CERT_FILE, process.env.TUTTI_TLS_KEY_FILE]
+    const [shown, own] = cert ? [` ssl crt ${await this.#pem(cert, key)}`, ' ssl verify none'] : ['', '']
+    put('bind :8080', `bind ${this.address}${shown}`)
+    put(/( +server tutti-\d+ .*\n)+/, addresses.map((address, i) => `    server tutti-${i + 1} ${address}${own}\n`).join(''))
     return site
+  }
+
+  /** A certificate and its key in one file, as it reads them. */
+  async #pem(cert, key) {
+    const path = join(this.#folder, 'server.pem')
+    await writeFile(path, `${await readFile(cert, 'utf8')}${await readFile(key, 'utf8')}`, { mode: 0o600 })
+    return path
   }
 
   /** Where it takes commands: a Unix socket. */

@@ -20,7 +20,8 @@ export const programBefore = process.env.TUTTI_BEFORE_BIN
 const logLinesKept = 2_000
 
 const { TUTTI_TLS_CERT_FILE, TUTTI_TLS_KEY_FILE } = process.env
-const isEncrypted = Boolean(TUTTI_TLS_CERT_FILE)
+/** Whether servers speak TLS. */
+export const isEncrypted = Boolean(TUTTI_TLS_CERT_FILE)
 
 /** Every JSON Web Token, whoever minted it: two base64url objects and a dot between. */
 const anyToken = /eyJ[\w-]+\.eyJ[\w-]+/
