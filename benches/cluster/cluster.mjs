@@ -1,14 +1,17 @@
 // `make bench-cluster`: what several servers on one Postgres cost, and how fast one shows what another saved. Each row compares within
 // one run; docs/PERFORMANCE.md says what they are.
 
+import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { awarenessFrame } from '../../tests/clients/support/frames.mjs'
 import { openSocket } from '../../tests/clients/support/socket.mjs'
 import { until } from '../../tests/clients/support/until.mjs'
-import { cpuMs, enter, Group, haveMet, median, memoryMib, Nats, natsPing, notifyPing, paced, postgresCpuMs, quantile, watchNotifyLock } from './support.mjs'
+import { cpuMs, enter, Group, haveMet, Link, median, memoryMib, Nats, natsPing, notifyPing, paced, postgresCpuMs, quantile, watchNotifyLock } from './support.mjs'
 
 const seconds = Number(process.env.BENCH_SECONDS ?? 4)
+const orderSeconds = Number(process.env.BENCH_ORDER_SECONDS ?? 60)
 const pairs = 5
+const buses = [['NOTIFY', false], ['NATS', true]]
 const ms = (number) => `${number.toFixed(1)} ms`
 const times = (number) => `${number.toFixed(2)} ×`
 const chat = (client, room, text) => client.say({ type: 'chat.message', room, text, requestId: text })
@@ -189,6 +192,125 @@ const rows = {
       ['the bus is away for 30 s: latest that anything was shown on B', `${(Math.max(...late.map(({ late }) => late)) / 1000).toFixed(1)} s after it was saved`],
       ['and after it is back: the last one that was more than 100 ms late', `${(Math.max(0, ...late.map(({ at }) => at - backAt)) / 1000).toFixed(1)} s; saved ${saved.size} of 210, connections lost: ${isOpen ? 'none' : 'some'}`],
     ]
+  },
+
+  /** Three writers in one room, each on a server of its own, who send when the one before is saved; somebody else on each server reads. */
+  async order() {
+    const lines = []
+    for (const [name, bus] of buses) {
+      const nats = bus ? await Nats.start() : null
+      const group = await Group.start(3, nats?.args)
+      await haveMet(group)
+      const logs = group.servers.map(() => ({ seqs: 0, inOrder: true, hash: createHash('sha256') }))
+      let [sent, isOn] = [0, true]
+      const counts = group.servers.map(() => 0)
+      for (const [index, server] of group.servers.entries()) {
+        const log = logs[index]
+        await enter(server, `reader-${index}`, 'order', (message) => {
+          if (message.type !== 'chat.message') return
+          log.seqs += 1
+          log.inOrder &&= message.seq === log.seqs
+          log.hash.update(JSON.stringify(message))
+        })
+      }
+      for (const [index, server] of group.servers.entries()) {
+        const writes = () => {
+          sent += 1
+          chat(writer, 'order', `${index} ${counts[index]}`)
+        }
+        const writer = await enter(server, `writer-${index}`, 'order', (message) => {
+          if (message.type !== 'saved') return
+          counts[index] += 1
+          if (isOn) writes()
+        })
+        writes()
+      }
+      await delay(orderSeconds * 1000)
+      isOn = false
+      const ended = performance.now()
+      await until(() => logs.every(({ seqs }) => seqs >= sent), 'all is shown everywhere', { state: () => [sent, counts, logs] })
+      const isSame = new Set(logs.map(({ hash }) => hash.digest('hex'))).size === 1
+      const good = isSame && logs.every(({ inOrder }) => inOrder)
+      lines.push([
+        `three writers on three servers, one room, ${orderSeconds} s, ${name}: who reads on each of them was shown 1 … n once, in order, alike to the byte`,
+        `${good ? 'yes' : 'NO'}, n = ${sent}; ${((performance.now() - ended) / 1000).toFixed(1)} s after the last was sent`,
+      ])
+      await group.close()
+      await nats?.close()
+    }
+    return lines
+  },
+
+  /** A link to the bus that goes silent and stays open, and a server that stands still for 20 s. */
+  async frozen() {
+    const lines = []
+    for (const [name, bus] of buses) {
+      const nats = bus ? await Nats.start() : null
+      const group = await Group.start(1, nats?.args)
+      const target = new URL(nats ? `nats://127.0.0.1:${nats.port}` : group.url)
+      const link = await Link.start(target.host)
+      target.host = link.address
+      const [a, b] = [group.servers[0], await group.add(['--bus-url', target.href])]
+      await haveMet(group)
+      const [saved, heard, left] = [new Map(), new Map(), []]
+      const sender = await enter(a, 'ada', 'r', (message, at) => {
+        if (message.type === 'saved') saved.set(message.requestId, at)
+        if (message.type === 'presence.diff') left.push(...(message.leaves ?? []).map((user) => ({ user, at })))
+      })
+      const receiver = await enter(b, 'bob', 'r', (message, at) => message.type === 'chat.message' && heard.set(message.text, at))
+      const waitsFor = async (isSo, what) => {
+        const from = performance.now()
+        await until(isSo, what, { withinMs: 60_000 })
+        return (performance.now() - from) / 1000
+      }
+      let said = 0
+      /** Says something five times a second until this has ended, and waits until all of it is shown; the latest. */
+      const speaksDuring = async (work) => {
+        let isOn = true
+        const first = said
+        const speaking = (async () => {
+          for (; isOn; said += 1) {
+            chat(sender, 'r', `${said}`)
+            await delay(200)
+          }
+        })()
+        await work()
+        isOn = false
+        await speaking
+        await until(() => saved.size === said && heard.size === said, 'all is saved and shown', { withinMs: 60_000 })
+        const mine = [...heard].filter(([text]) => Number(text) >= first)
+        return (from) => Math.max(...mine.map(([text, at]) => at - Math.max(saved.get(text), from))) / 1000
+      }
+      let noticed
+      const during = await speaksDuring(async () => {
+        await link.does('freeze')
+        noticed = await waitsFor(async () => (await b.metric('tutti_bus_degraded')) === 1, 'it is noticed')
+      })
+      lines.push([`a link to ${name} goes silent: noticed after; the latest that anything was shown meanwhile`, `${noticed.toFixed(1)} s; ${during(0).toFixed(1)} s after it was saved`])
+      await link.does('restore')
+      await link.does('drop')
+      await until(async () => (await b.metric('tutti_bus_degraded')) === 0, 'the bus is back', { withinMs: 60_000 })
+
+      left.length = 0
+      let [stoppedAt, wokenAt] = [0, 0]
+      const after = await speaksDuring(async () => {
+        stoppedAt = performance.now()
+        process.kill(b.pid, 'SIGSTOP')
+        await delay(20_000)
+        process.kill(b.pid, 'SIGCONT')
+        wokenAt = performance.now()
+      })
+      const [gone, ...more] = left
+      const isOpen = [sender, receiver].every(({ closed }) => closed === null)
+      lines.push([
+        `a server is stopped for 20 s, ${name}: its people left elsewhere after; all that it missed was shown after it went on; connections lost`,
+        `${gone ? ((gone.at - stoppedAt) / 1000).toFixed(1) : 'NEVER'} s${more.length ? ', and AGAIN' : ''}; ${after(wokenAt).toFixed(1)} s; ${isOpen ? 'none' : 'some'}`,
+      ])
+      await group.close()
+      await link.close()
+      await nats?.close()
+    }
+    return lines
   },
 
   /** Cursors of one room, each moving once a second; over three servers and on one in turn. */

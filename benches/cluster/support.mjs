@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { connect } from 'node:net'
+import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { freshDatabase } from '../../tests/clients/support/database.mjs'
 import { JsonClient } from '../../tests/clients/support/json.mjs'
@@ -16,6 +17,12 @@ import { pg } from '../../tests/crash/packages.mjs'
 let postmaster = null
 
 const limits = ['--sockets-per-ip-max', '15000', '--rate-address', '1000000', '--rate-user', '1000000', '--rate-socket', '100000', '--rate-room', '100000']
+
+/** Arguments without those that are given another value. */
+function withoutThese(args, others) {
+  const at = args.indexOf(others[0])
+  return at < 0 ? args : args.toSpliced(at, 2)
+}
 
 /** Servers that share a database. */
 export class Group {
@@ -35,10 +42,10 @@ export class Group {
     return this.#database.url
   }
 
-  /** One more; it knows the others. */
-  async add() {
+  /** One more, with arguments beside those of all; it knows the others. */
+  async add(args = []) {
     const own = { url: this.#database.url, folder: this.#database.folder, drop: () => {} }
-    const server = await new Server(own, this.#options).start()
+    const server = await new Server(own, { ...this.#options, args: [...withoutThese(this.#options.args, args), ...args] }).start()
     this.servers.push(server)
     return server
   }
@@ -150,6 +157,33 @@ export class Nats {
   async close() {
     await this.goes()
     this.#port.release()
+  }
+}
+
+/** A network between a server and what it connects to, which can fail: the example `network`, and its commands. */
+export class Link {
+  #child
+  #lines
+  address
+
+  static async start(target) {
+    const link = new Link()
+    link.#child = spawn(process.env.TUTTI_NETWORK, [target], { stdio: ['pipe', 'pipe', 'inherit'] })
+    process.once('exit', () => link.#child.kill('SIGKILL'))
+    link.#lines = createInterface(link.#child.stdout)[Symbol.asyncIterator]()
+    link.address = (await link.#lines.next()).value
+    return link
+  }
+
+  async does(command) {
+    this.#child.stdin.write(`${command}\n`)
+    const { value } = await this.#lines.next()
+    if (value !== 'ok') throw new Error(`${command}: ${value}`)
+  }
+
+  async close() {
+    this.#child.kill('SIGKILL')
+    await once(this.#child, 'exit')
   }
 }
 
