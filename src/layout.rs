@@ -1,12 +1,24 @@
 //! The layouts of what is stored for this program alone: each begins with a number that says which. A number that a newer release has
 //! brought is no damage: what has it is whole, and left as it is. What it stands for is read from the timeline or, where it is not there,
 //! answered by servers of that release. So a release reads a layout that only the next one writes; see CONTRIBUTING.md.
+//!
+//! Damage makes greater numbers, too. So a newer release is believed only where a checksum over the number and all behind it follows it.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use crate::metrics;
+
+/// A layout's number, and the checksum behind it.
+pub const HEAD_BYTES: usize = 5;
+
+/// What tells whether bytes, which lie in several places, are as they were written.
+pub fn checksum(parts: &[&[u8]]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    parts.iter().for_each(|part| crc.update(part));
+    crc.sum()
+}
 
 /// What is stored with a number that says in which layout, or of which kind it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -55,15 +67,16 @@ impl Stored {
         }
     }
 
-    /// Whether a layout is the one that is written; a newer one is told in the log and counted, any other is damage.
-    ///
-    /// # Errors
-    /// It is not.
-    pub fn check<D>(self, layout: u8, damage: D) -> Result<(), Unreadable<D>> {
-        match layout {
-            _ if layout > self.newest() => Err(Unreadable::Newer(self.newer(layout.into()))),
-            _ if layout == self.newest() => Ok(()),
-            _ => Err(Unreadable::Damaged(damage)),
+    /// Why something stored cannot be read that does not begin with a number that this release reads: a newer release has written it, as
+    /// its number and the checksum of that and of all behind it say, which is told in the log and counted; or it is damaged.
+    pub fn unreadable<D>(self, stored: &[u8], damage: D) -> Unreadable<D> {
+        match stored.split_first_chunk::<HEAD_BYTES>() {
+            Some((&[number, ref sum @ ..], behind))
+                if number > self.newest() && *sum == checksum(&[&[number], behind]).to_le_bytes() =>
+            {
+                Unreadable::Newer(self.newer(number.into()))
+            }
+            _ => Unreadable::Damaged(damage),
         }
     }
 
@@ -137,21 +150,43 @@ impl<D> From<D> for Unreadable<D> {
 mod tests {
     use super::*;
 
+    /// As a newer release writes it.
+    fn sealed(number: u8, behind: &[u8]) -> Vec<u8> {
+        [&[number], &checksum(&[&[number], behind]).to_le_bytes()[..], behind].concat()
+    }
+
     #[test]
-    fn only_the_layout_that_is_written_is_read_and_a_greater_number_is_no_damage() {
+    fn a_greater_number_is_a_newer_release_s_if_a_checksum_has_it_and_damage_if_not() {
         for stored in Stored::ALL {
             let newest = stored.newest();
-            assert_eq!(stored.check(newest, "damage"), Ok(()));
-            assert_eq!(stored.check(newest - 1, "damage"), Err(Unreadable::Damaged("damage")));
-            for layout in [newest + 1, u8::MAX] {
-                let newer = Newer { stored, number: layout.into() };
-                assert_eq!(stored.check(layout, "damage"), Err(Unreadable::Newer(newer)));
-                assert_eq!(Unreadable::Newer::<u8>(newer).map(u16::from), Unreadable::Newer(newer));
+            for number in 0..=u8::MAX {
+                let whole = sealed(number, b"whole");
+                let newer = Newer { stored, number: number.into() };
+                let expected = if number > newest { Unreadable::Newer(newer) } else { Unreadable::Damaged(()) };
+                assert_eq!(stored.unreadable(&whole, ()), expected, "{number}");
+                for bit in 0..whole.len() * 8 {
+                    let mut damaged = whole.clone();
+                    damaged[bit / 8] ^= 1 << (bit % 8);
+                    assert_eq!(stored.unreadable(&damaged, ()), Unreadable::Damaged(()), "bit {bit} of {number}");
+                }
+                for len in 0..whole.len() {
+                    assert_eq!(stored.unreadable(&whole[..len], ()), Unreadable::Damaged(()), "{len} of {number}");
+                }
+                // The checksum of a layout of today is of what is behind it alone: with any other number it is damaged.
+                let sum = checksum(&[b"whole"]).to_le_bytes();
+                let today = [&[number], &sum[..], b"whole"].concat();
+                assert_eq!(stored.unreadable(&today, ()), Unreadable::Damaged(()), "{number}");
             }
         }
+    }
+
+    #[test]
+    fn a_newer_layout_says_what_it_is_and_which_one_is_known() {
         let newer = Stored::Pack.newer(2);
         let told = "a pack of edits is of layout 2, which a newer release has brought (this one knows 1)";
         assert_eq!(newer.to_string(), told);
+        assert_eq!(Unreadable::Newer::<u8>(newer).map(u16::from), Unreadable::Newer(newer));
+        assert_eq!(Unreadable::Damaged(7_u8).map(u16::from), Unreadable::Damaged(7));
     }
 
     /// Each row of the table begins with what is stored, and has the number.

@@ -53,7 +53,7 @@ counters! { IntCounter, register_int_counter:
     WEBHOOKS_DELIVERED = "tutti_webhooks_delivered_total", "Deliveries of webhooks that were taken.";
     WEBHOOK_ATTEMPTS_FAILED = "tutti_webhook_attempts_failed_total", "Attempts to deliver that failed; each is repeated for a while.";
     WEBHOOKS_PARKED = "tutti_webhooks_parked_total", "Deliveries of webhooks that were given up.";
-    WEBHOOK_EVENTS_DROPPED = "tutti_webhook_events_dropped_total", "Events of presence that were not told since too many waited.";
+    WEBHOOK_EVENTS_DROPPED = "tutti_webhook_events_dropped_total", "Events in no timeline that were not told since too many waited.";
     LOG_LINES_DROPPED = "tutti_log_lines_dropped_total", "Log lines that could not be written, or not in time.";
 }
 

@@ -74,8 +74,8 @@ impl Erasure {
     pub fn decode(stored: &Bytes) -> Result<Self, Unreadable<DecodeError>> {
         let mut input = Input::new(stored);
         let layout = input.u8()?;
-        if layout != LAYOUT_1 {
-            Stored::Erasure.check(layout, DecodeError::UnknownType)?;
+        if ![LAYOUT_1, Stored::Erasure.newest()].contains(&layout) {
+            return Err(Stored::Erasure.unreadable(stored, DecodeError::UnknownType));
         }
         let units = ErasedUnits::decode(&mut input)?;
         let said_by = users(&mut input)?.into_iter().next();

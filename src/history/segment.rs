@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::index::Index;
 use crate::ids::Seq;
-use crate::layout::{Stored, Unreadable};
+use crate::layout::{HEAD_BYTES, Stored, Unreadable, checksum};
 use crate::pack;
 use crate::protocol::DecodeError;
 use crate::protocol::lib0::{Input, put_buf, put_var_uint};
@@ -63,14 +63,16 @@ pub(super) fn decode(row: &HistorySegment, times: &[(Seq, i64)]) -> Result<Segme
 
 /// Content behind its layout and checksum: who wrote what is not told from a damaged one.
 pub(super) fn sealed(kind: Stored, content: &[u8]) -> Bytes {
-    [&[kind.newest()], &pack::checksum(content).to_le_bytes()[..], content].concat().into()
+    [&[kind.newest()], &checksum(&[content]).to_le_bytes()[..], content].concat().into()
 }
 
 /// The content of what [`sealed`] made.
 pub(super) fn opened(kind: Stored, stored: &Bytes) -> Result<Bytes, Unreadable<DecodeError>> {
-    let (head, content) = stored.split_first_chunk::<5>().ok_or(DecodeError::Truncated)?;
-    kind.check(head[0], DecodeError::UnknownType)?;
-    if head[1..] != pack::checksum(content).to_le_bytes() {
+    let (head, content) = stored.split_first_chunk::<HEAD_BYTES>().ok_or(DecodeError::Truncated)?;
+    if head[0] != kind.newest() {
+        return Err(kind.unreadable(stored, DecodeError::UnknownType));
+    }
+    if head[1..] != checksum(&[content]).to_le_bytes() {
         return Err(DecodeError::Truncated.into());
     }
     Ok(stored.slice(head.len()..))
@@ -181,14 +183,16 @@ mod tests {
     #[test]
     fn a_segment_is_newer_if_any_part_of_it_is() {
         let row = encode(Seq(9), &index(), vec![7; 1_000].into(), &[]);
-        let raised = |stored: &Bytes| Bytes::from([&[stored[0] + 1], &stored[1..]].concat());
+        let raised = |stored: &Bytes| {
+            let (number, behind) = ([stored[0] + 1], &stored[HEAD_BYTES..]);
+            Bytes::from([&number, &checksum(&[&number, behind]).to_le_bytes()[..], behind].concat())
+        };
         let body = HistorySegment { body: raised(&row.body), ..row.clone() };
         let own = HistorySegment { times: row.times.as_ref().map(raised), ..row.clone() };
         for row in [body, own] {
             assert!(matches!(decode(&row, &[]), Err(Unreadable::Newer(newer)) if newer.stored == Stored::Segment));
         }
-        let (mut content, mut packed) = (Vec::new(), pack::encode_update(&Bytes::from_static(&[0, 0])));
-        packed[0] += 1;
+        let (mut content, packed) = (Vec::new(), raised(&pack::encode_update(&Bytes::from_static(&[0, 0])).into()));
         put_var_uint(&mut content, 2);
         put_buf(&mut content, &packed);
         let found = update(&mut Input::new(&content.into()));

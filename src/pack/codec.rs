@@ -7,11 +7,9 @@ use super::edit::{Bodies, Damaged, PACK_BYTES_MAX, PACKED_BODY_BYTES_MAX, Packed
 use super::join::{Joiner, moments};
 use super::split::Splitter;
 use crate::ids::{Seq, UserId};
-use crate::layout::{Stored, Unreadable};
+use crate::layout::{HEAD_BYTES, Stored, Unreadable, checksum};
 
 pub(super) const LAYOUT: u8 = Stored::Pack.newest();
-/// The layout's byte, and the checksum.
-const HEAD_BYTES: usize = 5;
 /// What the bodies of a pack may hold together.
 const BODIES_BYTES_MAX: usize = PACK_BYTES_MAX + PACKED_BODY_BYTES_MAX;
 
@@ -21,7 +19,7 @@ pub fn encode(edits: &[PackedEdit], bodies: Bodies) -> Vec<u8> {
     edits.iter().for_each(|edit| splitter.edit(edit, bodies));
     let columns = splitter.end().encode();
     let mut pack = vec![LAYOUT];
-    pack.extend_from_slice(&checksum(&columns).to_le_bytes());
+    pack.extend_from_slice(&checksum(&[&columns]).to_le_bytes());
     pack.extend_from_slice(&columns);
     pack
 }
@@ -70,17 +68,12 @@ fn joined(pack: &[u8], bodies_max: usize) -> Result<Vec<PackedEdit>, Unreadable<
 
 /// The columns of a pack, if it is whole.
 fn checked(pack: &[u8]) -> Result<&[u8], Unreadable<Damaged>> {
-    let (head, columns) = pack.split_at_checked(HEAD_BYTES).ok_or(Damaged::Layout)?;
-    Stored::Pack.check(head[0], Damaged::Layout)?;
-    if head[1..] != checksum(columns).to_le_bytes() {
+    let (head, columns) = pack.split_first_chunk::<HEAD_BYTES>().ok_or(Damaged::Layout)?;
+    if head[0] != LAYOUT {
+        return Err(Stored::Pack.unreadable(pack, Damaged::Layout));
+    }
+    if head[1..] != checksum(&[columns]).to_le_bytes() {
         return Err(Damaged::Checksum.into());
     }
     Ok(columns)
-}
-
-/// What tells whether bytes are as they were written.
-pub fn checksum(bytes: &[u8]) -> u32 {
-    let mut crc = flate2::Crc::new();
-    crc.update(bytes);
-    crc.sum()
 }

@@ -17,6 +17,6 @@ mod split;
 #[cfg(test)]
 mod tests;
 
-pub use codec::{checksum, decode, decode_times, decode_update, encode, encode_update};
+pub use codec::{decode, decode_times, decode_update, encode, encode_update};
 pub use column::{put_column, take_column};
 pub use edit::{Bodies, Damaged, PACK_BYTES_MAX, PACK_ENTRIES_MAX, PACKED_BODY_BYTES_MAX, PackedEdit};

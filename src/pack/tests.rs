@@ -11,7 +11,7 @@ use super::columns::{Column, Columns};
 use super::split::Splitter;
 use super::*;
 use crate::ids::{Seq, UserId};
-use crate::layout::{Newer, Stored, Unreadable};
+use crate::layout::{HEAD_BYTES, Newer, Stored, Unreadable, checksum};
 
 /// Edits with these bodies, as rows hold them.
 fn edits(bodies: Vec<Vec<u8>>) -> Vec<PackedEdit> {
@@ -128,7 +128,7 @@ proptest! {
             }
         }
         let mut pack = vec![LAYOUT];
-        pack.extend(checksum(&stored).to_le_bytes());
+        pack.extend(checksum(&[&stored]).to_le_bytes());
         pack.extend(stored);
         // Neither a panic nor more than a pack may hold.
         if let Ok(edits) = decode(&pack) {
@@ -162,11 +162,15 @@ fn a_cut_pack_is_refused() {
 #[test]
 fn a_pack_of_a_later_layout_is_not_guessed_at() {
     let mut pack = encode(&edits(vec![vec![0, 0]]), Bodies::InColumns);
-    pack[0] = LAYOUT + 1;
-    let newer = Newer { stored: Stored::Pack, number: (LAYOUT + 1).into() };
+    for layout in (0..=u8::MAX).filter(|layout| *layout != LAYOUT) {
+        pack[0] = layout;
+        assert_eq!(decode(&pack), Err(Damaged::Layout.into()), "{layout} is what damage made of it");
+    }
+    let number = [LAYOUT + 1];
+    let sum = checksum(&[&number, &pack[HEAD_BYTES..]]).to_le_bytes();
+    let pack = [&number, &sum[..], &pack[HEAD_BYTES..]].concat();
+    let newer = Newer { stored: Stored::Pack, number: number[0].into() };
     assert_eq!(decode(&pack), Err(Unreadable::Newer(newer)));
-    pack[0] = LAYOUT - 1;
-    assert_eq!(decode(&pack), Err(Damaged::Layout.into()));
 }
 
 #[test]
@@ -236,7 +240,7 @@ fn an_update_is_refused_that_names_more_clients_than_it_has_bytes() {
         columns.put(Column::WholeLen, 1);
         columns.push(Column::Whole, 7);
         let stored = columns.encode();
-        [&[LAYOUT], &checksum(&stored).to_le_bytes()[..], &stored].concat()
+        [&[LAYOUT], &checksum(&[&stored]).to_le_bytes()[..], &stored].concat()
     };
     assert_eq!(decode_update(&update(8), 8), Ok(Bytes::from_static(&[7])));
     assert_eq!(decode_update(&update(9), 8), Err(Damaged::Columns.into()));

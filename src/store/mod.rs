@@ -695,7 +695,12 @@ impl Store {
         if entry::is_being_erased(epoch) {
             return Ok(());
         }
-        on_backend!(self, backend => backend.save_snapshot(room, (seq, epoch), &state))?;
+        let (place, again) = ((seq, epoch), state.clone());
+        if !on_backend!(self, backend => backend.save_snapshot(room, place, &state, None))?
+            && let Some(damaged) = on_backend!(self, backend => backend.damaged_snapshot(room, seq))?
+        {
+            on_backend!(self, backend => backend.save_snapshot(room, place, &again, Some(&damaged)))?;
+        }
         on_backend!(self, backend => backend.forget_older_snapshots(room))
     }
 
@@ -932,6 +937,11 @@ impl Store {
     /// What has happened to rooms and is in no queue yet.
     pub async fn room_events(&self, limit: u32) -> Result<Vec<RoomEvent>, StoreError> {
         on_backend!(self, backend => backend.room_events(limit))
+    }
+
+    /// Deletes the oldest of these, but for so many that are told best effort and so many others; how many it deleted.
+    pub async fn trim_room_events(&self, best_effort: u32, certain: u32) -> Result<u64, StoreError> {
+        on_backend!(self, backend => backend.trim_room_events((best_effort, certain)))
     }
 
     /// Rooms with entries that are in no queue yet.

@@ -44,9 +44,9 @@ pub(super) fn state(stored: Vec<u8>, whole_bytes: Option<i64>) -> Result<Bytes, 
     if let Some(state) = state.filter(|state| state.len() == whole) {
         return Ok(state);
     }
-    match Stored::Snapshot.check(stored.first().copied().unwrap_or_default(), ()) {
-        Err(Unreadable::Newer(newer)) => Err(newer),
-        Ok(()) | Err(Unreadable::Damaged(())) => Ok(stored.into()),
+    match Stored::Snapshot.unreadable(&stored, ()) {
+        Unreadable::Newer(newer) => Err(newer),
+        Unreadable::Damaged(()) => Ok(stored.into()),
     }
 }
 
@@ -60,6 +60,16 @@ macro_rules! snapshot_methods {
                 let found = query.fetch_optional(&mut *reading.connection()).await?;
                 reading.keep();
                 Ok(found)
+            }
+
+            /// A compressed snapshot that no newer release has written, though its number may say so: that is damaged, too.
+            pub async fn damaged_snapshot(&self, room: RoomId, seq: Seq) -> Result<Option<Vec<u8>>, StoreError> {
+                let sql = "select state, whole_bytes from snapshot where room_id = $1 and seq = $2 and whole_bytes is not null";
+                let mut reading = self.reading().await?;
+                let query = sqlx::query_as(sql).bind(room.0).bind(rows::seq_column(seq));
+                let row: Option<(Vec<u8>, Option<i64>)> = query.fetch_optional(&mut *reading.connection()).await?;
+                reading.keep();
+                Ok(row.and_then(|(stored, whole)| snapshot::state(stored.clone(), whole).is_ok().then_some(stored)))
             }
 
             pub async fn replace_snapshot(

@@ -394,6 +394,17 @@ macro_rules! webhook_methods {
                 Ok(rows.into_iter().map(event).collect())
             }
 
+            /// Those that are told best effort, and those that are told exactly if they happened.
+            pub async fn trim_room_events(&self, (best_effort, certain): (u32, u32)) -> Result<u64, StoreError> {
+                let sql = "delete from webhook_event where id <= (select max(id) from webhook_event) \
+                           - case when type in ($1, $2) then $3 else $4 end";
+                let mut writing = self.writing().await?;
+                let query = sqlx::query(sql).bind(CREATED).bind(DELETED).bind(i64::from(certain)).bind(i64::from(best_effort));
+                let deleted = query.execute(&mut *writing.connection()).await?.rows_affected();
+                writing.commit().await?;
+                Ok(deleted)
+            }
+
             pub async fn due_rooms(&self, now_ms: i64, limit: u32) -> Result<Vec<DueRoom>, StoreError> {
                 let sql = "select d.room_id, r.name, d.since, d.edits_since, d.edits_from_at, d.edits_due_at, d.head, r.last_at \
                            from webhook_due d join room r on r.id = d.room_id \

@@ -36,6 +36,10 @@ const PAUSE: Duration = Duration::from_millis(20);
 const RETRY: Duration = Duration::from_secs(1);
 /// How often the log is shortened.
 const TRIM: Duration = Duration::from_secs(60);
+/// Events in no timeline that wait to be sorted, as where only a server of a newer release can do that: of those that are told best effort,
+/// and of rooms that were made or deleted. Older ones go when the log is shortened.
+const EVENTS_WAITING_MAX: u32 = 100_000;
+const CERTAIN_EVENTS_WAITING_MAX: u32 = 1_000_000;
 /// Events of rooms that are kept in one go.
 const EVENTS_AT_ONCE: usize = 256;
 /// After a start what waits is tried for so long at least: it could not be tried before.
@@ -46,7 +50,7 @@ const STOP: Duration = Duration::from_secs(2);
 /// Sorts and delivers, until the server stops.
 async fn run(webhooks: Arc<Webhooks>, stopping: watch::Receiver<bool>) {
     let mut work = Work { places: HashMap::new(), stopping };
-    let (mut endpoints, mut read, mut trimmed) = (Vec::new(), None::<Instant>, Instant::now());
+    let (mut endpoints, mut read, mut trimmed) = (Vec::new(), None::<Instant>, None::<Instant>);
     let mut has_told = false;
     while !*work.stopping.borrow() {
         let looked = async {
@@ -54,12 +58,12 @@ async fn run(webhooks: Arc<Webhooks>, stopping: watch::Receiver<bool>) {
                 endpoints = webhooks.refresh().await?;
                 read = Some(Instant::now());
             }
-            if endpoints.is_empty() {
+            if endpoints.is_empty() && !webhooks.has_unknown() {
                 return Ok(false);
             }
-            if trimmed.elapsed() > TRIM {
-                trimmed = Instant::now();
-                metrics::WEBHOOK_DELIVERIES_WAITING.set(webhooks.store.trim_deliveries().await?.cast_signed());
+            if trimmed.is_none_or(|trimmed| trimmed.elapsed() > TRIM) {
+                trim(&webhooks.store).await?;
+                trimmed = Some(Instant::now());
             }
             let is_more = collect(&webhooks, auth::now_ms()).await?;
             work.start(&webhooks, &endpoints).await?;
@@ -86,6 +90,17 @@ async fn run(webhooks: Arc<Webhooks>, stopping: watch::Receiver<bool>) {
             }
         }
     }
+}
+
+/// Shortens the log of deliveries, and what waits to be sorted.
+async fn trim(store: &Store) -> Result<(), StoreError> {
+    metrics::WEBHOOK_DELIVERIES_WAITING.set(store.trim_deliveries().await?.cast_signed());
+    let count = store.trim_room_events(EVENTS_WAITING_MAX, CERTAIN_EVENTS_WAITING_MAX).await?;
+    if count > 0 {
+        metrics::WEBHOOK_EVENTS_DROPPED.inc_by(count);
+        tracing::warn!(count, "what has happened in rooms is not told: too much waits for a server that can sort it");
+    }
+    Ok(())
 }
 
 /// Keeps what rooms tell.

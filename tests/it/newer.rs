@@ -13,11 +13,11 @@ use crate::support::server::{Server, database_url};
 use crate::support::token::{token, writer};
 use crate::support::{DEADLINE, eventually};
 
-/// Layouts that no release has: of a segment, a snapshot, an erasure's plan, a pack.
-const SEGMENT: &str = "x'7f00000000'";
-const SNAPSHOT: &str = "x'7e00000000'";
-const PLAN: &str = "x'7d00000000'";
-const PACK: &str = "x'7c00000000'";
+/// Layouts that no release has, each with the checksum of its number: of a segment, a snapshot, an erasure's plan, a pack.
+const SEGMENT: &str = "x'7f2083b812'";
+const SNAPSHOT: &str = "x'7eb6b3bf65'";
+const PLAN: &str = "x'7d0ce2b6fc'";
+const PACK: &str = "x'7c9ad2b18b'";
 
 #[test]
 fn what_a_newer_release_has_stored_is_left_alone_and_told_once() {
@@ -110,4 +110,30 @@ fn webhooks_wait_for_a_newer_release_whose_endpoints_are_there_or_until_these_ar
     let answer = ask("DELETE", server.address, "/api/v1/webhooks/wh_later", Some(&admin));
     assert_eq!(answer.status, 204, "{}", answer.text());
     eventually("what waited is told", || (queued() == 1).then_some(()));
+}
+
+#[test]
+fn what_no_server_sorts_waits_as_far_as_it_is_bounded_also_where_no_webhook_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let (folder, url) = (folder.path(), &database_url(folder.path()));
+    let mut process = Process::start(folder, &[]);
+    process.terminate();
+    process.wait(DEADLINE);
+    execute(
+        url,
+        "insert into webhook (id, url, secret, events, rooms, content, created_at) \
+         values ('wh_later', 'https://app.example.com/', 'whsec_', '[\"*\"]', '*', 'a later format', 0)",
+    );
+    for (id, kind) in [(1, "presence.joined"), (2, "room.deleted"), (3, "presence.left"), (100_002, "presence.joined")]
+    {
+        execute(url, &format!("insert into webhook_event (id, room, type, at) values ({id}, 'chat', '{kind}', 0)"));
+    }
+    let process = Process::start(folder, &["--metrics-bind", "127.0.0.1:0"]);
+    eventually("the oldest is dropped", || {
+        (number(url, "select count(*) from webhook_event where id = 1") == 0).then_some(())
+    });
+    assert_eq!(number(url, "select count(*) from webhook_event"), 3);
+    process.log_with("too much waits for a server that can sort it", 1);
+    let metrics = get(process.metrics_address(), "/metrics", None);
+    assert!(metrics.text().contains("\ntutti_webhook_events_dropped_total 1\n"), "{}", metrics.text());
 }

@@ -9,9 +9,10 @@ use tutti::config::serve_config;
 use tutti::document::{ReadingBudget, View};
 use tutti::history::{self, Histories, HistoryError, Sweeper, When};
 use tutti::ids::{Seq, UserId};
-use tutti::layout::Stored;
+use tutti::layout::{HEAD_BYTES, Stored, checksum};
 use tutti::store::{
-    Append, BegunErasure, EntryKind, HistorySegment, NewEntry, RevocationRow, RevokedKind, RoomId, Store, StoreError,
+    Append, BegunErasure, EntryKind, HistorySegment, NewEntry, RevocationRow, RevokedKind, RoomEvent, RoomId, Store,
+    StoreError,
 };
 use yrs::{ClientID, Doc, Options, Text, Transact};
 
@@ -19,7 +20,7 @@ use crate::support::*;
 
 const SECRET: &str = "xyzzy-secret-plugh";
 /// So many edits, and so long ones, that some of them are a segment.
-const EDITS: u64 = 36;
+const EDITS: u64 = 32;
 const EDIT_BYTES: usize = 40 << 10;
 /// Edits up to here are dropped: one of them is Bob's.
 const HORIZON: Seq = Seq(5);
@@ -29,8 +30,7 @@ struct Case {
     stored: Stored,
     table: &'static str,
     column: &'static str,
-    /// Which rows, and how they are read.
-    rows: &'static str,
+    /// Which rows.
     read: &'static str,
     /// What of a room is refused. All else is answered as before.
     refused: &'static [&'static str],
@@ -44,7 +44,6 @@ const CASES: [Case; 7] = [
         stored: Stored::Pack,
         table: "pack",
         column: "body",
-        rows: "true",
         read: "select body from pack order by seq",
         // The document is in the newest snapshot.
         refused: &["past", "timeline"],
@@ -55,7 +54,6 @@ const CASES: [Case; 7] = [
         stored: Stored::Snapshot,
         table: "snapshot",
         column: "state",
-        rows: "seq > 5",
         read: "select state from snapshot where seq > 5",
         refused: &[],
         holds_up_retention: false,
@@ -67,7 +65,6 @@ const CASES: [Case; 7] = [
         stored: Stored::Snapshot,
         table: "snapshot",
         column: "state",
-        rows: "seq = 5",
         read: "select state from snapshot where seq = 5",
         refused: &[],
         holds_up_retention: false,
@@ -77,7 +74,6 @@ const CASES: [Case; 7] = [
         stored: Stored::Snapshot,
         table: "snapshot",
         column: "state",
-        rows: "true",
         read: "select state from snapshot order by seq",
         refused: &["document"],
         holds_up_retention: false,
@@ -87,7 +83,6 @@ const CASES: [Case; 7] = [
         stored: Stored::Segment,
         table: "history",
         column: "body",
-        rows: "true",
         read: "select body from history order by after",
         refused: &[],
         holds_up_retention: false,
@@ -98,7 +93,6 @@ const CASES: [Case; 7] = [
         stored: Stored::Base,
         table: "base",
         column: "body",
-        rows: "true",
         read: "select body from base",
         refused: &["past"],
         holds_up_retention: true,
@@ -108,7 +102,6 @@ const CASES: [Case; 7] = [
         stored: Stored::Erasure,
         table: "erasure",
         column: "plan",
-        rows: "true",
         read: "select plan from erasure",
         refused: &[],
         holds_up_retention: false,
@@ -117,47 +110,54 @@ const CASES: [Case; 7] = [
 ];
 
 impl Case {
-    /// Gives what is stored the number that is so much greater than the newest one that is known.
-    async fn raise(&self, db: &Database, by: u8) {
-        let Self { stored, table, column, rows, .. } = self;
-        let number = stored.newest() + by;
-        let set = match db.is_sqlite() {
-            true => format!("cast(x'{number:02x}' || substr({column}, 2) as blob)"),
-            false => format!("set_byte({column}, 0, {number})"),
-        };
-        db.execute(&format!("update {table} set {column} = {set} where {rows}")).await;
-    }
-
     async fn rows(&self, db: &Database) -> Vec<Vec<u8>> {
         db.blobs(self.read).await
     }
 
-    async fn is_left_as_it_is(&self, db: &Database) {
-        let (store, id) = full_room(db).await;
-        let whole = told(&store).await;
-        assert!(whole.iter().all(|(_, answer)| answer.as_ref().is_some_and(|answer| answer.contains(SECRET))));
-        self.raise(db, 1).await;
+    /// Has a newer release write what is stored, and gives both.
+    async fn raise(&self, db: &Database) -> Vec<[Vec<u8>; 2]> {
+        let number = [self.stored.newest() + 1];
+        let raised = |row: Vec<u8>| {
+            let behind = if self.stored == Stored::Erasure { &row[1..] } else { &row[HEAD_BYTES..] };
+            let newer = [&number, &checksum(&[&number, behind]).to_le_bytes()[..], behind].concat();
+            [row, newer]
+        };
+        let rows: Vec<_> = self.rows(db).await.into_iter().map(raised).collect();
+        for [from, to] in &rows {
+            db.replace(self.table, self.column, from, to).await;
+        }
+        rows
+    }
+
+    /// Here is a server of that release.
+    async fn lower(&self, db: &Database, rows: &[[Vec<u8>; 2]]) {
+        for [from, to] in rows {
+            db.replace(self.table, self.column, to, from).await;
+        }
+    }
+
+    async fn is_left_as_it_is(&self, db: &Database, whole: &Told) {
+        let (store, id) = opened_room(db).await;
+        let raised = self.raise(db).await;
         let rows = self.rows(db).await;
         assert_eq!(rows.is_empty(), self.stored == Stored::Erasure);
 
-        let expected: Vec<_> = whole
-            .iter()
-            .map(|(what, answer)| (*what, answer.clone().filter(|_| !self.refused.contains(what))))
-            .collect();
+        let newer = |what: &str| if self.refused.contains(&what) { Err(Untold::Newer) } else { Ok(()) };
+        let expected: Vec<_> =
+            whole.iter().map(|(what, answer)| (*what, newer(what).and_then(|()| answer.clone()))).collect();
         for _ in 0..2 {
             assert!(told(&store).await == expected, "{:?} of {:?}", self.stored, self.refused);
             keep_up(&store, id).await;
             assert!(self.rows(db).await == rows, "{:?}", self.stored);
         }
 
-        let raised = if self.holds_up_retention { HORIZON } else { Seq(10) };
+        let horizon = if self.holds_up_retention { HORIZON } else { Seq(10) };
         sweep(&store, 10).await;
-        assert_eq!(store.horizon(id).await, Ok(raised), "{:?}", self.stored);
+        assert_eq!(store.horizon(id).await, Ok(horizon), "{:?}", self.stored);
         if self.holds_up_retention {
             assert!(self.rows(db).await == rows, "{:?}", self.stored);
-            // Here is a server of that release.
-            self.raise(db, 0).await;
-            assert!(told(&store).await == whole, "{:?}", self.stored);
+            self.lower(db, &raised).await;
+            assert!(told(&store).await == *whole, "{:?}", self.stored);
         } else {
             let (_, document) = &told(&store).await[0];
             assert!(*document == whole[0].1, "{:?}", self.stored);
@@ -165,15 +165,9 @@ impl Case {
     }
 
     async fn holds_nothing_that_is_erased(&self, db: &Database) {
-        let (store, id) = full_room(db).await;
-        let open = Histories::new(store.clone()).open(&name("plan")).await.expect("works").expect("there");
-        let authors = Histories::new(store.clone()).authors(id).await.expect("works");
-        let words = open.words_of(&UserId::new("bob"), &[], &authors).expect("works");
-        let deletion = NewEntry { body: words.deletion.expect("they live"), ..edit("") };
-        placed(&store, &append(id, vec![deletion])).await;
-        let begun = store.begin_erasure(id, words.erasure.encode(), open.row.epoch, None).await;
-        assert!(matches!(begun, Ok(BegunErasure::Begun(_))), "{begun:?}");
-        self.raise(db, 1).await;
+        let (store, id) = opened_room(db).await;
+        begin_erasure(&store, id).await;
+        let raised = self.raise(db).await;
         let rows = self.rows(db).await;
         assert!(!rows.is_empty());
 
@@ -185,8 +179,7 @@ impl Case {
                 assert!(!row.is_rewritten, "{:?}", self.stored);
                 assert!(self.rows(db).await == rows, "{:?}", self.stored);
             }
-            // Here is a server of that release.
-            self.raise(db, 0).await;
+            self.lower(db, &raised).await;
         }
         assert!(erase(&store, id).await.expect("it is erased"));
         assert_eq!(self.rows(db).await.iter().filter(|row| rows.contains(row)).count(), 0, "{:?}", self.stored);
@@ -194,6 +187,35 @@ impl Case {
         for (what, answer) in told(&store).await {
             assert!(!answer.expect("an answer").contains(SECRET), "{what} of {:?}", self.stored);
         }
+    }
+
+    /// What is told where a byte of what is stored is another one: the first one makes the number greater.
+    async fn told_of_damage(&self, db: &Database, at: usize) -> Told {
+        let (store, id) = opened_room(db).await;
+        if self.stored == Stored::Erasure {
+            begin_erasure(&store, id).await;
+        }
+        let mut damaged = Vec::new();
+        for row in self.rows(db).await {
+            let mut other = row.clone();
+            other[at] ^= 0x40;
+            db.replace(self.table, self.column, &row, &other).await;
+            damaged.push(other);
+        }
+        assert!(!damaged.is_empty());
+        let told = told(&store).await;
+        if self.stored == Stored::Erasure {
+            let is_newer = erase(&store, id).await.is_err_and(|error| error.is_newer());
+            assert!(!is_newer, "nobody waits for another server");
+        }
+        // What can be made again is.
+        if matches!(self.stored, Stored::Segment | Stored::Snapshot) && self.refused.is_empty() {
+            Histories::new(store.clone()).build(&name("plan")).await.expect("works");
+            archive(&store).save_snapshot(&name("plan")).await.expect("works");
+            let left = self.rows(db).await.into_iter().filter(|row| damaged.contains(row)).count();
+            assert_eq!(left, usize::from(self.read.contains("seq = 5")), "{:?}", self.stored);
+        }
+        told
     }
 }
 
@@ -205,31 +227,17 @@ fn each_layout_has_a_case() {
     assert_eq!(others, [Stored::Entry, Stored::Revocation]);
 }
 
-mod sqlite {
-    use super::*;
-
-    #[test]
-    fn what_is_of_a_newer_layout_is_left_as_it_is() {
-        CASES.iter().for_each(|case| on_sqlite(async |db: &Database| case.is_left_as_it_is(db).await));
-    }
-
-    #[test]
-    fn what_is_of_a_newer_layout_holds_nothing_that_is_erased() {
-        CASES.iter().for_each(|case| on_sqlite(async |db: &Database| case.holds_nothing_that_is_erased(db).await));
-    }
-}
-
-mod postgres {
-    use super::*;
-
-    #[test]
-    fn what_is_of_a_newer_layout_is_left_as_it_is() {
-        CASES.iter().for_each(|case| on_postgres(async |db: &Database| case.is_left_as_it_is(db).await));
-    }
-
-    #[test]
-    fn what_is_of_a_newer_layout_holds_nothing_that_is_erased() {
-        CASES.iter().for_each(|case| on_postgres(async |db: &Database| case.holds_nothing_that_is_erased(db).await));
+contract! {
+    async fn a_newer_layout_is_left_as_it_is_but_for_what_is_erased_and_is_told_from_damage(db: &Database) {
+        let whole = full_room(db).await;
+        for case in &CASES {
+            case.is_left_as_it_is(&db.copy().await, &whole).await;
+            case.holds_nothing_that_is_erased(&db.copy().await).await;
+            // A greater number that no checksum has is as damaged as a wrong checksum.
+            let [number, checksum] = [case.told_of_damage(&db.copy().await, 0).await, case.told_of_damage(&db.copy().await, 1).await];
+            assert!(number == checksum, "{:?} of {:?}", case.stored, case.refused);
+            assert!(number.iter().all(|(_, answer)| *answer != Err(Untold::Newer)), "{:?}", case.stored);
+        }
     }
 }
 
@@ -275,6 +283,23 @@ mod parts {
             assert_eq!(loaded.edits, [(Seq(1), Bytes::from("e1")), (Seq(3), Bytes::from("e3"))]);
         }
 
+        async fn of_events_that_no_server_sorts_the_newest_wait_and_more_of_those_that_are_told_for_certain(db: &Database) {
+            let store = db.store("s1").await;
+            db.execute(
+                "insert into webhook (id, url, secret, events, rooms, content, created_at) \
+                 values ('wh_later', 'https://app.example.com/', 'whsec_', '[]', '*', 'a later format', 0)",
+            )
+            .await;
+            let kinds = ["room.deleted", "presence.left", "room.created", "room.deleted", "presence.joined", "room.empty"];
+            let event = |kind: &str| RoomEvent { id: 0, room: "a".into(), kind: kind.into(), at_ms: 0, body: None };
+            store.add_room_events(kinds.map(event).to_vec()).await.expect("works");
+            for (best_effort, certain, dropped, left) in [(5, 6, 0, &kinds[..]), (1, 5, 3, &[kinds[2], kinds[3], kinds[5]]), (1, 5, 0, &[kinds[2], kinds[3], kinds[5]])] {
+                assert_eq!(store.trim_room_events(best_effort, certain).await, Ok(dropped));
+                let events = store.room_events(10).await.expect("works");
+                assert_eq!(events.iter().map(|event| &*event.kind).collect::<Vec<_>>(), left);
+            }
+        }
+
         async fn beside_a_revocation_of_a_newer_kind_all_others_hold(db: &Database) {
             let store = db.store("s1").await;
             let row = |kind, subject: &str| RevocationRow { kind, subject: subject.to_owned(), at_s: 5, until_s: 9 };
@@ -288,24 +313,24 @@ mod parts {
     }
 }
 
-/// A room with all that can be stored of one: entries in packs, what stays of dropped ones, snapshots that are compressed, segments.
-async fn full_room(db: &Database) -> (Store, RoomId) {
+/// A room with all that can be stored of one, and what is told of it: entries in packs, what stays of dropped ones, snapshots that are compressed, segments.
+async fn full_room(db: &Database) -> Told {
     let store = db.store("s1").await;
     let id = room(&store, "plan").await;
     let typists = [(7, "ada"), (8, "bob")].map(|(client, user)| {
         let doc = Doc::with_options(Options::with_client_id(ClientID::new(client)));
         (doc, client, UserId::new(user))
     });
-    for n in 0..EDITS {
-        let (doc, client, user) = &typists[usize::from(n % 3 == 2)];
+    let edits = (0..EDITS).map(|n| {
+        let (doc, _, user) = &typists[usize::from(n % 3 == 2)];
         let text = doc.get_or_insert_text("t");
         let mut txn = doc.transact_mut();
         let words = if user.as_str() == "bob" { SECRET } else { "words" };
         text.insert(&mut txn, 0, &format!("{words} {n} {}", "x".repeat(EDIT_BYTES)));
-        let entry = NewEntry { author: user.clone(), body: txn.encode_update_v1().into(), ..edit("") };
-        let append = Append { clients: vec![(*client, user.clone())], ..append(id, vec![entry]) };
-        placed(&store, &append).await;
-    }
+        NewEntry { author: user.clone(), body: txn.encode_update_v1().into(), ..edit("") }
+    });
+    let clients = typists.iter().map(|(_, client, user)| (*client, user.clone())).collect();
+    placed(&store, &Append { clients, ..append(id, edits.collect()) }).await;
     db.execute("update entry set at = seq * 1000; update room set created_at = 0").await;
     sweep(&store, HORIZON.0).await;
     assert_eq!(store.horizon(id).await, Ok(HORIZON));
@@ -322,7 +347,30 @@ async fn full_room(db: &Database) -> (Store, RoomId) {
         let found = db.blobs(sql).await.len();
         assert!(found >= rows, "{found} of {sql}");
     }
-    (store, id)
+    // Others may pack and drop at once.
+    db.execute("delete from lease; update packing_lease set until = 0").await;
+    let whole = told(&store).await;
+    assert!(whole.iter().all(|(_, answer)| answer.as_ref().is_ok_and(|answer| answer.contains(SECRET))));
+    tokio::task::spawn_blocking(move || store.shutdown()).await.expect("it ends");
+    whole
+}
+
+/// The room, for who knows nothing of it yet.
+async fn opened_room(db: &Database) -> (Store, RoomId) {
+    let store = db.store("s1").await;
+    let room = store.room(&name("plan")).await.expect("works").expect("there");
+    (store, room.id)
+}
+
+/// Has all words of Bob's erased from then on.
+async fn begin_erasure(store: &Store, id: RoomId) {
+    let open = Histories::new(store.clone()).open(&name("plan")).await.expect("works").expect("there");
+    let authors = Histories::new(store.clone()).authors(id).await.expect("works");
+    let words = open.words_of(&UserId::new("bob"), &[], &authors).expect("works");
+    let deletion = NewEntry { body: words.deletion.expect("they live"), ..edit("") };
+    placed(store, &append(id, vec![deletion])).await;
+    let begun = store.begin_erasure(id, words.erasure.encode(), open.row.epoch, None).await;
+    assert!(matches!(begun, Ok(BegunErasure::Begun(_))), "{begun:?}");
 }
 
 fn archive(store: &Store) -> Archive {
@@ -365,12 +413,26 @@ fn text(state: impl Into<Bytes>) -> String {
     View::read(&state.into(), ReadingBudget::default()).expect("works").text(None).expect("works")
 }
 
-/// What is told of the room by who knows nothing of it yet; `None`: that a newer release has stored it.
-async fn told(store: &Store) -> Vec<(&'static str, Option<String>)> {
+/// Why something is not told.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Untold {
+    Newer,
+    Damaged,
+}
+
+type Told = Vec<(&'static str, Result<String, Untold>)>;
+
+impl Untold {
+    fn why(is_newer: bool) -> Self {
+        if is_newer { Self::Newer } else { Self::Damaged }
+    }
+}
+
+/// What is told of the room by who knows nothing of it yet.
+async fn told(store: &Store) -> Told {
     let document = match archive(store).read(&name("plan")).await {
-        Ok(stored) => Some(text(stored.expect("there").document.state())),
-        Err(ArchiveError::Store(StoreError::Newer(_))) => None,
-        Err(error) => panic!("{error}"),
+        Ok(stored) => Ok(text(stored.expect("there").document.state())),
+        Err(error) => Err(Untold::why(matches!(error, ArchiveError::Store(StoreError::Newer(_))))),
     };
     let past = match Histories::new(store.clone()).open(&name("plan")).await {
         Ok(open) => {
@@ -382,18 +444,16 @@ async fn told(store: &Store) -> Vec<(&'static str, Option<String>)> {
                 format!("{:?}", open.state(when).map(|(seq, state)| (seq, text(state))))
             });
             let blame = open.blame(Some("t"), When::Seq(Seq(20)), &authors).map(|(seq, blame)| (seq, blame.runs));
-            Some(format!("{moments:?} {blame:?}"))
+            Ok(format!("{moments:?} {blame:?}"))
         }
-        Err(error) if error.is_newer() => None,
-        Err(error) => panic!("{error}"),
+        Err(error) => Err(Untold::why(error.is_newer())),
     };
     let room = store.room(&name("plan")).await.expect("works").expect("there");
     let timeline = match store.remaining(room.id, everything()).await {
         Ok(page) => {
-            Some(page.iter().map(|entry| String::from_utf8_lossy(entry.body.as_ref().expect("bodies"))).collect())
+            Ok(page.iter().map(|entry| String::from_utf8_lossy(entry.body.as_ref().expect("bodies"))).collect())
         }
-        Err(StoreError::Newer(_)) => None,
-        Err(error) => panic!("{error}"),
+        Err(error) => Err(Untold::why(matches!(error, StoreError::Newer(_)))),
     };
     vec![("document", document), ("past", past), ("timeline", timeline)]
 }

@@ -52,11 +52,15 @@ pub fn on_postgres(case: impl AsyncFnOnce(&Database)) {
 
 /// A fresh Postgres database.
 pub async fn another_postgres() -> Database {
+    postgres_from("template0").await
+}
+
+async fn postgres_from(template: &str) -> Database {
     let admin_url = std::env::var("TUTTI_TEST_POSTGRES_URL").expect(
         "TUTTI_TEST_POSTGRES_URL must name a Postgres role that may create databases: run `make test`, which starts one",
     );
     let name = format!("tutti_test_{}", Uuid::new_v4().simple());
-    admin(&admin_url, format!("create database {name} template template0")).await;
+    admin(&admin_url, format!("create database {name} template {template}")).await;
     let url = with_database(&admin_url, &name);
     Database { url, kept: Kept::Postgres { admin_url, name } }
 }
@@ -143,6 +147,37 @@ impl Database {
                 let mut connection = PgConnection::connect(&self.url).await.expect("the database opens");
                 sqlx::query_scalar(sql).fetch_all(&mut connection).await.expect("it is read")
             }
+        }
+    }
+
+    /// Puts other bytes where these are, past the store.
+    pub async fn replace(&self, table: &str, column: &str, from: &[u8], to: &[u8]) {
+        let sql = AssertSqlSafe(format!("update {table} set {column} = $2 where {column} = $1"));
+        let replaced = match self.kept {
+            Kept::Sqlite { .. } => {
+                let mut connection = SqliteConnection::connect(&self.url).await.expect("the file opens");
+                sqlx::query(sql).bind(from).bind(to).execute(&mut connection).await.map(|done| done.rows_affected())
+            }
+            Kept::Postgres { .. } => {
+                let mut connection = PgConnection::connect(&self.url).await.expect("the database opens");
+                sqlx::query(sql).bind(from).bind(to).execute(&mut connection).await.map(|done| done.rows_affected())
+            }
+        };
+        assert_eq!(replaced.expect("the statement works"), 1, "{table}");
+    }
+
+    /// Another database that holds the same; nobody may have this one open.
+    pub async fn copy(&self) -> Self {
+        match &self.kept {
+            Kept::Sqlite { _folder: folder } => {
+                let copy = another_sqlite();
+                // What is in its log is not in the file.
+                self.execute("pragma wal_checkpoint(truncate)").await;
+                let Kept::Sqlite { _folder: to } = &copy.kept else { unreachable!("it is a file") };
+                std::fs::copy(folder.path().join("tutti.db"), to.path().join("tutti.db")).expect("it is copied");
+                copy
+            }
+            Kept::Postgres { name, .. } => postgres_from(name).await,
         }
     }
 

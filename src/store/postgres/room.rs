@@ -72,19 +72,26 @@ impl Postgres {
         found.into_iter().map(rows::room).collect()
     }
 
-    pub async fn save_snapshot(&self, room: RoomId, (seq, epoch): (Seq, i64), state: &Bytes) -> Result<(), StoreError> {
+    /// Whether it was; `damaged` may be replaced whatever it begins with.
+    pub async fn save_snapshot(
+        &self,
+        room: RoomId,
+        (seq, epoch): (Seq, i64),
+        state: &Bytes,
+        damaged: Option<&[u8]>,
+    ) -> Result<bool, StoreError> {
         // Snapshots of one seq hold the same edits; the one that is there may be damaged, unless a newer release has compressed it.
         // Nothing is kept of a room that was deleted, of what retention has dropped, or of what was read before an erasure.
         let sql = "insert into snapshot (room_id, seq, state) select id, $2, $3 from room \
             where id = $1 and deleted_at is null and horizon <= $2 and epoch = $4 for key share \
             on conflict (room_id, seq) do update set state = excluded.state, whole_bytes = null \
-            where snapshot.whole_bytes is null or substr(snapshot.state, 1, 1) <= $5";
+            where snapshot.whole_bytes is null or substr(snapshot.state, 1, 1) <= $5 or snapshot.state = $6";
         let query = sqlx::query(sql).bind(room.0).bind(rows::seq_column(seq)).bind(&state[..]).bind(epoch);
-        let query = query.bind(snapshot::LAYOUT);
+        let query = query.bind(snapshot::LAYOUT).bind(damaged);
         let mut lent = self.readers.lend().await?;
-        query.execute(&mut lent.connection).await?;
+        let saved = query.execute(&mut lent.connection).await?.rows_affected();
         lent.keep();
-        Ok(())
+        Ok(saved > 0)
     }
 
     pub async fn forget_older_snapshots(&self, room: RoomId) -> Result<(), StoreError> {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use sqlx::PgConnection as Connection;
 
 use super::Postgres;
+use crate::store::copy::CREATED;
 use crate::store::error::StoreError;
 use crate::store::rows::seq_column;
 use crate::store::webhook::*;

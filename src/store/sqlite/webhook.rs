@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use sqlx::SqliteConnection as Connection;
 
 use super::Sqlite;
+use crate::store::copy::CREATED;
 use crate::store::error::StoreError;
 use crate::store::rows::seq_column;
 use crate::store::webhook::*;
