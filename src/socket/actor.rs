@@ -101,6 +101,9 @@ pub struct Socket {
     span: Span,
     /// Bytes that came and are not handled: with the handshake, or beyond what may be inflated in one go. At most one read.
     unread: Bytes,
+    /// What the peer is in the middle of when the socket ends, in bytes; whether our side has ended.
+    missing: u64,
+    is_shut: bool,
     /// The peer's address, when its connection began, and how many bytes came: for the line that the log gets at the end.
     address: IpAddr,
     began: Instant,
@@ -157,6 +160,8 @@ impl Socket {
             span,
             received: early.len() as u64,
             unread: early,
+            missing: 0,
+            is_shut: false,
             address,
             began: Instant::now(),
             heard: Instant::now(),
@@ -460,15 +465,18 @@ impl Socket {
         if let Ending::Open = self.ending {
             self.ending = Ending::Flushing;
             self.timers.cancel_all(ctx);
+            self.missing = self.reader.missing_bytes().saturating_sub(self.unread.len() as u64);
             self.let_go_of_input();
             self.linger(0, LINGER_WAITS_MAX, ctx);
         }
         if let Ending::Flushing = self.ending {
             ready!(self.poll_write(cx))?;
-            self.stream.shut_write();
-            self.ending = Ending::Lingering { taken: 0 };
+            self.ending = Ending::Lingering { taken: 0, missing: self.missing };
         }
         loop {
+            if self.ending.may_shut() {
+                self.shut_write();
+            }
             ready!(self.stream.poll_readable(cx))?;
             let Self { ending, stream, .. } = self;
             let before = ending.taken();
@@ -495,11 +503,23 @@ impl Socket {
         let _ = self.unfinished.note(0, 0, self.heard);
     }
 
-    /// Ends the socket after a while; later, a few times, if more than `taken` has come from the peer meanwhile.
+    /// Ends our side of the connection, once.
+    fn shut_write(&mut self) {
+        if !std::mem::replace(&mut self.is_shut, true) {
+            self.stream.shut_write();
+        }
+    }
+
+    /// Ends the socket after a while; later, a few times, if more than `taken` has come from the peer meanwhile, or our side has not ended.
     fn linger(&mut self, taken: usize, waits: u32, ctx: &mut Context<Self>) {
         self.timers.set(Timer::Linger, self.io.context.settings.linger, ctx, move |socket, ctx| {
             let now_taken = socket.ending.taken();
-            if now_taken > taken && waits > 1 {
+            let may_go_on = now_taken > taken || (!socket.is_shut && matches!(socket.ending, Ending::Lingering { .. }));
+            if may_go_on && waits > 1 {
+                if now_taken == taken {
+                    // What is missing does not come.
+                    socket.shut_write();
+                }
                 return socket.linger(now_taken, waits - 1, ctx);
             }
             socket.stream.abort_on_drop();

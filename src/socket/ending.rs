@@ -15,8 +15,9 @@ pub enum Ending {
     Open,
     /// The close frame is on its way.
     Flushing,
-    /// Nothing more is written; what comes is thrown away, so that the peer gets the close frame and not a reset.
-    Lingering { taken: usize },
+    /// Nothing more is written; what comes is thrown away, so that the peer gets the close frame and not a reset. Once so much has come as
+    /// is `missing` of the message that the peer is in the middle of, our side of the connection ends: a proxy ends the other side with it.
+    Lingering { taken: usize, missing: u64 },
 }
 
 /// What became of a look at what the peer still sends.
@@ -35,13 +36,18 @@ impl Ending {
     pub fn taken(&self) -> usize {
         match self {
             Ending::Open | Ending::Flushing => 0,
-            Ending::Lingering { taken } => *taken,
+            Ending::Lingering { taken, .. } => *taken,
         }
+    }
+
+    /// Whether our side of the connection may end.
+    pub fn may_shut(&self) -> bool {
+        matches!(self, Ending::Lingering { taken, missing } if *taken as u64 >= *missing)
     }
 
     /// Throws away what `read` brings, as much of it as a turn may take: a peer may send as fast as it is read.
     pub fn take_rest(&mut self, mut read: impl FnMut() -> io::Result<usize>) -> io::Result<Rest> {
-        let Ending::Lingering { taken } = self else { return Ok(Rest::Awaited) };
+        let Ending::Lingering { taken, .. } = self else { return Ok(Rest::Awaited) };
         for _ in 0..READS_PER_TURN {
             match read() {
                 Ok(0) => return Ok(Rest::Over),
@@ -61,7 +67,7 @@ impl Ending {
 mod tests {
     use super::*;
 
-    const LINGERING: Ending = Ending::Lingering { taken: 0 };
+    const LINGERING: Ending = Ending::Lingering { taken: 0, missing: 0 };
 
     #[test]
     fn rule_21_who_sends_as_fast_as_it_is_read_is_read_for_a_turn_at_a_time() {
@@ -77,6 +83,19 @@ mod tests {
         let turns = 1 + std::iter::repeat_with(turn).take_while(|rest| *rest == Rest::MayGoOn).count();
         assert_eq!((turns, reads), (1024, 4 * 1024 + 1));
         assert!(ending.taken() > REST_BYTES_MAX);
+    }
+
+    #[test]
+    fn who_is_in_the_middle_of_a_message_may_end_it_before_our_side_ends() {
+        assert!(LINGERING.may_shut() && !Ending::Open.may_shut() && !Ending::Flushing.may_shut());
+        let mut ending = Ending::Lingering { taken: 0, missing: 9 };
+        for (comes, may_shut) in [(0, false), (8, false), (1, true), (5, true)] {
+            let mut parts = vec![Err(io::ErrorKind::WouldBlock.into()), Ok(comes)];
+            if comes > 0 {
+                assert_eq!(ending.take_rest(|| parts.pop().unwrap()).unwrap(), Rest::Awaited);
+            }
+            assert_eq!(ending.may_shut(), may_shut, "{comes}");
+        }
     }
 
     #[test]

@@ -104,6 +104,8 @@ pub struct Reader {
     compressed: (u64, u64),
     /// Bytes of payloads, inflated, since they were last taken.
     came: usize,
+    /// What of the last frame, also of one that was refused, has not come.
+    missing: u64,
 }
 
 impl Reader {
@@ -129,6 +131,7 @@ impl Reader {
             control: Vec::new(),
             compressed: (0, 0),
             came: 0,
+            missing: 0,
         }
     }
 
@@ -179,6 +182,11 @@ impl Reader {
         std::mem::take(&mut self.came)
     }
 
+    /// How much of the frame that came last is still to come, in bytes: its sender is in the middle of it, whether it is taken or not.
+    pub fn missing_bytes(&self) -> u64 {
+        self.missing
+    }
+
     /// How much has come of a data message that has not ended, in bytes.
     pub fn arrived_bytes(&self) -> u64 {
         self.arrived
@@ -187,6 +195,15 @@ impl Reader {
     /// Takes from `input` up to the end of the next message. `None`: all input is taken and more is needed, or it [is
     /// paused](Self::is_paused).
     pub fn read(&mut self, input: &mut &[u8]) -> Result<Option<Message>, WireError> {
+        let read = self.read_frames(input);
+        if read.is_err() {
+            // Nothing of it is taken any more, but it is there.
+            self.missing = self.missing.saturating_sub(input.len() as u64);
+        }
+        read
+    }
+
+    fn read_frames(&mut self, input: &mut &[u8]) -> Result<Option<Message>, WireError> {
         if self.joining.is_some() {
             return self.join();
         }
@@ -222,6 +239,7 @@ impl Reader {
             }
             pending.taken += taken;
             let is_whole = taken == missing;
+            self.missing = (missing - taken) as u64;
             input.advance(taken);
             if !is_whole || self.is_paused() {
                 self.pending = Some(pending);
@@ -253,6 +271,7 @@ impl Reader {
         };
         self.head_bytes = 0;
         input.advance(header_bytes - known);
+        self.missing = header.payload_bytes;
         if header.is_compressed && !self.takes_compressed {
             return Err(header::RESERVED);
         }
@@ -456,6 +475,20 @@ mod tests {
         }
         assert!(input.is_empty());
         Ok(messages)
+    }
+
+    #[test]
+    fn what_is_missing_of_a_frame_is_told_wherever_it_is_cut_also_of_one_that_is_refused() {
+        for len in [5, 200, 1_000, 1_001, 2_000] {
+            let raw = client_frame(0x82, &vec![7; len]);
+            let header = raw.len() - len;
+            for cut in 0..=raw.len() {
+                let mut reader = Reader::new(LIMITS);
+                assert_eq!(reader.read(&mut &raw[..cut]).is_err(), len > 1_000 && cut >= header);
+                let missing = if cut < header { 0 } else { raw.len() - cut };
+                assert_eq!(reader.missing_bytes(), missing as u64, "{cut} of {len}");
+            }
+        }
     }
 
     #[test]
