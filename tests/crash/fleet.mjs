@@ -37,6 +37,16 @@ export class Fleet {
     return this.#running()[0].fetch(path, options)
   }
 
+  /** Who is in a room, with how many connections, as each of the servers tells. */
+  tellWhoIsIn(room) {
+    const told = async (server) => {
+      const answer = await server.fetch(`/api/v1/rooms/${encodeURIComponent(room)}/presence`)
+      const { users = [] } = answer.ok ? await answer.json() : {}
+      return users.map(({ user, sockets }) => `${user} ${sockets}`).sort().join()
+    }
+    return Promise.all(this.#running().map(told))
+  }
+
   /** Starts those that do not run. */
   async start() {
     await Promise.all(this.#servers.filter((server) => !server.isRunning).map((server) => server.start()))

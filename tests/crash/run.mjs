@@ -16,6 +16,8 @@ import { Timeline } from './timeline.mjs'
 import { Typist } from './typist.mjs'
 
 const reportEvery = 10
+/** A dead server's people are gone after 10 s and the grace; these come back before. */
+const presenceWithinMs = 20_000
 
 /**
  * Makes one run of the plan and tells `say` about it. The result is whether nothing is wrong; else the evidence is kept in a folder
@@ -39,7 +41,9 @@ export async function crash(plan, say) {
     run.typists = hire(run)
     run.timeline = new Timeline(run.typists)
     await killAndType(run, say)
+    const killedAt = Date.now()
     await settle(run)
+    if (run.servers > 1) await presenceIsTrue(run, killedAt)
     await inspect(run)
   } catch (error) {
     findings.fault(`the run broke off: ${error.stack}`)
@@ -97,6 +101,16 @@ async function settle({ typists, findings }) {
   }
   for (const { client, number } of typists) {
     if (client.denials > 0) findings.fault(`typist ${number} was denied ${client.denials} times`)
+  }
+}
+
+/** Every server tells of everybody who is in a room, by one connection, and of nobody else, soon after the last kill. */
+async function presenceIsTrue({ server, typists }, killedAt) {
+  for (const [room, members] of byRoom(typists)) {
+    const expected = members.map(({ number }) => `typist-${number} 1`).sort().join()
+    const isTrue = async () => (await server.tellWhoIsIn(room)).every((told) => told === expected)
+    const state = () => expected
+    await until(isTrue, `all servers tell who is in ${room}`, { withinMs: killedAt + presenceWithinMs - Date.now(), state })
   }
 }
 
