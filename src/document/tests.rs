@@ -241,6 +241,16 @@ proptest! {
     }
 }
 
+#[test]
+fn a_long_text_has_as_many_units_as_in_javascript() {
+    for letters in ["a", "ü", "日", "😀", "a😀bü日"] {
+        for count in [0, 1, 23, 24, 25, 31, 32, 33, 47, 48, 49, 95, 96, 97, 1_000] {
+            let text = letters.repeat(count);
+            assert_eq!(content::units(text.as_bytes()), text.encode_utf16().count(), "{count} of {letters}");
+        }
+    }
+}
+
 /// Each kind that no Yjs client makes, by its smallest example.
 #[test]
 fn what_no_yjs_client_makes_is_refused_and_leaves_nothing() {
