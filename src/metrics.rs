@@ -36,6 +36,7 @@ counters! { IntCounter, register_int_counter:
     SOCKETS_REFUSED = "tutti_sockets_refused_total", "WebSocket connections that were refused since the server, an address or a user had as many as allowed.";
     SLOW_CONSUMERS = "tutti_slow_consumers_total", "Sockets that were closed because their peer took too little.";
     SOCKETS_SLOWED = "tutti_sockets_slowed_total", "Times that a socket was not read for a while since its client sent too much.";
+    TURNS_PUT_OFF = "tutti_turns_put_off_total", "Times that a socket or room had more to do than a turn may be, and others of its thread went on first.";
     REQUESTS_SLOWED = "tutti_requests_slowed_total", "Requests whose answer waited since their caller sent too much.";
     ROOMS_REFUSED = "tutti_room_openings_refused_total", "Openings of rooms that were refused since their user had opened too many.";
     HOLDERS_CALLED_IN = "tutti_holders_called_in_total", "Connections that had to let go because they held most of a full budget.";
@@ -110,6 +111,7 @@ pub fn text() -> String {
         &SOCKETS_REFUSED,
         &SLOW_CONSUMERS,
         &SOCKETS_SLOWED,
+        &TURNS_PUT_OFF,
         &REQUESTS_SLOWED,
         &ROOMS_REFUSED,
         &HOLDERS_CALLED_IN,

@@ -12,7 +12,9 @@ use super::commit::{NextCommit, Submit};
 use super::room::{Phase, Room};
 use super::timers::Timer;
 use crate::archive::ArchiveError;
+use crate::budget::Payer;
 use crate::ids::Seq;
+use crate::line::Place;
 use crate::metrics;
 use crate::store::{Maker, StoreError};
 
@@ -25,7 +27,7 @@ impl Room {
     pub(super) fn count_message(&mut self, ctx: &mut Context<Self>) {
         if self.fanout.count_message(Instant::now()) {
             self.end_turn(ctx);
-            ctx.wait(OthersTurn { has_been: false });
+            ctx.wait(OthersTurn(None));
         }
     }
 
@@ -176,25 +178,20 @@ impl Room {
     }
 }
 
-/// Lets everybody else of the thread go on once. Meanwhile the room takes nothing out of its mailbox.
-struct OthersTurn {
-    has_been: bool,
-}
+/// Lets everybody else of the thread go on. Meanwhile the room takes nothing out of its mailbox.
+struct OthersTurn(Option<Place>);
 
 impl ActorFuture<Room> for OthersTurn {
     type Output = ();
 
     fn poll(
         mut self: Pin<&mut Self>,
-        _: &mut Room,
+        room: &mut Room,
         _: &mut Context<Room>,
         cx: &mut std::task::Context<'_>,
     ) -> Poll<()> {
-        if std::mem::replace(&mut self.has_been, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        let place = self.0.get_or_insert_with(|| Place::take(Payer::of(&room.name), cx.waker()));
+        if place.is_next() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
@@ -220,11 +217,14 @@ impl ActorFuture<Room> for TurnEnd {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::sync::{Arc, Mutex};
 
     use bytes::Bytes;
+    use tokio::net::UnixStream;
 
     use crate::ids::RoomName;
+    use crate::room::fanout::TURN_MESSAGES_MAX;
     use crate::room::testing::directory;
     use crate::room::{Announce, GetPresence};
 
@@ -250,13 +250,16 @@ mod tests {
     fn a_room_that_is_told_much_lets_others_of_its_thread_go_on_after_each_turn() {
         let folder = tempfile::tempdir().unwrap();
         actix::System::new().block_on(async {
+            let (mut theirs, ours) = std::os::unix::net::UnixStream::pair().unwrap();
+            ours.set_nonblocking(true).unwrap();
+            let ours = UnixStream::from_std(ours).unwrap();
             let directory = directory(folder.path()).await;
             let [busy, other] = ["busy", "other"].map(|name| directory.lookup(&RoomName::parse(name).unwrap()));
             for lease in [&busy, &other] {
                 lease.room().send(GetPresence).await.unwrap();
             }
 
-            for _ in 0..10_000 {
+            for _ in 0..10 * TURN_MESSAGES_MAX {
                 busy.room().do_send(Announce { body: Bytes::from_static(b"{}") });
             }
             let handled = Arc::<Mutex<Vec<&str>>>::default();
@@ -264,10 +267,17 @@ mod tests {
                 let body = Bytes::from_owner(Noted { name, handled: handled.clone() });
                 lease.room().do_send(Announce { body });
             }
-            while handled.lock().unwrap().len() < 2 {
+            // Also who hears it from outside.
+            theirs.write_all(&[0]).unwrap();
+            let heard = Noted { name: "heard", handled: handled.clone() };
+            actix_rt::spawn(async move {
+                ours.readable().await.unwrap();
+                drop(heard);
+            });
+            while handled.lock().unwrap().len() < 3 {
                 tokio::task::yield_now().await;
             }
-            assert_eq!(*handled.lock().unwrap(), ["other", "busy"]);
+            assert_eq!(*handled.lock().unwrap(), ["other", "heard", "busy"]);
         });
     }
 }

@@ -32,6 +32,7 @@ use super::unfinished::{Unfinished, Unwanted};
 use crate::auth::{TokenError, now_ms, now_s};
 use crate::budget::Payer;
 use crate::ids::SocketId;
+use crate::line::Place;
 use crate::metrics;
 use crate::protocol::CloseCode;
 use crate::rate::weight;
@@ -111,6 +112,8 @@ pub struct Socket {
     heard: Instant,
     pinged: Option<Instant>,
     ending: Ending,
+    /// Where it waits for its next turn, with others that have much to do.
+    in_line: Option<Place>,
     encoding: Encoding,
     /// Where requests find an event stream.
     entry: Option<StreamEntry>,
@@ -167,6 +170,7 @@ impl Socket {
             heard: Instant::now(),
             pinged: None,
             ending: Ending::Open,
+            in_line: None,
             encoding,
             entry: None,
             _permit: permit,
@@ -283,8 +287,23 @@ impl Socket {
                 return Poll::Ready(Ok(()));
             }
         }
-        cx.waker().wake_by_ref();
+        self.get_in_line(cx);
         Poll::Pending
+    }
+
+    /// Whether others have their turn first. To be asked where one would begin.
+    fn is_in_line(&mut self) -> bool {
+        let is_in_line = self.in_line.as_ref().is_some_and(|place| !place.is_next());
+        if !is_in_line {
+            self.in_line = None;
+        }
+        is_in_line
+    }
+
+    /// Has others go on before it does.
+    fn get_in_line(&mut self, cx: &std::task::Context<'_>) {
+        let payer = self.io.payer(self.session.payer());
+        self.in_line.get_or_insert_with(|| Place::take(payer, cx.waker()));
     }
 
     /// Handles what came, as far as one read's worth of it inflates and the turn goes; the rest waits. So neither compressed bytes nor many
@@ -453,7 +472,7 @@ impl Socket {
         while self.io.outbox.is_waiting() {
             ready!(self.stream.poll_writable(cx))?;
             if self.io.outbox.write()? == Written::Turn {
-                cx.waker().wake_by_ref();
+                self.get_in_line(cx);
                 return Poll::Pending;
             }
         }
@@ -470,6 +489,9 @@ impl Socket {
             self.linger(0, LINGER_WAITS_MAX, ctx);
         }
         if let Ending::Flushing = self.ending {
+            if self.is_in_line() {
+                return Poll::Pending;
+            }
             ready!(self.poll_write(cx))?;
             self.ending = Ending::Lingering { taken: 0, missing: self.missing };
         }
@@ -539,17 +561,24 @@ impl Socket {
         }
     }
 
+    /// Writes, reads, and handles what was read, as much of it as a turn may be. Ready: the connection has ended.
+    fn poll_turn(&mut self, cx: &mut std::task::Context<'_>) -> Poll<io::Result<()>> {
+        if let Poll::Ready(Err(error)) = self.poll_write(cx) {
+            return Poll::Ready(Err(error));
+        }
+        if self.io.outbox.take_delivered_state() {
+            self.session.on_answer_delivered(&self.io);
+        }
+        self.poll_read(cx)
+    }
+
     fn poll_pump(&mut self, cx: &mut std::task::Context<'_>, ctx: &mut Context<Self>) -> Poll<io::Result<()>> {
         self.io.outbox.set_waker(cx.waker());
         if self.io.outbox.closing().is_none() {
             self.let_go_if_called_in(cx.waker());
-            if let Poll::Ready(Err(error)) = self.poll_write(cx) {
-                return Poll::Ready(Err(error));
-            }
-            if self.io.outbox.take_delivered_state() {
-                self.session.on_answer_delivered(&self.io);
-            }
-            if let Poll::Ready(ended) = self.poll_read(cx) {
+            if !self.is_in_line()
+                && let Poll::Ready(ended) = self.poll_turn(cx)
+            {
                 return Poll::Ready(ended);
             }
             if let Some(wait) = self.slowed_for.take() {

@@ -221,6 +221,24 @@ fn rule_29_a_flood_of_pings_or_pongs_is_read_slowly_on_every_socket_and_all_ping
     ada.chats("room", "nobody else waits");
 }
 
+#[test]
+fn rule_26_who_sends_more_than_a_turn_may_be_lets_others_of_the_thread_go_on_before_each_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(folder.path(), &["--metrics-bind", "127.0.0.1:0"]);
+    let metrics = process.metrics_address();
+    let put_off = || {
+        let text = get(metrics, "/metrics", None);
+        let line = text.text().lines().find_map(|line| line.strip_prefix("tutti_turns_put_off_total "));
+        line.unwrap().parse::<u64>().unwrap()
+    };
+    let mut mallory = Editor::join(process.address, "room", &writer("mallory"), 1);
+    mallory.saves("short");
+    assert_eq!(put_off(), 0);
+    // Read in at least 32 turns. What is not there yet when it is read ends a turn, too, but not all of them.
+    mallory.saves(&"x".repeat(8 << 20));
+    assert!(put_off() > 4, "{}", put_off());
+}
+
 /// What says something in a room of its own, and waits until that is stored.
 type Teller = Box<dyn FnMut(&str)>;
 

@@ -21,7 +21,7 @@ pub use seat::Seat;
 pub use user_sockets::UserSockets;
 
 /// A turn ends when the mailbox is empty, or here: a mailbox under load never is.
-const TURN_MESSAGES_MAX: usize = 256;
+pub(super) const TURN_MESSAGES_MAX: usize = 256;
 /// After so long others of the thread get their turn, whatever else there is to do.
 const TURN_TIME: Duration = Duration::from_millis(1);
 /// As above, in bytes sent to one relay.
