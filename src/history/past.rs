@@ -15,10 +15,10 @@ use crate::protocol::DecodeError;
 use crate::store::{Entry, HistorySegment};
 
 /// A segment ends after so many edits, or bytes of them: so much is read entry by entry where it is not stored yet.
-const SEGMENT_EDITS: usize = 4096;
+const SEGMENT_EDITS: usize = 6144;
 const SEGMENT_BYTES: usize = 1 << 20;
 /// And after so many entries of any kind, so that a room full of messages is not looked through again and again.
-pub(super) const SEGMENT_ENTRIES: u32 = 4096;
+pub(super) const SEGMENT_ENTRIES: u32 = 6144;
 
 /// A room's edits up to a seq.
 #[derive(Debug)]

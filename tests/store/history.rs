@@ -12,8 +12,8 @@ use yrs::{ClientID, Doc, OffsetKind, Options, Text, Transact};
 
 use crate::support::*;
 
-/// Edits that end a segment, and some more.
-const EDITS: usize = 4_200;
+/// Edits that end a segment, also once they are packed, and some more.
+const EDITS: usize = 8_200;
 
 contract! {
     async fn any_past_state_is_read_from_segments_and_from_entries_alike(db: &Database) {
@@ -22,13 +22,13 @@ contract! {
         let histories = Histories::new(store.clone());
         // Made of the entries, kept in memory, and read back from what was stored.
         for histories in [&histories, &histories, &Histories::new(store.clone())] {
-            for seq in [0, 1, 2, 1_000, 4_095, 4_096, 4_097, EDITS as u64] {
+            for seq in [0, 1, 2, 1_000, 6_143, 6_144, 6_145, EDITS as u64] {
                 assert_eq!(text(histories, When::Seq(Seq(seq))).await, (Seq(seq), "x".repeat(seq as usize)));
             }
         }
         let spans = |segments: Vec<HistorySegment>| segments.iter().map(|one| (one.after, one.seq)).collect::<Vec<_>>();
-        assert_eq!(spans(store.history_segments(room, Seq::ZERO).await.expect("works")), [(Seq(0), Seq(4_096))]);
-        assert_eq!(spans(store.history_segments(room, Seq(4_096)).await.expect("works")), []);
+        assert_eq!(spans(store.history_segments(room, Seq::ZERO).await.expect("works")), [(Seq(0), Seq(6_144))]);
+        assert_eq!(spans(store.history_segments(room, Seq(6_144)).await.expect("works")), []);
         let after_head = histories.open(&name("room")).await.expect("works").expect("there").seq(When::Seq(Seq(EDITS as u64 + 1)));
         assert!(matches!(after_head, Err(HistoryError::AfterHead(Seq(head))) if head == EDITS as u64), "{after_head:?}");
         assert!(histories.open(&name("nothing")).await.expect("works").is_none());
@@ -73,7 +73,7 @@ contract! {
             let segment = HistorySegment { body: damage, ..good[0].clone() };
             assert_eq!(store.save_history_segment(room, segment, 0).await, Ok(true));
             let anew = Histories::new(store.clone());
-            assert_eq!(text(&anew, When::Seq(Seq(4_160))).await, (Seq(4_160), "x".repeat(4_160)));
+            assert_eq!(text(&anew, When::Seq(Seq(6_160))).await, (Seq(6_160), "x".repeat(6_160)));
             assert_eq!(store.history_segments(room, Seq::ZERO).await.expect("works"), good);
         }
     }
@@ -102,7 +102,7 @@ contract! {
     async fn trap_30_moments_are_found_among_equal_times_and_over_years_also_of_packed_edits(db: &Database) {
         let store = db.store("s1").await;
         typed(&store, EDITS).await;
-        // Three thousand at once, and each of the last two hundred a year after the one before.
+        // Three thousand at once, and each behind them a year after the one before.
         let sql = "update entry set at = case when seq <= 1000 then seq when seq <= 4000 then 5000 \
                    else 5000 + (seq - 4000) * 31536000000 end";
         db.execute(sql).await;
@@ -115,7 +115,7 @@ contract! {
             }
             seqs
         };
-        let expected = [0, 1, 999, 1_000, 1_000, 4_000, 4_000, 4_000, 4_001, 4_050, 4_200];
+        let expected = [0, 1, 999, 1_000, 1_000, 4_000, 4_000, 4_000, 4_001, 4_050, EDITS as u64];
         assert_eq!(found().await, expected);
         archive::pack_once(&store, i64::MAX, Duration::from_secs(60)).await.expect("works");
         assert_eq!(found().await, expected);
@@ -123,7 +123,7 @@ contract! {
 
     async fn a_damaged_pack_costs_a_segment_no_more_than_its_times(db: &Database) {
         let store = db.store("s1").await;
-        typed(&store, 4_096).await;
+        typed(&store, 12_288).await;
         Histories::new(store.clone()).build(&name("room")).await.expect("works");
         archive::pack_once(&store, i64::MAX, Duration::from_secs(60)).await.expect("works");
         db.execute("update pack set body = substr(body, 1, length(body) - 1)").await;
