@@ -116,7 +116,9 @@ impl Editor {
 
     /// Takes messages until the text is as given.
     pub fn until_text(&mut self, expected: &str) {
+        let started = Instant::now();
         while self.text() != expected {
+            assert!(started.elapsed() < DEADLINE, "not in time: {expected:?}; there is {:?}", self.text());
             self.take();
         }
     }
