@@ -23,12 +23,15 @@ after(async () => {
 let documents = 0
 const newDocument = () => `talk-${(documents += 1)}`
 
+/** The conversation has a connection of its own, apart from the text's. */
+const isInRoom = (window) => window.page.locator('[data-testid="conversation"][data-state="shown"]').waitFor({ state: 'attached' })
+
 async function guest(t, name, url, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme: 'light', ...options })
   t.after(() => context.close())
   const window = await openWindow(context)
   await window.open(url)
-  await window.page.locator('[data-testid="conversation"][data-state="shown"]').waitFor({ state: 'attached' })
+  await isInRoom(window)
   return Object.assign(window, { name })
 }
 
@@ -117,7 +120,7 @@ test('messages written without a connection are shown as waiting, and saved once
   // The server has it, but its answer is lost; then the page is loaded anew. Before that once more, for a WebSocket: the connection may
   // have come back as an event stream, where a message waits for the answer to the typing before it.
   await ada.page.reload()
-  await ada.isLive()
+  await isInRoom(ada)
   network.loseAnswers()
   await ada.says('into the void')
   await ada.said('into the void', 'sending')
