@@ -10,7 +10,7 @@ on_each_bus! {
     fn a_room_that_may_not_be_made_any_more_is_left_to_others_who_were_shown_it(by: By) {
         let servers = Servers::with(by, "makers", 2, &["--quota-user-rooms", "1"]);
         let mut tries = 1..=10;
-        let (n, mut bob, mut ada, mut ada_too, mut chat) = loop {
+        let (n, mut bob, ada, mut ada_too, mut chat) = loop {
             let n = tries.next().expect("the server that she types on had heard each time how many rooms she has");
             let ada_n = writer(&format!("ada{n}"));
             let room = format!("r{n}");
