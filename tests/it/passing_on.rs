@@ -150,12 +150,13 @@ fn an_upstream_that_is_away_is_502_and_closes_websockets_with_1013_until_it_is_b
 #[test]
 fn what_is_no_request_is_refused_and_connections_are_counted() {
     let server = Server::start();
-    let proxy = Proxy::to(&format!("ws://{}", server.address), &["--sockets-per-ip-max", "2"]);
+    let proxy = Proxy::to(&format!("ws://{}", server.address), &[]);
     for text in ["GET http://elsewhere/ HTTP/1.1\r\n\r\n", "CONNECT a:1 HTTP/1.1\r\n\r\n", "hello\r\n\r\n"] {
         assert_eq!(request(proxy.address, text).error().0, 400, "{text}");
     }
     let long = format!("GET / HTTP/1.1\r\na: {}\r\n\r\n", "x".repeat(20_000));
     assert_eq!(request(proxy.address, &long).error().0, 408);
+    let proxy = Proxy::to(&format!("ws://{}", server.address), &["--sockets-per-ip-max", "2"]);
     let _first = Client::enter(proxy.address, &writer("ada"));
     let refused = eventually("there is no place", || {
         // It may find no place itself while a connection before it has not quite ended.
