@@ -47,6 +47,8 @@ pub struct Peers {
     peers: HashMap<Uuid, Peer>,
     /// The beats of servers in the database, when they changed last, and whether they ever did.
     beats: HashMap<Uuid, (i64, Instant, bool)>,
+    /// When those were read last.
+    looked: Option<Instant>,
     asked_who: HashMap<Uuid, Instant>,
 }
 
@@ -129,12 +131,14 @@ impl Peers {
     /// The database told who was seen in it. Whether one lives there that has not been heard on the bus.
     pub fn on_rows(&mut self, rows: &[ServerRow], now: Instant) -> bool {
         self.beats.retain(|server, _| rows.iter().any(|row| row.incarnation == *server));
+        // A beat came at some time after the look before, perhaps just after it.
+        let at_least = self.looked.replace(now).unwrap_or(now);
         for row in rows {
             let (beats, changed, is_alive) = self.beats.entry(row.incarnation).or_insert((row.beats, now, false));
             if *beats != row.beats {
                 (*beats, *changed, *is_alive) = (row.beats, now, true);
                 if let Some(peer) = self.peers.get_mut(&row.incarnation) {
-                    peer.hear(now);
+                    peer.hear(at_least);
                 }
             }
         }
@@ -212,10 +216,11 @@ mod tests {
         assert!(!peers.on_rows(&[row(1)], later(1)));
         assert!(peers.dead(later(7)).is_empty());
         assert_eq!(peers.dead(later(8)), [A]);
+        peers.on_rows(&[row(1)], later(6));
         peers.on_rows(&[row(2)], later(8));
-        assert!(peers.dead(later(15)).is_empty(), "it lives in the database");
-        peers.on_rows(&[row(2)], later(15));
-        assert_eq!(peers.dead(later(16)), [A]);
+        assert!(peers.dead(later(13)).is_empty(), "it lives in the database");
+        peers.on_rows(&[row(2)], later(13));
+        assert_eq!(peers.dead(later(14)), [A], "it may have ended just after it was looked at 6 s after the start");
         peers.forgive(later(16));
         assert!(peers.dead(later(17)).is_empty(), "it was this server that did not run");
         peers.remove(A);
