@@ -87,7 +87,7 @@ describe('compression', { concurrency: true }, () => {
     const window = await openWindow(browser)
     await window.open(`${server.url}/d/compressed`)
     const bob = await join(t, server, { version: versions[0], room: 'demo/compressed', socketOptions: withoutOffer })
-    await window.page.locator('[data-testid="editor"] .cm-content').focus()
+    await window.focusText()
     await window.page.keyboard.insertText(prose)
     await bob.reads(prose)
     bob.type('from Bob. ', 0)

@@ -68,8 +68,9 @@ test('two people talk and type, and both see one order of both, also after a rel
 
 test('others are told who is typing, until the message is there', async (t) => {
   const { ada, bob } = await adaAndBob(t)
-  // Looked for from before: it is there for a few seconds only.
-  await Promise.all([bob.page.getByTestId('typing').getByText('Ada is typing').waitFor(), ada.writes('Hello')])
+  const hasSaid = await bob.watch('typing')
+  await ada.writes('Hello')
+  await hasSaid('Ada is typing')
   await ada.page.getByTestId('message-field').press('Enter')
   await bob.hears('Hello')
   await bob.page.getByTestId('typing').getByText('Ada is typing').waitFor({ state: 'hidden' })

@@ -121,8 +121,8 @@ test('react-tiptap: a document, chat, presence and roles, with tokens of the Exp
   await says(ada, 'Saved')
   assert.equal(await rita.locator('.tiptap').getAttribute('contenteditable'), 'false')
   await ada.getByTestId('people').filter({ hasText: 'rita' }).waitFor()
-  await ada.getByLabel('Message').fill('Hello, Rita')
-  await rita.getByText('ada typing…').waitFor()
+  // Looked for from before: it is there for a few seconds only.
+  await Promise.all([rita.getByText('ada typing…').waitFor(), ada.getByLabel('Message').fill('Hello, Rita')])
   await ada.getByLabel('Message').press('Enter')
   await rita.locator('li').filter({ hasText: 'ada Hello, Rita' }).waitFor()
   assert.deepEqual([...ada.errors, ...rita.errors], [])
@@ -166,7 +166,7 @@ test('express-react: from a row of a database to a live document and back', asyn
   await until(async () => (await titles()).join() === 'Newer,Written long before Tutti', 'both articles are listed, the new one first', { state: titles })
   // Both open it at once, so both would bring its first content if they had to.
   const article = `${origin}/?article=1&user=`
-  const [ada, bob] = await Promise.all(['ada', 'bob'].map((user) => openPage(t, article + user, '.tiptap')))
+  const [ada, bob] = await Promise.all(['ada', 'bob'].map((user) => openPage(t, article + user, '.tiptap[contenteditable=true]')))
   const reads = async (page, text) => {
     let seen
     const look = async () => (seen = (await page.locator('.tiptap').innerText()).trim().split(/\n+/).join('|')) === text

@@ -45,7 +45,7 @@ async function open(context, url) {
 const says = (window, text) => window.page.getByTestId('saved').filter({ hasText: text }).waitFor()
 
 async function write(window, field, text) {
-  await window.page.locator(field).focus()
+  await window.focusText(field)
   await window.page.keyboard.insertText(text)
 }
 
@@ -78,8 +78,8 @@ for (const [path, field] of PAGES) {
     await window.is('saved')
     network.silence()
     await write(window, field, 'into the void')
-    await says(window, /^Not saved yet: \d+ s$/)
     await window.isOffline()
+    await says(window, /^Offline – not saved: \d+ s$/)
     network.restore()
   })
 
@@ -145,7 +145,7 @@ for (const [path, field] of PAGES) {
 
   test(`${path}: each paragraph has its own direction, addresses open, and the heading is the title`, async (t) => {
     const window = await open(await newContext(t), `${server.url}${path}${newDocument()}`)
-    await window.page.locator(field).focus()
+    await window.focusText(field)
     for (const line of ['# Programme', 'Left to right', 'مرحبا بكم. متى؟', 'https://example.com/lake ']) {
       await window.page.keyboard.type(line, { delay: 2 })
       await window.page.keyboard.press('Enter')

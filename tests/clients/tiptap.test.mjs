@@ -21,14 +21,11 @@ after(async () => {
 })
 
 class TiptapWindow extends Window {
-  async type(text) {
-    await this.page.locator('.tiptap').focus()
-    await this.page.keyboard.type(text, { delay: 5 })
-  }
+  field = '.tiptap'
 
   /** The text in the editor, without the others' carets in it. */
   async content() {
-    return this.page.locator('.tiptap').evaluate((element) => {
+    return this.page.locator(this.field).evaluate((element) => {
       const copy = element.cloneNode(true)
       for (const caret of copy.querySelectorAll('.caret')) caret.remove()
       return [...copy.children].map((block) => block.textContent.replaceAll('\u2060', '')).join('\n')
@@ -65,7 +62,7 @@ test('two windows write one rich text, and what is said to be saved survives kil
   await ada.page.keyboard.press('Enter')
   await ada.type('Overture')
   await bob.reads('A programme\nOverture')
-  await bob.page.locator('.tiptap').press('Control+End')
+  await bob.press('Control+End')
   await bob.type(', everyone')
   await ada.reads('A programme\nOverture, everyone')
   assert.equal(await bob.page.locator('.tiptap h1').textContent(), 'A programme')
@@ -110,8 +107,7 @@ test('an editor in the browser and a provider in Node meet in one document', asy
 
 test('a document that was deleted says so to who is in it, and to who opens it', async (t) => {
   const [ada, bob] = await twoWindows(t, '/tiptap/deleted')
-  await ada.page.locator('.tiptap').click()
-  await ada.page.keyboard.type('soon gone')
+  await ada.type('soon gone')
   await bob.reads('soon gone')
   await ada.is('saved')
   const admin = token({ sub: 'root', rooms: [{ room: '*', access: 'admin' }] })
@@ -151,7 +147,7 @@ test('comments on the text: written, answered and resolved in two windows, and t
   await thread(bob).getByLabel('Reply').fill('I counted.')
   await thread(bob).getByLabel('Reply').press('Enter')
   await thread(ada).filter({ hasText: 'I counted.' }).waitFor()
-  await bob.page.locator('.tiptap').press('Home')
+  await bob.press('Home')
   await bob.type('Zero ')
   await ada.reads('Zero One two three')
   for (const window of [ada, bob]) await marks(window, ['three'])
@@ -162,8 +158,8 @@ test('comments on the text: written, answered and resolved in two windows, and t
   await ada.use('Heading')
   await ada.page.locator('.tiptap h1').waitFor()
   for (const window of [ada, bob]) await marks(window, ['three'])
-  await bob.page.locator('.tiptap').press('Control+a')
-  await bob.page.locator('.tiptap').press('Delete')
+  await bob.press('Control+a')
+  await bob.press('Delete')
   await ada.reads('')
   for (const window of [ada, bob]) {
     await thread(window).getByText('Its text is gone.').waitFor()

@@ -35,6 +35,8 @@ export const bePatient = (page) => page.setDefaultTimeout(waitMs)
 export class Window {
   /** What went wrong in the page's scripts; must stay empty. */
   errors = []
+  /** Where one writes. */
+  field = '[data-testid="editor"] .cm-content'
 
   constructor(page) {
     this.page = page
@@ -70,19 +72,24 @@ export class Window {
     await this.page.getByTestId('people').getByText(name, { exact: true }).waitFor()
   }
 
+  /** Puts the cursor into the text, once one may write there: a page learns that a little after it is live. */
+  async focusText(field = this.field) {
+    await this.page.locator(`${field}[contenteditable="true"]`).focus()
+  }
+
   async type(text) {
-    await this.page.locator('[data-testid="editor"] .cm-content').focus()
+    await this.focusText()
     await this.page.keyboard.type(text, { delay: 5 })
   }
 
   async press(key) {
-    await this.page.locator('[data-testid="editor"] .cm-content').focus()
+    await this.focusText()
     await this.page.keyboard.press(key)
   }
 
   /** The text in the editor, without the others' cursors in it. */
   async content() {
-    return this.page.locator('[data-testid="editor"] .cm-content').evaluate((element) => {
+    return this.page.locator(this.field).evaluate((element) => {
       const copy = element.cloneNode(true)
       for (const widget of copy.querySelectorAll('.cm-ySelectionCaret, .cm-placeholder, .cm-widgetBuffer')) widget.remove()
       return [...copy.querySelectorAll('.cm-line')].map((line) => line.textContent).join('\n')
@@ -92,6 +99,16 @@ export class Window {
   /** Waits for another's cursor in the text, labelled with a name. */
   async seesCursorOf(name) {
     await this.page.locator('.cm-ySelectionCaret .cm-ySelectionInfo', { hasText: name }).first().waitFor({ state: 'attached' })
+  }
+
+  /** Collects what an element says from now on, however briefly: the function that this resolves to waits until a text was among it. */
+  async watch(testId) {
+    const said = await this.page.getByTestId(testId).evaluateHandle((element) => {
+      const said = [element.textContent]
+      new MutationObserver(() => said.push(element.textContent)).observe(element, { subtree: true, childList: true, characterData: true })
+      return said
+    })
+    return (text) => this.page.waitForFunction(([said, text]) => said.includes(text), [said, text])
   }
 
   async historyNames(name) {
