@@ -223,8 +223,9 @@ fn rule_36_an_answer_that_nobody_reads_is_let_go() {
 #[test]
 fn rule_36_who_does_not_read_large_answers_gets_no_more_of_them_and_others_do() {
     let folder = tempfile::tempdir().unwrap();
-    // 64 MiB for all answers, of which one address may have as much as it leaves for others.
-    let (process, metrics) = with_document(&folder, &["--document-bytes-max", "8388608"]);
+    // 64 MiB for all answers, of which one address may have as much as it leaves for others, for as long as this takes.
+    let options = ["--document-bytes-max", "8388608", "--stall-timeout-ms", "600000"];
+    let (process, metrics) = with_document(&folder, &options);
     let token = reader("mallory");
     let streams: Vec<_> =
         (0..20).map(|_| asks_and_does_not_read(process.address, Ipv4Addr::new(127, 0, 0, 2), &token)).collect();

@@ -347,7 +347,7 @@ fn another_users_token_ends_the_document_and_not_the_connection() {
 #[test]
 fn rule_13_a_token_is_asked_for_before_its_end_and_without_one_the_connection_ends_with_4504() {
     let server = Server::with(&["--jwt-leeway-s", "0"]);
-    let mut ada = Provider::open(server.address, DOC, &token_until("ada", &["*=write"], now_s() + 4), WRITER);
+    let mut ada = Provider::open(server.address, DOC, &token_until("ada", &["*=write"], now_s() + 12), WRITER);
     ada.hears(DOC, TOKEN_REQUEST);
     assert_eq!(ada.socket.closed().0, 4504);
 }
@@ -355,7 +355,7 @@ fn rule_13_a_token_is_asked_for_before_its_end_and_without_one_the_connection_en
 #[test]
 fn rule_15_a_renewed_token_keeps_the_connection_and_changes_the_role() {
     let server = Server::with(&["--jwt-leeway-s", "0"]);
-    let mut ada = started(&server, &token_until("ada", &["*=read"], now_s() + 6), READER);
+    let mut ada = started(&server, &token_until("ada", &["*=read"], now_s() + 12), READER);
     ada.say(DOC, UPDATE_HI);
     ada.until(DOC, REFUSED);
     ada.hears(DOC, TOKEN_REQUEST);

@@ -109,8 +109,9 @@ fn is_answered(socket: &mut Socket, question: &[u8]) -> bool {
 #[test]
 fn who_all_lack_something_else_and_take_nothing_share_what_the_server_keeps_for_them() {
     let folder = tempfile::tempdir().unwrap();
-    // All large answers may hold four documents of this size.
-    let process = Process::start(folder.path(), &["--document-bytes-max", "4194304"]);
+    // All large answers may hold four documents of this size, and wait for as long as this takes.
+    let options = ["--document-bytes-max", "4194304", "--stall-timeout-ms", "600000"];
+    let process = Process::start(folder.path(), &options);
     let mut alice = Editor::join(process.address, "room", &writer("alice"), 1);
     alice.saves(&"x".repeat(DOCUMENT_BYTES));
     let before = process.memory_bytes();

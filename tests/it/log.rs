@@ -1,7 +1,6 @@
 //! What must never stand in a log: tokens, query strings, documents, whatever the level. And what must: who was refused, and why.
 
 use crate::support::editor::{Editor, document, typed};
-use crate::support::eventually;
 use crate::support::frame::{CLOSE, frame};
 use crate::support::http::get;
 use crate::support::message::{Message, QUERY, awareness, update};
@@ -9,6 +8,7 @@ use crate::support::process::Process;
 use crate::support::provider::{Provider, READER, REFUSED, WRITER};
 use crate::support::socket::{Socket, upgrade};
 use crate::support::token::{SECRET, reader, token, writer};
+use crate::support::{DEADLINE, eventually};
 
 const CANARY: &str = "canary-in-the-query";
 const CONTENT: &str = "canary-in-the-document";
@@ -46,8 +46,11 @@ fn talk(process: &Process) -> Vec<String> {
 #[test]
 fn rule_5_no_token_query_secret_or_content_is_logged_even_at_trace() {
     let folder = tempfile::tempdir().unwrap();
-    let process = Process::start(folder.path(), &["--log-level", "trace"]);
+    let mut process = Process::start(folder.path(), &["--log-level", "trace"]);
     let tokens = talk(&process);
+    // What was logged stands there once the process has ended in order.
+    process.terminate();
+    process.wait(DEADLINE);
     let log = process.log();
     assert!(log.contains("socket opened"), "the log is there");
     for token in &tokens {

@@ -215,11 +215,11 @@ fn a_denied_client_that_goes_on_sending_changes_nothing() {
 fn rule_13_a_token_that_runs_out_on_a_live_socket_closes_it_with_4504() {
     let server = Server::with(&["--jwt-leeway-s", "0"]);
     let started = Instant::now();
-    let mut alice = Editor::join(server.address, "room", &token_until("alice", &["*=write"], now_s() + 4), 1);
+    let mut alice = Editor::join(server.address, "room", &token_until("alice", &["*=write"], now_s() + 10), 1);
     alice.saves("in time");
     let mut bob = Editor::join(server.address, "room", &writer("bob"), 2);
     assert_eq!(alice.socket.closed().0, 4504);
-    assert!(started.elapsed() > Duration::from_millis(2900), "{:?}", started.elapsed());
+    assert!(started.elapsed() > Duration::from_millis(8900), "{:?}", started.elapsed());
     bob.barrier();
     assert_eq!(bob.text(), "in time");
 }

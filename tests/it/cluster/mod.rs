@@ -80,9 +80,7 @@ impl Servers {
         let kind = if by == By::Nats { "n" } else { "p" };
         let database = Postgres::fresh(&format!("{kind}_{name}"));
         let nats = (by == By::Nats).then(Nats::start);
-        // Clients of these tests read one after another, and answer no pings meanwhile.
-        let mut all: Vec<String> =
-            ["--database-url", &database.url, "--ping-interval-ms", "600000"].map(str::to_owned).into();
+        let mut all: Vec<String> = ["--database-url", &database.url].map(str::to_owned).into();
         if let Some(nats) = &nats {
             all.extend(["--bus", "nats", "--bus-url", &nats.url].map(str::to_owned));
         }

@@ -53,9 +53,12 @@ on_each_bus! {
             assert_eq!(users(&joined), expected, "{joined}");
             carls.push(carl);
         }
-        let presence = get(servers.at(0), "/api/v1/rooms/r/presence", Some(&writer("x"))).json();
+        let presence = eventually("all servers answer in time", || {
+            let presence = get(servers.at(0), "/api/v1/rooms/r/presence", Some(&writer("x"))).json();
+            Some(presence).filter(|presence| presence["partial"].is_null())
+        });
         assert_eq!((&presence["users"][0]["user"], &presence["users"][0]["sockets"]), (&json!("ada"), &json!(2)));
-        assert_eq!((presence["users"].as_array().map(Vec::len), &presence["partial"]), (Some(3), &Value::Null), "{presence}");
+        assert_eq!(presence["users"].as_array().map(Vec::len), Some(3), "{presence}");
     }
 
     fn who_comes_shows_something_types_and_goes_is_seen_on_other_servers(by: By) {
@@ -104,18 +107,25 @@ on_each_bus! {
         let servers = Servers::start(by, "direct", 3);
         let mut adas: Vec<Client> = (0..3).map(|n| Client::join(servers.at(n), &writer("ada"), "r")).collect();
         let mut bob = Client::enter(servers.at(1), &writer("bob"));
-        let done = bob.ask(json!({ "type": "direct.message", "to": "ada", "payload": { "hi": 1 } }));
-        assert_eq!((&done["type"], &done["sockets"]), (&json!("done"), &json!(3)), "{done}");
+        // On a busy machine a server may need longer for its answer than is waited for.
+        eventually("all answer in time", || {
+            let done = bob.ask(json!({ "type": "direct.message", "to": "ada", "payload": { "hi": 1 } }));
+            assert_eq!(done["type"], "done", "{done}");
+            (done["sockets"] == 3).then_some(())
+        });
         for ada in &mut adas {
             assert_eq!(ada.until("direct.message")["payload"], json!({ "hi": 1 }));
         }
         let admin = token("boss", &["*=admin"]);
         let body = json!({ "user": "ada" });
-        let answer = post_json(servers.at(2), "/api/v1/rooms/r/disconnect", Some(&admin), &body).json();
-        assert_eq!(answer, json!({ "disconnected": 3 }));
-        for ada in &mut adas {
-            ada.until("room.evicted");
-        }
+        eventually("all answer in time", || {
+            let answer = post_json(servers.at(2), "/api/v1/rooms/r/disconnect", Some(&admin), &body).json();
+            for ada in &mut adas {
+                ada.until("room.evicted");
+                ada.joins("r");
+            }
+            (answer == json!({ "disconnected": 3 })).then_some(())
+        });
     }
 
     fn trap_27_the_people_of_a_killed_server_leave_once_and_who_is_back_elsewhere_never_left(by: By) {

@@ -91,7 +91,7 @@ fn a_state_is_an_object_as_long_as_it_may_be_and_no_longer() {
 
 #[test]
 fn who_drops_and_comes_back_has_never_been_away() {
-    let server = Server::with(&["--presence-grace-ms", "5000"]);
+    let server = Server::with(&["--presence-grace-ms", "10000"]);
     let mut bob = Client::join(server.address, &writer("bob"), "general");
     let ada = Client::join(server.address, &writer("ada"), "general");
     told(&mut bob, "joins", "ada");

@@ -14,7 +14,7 @@ fn authenticate(token: &str) -> serde_json::Value {
 #[test]
 fn rule_13_a_token_that_runs_out_is_asked_for_before_and_its_socket_closed_to_come_back() {
     let server = Server::with(&["--jwt-leeway-s", "0"]);
-    let mut client = Client::join(server.address, &token_until("ada", &["*=write"], now_s() + 6), "general");
+    let mut client = Client::join(server.address, &token_until("ada", &["*=write"], now_s() + 12), "general");
     let expiring = client.until("token.expiring");
     assert!(expiring["expiresAt"].is_string(), "{expiring}");
     assert_eq!(client.socket.closed().0, 4504);
@@ -23,9 +23,9 @@ fn rule_13_a_token_that_runs_out_is_asked_for_before_and_its_socket_closed_to_co
 #[test]
 fn a_renewed_token_keeps_the_socket_and_is_asked_for_again() {
     let server = Server::with(&["--jwt-leeway-s", "0"]);
-    let mut client = Client::join(server.address, &token_until("ada", &["*=write"], now_s() + 6), "general");
+    let mut client = Client::join(server.address, &token_until("ada", &["*=write"], now_s() + 12), "general");
     client.until("token.expiring");
-    let renewed = client.ask(authenticate(&token_until("ada", &["*=write"], now_s() + 8)));
+    let renewed = client.ask(authenticate(&token_until("ada", &["*=write"], now_s() + 12)));
     assert_eq!(renewed["type"], "auth.success");
     client.until("token.expiring");
     assert_eq!(client.chats("general", "still here"), 1);

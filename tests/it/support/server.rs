@@ -26,15 +26,19 @@ pub struct Server {
 /// Takes a free port.
 pub const ANY_PORT: &str = "127.0.0.1:0";
 
+/// Clients of tests read one thing after another, and for a long time nothing on a busy machine: nobody is asked whether they are there
+/// or sent anything meanwhile, unless the test is about that.
+const PATIENCE: [[&str; 2]; 2] = [["--ping-interval-ms", "600000"], ["--keepalive-interval-ms", "28000"]];
+
 /// The flags of every test server, with `options` beside them. The database is a file in `folder`, unless they name another; the same holds for the key.
 pub fn flags(folder: &Path, bind: &str, options: &[&str]) -> Vec<String> {
     let database_url = database_url(folder);
-    let database = ["--database-url", &database_url];
-    let database = if options.contains(&database[0]) { &[][..] } else { &database[..] };
     // A key set is instead of a secret.
     let secret = ["--jwt-secret", SECRET];
-    let secret = if options.contains(&"--jwks-url") { &[][..] } else { &secret[..] };
-    ["--bind", bind].iter().chain(secret).chain(database).chain(options).map(|flag| (*flag).to_owned()).collect()
+    let secret = (!options.contains(&"--jwks-url")).then_some(secret);
+    let own = [["--bind", bind], ["--database-url", &database_url]].into_iter().chain(PATIENCE).chain(secret);
+    let own = own.filter(|[name, _]| !options.contains(name));
+    own.flatten().chain(options.iter().copied()).map(str::to_owned).collect()
 }
 
 pub fn database_url(folder: &Path) -> String {
