@@ -118,9 +118,11 @@ export class LongRoom {
       this.#doc.once('update', (bytes) => (update = bytes))
       text.insert(text.length, `${this.#moments.length}.${n} `.padEnd(longEdit, 'x'))
       const posts = () => this.#cluster.fetch(this.#path, { method: 'POST', body: update })
-      // Servers of the version before may not know yet what the edit builds on, where another one took that.
-      const mayBeEarly = async () => [await posts()].find(({ status }) => status !== 409)
-      const answer = programBefore ? await until(mayBeEarly, 'an edit is taken that builds on the one before') : await posts()
+      // 503: later, as a busy server asks for. Servers of the version before may not know yet what the edit builds on, where another one
+      // took that.
+      const early = programBefore ? [409, 503] : [503]
+      const isTaken = async () => [await posts()].find(({ status }) => !early.includes(status))
+      const answer = await until(isTaken, 'an edit is taken that builds on the one before', { withinMs: 60_000 })
       assert.ok(answer.ok, `${answer.status}`)
       this.#moments.push({ seq: (await answer.json()).seq, text: text.toString() })
     }
@@ -130,7 +132,9 @@ export class LongRoom {
   async isReadAlike() {
     for (const server of this.#cluster.servers) {
       for (const { seq, text } of this.#moments.filter((_, n) => n % longEdits === 5)) {
-        const answer = await server.fetch(`${this.#path}?format=text&root=content&at=${seq}`)
+        const asks = () => server.fetch(`${this.#path}?format=text&root=content&at=${seq}`)
+        const isTold = async () => [await asks()].find(({ status }) => status !== 503)
+        const answer = await until(isTold, 'the document is read', { withinMs: 60_000 })
         assert.equal(answer.status, 200)
         assert.ok((await answer.text()) === text, `the document at ${seq}`)
       }
