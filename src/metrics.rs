@@ -24,6 +24,7 @@ counters! { IntCounter, register_int_counter:
     ROOM_DEATHS = "tutti_room_deaths_total", "Rooms that died of a panic.";
     SNAPSHOTS_SAVED = "tutti_snapshots_saved_total", "Snapshots of documents that were saved.";
     EDITS_REFUSED = "tutti_edits_refused_total", "Edits that were refused for ever.";
+    EDITS_OF_OTHERS = "tutti_edits_of_others_total", "Updates that were not taken since they go on with another's Yjs client; their senders were asked for them by Step1.";
     STORING_DENIED = "tutti_storing_denied_total", "What was not stored, since a room or user has as much on disk as is allowed, or the room would be new.";
     SOCKETS_OPENED = "tutti_sockets_opened_total", "WebSocket connections that were opened.";
     SOCKETS_CLOSED = "tutti_sockets_closed_total", "WebSocket connections that have ended.";
@@ -99,6 +100,7 @@ pub fn text() -> String {
         &ROOM_DEATHS,
         &SNAPSHOTS_SAVED,
         &EDITS_REFUSED,
+        &EDITS_OF_OTHERS,
         &STORING_DENIED,
         &SOCKETS_OPENED,
         &SOCKETS_CLOSED,

@@ -141,7 +141,16 @@ impl Blocks {
     /// # Errors
     /// See [`Refusal`]; the document is as before.
     pub fn apply(&mut self, update: &Bytes) -> Result<Applied, Refusal> {
-        self.apply_from(update, Trust::Client, Gaps::Kept)
+        self.apply_of(update, |_| true)
+    }
+
+    /// As [`apply`](Self::apply), of a sender who `may_write` for these Yjs clients alone. What the document has already may be
+    /// anybody's.
+    ///
+    /// # Errors
+    /// As there, and [`Refusal::OfAnother`].
+    pub fn apply_of(&mut self, update: &Bytes, may_write: impl Fn(u64) -> bool) -> Result<Applied, Refusal> {
+        self.apply_from(update, Trust::Client, Gaps::Kept, may_write)
     }
 
     /// Takes all of an edit; what of it was new, if anything.
@@ -149,7 +158,7 @@ impl Blocks {
     /// # Errors
     /// As [`apply`](Self::apply), and [`Refusal::Incomplete`]; the document is as before.
     pub fn apply_whole(&mut self, update: &Bytes) -> Result<Option<News>, Refusal> {
-        self.apply_from(update, Trust::Client, Gaps::Refused).map(|applied| applied.news)
+        self.apply_from(update, Trust::Client, Gaps::Refused, |_| true).map(|applied| applied.news)
     }
 
     /// Takes an update from another server's storage, as [`apply`](Self::apply) does, however many clients are in it.
@@ -157,29 +166,30 @@ impl Blocks {
     /// # Errors
     /// As there.
     pub fn import(&mut self, update: &Bytes) -> Result<Applied, Refusal> {
-        self.apply_from(update, Trust::Import, Gaps::Kept)
+        self.apply_from(update, Trust::Import, Gaps::Kept, |_| true)
     }
 
-    fn apply_from(&mut self, update: &Bytes, trust: Trust, gaps: Gaps) -> Result<Applied, Refusal> {
+    fn apply_from(
+        &mut self,
+        update: &Bytes,
+        trust: Trust,
+        gaps: Gaps,
+        may_write: impl Fn(u64) -> bool,
+    ) -> Result<Applied, Refusal> {
         if trust == Trust::Client && self.has_too_many_sections(update) {
             return Err(Refusal::TooManyClients);
         }
         let scan = scan(update)?;
         scan.check_clients()?;
+        let mut new = scan.sections.iter().filter(|section| section.end > self.clock(section.client));
+        if new.any(|section| !may_write(section.client)) {
+            return Err(Refusal::OfAnother { lacking: self.lacking(&scan, scan.has_deletions()) });
+        }
         let taken = match self.take(&scan, trust, gaps) {
             Err(Refusal::TooLarge { .. }) if self.prune_all() => self.take(&scan, trust, gaps),
             taken => taken,
         }?;
-        let lacking = (!taken.is_complete(&scan)).then(|| {
-            let unreached =
-                taken.sections.iter().zip(&scan.sections).filter(|(taken, section)| taken.reached < section.end);
-            // Deletions of what is missing are dropped with it, so that reaching the clocks does not bring them.
-            if taken.deletes_unknown {
-                Vec::new()
-            } else {
-                unreached.map(|(_, section)| (section.client, section.end)).collect()
-            }
-        });
+        let lacking = (!taken.is_complete(&scan)).then(|| self.lacking(&scan, taken.deletes_unknown));
         let news = taken.has_news().then(|| {
             let typed = taken.sections.iter().zip(&scan.sections).filter(|(taken, _)| taken.blocks > 0);
             let clients = typed.map(|(_, section)| section.client).collect();
@@ -187,6 +197,13 @@ impl Blocks {
             News { update, clients }
         });
         Ok(Applied { news, lacking })
+    }
+
+    /// The clocks that the document must reach to have all of an update; none where that would not bring what it deletes, which is
+    /// dropped with what is missing.
+    fn lacking(&self, scan: &Scan<'_>, drops_deletions: bool) -> Vec<(u64, u32)> {
+        let unreached = scan.sections.iter().filter(|section| section.end > self.clock(section.client));
+        if drops_deletions { Vec::new() } else { unreached.map(|section| (section.client, section.end)).collect() }
     }
 
     /// Whether an update says that it has blocks of more clients than the document knows and may learn. Looked at first: reading an

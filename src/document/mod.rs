@@ -94,4 +94,10 @@ pub enum Refusal {
         /// The limit in force, in bytes.
         limit: usize,
     },
+    /// It goes on with a Yjs client that its sender may not write for.
+    #[error("the edit goes on with another's Yjs client")]
+    OfAnother {
+        /// What the document must reach to have all of it, as in [`Applied::lacking`].
+        lacking: Vec<(u64, u32)>,
+    },
 }

@@ -75,7 +75,7 @@ impl Room {
         match message {
             FromMember::Edit(edit) => {
                 let bytes = edit.charge;
-                document.on_edit(edit, commit, io);
+                document.on_edit(edit, &|client, user| presence.is_anothers(client, user), commit, io);
                 let is_over_budget = document.is_over_budget();
                 self.fanout.count_inflow(1, bytes, Instant::now());
                 if is_over_budget {
@@ -114,7 +114,7 @@ impl Room {
     /// Takes an edit of a server.
     fn on_write(&mut self, write: WriteDocument) {
         let may_take = self.fanout.may_take(Instant::now());
-        let Some((document, Parts { timeline, commit, mut io, .. })) = self.live() else {
+        let Some((document, Parts { presence, timeline, commit, mut io })) = self.live() else {
             let is_deleted = matches!(self.phase, Phase::Deleted);
             return write.refuse(if is_deleted { WriteError::RoomDeleted } else { WriteError::TryLater });
         };
@@ -123,7 +123,7 @@ impl Room {
             return write.refuse(WriteError::TooMany(wait));
         }
         let bytes = write.update.len();
-        document.on_write(write, timeline.head(), commit, io);
+        document.on_write(write, timeline.head(), &|client, user| presence.is_anothers(client, user), commit, io);
         let is_over_budget = document.is_over_budget();
         self.fanout.count_inflow(0, bytes, Instant::now());
         if is_over_budget {

@@ -49,23 +49,77 @@ fn what_someone_forwards_of_anothers_typing_bears_the_others_name() {
     assert_eq!(senders(&server, "room"), [None, Some("bob".to_owned())]);
 }
 
-#[test]
-fn rule_39_an_edit_under_anothers_yjs_client_tells_who_sent_it() {
-    let server = Server::start();
-    let mut alice = Editor::join(server.address, "room", &writer("alice"), 1);
-    alice.saves("mine ");
-    let mut mallory = Editor::join(server.address, "room", &writer("mallory"), 66);
-    // As Mallory's program pretends: the next clocks of Alice's client.
-    let forged = document(1);
-    forged.transact_mut().apply_update(Update::decode_v1(&message_of(&alice)).unwrap()).unwrap();
-    mallory.socket.say(&message::update(&typed(&forged, "forged")));
-    mallory.barrier();
-    assert_eq!(authors(&server, "room"), ["alice", "alice"]);
-    assert_eq!(senders(&server, "room"), [None, Some("mallory".to_owned())]);
+/// As a program says that pretends to be Yjs client 1, which has typed `clock` letters: it has typed a hundred more, which are gone.
+fn forged(clock: u8) -> Vec<u8> {
+    message::update(&[1, 1, 1, clock, 0, 100, 0])
 }
 
-fn message_of(editor: &Editor) -> Vec<u8> {
-    crate::support::editor::whole(&editor.doc)
+#[test]
+fn rule_39_who_goes_on_with_an_absent_users_yjs_client_is_refused_and_their_work_comes_back_whole() {
+    let server = Server::start();
+    let mut alice = Editor::join(server.address, "room", &writer("alice"), 1);
+    alice.saves("hello");
+    let away = alice.leave();
+    typed(&away, ", typed offline");
+    let mut mallory = Editor::join(server.address, "room", &writer("mallory"), 66);
+    let mut bob = Editor::join(server.address, "room", &writer("bob"), 2);
+    mallory.socket.say(&forged(5));
+    mallory.until("the question for it", |_, message| *message == message::Message::Step1(vec![1, 1, 5]));
+    // It has nothing of it to give.
+    mallory.barrier();
+    mallory.saves("Mallory's own");
+    let mut alice = Editor::join_with(server.address, "room", &writer("alice"), away);
+    alice.barrier();
+    bob.barrier();
+    assert_eq!(bob.text(), alice.text());
+    assert!(bob.text().contains("hello, typed offline"), "{}", bob.text());
+    assert_eq!(authors(&server, "room"), ["alice", "mallory", "alice"]);
+    assert_eq!(senders(&server, "room"), [None, None, None]);
+}
+
+#[test]
+fn rule_39_a_yjs_client_that_its_user_has_only_shown_is_nobody_elses() {
+    let server = Server::start();
+    let mut alice = Editor::join(server.address, "room", &writer("alice"), 1);
+    alice.socket.say(&message::awareness(1, 1, "{}"));
+    alice.barrier();
+    let away = alice.leave();
+    typed(&away, "typed offline");
+    let mut mallory = Editor::join(server.address, "room", &writer("mallory"), 66);
+    mallory.socket.say(&message::awareness(1, 2, "{}"));
+    mallory.socket.say(&forged(0));
+    mallory.until("the question for it", |_, message| *message == message::Message::Step1(vec![0]));
+    mallory.barrier();
+    let mut alice = Editor::join_with(server.address, "room", &writer("alice"), away);
+    alice.barrier();
+    mallory.until_text("typed offline");
+    assert_eq!(authors(&server, "room"), ["alice"]);
+}
+
+#[test]
+fn rule_39_what_one_forwards_of_another_is_taken_when_it_is_asked_for_and_tells_who_sent_it() {
+    let server = Server::start();
+    let mut alice = Editor::join(server.address, "room", &writer("alice"), 1);
+    alice.saves("online, ");
+    // Alice goes on offline, and Bob's page gets each edit from hers.
+    let away = alice.leave();
+    let mut bob = Editor::join(server.address, "room", &writer("bob"), 2);
+    let forward = |bob: &mut Editor, word| {
+        let update = typed(&away, word);
+        bob.doc.transact_mut().apply_update(Update::decode_v1(&update).unwrap()).unwrap();
+        bob.socket.say(&message::update(&update));
+    };
+    forward(&mut bob, "and ");
+    forward(&mut bob, "off");
+    bob.barrier();
+    assert_eq!(authors(&server, "room"), ["alice", "alice"]);
+    assert_eq!(senders(&server, "room"), [None, Some("bob".to_owned())]);
+    // What Bob types on it comes with it.
+    forward(&mut bob, "line");
+    bob.types("!");
+    bob.barrier();
+    let mut carol = Editor::join(server.address, "room", &writer("carol"), 3);
+    carol.until_text("online, and offline!");
 }
 
 #[test]
@@ -78,7 +132,7 @@ fn attribution_holds_after_the_room_was_unloaded() {
     let presence = |_: ()| get(server.address, "/api/v1/rooms/room/presence", Some(&writer("auditor"))).json();
     crate::support::eventually("alice is gone", || presence(())["users"].as_array().unwrap().is_empty().then_some(()));
     let mut bob = Editor::join(server.address, "room", &writer("bob"), 2);
-    bob.socket.say(&message::update(&update));
+    bob.socket.say(&message::step2(&update));
     bob.barrier();
     assert_eq!(authors(&server, "room"), ["alice", "alice"]);
 }
@@ -91,7 +145,7 @@ fn a_client_that_nobody_knows_is_bound_to_who_first_brings_it() {
     bob.socket.say(&message::update(&typed(&elsewhere, "found")));
     bob.barrier();
     let mut carol = Editor::join(server.address, "room", &writer("carol"), 3);
-    carol.socket.say(&message::update(&typed(&elsewhere, " more")));
+    carol.socket.say(&message::step2(&typed(&elsewhere, " more")));
     carol.barrier();
     assert_eq!(authors(&server, "room"), ["bob", "bob"]);
 }
@@ -121,7 +175,7 @@ fn who_is_back_does_not_hear_its_own_typing_from_another_before_it_is_committed(
     let mut carol = Editor::join(server.address, "room", &writer("carol"), 3);
     let lost = typed(&alice.doc, "lost on its way");
     let lock = Lock::hold(&server.database_url);
-    bob.socket.say(&message::update(&lost));
+    bob.socket.say(&message::step2(&lost));
     carol.until_text("before lost on its way");
     alice.socket.say(QUERY);
     assert!(matches!(alice.take(), message::Message::Awareness(_)), "her own edit is not shown to her yet");

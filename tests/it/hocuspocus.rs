@@ -6,7 +6,7 @@ use tutti::auth::{TokenError, now_s};
 
 use crate::support::DEADLINE;
 use crate::support::database::{Lock, execute};
-use crate::support::editor::{deleted, document, typed, whole};
+use crate::support::editor::{Editor, deleted, document, typed, whole};
 use crate::support::eventually;
 use crate::support::frame::{BINARY, CLOSE, TEXT, frame};
 use crate::support::http::get;
@@ -302,6 +302,33 @@ fn what_is_not_of_the_protocol_ends_the_connection() {
     let mut eve = Provider::connect(server.address);
     eve.socket.send(&frame(TEXT, b"hello"));
     assert_eq!(eve.socket.closed().0, 4422);
+}
+
+#[test]
+fn rule_39_of_an_update_that_goes_on_with_anothers_yjs_client_nothing_is_stored_or_said_to_be_saved() {
+    let server = Server::start();
+    let mut ada = Editor::join(server.address, DOC, &writer("ada"), 1);
+    ada.saves("hello");
+    let away = ada.leave();
+    typed(&away, ", typed offline");
+    let known = message::step1(&[1, 1, 5]);
+    let mut eve = Provider::open(server.address, DOC, &writer("eve"), WRITER);
+    eve.say(DOC, STEP1_EMPTY);
+    eve.until(DOC, &known);
+    eve.say(DOC, STEP2_EMPTY);
+    eve.until(DOC, SAVED);
+    // It pretends to be Ada's client, and that what was typed is gone.
+    for _ in 0..3 {
+        eve.say(DOC, &update(&[1, 1, 1, 5, 0, 100, 0]));
+    }
+    assert_eq!(eve.until(DOC, &known), <[Vec<u8>; 0]>::default());
+    eve.say(DOC, QUERY);
+    assert_eq!(eve.until(DOC, NOBODY), <[Vec<u8>; 0]>::default(), "it is asked once, and told nothing");
+    let mut ada = Editor::join_with(server.address, DOC, &writer("ada"), away);
+    ada.barrier();
+    let mut bob = Editor::join(server.address, DOC, &writer("bob"), 2);
+    bob.until_text("hello, typed offline");
+    assert_eq!(head(&server, DOC), 2);
 }
 
 // Tokens

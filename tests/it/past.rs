@@ -182,7 +182,7 @@ fn trap_6_blame_tells_who_sent_what_is_under_anothers_client() {
     let forged = document(1);
     let whole = crate::support::editor::whole(&alice.doc);
     forged.transact_mut().apply_update(Update::decode_v1(&whole).unwrap()).unwrap();
-    mallory.socket.say(&message::update(&crate::support::editor::typed(&forged, "forged")));
+    mallory.socket.say(&message::step2(&crate::support::editor::typed(&forged, "forged")));
     mallory.barrier();
     let blame = get(server.address, "/api/v1/rooms/plan/blame", Some(&writer("carol"))).json();
     let told: Vec<_> =

@@ -1,6 +1,7 @@
 //! What becomes of an edit: it is checked and applied, the others are sent it at once, and it is kept for the journal. Its author
 //! hears after the commit.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -8,10 +9,10 @@ use bytes::Bytes;
 use super::LiveDocument;
 use super::acknowledgements::acknowledge_when_settled;
 use super::missing::MissingPart;
-use super::origin::EditOrigin;
-use super::refusals::{refuse, refuse_for_good};
+use super::origin::{AnnouncedByAnother, EditOrigin, Source};
+use super::refusals::{log_refusal, refuse, refuse_for_good};
 use crate::archive::weight;
-use crate::auth::{Action, allows};
+use crate::auth::{Access, Action, allows};
 use crate::budget::Payer;
 use crate::document::{Applied, Clocks, News, Refusal};
 use crate::ids::{MemberId, UserId};
@@ -38,15 +39,21 @@ pub struct TakenEdit {
 
 impl LiveDocument {
     /// Takes a member's edit, or refuses it; see PROTOCOL.md for what its sender hears.
-    pub fn on_edit(&mut self, edit: Edit, commit: &mut Commit, io: &mut Io) {
+    pub fn on_edit(&mut self, edit: Edit, announced: AnnouncedByAnother<'_>, commit: &mut Commit, io: &mut Io) {
         let (from, is_step2) = (edit.from, edit.kind == EditKind::Step2);
-        self.take_from_member(edit, commit, io);
+        self.take_from_member(edit, announced, commit, io);
         if is_step2 {
             self.on_step2_handled(from, commit, io);
         }
     }
 
-    fn take_from_member(&mut self, Edit { from, update, kind, charge }: Edit, commit: &mut Commit, io: &mut Io) {
+    fn take_from_member(
+        &mut self,
+        Edit { from, update, kind, charge }: Edit,
+        announced: AnnouncedByAnother<'_>,
+        commit: &mut Commit,
+        io: &mut Io,
+    ) {
         let Some(member) = io.credit(from, charge) else { return };
         let own_client = member.own_client;
         member.editor_mut().on_edit(kind, &update, own_client);
@@ -77,8 +84,10 @@ impl LiveDocument {
             let taken = TakenEdit { has_news: false, missing: None };
             return self.on_taken(from, kind, &update, taken, commit, io);
         }
-        match self.take(&EditOrigin::Member(from), kind, &update, commit, io) {
+        let source = Source { origin: EditOrigin::Member(from), kind, announced };
+        match self.take(&source, &update, commit, io) {
             Ok(taken) => self.on_taken(from, kind, &update, taken, commit, io),
+            Err(Refusal::OfAnother { lacking }) => self.ask_for_anothers(from, kind, &lacking, io),
             Err(refusal) => {
                 self.missing.refused(from, kind, io.now);
                 refuse_for_good(from, EditRefusal::from(&refusal), &refusal, io);
@@ -89,18 +98,31 @@ impl LiveDocument {
     /// Applies an edit, whoever it is of. What is new is sent to the others and kept for the journal.
     pub fn take(
         &mut self,
-        origin: &EditOrigin,
-        kind: EditKind,
+        source: &Source<'_>,
         update: &Bytes,
         commit: &mut Commit,
         io: &mut Io,
     ) -> Result<TakenEdit, Refusal> {
-        let Applied { news, lacking } = self.blocks.apply(update)?;
+        let sender =
+            source.origin.sender().filter(|_| source.kind == EditKind::Update).and_then(|id| io.members.get(id));
+        let bound = sender.filter(|member| member.access < Access::Admin).map(|member| &member.user);
+        let authors = &self.authors;
+        let may_write = |client| bound.is_none_or(|user| !is_anothers(authors, source, client, user));
+        let Applied { news, lacking } = self.blocks.apply_of(update, may_write)?;
         let has_news = news.is_some();
         if let Some(news) = news {
-            self.broadcast_and_keep(news, origin, kind, lacking.is_none(), commit, io);
+            self.broadcast_and_keep(news, source, lacking.is_none(), commit, io);
         }
         Ok(TakenEdit { has_news, missing: lacking })
+    }
+
+    /// A member's Update went on with another's Yjs client. Nothing of it is taken: whoever pretends to be that client would take the
+    /// clocks of what the other typed while away. Who only forwards it gives it back when asked by Step1.
+    fn ask_for_anothers(&mut self, from: MemberId, kind: EditKind, lacking: &[(u64, u32)], io: &mut Io) {
+        metrics::EDITS_OF_OTHERS.inc();
+        log_refusal(from, EditRefusal::OfAnother, EditRefusal::OfAnother.reason(), io);
+        let Some(member) = io.members.get(from) else { return };
+        self.missing.gap(from, kind, lacking, member.editor().messages_per_edit(), io.now);
     }
 
     fn on_taken(
@@ -143,22 +165,21 @@ impl LiveDocument {
     pub(super) fn broadcast_and_keep(
         &mut self,
         news: News,
-        origin: &EditOrigin,
-        kind: EditKind,
+        source: &Source<'_>,
         is_complete: bool,
         commit: &mut Commit,
         io: &mut Io,
     ) {
         self.on_changed();
-        let sender = origin.sender();
-        let (user, own_client) = match origin {
+        let (sender, kind) = (source.origin.sender(), source.kind);
+        let (user, own_client) = match &source.origin {
             EditOrigin::Server { user } => (user, None),
             EditOrigin::Member(id) => {
                 let Some(member) = io.members.get(*id) else { return };
                 (&member.user, member.own_client)
             }
         };
-        let (author, clients) = self.attribute(&news.clients, user, kind, own_client);
+        let (author, clients) = self.attribute(&news.clients, user, source, own_client);
         let via = (author != *user).then(|| user.clone());
         let is_own = news.clients.iter().all(|client| own_client == Some(*client));
         let owners = if is_own { Vec::new() } else { io.members.owners(&news.clients, sender) };
@@ -181,7 +202,7 @@ impl LiveDocument {
         &mut self,
         brought: &[u64],
         user: &UserId,
-        kind: EditKind,
+        source: &Source<'_>,
         own_client: Option<u64>,
     ) -> (UserId, Vec<(u64, UserId)>) {
         let known: Vec<_> = brought.iter().map(|client| self.authors.get(client)).collect();
@@ -192,7 +213,8 @@ impl LiveDocument {
         let mut clients = Vec::new();
         for client in brought.iter().copied() {
             // What a Step2 brings of others may come from anyone who saw it; the name waits for its typist.
-            if kind == EditKind::Update || own_client == Some(client) {
+            let is_brought = source.kind == EditKind::Update || own_client == Some(client);
+            if is_brought && !is_anothers(&self.authors, source, client, user) {
                 self.authors.entry(client).or_insert_with(|| {
                     clients.push((client, user.clone()));
                     user.clone()
@@ -337,6 +359,11 @@ impl LiveDocument {
         }
         self.missing.forget(id);
     }
+}
+
+/// Whether a Yjs client is not this user's: another brought it first or, before anybody has, announced it.
+fn is_anothers(authors: &HashMap<u64, UserId>, source: &Source<'_>, client: u64, user: &UserId) -> bool {
+    authors.get(&client).map_or_else(|| (source.announced)(client, user), |owner| owner != user)
 }
 
 /// Acknowledges what waited for a missing part that is there now.

@@ -29,7 +29,7 @@ pub fn refuse_for_good(from: MemberId, refusal: EditRefusal, error: &dyn std::er
 }
 
 /// Logs that a member's edit is refused, the first time for this reason: its client may go on sending.
-fn log_refusal<T: fmt::Display + ?Sized>(from: MemberId, refusal: EditRefusal, reason: &T, io: &mut Io) {
+pub fn log_refusal<T: fmt::Display + ?Sized>(from: MemberId, refusal: EditRefusal, reason: &T, io: &mut Io) {
     let Some(member) = io.members.get_mut(from) else { return };
     if !member.logged.is_first(refusal) {
         return;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::editing::TakenEdit;
+use super::origin::Source;
 use super::*;
 use crate::auth::Access;
 use crate::ids::{MemberId, Seq};
@@ -29,18 +30,29 @@ struct Live {
     room: TestRoom,
     document: LiveDocument,
     commit: Commit,
+    /// Who has announced Yjs client 1.
+    announced: Option<UserId>,
 }
 
 impl Live {
     fn new() -> Self {
         let room = TestRoom::new();
-        Self { document: document(), commit: room.commit(), room }
+        Self { document: document(), commit: room.commit(), room, announced: None }
     }
 
     fn sends(&mut self, from: MemberId, kind: EditKind, update: &'static [u8]) -> Vec<Sent> {
         let edit = Edit { from, update: Bytes::from_static(update), kind, charge: 1 };
-        self.document.on_edit(edit, &mut self.commit, &mut self.room.io());
+        let announced =
+            |client, user: &UserId| client == 1 && self.announced.as_ref().is_some_and(|owner| owner != user);
+        self.document.on_edit(edit, &announced, &mut self.commit, &mut self.room.io());
         self.room.sent()
+    }
+
+    /// Who is asked by Step1 now.
+    fn asks(&mut self) -> Vec<MemberId> {
+        self.document.ask_for_missing(&self.commit, &mut self.room.io());
+        let asked = |sent| if let Sent::One { to, .. } = sent { to } else { panic!("{sent:?}") };
+        self.room.sent().into_iter().map(asked).collect()
     }
 
     fn types(&mut self, from: MemberId, update: &'static [u8]) -> Vec<Sent> {
@@ -94,9 +106,9 @@ fn an_edit_of_the_server_needs_no_member_and_reaches_all() {
     let mut live = Live::new();
     let ada = live.room.join(Dialect::Yjs, "ada", Access::Read);
     let origin = EditOrigin::Server { user: UserId::new("importer") };
+    let source = Source { origin, kind: EditKind::Update, announced: &|_, _| false };
     let take = |live: &mut Live, update: &'static [u8]| {
-        let (kind, update) = (EditKind::Update, Bytes::from_static(update));
-        live.document.take(&origin, kind, &update, &mut live.commit, &mut live.room.io())
+        live.document.take(&source, &Bytes::from_static(update), &mut live.commit, &mut live.room.io())
     };
     let missing = take(&mut live, MORE).unwrap();
     assert_eq!(missing, TakenEdit { has_news: false, missing: Some(vec![(1, 3)]) });
@@ -111,20 +123,86 @@ fn an_edit_of_the_server_needs_no_member_and_reaches_all() {
 }
 
 #[test]
-fn what_another_forwards_is_its_typists_who_takes_the_echo_for_the_commit() {
+fn what_another_forwards_comes_by_its_step2_alone_and_is_its_typists_who_takes_the_echo_for_the_commit() {
     let mut live = Live::new();
     let ada = live.room.join(Dialect::Yjs, "ada", Access::Write);
     let bob = live.room.join(Dialect::Yjs, "bob", Access::Write);
     live.room.members.get_mut(ada).unwrap().own_client = Some(1);
     live.types(ada, HI);
     live.commits();
-    let sent = live.types(bob, MORE);
+    assert_eq!((live.types(bob, MORE), live.asks()), (vec![], vec![bob]));
+    assert_eq!(
+        (live.types(bob, MORE), live.types(bob, &[0, 0]), live.asks()),
+        (vec![], vec![], vec![]),
+        "it is asked once"
+    );
+    assert!(live.commit.uncommitted.is_empty());
+    let sent = live.sends(bob, EditKind::Step2, MORE);
     assert_eq!(sent, [all(Dialect::Yjs, yjs::update(MORE), &[bob, ada])]);
     let (sent, pending) = live.commits();
-    assert_eq!(pending[0].entry.author.as_str(), "ada");
-    let to: Vec<_> =
-        sent.iter().map(|sent| matches!(sent, Sent::One { frame, .. } if *frame == yjs::update(MORE))).collect();
-    assert_eq!(to, [true, true]);
+    let entry = &pending[0].entry;
+    assert_eq!((entry.author.as_str(), entry.via.as_ref().map(UserId::as_str)), ("ada", Some("bob")));
+    let echo = |to, update| Sent::One { to, frame: yjs::update(update) };
+    assert_eq!(sent, [echo(ada, MORE), echo(bob, MORE), echo(bob, &[0, 0])]);
+    assert_eq!(live.types(bob, HI), [echo(bob, HI)], "what the document has may come from anybody");
+    assert_eq!(live.types(bob, &[0, 1, 1, 1, 0, 1]).len(), 1, "and anybody may delete it");
+}
+
+#[test]
+fn of_what_another_forwards_a_hocuspocus_client_is_told_once_its_step2_is_committed() {
+    let mut live = Live::new();
+    let ada = live.room.join(Dialect::Yjs, "ada", Access::Write);
+    let bob = live.room.join(Dialect::Hocuspocus, "bob", Access::Write);
+    live.types(ada, HI);
+    live.commits();
+    assert_eq!((live.types(bob, MORE), live.asks()), (vec![], vec![bob]));
+    live.sends(bob, EditKind::Step2, MORE);
+    let (sent, _) = live.commits();
+    assert_eq!(sent, [Sent::One { to: bob, frame: hocuspocus::sync_status(live.room.name.as_str(), true) }]);
+}
+
+#[test]
+fn who_forwards_something_before_its_typist_sends_it_waits_for_either() {
+    let mut live = Live::new();
+    let ada = live.room.join(Dialect::Yjs, "ada", Access::Write);
+    let bob = live.room.join(Dialect::Yjs, "bob", Access::Write);
+    live.types(ada, HI);
+    live.commits();
+    assert_eq!((live.types(bob, MORE), live.types(bob, &[0, 0])), (vec![], vec![]));
+    live.types(ada, MORE);
+    live.document.acknowledge_reached(&mut live.commit, &mut live.room.io());
+    let (sent, pending) = live.commits();
+    assert_eq!(pending[0].entry.via, None);
+    assert!(sent.contains(&Sent::One { to: bob, frame: yjs::update(&[0, 0]) }), "{sent:?}");
+    assert_eq!(live.asks(), []);
+}
+
+#[test]
+fn a_client_is_of_who_announced_it_until_somebody_has_typed_with_it() {
+    let mut live = Live::new();
+    let ada = live.room.join(Dialect::Yjs, "ada", Access::Write);
+    let bob = live.room.join(Dialect::Yjs, "bob", Access::Write);
+    live.room.members.get_mut(bob).unwrap().own_client = Some(1);
+    live.announced = Some(UserId::new("ada"));
+    assert_eq!((live.types(bob, HI), live.asks()), (vec![], vec![bob]));
+    assert_eq!(live.sends(bob, EditKind::Step2, HI).len(), 1);
+    let (_, pending) = live.commits();
+    assert_eq!((pending[0].entry.author.as_str(), pending[0].clients.len()), ("bob", 0));
+    live.types(ada, MORE);
+    let (_, pending) = live.commits();
+    assert_eq!(pending[0].clients, [(1, UserId::new("ada"))]);
+}
+
+#[test]
+fn who_administers_the_room_may_bring_anybodys_updates() {
+    let mut live = Live::new();
+    let ada = live.room.join(Dialect::Yjs, "ada", Access::Write);
+    let server = live.room.join(Dialect::Yjs, "importer", Access::Admin);
+    live.types(ada, HI);
+    assert_eq!(live.types(server, MORE).len(), 1);
+    let (_, pending) = live.commits();
+    let via: Vec<_> = pending.iter().map(|pending| pending.entry.via.as_ref().map(UserId::as_str)).collect();
+    assert_eq!(via, [None, Some("importer")]);
 }
 
 #[test]

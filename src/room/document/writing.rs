@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::LiveDocument;
-use super::origin::EditOrigin;
+use super::origin::{AnnouncedByAnother, EditOrigin, Source};
 use crate::document::scan;
 use crate::ids::{Seq, UserId};
 use crate::metrics;
@@ -20,12 +20,19 @@ const SEED_USER: &str = "tutti/seed";
 
 impl LiveDocument {
     /// Takes a server's edit, or refuses it; answered once it is committed. `newest` is the last entry that was sent.
-    pub fn on_write(&mut self, write: WriteDocument, newest: Seq, commit: &mut Commit, io: &mut Io) {
+    pub fn on_write(
+        &mut self,
+        write: WriteDocument,
+        newest: Seq,
+        announced: AnnouncedByAnother<'_>,
+        commit: &mut Commit,
+        io: &mut Io,
+    ) {
         if !commit.uncommitted.has_room() {
             return write.refuse(WriteError::TryLater);
         }
         match (write.showing.clone(), self.denied(&write, commit)) {
-            (Showing::AtOnce, None) => self.write_now(write, newest, commit, io),
+            (Showing::AtOnce, None) => self.write_now(write, newest, announced, commit, io),
             (Showing::AtOnce, Some(denied)) => write.refuse(denied.into()),
             (Showing::Committed { epoch, .. }, _) if epoch.is_some_and(|epoch| epoch != commit.epoch()) => {
                 write.refuse(WriteError::Stale);
@@ -54,7 +61,14 @@ impl LiveDocument {
         Some(denied)
     }
 
-    fn write_now(&mut self, write: WriteDocument, newest: Seq, commit: &mut Commit, io: &mut Io) {
+    fn write_now(
+        &mut self,
+        write: WriteDocument,
+        newest: Seq,
+        announced: AnnouncedByAnother<'_>,
+        commit: &mut Commit,
+        io: &mut Io,
+    ) {
         let was_empty = self.blocks.is_empty();
         let news = match self.blocks.apply_whole(&write.update) {
             Ok(news) => news,
@@ -63,8 +77,8 @@ impl LiveDocument {
         let WriteDocument { lease, user, reply, .. } = write;
         let is_first = was_empty && news.is_some();
         if let Some(news) = news {
-            let origin = EditOrigin::Server { user };
-            self.broadcast_and_keep(news, &origin, EditKind::Update, true, commit, io);
+            let source = Source { origin: EditOrigin::Server { user }, kind: EditKind::Update, announced };
+            self.broadcast_and_keep(news, &source, true, commit, io);
         }
         // The entry that it became is the last one, and what the document had already is committed with that at the latest.
         if let Some(reply) = commit.uncommitted.reply_when_settled(Reply::Write { to: reply, is_first }) {

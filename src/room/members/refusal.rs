@@ -24,6 +24,8 @@ pub enum EditRefusal {
     Harmful,
     /// The store failed on it.
     Failed,
+    /// It goes on with another's Yjs client. What its sender has of that is asked for by Step1.
+    OfAnother,
 }
 
 impl EditRefusal {
@@ -38,6 +40,10 @@ impl EditRefusal {
             Self::TooManyRooms => "there is no such room, and you have made as many rooms as you may",
             Self::Harmful => "the edit cannot be taken",
             Self::Failed => "the edit cannot be stored",
+            Self::OfAnother => {
+                "it goes on with a Yjs client of another user: taken once the client gives it back when asked by Step1; \
+                 make a new Y.Doc when somebody else signs in"
+            }
         }
     }
 
@@ -55,6 +61,7 @@ impl From<&Refusal> for EditRefusal {
     fn from(refusal: &Refusal) -> Self {
         match refusal {
             Refusal::TooLarge { .. } => Self::DocumentFull,
+            Refusal::OfAnother { .. } => Self::OfAnother,
             _ => Self::Harmful,
         }
     }
@@ -72,7 +79,7 @@ impl From<Denied> for EditRefusal {
 
 /// The refusals of a member that are in the log.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct LoggedRefusals(u8);
+pub struct LoggedRefusals(u16);
 
 impl LoggedRefusals {
     /// Notes one; whether it is the first of its kind.
@@ -100,6 +107,7 @@ mod tests {
             EditRefusal::TooManyRooms,
             EditRefusal::Harmful,
             EditRefusal::Failed,
+            EditRefusal::OfAnother,
         ];
         assert!(all.iter().all(|refusal| logged.is_first(*refusal)));
         assert!(!all.iter().any(|refusal| logged.is_first(*refusal)));

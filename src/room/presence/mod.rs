@@ -144,6 +144,11 @@ impl Presence {
         self.others.have(user) || io.members.have(user)
     }
 
+    /// Whether somebody else than `user` announced a Yjs client first, and has it or has left.
+    pub fn is_anothers(&self, client: u64, user: &UserId) -> bool {
+        self.awareness.owner(client).is_some_and(|owner| owner != user)
+    }
+
     /// An editor announces awareness entries, or sends back what it was sent. Whether any is news.
     pub fn on_awareness(&mut self, message: UpdateAwareness, io: &mut Io) -> bool {
         let from = message.from;

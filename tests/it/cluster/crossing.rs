@@ -103,7 +103,7 @@ on_each_bus! {
         let forwarded = crate::support::editor::typed(&ada.doc, "b");
         let mut carl = Client::enter(servers.at(1), &reader("carl"));
         carl.ask(json!({ "type": "room.join", "room": "r", "edits": true }));
-        bob.socket.say(&crate::support::message::update(&forwarded));
+        bob.socket.say(&crate::support::message::step2(&forwarded));
         let edit = carl.find("the edit", |message| message["type"] == "edit" && message["seq"] == 2);
         assert_eq!(edit["user"], "ada", "{edit}");
     }

@@ -56,20 +56,22 @@ on_each_bus! {
         let servers = Servers::start(by, "twice", 2);
         let mut ada = Editor::join(servers.at(0), "r", &writer("ada"), 1);
         let mut bob = Editor::join(servers.at(1), "r", &writer("bob"), 2);
+        let mut moved = Editor::join(servers.at(1), "r", &writer("ada"), 3);
         ada.saves("a");
         bob.until_text("a");
         for round in 1..=6 {
             let held = servers.database.hold(LOCK);
             let edit = ada.types("x");
             // Its client has moved, or somebody who was shown it has.
-            bob.socket.say(&match round % 2 {
-                0 => message::update(&edit),
-                _ => message::step2(&edit),
-            });
+            match round % 2 {
+                0 => moved.socket.say(&message::update(&edit)),
+                _ => bob.socket.say(&message::step2(&edit)),
+            }
             wait_for_waiting(&servers.database, 2);
             held.end("rollback");
             ada.barrier();
             bob.barrier();
+            moved.barrier();
             assert_eq!(servers.database.number(ENTRIES), 1 + round);
         }
         let late = Editor::join(servers.at(1), "r", &writer("late"), 9);

@@ -287,6 +287,14 @@ impl AwarenessStates {
         own.filter_map(|state| Some((&state.user, state.entry.state.as_ref()?)))
     }
 
+    /// Who announced a client first, and has it or has left.
+    pub fn owner(&self, client: u64) -> Option<&UserId> {
+        match self.states.get(client) {
+            Some(state) => Some(state.former.as_ref().unwrap_or(&state.user)).filter(|_| !state.is_placeholder),
+            None => self.departed.get(client).map(|departed| &departed.owner),
+        }
+    }
+
     /// What a user has announced and shows.
     pub fn state_of(&self, user: &UserId) -> Option<&Bytes> {
         self.states.of_user(user).find_map(|state| state.entry.state.as_ref())
