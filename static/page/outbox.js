@@ -3,6 +3,8 @@
 // finds it again, not a duplicate of the tab, which is another guest. No DOM.
 
 const CHARS_MAX = 4_000
+/** How long another name waits for answers to what is on its way. */
+const ANSWERS_TIMEOUT_MS = 30_000
 
 /** @typedef {{ id: string, text: string, ms: number, state: 'sending' | 'saved' | 'failed', reason?: string }} Unseen */
 
@@ -12,7 +14,9 @@ export class Outbox extends EventTarget {
   messages
   #document
   #guest
-  #room
+  #room = null
+  /** What is on its way. @type {Set<Promise<void>>} */
+  #sending = new Set()
 
   /** @param {string} document  @param {{ user: string }} guest */
   constructor (document, guest) {
@@ -25,14 +29,26 @@ export class Outbox extends EventTarget {
   /** Sends through a room from now on, first what waits. @param {import('/tutti.js').Room} room */
   follow (room) {
     this.#room = room
+    // They are the guest's as they are called now.
+    if (this.messages.length > 0) this.#changed()
     for (const message of this.messages) if (message.state === 'sending') this.#send(message)
+  }
+
+  /**
+   * Sends nothing more until it follows a room again, and waits for the answers to what is on its way: sent again under another name,
+   * what the server has already would be said twice. @throws if they do not come
+   */
+  async pause () {
+    this.#room = null
+    const timeout = new Promise((_, reject) => setTimeout(reject, ANSWERS_TIMEOUT_MS, new Error('no answer')))
+    await Promise.race([Promise.all(this.#sending), timeout])
   }
 
   write (text) {
     const message = { id: newId(), text: text.slice(0, CHARS_MAX), ms: Date.now(), state: 'sending' }
     this.messages.push(message)
     this.#changed()
-    if (this.#room) this.#send(message)
+    this.#send(message)
   }
 
   retry (id) {
@@ -47,12 +63,15 @@ export class Outbox extends EventTarget {
   /** These are in the timeline. @param {Set<string>} ids */
   seen (ids) { this.#remove(({ id }) => ids.has(id)) }
 
+  /** What is written while there is no room goes out through the next one. */
   #send (message) {
     const room = this.#room
-    room.send(message.text, { payload: { id: message.id }, key: message.id }).then(
+    if (!room) return
+    const sending = room.send(message.text, { payload: { id: message.id }, key: message.id }).then(
       () => this.#settle(message, 'saved'),
-      // What the guest wrote under an earlier name goes out through the next room.
       (error) => { if (room === this.#room) this.#settle(message, 'failed', error.message) })
+    this.#sending.add(sending)
+    sending.finally(() => this.#sending.delete(sending))
   }
 
   get #storageKey () { return `tutti.unsent.${this.#document}` }

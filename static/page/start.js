@@ -89,16 +89,23 @@ async function start ({ name, prefix, root, protocol, openEditor, code }) {
       open.reveal(person)
     },
     onRename: async (newName) => {
-      await guest.rename(newName)
+      try {
+        await outbox.pause()
+        await guest.rename(newName)
+      } catch (error) {
+        outbox.follow(talk.room)
+        throw error
+      }
       const before = open.close()
       talk.close()
       startTalk()
       await startText(before)
     }
   })
+  const outbox = new Outbox(name, guest)
   const conversation = createConversation({
     timeline,
-    outbox: new Outbox(name, guest),
+    outbox,
     guest,
     colourOfPresent: people.colourOfPresent,
     isInSight: () => panels?.isInSight('side-panel') ?? false

@@ -226,6 +226,26 @@ test('under a new name the conversation goes on, and nothing is lost or doubled'
   await until(async () => (await bob.page.getByTestId('people').getByTestId('person').count()) === 2, 'nobody is here under the old name')
 })
 
+test('who takes another name while the answer to a message is lost has said it once', async (t) => {
+  const network = await networkTo(t, server)
+  const { ada, bob, url } = await adaAndBob(t, `http://${network.address}/d/${newDocument()}`)
+  const direct = await guest(t, 'Carol', url.replace(network.address, new URL(server.url).host))
+  // Only what comes by the connection is lost.
+  await ada.page.route('**/demo/token', async (route) => route.fulfill({ response: await route.fetch({ url: `${server.url}/demo/token` }) }))
+  network.loseAnswers()
+  await ada.says('into the void')
+  await direct.hears('into the void')
+  await ada.callMyself('Grace')
+  await ada.says('as whoever')
+  network.restore()
+  await direct.sees('Grace')
+  await ada.said('as whoever')
+  for (const window of [ada, bob, direct]) {
+    await window.hears('as whoever')
+    assert.deepEqual(await window.conversation(), ['into the void', 'as whoever'])
+  }
+})
+
 test('older messages are read on demand', async (t) => {
   const { ada, url } = await adaAndBob(t)
   const answer = await server.fetch('/demo/token', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"name":"Bot"}' })
