@@ -341,10 +341,10 @@ fn a_stream_that_only_reads_may_not_write() {
 
 #[test]
 fn rule_13_a_stream_ends_with_its_token_and_lives_on_with_a_fresh_one() {
-    let server = Server::start();
+    let server = Server::with(&["--jwt-leeway-s", "0"]);
     let token_for = |s| token_until("ada", &["*=read"], now_s() + s);
-    let mut ada = Events::open(server.address, ROOM, &token_for(3));
-    let mut renewed = Events::open(server.address, ROOM, &token_for(3));
+    let mut ada = Events::open(server.address, ROOM, &token_for(12));
+    let mut renewed = Events::open(server.address, ROOM, &token_for(12));
     renewed.until("token.expiring");
     let fresh = token_for(3600);
     let answer = renewed.ask_for(&fresh, json!({ "type": "authenticate", "token": fresh }));

@@ -183,8 +183,10 @@ fn rule_12_a_thousand_unknown_kids_in_a_second_are_two_readings_at_most() {
     let most = 2 + started.elapsed().as_secs() as usize / 10;
     assert!(issuer.asked() <= 1 + most, "{} in {:?}", issuer.asked(), started.elapsed());
     assert_eq!(status(&process, &key.token()), 200);
-    let mut socket = Socket::yjs(process.address, "room", &key.token_with(Some("unknown")));
-    assert_eq!(socket.closed().0, 1013);
+    // The first may just be the next one for whom the set is read.
+    let unknown = || Socket::yjs(process.address, "room", &key.token_with(Some("unknown"))).closed().0;
+    let codes = [unknown(), unknown()];
+    assert!(codes.contains(&1013), "{codes:?}");
 }
 
 #[test]
