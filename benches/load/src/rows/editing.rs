@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use super::hostile::{self, Running};
+use super::hostile::{self, Recording, Running};
 use super::{DEADLINE, FIRST_CLIENT, add, add_percentiles, histogram, newcomer, opened, record};
 use crate::fleet::{Event, Fleet};
 use crate::protocol::put_var_uint;
@@ -258,12 +258,13 @@ pub fn beside(server: &Server, scene: Scene, seconds: f64, begin: impl FnOnce() 
     let alone = ["alone, p50", "alone, p99", "most memory alone", "server's CPU alone"];
     let people_cores = measure(alone, &mut outcome);
     let hostile = begin();
-    let threads = hostile.len();
+    let recording = Recording::of(&hostile);
     let beside = ["beside, p50", "beside, p99", "most memory beside", "server's CPU beside"];
     let cores = (measure(beside, &mut outcome) - people_cores).max(0.0);
+    let recorded = recording.end();
     drop(hostile);
     outcome.add("CPU of whom they are beside", cores, Unit::Cores);
-    let burning = hostile::burn(threads, cores);
+    let burning = hostile::burn(recorded);
     let burnt = ["beside as much CPU, p50", "beside as much CPU, p99", "most memory then", "server's CPU then"];
     measure(burnt, &mut outcome);
     drop(burning);

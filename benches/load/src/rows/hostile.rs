@@ -2,8 +2,9 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -38,14 +39,23 @@ const BOMBS: &str = "hostile-bombs";
 /// A thread at work, until this is dropped.
 pub struct Running {
     stop: Arc<AtomicBool>,
+    /// Where it reads how long it has run.
+    clock: Arc<OnceLock<PathBuf>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Running {
     fn start(act: impl FnOnce(Arc<AtomicBool>) + Send + 'static) -> Self {
         let stop = Arc::<AtomicBool>::default();
-        let stopped = stop.clone();
-        Self { stop, thread: Some(std::thread::spawn(move || act(stopped))) }
+        let clock = Arc::<OnceLock<PathBuf>>::default();
+        let (stopped, own_clock) = (stop.clone(), clock.clone());
+        let thread = std::thread::spawn(move || {
+            if let Ok(thread) = std::fs::read_link("/proc/thread-self") {
+                let _ = own_clock.set(Path::new("/proc").join(thread).join("schedstat"));
+            }
+            act(stopped);
+        });
+        Self { stop, clock, thread: Some(thread) }
     }
 }
 
@@ -79,25 +89,66 @@ pub fn begin_all(server: &Server, transport: Transport, without: &[String]) -> V
     kinds.map(|kind| kind.begin(server)).collect()
 }
 
-/// Threads that together take so much CPU time and do nothing else.
-pub fn burn(threads: usize, cores: f64) -> Vec<Running> {
-    let share = cores / threads.max(1) as f64;
-    (0..threads).map(|_| Running::start(move |stop| burn_share(share, &stop))).collect()
+/// How often it is noted how long a thread has run.
+const NOTED_EVERY: Duration = Duration::from_millis(5);
+
+/// How long each of some threads had run, noted again and again.
+pub struct Recording {
+    notes: Arc<Mutex<Vec<Vec<f64>>>>,
+    _noting: Running,
 }
 
-fn burn_share(share: f64, stop: &AtomicBool) {
+impl Recording {
+    /// Notes it until this is ended.
+    pub fn of(threads: &[Running]) -> Self {
+        let clocks: Vec<_> = threads.iter().map(|thread| thread.clock.clone()).collect();
+        let notes = Arc::new(Mutex::new(vec![Vec::new(); clocks.len()]));
+        let noted = notes.clone();
+        let note = move |stop: Arc<AtomicBool>| {
+            let began = Instant::now();
+            for count in 1.. {
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                for (clock, notes) in clocks.iter().zip(noted.lock().expect("nobody panics with it").iter_mut()) {
+                    notes.push(clock.get().map_or(0.0, |clock| ran_s(clock)));
+                }
+                std::thread::sleep((NOTED_EVERY * count).saturating_sub(began.elapsed()));
+            }
+        };
+        Self { notes, _noting: Running::start(note) }
+    }
+
+    /// What was noted of each thread, in seconds.
+    pub fn end(self) -> Vec<Vec<f64>> {
+        std::mem::take(&mut *self.notes.lock().expect("nobody panics with it"))
+    }
+}
+
+/// For each of `recorded` a thread that takes as much CPU time at the same moments, and does nothing else.
+pub fn burn(recorded: Vec<Vec<f64>>) -> Vec<Running> {
+    recorded.into_iter().map(|recorded| Running::start(move |stop| burn_as(&recorded, &stop))).collect()
+}
+
+fn burn_as(recorded: &[f64], stop: &AtomicBool) {
     let began = Instant::now();
+    let own = Path::new("/proc/thread-self/schedstat");
     while !stop.load(Ordering::Relaxed) {
-        // Nanoseconds that this thread has run.
-        let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-        let ran_ns: f64 = stat.split(' ').next().and_then(|ran| ran.parse().ok()).unwrap_or(f64::MAX);
-        match ran_ns / 1e9 < share * began.elapsed().as_secs_f64() {
+        let place = began.elapsed().div_duration_f64(NOTED_EVERY) as usize;
+        let had_run_s = recorded.get(place).or(recorded.last()).copied().unwrap_or(0.0);
+        match ran_s(own) < had_run_s {
             true => (0..100_000).for_each(|number| {
                 std::hint::black_box(number);
             }),
             false => std::thread::sleep(Duration::from_millis(1)),
         }
     }
+}
+
+/// How long a thread has run, in seconds.
+fn ran_s(clock: &Path) -> f64 {
+    let stat = std::fs::read_to_string(clock).unwrap_or_default();
+    stat.split(' ').next().and_then(|ran_ns| ran_ns.parse::<f64>().ok()).unwrap_or(0.0) / 1e9
 }
 
 struct Attack {
