@@ -13,14 +13,22 @@ use crate::store::writer::Writer;
 
 /// A log that is longer is written into the file, and begins anew. So much of it is kept then, as space for what comes.
 const LOG_BYTES: u64 = 4 << 20;
+/// So many pages that a transaction has changed wait for its end in memory; what is more goes into the log before. That is to be rare:
+/// a page that changes once more then has the log behind it read, and its checksums written, a second time. SQLite takes a multiple of 256
+/// for none at all, and any number would wait.
+const CHANGED_PAGES_MAX: u64 = 8191;
 /// A commit that makes it so long writes it into the file itself, whatever has kept others from it; in pages of the file.
 const LOG_PAGES_MAX: u64 = 8192;
-/// How long to wait after that: a reader may need the log as it is.
+/// How long to wait after the log was written into the file: a reader may need it as it is.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// What a connection that writes is told about the log.
-pub(super) fn pragmas() -> [(&'static str, String); 2] {
-    [("wal_autocheckpoint", LOG_PAGES_MAX.to_string()), ("journal_size_limit", LOG_BYTES.to_string())]
+pub(super) fn pragmas() -> [(&'static str, String); 3] {
+    [
+        ("wal_autocheckpoint", LOG_PAGES_MAX.to_string()),
+        ("journal_size_limit", LOG_BYTES.to_string()),
+        ("cache_spill", CHANGED_PAGES_MAX.to_string()),
+    ]
 }
 
 /// Keeps the log of a file short as long as there are readers to do it with.
@@ -134,6 +142,27 @@ mod tests {
             drop(reader);
             shortened(&store, room, &log).await;
             assert!(std::fs::metadata(&file).unwrap().len() > 12 * MIB as u64);
+        });
+    }
+
+    #[test]
+    fn what_a_transaction_changes_goes_into_the_log_at_its_end_unless_it_is_very_much() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tutti.db");
+        let log = path(&file);
+        actix_rt::System::new().block_on(async {
+            let (store, room) = opened(&file, 1).await;
+            commit(&store, room, 1).await;
+            let Backend::Sqlite(sqlite) = &*store.backend else { panic!("a file") };
+            for (mib, has_to_wait) in [(12, true), (24, false)] {
+                let mut begun = sqlite.writer.begin().await.unwrap();
+                let before = bytes(&log);
+                let insert = "insert into large_body (room_id, seq, body) values ($1, $2, randomblob($2 * 1048576))";
+                let insert = sqlx::query(insert).bind(room.0).bind(mib);
+                insert.execute(&mut begun.0.connection).await.unwrap();
+                assert_eq!(bytes(&log) == before, has_to_wait, "{mib} MiB");
+                begun.rollback().await.unwrap();
+            }
         });
     }
 
