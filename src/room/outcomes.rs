@@ -30,7 +30,9 @@ impl Handler<Committed> for Room {
 
 impl Room {
     /// The journal tells what became of the append in flight.
-    fn on_committed(&mut self, Committed { id, outcome, others_were_stored }: Committed, ctx: &mut Context<Self>) {
+    fn on_committed(&mut self, committed: Committed, ctx: &mut Context<Self>) {
+        let Committed { id, outcome, others_were_stored, portion } = committed;
+        self.commit.on_portion(portion);
         if !self.commit.uncommitted.is_in_flight_as(id) {
             return;
         }

@@ -1,5 +1,6 @@
 //! Commits the entries of many rooms together: one transaction in flight, the next gathers while it runs, so batches grow with
-//! load by themselves, helped by a short wait between commits, and nothing waits when there is none.
+//! load by themselves, helped by a short wait between commits, and nothing waits when there is none. Which of them go next, and how much
+//! of a room's at once, `lane.rs` says.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use actix::fut::ActorFutureExt;
 use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient, SpawnHandle, WrapFuture};
 use uuid::Uuid;
 
+use super::lane::{Lane, Portion, Size};
 use crate::bus::{Cluster, RoomMessage};
 use crate::ids::RoomName;
 use crate::room::fanout::Pace;
@@ -49,47 +51,33 @@ pub struct Committed {
     pub outcome: Outcome,
     /// Whether appends of other rooms were stored in the time that this one took, if it was sent apart from them.
     pub others_were_stored: bool,
+    /// How much the room may submit at once from now on.
+    pub portion: Size,
 }
 
 /// Appends that are committed one transaction after another.
-struct Lane {
-    waiting: VecDeque<Submit>,
-    /// Entries of all that is waiting.
-    waiting_entries: usize,
+struct Queue {
+    waiting: Lane<Submit>,
+    portion: Portion,
     is_writing: bool,
     pace: Pace,
     /// While a small batch is held back for more.
     hold_timer: Option<SpawnHandle>,
 }
 
-impl Lane {
-    fn new() -> Self {
-        let pace = Pace::new(COMMIT_EVERY);
-        Self { waiting: VecDeque::new(), waiting_entries: 0, is_writing: false, pace, hold_timer: None }
-    }
-
-    fn push(&mut self, submit: Submit) {
-        self.waiting_entries += submit.append.entries.len();
-        self.waiting.push_back(submit);
-    }
-
-    /// The appends for the next transaction.
-    fn next_batch(&mut self, entries_max: usize, bytes_max: usize) -> Vec<Submit> {
-        let (mut entries, mut bytes, mut clients) = (0, 0, 0);
-        let fits = |submit: &&Submit| {
-            entries += submit.append.entries.len();
-            bytes += submit.append.entries.iter().map(|entry| entry.body.len()).sum::<usize>();
-            clients += submit.append.clients.len();
-            clients <= CLIENTS_AT_ONCE && entries <= entries_max && bytes <= bytes_max
-        };
-        let count = self.waiting.iter().take_while(fits).count().max(1);
-        let batch: Vec<_> = self.waiting.drain(..count.min(self.waiting.len())).collect();
-        self.waiting_entries -= batch.iter().map(|submit| submit.append.entries.len()).sum::<usize>();
-        batch
+impl Queue {
+    fn new(batch_max: Size) -> Self {
+        let (waiting, portion, pace) = (Lane::default(), Portion::new(batch_max), Pace::new(COMMIT_EVERY));
+        Self { waiting, portion, is_writing: false, pace, hold_timer: None }
     }
 }
 
-/// The lane of rooms that live on this server alone, as far as is known.
+fn size(append: &Append) -> Size {
+    let bytes = append.entries.iter().map(|entry| entry.body.len()).sum();
+    Size { entries: append.entries.len(), bytes, clients: append.clients.len() }
+}
+
+/// The queue of rooms that live on this server alone, as far as is known.
 const OWN: usize = 0;
 /// That of rooms that other servers write to as well: these may keep them locked, and the others do not wait for that.
 const SHARED: usize = 1;
@@ -99,43 +87,35 @@ const SHARED: usize = 1;
 pub struct Journal {
     store: Store,
     cluster: Arc<Cluster>,
-    lanes: [Lane; 2],
+    queues: [Queue; 2],
     /// What may take long: one by one, beside the others.
     aside: VecDeque<Submit>,
     is_writing_aside: bool,
     /// Appends that were stored with others.
     stored: u64,
-    batch_entries_max: usize,
-    batch_bytes_max: usize,
+    batch_max: Size,
 }
 
 impl Journal {
     /// A journal that writes to `store`, batches of at most `batch_entries_max` and `batch_bytes_max`, but always one append, and
     /// then tells the `cluster`.
     pub fn new(store: Store, cluster: Arc<Cluster>, batch_entries_max: usize, batch_bytes_max: usize) -> Self {
-        Self {
-            store,
-            cluster,
-            lanes: [Lane::new(), Lane::new()],
-            aside: VecDeque::new(),
-            is_writing_aside: false,
-            stored: 0,
-            batch_entries_max,
-            batch_bytes_max,
-        }
+        let batch_max = Size { entries: batch_entries_max, bytes: batch_bytes_max, clients: CLIENTS_AT_ONCE };
+        let queues = [Queue::new(batch_max), Queue::new(batch_max)];
+        Self { store, cluster, queues, aside: VecDeque::new(), is_writing_aside: false, stored: 0, batch_max }
     }
 
-    fn write(&mut self, lane: usize, ctx: &mut Context<Self>) {
-        let Lane { waiting, waiting_entries, is_writing, pace, hold_timer } = &mut self.lanes[lane];
+    fn write(&mut self, queue: usize, ctx: &mut Context<Self>) {
+        let Queue { waiting, is_writing, pace, hold_timer, .. } = &mut self.queues[queue];
         if *is_writing || waiting.is_empty() {
             return;
         }
         let wait = pace.wait(Instant::now());
-        match wait.filter(|_| *waiting_entries < ENTRIES_WORTH_A_COMMIT) {
+        match wait.filter(|_| waiting.entries() < ENTRIES_WORTH_A_COMMIT) {
             Some(wait) if hold_timer.is_none() => {
                 *hold_timer = Some(ctx.run_later(wait, move |journal, ctx| {
-                    journal.lanes[lane].hold_timer = None;
-                    journal.write_batch(lane, ctx);
+                    journal.queues[queue].hold_timer = None;
+                    journal.write_batch(queue, ctx);
                 }));
             }
             Some(_) => {}
@@ -143,22 +123,21 @@ impl Journal {
                 if let Some(timer) = hold_timer.take() {
                     ctx.cancel_future(timer);
                 }
-                self.write_batch(lane, ctx);
+                self.write_batch(queue, ctx);
             }
         }
     }
 
-    fn write_batch(&mut self, lane: usize, ctx: &mut Context<Self>) {
-        let (entries_max, bytes_max) = (self.batch_entries_max, self.batch_bytes_max);
-        let own = &mut self.lanes[lane];
-        own.is_writing = true;
-        own.pace.turned(Instant::now(), own.waiting_entries);
-        let (appends, rooms): (Vec<_>, Vec<_>) =
-            own.next_batch(entries_max, bytes_max).into_iter().map(|submit| self.split(submit)).unzip();
-        let entries: usize = appends.iter().map(|append| append.entries.len()).sum();
+    fn write_batch(&mut self, queue: usize, ctx: &mut Context<Self>) {
+        let Queue { waiting, portion, is_writing, pace, .. } = &mut self.queues[queue];
+        *is_writing = true;
+        pace.turned(Instant::now(), waiting.entries());
+        let batch = waiting.next_batch(self.batch_max, portion.size());
+        let (appends, rooms): (Vec<_>, Vec<_>) = batch.into_iter().map(|submit| self.split(submit)).unzip();
+        let all = appends.iter().map(size).fold(Size::default(), Size::with);
         let (store, began) = (self.store.clone(), Instant::now());
         let commit = async move {
-            match lane {
+            match queue {
                 OWN => store.append(appends).await,
                 _ => store.append_shared(appends).await,
             }
@@ -169,14 +148,19 @@ impl Journal {
                 tracing::warn!(
                     seconds = took.as_secs_f64(),
                     rooms = rooms.len(),
-                    entries,
+                    entries = all.entries,
                     "the database took long to commit"
                 );
             }
             journal.stored += outcomes.iter().filter(|outcome| outcome.is_ok()).count() as u64;
-            journal.tell(rooms.into_iter().zip(outcomes), false);
-            journal.lanes[lane].is_writing = false;
-            journal.write(lane, ctx);
+            let own = &mut journal.queues[queue];
+            if outcomes.iter().any(Outcome::is_ok) {
+                own.portion.committed(all, took);
+            }
+            own.is_writing = false;
+            let portion = own.portion.size();
+            journal.tell(rooms.into_iter().zip(outcomes), false, portion);
+            journal.write(queue, ctx);
         });
         ctx.spawn(done);
     }
@@ -190,12 +174,12 @@ impl Journal {
     }
 
     /// Tells the rooms what became of their appends, and then the other servers what is committed.
-    fn tell(&self, appends: impl Iterator<Item = (Told, Outcome)>, others_were_stored: bool) {
+    fn tell(&self, appends: impl Iterator<Item = (Told, Outcome)>, others_were_stored: bool, portion: Size) {
         let mut committed = Vec::new();
         for (Told { id, name, room, append }, outcome) in appends {
             let shared = append.and_then(|append| RoomMessage::committed(append, &outcome));
             committed.extend(shared.map(|shared| (name, shared)));
-            room.do_send(Committed { id, outcome, others_were_stored });
+            room.do_send(Committed { id, outcome, others_were_stored, portion });
         }
         self.cluster.tell_committed(committed);
     }
@@ -221,7 +205,7 @@ impl Journal {
         let commit = async move { store.append_aside(append).await };
         ctx.spawn(commit.into_actor(self).map(move |outcome, journal, ctx| {
             let others_were_stored = journal.stored > before;
-            journal.tell(std::iter::once((told, outcome)), others_were_stored);
+            journal.tell(std::iter::once((told, outcome)), others_were_stored, journal.queues[OWN].portion.size());
             journal.is_writing_aside = false;
             journal.write_aside(ctx);
         }));
@@ -250,8 +234,8 @@ impl Handler<Submit> for Journal {
             self.aside.push_back(submit);
             return self.write_aside(ctx);
         }
-        let lane = if self.cluster.is_shared(&submit.name) { SHARED } else { OWN };
-        self.lanes[lane].push(submit);
-        self.write(lane, ctx);
+        let queue = if self.cluster.is_shared(&submit.name) { SHARED } else { OWN };
+        self.queues[queue].waiting.push(size(&submit.append), submit);
+        self.write(queue, ctx);
     }
 }

@@ -3,6 +3,7 @@
 
 mod backoff;
 mod journal;
+mod lane;
 #[cfg(test)]
 mod tests;
 mod uncommitted;
@@ -23,6 +24,7 @@ pub use journal::{Committed, Journal, Submit};
 pub use uncommitted::{Behind, Dropped, Pending, Uncommitted};
 
 use journal::{COMMIT_EVERY, ENTRIES_WORTH_A_COMMIT};
+use lane::Size;
 
 /// What is to be done now so that entries become durable.
 #[derive(Debug)]
@@ -216,6 +218,11 @@ impl Commit {
         let wait = self.backoff.next();
         tracing::warn!(%error, retry_ms = wait.as_millis() as u64, "edits are not committed yet");
         wait
+    }
+
+    /// The journal told how much it takes of a room at once.
+    pub fn on_portion(&mut self, portion: Size) {
+        self.uncommitted.limit_appends(portion);
     }
 
     /// Takes the outcome of the append in flight: its entries in order, with what became of each.

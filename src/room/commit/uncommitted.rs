@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use uuid::Uuid;
 
+use super::lane::{PORTION, Size};
 use crate::budget::{ByteBudget, HeldBytes};
 use crate::ids::{Seq, UserId};
 use crate::room::members::Acknowledgement;
@@ -141,6 +142,8 @@ pub struct Uncommitted {
     in_flight: Option<InFlight>,
     entries_per_append_max: usize,
     bytes_per_append_max: usize,
+    /// What the journal takes of a room at once; what is more keeps others waiting.
+    portion: Size,
     /// So many entries from the front go one by one, apart from other rooms': one of them took the database too long.
     suspects: usize,
     /// How often the first of them alone did, while others were stored.
@@ -164,6 +167,7 @@ impl Uncommitted {
             in_flight: None,
             entries_per_append_max,
             bytes_per_append_max,
+            portion: PORTION,
             suspects: 0,
             slow_tries: 0,
             overtaken: 0,
@@ -305,6 +309,11 @@ impl Uncommitted {
         self.in_flight.is_some()
     }
 
+    /// No append is larger from now on, unless a single entry is.
+    pub fn limit_appends(&mut self, portion: Size) {
+        self.portion = portion;
+    }
+
     /// The append to send next, if none is in flight and something waits; `new_id` names it. What the room has read of the timeline
     /// goes as far as `after`.
     pub fn next_append(&mut self, room: RoomId, after: Seq, new_id: impl FnOnce() -> Uuid) -> Option<Append> {
@@ -312,12 +321,14 @@ impl Uncommitted {
             return None;
         }
         let (mut bytes, mut clients) = (0, 0);
+        let bytes_max = self.bytes_per_append_max.min(self.portion.bytes);
+        let clients_max = CLIENTS_AT_ONCE.min(self.portion.clients);
         let fits = |waiting: &&Pending| {
             bytes += waiting.entry.body.len();
             clients += waiting.clients.len();
-            bytes <= self.bytes_per_append_max && clients <= CLIENTS_AT_ONCE
+            bytes <= bytes_max && clients <= clients_max
         };
-        let entries_max = if self.is_suspect() { 1 } else { self.entries_per_append_max };
+        let entries_max = if self.is_suspect() { 1 } else { self.entries_per_append_max.min(self.portion.entries) };
         let count = self.queue.iter().take(entries_max).take_while(fits).count().max(1);
         let after = (!self.is_overtaken_for_long()).then_some(after);
         self.in_flight = Some(InFlight { id: new_id(), count, after });
@@ -460,10 +471,10 @@ mod tests {
     #[test]
     fn a_queue_that_was_long_does_not_keep_its_memory() {
         let mut uncommitted = edits(10_000);
-        let append = uncommitted.next_append(RoomId(1), Seq::ZERO, || Uuid::from_u128(1)).unwrap();
         let placed = Placed { seq: Seq(1), at_ms: 0, is_new: true };
-        let settled = uncommitted.settle(vec![Ok(placed); append.entries.len()]);
-        assert_eq!(settled.len(), 10_000);
+        while let Some(entries) = sent(&mut uncommitted) {
+            assert_eq!(uncommitted.settle(vec![Ok(placed); entries]).len(), entries);
+        }
         assert!(uncommitted.queue.capacity() <= 2 * QUEUE_KEPT, "{}", uncommitted.queue.capacity());
     }
 
@@ -519,6 +530,28 @@ mod tests {
     }
 
     #[test]
+    fn an_append_is_no_longer_than_the_journal_takes_of_a_room_at_once_unless_a_single_entry_is() {
+        let placed = Placed { seq: Seq(1), at_ms: 0, is_new: true };
+        let mut uncommitted = edits(10_000);
+        assert_eq!(sent(&mut uncommitted), Some(PORTION.entries));
+        uncommitted.settle(vec![Ok(placed); PORTION.entries]);
+        uncommitted.limit_appends(Size { entries: 1_000, bytes: 10, clients: 10 });
+        assert_eq!(sent(&mut uncommitted), Some(1_000));
+
+        let mut uncommitted = edits(0);
+        for bytes in [11, 5, 5, 1] {
+            let mut pending = edits(1).queue.pop_front().unwrap();
+            pending.entry.body = Bytes::from(vec![0; bytes]);
+            uncommitted.push(pending);
+        }
+        uncommitted.limit_appends(Size { entries: 1_000, bytes: 10, clients: 10 });
+        for entries in [1, 2, 1] {
+            assert_eq!(sent(&mut uncommitted), Some(entries));
+            uncommitted.settle(vec![Ok(placed); entries]);
+        }
+    }
+
+    #[test]
     fn an_append_takes_so_many_entries_that_their_clients_are_bound_at_once() {
         let mut uncommitted = edits(0);
         for _ in 0..4 {
@@ -526,6 +559,7 @@ mod tests {
             pending.clients = (0..CLIENTS_AT_ONCE as u64 / 2).map(|client| (client, UserId::new("ada"))).collect();
             uncommitted.push(pending);
         }
+        uncommitted.limit_appends(Size { entries: 10, bytes: 10, clients: usize::MAX });
         assert_eq!(sent(&mut uncommitted), Some(2));
     }
 
