@@ -13,6 +13,8 @@ use crate::store::ServerRow;
 
 /// A server that is silent for so long, on the bus and in the database, is dead.
 pub const DEAD_AFTER: Duration = Duration::from_secs(8);
+/// Longest time that counts as one between two looks into the database, which are 2 s apart.
+const LOOK_WITHIN: Duration = Duration::from_secs(4);
 /// How often one server is asked to tell everything again, at first; twice as long is waited each time that it has to be asked once more.
 const WANT_EVERY: Duration = Duration::from_millis(500);
 /// The longest wait for that.
@@ -131,8 +133,10 @@ impl Peers {
     /// The database told who was seen in it. Whether one lives there that has not been heard on the bus.
     pub fn on_rows(&mut self, rows: &[ServerRow], now: Instant) -> bool {
         self.beats.retain(|server, _| rows.iter().any(|row| row.incarnation == *server));
-        // A beat came at some time after the look before, perhaps just after it.
-        let at_least = self.looked.replace(now).unwrap_or(now);
+        // A beat came at some time after the look before, perhaps just after it. Where that look is long ago, since the database was slow,
+        // nobody counts as gone before the next one.
+        let before = self.looked.replace(now).unwrap_or(now);
+        let at_least = now.checked_sub(LOOK_WITHIN).map_or(before, |latest| before.max(latest));
         for row in rows {
             let (beats, changed, is_alive) = self.beats.entry(row.incarnation).or_insert((row.beats, now, false));
             if *beats != row.beats {
@@ -221,12 +225,15 @@ mod tests {
         assert!(peers.dead(later(13)).is_empty(), "it lives in the database");
         peers.on_rows(&[row(2)], later(13));
         assert_eq!(peers.dead(later(14)), [A], "it may have ended just after it was looked at 6 s after the start");
-        peers.forgive(later(16));
-        assert!(peers.dead(later(17)).is_empty(), "it was this server that did not run");
+        peers.on_rows(&[row(3)], later(24));
+        assert!(peers.dead(later(27)).is_empty(), "it lives, though nobody could look for long");
+        assert_eq!(peers.dead(later(28)), [A]);
+        peers.forgive(later(28));
+        assert!(peers.dead(later(29)).is_empty(), "it was this server that did not run");
         peers.remove(A);
-        assert!(peers.is_empty() && !peers.on_rows(&[row(2)], later(18)), "a row that stands still is nobody");
-        assert!(peers.on_rows(&[row(3)], later(19)), "one that moves is somebody who was not heard");
-        assert!(!peers.has_unheard(later(30)));
+        assert!(peers.is_empty() && !peers.on_rows(&[row(3)], later(30)), "a row that stands still is nobody");
+        assert!(peers.on_rows(&[row(4)], later(31)), "one that moves is somebody who was not heard");
+        assert!(!peers.has_unheard(later(42)));
     }
 
     #[test]

@@ -121,6 +121,8 @@ function ownRow (onRename) {
       input.value = typed || name
       if (!typed || typed === name) return
       input.setAttribute('aria-busy', 'true')
+      // One name after the other: what is on its way is said under the one before.
+      input.readOnly = true
       try {
         await onRename(typed)
         error.hidden = true
@@ -130,6 +132,7 @@ function ownRow (onRename) {
         error.hidden = false
       } finally {
         input.removeAttribute('aria-busy')
+        input.readOnly = false
       }
     }
   })

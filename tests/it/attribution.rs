@@ -97,6 +97,20 @@ fn rule_39_a_yjs_client_that_its_user_has_only_shown_is_nobody_elses() {
 }
 
 #[test]
+fn rule_39_whose_awareness_another_passes_on_types_as_before() {
+    let server = Server::start();
+    let mut bob = Editor::join(server.address, "room", &writer("bob"), 2);
+    bob.socket.say(&message::awareness(2, 1, "{}"));
+    bob.socket.say(&message::awareness(1, 1, "{}"));
+    bob.barrier();
+    let mut alice = Editor::join(server.address, "room", &writer("alice"), 1);
+    alice.socket.say(&message::awareness(1, 1, "{}"));
+    alice.saves("hers");
+    assert_eq!(authors(&server, "room"), ["alice"]);
+    assert_eq!(senders(&server, "room"), [None]);
+}
+
+#[test]
 fn rule_39_what_one_forwards_of_another_is_taken_when_it_is_asked_for_and_tells_who_sent_it() {
     let server = Server::start();
     let mut alice = Editor::join(server.address, "room", &writer("alice"), 1);

@@ -11,6 +11,7 @@ use super::acknowledgements::acknowledge_when_settled;
 use super::missing::MissingPart;
 use super::origin::{AnnouncedByAnother, EditOrigin, Source};
 use super::refusals::{log_refusal, refuse, refuse_for_good};
+use super::writing::SEED_USER;
 use crate::archive::weight;
 use crate::auth::{Access, Action, allows};
 use crate::budget::Payer;
@@ -361,9 +362,12 @@ impl LiveDocument {
     }
 }
 
-/// Whether a Yjs client is not this user's: another brought it first or, before anybody has, announced it.
+/// Whether a Yjs client is not this user's: another brought it first or, before anybody has, announced it. A seed has the clients of
+/// people who may still be there, and it is not known who.
 fn is_anothers(authors: &HashMap<u64, UserId>, source: &Source<'_>, client: u64, user: &UserId) -> bool {
-    authors.get(&client).map_or_else(|| (source.announced)(client, user), |owner| owner != user)
+    authors
+        .get(&client)
+        .map_or_else(|| (source.announced)(client, user), |owner| owner != user && owner.as_str() != SEED_USER)
 }
 
 /// Acknowledges what waited for a missing part that is there now.

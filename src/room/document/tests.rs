@@ -194,6 +194,14 @@ fn a_client_is_of_who_announced_it_until_somebody_has_typed_with_it() {
 }
 
 #[test]
+fn anybody_goes_on_with_a_client_of_the_first_content() {
+    let mut live = Live::new();
+    let ada = live.room.join(Dialect::Yjs, "ada", Access::Write);
+    live.document.authors.insert(1, UserId::new("tutti/seed"));
+    assert_eq!((live.types(ada, HI).len(), live.asks()), (1, vec![]));
+}
+
+#[test]
 fn who_administers_the_room_may_bring_anybodys_updates() {
     let mut live = Live::new();
     let ada = live.room.join(Dialect::Yjs, "ada", Access::Write);

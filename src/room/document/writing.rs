@@ -16,7 +16,7 @@ use crate::room::quotas::{Denied, Sender};
 use crate::store::{Condition, EntryKind, NewEntry, Placed};
 
 /// The author of first contents, whom no token names.
-const SEED_USER: &str = "tutti/seed";
+pub(super) const SEED_USER: &str = "tutti/seed";
 
 impl LiveDocument {
     /// Takes a server's edit, or refuses it; answered once it is committed. `newest` is the last entry that was sent.

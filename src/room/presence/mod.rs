@@ -146,7 +146,7 @@ impl Presence {
 
     /// Whether somebody else than `user` announced a Yjs client first, and has it or has left.
     pub fn is_anothers(&self, client: u64, user: &UserId) -> bool {
-        self.awareness.owner(client).is_some_and(|owner| owner != user)
+        self.awareness.typist(client).is_some_and(|typist| typist != user)
     }
 
     /// An editor announces awareness entries, or sends back what it was sent. Whether any is news.

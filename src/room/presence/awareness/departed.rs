@@ -20,6 +20,8 @@ pub(super) struct Departed {
     pub server: Option<Uuid>,
     /// Who announced it first.
     pub owner: UserId,
+    /// Who announced it first as their own.
+    pub typist: Option<UserId>,
 }
 
 impl Departed {
@@ -71,7 +73,7 @@ mod tests {
         let mut departed = DepartedClients::default();
         for client in 0..=DEPARTED_MAX as u64 {
             let owner = UserId::new("ada");
-            departed.remember(client, Departed { clock: 1, at: Instant::now(), server: None, owner });
+            departed.remember(client, Departed { clock: 1, at: Instant::now(), server: None, owner, typist: None });
         }
         assert_eq!((departed.by_client.len(), departed.order.len()), (DEPARTED_MAX, DEPARTED_MAX));
         assert!(departed.get(0).is_none() && departed.get(1).is_some());

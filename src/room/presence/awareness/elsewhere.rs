@@ -97,7 +97,9 @@ impl AwarenessStates {
             hold(&mut held, json.len()).ok()?;
             // One that left another server is back, and its own does not know the clock of the removal.
             let clock = departed.map_or(entry.clock, |departed| departed.clock + 1);
-            let former = self.departed.take(client).and_then(|departed| departed.former_to(&user));
+            let departed = self.departed.take(client);
+            let typist = departed.as_ref().and_then(|departed| departed.typist.clone());
+            let former = departed.and_then(|departed| departed.former_to(&user));
             let (member, server, heard) = (NOBODY, Some(server), entry.clock);
             let entry = Entry { clock, state: Some(json), ..entry };
             let (told, renewed) = (None, now);
@@ -108,6 +110,7 @@ impl AwarenessStates {
                 server,
                 user,
                 former,
+                typist,
                 renewed,
                 held,
                 told,

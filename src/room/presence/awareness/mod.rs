@@ -53,7 +53,7 @@ impl State {
     /// What is remembered of it; its removal has this clock.
     fn departed(&self, clock: u64, at: Instant) -> Departed {
         let owner = self.former.as_ref().unwrap_or(&self.user).clone();
-        Departed { clock, at, server: self.server, owner }
+        Departed { clock, at, server: self.server, owner, typist: self.typist.clone() }
     }
 }
 
@@ -166,6 +166,10 @@ impl AwarenessStates {
         let Some(state) = self.states.get_mut(client) else {
             return self.announced(sender, is_own, entry, now, change);
         };
+        if is_own && entry.state.is_some() && !state.is_placeholder {
+            // Another may have passed its state on before.
+            state.typist.get_or_insert_with(|| sender.user.clone());
+        }
         if state.user != *sender.user || state.is_placeholder {
             return Ok(());
         }
@@ -252,10 +256,23 @@ impl AwarenessStates {
             change.renew.push((member, entry.clone()));
         }
         let (user, told) = (sender.user.clone(), may_be_back.then_some(now));
+        let known = departed.as_ref().and_then(|departed| departed.typist.clone());
+        let typist = known.or_else(|| is_own.then(|| user.clone()));
         let former = departed.and_then(|departed| departed.former_to(&user));
         let (server, renewed, is_placeholder) = (None, now, false);
-        let state =
-            State { entry: entry.clone(), heard, member, server, user, former, renewed, held, told, is_placeholder };
+        let state = State {
+            entry: entry.clone(),
+            heard,
+            member,
+            server,
+            user,
+            former,
+            typist,
+            renewed,
+            held,
+            told,
+            is_placeholder,
+        };
         self.states.insert(state);
         change.news.push(entry);
         Ok(())
@@ -287,11 +304,11 @@ impl AwarenessStates {
         own.filter_map(|state| Some((&state.user, state.entry.state.as_ref()?)))
     }
 
-    /// Who announced a client first, and has it or has left.
-    pub fn owner(&self, client: u64) -> Option<&UserId> {
+    /// Who announced a client first as their own, to this server, and has it or has left.
+    pub fn typist(&self, client: u64) -> Option<&UserId> {
         match self.states.get(client) {
-            Some(state) => Some(state.former.as_ref().unwrap_or(&state.user)).filter(|_| !state.is_placeholder),
-            None => self.departed.get(client).map(|departed| &departed.owner),
+            Some(state) => state.typist.as_ref(),
+            None => self.departed.get(client)?.typist.as_ref(),
         }
     }
 

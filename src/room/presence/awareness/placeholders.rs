@@ -41,6 +41,7 @@ impl AwarenessStates {
                     server,
                     user,
                     former,
+                    typist: None,
                     renewed: now,
                     held,
                     told,

@@ -28,6 +28,8 @@ pub(super) struct State {
     pub user: UserId,
     /// Another user, who had the client before and has left. It is theirs when they are back.
     pub former: Option<UserId>,
+    /// Who announced the client first as their own: not as one of others, whose states clients pass on.
+    pub typist: Option<UserId>,
     pub renewed: Instant,
     /// What the state takes of the room's.
     pub held: HeldBytes,

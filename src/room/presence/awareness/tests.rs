@@ -68,9 +68,9 @@ fn rule_17_who_has_left_has_the_client_back_that_another_has_announced_meanwhile
         assert_eq!(table.take(B, "bob", own, Entry { clock: 9 + 2 * own, ..stolen.clone() }).news.len(), 1);
         assert_eq!(table.leave(B), [entry(1, 10 + 2 * own, None)]);
     }
-    assert_eq!(table.0.owner(1), Some(&UserId::new("ada")), "gone");
+    assert_eq!(table.0.typist(1), Some(&UserId::new("ada")), "gone");
     table.take(B, "bob", 1, Entry { clock: 20, ..stolen.clone() });
-    assert_eq!(table.0.owner(1), Some(&UserId::new("ada")), "and stolen");
+    assert_eq!(table.0.typist(1), Some(&UserId::new("ada")), "and stolen");
     // Cleo had it never, and Ada does not take it by sending it back.
     assert_eq!(table.take(MemberId(3), "cleo", 1, entry(1, 30, Some("2"))), Change::default());
     assert_eq!(table.take(A, "ada", 3, entry(1, 30, Some("{}"))), Change::default());
@@ -79,6 +79,21 @@ fn rule_17_who_has_left_has_the_client_back_that_another_has_announced_meanwhile
     assert_eq!(table.take(B, "bob", 1, entry(1, 40, Some("1"))), Change::default());
     assert_eq!(table.leave(B), []);
     assert_eq!(table.leave(A), [entry(1, 23, None)]);
+}
+
+#[test]
+fn rule_39_whose_state_another_passes_on_has_the_client_all_the_same() {
+    let mut table = table();
+    let ada = Some(&UserId::new("ada")).cloned();
+    // Bob's page has it of hers, before she is connected.
+    table.take(B, "bob", 2, entry(1, 1, Some("{}")));
+    assert_eq!(table.0.typist(1), None);
+    table.take(A, "ada", 1, entry(1, 1, Some("{}")));
+    assert_eq!(table.0.typist(1), ada.as_ref());
+    table.leave(B);
+    assert_eq!(table.0.typist(1), ada.as_ref());
+    table.take(B, "bob", 1, entry(1, 9, Some("{}")));
+    assert_eq!(table.0.typist(1), ada.as_ref());
 }
 
 #[test]
@@ -368,7 +383,7 @@ fn a_user_without_an_editor_is_stood_in_for_until_an_editor_comes() {
     assert_eq!(stand(&mut table, json("[]")), [entry(9, 2, Some("[]"))]);
     assert_eq!(table.0.renew_placeholders(now), [entry(9, 3, Some("[]"))]);
     assert_eq!(table.take(A, "ada", 9, entry(9, 9, None)), Change::default(), "no client can remove it");
-    assert_eq!(table.0.owner(9), None, "no editor has that client");
+    assert_eq!(table.0.typist(9), None, "no editor has that client");
     table.take(A, "ada", 1, entry(1, 1, Some("{}")));
     assert_eq!(stand(&mut table, json("[]")), [entry(9, 4, None)]);
     assert_eq!(stand(&mut table, json("[]")), []);
