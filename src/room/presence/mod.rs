@@ -144,7 +144,7 @@ impl Presence {
         self.others.have(user) || io.members.have(user)
     }
 
-    /// Whether somebody else than `user` announced a Yjs client first, and has it or has left.
+    /// Whether somebody else than `user` announced a Yjs client first as their own, and has it or has left.
     pub fn is_anothers(&self, client: u64, user: &UserId) -> bool {
         self.awareness.typist(client).is_some_and(|typist| typist != user)
     }
