@@ -501,14 +501,15 @@ impl Socket {
             }
             ready!(self.stream.poll_readable(cx))?;
             let Self { ending, stream, .. } = self;
-            let before = ending.taken();
-            let rest = READ_BUFFER.with_borrow_mut(|buffer| ending.take_rest(|| stream.try_read(buffer)))?;
-            match rest {
+            match READ_BUFFER.with_borrow_mut(|buffer| ending.take_rest(|| stream.try_read(buffer)))? {
                 Rest::Over => return Poll::Ready(Ok(())),
                 Rest::Awaited => {}
-                Rest::MayGoOn => {
+                Rest::Taken(bytes) => {
+                    if self.ending.may_shut() {
+                        self.shut_write();
+                    }
                     // It counts as any other.
-                    let slowed = self.spend(weight(0, self.ending.taken() - before));
+                    let slowed = self.spend(weight(0, bytes));
                     let pause = slowed.map_or(REST_PAUSE, |slowed| slowed.wait.max(REST_PAUSE));
                     self.timers.set(Timer::Slowed, pause, ctx, |socket, _| socket.outbox().wake());
                     return Poll::Pending;

@@ -25,8 +25,8 @@ pub enum Ending {
 pub enum Rest {
     /// There is nothing now.
     Awaited,
-    /// There may be more, in a later turn.
-    MayGoOn,
+    /// So many bytes were thrown away; there may be more, in a later turn.
+    Taken(usize),
     /// It has ended, or was too much.
     Over,
 }
@@ -45,21 +45,23 @@ impl Ending {
         matches!(self, Ending::Lingering { taken, missing } if *taken as u64 >= *missing)
     }
 
-    /// Throws away what `read` brings, as much of it as a turn may take: a peer may send as fast as it is read.
+    /// Throws away what `read` brings, as much of it as a turn may take: a peer may send as fast as it is read, and in pieces that are
+    /// shorter than a read.
     pub fn take_rest(&mut self, mut read: impl FnMut() -> io::Result<usize>) -> io::Result<Rest> {
         let Ending::Lingering { taken, .. } = self else { return Ok(Rest::Awaited) };
+        let before = *taken;
         for _ in 0..READS_PER_TURN {
             match read() {
                 Ok(0) => return Ok(Rest::Over),
                 Ok(count) => *taken += count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Rest::Awaited),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
             }
             if *taken > REST_BYTES_MAX {
                 return Ok(Rest::Over);
             }
         }
-        Ok(Rest::MayGoOn)
+        Ok(if *taken == before { Rest::Awaited } else { Rest::Taken(*taken - before) })
     }
 }
 
@@ -79,8 +81,9 @@ mod tests {
             });
             rest.unwrap()
         };
-        assert_eq!(turn(), Rest::MayGoOn);
-        let turns = 1 + std::iter::repeat_with(turn).take_while(|rest| *rest == Rest::MayGoOn).count();
+        let full = Rest::Taken(4 * 64 * 1024);
+        assert_eq!(turn(), full);
+        let turns = 1 + std::iter::repeat_with(turn).take_while(|rest| *rest == full).count();
         assert_eq!((turns, reads), (1024, 4 * 1024 + 1));
         assert!(ending.taken() > REST_BYTES_MAX);
     }
@@ -92,7 +95,7 @@ mod tests {
         for (comes, may_shut) in [(0, false), (8, false), (1, true), (5, true)] {
             let mut parts = vec![Err(io::ErrorKind::WouldBlock.into()), Ok(comes)];
             if comes > 0 {
-                assert_eq!(ending.take_rest(|| parts.pop().unwrap()).unwrap(), Rest::Awaited);
+                assert_eq!(ending.take_rest(|| parts.pop().unwrap()).unwrap(), Rest::Taken(comes));
             }
             assert_eq!(ending.may_shut(), may_shut, "{comes}");
         }
@@ -101,8 +104,9 @@ mod tests {
     #[test]
     fn what_comes_later_is_awaited_and_an_end_is_one() {
         let blocked = || io::Error::from(io::ErrorKind::WouldBlock);
-        let mut comes = vec![Err(blocked()), Ok(7)];
+        let mut comes = vec![Err(blocked()), Err(blocked()), Ok(7)];
         let mut ending = LINGERING;
+        assert_eq!(ending.take_rest(|| comes.pop().unwrap()).unwrap(), Rest::Taken(7));
         assert_eq!(ending.take_rest(|| comes.pop().unwrap()).unwrap(), Rest::Awaited);
         assert_eq!(ending.taken(), 7);
         assert_eq!(ending.take_rest(|| Ok(0)).unwrap(), Rest::Over);
