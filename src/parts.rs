@@ -4,7 +4,9 @@
 use std::collections::VecDeque;
 use std::io::{self, Read};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Bytes;
+
+use crate::reclaim::Buffer;
 
 /// A part, in bytes.
 const PART_BYTES: usize = 1024 * 1024;
@@ -12,20 +14,22 @@ const PART_BYTES: usize = 1024 * 1024;
 /// What has come so far.
 #[derive(Debug, Default)]
 pub struct Parts {
-    /// Whole parts, but for what was read of the first one.
-    full: VecDeque<BytesMut>,
-    last: BytesMut,
+    /// Whole parts.
+    full: VecDeque<Buffer>,
+    last: Buffer,
+    /// How much was read of the first one.
+    read: usize,
 }
 
 impl Parts {
     /// How many bytes have come and were not read.
     pub fn len(&self) -> usize {
-        self.full.iter().map(BytesMut::len).sum::<usize>() + self.last.len()
+        self.full.iter().map(|part| part.len()).sum::<usize>() + self.last.len() - self.read
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.full.is_empty() && self.last.is_empty()
+        self.len() == 0
     }
 
     /// Takes `bytes`, changed by `change`, which is told how far into them it is.
@@ -33,7 +37,7 @@ impl Parts {
         let mut offset = 0;
         while !bytes.is_empty() {
             if self.last.len() == PART_BYTES {
-                let full = std::mem::replace(&mut self.last, BytesMut::with_capacity(PART_BYTES));
+                let full = std::mem::replace(&mut self.last, Buffer::with_capacity(PART_BYTES));
                 self.full.push_back(full);
             }
             let start = self.last.len();
@@ -52,7 +56,7 @@ impl Parts {
 
     /// The first part.
     pub fn beginning(&self) -> &[u8] {
-        self.full.front().unwrap_or(&self.last)
+        &self.full.front().unwrap_or(&self.last)[self.read..]
     }
 
     /// All of it in one piece. What comes in more than one part is copied.
@@ -62,14 +66,12 @@ impl Parts {
         joining.into_bytes()
     }
 
-    fn first_mut(&mut self) -> &mut BytesMut {
-        self.full.front_mut().unwrap_or(&mut self.last)
-    }
-
-    /// Lets go of the first part if all of it was read.
-    fn drop_read(&mut self) {
-        if self.full.front().is_some_and(BytesMut::is_empty) {
+    /// Goes on behind so many bytes of the first part, and lets go of it if that is its end.
+    fn advance(&mut self, count: usize) {
+        self.read += count;
+        if self.full.front().is_some_and(|part| part.len() == self.read) {
             self.full.pop_front();
+            self.read = 0;
         }
     }
 }
@@ -79,15 +81,15 @@ impl Parts {
 pub struct Joining {
     rest: Parts,
     /// What is in one piece.
-    joined: BytesMut,
+    joined: Buffer,
 }
 
 impl Joining {
     /// Of `parts`. One alone is in one piece already.
     pub fn new(mut parts: Parts) -> Self {
-        let joined = match parts.full.is_empty() {
+        let joined = match parts.full.is_empty() && parts.read == 0 {
             true => std::mem::take(&mut parts.last),
-            false => BytesMut::with_capacity(parts.len()),
+            false => Buffer::with_capacity(parts.len()),
         };
         Self { rest: parts, joined }
     }
@@ -95,12 +97,11 @@ impl Joining {
     /// Copies so much more as is allowed, which is lowered by that. Whether it is done.
     pub fn go_on(&mut self, allowance: &mut usize) -> bool {
         while *allowance > 0 && !self.rest.is_empty() {
-            let part = self.rest.first_mut();
+            let part = self.rest.beginning();
             let count = part.len().min(*allowance);
             self.joined.extend_from_slice(&part[..count]);
-            part.advance(count);
+            self.rest.advance(count);
             *allowance -= count;
-            self.rest.drop_read();
         }
         self.rest.is_empty()
     }
@@ -123,10 +124,10 @@ impl Joining {
 
 impl Read for Parts {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let part = self.first_mut();
+        let part = self.beginning();
         let count = part.len().min(out.len());
-        part.copy_to_slice(&mut out[..count]);
-        self.drop_read();
+        out[..count].copy_from_slice(&part[..count]);
+        self.advance(count);
         Ok(count)
     }
 }
