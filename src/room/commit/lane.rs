@@ -20,10 +20,12 @@ const LITTLE: Size = Size { entries: 64, bytes: 16 << 10, clients: 64 };
 
 /// What a portion has at least.
 pub const PORTION: Size = Size { entries: 256, bytes: 256 << 10, clients: 256 };
-/// What an entry and 100 bytes take a database, about. Where a commit takes long anyway, as over a network, a portion has what takes as
-/// long once more.
+/// What an entry and a byte take a database, about. Where a commit takes long anyway, as over a network, a portion has what takes as long
+/// once more.
 const ENTRY_TAKES: Duration = Duration::from_micros(10);
-const BYTES_100_TAKE: Duration = Duration::from_micros(1);
+const BYTE_TAKES_NS: u64 = 10;
+/// What is believed at most of what a commit takes anyway: beyond it something else is wrong.
+const COMMIT_TAKES_MAX: Duration = Duration::from_millis(100);
 
 impl Size {
     /// Both together.
@@ -33,6 +35,12 @@ impl Size {
             bytes: self.bytes.saturating_add(other.bytes),
             clients: self.clients + other.clients,
         }
+    }
+
+    /// What so much takes a database beside what each commit takes anyway, about.
+    fn takes(self) -> Duration {
+        ENTRY_TAKES * u32::try_from(self.entries).unwrap_or(u32::MAX)
+            + Duration::from_nanos(self.bytes as u64 * BYTE_TAKES_NS)
     }
 
     fn fits(self, max: Self) -> bool {
@@ -53,7 +61,7 @@ impl Size {
 pub struct Portion {
     /// What is never exceeded.
     max: Size,
-    /// How long a commit of little takes, at its quickest of late.
+    /// How long a commit of nothing takes, at its quickest of late.
     commit_takes: Duration,
 }
 
@@ -65,19 +73,20 @@ impl Portion {
 
     /// A commit of so much took so long.
     pub fn committed(&mut self, size: Size, took: Duration) {
-        if !size.fits(LITTLE) {
+        if !size.fits(PORTION) {
             return;
         }
-        self.commit_takes = match took.checked_sub(self.commit_takes) {
+        let took_anyway = took.saturating_sub(size.takes()).min(COMMIT_TAKES_MAX);
+        self.commit_takes = match took_anyway.checked_sub(self.commit_takes) {
             Some(longer) => self.commit_takes + longer / 16,
-            None => took,
+            None => took_anyway,
         };
     }
 
     /// How much it is now.
     pub fn size(&self) -> Size {
         let entries = (self.commit_takes.as_nanos() / ENTRY_TAKES.as_nanos()) as usize;
-        let bytes = (self.commit_takes.as_nanos() / BYTES_100_TAKE.as_nanos()) as usize * 100;
+        let bytes = self.commit_takes.as_nanos() as usize / BYTE_TAKES_NS as usize;
         Size {
             entries: entries.max(PORTION.entries),
             bytes: bytes.max(PORTION.bytes),
@@ -87,56 +96,89 @@ impl Portion {
     }
 }
 
+/// Who goes first.
+#[derive(Clone, Copy)]
+enum Turn {
+    Little,
+    Much,
+    Large,
+}
+
 /// What waits, in the order in which it came.
 pub struct Lane<T> {
     little: Line<T>,
+    /// What is more, but no more than a portion.
     much: Line<T>,
-    /// Whether those with much are to go first.
-    is_turn_of_much: bool,
+    /// What is more than that.
+    large: Line<T>,
+    turn: Turn,
 }
 
 impl<T> Default for Lane<T> {
     fn default() -> Self {
-        Self { little: Line::default(), much: Line::default(), is_turn_of_much: false }
+        Self { little: Line::default(), much: Line::default(), large: Line::default(), turn: Turn::Little }
     }
 }
 
 impl<T> Lane<T> {
     /// Adds an append.
     pub fn push(&mut self, size: Size, append: T) {
-        let line = if size.fits(LITTLE) { &mut self.little } else { &mut self.much };
+        let line = match size {
+            size if size.fits(LITTLE) => &mut self.little,
+            size if size.fits(PORTION) => &mut self.much,
+            _ => &mut self.large,
+        };
         line.entries += size.entries;
         line.waiting.push_back((size, append));
     }
 
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.little.waiting.is_empty() && self.much.waiting.is_empty()
+        self.little.waiting.is_empty() && self.much.waiting.is_empty() && self.large.waiting.is_empty()
     }
 
     /// Entries of all that waits.
     pub fn entries(&self) -> usize {
-        self.little.entries + self.much.entries
+        self.little.entries + self.much.entries + self.large.entries
+    }
+
+    /// Whose turn it is, and who has the next one: those who wait for none are passed over.
+    fn take_turn(&mut self) -> Turn {
+        let [little, much, large] = [&self.little, &self.much, &self.large].map(|line| !line.waiting.is_empty());
+        let turn = match self.turn {
+            Turn::Little if little => Turn::Little,
+            Turn::Little | Turn::Much if much => Turn::Much,
+            _ if large => Turn::Large,
+            _ if little => Turn::Little,
+            _ => Turn::Much,
+        };
+        self.turn = match turn {
+            Turn::Little => Turn::Much,
+            Turn::Much => Turn::Large,
+            Turn::Large => Turn::Little,
+        };
+        turn
     }
 
     /// The appends of the next commit, at most `max`, but at least one, if any wait: as many as fit of those with little, and a `portion`
-    /// of those with much. What alone is more than a portion has a commit for itself, after one of those with little. They take turns in
-    /// going first, so neither keeps the other out.
+    /// of those with more. What alone is more than a portion has a commit for itself. They take turns in going first, so none keeps
+    /// another out.
     pub fn next_batch(&mut self, max: Size, portion: Size) -> Vec<T> {
-        let has_much_first = self.is_turn_of_much;
-        self.is_turn_of_much = !has_much_first;
-        let is_too_much = self.much.waiting.front().is_some_and(|(size, _)| !size.fits(portion));
         let mut batch = Batch { appends: Vec::new(), size: Size::default() };
-        match (has_much_first || self.little.waiting.is_empty(), is_too_much) {
-            (true, true) => batch.take_one(&mut self.much),
-            (true, false) => {
+        match self.take_turn() {
+            Turn::Little => {
+                batch.take(&mut self.little, max);
+                batch.take(&mut self.much, batch.size.with(portion).or_less(max));
+            }
+            Turn::Much => {
                 batch.take(&mut self.much, portion.or_less(max));
                 batch.take(&mut self.little, max);
             }
-            (false, true) => batch.take(&mut self.little, max),
-            (false, false) => {
-                batch.take(&mut self.little, max);
-                batch.take(&mut self.much, batch.size.with(portion).or_less(max));
+            Turn::Large => {
+                batch.take(&mut self.large, portion.or_less(max));
+                if batch.size.fits(portion) {
+                    batch.take(&mut self.little, max);
+                }
             }
         }
         batch.appends
@@ -226,13 +268,35 @@ mod tests {
         for _ in 0..100 {
             portion.committed(entries(1), Duration::from_millis(1));
             // What a large one takes says nothing of what a commit takes anyway.
-            portion.committed(entries(PORTION.entries), Duration::from_secs(1));
+            portion.committed(entries(PORTION.entries + 1), Duration::from_secs(1));
         }
         assert_eq!(portion.size(), PORTION);
         (0..100).for_each(|_| portion.committed(entries(1), Duration::from_secs(2)));
         assert_eq!(portion.size(), MAX);
-        portion.committed(entries(1), Duration::from_millis(5));
+        portion.committed(entries(0), Duration::from_millis(5));
         assert_eq!(portion.size().entries, 500);
+    }
+
+    #[test]
+    fn a_portion_grows_under_steady_load_and_not_for_one_slow_commit() {
+        let mut portion = Portion::new(MAX);
+        portion.committed(entries(1), Duration::from_secs(60));
+        assert!(portion.size().entries <= 1_000, "{:?}", portion.size());
+        let full = Size { bytes: 0, ..entries(PORTION.entries) };
+        (0..100).for_each(|_| portion.committed(full, Duration::from_millis(10) + full.takes()));
+        let size = portion.size();
+        assert!(size.entries > 950 && size.entries <= 1_000, "{size:?}");
+    }
+
+    #[test]
+    fn a_room_with_many_small_edits_does_not_wait_for_all_large_ones() {
+        let large = Size { entries: 1, bytes: 4 << 20, clients: 1 };
+        let mut lane = Lane::default();
+        (0..10).for_each(|_| lane.push(large, "large"));
+        lane.push(entries(100), "many");
+        let before =
+            std::iter::repeat_with(|| lane.next_batch(MAX, PORTION)).take_while(|batch| *batch != ["many"]).count();
+        assert!(before <= 1, "{before}");
     }
 
     proptest! {
@@ -247,7 +311,7 @@ mod tests {
             let sizes: Vec<Size> = rooms.iter().map(|&(entries, bytes, _)| Size { entries, bytes: bytes / 10, clients: 0 }).collect();
             let mut left: Vec<usize> = rooms.iter().map(|(_, _, appends)| *appends).collect();
             let of_little = sizes.iter().filter(|size| size.fits(LITTLE)).fold(portion, |all, size| all.with(*size));
-            let commits_max = if of_little.fits(max) { 1 } else { 2 * rooms.len() };
+            let commits_max = if of_little.fits(max) { 1 } else { 3 * rooms.len() };
             let mut waited = vec![0; rooms.len()];
             let mut lane = Lane::default();
             (0..rooms.len()).for_each(|room| lane.push(sizes[room], room));
@@ -260,7 +324,7 @@ mod tests {
                 prop_assert!(together.fits(portion) || (much.len() == 1 && batch.len() == 1), "{much:?}");
                 for room in (0..rooms.len()).filter(|room| left[*room] > 0 && !batch.contains(room)) {
                     waited[room] += 1;
-                    let commits_max = if sizes[room].fits(LITTLE) { commits_max } else { 2 * rooms.len() };
+                    let commits_max = if sizes[room].fits(LITTLE) { commits_max } else { 3 * rooms.len() };
                     prop_assert!(waited[room] <= commits_max, "{room} has waited for {} commits", waited[room]);
                 }
                 for room in batch {
