@@ -406,6 +406,15 @@ impl Socket {
         self.slowed_for = self.slowed_for.max(Some(wait));
     }
 
+    /// Reads nothing until then. To set a timer is not enough: the actor's context then asks the pump once more at once.
+    fn read_again_after(&mut self, wait: Duration, ctx: &mut Context<Self>) {
+        self.is_slowed = true;
+        self.timers.set(Timer::Slowed, wait, ctx, |socket, _| {
+            socket.is_slowed = false;
+            socket.outbox().wake();
+        });
+    }
+
     fn message(&mut self, message: wire::Message) {
         let handled = match message {
             wire::Message::Binary(message) => self.session.on_binary(&message, &self.io),
@@ -484,6 +493,7 @@ impl Socket {
         if let Ending::Open = self.ending {
             self.ending = Ending::Flushing;
             self.timers.cancel_all(ctx);
+            (self.is_slowed, self.slowed_for) = (false, None);
             self.missing = self.reader.missing_bytes().saturating_sub(self.unread.len() as u64);
             self.let_go_of_input();
             self.linger(0, LINGER_WAITS_MAX, ctx);
@@ -499,20 +509,19 @@ impl Socket {
             if self.ending.may_shut() {
                 self.shut_write();
             }
+            if self.is_slowed {
+                return Poll::Pending;
+            }
             ready!(self.stream.poll_readable(cx))?;
             let Self { ending, stream, .. } = self;
             match READ_BUFFER.with_borrow_mut(|buffer| ending.take_rest(|| stream.try_read(buffer)))? {
                 Rest::Over => return Poll::Ready(Ok(())),
                 Rest::Awaited => {}
                 Rest::Taken(bytes) => {
-                    if self.ending.may_shut() {
-                        self.shut_write();
-                    }
                     // It counts as any other.
                     let slowed = self.spend(weight(0, bytes));
                     let pause = slowed.map_or(REST_PAUSE, |slowed| slowed.wait.max(REST_PAUSE));
-                    self.timers.set(Timer::Slowed, pause, ctx, |socket, _| socket.outbox().wake());
-                    return Poll::Pending;
+                    self.read_again_after(pause, ctx);
                 }
             }
         }
@@ -583,10 +592,7 @@ impl Socket {
                 return Poll::Ready(ended);
             }
             if let Some(wait) = self.slowed_for.take() {
-                self.timers.set(Timer::Slowed, wait, ctx, |socket, _| {
-                    socket.is_slowed = false;
-                    socket.outbox().wake();
-                });
+                self.read_again_after(wait, ctx);
             }
             if self.io.outbox.take_token_doubt() {
                 self.confirm_tokens();

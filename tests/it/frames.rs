@@ -1,6 +1,6 @@
 //! Frames against RFC 6455 and our limits, and how a connection closes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::tungstenite;
@@ -165,6 +165,22 @@ fn rule_21_a_header_that_claims_4_gib_is_refused_at_once() {
     let mut socket = opened(&server, "alice");
     socket.send(&header(0x80 | BINARY, 4 << 30));
     assert_eq!(socket.closed().0, 4413);
+}
+
+#[test]
+fn rule_21_what_a_closed_sockets_peer_still_sends_is_read_in_turns_with_pauses() {
+    const PIECE: usize = 64 * 1024;
+    // 256 KiB each 10 ms, and what the two kernels hold.
+    let (bytes, shortest) = (64 << 20, Duration::from_secs(1));
+    let server = Server::start();
+    let mut socket = opened(&server, "alice");
+    let began = Instant::now();
+    socket.send(&header(0x80 | BINARY, 4 << 30));
+    for _ in 0..bytes / PIECE {
+        socket.send(&[0; PIECE]);
+    }
+    assert_eq!(socket.closed().0, 4413);
+    assert!(began.elapsed() > shortest, "64 MiB were read in {:?}", began.elapsed());
 }
 
 #[test]
