@@ -200,7 +200,7 @@ fn rule_29_a_flood_of_pings_or_pongs_is_read_slowly_on_every_socket_and_all_ping
     let mut client = Client::join(process.address, &writer("mallory"), "other");
     let mut editor = Socket::yjs(process.address, "other", &writer("mallory"));
     for socket in [&mut client.socket, &mut editor] {
-        // A burst is ten seconds of the rate. Nobody has asked for pongs, and they are answered by nothing.
+        // A burst is five seconds of the rate. Nobody has asked for pongs, and they are answered by nothing.
         for flood in [PING, PONG] {
             let before = slowed();
             socket.send(&frame(flood, b"").repeat(600));
@@ -305,8 +305,8 @@ fn rule_26_whoever_sends_too_many_bytes_is_read_slowly_by_every_protocol_and_ano
         ("messages", "requests", messages),
         ("documents", "requests", documents),
     ];
-    // Nearly four seconds' worth; at once there may be ten.
-    let long = "x".repeat(60_000);
+    // Nearly two seconds' worth; at once there may be five.
+    let long = "x".repeat(30_000);
     for (name, what, teller) in protocols {
         let before = slowed(what);
         let mut mallory = teller(process.address, &format!("{name}-mallory"));
