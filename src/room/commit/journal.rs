@@ -235,7 +235,8 @@ impl Handler<Submit> for Journal {
             return self.write_aside(ctx);
         }
         let queue = if self.cluster.is_shared(&submit.name) { SHARED } else { OWN };
-        self.queues[queue].waiting.push(size(&submit.append), submit);
+        let Queue { waiting, portion, .. } = &mut self.queues[queue];
+        waiting.push(size(&submit.append), portion.size(), submit);
         self.write(queue, ctx);
     }
 }

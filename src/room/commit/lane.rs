@@ -71,9 +71,9 @@ impl Portion {
         Self { max, commit_takes: Duration::ZERO }
     }
 
-    /// A commit of so much took so long.
+    /// A commit of so much took so long. Of one of much more than a portion it is not known what it took anyway.
     pub fn committed(&mut self, size: Size, took: Duration) {
-        if !size.fits(PORTION) {
+        if !size.fits(self.size().with(LITTLE)) {
             return;
         }
         let took_anyway = took.saturating_sub(size.takes()).min(COMMIT_TAKES_MAX);
@@ -121,11 +121,11 @@ impl<T> Default for Lane<T> {
 }
 
 impl<T> Lane<T> {
-    /// Adds an append.
-    pub fn push(&mut self, size: Size, append: T) {
+    /// Adds an append. Appends are made to fit the `portion` of the time, but for single entries that are larger.
+    pub fn push(&mut self, size: Size, portion: Size, append: T) {
         let line = match size {
             size if size.fits(LITTLE) => &mut self.little,
-            size if size.fits(PORTION) => &mut self.much,
+            size if size.fits(portion) => &mut self.much,
             _ => &mut self.large,
         };
         line.entries += size.entries;
@@ -170,16 +170,8 @@ impl<T> Lane<T> {
                 batch.take(&mut self.little, max);
                 batch.take(&mut self.much, batch.size.with(portion).or_less(max));
             }
-            Turn::Much => {
-                batch.take(&mut self.much, portion.or_less(max));
-                batch.take(&mut self.little, max);
-            }
-            Turn::Large => {
-                batch.take(&mut self.large, portion.or_less(max));
-                if batch.size.fits(portion) {
-                    batch.take(&mut self.little, max);
-                }
-            }
+            Turn::Much => batch.take_portion(&mut self.much, &mut self.little, portion, max),
+            Turn::Large => batch.take_portion(&mut self.large, &mut self.little, portion, max),
         }
         batch.appends
     }
@@ -211,6 +203,14 @@ impl<T> Batch<T> {
         }
     }
 
+    /// Takes a `portion` of `first`, and as many of `little` as fit beside it; beside what alone is more than a portion, none.
+    fn take_portion(&mut self, first: &mut Line<T>, little: &mut Line<T>, portion: Size, max: Size) {
+        self.take(first, portion.or_less(max));
+        if self.size.fits(portion) {
+            self.take(little, max);
+        }
+    }
+
     fn take_one(&mut self, line: &mut Line<T>) {
         if let Some((size, append)) = line.waiting.pop_front() {
             line.entries -= size.entries;
@@ -235,9 +235,9 @@ mod tests {
     #[test]
     fn whoever_has_little_to_store_waits_for_one_portion_of_those_with_much() {
         let mut lane = Lane::default();
-        (0..100).for_each(|room| lane.push(entries(PORTION.entries), room));
+        (0..100).for_each(|room| lane.push(entries(PORTION.entries), PORTION, room));
         assert_eq!(lane.next_batch(MAX, PORTION), [0]);
-        (100..120).for_each(|room| lane.push(entries(3), room));
+        (100..120).for_each(|room| lane.push(entries(3), PORTION, room));
         let mut next = lane.next_batch(MAX, PORTION);
         next.sort_unstable();
         let mut expected: Vec<_> = (100..120).collect();
@@ -250,11 +250,11 @@ mod tests {
     fn what_is_more_than_a_portion_has_a_commit_for_itself_after_those_with_little() {
         let large = Size { entries: 1, bytes: 4 << 20, clients: 1 };
         let mut lane = Lane::default();
-        lane.push(large, "large");
-        lane.push(entries(1), "little");
-        lane.push(large, "large too");
+        lane.push(large, PORTION, "large");
+        lane.push(entries(1), PORTION, "little");
+        lane.push(large, PORTION, "large too");
         assert_eq!(lane.next_batch(MAX, PORTION), ["little"]);
-        lane.push(entries(1), "later");
+        lane.push(entries(1), PORTION, "later");
         assert_eq!(lane.next_batch(MAX, PORTION), ["large"]);
         assert_eq!(lane.next_batch(MAX, PORTION), ["later"]);
         assert_eq!(lane.next_batch(MAX, PORTION), ["large too"]);
@@ -268,7 +268,7 @@ mod tests {
         for _ in 0..100 {
             portion.committed(entries(1), Duration::from_millis(1));
             // What a large one takes says nothing of what a commit takes anyway.
-            portion.committed(entries(PORTION.entries + 1), Duration::from_secs(1));
+            portion.committed(entries(PORTION.entries + LITTLE.entries + 1), Duration::from_secs(1));
         }
         assert_eq!(portion.size(), PORTION);
         (0..100).for_each(|_| portion.committed(entries(1), Duration::from_secs(2)));
@@ -282,21 +282,28 @@ mod tests {
         let mut portion = Portion::new(MAX);
         portion.committed(entries(1), Duration::from_secs(60));
         assert!(portion.size().entries <= 1_000, "{:?}", portion.size());
-        let full = Size { bytes: 0, ..entries(PORTION.entries) };
-        (0..100).for_each(|_| portion.committed(full, Duration::from_millis(10) + full.takes()));
-        let size = portion.size();
-        assert!(size.entries > 950 && size.entries <= 1_000, "{size:?}");
+        let mut commit = |takes: Duration| {
+            let full = Size { bytes: 0, ..portion.size().with(LITTLE) };
+            portion.committed(full, takes + full.takes());
+            portion.size().entries
+        };
+        let grown = (0..100).map(|_| commit(Duration::from_millis(10))).last().unwrap();
+        assert!(grown > 950 && grown <= 1_000, "{grown}");
+        assert_eq!(commit(Duration::from_millis(1)), PORTION.entries);
     }
 
     #[test]
     fn a_room_with_many_small_edits_does_not_wait_for_all_large_ones() {
         let large = Size { entries: 1, bytes: 4 << 20, clients: 1 };
         let mut lane = Lane::default();
-        (0..10).for_each(|_| lane.push(large, "large"));
-        lane.push(entries(100), "many");
-        let before =
-            std::iter::repeat_with(|| lane.next_batch(MAX, PORTION)).take_while(|batch| *batch != ["many"]).count();
-        assert!(before <= 1, "{before}");
+        let grown = Size { entries: 1_000, bytes: 1 << 20, clients: 1_000 };
+        for (many, portion) in [(100, PORTION), (300, grown)] {
+            (0..10).for_each(|_| lane.push(large, portion, "large"));
+            lane.push(entries(many), portion, "many");
+            let before =
+                std::iter::repeat_with(|| lane.next_batch(MAX, portion)).take_while(|batch| *batch != ["many"]).count();
+            assert!(before <= 1, "{before}");
+        }
     }
 
     proptest! {
@@ -305,16 +312,17 @@ mod tests {
         fn everything_is_committed_and_whoever_has_little_waits_for_no_more_than_one_portion_or_large_append_before(
             rooms in prop::collection::vec((1_usize..300, 1_usize..400_000, 1_usize..10), 1..40),
             entries_max in 1_usize..4_000,
+            commit_takes_us in prop_oneof![0_u64..2_000, 0_u64..50_000],
         ) {
             let max = Size { entries: entries_max, ..MAX };
-            let portion = Portion::new(max).size();
+            let portion = Portion { max, commit_takes: Duration::from_micros(commit_takes_us) }.size();
             let sizes: Vec<Size> = rooms.iter().map(|&(entries, bytes, _)| Size { entries, bytes: bytes / 10, clients: 0 }).collect();
             let mut left: Vec<usize> = rooms.iter().map(|(_, _, appends)| *appends).collect();
             let of_little = sizes.iter().filter(|size| size.fits(LITTLE)).fold(portion, |all, size| all.with(*size));
             let commits_max = if of_little.fits(max) { 1 } else { 3 * rooms.len() };
             let mut waited = vec![0; rooms.len()];
             let mut lane = Lane::default();
-            (0..rooms.len()).for_each(|room| lane.push(sizes[room], room));
+            (0..rooms.len()).for_each(|room| lane.push(sizes[room], portion, room));
             while left.iter().any(|left| *left > 0) {
                 let batch = lane.next_batch(max, portion);
                 let all = batch.iter().fold(Size::default(), |all, room| all.with(sizes[*room]));
@@ -331,7 +339,7 @@ mod tests {
                     prop_assert!(left[room] > 0);
                     (left[room], waited[room]) = (left[room] - 1, 0);
                     if left[room] > 0 {
-                        lane.push(sizes[room], room);
+                        lane.push(sizes[room], portion, room);
                     }
                 }
             }
