@@ -69,8 +69,8 @@ impl Parts {
     /// Goes on behind so many bytes of the first part, and lets go of it if that is its end.
     fn advance(&mut self, count: usize) {
         self.read += count;
-        if self.full.front().is_some_and(|part| part.len() == self.read) {
-            self.full.pop_front();
+        if self.beginning().is_empty() {
+            drop(self.full.pop_front().unwrap_or_else(|| std::mem::take(&mut self.last)));
             self.read = 0;
         }
     }
@@ -197,5 +197,12 @@ mod tests {
         let mut rest = Vec::new();
         parts.read_to_end(&mut rest).unwrap();
         assert!([first, rest].concat() == bytes && parts.is_empty());
+        // What comes after all was read is read, too.
+        for length in [PART_BYTES, 1] {
+            parts.push(&bytes[..length]);
+            let mut more = vec![0; length];
+            parts.read_exact(&mut more).unwrap();
+            assert!(more == bytes[..length] && parts.is_empty() && parts.last.is_empty());
+        }
     }
 }
