@@ -49,6 +49,7 @@ end() {
 }
 trap end EXIT
 
+: >"$folder/output"
 # Some messages come in 65,537 fragments.
 (cd "$folder" && exec "$target/debug/tutti" serve --demo --compression on --bind 127.0.0.1:0 --fragments-max 100000 \
   --log-level warn) >"$folder/output" &
