@@ -2,7 +2,7 @@
 //!
 //! Modules, from the bottom up; upper ones may use lower ones, never the other way round:
 //!
-//! - [`ids`]: room names, users, seqs. [`entry_key`]: keys of entries. [`reclaim`]: large buffers given back by a thread of their own. [`parts`]: bytes that come one after another. [`layout`]: in which layouts things are stored. [`line`]: whose turn is over waits for others. [`metrics`]: what is counted. [`config`]: options in, a checked configuration or all problems out. [`telemetry`]: logs.
+//! - [`ids`]: room names, users, seqs. [`entry_key`]: keys of entries. [`reclaim`]: large buffers of what clients send, given back by a thread of their own. [`parts`]: bytes that come one after another. [`layout`]: in which layouts things are stored. [`line`]: whose turn is over waits for others. [`metrics`]: what is counted. [`config`]: options in, a checked configuration or all problems out. [`telemetry`]: logs.
 //! - [`wire`]: WebSocket frames. [`protocol`]: what Yjs clients say inside them. [`auth`]: tokens, access, the one policy.
 //! - [`document`]: what is kept of a document, and how it is read. [`pack`]: old edits, compressed. [`store`]: the timelines in Postgres or SQLite.
 //! - [`archive`]: the way from the store to a document. [`outgoing`]: requests to others. [`seed`]: first contents. [`webhooks`]: who is told what happens.

@@ -1,4 +1,4 @@
-//! Large buffers are given back by a thread of their own. To give tens of MiB back to the system takes milliseconds, for which whoever let
+//! Large buffers, in which what clients send is put together, are given back by a thread of their own. To give tens of MiB back to the system takes milliseconds, for which whoever let
 //! go of them would hold up everybody of its thread.
 
 use std::ops::{Deref, DerefMut};
@@ -12,7 +12,7 @@ use bytes::Bytes;
 /// From which size on, in bytes. Less is given back at once.
 const LARGE_BYTES: usize = 512 * 1024;
 /// How much may wait for it, in bytes. Beyond that who lets go gives back: it comes faster than it can be done.
-const WAITING_BYTES_MAX: usize = 256 * 1024 * 1024;
+const WAITING_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// What waits, in bytes.
 static WAITING_BYTES: AtomicUsize = AtomicUsize::new(0);

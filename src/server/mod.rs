@@ -378,7 +378,7 @@ fn rate(per_second: usize) -> Rate {
 }
 
 /// Yjs clients send many small messages at once when they come back, or one that holds all they typed meanwhile.
-/// The longest message passes at once.
+/// With the defaults the longest message passes at once.
 fn inflow_rate(per_second: usize) -> Rate {
     let per_second = per_second as f64;
     Rate { per_second, burst: 5.0 * per_second }

@@ -43,6 +43,8 @@ use crate::wire::{self, Encoding, Frame, MessageLimits, Reader, WireError};
 const READ_BYTES: usize = 64 * 1024;
 /// Between two turns in which it is read what a closed socket's peer still sends. Nobody needs it soon.
 const REST_PAUSE: Duration = Duration::from_millis(10);
+/// The same of one who has sent more than it may.
+const REST_PAUSE_MAX: Duration = Duration::from_millis(100);
 /// For how many waits, see [`SocketSettings::linger`], as long as the peer goes on writing.
 const LINGER_WAITS_MAX: u32 = 5;
 /// Longest message of which at least the beginning is looked at, so that it can be refused by name, in bytes.
@@ -518,9 +520,9 @@ impl Socket {
                 Rest::Over => return Poll::Ready(Ok(())),
                 Rest::Awaited => {}
                 Rest::Taken(bytes) => {
-                    // It counts as any other.
+                    // It counts as any other, but what is in the middle of a message is to get to its end, and read our close.
                     let slowed = self.spend(weight(0, bytes));
-                    let pause = slowed.map_or(REST_PAUSE, |slowed| slowed.wait.max(REST_PAUSE));
+                    let pause = slowed.map_or(REST_PAUSE, |slowed| slowed.wait.clamp(REST_PAUSE, REST_PAUSE_MAX));
                     self.read_again_after(pause, ctx);
                 }
             }

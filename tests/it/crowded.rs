@@ -305,8 +305,8 @@ fn rule_26_whoever_sends_too_many_bytes_is_read_slowly_by_every_protocol_and_ano
         ("messages", "requests", messages),
         ("documents", "requests", documents),
     ];
-    // Nearly two seconds' worth; at once there may be five.
-    let long = "x".repeat(30_000);
+    // More than a second's worth, beside the message itself; at once there may be five.
+    let long = "x".repeat(20_000);
     for (name, what, teller) in protocols {
         let before = slowed(what);
         let mut mallory = teller(process.address, &format!("{name}-mallory"));
