@@ -1,10 +1,10 @@
-//! Large buffers, in which what clients send is put together, are given back by a thread of their own. To give tens of MiB back to the system takes milliseconds, for which whoever let
-//! go of them would hold up everybody of its thread.
+//! Large buffers, in which what clients send is put together, are given back by a thread of their own. To give tens of MiB back to the
+//! system takes milliseconds, for which whoever let go of them would hold up everybody of its thread.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, LazyLock};
 use std::thread;
 
 use bytes::Bytes;
@@ -14,22 +14,43 @@ const LARGE_BYTES: usize = 512 * 1024;
 /// How much may wait for it, in bytes. Beyond that who lets go gives back: it comes faster than it can be done.
 const WAITING_BYTES_MAX: usize = 128 * 1024 * 1024;
 
-/// What waits, in bytes.
-static WAITING_BYTES: AtomicUsize = AtomicUsize::new(0);
-/// `None`: there is no thread for it.
-static GIVEN: LazyLock<Option<Sender<Vec<u8>>>> = LazyLock::new(|| {
-    let (given, take) = channel::<Vec<u8>>();
-    let give_back = move || {
-        for buffer in take {
-            let bytes = buffer.capacity();
-            drop(buffer);
-            WAITING_BYTES.fetch_sub(bytes, Ordering::Relaxed);
+static RECLAIMER: LazyLock<Reclaimer<Vec<u8>>> = LazyLock::new(|| Reclaimer::start(WAITING_BYTES_MAX));
+
+/// A thread that drops what it is handed.
+struct Reclaimer<T> {
+    /// `None`: there is no thread.
+    handed: Option<Sender<(T, usize)>>,
+    /// What waits, in bytes.
+    waiting: Arc<AtomicUsize>,
+    waiting_max: usize,
+}
+
+impl<T: Send + 'static> Reclaimer<T> {
+    fn start(waiting_max: usize) -> Self {
+        let (handed, take) = channel::<(T, usize)>();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let still_waiting = waiting.clone();
+        let give_back = move || {
+            for (value, bytes) in take {
+                drop(value);
+                still_waiting.fetch_sub(bytes, Ordering::Relaxed);
+            }
+        };
+        let thread = thread::Builder::new().name("reclaim".to_owned()).spawn(give_back);
+        let thread =
+            thread.inspect_err(|error| tracing::warn!(%error, "large buffers are given back where they are let go of"));
+        Self { handed: thread.is_ok().then_some(handed), waiting, waiting_max }
+    }
+
+    /// Drops `value` of so many `bytes`: here, if too much waits already.
+    fn reclaim(&self, value: T, bytes: usize) {
+        let has_room = self.waiting.fetch_add(bytes, Ordering::Relaxed) + bytes <= self.waiting_max;
+        match &self.handed {
+            Some(handed) if has_room && handed.send((value, bytes)).is_ok() => {}
+            _ => drop(self.waiting.fetch_sub(bytes, Ordering::Relaxed)),
         }
-    };
-    let thread = thread::Builder::new().name("reclaim".to_owned()).spawn(give_back);
-    thread.inspect_err(|error| tracing::warn!(%error, "large buffers are given back where they are let go of")).ok()?;
-    Some(given)
-});
+    }
+}
 
 /// A buffer of any size that grows, and is let go of cheaply.
 #[derive(Debug, Default)]
@@ -48,31 +69,22 @@ impl Buffer {
 
     /// What is in it, not to change any more.
     pub fn freeze(mut self) -> Bytes {
-        if is_large(&self.0) { Bytes::from_owner(self) } else { Bytes::from(std::mem::take(&mut self.0)) }
+        if self.is_large() { Bytes::from_owner(self) } else { Bytes::from(std::mem::take(&mut self.0)) }
     }
-}
 
-fn is_large(buffer: &Vec<u8>) -> bool {
-    buffer.capacity() >= LARGE_BYTES
+    fn is_large(&self) -> bool {
+        self.0.capacity() >= LARGE_BYTES
+    }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        if is_large(&self.0) {
-            give(std::mem::take(&mut self.0));
+        if self.is_large() {
+            let buffer = std::mem::take(&mut self.0);
+            let bytes = buffer.capacity();
+            RECLAIMER.reclaim(buffer, bytes);
         }
     }
-}
-
-fn give(buffer: Vec<u8>) {
-    let bytes = buffer.capacity();
-    if WAITING_BYTES.fetch_add(bytes, Ordering::Relaxed) + bytes <= WAITING_BYTES_MAX
-        && let Some(given) = &*GIVEN
-        && given.send(buffer).is_ok()
-    {
-        return;
-    }
-    WAITING_BYTES.fetch_sub(bytes, Ordering::Relaxed);
 }
 
 impl AsRef<[u8]> for Buffer {
@@ -97,10 +109,53 @@ impl DerefMut for Buffer {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::Receiver;
+    use std::thread::ThreadId;
+    use std::time::Duration;
+
     use super::*;
 
+    const SOON: Duration = Duration::from_secs(60);
+
+    /// Tells which thread drops it, once it may be dropped there.
+    struct Value {
+        dropped: Sender<ThreadId>,
+        may_go: Receiver<()>,
+    }
+
+    impl Drop for Value {
+        fn drop(&mut self) {
+            self.dropped.send(thread::current().id()).unwrap();
+            let _ = self.may_go.recv();
+        }
+    }
+
     #[test]
-    fn what_is_in_a_buffer_is_there_until_it_is_let_go_of_and_then_its_room_is_given_back() {
+    fn another_thread_gives_back_until_too_much_waits_and_again_once_it_does_not() {
+        let here = thread::current().id();
+        let (dropped, drops) = channel();
+        let value = || {
+            let (go, may_go) = channel();
+            (Value { dropped: dropped.clone(), may_go }, go)
+        };
+        let reclaimer = Reclaimer::start(100);
+        let (slow, go_on) = value();
+        reclaimer.reclaim(slow, 60);
+        assert_ne!(drops.recv_timeout(SOON).unwrap(), here);
+        // It is not done yet, and this one would be more than may wait.
+        let (other, go) = value();
+        drop(go);
+        reclaimer.reclaim(other, 41);
+        assert_eq!(drops.recv_timeout(SOON).unwrap(), here);
+        let (fits, go) = value();
+        drop(go);
+        reclaimer.reclaim(fits, 40);
+        drop(go_on);
+        assert_ne!(drops.recv_timeout(SOON).unwrap(), here);
+    }
+
+    #[test]
+    fn what_is_in_a_buffer_is_there_until_the_last_of_it_is_let_go_of() {
         for bytes in [0, 1, LARGE_BYTES - 1, LARGE_BYTES, 3 * LARGE_BYTES] {
             let content: Vec<u8> = (0..=255).cycle().take(bytes).collect();
             let mut buffer = Buffer::with_capacity(bytes);
@@ -110,17 +165,5 @@ mod tests {
             drop(frozen);
             assert!(part == content[bytes / 2..]);
         }
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-        while WAITING_BYTES.load(Ordering::Relaxed) > 0 {
-            assert!(std::time::Instant::now() < deadline, "large buffers still wait to be given back");
-            thread::yield_now();
-        }
-    }
-
-    #[test]
-    fn who_lets_go_of_more_than_may_wait_gives_it_back() {
-        let waiting = || WAITING_BYTES.load(Ordering::Relaxed);
-        drop(Buffer(Vec::with_capacity(WAITING_BYTES_MAX + 1)));
-        assert!(waiting() <= WAITING_BYTES_MAX);
     }
 }

@@ -170,7 +170,7 @@ fn rule_21_a_header_that_claims_4_gib_is_refused_at_once() {
 #[test]
 fn rule_21_what_a_closed_sockets_peer_still_sends_is_read_in_turns_with_pauses() {
     const PIECE: usize = 64 * 1024;
-    // 256 KiB each 10 ms, and what the two kernels hold.
+    // 256 KiB each 10 ms, and what the two kernels hold. A busy machine only takes longer.
     let (bytes, shortest) = (64 << 20, Duration::from_secs(1));
     let server = Server::start();
     let mut socket = opened(&server, "alice");
